@@ -1,0 +1,48 @@
+# Two commands matter: `make demo` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup demo test check lint types imports pytest bench docs clean
+
+help:  ## what each target does
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(READY)  ## create .venv with the pinned dependencies and this package
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "crossdistill needs Python 3.11 or newer; set PYTHON=..."; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+demo: $(READY)  ## train baseline, teacher and AMID on the bundled data and write a report (about 3 minutes)
+	$(BIN)/crossdistill demo
+
+check: lint types imports  ## linter, formatter, types, import contract
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+imports: $(READY)
+	$(BIN)/lint-imports
+
+test: check pytest  ## everything: `make check`, then the whole test suite
+
+pytest: $(READY)
+	$(BIN)/pytest --numprocesses 2
+
+bench: $(READY)  ## speed of the losses and of a training step, printed as ratios
+	$(BIN)/python benchmarks/losses.py
+	$(BIN)/python benchmarks/step.py
+
+docs: $(READY)  ## check that the documents name functions and tests that exist
+	$(BIN)/pytest tests/test_docs.py
+
+clean:  ## remove the environment, runs and caches
+	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,207 @@
+"""Where a modality's samples live: an array, a list of sequences, .npy files; `fetch` makes tensors of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from crossdistill.types import InputError, Modality, Padded
+
+Rows = npt.NDArray[np.int64]
+Array = npt.NDArray[Any]
+
+_CHUNK_VALUES = 1 << 22  # values checked at once, so that checking a large array needs little extra memory
+
+
+class Column(Protocol):
+    """One modality of N samples.
+
+    shape: of one sample; the first entry is -1 where the samples are sequences of different length
+    fetch: (B,) row numbers -> float32 (B, *shape), or `Padded` (B, T, F) zero-padded to the longest of the B
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def __len__(self) -> int: ...
+    def fetch(self, rows: Rows) -> Modality: ...
+
+
+class ArrayColumn:
+    """An (N, ...) array of numbers of any real dtype, kept as it is (float16 and uint8 stay small in memory).
+
+    name: how errors call it. Raises InputError for other than numbers and for NaN or infinity: here, or for a
+    memory-mapped array when the rows are fetched.
+    """
+
+    def __init__(self, array: npt.ArrayLike, name: str = "array") -> None:
+        self.array = array if isinstance(array, np.memmap) else np.asarray(array)
+        self.name = name
+        if self.array.ndim < 2 or 0 in self.array.shape[1:]:
+            raise InputError(
+                f"{name}: expected an array of shape (samples, features, ...), found {self.array.shape}; "
+                "a single feature is (samples, 1)"
+            )
+        require_numbers(self.array, name)
+        if not isinstance(self.array, np.memmap):
+            step = max(1, _CHUNK_VALUES // int(np.prod(self.shape)))
+            for start in range(0, len(self), step):
+                as_float32(self.array[start : start + step], range(start, start + step), self._place)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.array.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def fetch(self, rows: Rows) -> Modality:
+        return torch.from_numpy(as_float32(self.array[rows], rows, self._place))
+
+    def _place(self, row: int) -> str:
+        return f"{self.name}: row {row}"
+
+
+class SequenceColumn:
+    """N arrays (T_i, F) of numbers; T_i may differ, F may not. Raises InputError like `ArrayColumn`."""
+
+    def __init__(self, sequences: Sequence[npt.ArrayLike], name: str = "sequences") -> None:
+        self.sequences = [np.asarray(sequence) for sequence in sequences]
+        self.name = name
+        if not self.sequences:
+            raise InputError(f"{name}: expected at least one sequence, found none")
+        for row, sequence in enumerate(self.sequences):
+            require_numbers(sequence, f"{name}: row {row}")
+            require_sequence(sequence.shape, self.sequences[0].shape, f"{name}: row {row}")
+            as_float32(sequence[None], [row], self._place)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (-1, self.sequences[0].shape[1])
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    def fetch(self, rows: Rows) -> Modality:
+        return pad([self.sequences[row].astype(np.float32) for row in rows])
+
+    def _place(self, row: int) -> str:
+        return f"{self.name}: row {row}"
+
+
+class FileColumn:
+    """One .npy file per sample, read when fetched: stacked where all shapes are equal, else `Padded` from (T_i, F).
+
+    places: how errors call each sample, e.g. its row and column in the manifest.
+    Raises InputError for a missing or damaged file, pickled objects, shapes that do not fit, and, when fetched, for NaN
+    and infinity.
+    """
+
+    def __init__(self, paths: Sequence[Path], places: Sequence[str]) -> None:
+        self.paths, self.places = tuple(paths), tuple(places)
+        shapes = [open_array(path, place).shape for path, place in zip(self.paths, self.places, strict=True)]
+        if len(set(shapes)) == 1 and 0 not in shapes[0] and shapes[0]:
+            self.shape: tuple[int, ...] = shapes[0]
+            return
+        for shape, place in zip(shapes, self.places, strict=True):
+            require_sequence(shape, shapes[0], place)
+        self.shape = (-1, shapes[0][1])
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def fetch(self, rows: Rows) -> Modality:
+        samples = [self._sample(row) for row in rows]
+        return pad(samples) if self.shape[0] == -1 else torch.from_numpy(np.stack(samples))
+
+    def _sample(self, row: int) -> npt.NDArray[np.float32]:
+        array = open_array(self.paths[row], self.places[row])
+        fixed = slice(1 if self.shape[0] == -1 else 0, None)
+        if array.ndim != len(self.shape) or array.shape[fixed] != self.shape[fixed] or 0 in array.shape:
+            raise InputError(f"{self.places[row]}: {self.paths[row]} changed to shape {array.shape} while in use")
+        sample: npt.NDArray[np.float32] = as_float32(array[None], [row], self._place)[0]
+        return sample
+
+    def _place(self, row: int) -> str:
+        return f"{self.places[row]}: {self.paths[row]}"
+
+
+class RowColumn:
+    """Samples that are rows of .npy files (`video.npy#17`), read when fetched. Raises InputError like `FileColumn`."""
+
+    def __init__(self, paths: Sequence[Path], rows: Sequence[int], places: Sequence[str]) -> None:
+        numbers = {path: number for number, path in enumerate(dict.fromkeys(paths))}
+        self.files, self.places = tuple(numbers), tuple(places)
+        self._file = np.array([numbers[path] for path in paths], dtype=np.int64)
+        self._row = np.array(rows, dtype=np.int64)
+        first = [self.places[paths.index(path)] for path in self.files]
+        shapes = [open_array(path, place).shape for path, place in zip(self.files, first, strict=True)]
+        self.shape = tuple(shapes[0][1:])
+        for shape, place in zip(shapes, first, strict=True):
+            if len(shape) < 2 or shape[1:] != self.shape or 0 in shape:
+                features = ", ".join(map(str, self.shape)) or "features, ..."
+                raise InputError(f"{place}: expected an array of shape (rows, {features}), found {shape}")
+        for file, row, place in zip(self._file, rows, self.places, strict=True):
+            if not 0 <= row < shapes[file][0]:
+                found = f"{self.files[file].name}#{row}"
+                raise InputError(f"{place}: row out of range: expected #0 to #{shapes[file][0] - 1}, found {found}")
+
+    def __len__(self) -> int:
+        return len(self._row)
+
+    def fetch(self, rows: Rows) -> Modality:
+        samples = np.empty((len(rows), *self.shape), dtype=np.float32)
+        for file in np.unique(self._file[rows]):
+            chosen = np.flatnonzero(self._file[rows] == file)
+            wanted = rows[chosen]
+            array = open_array(self.files[file], self.places[wanted[0]])
+            samples[chosen] = as_float32(array[self._row[wanted]], wanted, self.places.__getitem__)
+        return torch.from_numpy(samples)
+
+
+def open_array(path: Path, place: str) -> Array:
+    """The .npy file, memory-mapped. Raises InputError unless it is there, whole, and holds real numbers."""
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except FileNotFoundError:
+        raise InputError(f"{place}: file not found: {path}") from None
+    except (ValueError, OSError, EOFError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{place}: cannot read {path} as a whole .npy file of numbers: {reason}") from None
+    require_numbers(array, f"{place}: {path}")
+    return array
+
+
+def require_numbers(array: Array, place: str) -> None:
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{place}: expected real numbers, found dtype {array.dtype}")
+
+
+def require_sequence(shape: tuple[int, ...], first: tuple[int, ...], place: str) -> None:
+    """Raise InputError unless shape is (T, F) with T and F at least 1 and F as in the first sample."""
+    if len(shape) != 2 or 0 in shape or (len(first) == 2 and shape[1] != first[1]):
+        features = first[1] if len(first) == 2 else "features"
+        raise InputError(f"{place}: expected a sequence of shape (time, {features}) like the others, found {shape}")
+
+
+def as_float32(samples: Array, rows: Sequence[int] | Rows, place: Callable[[int], str]) -> npt.NDArray[np.float32]:
+    """(B, ...) numbers as a new float32 array. Raises InputError naming `place(row)` of the first NaN or infinity."""
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite and is reported below
+        values = np.array(samples, dtype=np.float32)
+    if not np.isfinite(values).all():
+        first = int(np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))[0])
+        raise InputError(f"{place(int(rows[first]))}: NaN or infinity (in float32); replace or drop these values")
+    return values
+
+
+def pad(sequences: Sequence[npt.NDArray[np.float32]]) -> Padded:
+    """B arrays (T_i, F) -> values (B, max T_i, F), zero after each end, and lengths (B,) int64."""
+    lengths = [len(sequence) for sequence in sequences]
+    values = torch.zeros(len(sequences), max(lengths), sequences[0].shape[1])
+    for row, sequence in enumerate(sequences):
+        values[row, : len(sequence)] = torch.from_numpy(sequence)
+    return Padded(values, torch.tensor(lengths))

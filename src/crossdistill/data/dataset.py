@@ -1,0 +1,218 @@
+"""A multimodal data set: columns by modality name, labels, splits; a batch of rows becomes a `Batch`."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
+
+from crossdistill.data.columns import ArrayColumn, Column, Rows, SequenceColumn
+from crossdistill.data.labels import SPLITS, Strings, encode_labels, split_names
+from crossdistill.types import Batch, InputError
+
+NO_PICTURES: npt.NDArray[np.uint8] = np.zeros((0, 0, 0, 3), dtype=np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class MultimodalDataset:
+    """N samples seen by several modalities. `torch.utils.data.DataLoader` takes it with a batch sampler.
+
+    columns: modality name -> column of length N
+    labels: (N,) int64 in [0, C); classes: their C names
+    ids: N distinct names of the samples
+    splits: (N,) "train" | "validation" | "test" (| "held_out" while tuning)
+    groups: (N,) what must not be on both sides of a split, e.g. the subject; the sample's id where there are no groups
+    folds: (N,) int64, -1 where there are none
+    pictures: (N, H, W, 3) uint8 for reports, (0, 0, 0, 3) where there are none
+    captions: N texts for reports, empty where there are none
+    """
+
+    name: str
+    columns: dict[str, Column]
+    labels: Rows
+    classes: tuple[str, ...]
+    ids: tuple[str, ...]
+    splits: Strings
+    groups: Strings
+    folds: Rows
+    pictures: npt.NDArray[np.uint8] = field(default_factory=lambda: NO_PICTURES)
+    captions: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitems__(self, rows: Sequence[int]) -> Batch:
+        """The rows as one `Batch`, in this order; this is what DataLoader calls with a batch of row numbers."""
+        chosen = np.asarray(rows, dtype=np.int64)
+        modalities = {name: column.fetch(chosen) for name, column in self.columns.items()}
+        # A modality that some samples lack is not supported yet: readers refuse an empty cell.
+        present = {name: torch.ones(len(chosen), dtype=torch.bool) for name in self.columns}
+        return Batch(modalities, torch.from_numpy(self.labels[chosen]), torch.from_numpy(chosen.copy()), present)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Modality name -> shape of one sample; a first entry of -1 marks sequences of different length."""
+        return {name: column.shape for name, column in self.columns.items()}
+
+    def rows(self, split: str) -> Rows:
+        """(n,) the row numbers of a split, ascending."""
+        if split not in (*SPLITS, "held_out"):
+            raise InputError(f"unknown split '{split}': expected one of {', '.join(SPLITS)}")
+        return np.flatnonzero(self.splits == split).astype(np.int64)
+
+    def only(self, modalities: Sequence[str]) -> MultimodalDataset:
+        """The same samples with these modalities alone. Raises InputError for an unknown name."""
+        for name in modalities:
+            if name not in self.columns:
+                raise InputError(f"{self.name} has no modality '{name}'; it has {', '.join(self.columns)}")
+        if not modalities:
+            raise InputError(f"no modality chosen; {self.name} has {', '.join(self.columns)}")
+        return replace(self, columns={name: self.columns[name] for name in modalities})
+
+
+def from_arrays(
+    modalities: Mapping[str, npt.ArrayLike | Sequence[npt.ArrayLike]],
+    labels: npt.ArrayLike,
+    *,
+    splits: npt.ArrayLike,
+    ids: Sequence[str] = (),
+    groups: Sequence[Any] | npt.NDArray[Any] = (),
+    folds: Sequence[int] | Rows = (),
+    classes: Sequence[str] = (),
+    pictures: npt.NDArray[np.uint8] = NO_PICTURES,
+    captions: Sequence[str] = (),
+    name: str = "arrays",
+) -> MultimodalDataset:
+    """A data set from arrays in memory.
+
+    modalities: name -> (N, ...) array, or N arrays: stacked where their shapes are equal, else sequences (T_i, F)
+    labels: (N,) whole numbers or strings
+    splits: (N,) "train" | "validation" | "test", or (N,) bool, True for test
+    ids, groups, folds, captions: N entries, or empty where there are none
+    classes: the class names; integer labels count into it. Empty: the distinct labels in natural order.
+
+    Raises InputError where lengths, values or names do not fit.
+    """
+    label_numbers, class_names = encode_labels(np.asarray(labels), tuple(classes))
+    count = len(label_numbers)
+    texts = tuple(map(str, ids)) if len(ids) else tuple(map(str, range(count)))
+    dataset = MultimodalDataset(
+        name=name,
+        columns={key: _column(key, value) for key, value in modalities.items()},
+        labels=label_numbers,
+        classes=class_names,
+        ids=texts,
+        splits=split_names(np.asarray(splits)),
+        groups=np.array([str(group) for group in groups] if len(groups) else texts, dtype=np.str_),
+        folds=np.asarray(folds, dtype=np.int64) if len(folds) else np.full(count, -1, dtype=np.int64),
+        pictures=pictures,
+        captions=tuple(map(str, captions)),
+    )
+    check_consistency(dataset)
+    return dataset
+
+
+def check_consistency(dataset: MultimodalDataset) -> None:
+    """Raise InputError unless lengths agree, ids are distinct, splits are known and training sees every test class."""
+    count = len(dataset)
+    if not count or not dataset.columns:
+        raise InputError(f"{dataset.name}: no {'modalities' if count else 'samples'}")
+    for name in dataset.columns:
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+            raise InputError(f"modality name '{name}': expected letters, digits, _ and - only")
+    pictures = dataset.pictures
+    if len(pictures) and (pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[3] != 3):
+        raise InputError(f"pictures: expected (N, H, W, 3) uint8, found {pictures.shape} {pictures.dtype}")
+    lengths: dict[str, int] = {name: len(column) for name, column in dataset.columns.items()}
+    lengths |= {key: len(getattr(dataset, key)) for key in ("ids", "splits", "groups", "folds")}
+    lengths |= {key: len(getattr(dataset, key)) for key in ("pictures", "captions") if len(getattr(dataset, key))}
+    for key, length in lengths.items():
+        if length != count:
+            raise InputError(f"{key}: expected one entry for each of the {count} labels, found {length}")
+    duplicates = [text for text, times in Counter(dataset.ids).items() if times > 1]
+    if duplicates:
+        raise InputError(f"ids must be distinct: '{duplicates[0]}' occurs more than once")
+    _require_splits(dataset)
+
+
+def _require_splits(dataset: MultimodalDataset) -> None:
+    unknown = sorted(set(dataset.splits.tolist()) - set(SPLITS))
+    if unknown:
+        raise InputError(f"unknown split '{unknown[0]}': expected one of {', '.join(SPLITS)}")
+    learnt = dataset.labels[dataset.splits == "train"]
+    for split in ("validation", "test"):
+        unseen = np.setdiff1d(dataset.labels[dataset.splits == split], learnt)
+        if len(learnt) and len(unseen):
+            raise InputError(f"class '{dataset.classes[unseen[0]]}' is in {split} but never in train")
+
+
+def _column(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike]) -> Column:
+    if isinstance(values, (list, tuple)) and len({np.shape(value) for value in values}) > 1:
+        return SequenceColumn(values, name)
+    return ArrayColumn(values if isinstance(values, np.memmap) else np.asarray(values), name)
+
+
+def with_fold(dataset: MultimodalDataset, fold: int) -> MultimodalDataset:
+    """Test on one fold and train on all other rows; there is no validation split. Raises InputError: no such fold."""
+    known = np.unique(dataset.folds[dataset.folds >= 0])
+    if fold not in known:
+        has = ", ".join(map(str, known)) if len(known) else "no folds"
+        raise InputError(f"{dataset.name} has no fold {fold}; it has {has}")
+    chosen = replace(dataset, splits=np.where(dataset.folds == fold, "test", "train"))
+    _require_splits(chosen)
+    return chosen
+
+
+def with_validation(dataset: MultimodalDataset, fraction: float, seed: int) -> MultimodalDataset:
+    """For tuning: train and validation rows alone; every test row becomes "held_out".
+
+    A data set that brings validation rows keeps them. Otherwise about this fraction of the train rows becomes
+    "validation", chosen from the seed, in proportion to the classes, and as strict as the test split: where no group is
+    in both train and test, none is in both train and validation.
+    Raises InputError where the classes or groups are too few for that.
+    """
+    if not 0 < fraction < 1:
+        raise InputError(f"fraction of validation rows: expected above 0 and below 1, found {fraction}")
+    splits: Strings = np.where(dataset.splits == "test", "held_out", dataset.splits).astype("<U10")
+    if not np.any(splits == "validation"):
+        splits[_validation_rows(dataset, fraction, seed)] = "validation"
+    return replace(dataset, splits=splits)
+
+
+def _validation_rows(dataset: MultimodalDataset, fraction: float, seed: int) -> Rows:
+    train = dataset.rows("train")
+    labels, groups = dataset.labels[train], dataset.groups[train]
+    shared = np.intersect1d(groups, dataset.groups[dataset.rows("test")])
+    grouped = len(np.unique(groups)) < len(train) and not len(shared)
+    try:
+        chosen = _by_group(labels, groups, fraction, seed) if grouped else _by_class(labels, fraction, seed)
+    except ValueError as error:
+        raise InputError(f"{dataset.name}: cannot take {fraction:g} of {len(train)} train rows: {error}") from None
+    lost = np.setdiff1d(labels[chosen], np.delete(labels, chosen))
+    if len(lost):
+        raise InputError(f"{dataset.name}: class '{dataset.classes[lost[0]]}' would be in validation but not in train")
+    return train[chosen]
+
+
+def _by_class(labels: Rows, fraction: float, seed: int) -> Rows:
+    splitter = StratifiedShuffleSplit(n_splits=1, test_size=fraction, random_state=seed)
+    chosen: Rows = next(splitter.split(labels, labels))[1]
+    return chosen
+
+
+def _by_group(labels: Rows, groups: Strings, fraction: float, seed: int) -> Rows:
+    """One of about 1 / fraction folds of whole groups."""
+    folds = min(max(2, round(1 / fraction)), len(np.unique(groups)))
+    splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class rarer than the folds; the caller checks what matters
+        chosen: Rows = next(splitter.split(labels, labels, groups))[1]
+    return chosen

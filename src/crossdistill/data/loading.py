@@ -1,0 +1,85 @@
+"""Which rows make a batch: seeded and the same whatever the number of processes; and the loaders that fetch them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from crossdistill.data.columns import Rows
+from crossdistill.data.dataset import MultimodalDataset
+from crossdistill.types import Batch, InputError
+
+
+class EpochBatches(Sampler[list[int]]):
+    """One epoch's batches of row numbers for one process.
+
+    The rows are permuted by (seed, epoch) and cut into global batches of `batch_size`; the trailing partial batch is
+    dropped. Of each, rank r gets the r-th contiguous slice: joined in rank order, the ranks' slices are the batch of a
+    single process. Fewer rows than `batch_size` make one batch, trimmed to a multiple of `world_size`.
+    Neither reads nor changes the global random state. Raises InputError where the sizes do not fit.
+    """
+
+    def __init__(self, rows: Rows, batch_size: int, seed: int, epoch: int, rank: int = 0, world_size: int = 1) -> None:
+        if batch_size < 1 or batch_size % world_size:
+            raise InputError(f"batch size: expected a multiple of the {world_size} processes, found {batch_size}")
+        if seed < 0 or epoch < 0:
+            raise InputError(f"seed and epoch: expected 0 or more, found {seed} and {epoch}")
+        if len(rows) < world_size:
+            raise InputError(f"no batch to train on: {len(rows)} rows for {world_size} processes")
+        self.rows, self.seed, self.epoch, self.rank, self.world_size = rows, seed, epoch, rank, world_size
+        self.batch_size = min(batch_size, len(rows) - len(rows) % world_size)
+
+    def __len__(self) -> int:
+        return len(self.rows) // self.batch_size
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.rows)
+        share = self.batch_size // self.world_size
+        for batch in range(len(self)):
+            start = batch * self.batch_size + self.rank * share
+            yield order[start : start + share].tolist()
+
+
+def training_batches(
+    dataset: MultimodalDataset,
+    rows: Rows,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    rank: int = 0,
+    world_size: int = 1,
+    workers: int = 0,
+) -> DataLoader[Batch]:
+    """One epoch of shuffled batches of `rows`; see `EpochBatches`. workers: reading processes, 0 for none."""
+    sampler = EpochBatches(rows, batch_size, seed, epoch, rank, world_size)
+    return _loader(dataset, sampler, workers)
+
+
+def evaluation_batches(dataset: MultimodalDataset, rows: Rows, batch_size: int) -> DataLoader[Batch]:
+    """`rows` in the order given, nothing dropped; the last batch may be smaller."""
+    if batch_size < 1:
+        raise InputError(f"batch size: expected at least 1, found {batch_size}")
+    batches = [rows[start : start + batch_size].tolist() for start in range(0, len(rows), batch_size)]
+    return _loader(dataset, batches, workers=0)
+
+
+def _loader(
+    dataset: MultimodalDataset, batches: Sampler[list[int]] | Sequence[list[int]], workers: int
+) -> DataLoader[Batch]:
+    # Without a generator of its own DataLoader draws from the global one, and resuming would differ from not stopping.
+    generator = torch.Generator().manual_seed(0)
+    return DataLoader(
+        dataset,  # type: ignore[arg-type]  # it has __getitems__, the one method that DataLoader calls
+        batch_sampler=batches,
+        collate_fn=_as_it_is,
+        num_workers=workers,
+        generator=generator,
+    )
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch

@@ -1,0 +1,104 @@
+"""Reading data sets as they are released: archives or extracted trees of small files, and .npz files."""
+
+from __future__ import annotations
+
+import io
+import lzma
+import re
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.io
+from scipy.io.matlab import MatReadError
+
+from crossdistill.types import InputError
+
+_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
+
+
+def release_files(
+    source: Path, archives: Sequence[str], pattern: str, example: str
+) -> Iterator[tuple[re.Match[str], bytes]]:
+    """Every file of a release whose own name matches `pattern`, as (match, content), in no particular order.
+
+    source: a tar or zip archive, a folder with some of `archives`, or the extracted tree.
+    example: such a file, for errors. Raises InputError where there is none, or an archive is damaged.
+    """
+    found = False
+    for name, content in _all_files(source, archives, re.compile(pattern)):
+        found = True
+        yield name, content
+    if not found:
+        raise InputError(f"{source}: expected {' or '.join(archives)}, or files such as {example}; found none of them")
+
+
+def _all_files(
+    source: Path, archives: Sequence[str], pattern: re.Pattern[str]
+) -> Iterator[tuple[re.Match[str], bytes]]:
+    if not source.exists():
+        raise InputError(f"{source}: not found")
+    packed = [source] if source.is_file() else [source / name for name in archives if (source / name).is_file()]
+    for path in packed:
+        try:
+            yield from _zip_files(path, pattern) if zipfile.is_zipfile(path) else _tar_files(path, pattern)
+        except _DAMAGED as error:
+            raise InputError(f"{path}: cannot read it as a tar or zip archive: {error}") from None
+    if not packed:
+        for path in sorted(source.rglob("*")):
+            if (match := pattern.fullmatch(path.name)) and path.is_file():
+                yield match, path.read_bytes()
+
+
+def _tar_files(path: Path, pattern: re.Pattern[str]) -> Iterator[tuple[re.Match[str], bytes]]:
+    with tarfile.open(path) as archive:
+        for member in archive:
+            content = archive.extractfile(member)  # None for a folder
+            if content and (match := pattern.fullmatch(Path(member.name).name)):
+                yield match, content.read()
+
+
+def _zip_files(path: Path, pattern: re.Pattern[str]) -> Iterator[tuple[re.Match[str], bytes]]:
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if match := pattern.fullmatch(Path(name).name):
+                yield match, archive.read(name)
+
+
+def matlab_array(content: bytes, variable: str, ndim: int, file: str) -> npt.NDArray[Any]:
+    """One numeric variable of a .mat file. Raises InputError: not a .mat file, no such variable, other dimensions."""
+    try:
+        variables = scipy.io.loadmat(io.BytesIO(content))
+    except (MatReadError, ValueError, TypeError, NotImplementedError, IndexError, KeyError, *_DAMAGED) as error:
+        raise InputError(f"{file}: cannot read it as a MATLAB file: {error}") from None
+    array = variables.get(variable)
+    if not isinstance(array, np.ndarray) or array.ndim != ndim or array.dtype.kind not in "biuf":
+        found = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else "nothing of that name"
+        raise InputError(f"{file}: expected '{variable}', a numeric array of {ndim} dimensions, found {found}")
+    return array
+
+
+def release_arrays(source: Path, name: str, keys: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+    """These arrays of an .npz file; `source` is the file, or a folder that holds it under `name`.
+
+    Raises InputError: no such file, no such array, arrays of different length, pickled objects.
+    """
+    path = source / name if source.is_dir() else source
+    if not path.is_file():
+        raise InputError(f"{path}: not found; expected {name} or the folder that holds it")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in keys}
+    except KeyError as error:
+        raise InputError(f"{path}: expected the arrays {', '.join(keys)}: {error.args[0]}") from None
+    except (ValueError, AttributeError, TypeError, *_DAMAGED) as error:
+        raise InputError(f"{path}: cannot read it as an .npz file of plain arrays: {error}") from None
+    lengths = {key: len(array) for key, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"{path}: expected arrays of one length, found {lengths}")
+    return arrays

@@ -1,0 +1,86 @@
+"""A CSV or Parquet file as columns of text that know their row numbers."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet
+
+from crossdistill.types import InputError
+
+FILES = ("manifest.csv", "manifest.parquet")
+
+
+@dataclass(frozen=True)
+class Table:
+    """columns: name -> one text per sample. numbers: each sample's row as a spreadsheet shows it (the header is 1)."""
+
+    path: Path
+    columns: dict[str, list[str]]
+    numbers: Sequence[int]
+
+    def place(self, row: int, column: str) -> str:
+        """How an error calls the cell."""
+        return f"{self.path} row {self.numbers[row]}, column '{column}'"
+
+
+def read_table(path: Path) -> Table:
+    """The table in `path`, a .csv (UTF-8) or .parquet file or a folder with manifest.csv or manifest.parquet.
+
+    Cells are stripped of surrounding space. Raises InputError: no such file, not a table, ragged rows, no samples.
+    """
+    file = _find(path)
+    table = _read_csv(file) if file.suffix == ".csv" else _read_parquet(file)
+    if not table.numbers:
+        raise InputError(f"{file}: the manifest is empty; it needs one row per sample")
+    return table
+
+
+def _find(path: Path) -> Path:
+    if path.is_dir():
+        found = [path / name for name in FILES if (path / name).is_file()]
+        if len(found) != 1:
+            what = "both" if found else "neither"
+            raise InputError(f"{path}: expected {FILES[0]} or {FILES[1]} in this folder, found {what}")
+        return found[0]
+    if not path.is_file():
+        raise InputError(f"{path}: manifest not found")
+    if path.suffix not in (".csv", ".parquet"):
+        raise InputError(f"{path}: expected a manifest that ends in .csv or .parquet")
+    return path
+
+
+def _read_csv(path: Path) -> Table:
+    lines: list[list[str]] = []
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines.extend([cell.strip() for cell in line] for line in csv.reader(file, strict=True))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f"{path} row {len(lines) + 1}: expected UTF-8 text, comma-separated: {error}") from None
+    header = lines[0] if lines else []
+    if len(set(header)) < len(header) or "" in header:
+        raise InputError(f"{path} row 1: expected distinct column names, found {', '.join(header)}")
+    numbers = [number for number, line in enumerate(lines, start=1) if number > 1 and any(line)]
+    for number in numbers:
+        found = len(lines[number - 1])
+        if found != len(header):
+            raise InputError(f"{path} row {number}: expected {len(header)} cells as in the header, found {found}")
+    columns = {name: [lines[number - 1][i] for number in numbers] for i, name in enumerate(header)}
+    return Table(path, columns, numbers)
+
+
+def _read_parquet(path: Path) -> Table:
+    """Rows count from 1, as there is no header row."""
+    try:
+        table = pa.parquet.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path}: cannot read it as Parquet: {' '.join(str(error).split())}") from None
+    columns = {
+        name: ["" if value is None else str(value).strip() for value in column.to_pylist()]
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    }
+    return Table(path, columns, range(1, table.num_rows + 1))

@@ -1,0 +1,20 @@
+"""Ready-made feature vectors, used as they are."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from crossdistill.types import Modality
+
+
+class Features(nn.Module):
+    """The output of a frozen, pre-trained extractor: (B, F) in, the same (B, F) out; no parameters."""
+
+    def __init__(self, in_features: int) -> None:
+        super().__init__()
+        self.width = in_features
+
+    def forward(self, x: Modality) -> Tensor:
+        if not isinstance(x, Tensor) or x.ndim != 2:
+            raise ValueError("expected feature vectors of shape (B, F); encode sequences with 'conv' or 'rnn'")
+        return x

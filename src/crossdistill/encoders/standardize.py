@@ -1,0 +1,46 @@
+"""Inputs in standard units, inside the model, so that a shipped student takes raw inputs."""
+
+from __future__ import annotations
+
+from typing import Protocol, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from crossdistill.encoders.sequences import time_mask
+from crossdistill.types import Modality, Padded
+
+
+class Encoder(Protocol):
+    """Any module with `width` that turns a modality, (B, ...) or `Padded`, into (B, width)."""
+
+    width: int
+
+    def __call__(self, x: Modality) -> Tensor: ...
+
+
+class Standardized(nn.Module):
+    """`encoder` on (x - mean) / std, computed per feature (the last axis); features without spread become 0.
+
+    mean, std: (F,) of the training samples, kept as buffers.
+    """
+
+    mean: Tensor
+    inverse_std: Tensor
+
+    def __init__(self, encoder: nn.Module, mean: Float[Tensor, " features"], std: Float[Tensor, " features"]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.width = int(cast(Encoder, encoder).width)
+        self.register_buffer("mean", mean.float())
+        self.register_buffer("inverse_std", torch.where(std > 1e-6, 1 / std.clamp_min(1e-6), 0.0).float())
+
+    def forward(self, x: Modality) -> Tensor:
+        if isinstance(x, Padded):
+            mask = time_mask(x.lengths, x.values.shape[1])[:, :, None]
+            return cast(Tensor, self.encoder(Padded(torch.where(mask, self._scale(x.values), 0.0), x.lengths)))
+        return cast(Tensor, self.encoder(self._scale(x)))
+
+    def _scale(self, x: Tensor) -> Tensor:
+        return (x - self.mean) * self.inverse_std

@@ -1,0 +1,27 @@
+"""How good a trained view is: classification, retrieval, and whether a difference is more than seed noise."""
+
+from crossdistill.evaluation.classification import (
+    confusion_matrix,
+    per_class_accuracy,
+    top1,
+    unweighted_accuracy,
+    weighted_accuracy,
+)
+from crossdistill.evaluation.retrieval import nearest, recall_at_k
+from crossdistill.evaluation.significance import gap_recovered, holm, mean_ci, paired_test
+from crossdistill.evaluation.summary import evaluate_view
+
+__all__ = [
+    "confusion_matrix",
+    "evaluate_view",
+    "gap_recovered",
+    "holm",
+    "mean_ci",
+    "nearest",
+    "paired_test",
+    "per_class_accuracy",
+    "recall_at_k",
+    "top1",
+    "unweighted_accuracy",
+    "weighted_accuracy",
+]

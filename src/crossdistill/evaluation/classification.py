@@ -1,0 +1,96 @@
+"""Classification metrics, all in [0, 1].
+
+Every function takes `scores`, which are either logits (N, C) of any real scale or predicted classes (N,), and
+`labels` (N,), the true classes in [0, C); numpy arrays and tensors on any device alike.
+All raise ValueError when shapes disagree, nothing is given, a class is outside [0, C) or a logit is NaN.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+Array = npt.NDArray[np.generic] | Tensor
+
+
+def top1(scores: Array, labels: Array) -> float:
+    """Fraction of samples whose highest logit (the lowest class among equals) is the label's."""
+    predicted, true = _checked(scores, labels)
+    return float((predicted == true).mean())
+
+
+def weighted_accuracy(scores: Array, labels: Array) -> float:
+    """WA of emotion recognition: recall of each class weighted by its size, which is plain accuracy."""
+    return top1(scores, labels)
+
+
+def unweighted_accuracy(scores: Array, labels: Array) -> float:
+    """UA of emotion recognition: mean recall over the classes that occur in `labels` (balanced accuracy)."""
+    predicted, true = _checked(scores, labels)
+    size = np.bincount(true)
+    hits = np.bincount(true[predicted == true], minlength=size.size)
+    return float((hits[size > 0] / size[size > 0]).mean())
+
+
+def per_class_accuracy(scores: Array, labels: Array, classes: int) -> npt.NDArray[np.float64]:
+    """(C,) recall of each class; NaN for a class that no label has. classes: C."""
+    matrix = confusion_matrix(scores, labels, classes)
+    size = matrix.sum(1)
+    recall = np.full(classes, np.nan)
+    np.divide(matrix.diagonal(), size, out=recall, where=size > 0)
+    return recall
+
+
+def confusion_matrix(scores: Array, labels: Array, classes: int) -> npt.NDArray[np.int64]:
+    """(C, C) counts: row = true class, column = predicted class. classes: C."""
+    predicted, true = _checked(scores, labels)
+    _check_classes(predicted, classes, "predictions")
+    _check_classes(true, classes, "labels")
+    if np.ndim(scores) == 2 and scores.shape[1] != classes:
+        raise ValueError(f"logits have {scores.shape[1]} columns, expected one for each of the {classes} classes")
+    counts = np.bincount(true * classes + predicted, minlength=classes * classes)
+    return counts.reshape(classes, classes).astype(np.int64)
+
+
+def _checked(scores: Array, labels: Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Predicted and true classes, both (N,) int64."""
+    given, true = _numpy(scores), _integers(_numpy(labels), "labels")
+    if given.ndim not in (1, 2) or true.ndim != 1 or len(given) != len(true):
+        raise ValueError(
+            f"expected logits (N, C) or predictions (N,) with labels (N,), found {given.shape} and {true.shape}"
+        )
+    if not len(true):
+        raise ValueError("expected at least one sample, found none")
+    predicted = _integers(given, "predictions") if given.ndim == 1 else _highest(given)
+    if true.min() < 0 or predicted.min() < 0:
+        raise ValueError("classes are counted from 0, found a negative one")
+    return predicted, true
+
+
+def _highest(logits: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
+    if not logits.shape[1]:
+        raise ValueError(f"logits of shape {logits.shape} have no classes")
+    undefined = np.isnan(logits.astype(np.float64)).any(1)
+    if undefined.any():  # argmax would name some class, and a diverged model would get an accuracy
+        raise ValueError(f"logits of {undefined.sum()} samples are NaN, the first in row {int(undefined.argmax())}")
+    return np.asarray(logits.argmax(1), dtype=np.int64)
+
+
+def _check_classes(values: npt.NDArray[np.int64], classes: int, what: str) -> None:
+    if values.max() >= classes:
+        raise ValueError(f"{what} go up to {values.max()}, expected less than the number of classes, {classes}")
+
+
+def _integers(values: npt.NDArray[np.generic], what: str) -> npt.NDArray[np.int64]:
+    if not np.issubdtype(values.dtype, np.integer):
+        raise ValueError(f"{what} must be integer classes, found dtype {values.dtype}")
+    return values.astype(np.int64)
+
+
+def _numpy(values: Array) -> npt.NDArray[np.generic]:
+    if isinstance(values, Tensor):
+        values = values.detach().cpu()
+        # numpy has no bfloat16
+        return np.asarray((values.float() if values.is_floating_point() else values).numpy())
+    return np.asarray(values)

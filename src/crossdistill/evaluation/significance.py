@@ -1,0 +1,84 @@
+"""Is a difference between methods more than the noise between seeds?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+Values = Sequence[float] | npt.NDArray[np.floating]
+
+
+def mean_ci(values: Values, confidence: float = 0.95) -> tuple[float, float]:
+    """Mean of independent runs and the half width of its Student-t confidence interval.
+
+    One value says nothing about the spread: its half width is NaN. NaN among the values makes both NaN.
+    Raises ValueError on no values and on a confidence outside (0, 1).
+    """
+    sample = _vector(values, "values")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be inside (0, 1), found {confidence}")
+    mean = float(sample.mean())
+    if len(sample) == 1:
+        return mean, math.nan
+    quantile = float(special.stdtrit(len(sample) - 1, (1 + confidence) / 2))
+    return mean, quantile * float(sample.std(ddof=1)) / math.sqrt(len(sample))
+
+
+def paired_test(a: Values, b: Values) -> float:
+    """Two-sided p-value of Student's paired t-test; a[i] and b[i] are two methods' scores with the same seed.
+
+    Paired because the runs of one seed share their split and initialisation; the t-test because with the usual
+    three to ten seeds a rank test cannot get below p = 2 / 2^n. It takes the differences as normal.
+    Identical vectors give 1, a constant other difference gives 0 (both up to rounding), fewer than two pairs or a NaN
+    give NaN. Raises ValueError unless both are vectors of the same length, at least 1.
+    """
+    first, second = _vector(a, "a"), _vector(b, "b")
+    if first.shape != second.shape:
+        raise ValueError(f"expected as many values in a as in b, found {len(first)} and {len(second)}")
+    difference = first - second
+    if len(difference) < 2 or np.isnan(difference).any():
+        return math.nan
+    rounding = 8 * np.finfo(np.float64).eps * max(np.abs(first).max(), np.abs(second).max())
+    if np.abs(difference).max() <= rounding:
+        return 1.0
+    if np.ptp(difference) <= rounding:
+        return 0.0
+    t = difference.mean() / (difference.std(ddof=1) / math.sqrt(len(difference)))
+    return float(2 * special.stdtr(len(difference) - 1, -abs(t)))
+
+
+def holm(p_values: Values) -> npt.NDArray[np.float64]:
+    """p-values adjusted for testing all of them at once (Holm 1979), in the order given.
+
+    NaN (no test was possible) stays NaN and does not count as a test. Raises ValueError on values outside [0, 1].
+    """
+    given = np.asarray(p_values, dtype=np.float64)
+    tested = np.flatnonzero(~np.isnan(given))
+    if given.ndim != 1 or ((given[tested] < 0) | (given[tested] > 1)).any():
+        raise ValueError("expected a vector of p-values in [0, 1]")
+    order = tested[np.argsort(given[tested], kind="stable")]
+    factors = np.arange(len(order), 0, -1)
+    adjusted = np.full_like(given, np.nan)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(factors * given[order]))
+    return adjusted
+
+
+def gap_recovered(student: float, baseline: float, teacher: float) -> float:
+    """(student - baseline) / (teacher alone - baseline), all three in the same unit.
+
+    1 means that the student needs the auxiliary modalities no more; below 0, that distillation did harm.
+    NaN when the teacher is not above the baseline: then there is no gap to recover.
+    """
+    gap = teacher - baseline
+    return (student - baseline) / gap if gap > 0 else math.nan
+
+
+def _vector(values: Values, name: str) -> npt.NDArray[np.float64]:
+    vector = np.asarray(values, dtype=np.float64)
+    if vector.ndim != 1 or not len(vector):
+        raise ValueError(f"{name} must be a vector of at least one value, found shape {vector.shape}")
+    return vector

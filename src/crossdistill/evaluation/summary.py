@@ -1,0 +1,43 @@
+"""Every number that is kept about one view (student, teacher or auxiliary model) of a trained model."""
+
+from __future__ import annotations
+
+from crossdistill.evaluation.classification import (
+    Array,
+    confusion_matrix,
+    per_class_accuracy,
+    top1,
+    unweighted_accuracy,
+    weighted_accuracy,
+)
+from crossdistill.evaluation.retrieval import recall_at_k
+
+ViewSummary = dict[str, float | list[float] | list[list[int]]]
+
+
+def evaluate_view(
+    logits: Array, representations: Array, labels: Array, gallery_representations: Array, gallery_labels: Array
+) -> ViewSummary:
+    """Metrics of one view as plain numbers, ready for JSON; all in [0, 1] but the confusion counts.
+
+    logits: (N, C), representations: (N, D), labels: (N,), of the evaluation split;
+    gallery_representations: (G, D), gallery_labels: (G,), of the split that is searched (training).
+    Keys: top1, wa, ua, r1, r5 (floats), per_class (C,; NaN where a class does not occur), confusion (C, C; row = true).
+    Raises ValueError on a shape mismatch.
+    """
+    if logits.ndim != 2 or len(representations) != len(logits):
+        raise ValueError(
+            f"expected logits (N, C) and representations (N, D), found {tuple(logits.shape)} and "
+            f"{tuple(representations.shape)}"
+        )
+    classes = logits.shape[1]
+    recall = recall_at_k(representations, labels, gallery_representations, gallery_labels, ks=(1, 5))
+    return {
+        "top1": top1(logits, labels),
+        "wa": weighted_accuracy(logits, labels),
+        "ua": unweighted_accuracy(logits, labels),
+        "r1": recall[1],
+        "r5": recall[5],
+        "per_class": per_class_accuracy(logits, labels, classes).tolist(),
+        "confusion": confusion_matrix(logits, labels, classes).tolist(),
+    }

@@ -1,0 +1,107 @@
+"""Minimising H(M|S) with two discriminators: Eq. 11-13."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from crossdistill.losses.checks import full_precision, require_floating, require_labels
+
+Weights = Sequence[float] | Float[Tensor, "2"]
+
+
+def student_adversarial_loss(
+    d1_logits: Float[Tensor, " batch"],
+    d2_logits: Float[Tensor, " anchors"],
+    weights: Weights,
+    expected_partners: float | None = None,
+) -> Float[Tensor, ""]:
+    """L_adv (Eq. 12): small when the discriminators take the student's representations for the teacher's.
+
+    d1_logits: (B,) D1's raw logits of S; d2_logits: (w,) D2's raw logits of the partners S^{η1}, w ≥ 0;
+    weights: (λ1, λ2); expected_partners: the constant d > 0, or None for d = w. With w = 0 the second term is 0.
+    Raises ValueError on a shape or dtype mismatch or d ≤ 0.
+    """
+    _check_logits({"d1_logits": d1_logits}, "(B,)")
+    _check_logits({"d2_logits": d2_logits}, "(w,)")
+    weight_1, weight_2 = _two_weights(weights)
+    d = _partners(d2_logits, expected_partners)
+    fundamental = _log_sigmoid(d1_logits).mean()
+    enhanced = _log_sigmoid(d2_logits).sum() / d
+    return -weight_1 * fundamental - weight_2 * enhanced  # Eq. 12
+
+
+def discriminator_loss(
+    d1_full: Float[Tensor, " batch"],
+    d1_student: Float[Tensor, " batch"],
+    d2_full: Float[Tensor, " anchors"],
+    d2_student: Float[Tensor, " anchors"],
+    weights: Weights,
+    expected_partners: float | None = None,
+) -> Float[Tensor, ""]:
+    """L_D (Eq. 13): small when the discriminators tell the teacher's representations (real) from the student's.
+
+    d1_full, d1_student: (B,) D1's raw logits of M and S; d2_full, d2_student: (w,) D2's raw logits of the anchors M_v
+    and their partners S_v^{η1}, w ≥ 0; weights and expected_partners as in `student_adversarial_loss`.
+    Raises ValueError on a shape or dtype mismatch or d ≤ 0.
+    """
+    _check_logits({"d1_full": d1_full, "d1_student": d1_student}, "(B,)")
+    _check_logits({"d2_full": d2_full, "d2_student": d2_student}, "(w,)")
+    weight_1, weight_2 = _two_weights(weights)
+    d = _partners(d2_full, expected_partners)
+    fundamental = (_log_sigmoid(d1_full) + _log_sigmoid(-d1_student)).mean()
+    enhanced = (_log_sigmoid(d2_full) + _log_sigmoid(-d2_student)).sum() / d
+    return -weight_1 * fundamental - weight_2 * enhanced  # Eq. 13; log(1 - D) is log sigmoid of the negated logit
+
+
+def class_partners(labels: Int[Tensor, " batch"]) -> tuple[Int[Tensor, " anchors"], Int[Tensor, " anchors"]]:
+    """For every sample whose class appears at least twice, the next sample of its class in the batch (cyclic): η1.
+
+    labels: (B,) integers. Returns (anchors, partners), index tensors (w,), anchors ascending; within each class a
+    bijection without fixed points, so w = 0 when all classes are distinct. Raises ValueError on other labels.
+    """
+    require_labels(labels)
+    order = labels.argsort(stable=True)
+    ordered = labels[order]
+    position = torch.arange(len(labels), device=labels.device)
+    starts = torch.searchsorted(ordered, ordered)
+    ends = torch.searchsorted(ordered, ordered, right=True)
+    following = torch.where(position + 1 == ends, starts, position + 1)  # the last of a class goes back to its first
+    partners = torch.empty_like(order)
+    partners[order] = order[following]
+    anchors = position[partners != position]
+    return anchors, partners[anchors]
+
+
+def _log_sigmoid(logits: Tensor) -> Tensor:
+    return logsigmoid(full_precision(logits))
+
+
+def _check_logits(logits: dict[str, Tensor], shape: str) -> None:
+    """Raise ValueError unless all are floating-point vectors of one length, which is at least 1 for shape (B,)."""
+    shapes = {name: tuple(tensor.shape) for name, tensor in logits.items()}
+    if len(set(shapes.values())) > 1 or any(len(s) != 1 for s in shapes.values()):
+        raise ValueError(f"expected {' and '.join(shapes)} of shape {shape}, got {list(shapes.values())}")
+    for name, tensor in logits.items():
+        require_floating(tensor, name)
+        if shape == "(B,)" and len(tensor) == 0:
+            raise ValueError(f"expected {name} of at least one sample, got B = 0")
+
+
+def _two_weights(weights: Weights) -> tuple[float | Tensor, float | Tensor]:
+    shape = tuple(torch.as_tensor(weights).shape)
+    if shape != (2,):
+        raise ValueError(f"expected weights (λ1, λ2), two numbers, got shape {shape}")
+    return weights[0], weights[1]
+
+
+def _partners(d2_logits: Tensor, expected_partners: float | None) -> float:
+    if expected_partners is None:
+        return float(max(len(d2_logits), 1))
+    if not expected_partners > 0:
+        raise ValueError(f"expected expected_partners above 0, got {expected_partners}")
+    return float(expected_partners)

@@ -1,0 +1,39 @@
+"""Argument checks and precision shared by the losses."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def require_pair(first: Tensor, second: Tensor, names: tuple[str, str], shape: str) -> None:
+    """Raise ValueError unless both are floating-point matrices of one shape; `shape` is how the message writes it."""
+    if first.ndim != 2 or first.shape != second.shape:
+        shapes = f"{tuple(first.shape)} and {tuple(second.shape)}"
+        raise ValueError(f"expected {names[0]} and {names[1]} of one shape {shape}, got {shapes}")
+    for name, tensor in zip(names, (first, second), strict=True):
+        require_floating(tensor, name)
+
+
+def require_floating(tensor: Tensor, name: str) -> None:
+    if not tensor.is_floating_point():
+        raise ValueError(f"expected {name} of a floating-point dtype, got {tensor.dtype}")
+
+
+def require_labels(labels: Tensor, count: int | None = None) -> None:
+    """Raise ValueError unless labels is a vector of integers, of length `count` where one is given."""
+    length = "B" if count is None else str(count)
+    if labels.ndim != 1 or (count is not None and len(labels) != count):
+        raise ValueError(f"expected labels of shape ({length},), got {tuple(labels.shape)}")
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        raise ValueError(f"expected labels of an integer dtype, got {labels.dtype}")
+
+
+def full_precision(tensor: Tensor) -> Tensor:
+    """float64 stays, everything narrower becomes float32: exponentials of 1/τ-scaled cosines need it."""
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
+
+
+def without_autocast(tensor: Tensor) -> torch.autocast:
+    """A context in which matrix products keep the precision of their arguments."""
+    return torch.autocast(tensor.device.type, enabled=False)

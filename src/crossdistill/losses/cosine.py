@@ -1,0 +1,64 @@
+"""Φ of Eq. 7, the cosine similarity, and its averages over pairs that Eq. 14 and Figure 5 use."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from crossdistill.losses.checks import full_precision, require_labels, require_pair, without_autocast
+
+
+def unit_rows(x: Float[Tensor, "rows width"]) -> Float[Tensor, "rows width"]:
+    """Each row divided by its length; a zero row has no direction, stays zero and gets a zero gradient.
+
+    Dividing by the largest entry first keeps the square finite and changes neither value nor gradient: the direction
+    of a row does not depend on its scale.
+    """
+    scale = x.detach().abs().amax(dim=1, keepdim=True)
+    nonzero = scale > 0
+    x = x / torch.where(nonzero, scale, 1.0)
+    length = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+    return torch.where(nonzero, x / torch.where(nonzero, length, 1.0), 0.0)
+
+
+def cosine_similarity(
+    full: Float[Tensor, "batch width"], other: Float[Tensor, "batch width"]
+) -> Float[Tensor, "batch batch"]:
+    """Φ(M_i, S_j) for every pair of a row of `full` and a row of `other`, in float32 or float64."""
+    with without_autocast(full):
+        return unit_rows(full_precision(full)) @ unit_rows(full_precision(other)).T
+
+
+def pair_cosine(full: Float[Tensor, "batch width"], other: Float[Tensor, "batch width"]) -> Float[Tensor, ""]:
+    """Mean of Φ(M_i, S_i) over the batch, in [-1, 1].
+
+    full, other: (B, D). Raises ValueError on a shape or dtype mismatch.
+    """
+    require_pair(full, other, ("full", "other"), "(B, D)")
+    return (unit_rows(full_precision(full)) * unit_rows(full_precision(other))).sum(dim=1).mean()
+
+
+def same_class_cosine(
+    full: Float[Tensor, "batch width"], other: Float[Tensor, "batch width"], labels: Int[Tensor, " batch"]
+) -> Float[Tensor, ""]:
+    """Mean of Φ(M_v, S_v^{η_j}), j ≠ 0: over ordered pairs of different samples of one class (Eq. 14, Figure 5).
+
+    full, other: (B, D); labels: (B,) integers. 0 when no class appears twice: ask `same_class_pairs` first.
+    Raises ValueError on a shape or dtype mismatch.
+    """
+    require_pair(full, other, ("full", "other"), "(B, D)")
+    require_labels(labels, len(full))
+    pairs = same_class_mask(labels)
+    return (cosine_similarity(full, other) * pairs).sum() / pairs.sum().clamp_min(1)
+
+
+def same_class_pairs(labels: Int[Tensor, " batch"]) -> Int[Tensor, ""]:
+    """Number of ordered pairs of different samples of one class. Raises ValueError unless labels are (B,) integers."""
+    require_labels(labels)
+    return same_class_mask(labels).sum()
+
+
+def same_class_mask(labels: Int[Tensor, " batch"]) -> Tensor:
+    """(B, B) bool: True where row and column are different samples of one class."""
+    return (labels[:, None] == labels[None, :]).fill_diagonal_(False)

@@ -1,0 +1,26 @@
+"""Agreement in the predictive space: Eq. 16."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from crossdistill.losses.checks import full_precision, require_pair
+
+
+def jensen_shannon_divergence(
+    p_logits: Float[Tensor, "batch classes"], q_logits: Float[Tensor, "batch classes"]
+) -> Float[Tensor, ""]:
+    """Mean Jensen-Shannon divergence of two categorical predictions (Eq. 16), in nats, within [0, log 2].
+
+    p_logits, q_logits: (B, C), any real scale. Gradients reach both. Raises ValueError on a shape or dtype mismatch.
+    """
+    require_pair(p_logits, q_logits, ("p_logits", "q_logits"), "(B, C)")
+    log_p = full_precision(p_logits).log_softmax(dim=1)
+    log_q = full_precision(q_logits).log_softmax(dim=1)
+    log_mix = torch.logaddexp(log_p, log_q) - math.log(2)  # in log space: underflow would give NaN gradients
+    divergence = log_p.exp() * (log_p - log_mix) + log_q.exp() * (log_q - log_mix)
+    return 0.5 * divergence.sum(dim=1).mean()

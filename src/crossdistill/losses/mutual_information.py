@@ -1,0 +1,95 @@
+"""The class-aware contrastive bound on mutual information: Eq. 5-9."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from crossdistill.losses.checks import require_labels, require_pair
+from crossdistill.losses.cosine import cosine_similarity
+
+Reduction = Literal["sum", "mean"]
+
+
+def mutual_information_loss(
+    full: Float[Tensor, "batch width"],
+    other: Float[Tensor, "batch width"],
+    labels: Int[Tensor, " batch"],
+    temperature: float = 0.5,
+    reduction: Reduction = "sum",
+) -> Float[Tensor, ""]:
+    """L_MIs and L_MIa (Eq. 8, 9): minimising it maximises a lower bound on I(full; other), in nats.
+
+    full: (B, D) anchors M; other: (B, D) candidates S or A; labels: (B,) integers; temperature: τ > 0.
+    reduction: "sum" is Eq. 8 as printed, k positive and N negative terms added up for each anchor; "mean" divides the
+    positive terms by k and the negative ones by N, so that the scale does not grow with the batch.
+    Gradients reach both arguments. A zero row has cosine 0 with everything and gets no gradient.
+    Raises ValueError on a shape or dtype mismatch, τ ≤ 0 or an unknown reduction.
+    """
+    _check(full, other, labels, temperature)
+    if reduction not in ("sum", "mean"):
+        raise ValueError(f"expected reduction 'sum' or 'mean', got {reduction!r}")
+    log_h, log_one_minus_h, positive = _log_posteriors(full, other, labels, temperature)
+    positives = (log_h * positive).sum(dim=1)
+    negatives = (log_one_minus_h * ~positive).sum(dim=1)
+    if reduction == "mean":
+        positives = positives / positive.sum(dim=1)
+        negatives = negatives / (~positive).sum(dim=1).clamp_min(1)
+    return -(positives + negatives).mean()  # Eq. 8
+
+
+def mutual_information_bound(
+    full: Float[Tensor, "batch width"],
+    other: Float[Tensor, "batch width"],
+    labels: Int[Tensor, " batch"],
+    temperature: float = 0.5,
+) -> Float[Tensor, ""]:
+    """The right-hand side of Eq. 6, log(N/k) + I(h), in nats, averaged over the anchors that have a negative.
+
+    It bounds I(full; other) from below, where "joint" means: of the same class (Eq. 2). It never exceeds log(N/k),
+    and the k positives of an anchor share one softmax (Eq. 7), so their k terms cost at least k log k: the bound says
+    nothing (it is below the trivial I ≥ 0) whenever log(N/k) < k log k, that is, with k = 2 below N = 8 and with k = 3
+    below N = 81. Read its trend, not its level, unless classes are almost all distinct. Without any negative in the
+    batch only the trivial bound is left, and 0 is returned.
+
+    full, other: (B, D); labels: (B,) integers; temperature: τ > 0. Raises ValueError as `mutual_information_loss`.
+    """
+    _check(full, other, labels, temperature)
+    log_h, log_one_minus_h, positive = _log_posteriors(full, other, labels, temperature)
+    likelihood = torch.where(positive, log_h, log_one_minus_h).sum(dim=1)  # Eq. 5
+    k, n = positive.sum(dim=1).to(likelihood.dtype), (~positive).sum(dim=1).to(likelihood.dtype)
+    bounded = n > 0
+    bounds = torch.where(bounded, n / k, 1.0).log() + likelihood
+    return (bounds * bounded).sum() / bounded.sum().clamp_min(1)
+
+
+def _check(full: Tensor, other: Tensor, labels: Tensor, temperature: float) -> None:
+    require_pair(full, other, ("full", "other"), "(B, D)")
+    require_labels(labels, len(full))
+    if len(full) == 0:
+        raise ValueError("expected at least one sample, got B = 0")
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise ValueError(f"expected a temperature above 0, got {temperature}")
+
+
+def _log_posteriors(
+    full: Tensor, other: Tensor, labels: Tensor, temperature: float
+) -> tuple[Float[Tensor, "batch batch"], Float[Tensor, "batch batch"], Bool[Tensor, "batch batch"]]:
+    """log h, log(1 − h) of Eq. 7 for all pairs, and which pairs are positive (of the same class).
+
+    1 − h rounds to 0 in a row's largest column when τ is small, so there it is the sum of the other columns; h ≤ 1/2
+    in all other columns, where log1p is exact.
+    """
+    similarity = cosine_similarity(full, other) / temperature
+    log_h = similarity.log_softmax(dim=1)
+    positive = labels[:, None] == labels[None, :]
+    if len(full) == 1:
+        return log_h, torch.zeros_like(log_h), positive
+    largest = torch.zeros_like(positive).scatter_(1, similarity.argmax(dim=1, keepdim=True), True)
+    others = log_h.masked_fill(largest, -torch.inf).logsumexp(dim=1, keepdim=True)
+    log_one_minus_h = torch.where(largest, others, torch.log1p(-log_h.exp().masked_fill(largest, 0.0)))
+    return log_h, log_one_minus_h, positive

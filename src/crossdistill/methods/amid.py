@@ -1,0 +1,140 @@
+"""AMID: Adversarial Mutual Information Distillation (Chen, Xing, Wang, Zhang; CVPR 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from crossdistill.losses import (
+    class_partners,
+    discriminator_loss,
+    mutual_information_bound,
+    mutual_information_loss,
+    pair_cosine,
+    same_class_cosine,
+    same_class_pairs,
+    student_adversarial_loss,
+)
+from crossdistill.losses.mutual_information import Reduction
+from crossdistill.methods.adaptive_weights import AdaptiveWeights
+from crossdistill.methods.base import EpochMeans, Method
+from crossdistill.methods.mi import warmup_objective
+from crossdistill.models import CrossModalModel, Discriminator
+from crossdistill.types import Batch, Objective, Representations, Turn
+
+
+class AMID(Method):
+    """Maximise I(M; S) and I(M; A), minimise H(M | S), with a teacher M trained online (Eq. 17).
+
+    Defaults are the paper's for video.
+
+    Args:
+        alpha_1: weight of L_MIs
+        alpha_2: weight of L_MIa
+        alpha_3: weight of L_adv; 0 leaves the discriminators out (Table 4)
+        temperature: τ of Eq. 7
+        beta: smoothing of λ (Eq. 14)
+        warmup_epochs: T_start, the first epochs with L_cls + L_JSD only; 0 is "w/o warm-up" of Table 5
+        second_discriminator: False leaves D2 out, λ = (1, 0): "w/o D2" of Table 5
+        dynamic_weights: False keeps λ = (½, ½): "w/o dynamic weight" of Table 5
+        expected_partners: d of Eq. 12; null takes each batch's own number of samples with a partner
+        reduction: "sum" is Eq. 8 as printed; "mean" keeps the meaning of α when classes fill much of the batch
+        discriminator_width: units of the layers of D1 and D2
+
+    Raises:
+        ValueError: a negative weight, or an unusable d, τ or β.
+    """
+
+    views = ("target", "auxiliary", "full")
+    predicts = ("target", "full")
+
+    def __init__(
+        self,
+        model: CrossModalModel,
+        alpha_1: float = 4.0,
+        alpha_2: float = 1.6,
+        alpha_3: float = 1.0,
+        temperature: float = 0.5,
+        beta: float = 0.9,
+        warmup_epochs: int = 20,
+        second_discriminator: bool = True,
+        dynamic_weights: bool = True,
+        expected_partners: float | None = None,
+        reduction: Reduction = "sum",
+        discriminator_width: int = 512,
+    ) -> None:
+        super().__init__(model)
+        if min(alpha_1, alpha_2, alpha_3) < 0:
+            raise ValueError(f"expected weights of at least 0, got alpha {alpha_1}, {alpha_2}, {alpha_3}")
+        self.alpha_1, self.alpha_2, self.alpha_3 = alpha_1, alpha_2, alpha_3
+        self.temperature, self.reduction, self.warmup_epochs = temperature, reduction, warmup_epochs
+        self.expected_partners = expected_partners
+        self.second_discriminator, self.dynamic_weights = second_discriminator, dynamic_weights
+        self.d1 = Discriminator(5, discriminator_width, model.width)
+        self.d2 = Discriminator(3, discriminator_width, model.width)
+        self.adaptive_weights = AdaptiveWeights(beta)
+        self._means = EpochMeans()
+
+    def turns(self, epoch: int) -> Sequence[Turn]:
+        parameters = self.model.parameters_of("target", "auxiliary", "full")
+        if epoch < self.warmup_epochs:
+            return [Turn("student and teacher", parameters, warmup_objective)]
+        distillation = Turn("student and teacher", parameters, self._distillation)
+        if self.alpha_3 == 0:
+            return [distillation]
+        discriminators = [*self.d1.parameters(), *(self.d2.parameters() if self.second_discriminator else ())]
+        return [distillation, Turn("discriminators", discriminators, self._discrimination, adversary=True)]
+
+    @property
+    def weights(self) -> tuple[float, float]:
+        """(λ1, λ2) of this epoch."""
+        if not self.second_discriminator:
+            return 1.0, 0.0
+        return self.adaptive_weights.weights if self.dynamic_weights else (0.5, 0.5)
+
+    def _distillation(self, representations: Representations, batch: Batch) -> Objective:
+        """Eq. 17: what student, teacher and the auxiliary projection minimise."""
+        full, target, auxiliary = representations.full, representations.target, representations.auxiliary
+        warmup = warmup_objective(representations, batch)
+        mi_student = mutual_information_loss(full, target, batch.labels, self.temperature, self.reduction)
+        mi_auxiliary = mutual_information_loss(full, auxiliary, batch.labels, self.temperature, self.reduction)
+        total = warmup.total + self.alpha_1 * mi_student + self.alpha_2 * mi_auxiliary
+        terms = {**warmup.terms, "mi_student": mi_student, "mi_auxiliary": mi_auxiliary}
+        if self.alpha_3 > 0:
+            _, partners = class_partners(batch.labels)
+            adversarial = student_adversarial_loss(
+                self.d1(target), self.d2(target[partners]), self.weights, self.expected_partners
+            )
+            total = total + self.alpha_3 * adversarial
+            terms["adversarial"] = adversarial
+        return Objective(total, terms)
+
+    def _discrimination(self, representations: Representations, batch: Batch) -> Objective:
+        """Eq. 13, on detached representations: what the discriminators minimise."""
+        full, target = representations.full.detach(), representations.target.detach()
+        anchors, partners = class_partners(batch.labels)
+        loss = discriminator_loss(
+            self.d1(full),
+            self.d1(target),
+            self.d2(full[anchors]),
+            self.d2(target[partners]),
+            self.weights,
+            self.expected_partners,
+        )
+        return Objective(loss, {"discriminators": loss})
+
+    @torch.no_grad()
+    def end_step(self, representations: Representations, batch: Batch) -> None:
+        full, target = representations.full, representations.target
+        self._means.add("cosine_pair", pair_cosine(full, target), len(target))
+        pairs = same_class_pairs(batch.labels)
+        self._means.add("cosine_same_class", same_class_cosine(full, target, batch.labels), pairs)
+        self._means.add("mi_bound", mutual_information_bound(full, target, batch.labels, self.temperature))
+
+    def end_epoch(self, epoch: int) -> dict[str, float]:
+        lambda_1, lambda_2 = self.weights
+        means = self._means.read()
+        if "cosine_same_class" in means:  # an epoch without two samples of a class in any batch says nothing about D2
+            self.adaptive_weights.update(means["cosine_pair"], means["cosine_same_class"])
+        return {**means, "lambda_1": lambda_1, "lambda_2": lambda_2}

@@ -1,0 +1,62 @@
+"""What every method offers to the training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from crossdistill.models import CrossModalModel
+from crossdistill.types import Batch, Representations, Turn, View
+
+
+class Method(nn.Module):
+    """A training recipe for a `CrossModalModel`, kept outside it so that the model alone is what ships.
+
+    views: the representations that its objectives read; the model computes no others.
+    predicts: the views whose logits it trains; accuracies are reported for these.
+    """
+
+    views: ClassVar[tuple[View, ...]]
+    predicts: ClassVar[tuple[View, ...]]
+
+    def __init__(self, model: CrossModalModel) -> None:
+        super().__init__()
+        self._model = [model]  # in a list: the model is not a part of the method's own state
+
+    @property
+    def model(self) -> CrossModalModel:
+        return self._model[0]
+
+    def turns(self, epoch: int) -> Sequence[Turn]:
+        """The players' moves in each step of this epoch, in order. Turns of one name have the same parameters."""
+        raise NotImplementedError
+
+    def end_step(self, representations: Representations, batch: Batch) -> None:
+        """Called once after each step's turns: the only place, with `end_epoch`, where a method's state moves."""
+
+    def end_epoch(self, epoch: int) -> dict[str, float]:
+        """Called after each epoch's last step; returns what the method wants in the epoch's log."""
+        return {}
+
+
+class EpochMeans:
+    """Weighted means over an epoch, summed in float64 on the device; reading them starts a new epoch."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._weights: dict[str, Tensor] = {}
+
+    def add(self, name: str, value: Tensor, weight: Tensor | float = 1.0) -> None:
+        value = value.detach().double()
+        weight = torch.as_tensor(weight, dtype=torch.float64, device=value.device)
+        self._sums[name] = self._sums.get(name, torch.zeros_like(value)) + value * weight
+        self._weights[name] = self._weights.get(name, torch.zeros_like(weight)) + weight
+
+    def read(self) -> dict[str, float]:
+        """name -> mean, without the names whose weights add up to 0."""
+        means = {name: float(self._sums[name] / weight) for name, weight in self._weights.items() if float(weight) > 0}
+        self._sums, self._weights = {}, {}
+        return means

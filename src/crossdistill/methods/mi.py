@@ -1,0 +1,62 @@
+"""Maximising I(M; S) alone: the shortcut of Figure 1(a), row "L_MIs" of Table 4."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch.nn.functional import cross_entropy
+
+from crossdistill.losses import jensen_shannon_divergence, mutual_information_loss
+from crossdistill.losses.mutual_information import Reduction
+from crossdistill.methods.base import Method
+from crossdistill.models import CrossModalModel
+from crossdistill.types import Batch, Objective, Representations, Turn
+
+
+class MI(Method):
+    """L_cls + L_JSD + α1 L_MIs. Nothing keeps the teacher's information, so it may fall to the student's.
+
+    Args:
+        alpha_1: weight of L_MIs
+        temperature: τ of Eq. 7
+        warmup_epochs: the first epochs with L_cls + L_JSD only
+        reduction: "sum" is Eq. 8 as printed, "mean" divides by the numbers of positives and of negatives
+    """
+
+    views = ("target", "full")
+    predicts = ("target", "full")
+
+    def __init__(
+        self,
+        model: CrossModalModel,
+        alpha_1: float = 4.0,
+        temperature: float = 0.5,
+        warmup_epochs: int = 20,
+        reduction: Reduction = "sum",
+    ) -> None:
+        super().__init__(model)
+        self.alpha_1, self.temperature = alpha_1, temperature
+        self.warmup_epochs, self.reduction = warmup_epochs, reduction
+
+    def turns(self, epoch: int) -> Sequence[Turn]:
+        objective = self._warmup if epoch < self.warmup_epochs else self._objective
+        return [Turn("student and teacher", self.model.parameters_of("target", "full"), objective)]
+
+    def _warmup(self, representations: Representations, batch: Batch) -> Objective:
+        return warmup_objective(representations, batch)
+
+    def _objective(self, representations: Representations, batch: Batch) -> Objective:
+        warmup = warmup_objective(representations, batch)
+        mi_student = mutual_information_loss(
+            representations.full, representations.target, batch.labels, self.temperature, self.reduction
+        )
+        return Objective(warmup.total + self.alpha_1 * mi_student, {**warmup.terms, "mi_student": mi_student})
+
+
+def warmup_objective(representations: Representations, batch: Batch) -> Objective:
+    """L_cls + L_JSD: cross-entropy of S and of M (Eq. 15) and the divergence of their predictions (Eq. 16)."""
+    student = cross_entropy(representations.target_logits, batch.labels)
+    teacher = cross_entropy(representations.full_logits, batch.labels)
+    jsd = jensen_shannon_divergence(representations.target_logits, representations.full_logits)
+    terms = {"classification_student": student, "classification_teacher": teacher, "jsd": jsd}
+    return Objective(student + teacher + jsd, terms)

@@ -1,0 +1,146 @@
+"""The student, the auxiliary model and the teacher in one module: S, A and M from shared encoders (Section 4.2)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from torch import Tensor, nn
+
+from crossdistill.encoders import Encoder
+from crossdistill.models.fusion import Fusion, Projection
+from crossdistill.types import Modalities, Representations, View
+
+
+class CrossModalModel(nn.Module):
+    """S from the target modalities, A from the auxiliary ones, M from all, each (B, width).
+
+    encoders: modality name -> encoder with `.width`; target, auxiliary: names in the order in which features are
+    concatenated, at least one each; classes: C. One linear classifier serves S and M. A has none in AMID; the linear
+    layer for it here serves pre-training of the auxiliary encoders only.
+    separate_teacher: M gets its own copies of the encoders and of the classifier instead of sharing them.
+    Raises ValueError when a modality is missing, named twice or has no encoder.
+    """
+
+    def __init__(
+        self,
+        encoders: Mapping[str, nn.Module],
+        target: Sequence[str],
+        auxiliary: Sequence[str],
+        width: int,
+        classes: int,
+        dropout: float = 0.0,
+        separate_teacher: bool = False,
+    ) -> None:
+        super().__init__()
+        self.target, self.auxiliary, self.width, self.classes = tuple(target), tuple(auxiliary), width, classes
+        _check_modalities(self.target, self.auxiliary, set(encoders))
+        widths = {name: cast(Encoder, encoders[name]).width for name in self.target + self.auxiliary}
+        self.encoders = nn.ModuleDict({name: encoders[name] for name in self.target + self.auxiliary})
+        self.target_projection = Projection([widths[name] for name in self.target], width)
+        self.auxiliary_projection = Projection([widths[name] for name in self.auxiliary], width)
+        self.fusion = Fusion([widths[name] for name in self.target + self.auxiliary], width, dropout)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(width, classes)
+        self.auxiliary_classifier = nn.Linear(width, classes)
+        self.separate_teacher = separate_teacher
+        self.teacher_encoders = copy.deepcopy(self.encoders) if separate_teacher else nn.ModuleDict()
+        self.teacher_classifier = copy.deepcopy(self.classifier) if separate_teacher else nn.Identity()
+        self._frozen: list[nn.Module] = []
+
+    def forward(self, modalities: Modalities, views: Sequence[View]) -> Representations:
+        """The asked-for views of a batch. Encoders run once each, and only those that a view needs."""
+        features: dict[str, Tensor] = {}
+        for name in self._encoded(views):
+            features[name] = self.encoders[name](modalities[name])
+        makers = {"target": self._target, "auxiliary": self._auxiliary, "full": self._full}
+        made = {view: makers[view](features, modalities) for view in views}
+        return Representations({view: made[view][0] for view in made}, {view: made[view][1] for view in made})
+
+    def predict(self, target_modalities: Modalities) -> Tensor:
+        """The student's logits (B, C) from the target modalities alone; nothing auxiliary is read."""
+        made: Representations = self(target_modalities, ("target",))
+        return made.target_logits
+
+    def modules_of(self, *views: View) -> nn.ModuleList:
+        """The modules that the given views run through, each once."""
+        modules: list[nn.Module] = [self.encoders[name] for name in self._encoded(views)]
+        if "target" in views or ("full" in views and not self.separate_teacher):
+            modules.append(self.classifier)
+        if "target" in views:
+            modules.append(self.target_projection)
+        if "auxiliary" in views:
+            modules += [self.auxiliary_projection, self.auxiliary_classifier]
+        if "full" in views:
+            modules += [self.teacher_encoders, self.fusion, self.teacher_classifier]
+        return nn.ModuleList(modules)
+
+    def parameters_of(self, *views: View) -> list[nn.Parameter]:
+        """The trainable parameters that the given views depend on, each once."""
+        return [p for p in self.modules_of(*views).parameters() if p.requires_grad]
+
+    def has_auxiliary_encoder_parameters(self) -> bool:
+        return any(True for name in self.auxiliary for _ in self.encoders[name].parameters())
+
+    def freeze_auxiliary_encoders(self) -> None:
+        """Fix the auxiliary encoders where they are: no gradients, evaluation mode. The projection stays trainable."""
+        self._freeze([self.encoders[name] for name in self.auxiliary])
+        if self.separate_teacher:
+            self._freeze([self.teacher_encoders[name] for name in self.auxiliary])
+
+    def start_teacher_from_encoders(self) -> None:
+        """Copy the shared auxiliary encoders' weights to a separate teacher's (after their pre-training)."""
+        if self.separate_teacher:
+            for name in self.auxiliary:
+                self.teacher_encoders[name].load_state_dict(self.encoders[name].state_dict())
+
+    def freeze_teacher(self) -> None:
+        """Fix a separate teacher. Raises ValueError when it shares parameters with the student."""
+        if not self.separate_teacher:
+            raise ValueError("a teacher that shares its encoders with the student cannot be frozen: separate_teacher")
+        self._freeze([self.teacher_encoders, self.fusion, self.teacher_classifier])
+
+    def train(self, mode: bool = True) -> CrossModalModel:
+        super().train(mode)
+        for module in self._frozen:
+            module.eval()
+        return self
+
+    def _freeze(self, modules: Sequence[nn.Module]) -> None:
+        self._frozen += modules
+        for module in modules:
+            module.requires_grad_(False).eval()
+
+    def _encoded(self, views: Sequence[View]) -> list[str]:
+        """The modalities whose shared encoders the views need, in the declared order."""
+        everything = "full" in views and not self.separate_teacher
+        target = self.target if everything or "target" in views else ()
+        auxiliary = self.auxiliary if everything or "auxiliary" in views else ()
+        return [*target, *auxiliary]
+
+    def _target(self, features: Mapping[str, Tensor], modalities: Modalities) -> tuple[Tensor, Tensor]:
+        representation = self.target_projection([features[name] for name in self.target])
+        return representation, self.classifier(self.dropout(representation))
+
+    def _auxiliary(self, features: Mapping[str, Tensor], modalities: Modalities) -> tuple[Tensor, Tensor]:
+        representation = self.auxiliary_projection([features[name] for name in self.auxiliary])
+        return representation, self.auxiliary_classifier(self.dropout(representation))
+
+    def _full(self, features: Mapping[str, Tensor], modalities: Modalities) -> tuple[Tensor, Tensor]:
+        names = self.target + self.auxiliary
+        if self.separate_teacher:
+            features = {name: self.teacher_encoders[name](modalities[name]) for name in names}
+        representation = self.fusion([features[name] for name in names])
+        classifier = self.teacher_classifier if self.separate_teacher else self.classifier
+        return representation, classifier(self.dropout(representation))
+
+
+def _check_modalities(target: tuple[str, ...], auxiliary: tuple[str, ...], encoded: set[str]) -> None:
+    if not target or not auxiliary:
+        raise ValueError(f"expected at least one target and one auxiliary modality, got {target} and {auxiliary}")
+    names = target + auxiliary
+    if len(set(names)) < len(names):
+        raise ValueError(f"expected each modality once, got target {target} and auxiliary {auxiliary}")
+    if missing := [name for name in names if name not in encoded]:
+        raise ValueError(f"expected an encoder for each modality, found none for {', '.join(missing)}")

@@ -1,0 +1,35 @@
+"""The teacher's fusion of modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+
+class Fusion(nn.Module):
+    """A 2-layer MLP on the concatenated features of all modalities, in the declared order: (B, ΣF) -> (B, width)."""
+
+    def __init__(self, in_widths: Sequence[int], width: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(sum(in_widths), width), nn.LeakyReLU(0.1), nn.Dropout(dropout), nn.Linear(width, width)
+        )
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        return cast(Tensor, self.layers(torch.cat(list(features), dim=1)))
+
+
+class Projection(nn.Module):
+    """S or A from its encoders: nothing to do for one encoder of the right width, else one linear layer on the
+    concatenated features."""
+
+    def __init__(self, in_widths: Sequence[int], width: int) -> None:
+        super().__init__()
+        ready = tuple(in_widths) == (width,)
+        self.layer: nn.Module = nn.Identity() if ready else nn.Linear(sum(in_widths), width)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        return cast(Tensor, self.layer(torch.cat(list(features), dim=1)))

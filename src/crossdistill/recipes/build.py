@@ -1,0 +1,99 @@
+"""From a recipe's values to a data set, a model and a method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from crossdistill import data
+from crossdistill.data import MultimodalDataset
+from crossdistill.encoders import MLP, RNN, Conv, Features, Standardized
+from crossdistill.methods import METHODS, Method
+from crossdistill.models import CrossModalModel
+from crossdistill.recipes.recipe import DataSettings, EncoderSettings, ModelSettings, Recipe
+from crossdistill.types import InputError, Padded
+
+
+def build_dataset(settings: DataSettings, seed: int = 0) -> MultimodalDataset:
+    """The data set with the recipe's modalities and split. Raises InputError when something is missing or wrong."""
+    if settings.source in data.BUNDLED:
+        dataset = data.BUNDLED[settings.source]()
+    else:
+        dataset = data.read_manifest(Path(settings.source))
+    dataset = dataset.only([*settings.target, *settings.auxiliary])
+    if settings.fold >= 0:
+        dataset = data.with_fold(dataset, settings.fold)
+    if settings.evaluate_on == "validation":
+        dataset = data.with_validation(dataset, settings.validation_fraction, seed)
+    for split in ("train", settings.evaluate_on):
+        if len(dataset.rows(split)) == 0:
+            raise InputError(f"{settings.source}: expected samples of split {split!r}, found none")
+    return dataset
+
+
+def build_model(recipe: Recipe, dataset: MultimodalDataset) -> CrossModalModel:
+    """The model for this data; its inputs are standardised by the training samples' statistics."""
+    settings, names = recipe.model, (*recipe.data.target, *recipe.data.auxiliary)
+    if unknown := set(settings.encoders) - set(dataset.columns):
+        raise InputError(f"model.encoders: no modality {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    encoders = {name: build_encoder(name, settings, dataset) for name in names}
+    return CrossModalModel(
+        encoders,
+        recipe.data.target,
+        recipe.data.auxiliary,
+        settings.width,
+        len(dataset.classes),
+        settings.dropout,
+        settings.separate_teacher or settings.teacher == "fixed",
+    )
+
+
+def build_encoder(name: str, settings: ModelSettings, dataset: MultimodalDataset) -> nn.Module:
+    shape = dataset.shapes[name]
+    chosen = settings.encoders.get(name, EncoderSettings("auto", width=settings.width))
+    kind = chosen.kind if chosen.kind != "auto" else ("mlp" if len(shape) == 1 else "conv")
+    if kind == "mlp" and -1 in shape:
+        raise InputError(f"model.encoders.{name}: mlp needs samples of one size, found sequences of different length")
+    if kind == "features" and len(shape) != 1:
+        raise InputError(f"model.encoders.{name}: features needs vectors, found samples of shape {shape}")
+    if kind in ("conv", "rnn") and len(shape) != 2:
+        raise InputError(
+            f"model.encoders.{name}: {kind} needs sequences (time, features), found samples of shape {shape}"
+        )
+    mean, std = feature_statistics(dataset, name)
+    return Standardized(make_encoder(kind, shape, chosen), mean, std)
+
+
+def make_encoder(kind: str, shape: tuple[int, ...], settings: EncoderSettings) -> nn.Module:
+    width, layers, hidden, dropout = settings.width, settings.layers, settings.hidden, settings.dropout
+    if kind == "features":
+        return Features(shape[0])
+    if kind == "mlp":
+        return MLP(int(np.prod(shape)), width, layers, hidden, dropout)
+    return (Conv if kind == "conv" else RNN)(shape[-1], width, layers, hidden, dropout)
+
+
+def feature_statistics(dataset: MultimodalDataset, name: str, chunk: int = 512) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each feature (last axis) over the training samples and their steps."""
+    rows = dataset.rows("train")
+    count, total, squares = 0, torch.zeros(()), torch.zeros(())
+    for start in range(0, len(rows), chunk):
+        values = dataset.columns[name].fetch(rows[start : start + chunk])
+        if isinstance(values, Padded):
+            values = torch.cat([sequence[:length] for sequence, length in zip(*values, strict=True)])
+        flat = values.double().flatten(0, -2)
+        count, total, squares = count + len(flat), total + flat.sum(0), squares + flat.square().sum(0)
+    mean = total / count
+    return mean, (squares / count - mean.square()).clamp_min(0).sqrt()
+
+
+def build_method(recipe: Recipe, model: CrossModalModel) -> Method:
+    """Raises InputError when an option of the method has an unusable value."""
+    options = recipe.options.get(recipe.method, {})
+    try:
+        return METHODS[recipe.method](model, **options)
+    except ValueError as error:
+        raise InputError(f"{recipe.method}: {error}") from error

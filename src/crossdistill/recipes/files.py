@@ -1,0 +1,109 @@
+"""Recipes to and from YAML and the command line, through one parser that knows every field and its type."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import ArgumentParser, Namespace
+
+from crossdistill.methods import METHODS, Method
+from crossdistill.recipes.bundled import RECIPES
+from crossdistill.recipes.recipe import Recipe
+from crossdistill.types import InputError
+
+
+def add_recipe_arguments(parser: ArgumentParser) -> None:
+    """Every field of a recipe as an option, and every method's options under the method's name."""
+    parser.add_class_arguments(Recipe, skip={"options"})
+    for name, method in METHODS.items():
+        if has_options(method):
+            parser.add_class_arguments(method, name, skip={"model"}, instantiate=False)
+
+
+def has_options(method: type[Method]) -> bool:
+    return "__init__" in vars(method)
+
+
+def load_recipe(source: str) -> Recipe:
+    """A bundled recipe by its name, or a YAML file by its path. Raises InputError when it is neither or not valid."""
+    if source in RECIPES:
+        return RECIPES[source]()
+    path = Path(source)
+    if not path.is_file():
+        raise InputError(f"{source}: neither a file nor a bundled recipe ({', '.join(RECIPES)})")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a recipe's fields, found {type(content).__name__}")
+    parser = _parser()
+    try:
+        return recipe_of(parser.instantiate(parser.parse_object(content)))
+    except (argparse.ArgumentError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: {one_line(error)}") from error
+
+
+def set_recipe_defaults(parser: ArgumentParser, recipe: Recipe) -> None:
+    """Make the recipe's values the defaults of the options that `add_recipe_arguments` added."""
+    parser.set_defaults(dict(_leaves(as_dict(recipe))))
+
+
+def recipe_of(parsed: Namespace) -> Recipe:
+    """The typed recipe in what a parser with `add_recipe_arguments` parsed and instantiated."""
+    fields = vars(parsed)
+    options = {name: dict(vars(fields[name])) for name in METHODS if name in fields}
+    recipe = Recipe(**{name: fields[name] for name in Recipe.__dataclass_fields__ if name != "options"})
+    if recipe.method not in METHODS:
+        raise ValueError(f"method: expected one of {', '.join(METHODS)}, found {recipe.method!r}")
+    data = replace(recipe.data, target=tuple(recipe.data.target), auxiliary=tuple(recipe.data.auxiliary))
+    return replace(recipe, data=data, options=options)
+
+
+def as_dict(recipe: Recipe) -> dict[str, Any]:
+    """Plain values: fields by section, and each method's options under its name."""
+    fields = _plain(recipe)
+    options = fields.pop("options")
+    return {**fields, **options}
+
+
+def to_yaml(recipe: Recipe) -> str:
+    """The recipe with every field, and the options of its own method."""
+    fields = as_dict(recipe)
+    return yaml.safe_dump(
+        {key: value for key, value in fields.items() if key not in METHODS or key == recipe.method},
+        sort_keys=False,
+        allow_unicode=True,
+    )
+
+
+def one_line(error: Exception) -> str:
+    return " ".join(str(error).replace("<class '", "").replace("'>", "").split())
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(prog="crossdistill train", exit_on_error=False)
+    add_recipe_arguments(parser)
+    return parser
+
+
+def _leaves(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted option names and values; what is keyed by the user's own names is one value."""
+    for name, value in fields.items():
+        if isinstance(value, Mapping) and name != "encoders":
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value

@@ -1,0 +1,99 @@
+"""What is measured of a run: a little after each epoch, everything at its end."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+from typing import Any
+
+import torch
+
+import crossdistill
+from crossdistill import data
+from crossdistill.data import MultimodalDataset
+from crossdistill.evaluation import evaluate_view, top1
+from crossdistill.evaluation.collect import collect
+from crossdistill.losses import pair_cosine, same_class_cosine
+from crossdistill.methods import Method
+from crossdistill.models import CrossModalModel
+from crossdistill.recipes.recipe import Recipe
+from crossdistill.types import Representations, View
+
+NAMES: dict[View, str] = {"target": "student", "full": "teacher", "auxiliary": "auxiliary_alone"}
+BATCH = 256
+
+
+def outputs(
+    dataset: MultimodalDataset, split: str, model: CrossModalModel, views: tuple[View, ...], device: torch.device
+) -> tuple[Representations, torch.Tensor]:
+    """The model's representations, logits and the labels of a split's samples, in the data set's order."""
+    return collect(model, data.evaluation_batches(dataset, dataset.rows(split), BATCH), views, device)
+
+
+def epoch_measures(
+    recipe: Recipe, dataset: MultimodalDataset, method: Method, device: torch.device
+) -> dict[str, float]:
+    """Accuracies, their gap and the cosines on the evaluation split, for the curves; nothing is chosen by them."""
+    made, labels = outputs(dataset, recipe.data.evaluate_on, method.model, method.predicts, device)
+    measures = {f"{NAMES[view]}/top1": top1(made.logits[view], labels) for view in method.predicts}
+    if {"target", "full"} <= set(method.predicts):
+        measures["gap"] = measures["teacher/top1"] - measures["student/top1"]
+    return measures | cosines(made, labels)
+
+
+def cosines(made: Representations, labels: torch.Tensor) -> dict[str, float]:
+    """Figure 5's alignment of teacher and student, where both were made."""
+    if not {"target", "full"} <= set(made.representations):
+        return {}
+    return {
+        "cosine/pair": float(pair_cosine(made.full, made.target)),
+        "cosine/same_class": float(same_class_cosine(made.full, made.target, labels)),
+    }
+
+
+def results(
+    recipe: Recipe, dataset: MultimodalDataset, method: Method, seconds: float, device: torch.device
+) -> dict[str, Any]:
+    """Everything a finished run says of itself, as plain values."""
+    model = method.model
+    made, labels = outputs(dataset, recipe.data.evaluate_on, model, method.predicts, device)
+    gallery, gallery_labels = outputs(dataset, "train", model, method.predicts, device)
+    views = {
+        NAMES[view]: evaluate_view(
+            made.logits[view], made.representations[view], labels, gallery.representations[view], gallery_labels
+        )
+        for view in method.predicts
+    }
+    return {
+        "name": recipe.name,
+        "method": recipe.method,
+        "seed": recipe.seed,
+        "split": recipe.data.evaluate_on,
+        "classes": list(dataset.classes),
+        "samples": {split: len(dataset.rows(split)) for split in ("train", recipe.data.evaluate_on)},
+        "target": list(recipe.data.target),
+        "auxiliary": list(recipe.data.auxiliary),
+        "seconds": round(seconds, 3),
+        "peak_memory_mb": round(peak_memory_mb(device), 1),
+        "parameters": {
+            "student": sum(p.numel() for p in model.modules_of("target").parameters()),
+            "total": sum(p.numel() for p in model.parameters()),
+        },
+        "versions": {
+            "crossdistill": crossdistill.__version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "threads": str(torch.get_num_threads()),
+        },
+        **views,
+        **cosines(made, labels),
+    }
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Of the GPU, or the largest this process has been."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

@@ -1,0 +1,77 @@
+"""What each student finds when it searches: pictures for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from crossdistill.data import MultimodalDataset
+from crossdistill.evaluation import nearest
+from crossdistill.methods import Method
+from crossdistill.recipes.measure import outputs
+from crossdistill.recipes.run import load_trained
+from crossdistill.reports import RetrievalExample, RetrievedItem
+
+NEAREST = 5
+QUERIES = 6
+
+
+def retrieval_examples(folders: Sequence[Path]) -> list[RetrievalExample]:
+    """For a few evaluation samples, the nearest training samples by each method's student, of its first run given.
+
+    The queries are drawn by a fixed seed, each of another class, before anything is searched: none is picked for how
+    well it does. Empty when the data has no pictures or no run has a student.
+    """
+    found: dict[str, list[list[RetrievedItem]]] = {}
+    queries: list[int] = []
+    for folder in folders:
+        recipe, dataset, method = load_trained(folder)
+        if recipe.method in found or "target" not in method.predicts or len(dataset.pictures) == 0:
+            continue
+        rows = dataset.rows(recipe.data.evaluate_on)
+        queries = queries or draw_queries(dataset.labels, rows)
+        found[recipe.method] = search(dataset, method, recipe.data.evaluate_on, queries)
+    return [
+        RetrievalExample(
+            dataset.pictures[query],
+            dataset.classes[dataset.labels[query]],
+            caption(dataset, query),
+            {name: items[position] for name, items in found.items()},
+        )
+        for position, query in enumerate(queries)
+    ]
+
+
+def draw_queries(labels: np.ndarray, rows: np.ndarray) -> list[int]:
+    """One row of each of `QUERIES` classes, by a fixed seed."""
+    order = np.random.default_rng(0).permutation(rows)
+    _, first = np.unique(labels[order], return_index=True)
+    return [int(row) for row in order[np.sort(first)[:QUERIES]]]
+
+
+def search(dataset: MultimodalDataset, method: Method, split: str, queries: Sequence[int]) -> list[list[RetrievedItem]]:
+    """Each query's nearest training samples, nearest first."""
+    device = torch.device("cpu")
+    asked, _ = outputs(dataset, split, method.model, ("target",), device)
+    gallery, _ = outputs(dataset, "train", method.model, ("target",), device)
+    positions = np.searchsorted(dataset.rows(split), queries)
+    chosen = dataset.rows("train")[nearest(asked.target[positions], gallery.target, NEAREST).numpy()]
+    return [
+        [
+            RetrievedItem(
+                dataset.pictures[row],
+                dataset.classes[dataset.labels[row]],
+                caption(dataset, row),
+                bool(dataset.labels[row] == dataset.labels[query]),
+            )
+            for row in rows
+        ]
+        for query, rows in zip(queries, chosen, strict=True)
+    ]
+
+
+def caption(dataset: MultimodalDataset, row: int) -> str:
+    return dataset.captions[row] if dataset.captions else dataset.ids[row]

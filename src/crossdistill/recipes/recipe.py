@@ -1,0 +1,104 @@
+"""A recipe: everything that determines a run, as typed values that go to and from YAML and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from crossdistill.training import Machine, Optimization
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """What is learned from.
+
+    Args:
+        source: a bundled data set (emoji, watch), or the path of a manifest or of a folder that holds one
+        target: modalities available at prediction time, in the order in which their features are concatenated
+        auxiliary: modalities available in training only
+        fold: the fold that is tested, where the data has folds; -1 takes the data's own split
+        evaluate_on: test, or validation, a part held out from training while the test samples are not read at all
+        validation_fraction: of the training samples, where the data has no validation split of its own
+    """
+
+    source: str = "emoji"
+    target: tuple[str, ...] = ("picture",)
+    auxiliary: tuple[str, ...] = ("name",)
+    fold: int = -1
+    evaluate_on: Literal["test", "validation"] = "test"
+    validation_fraction: float = 0.25
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """One modality's encoder.
+
+    Args:
+        kind: features takes ready-made vectors as they are; conv and rnn work over time; auto is mlp for vectors and conv
+            for sequences
+        width: of its output
+        layers: linear layers, convolutional blocks or recurrent layers
+        hidden: units or channels of the layers inside
+        dropout: probability
+    """
+
+    kind: Literal["auto", "features", "mlp", "conv", "rnn"] = "auto"
+    width: int = 256
+    layers: int = 2
+    hidden: int = 256
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The student, the auxiliary model and the teacher.
+
+    Args:
+        width: D, of all three representations
+        dropout: before the classifiers and inside the teacher's fusion
+        encoders: modality -> encoder; a modality without an entry gets kind auto with this width
+        auxiliary_encoders: frozen after `auxiliary_epochs` of pre-training, the paper's, or trained with the rest
+        teacher: online, trained with the student, or fixed, trained before it on encoders of its own
+        separate_teacher: encoders and classifier of the teacher's own, instead of shared with the student
+    """
+
+    width: int = 256
+    dropout: float = 0.0
+    encoders: dict[str, EncoderSettings] = field(default_factory=dict)
+    auxiliary_encoders: Literal["frozen", "trained"] = "frozen"
+    teacher: Literal["online", "fixed"] = "online"
+    separate_teacher: bool = False
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A run.
+
+    Args:
+        name: of the recipe, in reports
+        method: one of crossdistill.methods.METHODS
+        seed: of initial weights, order of batches and dropout
+        epochs: of the method
+        auxiliary_epochs: of the auxiliary encoders' own pre-training, before the method; 0 for none
+        batch_size: of the global batch, shared by all ranks
+        evaluate_every: epochs between measurements on the evaluation split, which are for the curves only
+        checkpoint_every: epochs between checkpoints
+        tensorboard: also write the log as TensorBoard events
+        options: method -> its constructor's arguments; on the command line and in YAML: amid.alpha_1 and so on
+    """
+
+    name: str = "own"
+    method: str = "amid"
+    seed: int = 0
+    epochs: int = 60
+    auxiliary_epochs: int = 0
+    batch_size: int = 128
+    evaluate_every: int = 1
+    checkpoint_every: int = 10
+    tensorboard: bool = False
+    data: DataSettings = field(default_factory=DataSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    optimization: Optimization = field(default_factory=Optimization)
+    machine: Machine = field(default_factory=Machine)
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

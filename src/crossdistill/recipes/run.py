@@ -1,0 +1,163 @@
+"""One run: a recipe and a folder in; a trained model, its log and its results out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from crossdistill import data
+from crossdistill.data import MultimodalDataset
+from crossdistill.methods import METHODS, Auxiliary, Method, Teacher
+from crossdistill.models import CrossModalModel
+from crossdistill.recipes import folder as layout
+from crossdistill.recipes.build import build_dataset, build_method, build_model
+from crossdistill.recipes.folder import RunLog
+from crossdistill.recipes.measure import epoch_measures, results
+from crossdistill.recipes.recipe import Recipe
+from crossdistill.training import Checkpoint, Record, Stage, fit
+from crossdistill.types import Batch, InputError
+
+Observer = Callable[[Record], None]
+
+
+def run(recipe: Recipe, folder: Path, resume: bool = False, observe: Observer = lambda record: None) -> dict[str, Any]:
+    """Train a recipe, write everything into `folder`, and return what its results.json holds.
+
+    resume: go on from the folder's checkpoint; a finished run is returned as it is. observe: called after each epoch.
+    Raises InputError when the folder holds a run and resume is False, or when it holds another recipe's run.
+    """
+    fabric = Fabric(
+        accelerator=recipe.machine.accelerator,
+        devices=recipe.machine.devices,
+        num_nodes=recipe.machine.nodes,
+        strategy="auto" if recipe.machine.devices * recipe.machine.nodes == 1 else "ddp",
+        precision=recipe.machine.precision,
+    )
+    fabric.launch()
+    with deterministic(recipe.seed):
+        dataset = build_dataset(recipe.data, recipe.seed)
+        model = build_model(recipe, dataset)
+        method = build_method(recipe, model)
+        plan = stages(recipe, model, method)
+        if fabric.is_global_zero:
+            layout.claim(recipe, folder, resume)
+        fabric.barrier()
+        if layout.is_finished(folder):
+            return layout.read_results(folder)
+        checkpoint = layout.read_checkpoint(folder)
+        log = RunLog(folder, recipe, observe)
+        for stage in plan:
+            if checkpoint is None or checkpoint.stage <= stage.index:
+                train(fabric, recipe, dataset, stage, checkpoint, log)
+                checkpoint = None
+            log.earlier_epochs += stage.epochs
+        if fabric.is_global_zero:
+            save_file(model.state_dict(), folder / layout.MODEL)
+            layout.write_results(folder, results(recipe, dataset, method, log.seconds(), fabric.device))
+        fabric.barrier()
+    return layout.read_results(folder)
+
+
+def load_trained(folder: Path) -> tuple[Recipe, MultimodalDataset, Method]:
+    """A finished run's recipe, its data, and its method with the trained model, on the CPU in evaluation mode.
+
+    Raises InputError when the folder holds no finished run or its files do not fit together.
+    """
+    layout.read_results(folder)
+    recipe = layout.read_recipe(folder)
+    dataset = build_dataset(recipe.data, recipe.seed)
+    method = build_method(recipe, build_model(recipe, dataset))
+    try:
+        method.model.load_state_dict(load_file(folder / layout.MODEL))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{folder / layout.MODEL}: does not hold this recipe's model ({reason})") from error
+    method.model.eval()
+    return recipe, dataset, method
+
+
+def total_epochs(recipe: Recipe) -> int:
+    """Of all stages."""
+    method = METHODS[recipe.method]
+    pretrained = {"auxiliary", "full"} & set(method.views) and not issubclass(method, Auxiliary)
+    fixed = recipe.model.teacher == "fixed" and {"target", "full"} <= set(method.views)
+    return recipe.epochs * (2 if fixed else 1) + (recipe.auxiliary_epochs if pretrained else 0)
+
+
+def stages(recipe: Recipe, model: CrossModalModel, method: Method) -> Iterator[Stage]:
+    """The run's stages in order. What a stage leaves fixed is frozen before the next one comes."""
+    if {"auxiliary", "full"} & set(method.views) and not isinstance(method, Auxiliary):
+        if recipe.auxiliary_epochs > 0:
+            yield Stage(0, "auxiliary", Auxiliary(model), recipe.auxiliary_epochs)
+            model.start_teacher_from_encoders()
+        if recipe.model.auxiliary_encoders == "frozen":
+            if recipe.auxiliary_epochs == 0 and model.has_auxiliary_encoder_parameters():
+                raise InputError(
+                    "auxiliary_epochs: 0 would freeze auxiliary encoders that nothing has trained; "
+                    "give them epochs, or set model.auxiliary_encoders to trained"
+                )
+            model.freeze_auxiliary_encoders()
+    if recipe.model.teacher == "fixed" and {"target", "full"} <= set(method.views):
+        yield Stage(1, "teacher", Teacher(model), recipe.epochs)
+        model.freeze_teacher()
+    yield Stage(2, recipe.method, method, recipe.epochs)
+
+
+def train(
+    fabric: Fabric,
+    recipe: Recipe,
+    dataset: MultimodalDataset,
+    stage: Stage,
+    checkpoint: Checkpoint | None,
+    log: RunLog,
+) -> None:
+    """One stage, from the checkpoint where that is of this stage."""
+    resume = checkpoint if checkpoint is not None and checkpoint.stage == stage.index else None
+    log.keep(resume.epoch if resume is not None else 0)
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        yield from data.training_batches(
+            dataset,
+            dataset.rows("train"),
+            recipe.batch_size,
+            seed=recipe.seed,
+            epoch=log.earlier_epochs + epoch,
+            rank=fabric.global_rank,
+            world_size=fabric.world_size,
+            workers=recipe.machine.workers,
+        )
+
+    def evaluate(method: Method, epoch: int) -> dict[str, float]:
+        if (epoch + 1) % recipe.evaluate_every and epoch + 1 < stage.epochs:
+            return {}
+        return epoch_measures(recipe, dataset, method, fabric.device)
+
+    def finish_epoch(record: Record, epoch: int, take: Callable[[], Checkpoint]) -> None:
+        log.write(record)
+        if (epoch + 1) % recipe.checkpoint_every == 0 or epoch + 1 == stage.epochs:
+            take().save(log.folder / layout.CHECKPOINT)
+
+    fit(fabric, stage, batches, recipe.optimization, recipe.seed, resume, evaluate, finish_epoch)
+
+
+@contextmanager
+def deterministic(seed: int) -> Iterator[None]:
+    """Seeded, with deterministic kernels wherever there are any; the caller's random state comes back afterwards."""
+    before, warn_only = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.manual_seed(seed)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before, warn_only=warn_only)

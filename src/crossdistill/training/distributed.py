@@ -1,0 +1,52 @@
+"""The one gather: every rank sees the whole global batch's representations, and its gradients add up exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar, cast
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from crossdistill.types import Batch, Representations
+
+Name = TypeVar("Name", bound=str)
+
+
+def gather(fabric: Fabric, representations: Representations, batch: Batch) -> tuple[Representations, Batch]:
+    """The global batch, in rank order, without its inputs: objectives read representations, labels, rows, present.
+
+    Each rank then computes the same loss of the global batch. The gather's backward adds up the ranks' gradients of a
+    representation, W times the true one, and `average_gradients` divides the parameters' gradients by W, so that
+    parameters before and after the gather both get the gradient of the one-process loss.
+    """
+    if fabric.world_size == 1:
+        return representations, Batch({}, batch.labels, batch.rows, batch.present)
+    gathered = Representations(
+        _gather_all(fabric, representations.representations), _gather_all(fabric, representations.logits)
+    )
+    present = {name: _gather(fabric, mask.to(torch.uint8)).bool() for name, mask in batch.present.items()}
+    return gathered, Batch({}, _gather(fabric, batch.labels), _gather(fabric, batch.rows), present)
+
+
+def average_gradients(fabric: Fabric, parameters: Sequence[nn.Parameter]) -> None:
+    """Replace each gradient by its mean over ranks, in one message.
+
+    An explicit mean in place of DistributedDataParallel, whose reducer expects one backward pass that reaches every
+    parameter; a step here has a backward pass for each turn, and warm-up leaves some parameters out.
+    """
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    if fabric.world_size == 1 or not gradients:
+        return
+    flat = cast(Tensor, fabric.all_reduce(torch.cat([g.flatten() for g in gradients]), reduce_op="mean"))
+    for gradient, mean in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))
+
+
+def _gather_all(fabric: Fabric, tensors: Mapping[Name, Tensor]) -> dict[Name, Tensor]:
+    return {name: _gather(fabric, tensor) for name, tensor in tensors.items()}
+
+
+def _gather(fabric: Fabric, tensor: Tensor) -> Tensor:
+    return cast(Tensor, fabric.all_gather(tensor, sync_grads=tensor.requires_grad)).flatten(0, 1)

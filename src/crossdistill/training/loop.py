@@ -1,0 +1,142 @@
+"""From batch to step: the one training loop of every method."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.optim import SGD, Adam, AdamW, Optimizer
+
+from crossdistill.methods import EpochMeans, Method
+from crossdistill.training.checkpoint import Checkpoint
+from crossdistill.training.distributed import average_gradients, gather
+from crossdistill.training.settings import Optimization, learning_rate_factor
+from crossdistill.types import Batch, Representations, Turn
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One method for a number of epochs. A run is a list of them: pre-training where there is any, then the method."""
+
+    index: int
+    name: str
+    method: Method
+    epochs: int
+
+
+Record = dict[str, float | int | str]
+
+
+def fit(
+    fabric: Fabric,
+    stage: Stage,
+    batches: Callable[[int], Iterable[Batch]],
+    settings: Optimization,
+    seed: int,
+    resume: Checkpoint | None,
+    evaluate: Callable[[Method, int], Mapping[str, float]],
+    finish_epoch: Callable[[Record, int, Callable[[], Checkpoint]], None],
+) -> None:
+    """Train the stage's method, from `resume` where it is a checkpoint of this stage.
+
+    batches: epoch -> this rank's share of each global batch; evaluate: measured after each epoch on rank 0, never used
+    to choose anything; finish_epoch: takes the epoch's record and, by its last argument, a checkpoint if it wants one.
+    """
+    method = stage.method
+    model = fabric.to_device(method.model)
+    fabric.to_device(method)
+    optimizers = build_optimizers(method, stage.epochs, settings)
+    if resume is not None:
+        resume.restore(model, method, optimizers)
+    for epoch in range(resume.epoch if resume is not None else 0, stage.epochs):
+        started = time.perf_counter()
+        torch.manual_seed(epoch_seed(seed, stage.index, epoch, fabric.global_rank))
+        turns = method.turns(epoch)
+        learning_rate = set_learning_rates(optimizers, turns, settings, epoch, stage.epochs)
+        model.train()
+        means = EpochMeans()
+        for batch in batches(epoch):
+            for name, value in step(fabric, method, turns, optimizers, batch, settings.clip_norm).items():
+                means.add(name, value)
+        record: Record = {"stage": stage.name, "epoch": epoch, "learning_rate": learning_rate}
+        record |= {f"loss/{name}": value for name, value in means.read().items()}
+        record |= method.end_epoch(epoch)
+        record["seconds"] = time.perf_counter() - started
+        if fabric.is_global_zero:
+            record |= evaluate(method, epoch)
+            finish_epoch(record, epoch, partial(Checkpoint.of, stage.index, epoch + 1, model, method, optimizers))
+        fabric.barrier()
+
+
+def step(
+    fabric: Fabric,
+    method: Method,
+    turns: Iterable[Turn],
+    optimizers: Mapping[str, Optimizer],
+    batch: Batch,
+    clip_norm: float,
+) -> dict[str, Tensor]:
+    """One global batch: one forward pass, then each player's move. Returns the objectives' terms."""
+    batch = batch.to(fabric.device)
+    with fabric.autocast():
+        local = method.model(batch.modalities, method.views)
+    representations, batch = gather(fabric, in_float32(local), batch)
+    terms: dict[str, Tensor] = {}
+    for turn in turns:
+        objective = turn.objective(representations, batch)
+        optimizers[turn.name].zero_grad()
+        torch.autograd.backward(objective.total, inputs=list(turn.parameters))  # leaves no gradient on the other player
+        average_gradients(fabric, turn.parameters)
+        if clip_norm < math.inf:
+            torch.nn.utils.clip_grad_norm_(turn.parameters, clip_norm)
+        optimizers[turn.name].step()
+        terms |= objective.terms
+    method.end_step(representations, batch)
+    return terms
+
+
+def in_float32(representations: Representations) -> Representations:
+    return Representations(
+        {view: tensor.float() for view, tensor in representations.representations.items()},
+        {view: tensor.float() for view, tensor in representations.logits.items()},
+    )
+
+
+def build_optimizers(method: Method, epochs: int, settings: Optimization) -> dict[str, Optimizer]:
+    """One optimiser for each turn that occurs in any epoch, by the turn's name."""
+    turns = {turn.name: turn for epoch in range(epochs) for turn in method.turns(epoch)}
+    return {name: build_optimizer(turn, settings) for name, turn in turns.items()}
+
+
+def build_optimizer(turn: Turn, settings: Optimization) -> Optimizer:
+    if turn.adversary:
+        return Adam(turn.parameters, settings.discriminator_learning_rate, betas=(0.5, 0.999))
+    if settings.name == "sgd":
+        return SGD(turn.parameters, settings.learning_rate, settings.momentum, weight_decay=settings.weight_decay)
+    optimizer = AdamW if settings.name == "adamw" else Adam
+    return optimizer(turn.parameters, settings.learning_rate, weight_decay=settings.weight_decay)
+
+
+def set_learning_rates(
+    optimizers: Mapping[str, Optimizer], turns: Iterable[Turn], settings: Optimization, epoch: int, epochs: int
+) -> float:
+    """Put this epoch's learning rate into the players' optimisers, and return it."""
+    learning_rate = settings.learning_rate * learning_rate_factor(settings, epoch, epochs)
+    for turn in turns:
+        if not turn.adversary:
+            for group in optimizers[turn.name].param_groups:
+                group["lr"] = learning_rate
+    return learning_rate
+
+
+def epoch_seed(seed: int, stage: int, epoch: int, rank: int) -> int:
+    """Each epoch's random numbers depend on these four alone, so that a resumed run draws what it would have drawn."""
+    digest = hashlib.sha256(f"{seed}/{stage}/{epoch}/{rank}".encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1

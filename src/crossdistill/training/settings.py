@@ -1,0 +1,63 @@
+"""How parameters are stepped and on what machine: the typed settings of a recipe that the loop reads."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Optimization:
+    """The optimiser of student and teacher, its schedule, and the discriminators' learning rate.
+
+    Args:
+        name: optimiser; the paper trains video with sgd
+        learning_rate: at the schedule's top
+        weight_decay: decoupled for adamw, L2 for adam and sgd
+        momentum: of sgd
+        schedule: constant, cosine to 0, or steps (x 0.1 after 50 % and after 75 % of the epochs, the paper's)
+        ramp_epochs: epochs in which the learning rate rises linearly to its top
+        clip_norm: largest norm of a turn's gradient; .inf for no clipping
+        discriminator_learning_rate: of Adam(0.5, 0.999), constant
+    """
+
+    name: Literal["adamw", "adam", "sgd"] = "adamw"
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    momentum: float = 0.9
+    schedule: Literal["constant", "cosine", "steps"] = "cosine"
+    ramp_epochs: int = 0
+    clip_norm: float = math.inf
+    discriminator_learning_rate: float = 1e-4
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a run computes.
+
+    Args:
+        accelerator: auto takes a GPU when there is one
+        devices: processes, each with one GPU or, with accelerator cpu, a share of the cores; they share each batch
+        nodes: machines, when launched by torchrun or SLURM
+        precision: of the encoders and of fusion; losses are always computed in float32
+        workers: loader processes for each rank; 0 loads in the training process
+    """
+
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: int = 1
+    nodes: int = 1
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    workers: int = 0
+
+
+def learning_rate_factor(settings: Optimization, epoch: int, epochs: int) -> float:
+    """What multiplies the learning rate in this epoch: a pure function, so that resuming needs no scheduler's state."""
+    if epoch < settings.ramp_epochs:
+        return (epoch + 1) / (settings.ramp_epochs + 1)
+    if settings.schedule == "cosine":
+        progress = (epoch - settings.ramp_epochs) / max(epochs - settings.ramp_epochs, 1)
+        return 0.5 * (1 + math.cos(math.pi * progress))
+    if settings.schedule == "steps":
+        return float(0.1 ** ((epoch >= epochs * 0.5) + (epoch >= epochs * 0.75)))
+    return 1.0

@@ -1,0 +1,119 @@
+"""The few nouns that everything shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+View = Literal["target", "auxiliary", "full"]
+"""Which modalities a representation saw: the student's (S), the auxiliary ones (A), all of them (M, the teacher's)."""
+
+
+class InputError(ValueError):
+    """A mistake in what the user gave (file, option, array). The command line prints it as one line, exit code 2."""
+
+
+class Padded(NamedTuple):
+    """A batch of sequences of different length, zero-padded at the end."""
+
+    values: Float[Tensor, "batch time features"]
+    lengths: Int[Tensor, " batch"]
+
+
+Modality = Tensor | Padded
+Modalities = Mapping[str, Modality]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One global step's samples: inputs by modality name, class labels, and where they come from.
+
+    modalities: name -> (B, ...) tensor, or `Padded` for sequences of different length
+    labels: (B,) int64 in [0, C)
+    rows: (B,) int64, the samples' row numbers in the data set (memory banks key on them)
+    present: name -> (B,) bool, False where a sample lacks that modality
+    """
+
+    modalities: Modalities
+    labels: Int[Tensor, " batch"]
+    rows: Int[Tensor, " batch"]
+    present: Mapping[str, Bool[Tensor, " batch"]]
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch on a device."""
+        return Batch(
+            {name: to_device(value, device) for name, value in self.modalities.items()},
+            self.labels.to(device),
+            self.rows.to(device),
+            {name: mask.to(device) for name, mask in self.present.items()},
+        )
+
+
+def to_device(modality: Modality, device: torch.device | str) -> Modality:
+    if isinstance(modality, Padded):
+        return Padded(modality.values.to(device), modality.lengths.to(device))
+    return modality.to(device)
+
+
+@dataclass(frozen=True)
+class Representations:
+    """What the model made of a batch: a (B, D) representation and (B, C) logits for each view that was asked for.
+
+    Reading a view that the method did not declare in `Method.views` raises KeyError.
+    """
+
+    representations: Mapping[View, Float[Tensor, "batch width"]]
+    logits: Mapping[View, Float[Tensor, "batch classes"]]
+
+    @property
+    def target(self) -> Float[Tensor, "batch width"]:
+        """S, from the target modalities alone."""
+        return self.representations["target"]
+
+    @property
+    def auxiliary(self) -> Float[Tensor, "batch width"]:
+        """A, from the auxiliary modalities alone."""
+        return self.representations["auxiliary"]
+
+    @property
+    def full(self) -> Float[Tensor, "batch width"]:
+        """M, from all modalities."""
+        return self.representations["full"]
+
+    @property
+    def target_logits(self) -> Float[Tensor, "batch classes"]:
+        return self.logits["target"]
+
+    @property
+    def auxiliary_logits(self) -> Float[Tensor, "batch classes"]:
+        return self.logits["auxiliary"]
+
+    @property
+    def full_logits(self) -> Float[Tensor, "batch classes"]:
+        return self.logits["full"]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a turn minimises, and the terms it is made of, for the run's log."""
+
+    total: Tensor
+    terms: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One player's move: the parameters it may change and what it minimises by changing them.
+
+    adversary: True for discriminators, which are stepped by Adam(0.5, 0.999) at a constant learning rate of their own.
+    """
+
+    name: str
+    parameters: Sequence[nn.Parameter]
+    objective: Callable[[Representations, Batch], Objective]
+    adversary: bool = False

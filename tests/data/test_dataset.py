@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossdistill.data import from_arrays, with_fold, with_validation
+from crossdistill.data.labels import natural_order
+from crossdistill.types import InputError
+
+
+def arguments(count: int = 6, **changes: object) -> dict[str, object]:
+    base = {
+        "modalities": {
+            "audio": np.arange(count * 2, dtype=np.float32).reshape(count, 2),
+            "lips": [np.ones((1 + row, 3)) for row in range(count)],
+        },
+        "labels": ["yes", "no"] * (count // 2),
+        "splits": ["train"] * (count - 2) + ["test"] * 2,
+    }
+    return base | changes
+
+
+def grouped(groups: int, size: int, test_groups: int = 1, classes: int = 2):
+    """Each group has `size` samples of all classes in turn; the last `test_groups` are for test."""
+    count = groups * size
+    group = np.arange(count) // size
+    return from_arrays(
+        {"x": np.arange(count, dtype=np.float32)[:, None]},
+        np.arange(count) % classes,
+        splits=group >= groups - test_groups,
+        groups=group,
+        folds=group,
+    )
+
+
+def test_a_batch_holds_the_rows_asked_for_in_their_order() -> None:
+    dataset = from_arrays(**arguments())
+    batch = dataset.__getitems__([4, 1, 4])
+    assert batch.modalities["audio"].tolist() == [[8, 9], [2, 3], [8, 9]]
+    assert batch.modalities["lips"].lengths.tolist() == [5, 2, 5]
+    assert batch.rows.tolist() == [4, 1, 4]
+    assert [dataset.classes[label] for label in batch.labels] == ["yes", "no", "yes"]
+    assert batch.labels.dtype == batch.rows.dtype == torch.int64
+    assert set(batch.present) == set(batch.modalities)
+    assert all(present.dtype == torch.bool and present.tolist() == [True] * 3 for present in batch.present.values())
+
+
+def test_rows_shapes_and_length() -> None:
+    dataset = from_arrays(**arguments(splits=["train", "validation", "test", "train", "train", "test"]))
+    assert len(dataset) == 6
+    assert [dataset.rows(split).tolist() for split in ("train", "validation", "test")] == [[0, 3, 4], [1], [2, 5]]
+    assert dataset.shapes == {"audio": (2,), "lips": (-1, 3)}
+    assert dataset.rows("train").dtype == np.int64
+    with pytest.raises(InputError, match="'dev'.*train, validation, test"):
+        dataset.rows("dev")
+
+
+def test_a_bool_mask_means_test() -> None:
+    dataset = from_arrays(**arguments(splits=np.array([False, True, False, False, True, False])))
+    assert dataset.splits.tolist() == ["train", "test", "train", "train", "test", "train"]
+
+
+def test_only_drops_the_other_modalities() -> None:
+    dataset = from_arrays(**arguments())
+    assert set(dataset.only(["lips"]).__getitems__([0]).modalities) == {"lips"}
+    assert set(dataset.columns) == {"audio", "lips"}
+    with pytest.raises(InputError, match="no modality 'video'; it has audio, lips"):
+        dataset.only(["lips", "video"])
+    with pytest.raises(InputError, match="no modality chosen"):
+        dataset.only([])
+
+
+def test_tensors_and_equal_lists_are_stacked() -> None:
+    modalities = {"a": torch.ones(6, 4), "b": [torch.zeros(2, 3)] * 6}
+    assert from_arrays(**arguments(modalities=modalities)).shapes == {"a": (4,), "b": (2, 3)}
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "numbers", "names"),
+    [
+        ([10, 2, -1, 2, 10, -1], (), [2, 1, 0, 1, 2, 0], ("-1", "2", "10")),
+        (["a10", "a2", "b", "b", "a2", "b"], (), [1, 0, 2, 2, 0, 2], ("a2", "a10", "b")),
+        ([0, 2, 0, 2, 0, 2], ("x", "y", "z"), [0, 2, 0, 2, 0, 2], ("x", "y", "z")),
+        (["z", "x", "x", "z", "x", "z"], ("z", "y", "x"), [0, 2, 2, 0, 2, 0], ("z", "y", "x")),
+        (np.array(["u", "v", "u", "v", "u", "v"], dtype=object), (), [0, 1, 0, 1, 0, 1], ("u", "v")),
+    ],
+)
+def test_labels_become_class_numbers(labels: list, classes: tuple, numbers: list[int], names: tuple) -> None:
+    dataset = from_arrays(**arguments(labels=labels, classes=classes))
+    assert dataset.labels.tolist() == numbers
+    assert dataset.labels.dtype == np.int64
+    assert dataset.classes == names
+
+
+@given(st.lists(st.text(max_size=5)), st.randoms())
+def test_natural_order_is_an_order_of_the_distinct_texts(texts: list[str], random) -> None:
+    ordered = natural_order(texts)
+    assert sorted(ordered) == sorted(set(texts))
+    random.shuffle(texts)
+    assert natural_order(texts) == ordered
+
+
+@given(st.lists(st.integers(-1000, 1000), min_size=1))
+def test_natural_order_of_whole_numbers_is_by_value(values: list[int]) -> None:
+    assert natural_order([str(value) for value in values]) == [str(value) for value in sorted(set(values))]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": ["a"] * 5}, "for each of the 5 labels, found 6"),
+        ({"labels": [0.5] * 6}, "whole numbers or strings"),
+        ({"labels": np.zeros((6, 1), int)}, r"shape \(N,\)"),
+        ({"labels": [0, 1, 2] * 2, "classes": ("a", "b")}, "0 to 1 for 2 classes, found 2"),
+        ({"labels": ["a", "c"] * 3, "classes": ("a", "b")}, "'c' is not one of the classes a, b"),
+        ({"classes": ("a", "a")}, "distinct"),
+        ({"labels": ["a"] * 4 + ["b"] * 2}, "class 'b' is in test but never in train"),
+        ({"splits": ["train"] * 5}, "splits: .*6 labels, found 5"),
+        ({"splits": ["train"] * 5 + ["dev"]}, "unknown split 'dev'"),
+        ({"splits": [0, 1] * 3}, "True for test"),
+        ({"ids": list("abcdea")}, "'a' occurs more than once"),
+        ({"ids": list("abc")}, "ids: .*found 3"),
+        ({"groups": [1, 2]}, "groups: .*found 2"),
+        ({"folds": [1, 2]}, "folds: .*found 2"),
+        ({"captions": ["x"]}, "captions: .*found 1"),
+        ({"pictures": np.zeros((6, 4, 4, 3))}, "uint8"),
+        ({"pictures": np.zeros((6, 4, 4), np.uint8)}, "uint8"),
+        ({"pictures": np.zeros((5, 4, 4, 3), np.uint8)}, "pictures: .*found 5"),
+        ({"modalities": {}}, "no modalities"),
+        ({"modalities": {"a": np.zeros((0, 2))}, "labels": [], "splits": []}, "no samples|expected"),
+        ({"modalities": {"a.b": np.zeros((6, 2))}}, r"'a\.b'.*letters"),
+        ({"modalities": {"a": np.full((6, 2), np.nan)}}, "a: row 0: NaN"),
+        ({"modalities": {"a": [np.zeros((2, 3))] * 5 + [np.zeros((2, 4))]}}, "a: row 5"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        from_arrays(**arguments(**changes))
+    assert "\n" not in str(error.value)
+
+
+def test_with_fold_tests_on_one_fold_and_trains_on_the_rest() -> None:
+    dataset = grouped(groups=4, size=6)
+    for fold in range(4):
+        chosen = with_fold(dataset, fold)
+        assert (dataset.folds[chosen.rows("test")] == fold).all()
+        assert sorted([*chosen.rows("test"), *chosen.rows("train")]) == list(range(24))
+    with pytest.raises(InputError, match="no fold 4; it has 0, 1, 2, 3"):
+        with_fold(dataset, 4)
+    with pytest.raises(InputError, match="no fold 0; it has no folds"):
+        with_fold(from_arrays(**arguments()), 0)
+    with pytest.raises(InputError, match="never in train"):
+        with_fold(from_arrays(**arguments(folds=[0, 1] * 3)), 0)
+
+
+@given(st.integers(3, 8), st.integers(2, 5), st.floats(0.1, 0.5), st.integers(0, 1000))
+def test_validation_groups_are_disjoint_from_train_groups_like_the_test_groups(
+    groups: int, half: int, fraction: float, seed: int
+) -> None:
+    dataset = grouped(groups, 2 * half)
+    tuning = with_validation(dataset, fraction, seed)
+    train, validation = tuning.rows("train"), tuning.rows("validation")
+    assert not set(dataset.groups[train]) & set(dataset.groups[validation])
+    assert sorted([*train, *validation]) == dataset.rows("train").tolist()
+    assert tuning.rows("held_out").tolist() == dataset.rows("test").tolist()
+    assert not len(tuning.rows("test"))
+    assert len(validation)
+    assert np.array_equal(with_validation(dataset, fraction, seed).splits, tuning.splits)
+
+
+@given(st.integers(1, 20), st.integers(0, 1000))
+def test_validation_rows_without_groups_are_in_proportion_to_the_classes(tens: int, seed: int) -> None:
+    labels = np.repeat([0, 1], [10 * tens, 20 * tens])
+    dataset = from_arrays({"x": np.zeros((30 * tens, 1))}, labels, splits=np.zeros(30 * tens, bool))
+    validation = with_validation(dataset, 0.2, seed).rows("validation")
+    assert np.bincount(labels[validation]).tolist() == [2 * tens, 4 * tens]
+
+
+def test_validation_is_by_class_where_the_test_split_shares_the_groups() -> None:
+    """Speaker-dependent tests: the same speakers in train and test, so validation has all of them as well."""
+    group = np.arange(300) % 3
+    dataset = from_arrays(
+        {"x": np.zeros((300, 1))}, np.arange(300) // 3 % 2, splits=np.arange(300) >= 200, groups=group
+    )
+    tuning = with_validation(dataset, 0.25, 0)
+    assert set(tuning.groups[tuning.rows("validation")]) == set(tuning.groups[tuning.rows("train")]) == {"0", "1", "2"}
+
+
+def test_existing_validation_rows_are_kept() -> None:
+    dataset = from_arrays(**arguments(splits=["train", "train", "validation", "train", "test", "test"]))
+    tuning = with_validation(dataset, 0.5, 0)
+    assert tuning.splits.tolist() == ["train", "train", "validation", "train", "held_out", "held_out"]
+
+
+def test_the_data_set_itself_keeps_its_splits() -> None:
+    dataset = grouped(4, 4)
+    before = dataset.splits.copy()
+    with_validation(dataset, 0.3, 0)
+    with_fold(dataset, 1)
+    assert np.array_equal(dataset.splits, before)
+
+
+def test_validation_that_cannot_be_taken_is_refused() -> None:
+    with pytest.raises(InputError, match="above 0 and below 1"):
+        with_validation(grouped(4, 4), 1.0, 0)
+    rare = from_arrays({"x": np.zeros((9, 1))}, [0] * 8 + [1], splits=np.zeros(9, bool))
+    with pytest.raises(InputError, match="cannot take 0.3 of 9 train rows"):
+        with_validation(rare, 0.3, 0)
+    one_group = from_arrays(
+        {"x": np.zeros((8, 1))}, [0, 1] * 4, splits=[False] * 6 + [True] * 2, groups=list("aaaaaabb")
+    )
+    with pytest.raises(InputError, match="cannot take"):
+        with_validation(one_group, 0.3, 0)
+    by_class = from_arrays(
+        {"x": np.zeros((8, 1))}, [0, 0, 0, 1, 1, 1, 0, 1], splits=[False] * 6 + [True] * 2, groups=list("aaabbbcc")
+    )
+    with pytest.raises(InputError, match="would be in validation but not in train"):
+        with_validation(by_class, 0.5, 0)

@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossdistill.data import FileColumn, RowColumn, check_values, from_arrays, read_manifest, write_manifest
+from crossdistill.types import InputError
+
+HEADER = ["id", "split", "label", "fold", "group", "caption", "thumbnail", "lips", "video"]
+
+
+def rows() -> list[list[str]]:
+    splits = ["train", "train", "validation", "test"]
+    return [
+        [f"s{i}", splits[i], "b" if i % 2 else "a", str(i % 2), f"g{i // 2}", f"clip, {i}", f"t.npy#{i}",
+         f"clips/{i}.npy", f"video.npy#{3 - i}"]
+        for i in range(4)
+    ]  # fmt: skip
+
+
+def write(folder: Path, lines: list[list[str]], header: list[str] = HEADER) -> Path:
+    """Four samples: `lips` sequences of their own, `video` as rows of one array (in reverse), pictures."""
+    generator = np.random.default_rng(0)
+    (folder / "clips").mkdir(exist_ok=True)
+    for i in range(4):
+        np.save(folder / "clips" / f"{i}.npy", generator.normal(size=(2 + i, 3)).astype(np.float16))
+    np.save(folder / "video.npy", np.arange(4 * 2 * 5, dtype=np.uint8).reshape(4, 2, 5))
+    np.save(folder / "t.npy", generator.integers(0, 255, (4, 6, 6, 3), dtype=np.uint8))
+    with (folder / "manifest.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *lines])
+    return folder / "manifest.csv"
+
+
+def changed(row: int, column: str, cell: str) -> list[list[str]]:
+    lines = rows()
+    lines[row][HEADER.index(column)] = cell
+    return lines
+
+
+def test_what_the_manifest_says_is_what_is_read(tmp_path: Path) -> None:
+    write(tmp_path, rows())
+    dataset = read_manifest(tmp_path)
+    assert dataset.name == tmp_path.name
+    assert dataset.ids == ("s0", "s1", "s2", "s3")
+    assert dataset.classes == ("a", "b")
+    assert dataset.labels.tolist() == [0, 1, 0, 1]
+    assert dataset.splits.tolist() == ["train", "train", "validation", "test"]
+    assert dataset.folds.tolist() == [0, 1, 0, 1]
+    assert dataset.groups.tolist() == ["g0", "g0", "g1", "g1"]
+    assert dataset.captions == ("clip, 0", "clip, 1", "clip, 2", "clip, 3")
+    assert np.array_equal(dataset.pictures, np.load(tmp_path / "t.npy"))
+    assert dataset.shapes == {"lips": (-1, 3), "video": (2, 5)}
+    batch = dataset.__getitems__([3, 0])
+    assert batch.modalities["video"][:, 0, 0].tolist() == [0, 30]
+    assert batch.modalities["lips"].lengths.tolist() == [5, 2]
+    assert np.array_equal(batch.modalities["lips"].values[0].numpy(), np.load(tmp_path / "clips" / "3.npy"))
+    check_values(dataset)
+
+
+def test_optional_columns_may_be_absent_or_partly_empty(tmp_path: Path) -> None:
+    lines = [[line[0], line[1], line[2], "" if i else "7", "", line[8]] for i, line in enumerate(rows())]
+    write(tmp_path, lines, ["id", "split", "label", "fold", "group", "video"])
+    dataset = read_manifest(tmp_path)
+    assert dataset.folds.tolist() == [7, -1, -1, -1]
+    assert dataset.groups.tolist() == list(dataset.ids)
+    write(tmp_path, [[*line[:3], line[8]] for line in rows()], ["id", "split", "label", "video"])
+    dataset = read_manifest(tmp_path)
+    assert dataset.folds.tolist() == [-1] * 4
+    assert dataset.groups.tolist() == list(dataset.ids)
+    assert dataset.captions == ()
+    assert dataset.pictures.shape == (0, 0, 0, 3)
+
+
+def test_parquet_reads_like_csv(tmp_path: Path) -> None:
+    path = write(tmp_path, rows())
+    expected = read_manifest(path)
+    frame = pd.DataFrame(rows(), columns=HEADER).astype({"fold": "int64"})
+    path.unlink()
+    frame.to_parquet(tmp_path / "manifest.parquet")
+    found = read_manifest(tmp_path)
+    for name in ("ids", "classes", "captions"):
+        assert getattr(found, name) == getattr(expected, name)
+    for name in ("labels", "splits", "groups", "folds", "pictures"):
+        assert np.array_equal(getattr(found, name), getattr(expected, name))
+    frame.loc[2, "label"] = None
+    frame.to_parquet(tmp_path / "manifest.parquet")
+    with pytest.raises(InputError, match=r"manifest.parquet row 3, column 'label': empty"):
+        read_manifest(tmp_path)
+
+
+def test_whole_number_labels_are_ordered_by_value_and_spreadsheet_habits_are_read(tmp_path: Path) -> None:
+    lines = rows()
+    for line, label in zip(lines, ["10", "9", "9", "10"], strict=True):
+        line[2] = f" {label} "
+    path = write(tmp_path, lines)
+    text = path.read_text(encoding="utf-8").replace("\r\n", "\r\n\r\n")  # blank lines
+    path.write_text("\ufeff" + text, encoding="utf-8", newline="")
+    dataset = read_manifest(path)
+    assert dataset.classes == ("9", "10")
+    assert dataset.labels.tolist() == [1, 0, 0, 1]
+
+
+def test_labels_that_look_like_missing_values_are_labels(tmp_path: Path) -> None:
+    lines = rows()
+    for line in lines:
+        line[2] = {"a": "NA", "b": "null"}[line[2]]
+    assert read_manifest(write(tmp_path, lines)).classes == ("NA", "null")
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "cell", "message"),
+    [
+        (1, "id", "s0", "row 3, column 'id': 's0' is already the id of row 2"),
+        (1, "id", "", "row 3, column 'id': empty cell"),
+        (2, "split", "dev", "row 4, column 'split': expected train, validation, test; found 'dev'"),
+        (3, "split", "", "row 5, column 'split': empty cell"),
+        (0, "label", "", "row 2, column 'label': empty cell"),
+        (3, "label", "c", "row 5, column 'label': class 'c' is in test but never in train"),
+        (1, "fold", "one", "row 3, column 'fold': expected a whole number from 0, found 'one'"),
+        (1, "fold", "-2", "row 3, column 'fold'"),
+        (2, "lips", "", "row 4, column 'lips': empty cell; samples that lack a modality are not supported yet"),
+        (2, "lips", "clips/9.npy", "row 4, column 'lips': file not found: .*9.npy"),
+        (2, "lips", "clips/2.wav", "row 4, column 'lips': expected a path such as a.npy or a.npy#17, found"),
+        (2, "lips", "0.53", "row 4, column 'lips': expected a path"),
+        (2, "lips", "video.npy#0", "row 4, column 'lips': .*expected a row .* in all cells or in none"),
+        (2, "lips", "clips", "row 4, column 'lips': expected a path"),
+        (2, "lips", "video.npy", r"row 4, column 'lips': .*\(time, 3\).*found \(4, 2, 5\)"),
+        (1, "video", "video.npy#4", r"row 3, column 'video': row out of range: expected #0 to #3, found video.npy#4"),
+        (1, "video", "video.npy#-1", "row 3, column 'video': expected a path"),
+        (1, "video", "video.npy", "row 3, column 'video': .*in all cells or in none"),
+        (1, "video", "missing.npy#0", "row 3, column 'video': file not found"),
+        (1, "video", "clips/0.npy#0", r"row 3, column 'video': .*\(rows, 2, 5\), found \(2, 3\)"),
+        (1, "thumbnail", "", "row 3, column 'thumbnail': empty"),
+        (1, "thumbnail", "t.npy#4", "row 3, column 'thumbnail': row out of range"),
+        (1, "thumbnail", "t.npy", "row 3, column 'thumbnail': .*in all cells or in none"),
+    ],
+)
+def test_mistakes_in_a_cell_are_named_by_row_and_column(
+    tmp_path: Path, row: int, column: str, cell: str, message: str
+) -> None:
+    path = write(tmp_path, changed(row, column, cell))
+    with pytest.raises(InputError, match=message) as error:
+        read_manifest(path)
+    assert str(error.value).startswith(str(path))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("dtype", [object, "U3", "c8", "M8[s]"])
+def test_files_of_other_than_numbers_are_refused(tmp_path: Path, dtype: str) -> None:
+    path = write(tmp_path, rows())
+    np.save(tmp_path / "clips" / "1.npy", np.zeros((3, 3)).astype("i8").astype(dtype), allow_pickle=True)
+    with pytest.raises(InputError, match="row 3, column 'lips'.*numbers"):
+        read_manifest(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"PK\x03\x04 an archive", b"text, not numbers" * 20])
+def test_damaged_files_are_refused(tmp_path: Path, content: bytes) -> None:
+    path = write(tmp_path, rows())
+    (tmp_path / "video.npy").write_bytes(content)
+    with pytest.raises(InputError, match="row 2, column 'video': cannot read .*video.npy"):
+        read_manifest(path)
+
+
+@given(st.floats(0, 0.999))
+def test_truncated_files_are_refused_wherever_they_end(tmp_path_factory, part: float) -> None:
+    path = write(tmp_path_factory.mktemp("cut"), rows())
+    whole = (path.parent / "clips" / "2.npy").read_bytes()
+    (path.parent / "clips" / "2.npy").write_bytes(whole[: int(part * len(whole))])
+    with pytest.raises(InputError, match="row 4, column 'lips': cannot read"):
+        read_manifest(path)
+
+
+def test_nan_in_a_file_is_named_when_fetched_and_when_checked(tmp_path: Path) -> None:
+    path = write(tmp_path, rows())
+    np.save(tmp_path / "clips" / "2.npy", np.array([[0, 1, np.nan]]))
+    dataset = read_manifest(path)
+    dataset.__getitems__([0, 1, 3])
+    for read in (lambda: dataset.__getitems__([0, 2]), lambda: check_values(dataset)):
+        with pytest.raises(InputError, match=r"row 4, column 'lips': .*2\.npy: NaN or infinity"):
+            read()
+
+
+@pytest.mark.parametrize(
+    "pictures", [np.zeros((4, 6, 6, 3)), np.zeros((4, 6, 6, 4), np.uint8), np.zeros((4, 9), np.uint8)]
+)
+def test_thumbnails_must_be_rgb_bytes(tmp_path: Path, pictures: np.ndarray) -> None:
+    path = write(tmp_path, rows())
+    np.save(tmp_path / "t.npy", pictures)
+    with pytest.raises(InputError, match="column 'thumbnail': .*uint8"):
+        read_manifest(path)
+
+
+@pytest.mark.parametrize("column", ["id", "split", "label"])
+def test_missing_columns_are_named(tmp_path: Path, column: str) -> None:
+    keep = [i for i, name in enumerate(HEADER) if name != column]
+    path = write(tmp_path, [[line[i] for i in keep] for line in rows()], [HEADER[i] for i in keep])
+    with pytest.raises(InputError, match=f"no column '{column}'; found"):
+        read_manifest(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "empty"),
+        ("id,split,label,x\n", "empty"),
+        ("id,split,label\na,train,b\n", "no modality column; found id, split, label"),
+        ("id,split,label,x,x\na,train,b,x.npy,x.npy\n", "row 1: expected distinct column names"),
+        ("id,split,label,x\na,train,b,x.npy\na,train\n", "row 3: expected 4 cells as in the header, found 2"),
+        ("id,split,label,x\na,train,b,x.npy,\n", "row 2: expected 4 cells as in the header, found 5"),
+        ('id,split,label,x\na,train,"b', "row 2: expected UTF-8 text, comma-separated"),
+        ("id,split,label,x y\na,train,b,x.npy\n", "'x y': expected letters"),
+    ],
+)
+def test_mistakes_in_the_table(tmp_path: Path, text: str, message: str) -> None:
+    np.save(tmp_path / "x.npy", np.ones((2, 3)))
+    (tmp_path / "manifest.csv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_manifest(tmp_path)
+
+
+def test_files_that_are_no_manifest(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="manifest.csv or manifest.parquet in this folder, found neither"):
+        read_manifest(tmp_path)
+    with pytest.raises(InputError, match="manifest not found"):
+        read_manifest(tmp_path / "manifest.csv")
+    (tmp_path / "table.xlsx").touch()
+    with pytest.raises(InputError, match=r"ends in \.csv or \.parquet"):
+        read_manifest(tmp_path / "table.xlsx")
+    (tmp_path / "manifest.csv").write_bytes("id,split,label,é\n".encode("latin-1"))
+    with pytest.raises(InputError, match="UTF-8"):
+        read_manifest(tmp_path)
+    (tmp_path / "manifest.parquet").write_bytes(b"PAR1 but not really")
+    with pytest.raises(InputError, match="found both"):
+        read_manifest(tmp_path)
+    (tmp_path / "manifest.csv").unlink()
+    with pytest.raises(InputError, match="cannot read it as Parquet"):
+        read_manifest(tmp_path)
+
+
+def in_memory(**changes: object):
+    generator = np.random.default_rng(1)
+    base = dict(
+        modalities={
+            "picture": generator.normal(size=(5, 4)).astype(np.float16),
+            "lips": [generator.normal(size=(1 + row, 3)) for row in range(5)],
+        },
+        labels=["c10", "c2", "c2", "c10", "c2"],
+        splits=["train", "train", "validation", "test", "test"],
+        ids=list("vwxyz"),
+        groups=[1, 1, 2, 3, 3],
+        folds=[0, 1, 2, 0, 1],
+        pictures=generator.integers(0, 255, (5, 2, 2, 3), dtype=np.uint8),
+        captions=["plain", 'a "quoted", one', "", "two\nlines", "é☃"],
+    )
+    return from_arrays(**(base | changes))
+
+
+def test_writing_and_reading_give_the_same_data_set(tmp_path: Path) -> None:
+    dataset = in_memory()
+    folder = write_manifest(tmp_path / "deep" / "set", dataset)
+    found = read_manifest(folder)
+    assert folder == tmp_path / "deep" / "set"
+    for name in ("ids", "classes", "captions", "shapes"):
+        assert getattr(found, name) == getattr(dataset, name)
+    for name in ("labels", "splits", "groups", "folds", "pictures"):
+        assert np.array_equal(getattr(found, name), getattr(dataset, name))
+    assert isinstance(found.columns["picture"], RowColumn)
+    assert isinstance(found.columns["lips"], FileColumn)
+    one, other = dataset.__getitems__([4, 0, 2]), found.__getitems__([4, 0, 2])
+    assert torch.equal(one.modalities["picture"], other.modalities["picture"])
+    assert all(torch.equal(a, b) for a, b in zip(one.modalities["lips"], other.modalities["lips"], strict=True))
+    assert np.load(folder / "picture.npy").dtype == np.float16
+    assert sorted(path.name for path in (folder / "lips").iterdir()) == [f"{key}.npy" for key in "vwxyz"]
+
+
+def test_ids_that_cannot_be_file_names_still_round_trip(tmp_path: Path) -> None:
+    ids = ["../up", "a/b", "", "#1", "x" * 300]
+    dataset = in_memory(ids=["empty" if not key else key for key in ids])
+    found = read_manifest(write_manifest(tmp_path / "set", dataset))
+    assert found.ids == dataset.ids
+    assert len(list((tmp_path / "set" / "lips").iterdir())) == 5
+
+
+def test_nothing_is_left_behind_when_writing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full_disk(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full_disk)
+    with pytest.raises(InputError, match="set: cannot write: No space left on device"):
+        write_manifest(tmp_path / "set", in_memory())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    write_manifest(tmp_path / "set", in_memory())
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError, match="already there"):
+        write_manifest(tmp_path / "set", in_memory())
+    assert sorted(tmp_path.rglob("*")) == before
+    with pytest.raises(InputError, match="already there"):
+        write_manifest(tmp_path / "set" / "manifest.csv", in_memory())
+
+
+def test_names_that_a_manifest_needs_itself_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="modality 'caption'"):
+        write_manifest(tmp_path / "set", in_memory(modalities={"caption": np.zeros((5, 2))}))
+    assert not list(tmp_path.iterdir())
+    write_manifest(tmp_path / "set", in_memory())
+    with pytest.raises(TypeError, match="columns in memory"):
+        write_manifest(tmp_path / "copy", read_manifest(tmp_path / "set"))

@@ -1,0 +1,89 @@
+"""Statistics over seeds against textbook values, scipy and exhaustive definitions."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from crossdistill.evaluation import gap_recovered, holm, mean_ci, paired_test
+
+
+def test_mean_ci_with_the_printed_t_table() -> None:
+    # mean 3, standard deviation sqrt(2.5), t(0.975, 4 degrees of freedom) = 2.776, t(0.95, 4) = 2.132
+    mean, half = mean_ci([1, 2, 3, 4, 5])
+    assert mean == 3
+    assert half == pytest.approx(2.776 * math.sqrt(2.5 / 5), abs=1e-3)
+    assert mean_ci([1, 2, 3, 4, 5], confidence=0.9)[1] == pytest.approx(2.132 * math.sqrt(2.5 / 5), abs=1e-3)
+
+
+def test_mean_ci_covers_the_truth_as_often_as_it_says() -> None:
+    samples = np.random.default_rng(0).normal(5, 2, size=(2000, 4))
+    covered = [abs(mean - 5) <= half for mean, half in map(mean_ci, samples)]
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.02)
+
+
+def test_one_value_has_no_interval_and_equal_values_a_zero_one() -> None:
+    mean, half = mean_ci([0.7])
+    assert mean == 0.7
+    assert math.isnan(half)
+    assert mean_ci([0.5, 0.5, 0.5]) == (0.5, 0.0)
+    assert all(map(math.isnan, mean_ci([0.5, math.nan])))
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=3, max_size=8))
+def test_paired_test_agrees_with_scipy(pairs: list[tuple[float, float]]) -> None:
+    a, b = np.array(pairs).T
+    if np.ptp(a - b) < 1e-3:  # where scipy warns of lost precision
+        return
+    assert paired_test(a, b) == pytest.approx(stats.ttest_rel(a, b).pvalue, abs=1e-12)
+    assert paired_test(a, b) == pytest.approx(paired_test(b, a))
+
+
+def test_paired_test_extremes() -> None:
+    assert paired_test([0.1, 0.7, 0.9], [0.1, 0.7, 0.9]) == 1.0
+    assert paired_test([0.1 + 0.2] * 3, [0.3] * 3) == 1.0  # identical up to rounding
+    assert paired_test([0.7, 0.8, 0.9], [0.6, 0.7, 0.8]) == 0.0  # differences equal up to rounding
+    assert math.isnan(paired_test([0.7], [0.6]))
+    assert math.isnan(paired_test([0.7, math.nan], [0.6, 0.5]))
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
+def test_holm_is_the_closed_bonferroni_test(p_values: list[float]) -> None:
+    """Adjusted p of one hypothesis = the largest Bonferroni p of any set of hypotheses that holds it."""
+    count = len(p_values)
+    sets = [s for size in range(1, count + 1) for s in itertools.combinations(range(count), size)]
+    expected = [min(1, max(len(s) * min(p_values[j] for j in s) for s in sets if i in s)) for i in range(count)]
+    np.testing.assert_allclose(holm(p_values), expected, atol=1e-15)
+
+
+def test_holm_skips_missing_tests() -> None:
+    np.testing.assert_allclose(holm([0.02, math.nan, 0.01]), [0.02, math.nan, 0.02])
+    assert len(holm([])) == 0
+
+
+def test_gap_recovered() -> None:
+    # nothing recovered, all, half, harm
+    assert gap_recovered(0.6, 0.6, 0.8) == 0
+    assert gap_recovered(0.8, 0.6, 0.8) == pytest.approx(1)
+    assert gap_recovered(70, 60, 80) == pytest.approx(0.5)
+    assert gap_recovered(0.5, 0.6, 0.8) == pytest.approx(-0.5)
+    for teacher in (0.6, 0.5, math.nan):
+        assert math.isnan(gap_recovered(0.7, 0.6, teacher))
+
+
+def test_mistakes_are_named() -> None:
+    with pytest.raises(ValueError, match="values must be"):
+        mean_ci([])
+    with pytest.raises(ValueError, match="confidence"):
+        mean_ci([1, 2], confidence=95)
+    with pytest.raises(ValueError, match="as many values"):
+        paired_test([1, 2], [1, 2, 3])
+    for wrong in ([0.5, 1.5], [-0.1]):
+        with pytest.raises(ValueError, match="p-values"):
+            holm(wrong)
