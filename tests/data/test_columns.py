@@ -105,7 +105,7 @@ def test_nan_and_infinity_are_refused(tmp_path: Path, bad: float) -> None:
         mapped.fetch(np.array([0, 2]))
     rows = RowColumn([tmp_path / "a.npy"] * 4, [0, 1, 2, 3], list("pqrs"))
     rows.fetch(np.array([0, 1, 3]))
-    with pytest.raises(InputError, match="^r: NaN"):
+    with pytest.raises(InputError, match=r"^r: NaN"):
         rows.fetch(np.array([0, 3, 2]))
     with pytest.raises(InputError, match=r"^p: .*a\.npy: NaN"):
         FileColumn([tmp_path / "a.npy"], ["p"]).fetch(np.array([0]))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 import pytest
 import torch
@@ -26,7 +28,7 @@ def test_the_ranks_slices_joined_are_the_batches_of_one_process(
     rows = np.arange(100, 100 + max(count, world))
     alone = list(EpochBatches(rows, share * world, seed, epoch))
     ranks = [list(EpochBatches(rows, share * world, seed, epoch, rank, world)) for rank in range(world)]
-    joined = [sum(slices, []) for slices in zip(*ranks, strict=True)]
+    joined = [list(chain(*slices)) for slices in zip(*ranks, strict=True)]
     if len(rows) >= share * world:
         assert joined == alone
     else:
@@ -38,14 +40,14 @@ def test_batches_are_full_and_share_no_row(count: int, size: int, seed: int) -> 
     batches = list(EpochBatches(np.arange(count), size, seed, 0))
     assert len(batches) == len(EpochBatches(np.arange(count), size, seed, 0)) == max(1, count // size)
     assert {len(batch) for batch in batches} == {min(size, count)}
-    drawn = sum(batches, [])
+    drawn = list(chain(*batches))
     assert len(set(drawn)) == len(drawn)
     assert set(drawn) <= set(range(count))
 
 
 def test_every_row_is_drawn_over_the_epochs_and_the_order_depends_on_seed_and_epoch() -> None:
     rows = np.arange(10)
-    orders = {(s, e): tuple(sum(EpochBatches(rows, 4, s, e), [])) for s in range(3) for e in range(8)}
+    orders = {(s, e): tuple(chain(*EpochBatches(rows, 4, s, e))) for s in range(3) for e in range(8)}
     assert len(set(orders.values())) == len(orders)
     assert set().union(*orders.values()) == set(range(10))
 
@@ -88,11 +90,14 @@ def test_evaluation_keeps_order_and_the_last_partial_batch() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (dict(rows=np.arange(9), batch_size=5, seed=0, epoch=0, rank=0, world_size=2), "multiple of the 2"),
-        (dict(rows=np.arange(9), batch_size=0, seed=0, epoch=0), "batch size"),
-        (dict(rows=np.arange(0), batch_size=4, seed=0, epoch=0), "0 rows"),
-        (dict(rows=np.arange(1), batch_size=4, seed=0, epoch=0, rank=1, world_size=2), "1 rows for 2"),
-        (dict(rows=np.arange(9), batch_size=4, seed=-1, epoch=0), "seed"),
+        (
+            {"rows": np.arange(9), "batch_size": 5, "seed": 0, "epoch": 0, "rank": 0, "world_size": 2},
+            "multiple of the 2",
+        ),
+        ({"rows": np.arange(9), "batch_size": 0, "seed": 0, "epoch": 0}, "batch size"),
+        ({"rows": np.arange(0), "batch_size": 4, "seed": 0, "epoch": 0}, "0 rows"),
+        ({"rows": np.arange(1), "batch_size": 4, "seed": 0, "epoch": 0, "rank": 1, "world_size": 2}, "1 rows for 2"),
+        ({"rows": np.arange(9), "batch_size": 4, "seed": -1, "epoch": 0}, "seed"),
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(arguments: dict[str, object], message: str) -> None:

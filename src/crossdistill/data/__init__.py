@@ -7,7 +7,7 @@ from pathlib import Path
 
 from crossdistill.data import avletters, emoji, mosi, utd_mhad, watch
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, RowColumn, SequenceColumn
-from crossdistill.data.dataset import MultimodalDataset, from_arrays, with_fold, with_validation
+from crossdistill.data.dataset import MultimodalDataset, from_arrays, in_memory, with_fold, with_validation
 from crossdistill.data.loading import EpochBatches, evaluation_batches, training_batches
 from crossdistill.data.manifest import check_values, read_manifest, write_manifest
 
@@ -36,6 +36,7 @@ __all__ = [
     "check_values",
     "evaluation_batches",
     "from_arrays",
+    "in_memory",
     "read_manifest",
     "training_batches",
     "with_fold",

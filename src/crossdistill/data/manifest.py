@@ -142,14 +142,10 @@ def _thumbnails(table: Table) -> npt.NDArray[np.uint8]:
     _require_filled(table, name)
     paths, rows = _cells(table, name)
     places = [table.place(row, name) for row in range(len(paths))]
-    column = RowColumn(paths, rows or [0] * len(paths), places)
+    column = RowColumn(paths, rows or [0] * len(paths), places)  # no rows: refused below
     files = {path: open_array(path, places[0]) for path in column.files}
-    if (
-        not rows
-        or column.shape[-1:] != (3,)
-        or len(column.shape) != 3
-        or {a.dtype for a in files.values()} != {np.uint8}
-    ):
+    rgb = len(column.shape) == 3 and column.shape[2] == 3 and all(a.dtype == np.uint8 for a in files.values())
+    if not rows or not rgb:
         raise InputError(f"{places[0]}: expected a row (a.npy#17) of an (N, H, W, 3) uint8 array")
     return np.stack([files[path][row] for path, row in zip(paths, rows, strict=True)])
 

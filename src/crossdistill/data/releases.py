@@ -48,7 +48,7 @@ def _all_files(
         try:
             yield from _zip_files(path, pattern) if zipfile.is_zipfile(path) else _tar_files(path, pattern)
         except _DAMAGED as error:
-            raise InputError(f"{path}: cannot read it as a tar or zip archive: {error}") from None
+            raise InputError(f"{path}: cannot read it as a tar or zip archive: {_one_line(error)}") from None
     if not packed:
         for path in sorted(source.rglob("*")):
             if (match := pattern.fullmatch(path.name)) and path.is_file():
@@ -75,7 +75,7 @@ def matlab_array(content: bytes, variable: str, ndim: int, file: str) -> npt.NDA
     try:
         variables = scipy.io.loadmat(io.BytesIO(content))
     except (MatReadError, ValueError, TypeError, NotImplementedError, IndexError, KeyError, *_DAMAGED) as error:
-        raise InputError(f"{file}: cannot read it as a MATLAB file: {error}") from None
+        raise InputError(f"{file}: cannot read it as a MATLAB file: {_one_line(error)}") from None
     array = variables.get(variable)
     if not isinstance(array, np.ndarray) or array.ndim != ndim or array.dtype.kind not in "biuf":
         found = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else "nothing of that name"
@@ -92,13 +92,17 @@ def release_arrays(source: Path, name: str, keys: Sequence[str]) -> dict[str, np
     if not path.is_file():
         raise InputError(f"{path}: not found; expected {name} or the folder that holds it")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in keys}
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in keys}
     except KeyError as error:
         raise InputError(f"{path}: expected the arrays {', '.join(keys)}: {error.args[0]}") from None
     except (ValueError, AttributeError, TypeError, *_DAMAGED) as error:
-        raise InputError(f"{path}: cannot read it as an .npz file of plain arrays: {error}") from None
+        raise InputError(f"{path}: cannot read it as an .npz file of plain arrays: {_one_line(error)}") from None
     lengths = {key: len(array) for key, array in arrays.items()}
     if len(set(lengths.values())) > 1:
         raise InputError(f"{path}: expected arrays of one length, found {lengths}")
     return arrays
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,10 +1,10 @@
 """UTD-MHAD (Chen, Jafari and Kehtarnavaz, ICIP 2015): eight subjects perform 27 actions four times. Not bundled.
 
-Modalities: `inertial` (T, 6), a wrist's (or thigh's) acceleration in g and angular velocity in degrees per second at
-50 Hz; `skeleton` (T', 60), x, y, z of 20 Kinect joints in metres at 30 Hz; both as recorded. `depth_motion` (1200,),
-a map of the motion in the depth video, where utd_mhad.npz lies beside the recordings.
-Test: the even subjects, training: the odd ones (the authors' cross-subject protocol). Group: the subject; fold: one per
-subject.
+Modalities: `inertial` (T, 6), acceleration in g and angular velocity in degrees per second of the wrist (or thigh) at
+50 Hz, as recorded; `skeleton` (T', 60), x, y, z of 20 Kinect joints in metres at 30 Hz, from the first frame's hip
+centre; `depth_motion` (1200,), a map of the motion in the depth video, where utd_mhad.npz lies beside the recordings.
+Test: the even subjects, training: the odd ones (the authors' cross-subject protocol).
+Group: the subject; fold: one per subject.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ ACTIONS = (
 
 ARCHIVES = ("utd_mhad_inertial_skeleton.tar.xz", "Inertial.zip", "Skeleton.zip")
 DEPTH = "utd_mhad.npz"
+HIP = 3  # joint 4 of the release's Skeleton_joint_order.txt
 
 Clip = tuple[int, int, int]  # action, subject, trial, each from 1
 
@@ -109,11 +110,12 @@ def _inertial(content: bytes, file: str) -> npt.NDArray[np.float32]:
 
 
 def _skeleton(content: bytes, file: str) -> npt.NDArray[np.float32]:
-    """(20, 3, T) -> (T, 60), joint by joint."""
+    """(20, 3, T) -> (T, 60), joint by joint, from the hip centre of the first frame: where one stands says nothing."""
     array: npt.NDArray[Any] = matlab_array(content, "d_skel", 3, file)
     if array.shape[:2] != (20, 3):
         raise InputError(f"{file}: expected 'd_skel' of shape (20, 3, time), found {array.shape}")
-    return array.transpose(2, 0, 1).reshape(-1, 60).astype(np.float32)
+    moved: npt.NDArray[np.float64] = array - array[HIP, :, :1]
+    return moved.transpose(2, 0, 1).reshape(-1, 60).astype(np.float32)
 
 
 def _depth_motion(path: Path) -> dict[Clip, npt.NDArray[np.float32]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -73,13 +74,14 @@ def as_dict(recipe: Recipe) -> dict[str, Any]:
 
 
 def to_yaml(recipe: Recipe) -> str:
-    """The recipe with every field, and the options of its own method."""
-    fields = as_dict(recipe)
-    return yaml.safe_dump(
-        {key: value for key, value in fields.items() if key not in METHODS or key == recipe.method},
-        sort_keys=False,
-        allow_unicode=True,
-    )
+    """The recipe with every field, and every option of its own method."""
+    fields = _plain(recipe)
+    fields.pop("options")
+    method = METHODS[recipe.method]
+    if has_options(method):
+        parameters = list(inspect.signature(method).parameters.values())[1:]  # all but the model
+        fields[recipe.method] = {p.name: p.default for p in parameters} | dict(recipe.options.get(recipe.method, {}))
+    return yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
 
 
 def one_line(error: Exception) -> str:

@@ -1,0 +1,19 @@
+"""Started by torchrun as two ranks: trains every method of the contract suite, one run folder each."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from crossdistill.methods import METHODS
+from crossdistill.recipes.run import run
+from crossdistill.training import Machine, Optimization
+from tests.contracts.small import recipe
+
+if __name__ == "__main__":
+    folder, devices = Path(sys.argv[1]), int(sys.argv[2])
+    for method in METHODS:
+        # SGD: Adam's first steps are the gradients' signs, which blow rounding up to the size of a step
+        machine, sgd = Machine(accelerator="cpu", devices=devices), Optimization("sgd", learning_rate=0.05)
+        run(replace(recipe(method), machine=machine, optimization=sgd, epochs=3), folder / method)

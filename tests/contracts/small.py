@@ -1,0 +1,58 @@
+"""A small real problem that every method of the contract suite is put to: the smartwatch windows, made tiny."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from crossdistill.data import BUNDLED, MultimodalDataset
+from crossdistill.encoders import Conv
+from crossdistill.methods import METHODS, Method
+from crossdistill.models import CrossModalModel
+from crossdistill.recipes.files import has_options
+from crossdistill.recipes.recipe import DataSettings, EncoderSettings, ModelSettings, Recipe
+from crossdistill.training import Machine, Optimization
+from crossdistill.types import Batch
+
+TARGET, AUXILIARY = ("gyroscope",), ("accelerometer",)
+WIDTH, CLASSES = 16, 7
+
+
+def recipe(method: str, **changes: object) -> Recipe:
+    """Seconds on one core; with warm-up, pre-training and every player's turn in four epochs."""
+    encoder = EncoderSettings("conv", width=WIDTH, layers=2, hidden=8)
+    options = {name: {"warmup_epochs": 1} for name, kind in METHODS.items() if has_options(kind)}
+    base = Recipe(
+        name="small",
+        method=method,
+        epochs=4,
+        auxiliary_epochs=1,
+        batch_size=256,
+        evaluate_every=4,
+        checkpoint_every=1,
+        data=DataSettings("watch", TARGET, AUXILIARY),
+        model=ModelSettings(width=WIDTH, encoders={TARGET[0]: encoder, AUXILIARY[0]: encoder}),
+        optimization=Optimization(learning_rate=3e-3),
+        machine=Machine(accelerator="cpu"),
+        options=options,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def build(method: str, width: int = WIDTH, classes: int = CLASSES, seed: int = 0) -> Method:
+    torch.manual_seed(seed)
+    encoders = {name: Conv(3, width, layers=2, hidden=8) for name in TARGET + AUXILIARY}
+    model = CrossModalModel(encoders, TARGET, AUXILIARY, width, classes)
+    return METHODS[method](model)
+
+
+def last_epoch(method: Method) -> int:
+    """An epoch after every warm-up."""
+    return 1000
+
+
+def real_batch(size: int = 32) -> Batch:
+    dataset: MultimodalDataset = BUNDLED["watch"]()
+    rows = dataset.rows("train")
+    return dataset.__getitems__(rows[:: len(rows) // size][:size].tolist())

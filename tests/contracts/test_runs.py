@@ -1,0 +1,129 @@
+"""The contract of whole runs, for every method: repeatable, resumable, the same on two ranks as on one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from crossdistill.methods import METHODS
+from crossdistill.recipes.run import run
+from crossdistill.training import Record
+from tests.contracts.small import recipe
+
+TIMED = ("seconds", "peak_memory_mb")
+
+
+class StopError(Exception):
+    pass
+
+
+def state_of(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+def log_of(folder: Path) -> list[dict[str, Any]]:
+    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in record.items() if key not in TIMED} for record in records]
+
+
+def results_of(folder: Path) -> dict[str, Any]:
+    results = json.loads((folder / "results.json").read_text())
+    return {key: value for key, value in results.items() if key not in TIMED}
+
+
+def assert_same_run(first: Path, second: Path) -> None:
+    """Bit for bit."""
+    a, b = state_of(first), state_of(second)
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[key], b[key]) for key in a)
+    assert log_of(first) == log_of(second)
+    assert results_of(first) == results_of(second)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Each method's run, never stopped."""
+    root = tmp_path_factory.mktemp("unbroken")
+    for method in METHODS:
+        run(recipe(method), root / method)
+    return {method: root / method for method in METHODS}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_stopped_and_resumed_run_equals_one_never_stopped(
+    method: str, unbroken: dict[str, Path], tmp_path: Path
+) -> None:
+    """Stopped after every single epoch, in every stage, after its checkpoint was due and before it was written."""
+    chosen = recipe(method)
+
+    def stop(record: Record) -> None:
+        raise StopError  # the log has the line, the checkpoint is not written: the epoch is done again
+
+    def stop_at_second(seen: list[int]) -> Any:
+        def observe(record: Record) -> None:
+            seen.append(1)
+            if len(seen) == 2:
+                raise StopError
+
+        return observe
+
+    with pytest.raises(StopError):
+        run(chosen, tmp_path / "run", observe=stop)
+    for _ in range(20):
+        try:
+            run(chosen, tmp_path / "run", resume=True, observe=stop_at_second([]))
+            break
+        except StopError:
+            continue
+    assert_same_run(tmp_path / "run", unbroken[method])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_repeats_bit_for_bit_from_the_recipe_it_saved(
+    method: str, unbroken: dict[str, Path], tmp_path: Path
+) -> None:
+    from crossdistill.recipes.files import load_recipe
+
+    run(load_recipe(str(unbroken[method] / "recipe.yaml")), tmp_path / "again")
+    assert_same_run(tmp_path / "again", unbroken[method])
+    assert (tmp_path / "again" / "recipe.yaml").read_text() == (unbroken[method] / "recipe.yaml").read_text()
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Every method's run by one process, and by two gloo ranks on the same global batches."""
+    root = tmp_path_factory.mktemp("ranks")
+    script = [str(Path(__file__).with_name("ranks.py"))]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    for devices, command in ((1, [sys.executable, *script]), (2, [*launcher, *script])):
+        done = subprocess.run(
+            [*command, str(root / str(devices)), str(devices)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[:4000]
+    return root / "1", root / "2"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_two_ranks_equal_one_process(method: str, ranks: tuple[Path, Path]) -> None:
+    """The same global batches give the same losses and the same weights, up to the order of float32 sums."""
+    one, two = (folder / method for folder in ranks)
+    for first, second in zip(log_of(one), log_of(two), strict=True):
+        assert first.pop("stage") == second.pop("stage")
+        assert first == pytest.approx(second, rel=1e-4, abs=1e-5)
+    a, b = state_of(one), state_of(two)
+    for key in a:
+        torch.testing.assert_close(a[key], b[key], rtol=1e-3, atol=5e-5)

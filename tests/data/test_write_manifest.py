@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from crossdistill.data import FileColumn, RowColumn, from_arrays, in_memory, read_manifest, write_manifest
+from crossdistill.types import InputError
+
+
+def five_samples(**changes: object):
+    generator = np.random.default_rng(1)
+    base = {
+        "modalities": {
+            "picture": generator.normal(size=(5, 4)).astype(np.float16),
+            "lips": [generator.normal(size=(1 + row, 3)) for row in range(5)],
+        },
+        "labels": ["c10", "c2", "c2", "c10", "c2"],
+        "splits": ["train", "train", "validation", "test", "test"],
+        "ids": list("vwxyz"),
+        "groups": [1, 1, 2, 3, 3],
+        "folds": [0, 1, 2, 0, 1],
+        "pictures": generator.integers(0, 255, (5, 2, 2, 3), dtype=np.uint8),
+        "captions": ["plain", 'a "quoted", one', "", "two\nlines", "é☃"],
+    }
+    return from_arrays(**(base | changes))
+
+
+def test_writing_and_reading_give_the_same_data_set(tmp_path: Path) -> None:
+    dataset = five_samples()
+    folder = write_manifest(tmp_path / "deep" / "set", dataset)
+    found = read_manifest(folder)
+    assert folder == tmp_path / "deep" / "set"
+    for name in ("ids", "classes", "captions", "shapes"):
+        assert getattr(found, name) == getattr(dataset, name)
+    for name in ("labels", "splits", "groups", "folds", "pictures"):
+        assert np.array_equal(getattr(found, name), getattr(dataset, name))
+    assert isinstance(found.columns["picture"], RowColumn)
+    assert isinstance(found.columns["lips"], FileColumn)
+    one, other = dataset.__getitems__([4, 0, 2]), found.__getitems__([4, 0, 2])
+    assert torch.equal(one.modalities["picture"], other.modalities["picture"])
+    assert all(torch.equal(a, b) for a, b in zip(one.modalities["lips"], other.modalities["lips"], strict=True))
+    assert np.load(folder / "picture.npy").dtype == np.float16
+    assert sorted(path.name for path in (folder / "lips").iterdir()) == [f"{key}.npy" for key in "vwxyz"]
+
+
+def test_reading_everything_into_memory_changes_no_value(tmp_path: Path) -> None:
+    on_disk = read_manifest(write_manifest(tmp_path / "set", five_samples()))
+    loaded = in_memory(on_disk)
+    assert loaded.shapes == on_disk.shapes
+    expected = on_disk.__getitems__([3, 1])
+    shutil.rmtree(tmp_path / "set")
+    found = loaded.__getitems__([3, 1])
+    assert torch.equal(found.modalities["picture"], expected.modalities["picture"])
+    assert all(torch.equal(a, b) for a, b in zip(found.modalities["lips"], expected.modalities["lips"], strict=True))
+
+
+def test_ids_that_cannot_be_file_names_still_round_trip(tmp_path: Path) -> None:
+    ids = ["../up", "a/b", "", "#1", "x" * 300]
+    dataset = five_samples(ids=[key or "empty" for key in ids])
+    found = read_manifest(write_manifest(tmp_path / "set", dataset))
+    assert found.ids == dataset.ids
+    assert len(list((tmp_path / "set" / "lips").iterdir())) == 5
+
+
+def test_nothing_is_left_behind_when_writing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full_disk(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full_disk)
+    with pytest.raises(InputError, match="set: cannot write: No space left on device"):
+        write_manifest(tmp_path / "set", five_samples())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    write_manifest(tmp_path / "set", five_samples())
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError, match="already there"):
+        write_manifest(tmp_path / "set", five_samples())
+    assert sorted(tmp_path.rglob("*")) == before
+    with pytest.raises(InputError, match="already there"):
+        write_manifest(tmp_path / "set" / "manifest.csv", five_samples())
+
+
+def test_names_that_a_manifest_needs_itself_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="modality 'caption'"):
+        write_manifest(tmp_path / "set", five_samples(modalities={"caption": np.zeros((5, 2))}))
+    assert not list(tmp_path.iterdir())
+    write_manifest(tmp_path / "set", five_samples())
+    with pytest.raises(TypeError, match="columns in memory"):
+        write_manifest(tmp_path / "copy", read_manifest(tmp_path / "set"))
