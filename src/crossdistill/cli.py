@@ -15,7 +15,9 @@ from jsonargparse import ArgumentParser, Namespace
 from crossdistill import __version__
 from crossdistill.types import InputError
 
-EPILOG = "`crossdistill COMMAND --help` lists a command's options; `crossdistill train RECIPE --help` with their values."
+EPILOG = (
+    "`crossdistill COMMAND --help` lists a command's options; `crossdistill train RECIPE --help` with their values."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,25 +7,27 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from crossdistill.types import Modality
+from crossdistill.encoders.sequences import resampled
+from crossdistill.types import Modality, Padded
 
 
 class MLP(nn.Module):
     """`layers` linear layers with Leaky ReLU between them, on the flattened input: (B, ...) -> (B, width).
 
-    in_features: entries of one sample; hidden: width of the layers between; dropout: before every layer but the first.
+    in_features: entries of one sample; hidden: width of the layers between; dropout: before every layer but the first;
+    steps: `Padded` sequences are first resampled to this many steps, and in_features is then steps x features.
     """
 
-    def __init__(self, in_features: int, width: int, layers: int = 2, hidden: int = 512, dropout: float = 0.0) -> None:
+    def __init__(
+        self, in_features: int, width: int, layers: int = 2, hidden: int = 512, dropout: float = 0.0, steps: int = 16
+    ) -> None:
         super().__init__()
-        self.width = width
+        self.width, self.steps = width, steps
         widths = [in_features, *[hidden] * (layers - 1), width]
-        steps: list[nn.Module] = [nn.Flatten(), nn.Linear(widths[0], widths[1])]
+        modules: list[nn.Module] = [nn.Flatten(), nn.Linear(widths[0], widths[1])]
         for before, after in itertools.pairwise(widths[1:]):
-            steps += [nn.LeakyReLU(0.1), nn.Dropout(dropout), nn.Linear(before, after)]
-        self.layers = nn.Sequential(*steps)
+            modules += [nn.LeakyReLU(0.1), nn.Dropout(dropout), nn.Linear(before, after)]
+        self.layers = nn.Sequential(*modules)
 
     def forward(self, x: Modality) -> Tensor:
-        if not isinstance(x, Tensor):
-            raise ValueError("expected samples of one size, got sequences of different length; use 'conv' or 'rnn'")
-        return cast(Tensor, self.layers(x))
+        return cast(Tensor, self.layers(resampled(x, self.steps) if isinstance(x, Padded) else x))

@@ -31,3 +31,21 @@ def masked_mean(x: Float[Tensor, "batch time features"], mask: Bool[Tensor, "bat
 def masked_max(x: Float[Tensor, "batch time features"], mask: Bool[Tensor, "batch time"]) -> Tensor:
     """(B, F): the maximum over each sequence's own steps."""
     return x.masked_fill(~mask[:, :, None], -torch.inf).amax(dim=1)
+
+
+def centred(x: Padded) -> Padded:
+    """Each sequence less its own mean over time (padding becomes 0): what a sensor, a speaker or a face always has."""
+    mask = time_mask(x.lengths, x.values.shape[1])
+    mean = masked_mean(x.values, mask)[:, None, :]
+    return Padded(torch.where(mask[:, :, None], x.values - mean, 0.0), x.lengths)
+
+
+def resampled(x: Padded, steps: int) -> Float[Tensor, "batch steps features"]:
+    """Each sequence linearly interpolated at `steps` points, evenly from its first step to its last."""
+    fractions = torch.linspace(0, 1, steps, dtype=x.values.dtype, device=x.values.device)
+    positions = (x.lengths[:, None] - 1) * fractions[None, :]
+    before = positions.floor().long()
+    after = torch.minimum(before + 1, x.lengths[:, None] - 1)
+    weight = (positions - before)[:, :, None]
+    rows = torch.arange(len(x.values), device=x.values.device)[:, None]
+    return x.values[rows, before] * (1 - weight) + x.values[rows, after] * weight

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from crossdistill.encoders.sequences import time_mask
+from crossdistill.encoders.sequences import as_padded, centred, time_mask
 from crossdistill.types import Modality, Padded
 
 
@@ -23,20 +23,30 @@ class Encoder(Protocol):
 class Standardized(nn.Module):
     """`encoder` on (x - mean) / std, computed per feature (the last axis); features without spread become 0.
 
-    mean, std: (F,) of the training samples, kept as buffers.
+    mean, std: (F,) of the training samples, kept as buffers; center: first subtract each sequence's own mean over time
+    (mean and std are then those of centred sequences).
     """
 
     mean: Tensor
     inverse_std: Tensor
 
-    def __init__(self, encoder: nn.Module, mean: Float[Tensor, " features"], std: Float[Tensor, " features"]) -> None:
+    def __init__(
+        self,
+        encoder: nn.Module,
+        mean: Float[Tensor, " features"],
+        std: Float[Tensor, " features"],
+        center: bool = False,
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.width = int(cast(Encoder, encoder).width)
+        self.center = center
         self.register_buffer("mean", mean.float())
         self.register_buffer("inverse_std", torch.where(std > 1e-6, 1 / std.clamp_min(1e-6), 0.0).float())
 
     def forward(self, x: Modality) -> Tensor:
+        if self.center:
+            x = centred_like(x)
         if isinstance(x, Padded):
             mask = time_mask(x.lengths, x.values.shape[1])[:, :, None]
             return cast(Tensor, self.encoder(Padded(torch.where(mask, self._scale(x.values), 0.0), x.lengths)))
@@ -44,3 +54,9 @@ class Standardized(nn.Module):
 
     def _scale(self, x: Tensor) -> Tensor:
         return (x - self.mean) * self.inverse_std
+
+
+def centred_like(x: Modality) -> Modality:
+    """Sequences less their own means; a plain tensor stays one."""
+    out = centred(as_padded(x))
+    return out if isinstance(x, Padded) else out.values

@@ -28,7 +28,7 @@ def student_adversarial_loss(
     """
     _check_logits({"d1_logits": d1_logits}, "(B,)")
     _check_logits({"d2_logits": d2_logits}, "(w,)")
-    weight_1, weight_2 = _two_weights(weights)
+    weight_1, weight_2 = _two_weights(weights, d1_logits)
     d = _partners(d2_logits, expected_partners)
     fundamental = _log_sigmoid(d1_logits).mean()
     enhanced = _log_sigmoid(d2_logits).sum() / d
@@ -51,7 +51,7 @@ def discriminator_loss(
     """
     _check_logits({"d1_full": d1_full, "d1_student": d1_student}, "(B,)")
     _check_logits({"d2_full": d2_full, "d2_student": d2_student}, "(w,)")
-    weight_1, weight_2 = _two_weights(weights)
+    weight_1, weight_2 = _two_weights(weights, d1_full)
     d = _partners(d2_full, expected_partners)
     fundamental = (_log_sigmoid(d1_full) + _log_sigmoid(-d1_student)).mean()
     enhanced = (_log_sigmoid(d2_full) + _log_sigmoid(-d2_student)).sum() / d
@@ -92,10 +92,13 @@ def _check_logits(logits: dict[str, Tensor], shape: str) -> None:
             raise ValueError(f"expected {name} of at least one sample, got B = 0")
 
 
-def _two_weights(weights: Weights) -> tuple[float | Tensor, float | Tensor]:
+def _two_weights(weights: Weights, logits: Tensor) -> tuple[float | Tensor, float | Tensor]:
+    """λ1 and λ2, in the logits' precision."""
     shape = tuple(torch.as_tensor(weights).shape)
     if shape != (2,):
         raise ValueError(f"expected weights (λ1, λ2), two numbers, got shape {shape}")
+    if isinstance(weights, Tensor):
+        weights = weights.to(full_precision(logits))
     return weights[0], weights[1]
 
 

@@ -16,7 +16,7 @@ def unit_rows(x: Float[Tensor, "rows width"]) -> Float[Tensor, "rows width"]:
     of a row does not depend on its scale.
     """
     scale = x.detach().abs().amax(dim=1, keepdim=True)
-    nonzero = scale > 0
+    nonzero = scale != 0  # true for NaN too, which must show
     x = x / torch.where(nonzero, scale, 1.0)
     length = torch.linalg.vector_norm(x, dim=1, keepdim=True)
     return torch.where(nonzero, x / torch.where(nonzero, length, 1.0), 0.0)

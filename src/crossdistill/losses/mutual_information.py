@@ -70,8 +70,6 @@ def mutual_information_bound(
 def _check(full: Tensor, other: Tensor, labels: Tensor, temperature: float) -> None:
     require_pair(full, other, ("full", "other"), "(B, D)")
     require_labels(labels, len(full))
-    if len(full) == 0:
-        raise ValueError("expected at least one sample, got B = 0")
     if not (math.isfinite(temperature) and temperature > 0):
         raise ValueError(f"expected a temperature above 0, got {temperature}")
 

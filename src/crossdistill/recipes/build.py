@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from crossdistill import data
 from crossdistill.data import MultimodalDataset
 from crossdistill.encoders import MLP, RNN, Conv, Features, Standardized
+from crossdistill.encoders.standardize import centred_like
 from crossdistill.methods import METHODS, Method
 from crossdistill.models import CrossModalModel
 from crossdistill.recipes.recipe import DataSettings, EncoderSettings, ModelSettings, Recipe
@@ -24,6 +25,8 @@ def build_dataset(settings: DataSettings, seed: int = 0) -> MultimodalDataset:
     else:
         dataset = data.read_manifest(Path(settings.source))
     dataset = dataset.only([*settings.target, *settings.auxiliary])
+    if settings.in_memory:
+        dataset = data.in_memory(dataset)
     if settings.fold >= 0:
         dataset = data.with_fold(dataset, settings.fold)
     if settings.evaluate_on == "validation":
@@ -55,16 +58,16 @@ def build_encoder(name: str, settings: ModelSettings, dataset: MultimodalDataset
     shape = dataset.shapes[name]
     chosen = settings.encoders.get(name, EncoderSettings("auto", width=settings.width))
     kind = chosen.kind if chosen.kind != "auto" else ("mlp" if len(shape) == 1 else "conv")
-    if kind == "mlp" and -1 in shape:
-        raise InputError(f"model.encoders.{name}: mlp needs samples of one size, found sequences of different length")
     if kind == "features" and len(shape) != 1:
         raise InputError(f"model.encoders.{name}: features needs vectors, found samples of shape {shape}")
     if kind in ("conv", "rnn") and len(shape) != 2:
         raise InputError(
             f"model.encoders.{name}: {kind} needs sequences (time, features), found samples of shape {shape}"
         )
-    mean, std = feature_statistics(dataset, name)
-    return Standardized(make_encoder(kind, shape, chosen), mean, std)
+    if chosen.center and len(shape) != 2:
+        raise InputError(f"model.encoders.{name}: center needs sequences (time, features), found shape {shape}")
+    mean, std = feature_statistics(dataset, name, chosen.center)
+    return Standardized(make_encoder(kind, shape, chosen), mean, std, chosen.center)
 
 
 def make_encoder(kind: str, shape: tuple[int, ...], settings: EncoderSettings) -> nn.Module:
@@ -72,16 +75,19 @@ def make_encoder(kind: str, shape: tuple[int, ...], settings: EncoderSettings) -
     if kind == "features":
         return Features(shape[0])
     if kind == "mlp":
-        return MLP(int(np.prod(shape)), width, layers, hidden, dropout)
+        in_features = settings.steps * shape[1] if shape[0] == -1 else int(np.prod(shape))
+        return MLP(in_features, width, layers, hidden, dropout, settings.steps)
     return (Conv if kind == "conv" else RNN)(shape[-1], width, layers, hidden, dropout)
 
 
-def feature_statistics(dataset: MultimodalDataset, name: str, chunk: int = 512) -> tuple[Tensor, Tensor]:
+def feature_statistics(dataset: MultimodalDataset, name: str, center: bool, chunk: int = 512) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each feature (last axis) over the training samples and their steps."""
     rows = dataset.rows("train")
     count, total, squares = 0, torch.zeros(()), torch.zeros(())
     for start in range(0, len(rows), chunk):
         values = dataset.columns[name].fetch(rows[start : start + chunk])
+        if center:
+            values = centred_like(values)
         if isinstance(values, Padded):
             values = torch.cat([sequence[:length] for sequence, length in zip(*values, strict=True)])
         flat = values.double().flatten(0, -2)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-import torch
 from crossdistill import data
 from crossdistill.recipes import folder as layout
 from crossdistill.recipes.bundled import emoji
@@ -118,6 +118,8 @@ def progress_bar() -> Progress:
 
 def advance(progress: Progress, task: TaskID, record: Record) -> None:
     accuracies = [
-        f"{view} {100 * float(record[key]):.1f} %" for view in ("student", "teacher") if (key := f"{view}/top1") in record
+        f"{view} {100 * float(record[key]):.1f} %"
+        for view in ("student", "teacher")
+        if (key := f"{view}/top1") in record
     ]
     progress.update(task, advance=1, note=", ".join(accuracies))

@@ -16,7 +16,7 @@ MODEL, RESULTS = "model.safetensors", "results.json"
 
 
 def claim(recipe: Recipe, folder: Path, resume: bool) -> None:
-    """Make the folder this recipe's. Raises InputError when it holds a run that this one would overwrite or mix with."""
+    """Make the folder this recipe's. Raises InputError when it holds a run that this one would overwrite."""
     stored = folder / RECIPE
     if not stored.exists():
         if folder.exists() and any(folder.iterdir()):

@@ -20,6 +20,7 @@ class DataSettings:
         fold: the fold that is tested, where the data has folds; -1 takes the data's own split
         evaluate_on: test, or validation, a part held out from training while the test samples are not read at all
         validation_fraction: of the training samples, where the data has no validation split of its own
+        in_memory: read all files once, at the start; false reads each sample whenever it is needed
     """
 
     source: str = "emoji"
@@ -28,6 +29,7 @@ class DataSettings:
     fold: int = -1
     evaluate_on: Literal["test", "validation"] = "test"
     validation_fraction: float = 0.25
+    in_memory: bool = True
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,14 @@ class EncoderSettings:
     """One modality's encoder.
 
     Args:
-        kind: features takes ready-made vectors as they are; conv and rnn work over time; auto is mlp for vectors and conv
-            for sequences
+        kind: features takes ready-made vectors as they are; conv and rnn work over time; auto is mlp for vectors and
+            conv for sequences
         width: of its output
         layers: linear layers, convolutional blocks or recurrent layers
         hidden: units or channels of the layers inside
         dropout: probability
+        steps: that an mlp's sequences of different length are resampled to
+        center: subtract each sequence's own mean over time from it first
     """
 
     kind: Literal["auto", "features", "mlp", "conv", "rnn"] = "auto"
@@ -48,6 +52,8 @@ class EncoderSettings:
     layers: int = 2
     hidden: int = 256
     dropout: float = 0.0
+    steps: int = 16
+    center: bool = False
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,8 @@ def lines(title: str, curves: Mapping[str, Curve], styles: Mapping[str, LineStyl
 
     percent: the quantity is a fraction, shown as %.
     """
-    figure, axes = _panel(title + (" (%)" if percent else ""), (3.7, 2.4))
+    figure, axes = _panel((3.7, 2.4))
+    axes.set_title(title + (" (%)" if percent else ""))
     scale = 100 if percent else 1
     for method, curve in curves.items():
         style = styles[method]
@@ -102,7 +103,7 @@ def lines(title: str, curves: Mapping[str, Curve], styles: Mapping[str, LineStyl
 @matplotlib.rc_context(STYLE)
 def difference_intervals(table: Mapping[str, Difference], styles: Mapping[str, LineStyle]) -> Figure:
     """Each method's paired difference to the baseline in points, with its interval; table: method -> difference."""
-    figure, axes = _panel("Student top-1 minus baseline (percentage points)", (6.4, 0.9 + 0.27 * len(table)))
+    figure, axes = _panel((6.4, 0.55 + 0.27 * len(table)))
     for place, (method, row) in enumerate(table.items()):
         axes.errorbar(
             100 * row.difference,
@@ -123,7 +124,7 @@ def difference_intervals(table: Mapping[str, Difference], styles: Mapping[str, L
 
 
 @matplotlib.rc_context(STYLE)
-def class_bars(title: str, classes: Sequence[str], values: npt.NDArray[np.float64], signed: bool) -> Figure:
+def class_bars(classes: Sequence[str], values: npt.NDArray[np.float64], signed: bool) -> Figure:
     """A value for each class in %, sorted; NaN classes are left out, and of many classes the two ends are shown.
 
     classes: C names; values: (C,) fractions; signed: differences, coloured by their sign.
@@ -131,8 +132,7 @@ def class_bars(title: str, classes: Sequence[str], values: npt.NDArray[np.float6
     order = np.argsort(-values, kind="stable")[: np.isfinite(values).sum()]
     if len(order) > MAX_BARS:
         order = np.concatenate([order[: MAX_BARS // 2], order[-MAX_BARS // 2 :]])
-    height = 0.75 + 0.19 * len(order)
-    figure, axes = _panel(title, (6.4, height))
+    figure, axes = _panel((6.4, 0.45 + 0.19 * len(order)))
     shown = 100 * values[order]
     colors = [LOSS if signed and value < 0 else GAIN for value in shown]
     axes.barh(range(len(order)), shown, color=colors, height=0.68)
@@ -145,16 +145,15 @@ def class_bars(title: str, classes: Sequence[str], values: npt.NDArray[np.float6
 
 
 @matplotlib.rc_context(STYLE)
-def confusion(title: str, matrix: npt.NDArray[np.float64], classes: Sequence[str]) -> Figure:
+def confusion(matrix: npt.NDArray[np.float64], classes: Sequence[str]) -> Figure:
     """Where samples of each true class (row) end up, as fractions of the row; matrix: (C, C) counts."""
     size = matrix.sum(1, keepdims=True)
     shares = np.divide(matrix, size, out=np.zeros_like(matrix), where=size > 0)
-    side = float(np.clip(1.6 + 0.17 * len(classes), 3.2, 6.4))
-    figure, axes = _panel(title, (side + 0.6, side))
+    figure, axes = _panel(_confusion_size(classes))
     # transparent to blue: an empty cell shows the page, light or dark
     colors = LinearSegmentedColormap.from_list("share", [(0.0, 0.447, 0.698, 0.0), (0.0, 0.447, 0.698, 1.0)])
     image = axes.imshow(shares, cmap=colors, vmin=0, vmax=1, interpolation="nearest")
-    bar = figure.colorbar(image, ax=axes, shrink=0.6, ticks=[0, 0.5, 1], format=lambda share, _: f"{100 * share:.0f} %")
+    bar = figure.colorbar(image, ax=axes, shrink=0.5, ticks=[0, 0.5, 1], format=lambda share, _: f"{100 * share:.0f} %")
     bar.outline.set_visible(False)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
@@ -168,13 +167,26 @@ def confusion(title: str, matrix: npt.NDArray[np.float64], classes: Sequence[str
     return figure
 
 
+def _confusion_size(classes: Sequence[str]) -> tuple[float, float]:
+    """Inches: cells large enough for their numbers or names, and room for the longest name on both axes."""
+    cell = 0.24 if len(classes) <= MAX_COUNTED else 0.11 if len(classes) <= MAX_NAMED else 0.05
+    side = float(np.clip(cell * len(classes), 1.8, 6.0))
+    names = 0.06 * max(len(shortened(name)) for name in classes) if len(classes) <= MAX_NAMED else 0.2
+    return side + names + 1.0, side + (0.1 if _fit_flat(classes) else names) + 0.4
+
+
 def _name_classes(axes: Axes, classes: Sequence[str]) -> None:
     if len(classes) > MAX_NAMED:
         return
     names = [shortened(name) for name in classes]
-    size = 7.5 if len(classes) <= 24 else 5.5
-    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=size)
+    size = 7.5 if len(classes) <= MAX_COUNTED else 5.5
+    axes.set_xticks(range(len(names)), names, rotation=0 if _fit_flat(classes) else 90, fontsize=size)
     axes.set_yticks(range(len(names)), names, fontsize=size)
+
+
+def _fit_flat(classes: Sequence[str]) -> bool:
+    """Whether the names fit side by side below the matrix without being turned."""
+    return len(classes) * max(len(shortened(name)) for name in classes) <= 24
 
 
 def shortened(name: str) -> str:
@@ -182,11 +194,10 @@ def shortened(name: str) -> str:
     return name if len(name) <= MAX_LETTERS else f"{name[: MAX_LETTERS - 1].rstrip()}…"
 
 
-def _panel(title: str, size: tuple[float, float]) -> tuple[Figure, Axes]:
+def _panel(size: tuple[float, float]) -> tuple[Figure, Axes]:
     figure = Figure(figsize=size, layout="constrained", facecolor="none")
     axes = figure.subplots()
     axes.set_facecolor("none")
-    axes.set_title(title)
     return figure, axes
 
 
@@ -200,7 +211,9 @@ def to_svg(figure: Figure, name: str) -> str:
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     svg = buffer.getvalue()
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    svg = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" role="img">', svg, count=1)
+    width = 1.4 * 72 / 16 * figure.get_figwidth()  # in rem: 8 pt text at about 11 px
+    head = rf'<svg viewBox="\1" role="img" style="--width: {width:.1f}rem">'
+    svg = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', head, svg, count=1)
     svg = re.sub(r' id="([^"]*)"', rf' id="{name}-\1"', svg)
     svg = re.sub(r'xlink:href="#', f'href="#{name}-', svg).replace("xlink:href=", "href=")
     svg = svg.replace("url(#", f"url(#{name}-")

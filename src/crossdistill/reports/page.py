@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
@@ -26,12 +26,12 @@ from crossdistill.types import InputError
 
 @dataclass(frozen=True)
 class Plate:
-    """Panels side by side under one caption; legend: the methods whose lines they hold."""
+    """Panels side by side under one caption; legend: the methods whose lines they hold; title: of a single panel."""
 
     panels: tuple[str, ...]
     caption: str
-    legend: Mapping[str, LineStyle]
-    wide: bool = False
+    legend: Mapping[str, LineStyle] = field(default_factory=dict)
+    title: str = ""
 
 
 def write_report(runs: Sequence[Path], output: Path, pictures: Sequence[RetrievalExample] = ()) -> Path:
@@ -83,7 +83,8 @@ def _difference_plate(runs: Sequence[Run], styles: Mapping[str, LineStyle]) -> P
     caption = (
         "A method differs from the baseline by more than the noise between runs where its bar stays clear of zero."
     )
-    return Plate((figures.to_svg(figure, "difference"),), caption, {}, wide=True)
+    title = "Student top-1 minus baseline (percentage points)"
+    return Plate((_svg(figure, "difference"),), caption, title=title)
 
 
 def _curve_plates(runs: Sequence[Run], styles: Mapping[str, LineStyle]) -> dict[str, Plate]:
@@ -91,11 +92,14 @@ def _curve_plates(runs: Sequence[Run], styles: Mapping[str, LineStyle]) -> dict[
     losses = {key: key.removeprefix("loss/") for key in keys_starting_with(runs, "loss/")}
     players = {key: key.replace("/", ": ") for key in keys_starting_with(runs, "discriminators/")}
     several = any(len(own) > 1 for own in methods_of(runs).values())
-    band = " (line: mean over runs, band: lowest to highest run)" if several else ""
+    band = "; line: mean over runs, band: lowest to highest run" if several else ""
+    accuracy = "Accuracy on the evaluation split after each epoch"
+    if curves(runs, "gap"):
+        accuracy = "Distillation works where the gap closes because the student rises, not because the teacher falls"
     plates = {
         "Accuracy over epochs": _lines(
             {"student/top1": "student top-1", "teacher/top1": "teacher top-1", "gap": "gap, teacher − student"},
-            f"Distillation works where the gap closes because the student rises, not because the teacher falls{band}.",
+            f"{accuracy}{band}.",
             runs,
             styles,
             percent=True,
@@ -146,18 +150,18 @@ def _class_plate(runs: Sequence[Run], method: str) -> Plate | None:
     against_baseline = method != "baseline" and bool(np.isfinite(values - baseline).any())
     if against_baseline:
         values = values - baseline
-        heading = f"{figures.shortened(method)} student minus baseline, accuracy by class (percentage points)"
+        heading = f"{method} student minus baseline, accuracy by class (percentage points)"
         caption = f"Classes above zero (blue) are recognised better by the {method} student than by the baseline"
     else:
-        heading = f"{figures.shortened(method)} student, accuracy by class (%)"
+        heading = f"{method} student, accuracy by class (%)"
         caption = f"The classes that the {method} student recognises best are at the top"
     shown = int(np.isfinite(values).sum())
     if not shown:
         return None
     if shown > figures.MAX_BARS:
         caption += f"; of {shown} classes the {figures.MAX_BARS // 2} at either end are shown"
-    figure = figures.class_bars(heading, runs[0].classes, values, signed=against_baseline)
-    return Plate((_svg(figure, "classes"),), f"{caption}.", {}, wide=True)
+    figure = figures.class_bars(runs[0].classes, values, signed=against_baseline)
+    return Plate((_svg(figure, "classes"),), f"{caption}.", title=heading)
 
 
 def _confusion_plate(runs: Sequence[Run], method: str) -> Plate | None:
@@ -167,9 +171,9 @@ def _confusion_plate(runs: Sequence[Run], method: str) -> Plate | None:
     )
     if not counts.sum() > 0:
         return None
-    heading = f"{figures.shortened(method)} student, confusion (% of the true class)"
+    heading = f"{method} student, confusion (% of the true class)"
     caption = "Off the diagonal are the classes that are taken for one another, summed over the method's runs."
-    return Plate((_svg(figures.confusion(heading, counts, runs[0].classes), "confusion"),), caption, {}, wide=True)
+    return Plate((_svg(figures.confusion(counts, runs[0].classes), "confusion"),), caption, title=heading)
 
 
 def _per_class(runs: Sequence[Run], method: str) -> npt.NDArray[np.float64]:

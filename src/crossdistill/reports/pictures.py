@@ -41,5 +41,5 @@ def data_uri(picture: Picture) -> str:
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
         raise ValueError(f"expected a picture (H, W, 3) uint8, found {picture.shape} {picture.dtype}")
     buffer = io.BytesIO()
-    imsave(buffer, np.ascontiguousarray(picture), format="png", metadata={"Software": None})
+    imsave(buffer, np.ascontiguousarray(picture), format="png", metadata={"Software": ""})
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

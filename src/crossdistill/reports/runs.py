@@ -113,7 +113,7 @@ def _load(folder: Path) -> Run:
         samples=results.get("samples", dict),
         target=tuple(results.get("target", list)),
         auxiliary=tuple(results.get("auxiliary", list)),
-        seconds=float(results.get("seconds", float)),
+        seconds=results.number("seconds"),
         parameters=results.get("parameters", dict),
         versions=results.get("versions", dict),
         scores={
@@ -136,11 +136,17 @@ class _Fields:
 
     def get(self, key: str, kind: type[T]) -> T:
         value = self.values.get(key)
-        accepted = (int, float) if kind is float else kind
-        if not isinstance(value, accepted) or isinstance(value, bool):
+        if not isinstance(value, kind) or isinstance(value, bool):
             found = "nothing" if key not in self.values else repr(value)[:40]
             raise InputError(f"{self.path}: {self.prefix}{key}: expected {kind.__name__}, found {found}")
         return value
+
+    def number(self, key: str) -> float:
+        """A float; null, which stands for NaN in strict JSON, is NaN."""
+        value = self.values.get(key)
+        if key in self.values and value is None:
+            return math.nan
+        return float(value) if type(value) is int else self.get(key, float)
 
     def within(self, key: str) -> _Fields:
         return _Fields(self.path, self.get(key, dict), f"{self.prefix}{key}.")
@@ -156,12 +162,12 @@ class _Fields:
 
 
 def _scores(fields: _Fields, classes: int) -> Scores:
-    def measure(key: str) -> float:
-        null = key in fields.values and fields.values[key] is None
-        return math.nan if null else float(fields.get(key, float))
-
     return Scores(
-        *(measure(key) for key in ("top1", "wa", "ua", "r1", "r5")),
+        top1=fields.number("top1"),
+        wa=fields.number("wa"),
+        ua=fields.number("ua"),
+        r1=fields.number("r1"),
+        r5=fields.number("r5"),
         per_class=fields.array("per_class", (classes,)),
         confusion=fields.array("confusion", (classes, classes)),
     )

@@ -93,7 +93,7 @@ def _headline(runs: Sequence[Run], baseline: float, teacher: float) -> Headline:
 
 
 def differences(runs: Sequence[Run]) -> dict[str, Difference]:
-    """Method -> its paired difference to `baseline`, for methods with a student and a pair; empty without a baseline."""
+    """Method -> its paired difference to `baseline`; methods without a student or without a pair are left out."""
     grouped = methods_of(runs)
     reference = _student_by_replicate(grouped.pop("baseline", []))
     pairs: dict[str, tuple[list[float], list[float]]] = {}
@@ -147,7 +147,7 @@ def headline_sheet(runs: Sequence[Run]) -> Sheet:
         "R@5": lambda row: percent(row.student_r5),
         "WA": lambda row: percent(row.student_wa),
         "UA": lambda row: percent(row.student_ua),
-        "seconds": lambda row: f"{row.seconds:.0f}",
+        "seconds": lambda row: NONE if math.isnan(row.seconds) else f"{row.seconds:.0f}",
     }
     rows = headlines(runs)
     if all(math.isnan(row.auxiliary_top1) for row in rows.values()):
@@ -173,19 +173,14 @@ def differences_sheet(runs: Sequence[Run]) -> Sheet:
 
 
 def headline_table(runs: Sequence[Run]) -> Table:
-    """The headline for a terminal of 80 columns; WA, which equals top-1, is left to the page."""
+    """The headline for a terminal of 80 columns; WA, which equals top-1, and seconds are left to the page."""
     sheet = headline_sheet(runs)
-    kept = [index for index, column in enumerate(sheet.columns) if column != "WA"]
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-        caption="%, mean ± 95 % confidence interval over runs",
-    )
-    for index in kept:
-        wraps = sheet.columns[index] == "method"
-        header = Text(sheet.columns[index].replace(" ", "\n"))
-        table.add_column(header, justify="left" if wraps else "right", no_wrap=not wraps)
+    kept = [index for index, column in enumerate(sheet.columns) if column not in ("WA", "seconds")]
+    caption = "%, mean ± 95 % confidence interval over runs"
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0, caption=caption, caption_justify="left")
+    table.add_column("method", min_width=8, overflow="fold")
+    for index in kept[1:]:
+        table.add_column(sheet.columns[index].replace(" ", "\n"), justify="right", no_wrap=True)
     for row in sheet.rows:
         table.add_row(*(Text(row[index]) for index in kept))  # Text: a method's name is no markup
     return table

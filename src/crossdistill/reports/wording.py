@@ -28,7 +28,7 @@ def main_method(runs: Sequence[Run]) -> str:
 
 def title(runs: Sequence[Run]) -> str:
     run = methods_of(runs)[main_method(runs)][0]
-    if run.auxiliary and run.target and "student" in run.scores:
+    if run.auxiliary and run.target and run.method != "baseline" and "student" in run.scores:
         return f"Distilling {listed(run.auxiliary)} into {listed(run.target)}"
     return f"{run.name}: {main_method(runs)}"
 
