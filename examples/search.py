@@ -47,7 +47,7 @@ def draw(recipe: Recipe, method: str, trial: int) -> Recipe:
         "alpha_1": alpha_1,
         "temperature": float(own.choice([0.1, 0.2, 0.5])),
         "reduction": reduction,
-        "warmup_epochs": int(round(recipe.epochs * float(own.choice([0.0, 0.2, 0.4])))),
+        "warmup_epochs": round(recipe.epochs * float(own.choice([0.0, 0.2, 0.4]))),
     }
     alpha_2, alpha_3 = alpha_1 * log_uniform(own, 0.1, 2.0), log_uniform(own, 0.01, 1.0)
     discriminator_learning_rate = log_uniform(own, 1e-5, 1e-3)

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     _quiet_libraries()
     try:
-        parser = _parser(arguments)
+        parser = parser_for(arguments)
         return _run(parser.instantiate(parser.parse_args(arguments)))
     except (InputError, argparse.ArgumentError, argparse.ArgumentTypeError) as error:
         line = " ".join(str(error).replace("<class '", "").replace("'>", "").split())
@@ -54,7 +54,8 @@ def _run(parsed: Namespace) -> int:
     return 0
 
 
-def _parser(arguments: Sequence[str]) -> ArgumentParser:
+def parser_for(arguments: Sequence[str]) -> ArgumentParser:
+    """The parser of these arguments; the defaults of `train RECIPE` are that recipe's values."""
     from crossdistill.data import PREPARERS
     from crossdistill.recipes.bundled import RECIPES
 

@@ -16,7 +16,8 @@ def jensen_shannon_divergence(
 ) -> Float[Tensor, ""]:
     """Mean Jensen-Shannon divergence of two categorical predictions (Eq. 16), in nats, within [0, log 2].
 
-    p_logits, q_logits: (B, C), any real scale. The bounds hold up to rounding. Gradients reach both. Raises ValueError on a shape or dtype mismatch.
+    p_logits, q_logits: (B, C), any real scale. The bounds hold up to rounding. Gradients reach both.
+    Raises ValueError on a shape or dtype mismatch.
     """
     require_pair(p_logits, q_logits, ("p_logits", "q_logits"), "(B, C)")
     log_p = full_precision(p_logits).log_softmax(dim=1)

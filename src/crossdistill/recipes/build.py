@@ -18,23 +18,36 @@ from crossdistill.recipes.recipe import DataSettings, EncoderSettings, ModelSett
 from crossdistill.types import InputError, Padded
 
 
-def build_dataset(settings: DataSettings, seed: int = 0) -> MultimodalDataset:
-    """The data set with the recipe's modalities and split. Raises InputError when something is missing or wrong."""
+FROM_PYTHON = "python:"
+"""Begins the source of runs whose data came as arrays."""
+
+
+def load_dataset(settings: DataSettings) -> MultimodalDataset:
+    """The recipe's source, with its own split. Raises InputError when something is missing or wrong."""
+    if settings.source.startswith(FROM_PYTHON):
+        raise InputError(f"data.source: {settings.source} was given as arrays; pass it to `run` again as dataset=")
     if settings.source in data.BUNDLED:
-        dataset = data.BUNDLED[settings.source]()
-    else:
-        dataset = data.read_manifest(Path(settings.source))
+        return data.BUNDLED[settings.source]()
+    dataset = data.read_manifest(Path(settings.source)).only([*settings.target, *settings.auxiliary])
+    return data.in_memory(dataset) if settings.in_memory else dataset
+
+
+def split_dataset(dataset: MultimodalDataset, settings: DataSettings, seed: int) -> MultimodalDataset:
+    """The recipe's modalities of a data set, and its split. Raises InputError when something is missing or wrong."""
     dataset = dataset.only([*settings.target, *settings.auxiliary])
-    if settings.in_memory:
-        dataset = data.in_memory(dataset)
     if settings.fold >= 0:
         dataset = data.with_fold(dataset, settings.fold)
     if settings.evaluate_on == "validation":
         dataset = data.with_validation(dataset, settings.validation_fraction, seed)
     for split in ("train", settings.evaluate_on):
         if len(dataset.rows(split)) == 0:
-            raise InputError(f"{settings.source}: expected samples of split {split!r}, found none")
+            raise InputError(f"{dataset.name}: expected samples of split {split!r}, found none")
     return dataset
+
+
+def build_dataset(settings: DataSettings, seed: int = 0) -> MultimodalDataset:
+    """`load_dataset`, then `split_dataset`."""
+    return split_dataset(load_dataset(settings), settings, seed)
 
 
 def build_model(recipe: Recipe, dataset: MultimodalDataset) -> CrossModalModel:

@@ -156,10 +156,36 @@ def mosi() -> Recipe:
     )
 
 
+def own(target: tuple[str, ...] = ("target",), auxiliary: tuple[str, ...] = ("auxiliary",)) -> Recipe:
+    """A start for data of your own: encoders by the shape of each modality, all trained together.
+
+    `crossdistill train own --data.source MANIFEST --data.target '[...]' --data.auxiliary '[...]'`
+    """
+    return Recipe(
+        name="own",
+        epochs=40,
+        batch_size=64,
+        data=DataSettings("data/own", target, auxiliary),
+        model=ModelSettings(width=128, dropout=0.25, auxiliary_encoders="trained"),
+        options={
+            "mi": {"alpha_1": 1.0, "reduction": "mean", "warmup_epochs": 8},
+            "amid": {
+                "alpha_1": 1.0,
+                "alpha_2": 0.4,
+                "alpha_3": 0.1,
+                "reduction": "mean",
+                "warmup_epochs": 8,
+                "discriminator_width": 128,
+            },
+        },
+    )
+
+
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "emoji": emoji,
     "watch": watch,
     "avletters": avletters,
     "utd_mhad": utd_mhad,
     "mosi": mosi,
+    "own": own,
 }

@@ -11,6 +11,8 @@ import torch
 from crossdistill.data import MultimodalDataset
 from crossdistill.evaluation import nearest
 from crossdistill.methods import Method
+from crossdistill.recipes.build import FROM_PYTHON
+from crossdistill.recipes.folder import read_recipe
 from crossdistill.recipes.measure import outputs
 from crossdistill.recipes.run import load_trained
 from crossdistill.reports import RetrievalExample, RetrievedItem
@@ -28,6 +30,8 @@ def retrieval_examples(folders: Sequence[Path]) -> list[RetrievalExample]:
     found: dict[str, list[list[RetrievedItem]]] = {}
     queries: list[int] = []
     for folder in folders:
+        if read_recipe(folder).data.source.startswith(FROM_PYTHON):
+            continue
         recipe, dataset, method = load_trained(folder)
         if recipe.method in found or "target" not in method.predicts or len(dataset.pictures) == 0:
             continue

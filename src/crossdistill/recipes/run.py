@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,14 @@ from crossdistill.data import MultimodalDataset
 from crossdistill.methods import METHODS, Auxiliary, Method, Teacher
 from crossdistill.models import CrossModalModel
 from crossdistill.recipes import folder as layout
-from crossdistill.recipes.build import build_dataset, build_method, build_model
+from crossdistill.recipes.build import (
+    FROM_PYTHON,
+    build_dataset,
+    build_method,
+    build_model,
+    load_dataset,
+    split_dataset,
+)
 from crossdistill.recipes.folder import RunLog
 from crossdistill.recipes.measure import epoch_measures, results
 from crossdistill.recipes.recipe import Recipe
@@ -27,10 +35,17 @@ from crossdistill.types import Batch, InputError
 Observer = Callable[[Record], None]
 
 
-def run(recipe: Recipe, folder: Path, resume: bool = False, observe: Observer = lambda record: None) -> dict[str, Any]:
+def run(
+    recipe: Recipe,
+    folder: Path | str,
+    resume: bool = False,
+    observe: Observer = lambda record: None,
+    dataset: MultimodalDataset | None = None,
+) -> dict[str, Any]:
     """Train a recipe, write everything into `folder`, and return what its results.json holds.
 
     resume: go on from the folder's checkpoint; a finished run is returned as it is. observe: called after each epoch.
+    dataset: one made in Python, in place of the recipe's `data.source`.
     Raises InputError when the folder holds a run and resume is False, or when it holds another recipe's run.
     """
     fabric = Fabric(
@@ -41,8 +56,13 @@ def run(recipe: Recipe, folder: Path, resume: bool = False, observe: Observer = 
         precision=recipe.machine.precision,
     )
     fabric.launch()
+    folder = Path(folder)
     with deterministic(recipe.seed):
-        dataset = build_dataset(recipe.data, recipe.seed)
+        if dataset is None:
+            dataset = load_dataset(recipe.data)
+        else:  # a recipe read back cannot find it: its source says so instead of naming some other data
+            recipe = replace(recipe, data=replace(recipe.data, source=f"{FROM_PYTHON}{dataset.name}"))
+        dataset = split_dataset(dataset, recipe.data, recipe.seed)
         model = build_model(recipe, dataset)
         method = build_method(recipe, model)
         plan = stages(recipe, model, method)

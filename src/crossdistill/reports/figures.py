@@ -160,7 +160,7 @@ def confusion(matrix: npt.NDArray[np.float64], classes: Sequence[str]) -> Figure
     axes.spines[:].set_visible(False)
     _name_classes(axes, classes)
     if len(classes) <= MAX_COUNTED:
-        for row, column in np.argwhere(shares >= 0.005):
+        for row, column in np.argwhere(shares > 0.005):
             share = shares[row, column]
             ink = "white" if share > 0.55 else INK
             axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=ink, fontsize=6.5)

@@ -23,6 +23,18 @@ from crossdistill.reports.tables import differences, differences_sheet, headline
 from crossdistill.reports.wording import listed, main_method, summary, title
 from crossdistill.types import InputError
 
+# columns of metrics.jsonl -> panel titles, and what to see in them
+ACCURACIES = {"student/top1": "student top-1", "teacher/top1": "teacher top-1", "gap": "gap, teacher − student"}
+GAP_CAPTION = "Distillation works where the gap closes because the student rises, not because the teacher falls"
+COSINES = {"cosine/pair": "cosine, same sample", "cosine/same_class": "cosine, same class"}
+COSINE_CAPTION = (
+    "The closer to 1, the nearer a student's representation is to its teacher's for the same sample, and for other "
+    "samples of the same class"
+)
+LAMBDAS = {"lambda_1": "λ₁, same sample", "lambda_2": "λ₂, same class"}
+LAMBDA_CAPTION = "The two weights add up to 1; the larger one marks the alignment that lags behind"
+LOSS_CAPTION = "Each panel has its own scale; a term that levels off early no longer drives the training"
+
 
 @dataclass(frozen=True)
 class Plate:
@@ -91,38 +103,12 @@ def _curve_plates(runs: Sequence[Run], styles: Mapping[str, LineStyle]) -> dict[
     """Heading -> panels over epochs; headings without any logged quantity are left out."""
     losses = {key: key.removeprefix("loss/") for key in keys_starting_with(runs, "loss/")}
     players = {key: key.replace("/", ": ") for key in keys_starting_with(runs, "discriminators/")}
-    several = any(len(own) > 1 for own in methods_of(runs).values())
-    band = "; line: mean over runs, band: lowest to highest run" if several else ""
-    accuracy = "Accuracy on the evaluation split after each epoch"
-    if curves(runs, "gap"):
-        accuracy = "Distillation works where the gap closes because the student rises, not because the teacher falls"
+    accuracy = GAP_CAPTION if curves(runs, "gap") else "Accuracy on the evaluation split after each epoch"
     plates = {
-        "Accuracy over epochs": _lines(
-            {"student/top1": "student top-1", "teacher/top1": "teacher top-1", "gap": "gap, teacher − student"},
-            f"{accuracy}{band}.",
-            runs,
-            styles,
-            percent=True,
-        ),
-        "Alignment over epochs": _lines(
-            {"cosine/pair": "cosine, same sample", "cosine/same_class": "cosine, same class"},
-            "The closer to 1, the nearer a student's representation is to its teacher's for the same sample (left) and "
-            f"for other samples of the same class (right){band}.",
-            runs,
-            styles,
-        ),
-        "Balance of the discriminators": _lines(
-            {"lambda_1": "λ₁, same sample", "lambda_2": "λ₂, same class"},
-            f"The two weights add up to 1; the larger one marks the alignment that lags behind{band}.",
-            runs,
-            styles,
-        ),
-        "Loss terms over epochs": _lines(
-            losses | players,
-            f"Each panel has its own scale; a term that levels off early no longer drives the training{band}.",
-            runs,
-            styles,
-        ),
+        "Accuracy over epochs": _lines(ACCURACIES, accuracy, runs, styles, percent=True),
+        "Alignment over epochs": _lines(COSINES, COSINE_CAPTION, runs, styles),
+        "Balance of the discriminators": _lines(LAMBDAS, LAMBDA_CAPTION, runs, styles),
+        "Loss terms over epochs": _lines(losses | players, LOSS_CAPTION, runs, styles),
     }
     return {heading: plate for heading, plate in plates.items() if plate.panels}
 
@@ -142,7 +128,9 @@ def _lines(
         if found
     )
     methods = {method for found in drawn.values() for method in found}
-    return Plate(panels, caption, {method: style for method, style in styles.items() if method in methods})
+    several = any(len(own) > 1 for own in methods_of(runs).values())
+    band = "; line: mean over runs, band: lowest to highest run" if several else ""
+    return Plate(panels, f"{caption}{band}.", {method: style for method, style in styles.items() if method in methods})
 
 
 def _class_plate(runs: Sequence[Run], method: str) -> Plate | None:

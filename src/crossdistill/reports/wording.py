@@ -122,6 +122,8 @@ def _gap(table: Mapping[str, Headline], method: str) -> list[str]:
     means = f"the baseline's {baseline} % and the {teacher} % of a teacher trained alone"
     if recovered == NONE:
         return [f"There is no gap to recover: between {means} the auxiliary modalities bring no gain."]
+    if table[method].gap_recovered < 0:
+        return [f"It recovers none of the gap between {means} ({recovered} %)."]
     return [f"It recovers {recovered} % of the gap between {means}."]
 
 

@@ -1,0 +1,68 @@
+"""Cost of one training step of each method beside the baseline's, and of the loop beside a bare one.
+
+python benchmarks/step.py [--accelerator cuda] [--precision bf16-mixed]
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from lightning_fabric import Fabric
+from timing import compare
+
+from crossdistill.methods import METHODS
+from crossdistill.recipes.build import build_dataset, build_method, build_model
+from crossdistill.recipes.bundled import emoji
+from crossdistill.training.loop import build_optimizers, step
+from crossdistill.types import Batch
+
+
+def method_step(fabric: Fabric, name: str, batch: Batch) -> Callable[[], object]:
+    """One step of our loop, after warm-up."""
+    recipe = replace(emoji(), method=name)
+    method = build_method(recipe, build_model(recipe, build_dataset(recipe.data)))
+    fabric.to_device(method.model)
+    fabric.to_device(method)
+    optimizers = build_optimizers(method, recipe.epochs, recipe.optimization)
+    turns = method.turns(recipe.epochs - 1)
+
+    def run() -> None:
+        terms = step(fabric, method, turns, optimizers, batch, float("inf"))
+        next(iter(terms.values())).item()  # waits for the device
+
+    return run
+
+
+def bare_baseline_step(fabric: Fabric, batch: Batch) -> Callable[[], object]:
+    """The baseline's step as one would type it without a library."""
+    recipe = replace(emoji(), method="baseline")
+    model = fabric.to_device(build_model(recipe, build_dataset(recipe.data)))
+    optimizer = torch.optim.AdamW(model.parameters_of("target"), 1e-3)
+    local = batch.to(fabric.device)
+
+    def run() -> None:
+        with fabric.autocast():
+            logits = model.predict(local.modalities)
+        loss = torch.nn.functional.cross_entropy(logits.float(), local.labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loss.item()
+
+    return run
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--accelerator", default="cpu")
+    parser.add_argument("--precision", default="32-true")
+    arguments = parser.parse_args()
+    fabric = Fabric(accelerator=arguments.accelerator, devices=1, precision=arguments.precision)
+    dataset = build_dataset(emoji().data)
+    batch = dataset.__getitems__(dataset.rows("train")[:128].tolist())
+    alternatives = {"baseline, bare loop": bare_baseline_step(fabric, batch)}
+    alternatives |= {f"{name}, our loop": method_step(fabric, name, batch) for name in METHODS}
+    compare(f"One step on {fabric.device}, {arguments.precision}, emoji recipe, B = 128", alternatives, rounds=30)

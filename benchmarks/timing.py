@@ -1,0 +1,24 @@
+"""Fair timing of alternatives: taken in turns, medians, printed as ratios to the first."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+
+def compare(title: str, alternatives: Mapping[str, Callable[[], object]], rounds: int = 15) -> None:
+    """Run the alternatives A B C A B C ... after one warm-up each; print median milliseconds and ratios."""
+    for function in alternatives.values():
+        function()
+    times: dict[str, list[float]] = {name: [] for name in alternatives}
+    for _ in range(rounds):
+        for name, function in alternatives.items():
+            started = time.perf_counter()
+            function()
+            times[name].append(1000 * (time.perf_counter() - started))
+    first = next(iter(times.values()))
+    print(f"\n{title}")
+    for name, values in times.items():
+        ratio = statistics.median(a / b for a, b in zip(values, first, strict=True))
+        print(f"  {name:58s} {statistics.median(values):9.2f} ms   x {ratio:.2f}")

@@ -1,0 +1,170 @@
+"""The page as a browser's parser sees it: self-contained, well-formed, complete, deterministic, also in odd cases."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crossdistill.reports import RetrievalExample, RetrievedItem, write_report
+from crossdistill.reports.pictures import data_uri
+from crossdistill.types import InputError
+
+from .synthetic import edit_results, scores, write_run
+
+VOID = {"meta", "img", "br", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """Collects tags, attributes, ids and text, and checks that tags nest."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self.text.append(data.strip())
+
+    def count(self, tag: str) -> int:
+        return sum(name == tag for name, _ in self.tags)
+
+
+def checked_page(folders: list[Path], output: Path, **options: list[RetrievalExample]) -> Page:
+    page = Page(write_report(folders, output, options.get("pictures", [])))
+    source = output.read_text(encoding="utf-8")
+    assert "@import" not in source
+    assert not re.search(r"url\((?!#)", source)  # styles and figures refer to parts of the page alone
+    for tag, attributes in page.tags:
+        assert tag not in {"script", "link", "iframe", "object", "base"}
+        for name in ("src", "href", "xlink:href", "srcset", "action", "data"):
+            value = attributes.get(name) or "#"
+            assert value.startswith(("#", "data:image/png;base64,")), f"{tag} {name}={value[:60]}"
+        assert not any(name.startswith("on") for name in attributes)
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for target in re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', source):
+        assert (target[0] or target[1]) in ids
+    assert page.count("figure") == page.count("figcaption")
+    return page
+
+
+def test_complete_comparison(comparison: list[Path], tmp_path: Path) -> None:
+    page = checked_page(comparison, tmp_path / "new" / "report.html")
+    for expected in ("71.0 ± 2.5", "+10.0", "Results", "Accuracy over epochs", "λ₁, same sample", "mi_student"):
+        assert expected in page.text
+    text = " ".join(page.text)
+    assert "walk" in text
+    assert "discriminators: d1" in text
+    assert "forgotten" not in text  # the pre-training stage
+    assert f"crossdistill train {(comparison[2] / 'recipe.yaml').as_posix()}" in text
+    assert "torch 2.9.0" in text
+    assert page.count("details") == len(comparison)
+    assert "Retrieval" not in page.text
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", (tmp_path / "new" / "report.html").read_text("utf-8"))
+    assert len(captions) >= 6
+    assert all(re.fullmatch(r"[^.]+\.", caption) for caption in captions)  # one sentence each
+
+
+def test_same_runs_same_bytes(comparison: list[Path], tmp_path: Path) -> None:
+    first, second = (write_report(comparison[:3], tmp_path / name) for name in ("1.html", "2.html"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("methods", [["baseline"], ["teacher"], ["auxiliary"], ["amid"], ["baseline", "amid"]])
+def test_few_methods_one_seed(tmp_path: Path, methods: list[str]) -> None:
+    page = checked_page([write_run(tmp_path / method, method) for method in methods], tmp_path / "report.html")
+    assert all(method in page.text for method in methods)
+    assert ("Difference to the baseline" in page.text) == (methods == ["baseline", "amid"])
+    assert ("What is confused with what" in page.text) == (methods not in (["teacher"], ["auxiliary"]))
+    assert "band:" not in " ".join(page.text)
+
+
+def test_names_are_text_and_never_markup(tmp_path: Path) -> None:
+    name = "<script>alert('x')</script> & $\\frac{1}$ \"q\""
+    folders = [
+        write_run(tmp_path / "b", "baseline", classes=[name, "日本", "c"], name=name),
+        write_run(tmp_path / "a", "amid<b>&$x_1$", classes=[name, "日本", "c"], name=name),
+    ]
+    page = checked_page(folders, tmp_path / "report.html")
+    assert "amid<b>&$x_1$" in page.text
+    assert "日本" in page.text
+    assert page.count("b") == 0
+
+
+def test_undefined_metrics(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "a", "amid")
+    edit_results(folder, student={**scores(0.5, 4), "top1": float("nan"), "per_class": [None] * 4}, seconds=None)
+    lines = [{"stage": "amid", "epoch": epoch, "loss/total": float("nan"), "student/top1": None} for epoch in range(3)]
+    lines[2]["cosine/pair"] = 0.5  # a single point
+    (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    page = checked_page([folder, write_run(tmp_path / "b", "baseline")], tmp_path / "report.html")
+    assert "Accuracy over epochs" in page.text  # the baseline's
+    assert "Class by class" not in page.text
+    assert "nan" not in " ".join(page.text).lower().split()
+
+
+def test_no_epochs_at_all(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "a", "amid")
+    (folder / "metrics.jsonl").write_text("", encoding="utf-8")
+    page = checked_page([folder], tmp_path / "report.html")
+    assert not any("over epochs" in text for text in page.text)
+
+
+@pytest.mark.parametrize("count", [40, 120])
+def test_many_classes_with_long_names(tmp_path: Path, count: int) -> None:
+    classes = [f"c{index} of a class whose name goes on and on" for index in range(count)]
+    folders = [write_run(tmp_path / method, method, classes=classes) for method in ("baseline", "amid")]
+    text = " ".join(checked_page(folders, tmp_path / "report.html").text)
+    assert "whose name goes on and on" not in text
+    assert ("of 120 classes the 20 at either end" in text) == (count == 120)
+
+
+def test_curves_with_gaps_and_seeds_of_different_length(tmp_path: Path) -> None:
+    folders = [write_run(tmp_path / f"amid-{seed}", "amid", seed, epochs=4 + 3 * seed) for seed in range(3)]
+    path = folders[0] / "metrics.jsonl"
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for line in lines[::2]:
+        line.pop("student/top1", None)
+    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    assert "band: lowest to highest run" in " ".join(checked_page(folders, tmp_path / "report.html").text)
+
+
+def test_retrieval_pictures(comparison: list[Path], tmp_path: Path) -> None:
+    picture = np.zeros((4, 6, 3), np.uint8)
+    items = [RetrievedItem(picture, "run", 'no. 3 "fast" <i>', False), RetrievedItem(picture, "walk", "no. 9", True)]
+    examples = [RetrievalExample(picture, "walk", "query no. 1", {"baseline": items, "amid": items[::-1]})]
+    page = checked_page(comparison[:1], tmp_path / "report.html", pictures=examples)
+    pictures = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert [attributes["alt"] for attributes in pictures] == [
+        "query no. 1", 'no. 3 "fast" <i>', "no. 9", "no. 9", 'no. 3 "fast" <i>',
+    ]  # fmt: skip
+    marks = [text for text in page.text if text[0] in "✓✗"]
+    assert marks == ["✗ run", "✓ walk", "✓ walk", "✗ run"]
+
+
+def test_wrong_pictures_and_outputs_are_named(comparison: list[Path], tmp_path: Path) -> None:
+    for wrong in (np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)):
+        with pytest.raises(ValueError, match="expected a picture"):
+            data_uri(wrong)
+    with pytest.raises(InputError, match="cannot be written"):
+        write_report(comparison[:1], tmp_path)

@@ -1,0 +1,109 @@
+"""Reading run folders, and the one line that says what is wrong with one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crossdistill.reports import load_runs
+from crossdistill.types import InputError
+
+from .synthetic import CLASSES, edit_results, write_run
+
+
+def test_values_survive_the_way_from_disk(tmp_path: Path) -> None:
+    [run] = load_runs([write_run(tmp_path / "a", "amid", seed=3, accuracies={"student": 0.7, "teacher": 0.8}, fold=2)])
+    assert (run.name, run.method, run.seed, run.fold, run.classes) == ("watch", "amid", 3, 2, CLASSES)
+    assert run.target == ("video",)
+    assert run.auxiliary == ("audio", "text")
+    assert run.scores["student"].top1 == 0.7
+    assert run.scores["teacher"].r5 == pytest.approx(0.9)
+    assert run.scores["student"].confusion.sum() == 200
+    assert "auxiliary_alone" not in run.scores
+    assert "fold: 2" in run.recipe
+
+
+def test_only_the_method_s_own_stage_is_kept_and_an_epoch_logged_twice_counts_once(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "a", "amid", epochs=3)
+    with (folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"stage": "amid", "epoch": 2, "student/top1": 0.123}) + "\n")
+    [run] = load_runs([folder])
+    assert run.metrics["epoch"].tolist() == [0, 1, 2]
+    assert run.metrics["student/top1"].iloc[-1] == 0.123
+    assert "loss/forgotten" not in run.metrics
+
+
+def test_null_and_nan_are_missing_values(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "a", "baseline", classes=["a", "b"])
+    view = {"top1": None, "wa": float("nan"), "ua": 1, "r1": 0, "r5": 0.5}
+    edit_results(folder, student={**view, "per_class": [None, 0.5], "confusion": [[0, 0], [1, 1]]})
+    [run] = load_runs([folder])
+    scores = run.scores["student"]
+    assert np.isnan([scores.top1, scores.wa, scores.per_class[0]]).all()
+    assert (scores.ua, scores.r1, scores.per_class[1]) == (1, 0, 0.5)
+
+
+@pytest.mark.parametrize("missing", ["recipe.yaml", "metrics.jsonl", "results.json"])
+def test_unfinished_runs_are_named(tmp_path: Path, missing: str) -> None:
+    folder = write_run(tmp_path / "a", "amid")
+    (folder / missing).unlink()
+    with pytest.raises(InputError, match=f"a: has no {missing}"):
+        load_runs([folder])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("results.json", "{", r"results.json: not valid JSON"),
+        ("results.json", "[]", r"results.json: expected a JSON object, found list"),
+        ("metrics.jsonl", '{"epoch": 0, "stage": "amid"}\n{"epo', r"metrics.jsonl line 2: not valid JSON"),
+        ("metrics.jsonl", '{"stage": "amid"}\n', r"metrics.jsonl: every line needs a whole number `epoch`"),
+        ("recipe.yaml", "name: [", r"recipe.yaml: not valid YAML"),
+    ],
+)
+def test_damaged_files_are_named_in_one_line(tmp_path: Path, name: str, content: str, message: str) -> None:
+    folder = write_run(tmp_path / "a", "amid")
+    (folder / name).write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=message) as caught:
+        load_runs([folder])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": "zero"}, "seed: expected int, found 'zero'"),
+        ({"method": 3}, "method: expected str, found 3"),
+        ({"seconds": "long"}, "seconds: expected float"),
+        ({"student": {"top1": 0.5}}, "student.wa: expected float, found nothing"),
+        ({"classes": ["only", "three", "now"]}, r"per_class: expected shape \(3,\), found \(4,\)"),
+    ],
+)
+def test_wrong_fields_are_named(tmp_path: Path, changes: dict[str, object], message: str) -> None:
+    folder = write_run(tmp_path / "a", "baseline")
+    edit_results(folder, **changes)
+    with pytest.raises(InputError, match=message):
+        load_runs([folder])
+
+
+def test_runs_that_cannot_be_compared(tmp_path: Path) -> None:
+    first = write_run(tmp_path / "a", "amid", seed=0)
+    with pytest.raises(InputError, match="different classes"):
+        load_runs([first, write_run(tmp_path / "b", "amid", seed=1, classes=["x", "y"])])
+    with pytest.raises(InputError, match="method amid, seed 0"):
+        load_runs([first, write_run(tmp_path / "c", "amid", seed=0)])
+    other = write_run(tmp_path / "d", "amid", seed=2)
+    edit_results(other, split="validation")
+    with pytest.raises(InputError, match="different splits"):
+        load_runs([first, other])
+    assert len(load_runs([first, write_run(tmp_path / "e", "amid", seed=0, fold=1)])) == 2
+
+
+def test_no_runs_and_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no run folders"):
+        load_runs([])
+    with pytest.raises(InputError, match="no such folder"):
+        load_runs([tmp_path / "nowhere"])

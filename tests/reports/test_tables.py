@@ -1,0 +1,103 @@
+"""Headline and differences against numbers worked out by hand."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from scipy import stats
+
+from crossdistill.reports import differences, headline, headline_table, load_runs
+from crossdistill.reports.tables import differences_sheet, headline_sheet, interval, p_value, percent, points
+
+from .synthetic import write_run
+
+
+def test_headline_by_hand(comparison: list[Path]) -> None:
+    table = headline(load_runs(comparison))
+    assert table.index.tolist() == ["baseline", "teacher", "amid"]
+    amid = table.loc["amid"]
+    assert amid["runs"] == 3
+    assert amid["student_top1"] == pytest.approx(0.71)
+    # standard deviation 0.01, t(0.975, 2) = 4.303
+    assert amid["student_top1_ci"] == pytest.approx(4.303 * 0.01 / math.sqrt(3), abs=1e-5)
+    assert amid["gap"] == pytest.approx(0.08)
+    assert amid["gap_recovered"] == pytest.approx(0.5)
+    assert amid["student_r1"] == pytest.approx(0.69)
+    assert amid["seconds"] == pytest.approx(62.4)
+    assert table.loc["baseline", "gap_recovered"] == pytest.approx(0)
+    assert table.loc["teacher", ["student_top1", "gap", "gap_recovered", "student_ua"]].isna().all()
+    assert math.isnan(table.loc["baseline", "teacher_top1"])
+
+
+def test_headline_cells(comparison: list[Path]) -> None:
+    sheet = headline_sheet(load_runs(comparison))
+    amid = dict(zip(sheet.columns, sheet.rows[2], strict=True))
+    assert amid["student top-1"] == "71.0 ± 2.5"
+    assert amid["teacher top-1"] == "79.0 ± 0.0"
+    assert (amid["gap"], amid["gap recovered"], amid["R@1"], amid["R@5"]) == ("8.0", "50.0", "69.0", "81.0")
+    teacher = dict(zip(sheet.columns, sheet.rows[1], strict=True))
+    assert (teacher["student top-1"], teacher["gap"], teacher["R@1"]) == ("–", "–", "–")
+    assert "auxiliary top-1" not in sheet.columns
+
+
+@pytest.mark.parametrize("left_out", ["baseline", "teacher"])
+def test_no_gap_recovered_without_its_ends(comparison: list[Path], left_out: str) -> None:
+    runs = load_runs([path for path in comparison if not path.name.startswith(left_out)])
+    assert headline(runs)["gap_recovered"].isna().all()
+
+
+def test_auxiliary_runs_get_their_column(tmp_path: Path, comparison: list[Path]) -> None:
+    auxiliary = write_run(tmp_path / "aux", "auxiliary", 0, {"auxiliary_alone": 0.55})
+    sheet = headline_sheet(load_runs([*comparison, auxiliary]))
+    assert [row[sheet.columns.index("auxiliary top-1")] for row in sheet.rows] == ["–", "–", "–", "55.0"]
+
+
+def test_differences_pair_the_common_seeds(comparison: list[Path]) -> None:
+    runs = load_runs([path for path in comparison if path.name != "baseline-1"])
+    found = differences(runs)
+    assert list(found) == ["amid"]
+    assert found["amid"].pairs == 2
+    assert found["amid"].difference == pytest.approx(((0.70 - 0.60) + (0.71 - 0.62)) / 2)
+    assert found["amid"].p == pytest.approx(stats.ttest_rel([0.70, 0.71], [0.60, 0.62]).pvalue)
+
+
+def test_folds_are_pairs_of_their_own(tmp_path: Path) -> None:
+    folders = [
+        write_run(tmp_path / f"{method}-{fold}", method, 0, {"student": accuracy + fold / 10}, fold=fold)
+        for method, accuracy in (("baseline", 0.5), ("amid", 0.6))
+        for fold in range(3)
+    ]
+    assert differences(load_runs(folders))["amid"].pairs == 3
+
+
+def test_one_pair_has_a_difference_and_no_interval(tmp_path: Path) -> None:
+    folders = [
+        write_run(tmp_path / "b", "baseline", 0, {"student": 0.6}),
+        write_run(tmp_path / "a", "amid", 0, {"student": 0.57, "teacher": 0.8}),
+    ]
+    assert differences_sheet(load_runs(folders)).rows == (("amid", "1", "−3.0", "–", "–", "–"),)
+    assert differences(load_runs(folders[1:])) == {}
+
+
+def test_printed_table_fits_80_columns_and_takes_no_markup(tmp_path: Path, comparison: list[Path]) -> None:
+    strange = write_run(tmp_path / "s", "[red]x", 0, {"student": 0.5, "auxiliary_alone": 0.4})
+    text = io.StringIO()
+    Console(file=text, width=80, color_system=None).print(headline_table(load_runs([*comparison, strange])))
+    for expected in ("71.0 ± 2.5", "baseline", "50.0", "[red]x", "40.0", "UA"):
+        assert expected in text.getvalue()
+    assert "…" not in text.getvalue()
+
+
+def test_formats() -> None:
+    assert percent(-0.00001) == "0.0"
+    assert percent(math.nan) == "–"
+    assert points(0.012) == "+1.2"
+    assert points(-0.012) == "−1.2"
+    assert points(0.0001) == "0.0"
+    assert interval(0.01, 0.02) == "−1.0 to +3.0"
+    assert p_value(0.0004) == "< 0.001"
+    assert p_value(0.0456) == "0.046"
