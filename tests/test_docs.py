@@ -62,7 +62,9 @@ def known_options(method: str) -> list[str]:
 
 def commands_of(path: Path) -> list[list[str]]:
     text = path.read_text(encoding="utf-8").replace("\\\n", " ")
-    lines = re.findall(r"^\s*(?:\$ )?crossdistill ((?:demo|prepare|train|evaluate|report)\b.*)$", text, flags=re.MULTILINE)
+    lines = re.findall(
+        r"^\s*(?:\$ )?crossdistill ((?:demo|prepare|train|evaluate|report)\b.*)$", text, flags=re.MULTILINE
+    )
     return [line.split("#")[0].split() for line in lines]
 
 
@@ -77,7 +79,9 @@ def test_commands_in_documents_parse(path: Path) -> None:
 
 def test_nothing_names_a_machine() -> None:
     tracked = [path for pattern in ("*.md", "*.toml", "*.txt", "Makefile") for path in ROOT.glob(pattern)]
-    tracked += [p for folder in ("src", "docs", "examples", "benchmarks", "scripts") for p in (ROOT / folder).rglob("*")]
+    tracked += [
+        p for folder in ("src", "docs", "examples", "benchmarks", "scripts") for p in (ROOT / folder).rglob("*")
+    ]
     for path in tracked:
         if path.suffix in {".py", ".md", ".toml", ".txt", ".html", ".yaml"} or path.name == "Makefile":
             assert not re.search(r"/(work|root|home|opt|tmp)/", path.read_text(encoding="utf-8")), path

@@ -23,7 +23,6 @@ EPILOG = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a user's mistake becomes one line on standard error and exit code 2."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    _quiet_libraries()
     try:
         parser = parser_for(arguments)
         return _run(parser.instantiate(parser.parse_args(arguments)))
@@ -32,13 +31,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"crossdistill: error: {line}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("crossdistill: interrupted; a training run continues with --resume true", file=sys.stderr)
+        print("crossdistill: interrupted; a training run continues with --resume", file=sys.stderr)
         return 130
 
 
 def _run(parsed: Namespace) -> int:
     from crossdistill.recipes import commands  # after parsing, so that --help need not import torch's neighbours
     from crossdistill.recipes.files import recipe_of
+
+    _quiet_libraries()
 
     options = parsed[parsed.subcommand]
     if parsed.subcommand == "train":
@@ -96,7 +97,7 @@ def _train_parser(arguments: Sequence[str], names: str) -> ArgumentParser:
     train = ArgumentParser(exit_on_error=False, description="Train one recipe with one method and seed.")
     train.add_argument("recipe", help=f"a bundled recipe ({names}) or a YAML file, such as RUN/recipe.yaml")
     train.add_argument("--out", type=Path, help="run folder; runs/NAME-METHOD-seedN unless given")
-    train.add_argument("--resume", type=bool, default=False, help="continue the run in the folder where it stopped")
+    train.add_argument("--resume", action="store_true", help="continue the run in the folder where it stopped")
     add_recipe_arguments(train)
     if len(arguments) > 1 and arguments[0] == "train" and not arguments[1].startswith("-"):
         set_recipe_defaults(train, load_recipe(arguments[1]))
@@ -104,11 +105,11 @@ def _train_parser(arguments: Sequence[str], names: str) -> ArgumentParser:
 
 
 def _quiet_libraries() -> None:
-    """Launch notices of the engine are not this program's output."""
+    """Launch notices of the engine are not this program's output. After its import, which sets its level."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")
+    warnings.filterwarnings("ignore", message=".*all_gather is deprecated.*")
 
 
 if __name__ == "__main__":

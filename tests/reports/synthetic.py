@@ -50,7 +50,7 @@ def write_run(
     folder.mkdir(parents=True, exist_ok=True)
     recipe = {"name": name, "method": method, "seed": seed, "epochs": epochs, "data": {"fold": fold}}
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    lines = [{"stage": "pretraining", "epoch": 0, "loss/forgotten": 1.0}]
+    lines = [{"stage": "pretraining", "epoch": epoch, "loss/forgotten": 1.0} for epoch in range(epochs + 5)]
     lines += [epoch_metrics(method, epoch, epochs, seed, accuracies) for epoch in range(epochs)]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     results = {

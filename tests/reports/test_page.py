@@ -102,12 +102,13 @@ def test_few_methods_one_seed(tmp_path: Path, methods: list[str]) -> None:
 def test_names_are_text_and_never_markup(tmp_path: Path) -> None:
     name = "<script>alert('x')</script> & $\\frac{1}$ \"q\""
     folders = [
-        write_run(tmp_path / "b", "baseline", classes=[name, "日本", "c"], name=name),
-        write_run(tmp_path / "a", "amid<b>&$x_1$", classes=[name, "日本", "c"], name=name),
+        write_run(tmp_path / "b", "baseline", classes=[name, "日本", "$\\frac{1}$"], name=name),
+        write_run(tmp_path / "a", "amid<b>&$x_1$", classes=[name, "日本", "$\\frac{1}$"], name=name),
     ]
     page = checked_page(folders, tmp_path / "report.html")
     assert "amid<b>&$x_1$" in page.text
     assert "日本" in page.text
+    assert "$\\frac{1}$" in page.text
     assert page.count("b") == 0
 
 

@@ -18,7 +18,7 @@ from crossdistill.losses import (
 )
 from crossdistill.losses.mutual_information import Reduction
 from crossdistill.methods.adaptive_weights import AdaptiveWeights
-from crossdistill.methods.base import EpochMeans, Method
+from crossdistill.methods.base import EpochMeans, Method, require
 from crossdistill.methods.mi import warmup_objective
 from crossdistill.models import CrossModalModel, Discriminator
 from crossdistill.types import Batch, Objective, Representations, Turn
@@ -65,8 +65,10 @@ class AMID(Method):
         discriminator_width: int = 512,
     ) -> None:
         super().__init__(model)
-        if min(alpha_1, alpha_2, alpha_3) < 0:
-            raise ValueError(f"expected weights of at least 0, got alpha {alpha_1}, {alpha_2}, {alpha_3}")
+        weights = {"alpha_1": alpha_1, "alpha_2": alpha_2, "alpha_3": alpha_3, "warmup_epochs": warmup_epochs}
+        require(weights, least=0, included=True)
+        require({"temperature": temperature, "discriminator_width": discriminator_width}, least=0, included=False)
+        require({} if expected_partners is None else {"expected_partners": expected_partners}, least=0, included=False)
         self.alpha_1, self.alpha_2, self.alpha_3 = alpha_1, alpha_2, alpha_3
         self.temperature, self.reduction, self.warmup_epochs = temperature, reduction, warmup_epochs
         self.expected_partners = expected_partners

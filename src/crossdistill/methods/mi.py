@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from crossdistill.losses import jensen_shannon_divergence, mutual_information_loss
 from crossdistill.losses.mutual_information import Reduction
-from crossdistill.methods.base import Method
+from crossdistill.methods.base import Method, require
 from crossdistill.models import CrossModalModel
 from crossdistill.types import Batch, Objective, Representations, Turn
 
@@ -35,6 +35,8 @@ class MI(Method):
         reduction: Reduction = "sum",
     ) -> None:
         super().__init__(model)
+        require({"alpha_1": alpha_1, "warmup_epochs": warmup_epochs}, least=0, included=True)
+        require({"temperature": temperature}, least=0, included=False)
         self.alpha_1, self.temperature = alpha_1, temperature
         self.warmup_epochs, self.reduction = warmup_epochs, reduction
 

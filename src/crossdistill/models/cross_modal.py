@@ -142,5 +142,7 @@ def _check_modalities(target: tuple[str, ...], auxiliary: tuple[str, ...], encod
     names = target + auxiliary
     if len(set(names)) < len(names):
         raise ValueError(f"expected each modality once, got target {target} and auxiliary {auxiliary}")
+    if taken := [name for name in names if "." in name or hasattr(nn.ModuleDict(), name)]:
+        raise ValueError(f"expected other names for modalities than {', '.join(taken)}: PyTorch modules use these")
     if missing := [name for name in names if name not in encoded]:
         raise ValueError(f"expected an encoder for each modality, found none for {', '.join(missing)}")

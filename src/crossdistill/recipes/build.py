@@ -17,9 +17,39 @@ from crossdistill.models import CrossModalModel
 from crossdistill.recipes.recipe import DataSettings, EncoderSettings, ModelSettings, Recipe
 from crossdistill.types import InputError, Padded
 
-
 FROM_PYTHON = "python:"
 """Begins the source of runs whose data came as arrays."""
+
+
+def check(recipe: Recipe) -> None:
+    """Raise InputError for a number that no run can have, or a modality that is both target and auxiliary."""
+    optimization, encoders = recipe.optimization, recipe.model.encoders
+    above_zero: dict[str, float] = {
+        "epochs": recipe.epochs,
+        "batch_size": recipe.batch_size,
+        "evaluate_every": recipe.evaluate_every,
+        "checkpoint_every": recipe.checkpoint_every,
+        "model.width": recipe.model.width,
+        "machine.devices": recipe.machine.devices,
+        "machine.nodes": recipe.machine.nodes,
+        "optimization.learning_rate": optimization.learning_rate,
+        "optimization.discriminator_learning_rate": optimization.discriminator_learning_rate,
+        "optimization.clip_norm": optimization.clip_norm,
+    }
+    for name, encoder in encoders.items():
+        sizes = {"width": encoder.width, "layers": encoder.layers, "hidden": encoder.hidden, "steps": encoder.steps}
+        above_zero |= {f"model.encoders.{name}.{key}": size for key, size in sizes.items()}
+    for key, value in above_zero.items():
+        if not value > 0:
+            raise InputError(f"{key}: expected above 0, found {value}")
+    for key, value in {"seed": recipe.seed, "auxiliary_epochs": recipe.auxiliary_epochs}.items():
+        if value < 0:
+            raise InputError(f"{key}: expected 0 or more, found {value}")
+    dropouts = {"model.dropout": recipe.model.dropout}
+    dropouts |= {f"model.encoders.{name}.dropout": encoder.dropout for name, encoder in encoders.items()}
+    for key, value in dropouts.items():
+        if not 0 <= value < 1:
+            raise InputError(f"{key}: expected a probability below 1, found {value}")
 
 
 def load_dataset(settings: DataSettings) -> MultimodalDataset:
@@ -56,15 +86,12 @@ def build_model(recipe: Recipe, dataset: MultimodalDataset) -> CrossModalModel:
     if unknown := set(settings.encoders) - set(dataset.columns):
         raise InputError(f"model.encoders: no modality {', '.join(sorted(unknown))}; there are {', '.join(names)}")
     encoders = {name: build_encoder(name, settings, dataset) for name in names}
-    return CrossModalModel(
-        encoders,
-        recipe.data.target,
-        recipe.data.auxiliary,
-        settings.width,
-        len(dataset.classes),
-        settings.dropout,
-        settings.separate_teacher or settings.teacher == "fixed",
-    )
+    separate = settings.separate_teacher or settings.teacher == "fixed"
+    target, auxiliary, classes = recipe.data.target, recipe.data.auxiliary, len(dataset.classes)
+    try:
+        return CrossModalModel(encoders, target, auxiliary, settings.width, classes, settings.dropout, separate)
+    except ValueError as error:
+        raise InputError(f"data.target, data.auxiliary: {error}") from error
 
 
 def build_encoder(name: str, settings: ModelSettings, dataset: MultimodalDataset) -> nn.Module:

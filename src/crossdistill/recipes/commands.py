@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -101,7 +102,9 @@ def run_folders(folder: Path) -> list[Path]:
 
 
 def console() -> Console:
-    return Console(highlight=False)
+    """Where output goes; ranks other than the first are silent."""
+    rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or os.environ.get("LOCAL_RANK") or "0"
+    return Console(highlight=False, quiet=rank != "0")
 
 
 def progress_bar() -> Progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def claim(recipe: Recipe, folder: Path, resume: bool) -> None:
         write_atomically(stored, to_yaml(recipe))
         return
     if not resume:
-        raise InputError(f"{folder}: already holds a run; continue it with --resume true or choose another --out")
+        raise InputError(f"{folder}: already holds a run; continue it with --resume or choose another --out")
     text = stored.read_text(encoding="utf-8")
     if text != to_yaml(recipe):
         earlier, now = text.splitlines(), to_yaml(recipe).splitlines()
@@ -45,14 +46,14 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
 def read_results(folder: Path) -> dict[str, Any]:
     """Raises InputError when the folder holds no finished run."""
     if not is_finished(folder):
-        raise InputError(f"{folder}: not a finished run (no {RESULTS}); train it, or continue it with --resume true")
+        raise InputError(f"{folder}: not a finished run (no {RESULTS}); train it, or continue it with --resume")
     found: dict[str, Any] = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
     return found
 
 
 def write_results(folder: Path, results: dict[str, Any]) -> None:
     """The last file to be written: a folder that has it is finished, and its checkpoint has served."""
-    write_atomically(folder / RESULTS, json.dumps(results, indent=1))
+    write_atomically(folder / RESULTS, json.dumps(without_nan(results), indent=1, allow_nan=False))
     (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
@@ -60,6 +61,15 @@ def read_recipe(folder: Path) -> Recipe:
     if not (folder / RECIPE).is_file():
         raise InputError(f"{folder}: not a run folder (no {RECIPE})")
     return load_recipe(str(folder / RECIPE))
+
+
+def without_nan(value: Any) -> Any:
+    """Plain values with null for NaN, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_nan(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -87,7 +97,7 @@ class RunLog:
 
     def write(self, record: Record) -> None:
         with (self.folder / METRICS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+            file.write(json.dumps(without_nan(record), allow_nan=False) + "\n")
         if self._tensorboard:
             write_events(self.folder, record)
         self.observe(record)

@@ -23,6 +23,7 @@ from crossdistill.recipes.build import (
     build_dataset,
     build_method,
     build_model,
+    check,
     load_dataset,
     split_dataset,
 )
@@ -48,6 +49,7 @@ def run(
     dataset: one made in Python, in place of the recipe's `data.source`.
     Raises InputError when the folder holds a run and resume is False, or when it holds another recipe's run.
     """
+    check(recipe)
     fabric = Fabric(
         accelerator=recipe.machine.accelerator,
         devices=recipe.machine.devices,

@@ -18,7 +18,7 @@ from crossdistill.methods import EpochMeans, Method
 from crossdistill.training.checkpoint import Checkpoint
 from crossdistill.training.distributed import average_gradients, gather
 from crossdistill.training.settings import Optimization, learning_rate_factor
-from crossdistill.types import Batch, Representations, Turn
+from crossdistill.types import Batch, InputError, Representations, Turn
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,24 @@ def fit(
             for name, value in step(fabric, method, turns, optimizers, batch, settings.clip_norm).items():
                 means.add(name, value)
         record: Record = {"stage": stage.name, "epoch": epoch, "learning_rate": learning_rate}
-        record |= {f"loss/{name}": value for name, value in means.read().items()}
+        record |= {f"loss/{name}": value for name, value in finite(means.read(), stage.name, epoch).items()}
         record |= method.end_epoch(epoch)
         record["seconds"] = time.perf_counter() - started
         if fabric.is_global_zero:
             record |= evaluate(method, epoch)
             finish_epoch(record, epoch, partial(Checkpoint.of, stage.index, epoch + 1, model, method, optimizers))
         fabric.barrier()
+
+
+def finite(losses: dict[str, float], stage: str, epoch: int) -> dict[str, float]:
+    """The epoch's losses. Raises InputError when one is not finite: nothing that follows would mean anything."""
+    for name, value in losses.items():
+        if not math.isfinite(value):
+            raise InputError(
+                f"{stage}, epoch {epoch}: loss {name} became {value}; lower optimization.learning_rate or the method's "
+                "weights, or set optimization.clip_norm"
+            )
+    return losses
 
 
 def step(

@@ -1,0 +1,103 @@
+"""Standard units: by the training samples' mean and standard deviation, whatever the input's units."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from crossdistill.data import MultimodalDataset, from_arrays
+from crossdistill.encoders import Standardized
+from crossdistill.recipes.build import feature_statistics
+from crossdistill.types import Modality, Padded
+
+from .batches import padded, sequences
+
+
+class Seen(nn.Module):
+    """Hands on what it is given."""
+
+    width = 3
+
+    def forward(self, x: Modality) -> Modality:
+        return x
+
+
+def dataset(values: object, train: int) -> MultimodalDataset:
+    count = len(values)  # type: ignore[arg-type]
+    splits = ["train"] * train + ["test"] * (count - train)
+    return from_arrays({"x": values}, [0] * count, splits=splits)  # type: ignore[dict-item]
+
+
+def seen(values: Modality, mean: Tensor, std: Tensor, center: bool = False) -> Modality:
+    return cast(Modality, Standardized(Seen(), mean, std, center)(values))
+
+
+def test_training_samples_get_mean_0_and_deviation_1_and_test_samples_do_not_count() -> None:
+    train, test = torch.randn(200, 3) * torch.tensor([0.01, 1.0, 50.0]) + torch.tensor([5.0, 0.0, -900.0]), 1e6
+    data = dataset(torch.cat([train, torch.full((50, 3), test)]).numpy(), 200)
+    out = seen(train, *feature_statistics(data, "x", center=False))
+    assert isinstance(out, Tensor)
+    torch.testing.assert_close(out.mean(0), torch.zeros(3), atol=1e-3, rtol=0)
+    torch.testing.assert_close(out.std(0, correction=0), torch.ones(3), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("center", [False, True])
+def test_sequences_are_standardised_over_their_own_steps(center: bool) -> None:
+    alone = [7 * sequence + 40 * torch.randn(3) for sequence in sequences([1, 5, 9, 30, 12])]
+    mean, std = feature_statistics(dataset([s.numpy() for s in alone], 5), "x", center, chunk=2)
+    out = seen(padded(alone, more=3), mean, std, center)
+    assert isinstance(out, Padded)
+    steps = torch.cat([sequence[:length] for sequence, length in zip(*out, strict=True)])
+    assert len(steps) == 57
+    torch.testing.assert_close(steps.mean(0), torch.zeros(3), atol=1e-4, rtol=0)
+    torch.testing.assert_close(steps.std(0, correction=0), torch.ones(3), atol=1e-4, rtol=0)
+    assert (out.values[0, 1:] == 0).all(), "padding stays 0"
+
+
+def test_centring_takes_a_sequence_s_own_offset_away() -> None:
+    alone = sequences([4, 7])
+    shifted = [sequence + 100 * (row + 1) for row, sequence in enumerate(alone)]
+    first, second = (seen(padded(given), torch.zeros(3), torch.ones(3), True) for given in (alone, shifted))
+    torch.testing.assert_close(first[0], second[0], atol=1e-4, rtol=0)
+
+
+def test_the_size_of_the_chunks_does_not_matter() -> None:
+    data = dataset(torch.randn(100, 4, 3).numpy(), 90)
+    whole, parts = (feature_statistics(data, "x", False, chunk) for chunk in (512, 7))
+    torch.testing.assert_close(whole, parts)
+
+
+@pytest.mark.parametrize("constant", [0.0, -7.25, 0.1, 1234.567, 1e5 / 3])
+def test_a_feature_without_spread_becomes_0_even_where_a_test_sample_differs(constant: float) -> None:
+    values = torch.randn(333, 3)
+    values[:, 1] = constant
+    mean, std = feature_statistics(dataset(values.numpy(), 333), "x", center=False)
+    values[0, 1] += 1
+    out = seen(values, mean, std)
+    assert isinstance(out, Tensor)
+    assert (out[:, 1] == 0).all()
+    assert torch.isfinite(out).all()
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-3, 1.0, 1e6])
+def test_the_input_s_unit_does_not_matter(unit: float) -> None:
+    """Metres or nanometres: the encoder sees the same."""
+    values = torch.randn(300, 3) + 0.5
+    scaled = values * unit
+    expected, found = (
+        seen(given, *feature_statistics(dataset(given.numpy(), 300), "x", center=False)) for given in (values, scaled)
+    )
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_statistics_are_kept_in_float32_and_move_with_the_module(dtype: torch.dtype) -> None:
+    module = Standardized(Seen(), torch.tensor([1.0, 2.0, 3.0], dtype=dtype), torch.ones(3, dtype=dtype))
+    assert module.mean.dtype == module.inverse_std.dtype == torch.float32
+    assert module(torch.zeros(2, 3)).dtype == torch.float32
+    assert module.double()(torch.zeros(2, 3, dtype=torch.float64)).dtype == torch.float64
+    assert set(module.state_dict()) == {"mean", "inverse_std"}
+    assert not list(module.parameters())
