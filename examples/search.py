@@ -36,7 +36,7 @@ def draw(recipe: Recipe, method: str, trial: int) -> Recipe:
     dropout = float(shared.choice([0.0, 0.1, 0.25, 0.4, 0.5]))
     optimization = replace(
         recipe.optimization,
-        learning_rate=log_uniform(shared, 3e-4, 3e-3),
+        learning_rate=log_uniform(shared, 5e-4, 5e-3),
         weight_decay=log_uniform(shared, 1e-3, 1e-1),
     )
     encoders = {name: replace(encoder, dropout=dropout) for name, encoder in recipe.model.encoders.items()}

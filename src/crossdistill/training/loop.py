@@ -128,11 +128,13 @@ def build_optimizers(method: Method, epochs: int, settings: Optimization) -> dic
 
 def build_optimizer(turn: Turn, settings: Optimization) -> Optimizer:
     if turn.adversary:
-        return Adam(turn.parameters, settings.discriminator_learning_rate, betas=(0.5, 0.999))
+        return Adam(turn.parameters, settings.discriminator_learning_rate, betas=(0.5, 0.999), fused=True)
     if settings.name == "sgd":
-        return SGD(turn.parameters, settings.learning_rate, settings.momentum, weight_decay=settings.weight_decay)
+        return SGD(
+            turn.parameters, settings.learning_rate, settings.momentum, weight_decay=settings.weight_decay, fused=True
+        )
     optimizer = AdamW if settings.name == "adamw" else Adam
-    return optimizer(turn.parameters, settings.learning_rate, weight_decay=settings.weight_decay)
+    return optimizer(turn.parameters, settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
 
 
 def set_learning_rates(

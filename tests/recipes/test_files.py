@@ -1,0 +1,138 @@
+"""Recipes as YAML: nothing is lost on the way there and back, and a mistake is one line that names it."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from crossdistill.methods import METHODS
+from crossdistill.recipes.bundled import RECIPES
+from crossdistill.recipes.files import has_options, load_recipe, to_yaml
+from crossdistill.recipes.recipe import DataSettings, EncoderSettings, ModelSettings, Recipe
+from crossdistill.training import Machine, Optimization
+from crossdistill.types import InputError
+
+from .small import recipe
+
+
+def back(made: Recipe, folder: Path) -> Recipe:
+    path = folder / "recipe.yaml"
+    path.write_text(to_yaml(made), encoding="utf-8")
+    return load_recipe(str(path))
+
+
+def assert_same(found: Recipe, made: Recipe) -> None:
+    """Every field, and of the options those of the recipe's own method, completed by their defaults."""
+    assert replace(found, options={}) == replace(made, options={})
+    kind = METHODS[made.method]
+    if has_options(kind):
+        parameters = list(inspect.signature(kind).parameters.values())[1:]
+        expected = {p.name: p.default for p in parameters} | dict(made.options.get(made.method, {}))
+        assert dict(found.options[made.method]) == expected
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_bundled_recipe_goes_to_yaml_and_back(name: str, method: str, tmp_path: Path) -> None:
+    made = replace(RECIPES[name](), method=method)
+    assert_same(back(made, tmp_path), made)
+    assert to_yaml(back(made, tmp_path)) == to_yaml(made)
+
+
+ODD = Recipe(
+    name="ünïcode: #1",
+    method="amid",
+    seed=123456789,
+    tensorboard=True,
+    data=DataSettings("a folder/with: colon", ("a", "b"), ("no", "on", "1"), 3, "validation", 0.1, False),
+    model=ModelSettings(
+        7,
+        0.1,
+        {"no": EncoderSettings("rnn", 1, 2, 3, 0.4, 5, True), "1": EncoderSettings()},
+        "trained",
+        "fixed",
+        True,
+    ),
+    optimization=Optimization("sgd", 1e-5, 1e-12, 0.0, "steps", 2, 0.5, 1e-9),
+    machine=Machine("cpu", 2, 3, "bf16-mixed", 4),
+    options={"amid": {"alpha_1": 1e-7, "expected_partners": 4.17, "second_discriminator": False, "reduction": "mean"}},
+)
+
+
+def test_every_field_survives_whatever_its_value(tmp_path: Path) -> None:
+    found = back(ODD, tmp_path)
+    assert_same(found, ODD)
+    assert isinstance(found.data.target, tuple)
+    assert isinstance(found.model.encoders["no"], EncoderSettings)
+
+
+def test_no_clipping_is_infinity_in_yaml(tmp_path: Path) -> None:
+    assert yaml.safe_load(to_yaml(recipe()))["optimization"]["clip_norm"] == math.inf
+    assert back(recipe(), tmp_path).optimization.clip_norm == math.inf
+
+
+def test_a_short_file_is_completed_by_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("method: amid\nepochs: 7\noptimization: {learning_rate: 3e-4}\namid: {alpha_1: 2}\n")
+    found = load_recipe(str(path))
+    assert (found.epochs, found.seed, found.batch_size) == (7, Recipe().seed, Recipe().batch_size)
+    assert found.optimization == Optimization(learning_rate=3e-4), "YAML 1.1 takes 3e-4 for a string"
+    assert (found.options["amid"]["alpha_1"], found.options["amid"]["alpha_2"]) == (2.0, 1.6)
+
+
+MISTAKES = {
+    "unknown key": ("epoch: 3", "epoch"),
+    "unknown key in a section": ("model: {widht: 3}", "widht"),
+    "unknown key in an encoder": ("model: {encoders: {eye: {kidn: mlp}}}", "kidn"),
+    "unknown option of a method": ("amid: {alpha_9: 3}", "alpha_9"),
+    "text for a number": ("epochs: many", "epochs"),
+    "fraction for a whole number": ("batch_size: 2.5", "batch_size"),
+    "list for a number": ("optimization: {learning_rate: [1, 2]}", "learning_rate"),
+    "other word than those allowed": ("optimization: {name: lion}", "lion"),
+    "other word for a method's option": ("amid: {reduction: median}", "median"),
+    "unknown method": ("method: magic", "magic"),
+    "text for a section": ("data: emoji", "data"),
+    "null for a number": ("seed: null", "seed"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line_that_names_the_file_and_the_key(mistake: str, tmp_path: Path) -> None:
+    text, key = MISTAKES[mistake]
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        load_recipe(str(path))
+    line = str(caught.value)
+    assert line.startswith(f"{path}: ")
+    assert key in line.removeprefix(str(path))
+    assert "\n" not in line
+    assert "<class" not in line
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"a: [", "not valid YAML"),
+        (b"\xff\xfe", "not valid YAML"),
+        (b"", "expected a recipe's fields"),
+        (b"- 1", "list"),
+    ],
+)
+def test_files_that_are_no_recipe(content: bytes, expected: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=expected) as caught:
+        load_recipe(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_neither_a_file_nor_a_recipe(tmp_path: Path) -> None:
+    for source in ("emojis", str(tmp_path)):
+        with pytest.raises(InputError, match="neither a file nor a bundled recipe .*emoji.*watch"):
+            load_recipe(source)

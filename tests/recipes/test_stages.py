@@ -1,0 +1,155 @@
+"""A run's stages by its settings, and that what one of them leaves fixed stays so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from crossdistill.methods import METHODS, Auxiliary, Teacher
+from crossdistill.models import CrossModalModel
+from crossdistill.recipes import run as running
+from crossdistill.recipes.build import build_method, build_model
+from crossdistill.recipes.recipe import EncoderSettings, Recipe
+from crossdistill.recipes.run import run, stages, total_epochs
+from crossdistill.training import Checkpoint, Record
+from crossdistill.types import InputError
+
+from .small import gestures, recipe, with_model
+
+SETTINGS = [
+    {"auxiliary_encoders": a, "teacher": t, "separate_teacher": s}
+    for a in ("frozen", "trained")
+    for t in ("online", "fixed")
+    for s in (False, True)
+]
+
+
+def planned(made: Recipe) -> list[tuple[str, int]]:
+    model = build_model(made, gestures())
+    return [(stage.name, stage.epochs) for stage in stages(made, model, build_method(made, model))]
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "auxiliary_epochs", "expected"),
+    [
+        ("baseline", {}, 2, [("baseline", 3)]),
+        ("auxiliary", {}, 2, [("auxiliary", 3)]),
+        ("teacher", {}, 2, [("auxiliary", 2), ("teacher", 3)]),
+        ("amid", {}, 2, [("auxiliary", 2), ("amid", 3)]),
+        ("amid", {"auxiliary_encoders": "trained"}, 0, [("amid", 3)]),
+        ("amid", {"auxiliary_encoders": "trained"}, 2, [("auxiliary", 2), ("amid", 3)]),
+        ("mi", {"teacher": "fixed"}, 2, [("auxiliary", 2), ("teacher", 3), ("mi", 3)]),
+        ("amid", {"teacher": "fixed", "auxiliary_encoders": "trained"}, 0, [("teacher", 3), ("amid", 3)]),
+        ("teacher", {"teacher": "fixed"}, 2, [("auxiliary", 2), ("teacher", 3)]),
+        ("baseline", {"teacher": "fixed"}, 2, [("baseline", 3)]),
+        (
+            "amid",
+            {"encoders": {"wrist": EncoderSettings("conv"), "eye": EncoderSettings("features")}},
+            0,
+            [("amid", 3)],
+        ),
+    ],
+)
+def test_pre_training_then_teacher_then_method(
+    method: str, settings: dict[str, object], auxiliary_epochs: int, expected: list[tuple[str, int]]
+) -> None:
+    made = with_model(recipe(method=method, auxiliary_epochs=auxiliary_epochs), **settings)
+    assert planned(made) == expected
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda s: "-".join(map(str, s.values())))
+@pytest.mark.parametrize("method", METHODS)
+def test_the_progress_bar_s_total_is_that_of_the_stages(method: str, settings: dict[str, object]) -> None:
+    made = with_model(recipe(method=method), **settings)
+    assert total_epochs(made) == sum(epochs for _, epochs in planned(made))
+
+
+def state_after_each_epoch(made: Recipe, folder: Path) -> list[tuple[str, dict[str, Tensor]]]:
+    """(stage, the model's state) after every epoch of a real run."""
+    found: list[tuple[str, dict[str, Tensor]]] = []
+
+    def observe(record: Record) -> None:
+        found.append((str(record["stage"]), {}))
+
+    original = Checkpoint.save
+
+    def save(checkpoint: Checkpoint, path: Path) -> None:
+        found[-1][1].update({name: value.clone() for name, value in checkpoint.model.items()})
+        original(checkpoint, path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Checkpoint, "save", save)
+        run(made, folder, observe=observe, dataset=gestures())
+    return found
+
+
+def parts_that_moved(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
+    """The first two parts of the names whose values changed."""
+    return {".".join(name.split(".")[:2]) for name in before if not torch.equal(before[name], after[name])}
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda s: "-".join(map(str, s.values())))
+def test_what_is_fixed_does_not_change_in_a_real_run(settings: dict[str, str | bool], tmp_path: Path) -> None:
+    states = state_after_each_epoch(with_model(recipe(), **settings), tmp_path / "run")
+    fixed = settings["teacher"] == "fixed"
+    assert [stage for stage, _ in states] == ["auxiliary"] * 2 + ["teacher"] * 3 * fixed + ["amid"] * 3
+    pretrained = next(state for stage, state in reversed(states) if stage == "auxiliary")
+    before_main = [state for stage, state in states if stage != "amid"][-1]
+    last = states[-1][1]
+    in_main = parts_that_moved(before_main, last)
+    assert {"encoders.wrist", "auxiliary_projection.layer", "classifier.weight"} - in_main <= {
+        "auxiliary_projection.layer"
+    }
+    assert ("encoders.eye" in parts_that_moved(pretrained, last)) == (settings["auxiliary_encoders"] == "trained")
+    teacher_parts = {name for name in in_main if name.startswith(("teacher_", "fusion"))}
+    assert bool(teacher_parts) != fixed
+    if fixed:
+        moved = parts_that_moved(pretrained, before_main)
+        assert {"fusion.layers", "teacher_encoders.wrist", "teacher_classifier.weight"} <= moved
+        assert not {"encoders.wrist", "encoders.eye", "classifier.weight"} & moved, "the student waits for its teacher"
+        assert ("teacher_encoders.eye" in moved) == (settings["auxiliary_encoders"] == "trained")
+    if settings["separate_teacher"] and not fixed and settings["auxiliary_encoders"] == "frozen":
+        for name in [name for name in last if name.startswith("teacher_encoders.eye")]:
+            assert torch.equal(last[name], pretrained[name.removeprefix("teacher_")]), "its pre-trained copy"
+
+
+def test_frozen_encoders_without_pre_training_are_refused_and_the_folder_stays_free(tmp_path: Path) -> None:
+    made = recipe(auxiliary_epochs=0)
+    with pytest.raises(
+        InputError, match="auxiliary_epochs: 0 would freeze auxiliary encoders that nothing has trained"
+    ):
+        run(made, tmp_path / "run", dataset=gestures())
+    corrected = recipe(auxiliary_epochs=1)
+    run(corrected, tmp_path / "run", dataset=gestures())
+
+
+def test_the_pre_training_stage_is_the_auxiliary_method_on_the_same_model() -> None:
+    made = with_model(recipe(), teacher="fixed")
+    model: CrossModalModel = build_model(made, gestures())
+    kinds = [type(stage.method) for stage in stages(made, model, build_method(made, model))]
+    assert kinds == [Auxiliary, Teacher, METHODS["amid"]]
+
+
+def test_options_of_the_recipe_reach_the_method() -> None:
+    options = {"amid": {"alpha_1": 0.25, "expected_partners": 4.17, "dynamic_weights": False}, "mi": {"alpha_1": 9.0}}
+    for name, expected in options.items():
+        made = recipe(method=name, options=options)
+        method = build_method(made, build_model(made, gestures()))
+        assert {key: getattr(method, key) for key in expected} == expected
+
+
+def test_each_stage_draws_its_own_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An epoch of the main stage does not repeat the pre-training's order of samples."""
+    seen: list[int] = []
+    original = running.data.training_batches
+
+    def watched(*arguments: object, **options: object) -> object:
+        seen.append(options["epoch"])  # type: ignore[arg-type]
+        return original(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(running.data, "training_batches", watched)
+    run(recipe(), tmp_path / "run", dataset=gestures())
+    assert seen == [0, 1, 2, 3, 4]

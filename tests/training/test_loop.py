@@ -1,0 +1,208 @@
+"""The training loop's parts: optimisers, learning rates, clipping, precision, seeds."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, Adam, AdamW
+
+from crossdistill.encoders import MLP, RNN, Conv
+from crossdistill.methods import AMID, Method
+from crossdistill.models import CrossModalModel
+from crossdistill.training import Checkpoint, Optimization, Record, Stage, fit
+from crossdistill.training.distributed import average_gradients, gather
+from crossdistill.training.loop import build_optimizers, epoch_seed, set_learning_rates, step
+from crossdistill.types import Batch, Padded, Turn
+
+from .small import amid, batch, cpu
+
+
+@pytest.mark.parametrize(("name", "kind"), [("adamw", AdamW), ("adam", Adam), ("sgd", SGD)])
+def test_the_students_optimiser_is_the_recipe_s(name: str, kind: type) -> None:
+    settings = Optimization(name, learning_rate=0.02, weight_decay=0.003, momentum=0.7)  # type: ignore[arg-type]
+    optimizers = build_optimizers(amid(), 3, settings)
+    assert set(optimizers) == {"student and teacher", "discriminators"}
+    student = optimizers["student and teacher"]
+    assert type(student) is kind
+    assert (student.defaults["lr"], student.defaults["weight_decay"]) == (0.02, 0.003)
+    if name == "sgd":
+        assert student.defaults["momentum"] == 0.7
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_discriminators_have_adam_with_its_own_constant_learning_rate(name: str) -> None:
+    method = amid(warmup_epochs=2)
+    settings = Optimization(name, learning_rate=0.02, schedule="cosine", discriminator_learning_rate=3e-4)  # type: ignore[arg-type]
+    optimizers = build_optimizers(method, 10, settings)
+    adversary = optimizers["discriminators"]
+    assert type(adversary) is Adam
+    assert adversary.defaults["betas"] == (0.5, 0.999)
+    assert adversary.defaults["weight_decay"] == 0
+    rates = []
+    for epoch in range(10):
+        rates.append(set_learning_rates(optimizers, method.turns(epoch), settings, epoch, 10))
+        assert adversary.param_groups[0]["lr"] == 3e-4
+        assert optimizers["student and teacher"].param_groups[0]["lr"] == rates[-1]
+    assert rates[0] == 0.02
+    assert len(set(rates)) == 10
+
+
+def test_a_run_that_ends_in_warm_up_needs_no_discriminators() -> None:
+    assert set(build_optimizers(amid(warmup_epochs=5), 5, Optimization())) == {"student and teacher"}
+    assert set(build_optimizers(amid(warmup_epochs=5), 6, Optimization())) == {"student and teacher", "discriminators"}
+
+
+def gradient_norm(parameters: Sequence[nn.Parameter]) -> float:
+    return math.sqrt(sum(float(p.grad.square().sum()) for p in parameters if p.grad is not None))
+
+
+def moved(method: Method, turn: Turn, clip_norm: float) -> tuple[float, list[Tensor]]:
+    """How far one step of SGD (learning rate 1) goes, and in which direction: the gradient as it was used."""
+    before = [p.detach().clone() for p in turn.parameters]
+    sgd = SGD(turn.parameters, lr=1.0)
+    step(cpu(), method, [turn], {turn.name: sgd}, batch(), clip_norm)
+    way = [b - p.detach() for b, p in zip(before, turn.parameters, strict=True)]
+    return math.sqrt(sum(float(w.square().sum()) for w in way)), way
+
+
+@pytest.mark.parametrize("player", [0, 1])
+def test_clipping_shortens_a_turn_s_gradient_to_the_norm_and_keeps_its_direction(player: int) -> None:
+    free_norm, free = moved(method := amid(), method.turns(9)[player], math.inf)
+    limit = free_norm / 5
+    clipped_norm, clipped = moved(method := amid(), method.turns(9)[player], limit)
+    assert clipped_norm == pytest.approx(limit, rel=1e-3)
+    for whole, part in zip(free, clipped, strict=True):
+        torch.testing.assert_close(part, whole / 5, rtol=2e-3, atol=1e-6)
+
+
+def test_a_norm_above_the_gradient_s_changes_nothing() -> None:
+    free_norm, free = moved(method := amid(), method.turns(9)[0], math.inf)
+    _, clipped = moved(method := amid(), method.turns(9)[0], 2 * free_norm)
+    assert all(torch.equal(a, b) for a, b in zip(free, clipped, strict=True))
+
+
+def test_the_discriminators_move_after_the_student_on_the_same_representations() -> None:
+    """One forward pass a step; the second player sees what the first one saw."""
+    method, alone = amid(), amid()
+    optimizers = {t.name: SGD(t.parameters, lr=0.5) for t in method.turns(9)}
+    terms = step(cpu(), method, method.turns(9), optimizers, batch(), math.inf)
+    made = alone.model(batch().modalities, alone.views)
+    expected = alone.turns(9)[1].objective(made, batch()).total
+    torch.testing.assert_close(terms["discriminators"], expected)
+
+
+def test_epoch_seed_depends_on_each_of_its_four_numbers() -> None:
+    seeds = {numbers: epoch_seed(*numbers) for numbers in itertools.product(range(4), repeat=4)}
+    assert len(set(seeds.values())) == 4**4
+    assert len({epoch_seed(*numbers) for numbers in [(1, 11, 1, 1), (11, 1, 1, 1), (1, 1, 11, 1), (1, 1, 1, 11)]}) == 4
+    assert all(0 <= seed < 2**63 for seed in seeds.values())
+    torch.manual_seed(max(seeds.values()))
+    assert epoch_seed(3, 1, 2, 0) == seeds[3, 1, 2, 0]
+
+
+def test_one_process_gathers_and_averages_nothing() -> None:
+    method, given = amid(), batch()
+    made = method.model(given.modalities, method.views)
+    gathered, global_batch = gather(cpu(), made, given)
+    assert gathered is made
+    assert torch.equal(global_batch.labels, given.labels)
+    assert global_batch.modalities == {}
+    turn = method.turns(9)[0]
+    turn.objective(made, given).total.backward()  # type: ignore[no-untyped-call]
+    before = [None if p.grad is None else p.grad.clone() for p in turn.parameters]
+    average_gradients(cpu(), turn.parameters)
+    for gradient, p in zip(before, turn.parameters, strict=True):
+        assert (gradient is None) == (p.grad is None)
+        assert gradient is None or torch.equal(gradient, p.grad)  # type: ignore[arg-type]
+
+
+ENCODERS: dict[str, Callable[[], nn.Module]] = {
+    "conv": lambda: Conv(3, 8, hidden=8),
+    "rnn": lambda: RNN(3, 8, hidden=8),
+    "mlp": lambda: MLP(4 * 3, 8, steps=4),
+}
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_half_precision_encodes_in_bfloat16_and_loses_in_float32(encoder: str) -> None:
+    torch.manual_seed(0)
+    model = CrossModalModel({"a": ENCODERS[encoder](), "b": ENCODERS[encoder]()}, ["a"], ["b"], 8, 4)
+    method = AMID(model, warmup_epochs=0, discriminator_width=16)
+    lengths = torch.tensor([5, 1, 3, 5, 2, 4])
+    inputs = {name: Padded(torch.randn(6, 5, 3), lengths) for name in ("a", "b")}
+    given = Batch(inputs, torch.tensor([0, 1, 0, 1, 2, 3]), torch.arange(6), {})
+    seen = []
+    model.fusion.register_forward_hook(lambda *arguments: seen.append(arguments[2].dtype))
+    optimizers = build_optimizers(method, 1, Optimization())
+    terms = step(cpu("bf16-mixed"), method, method.turns(0), optimizers, given, math.inf)
+    assert seen == [torch.bfloat16]
+    assert {term.dtype for term in terms.values()} == {torch.float32}
+    assert all(torch.isfinite(term) for term in terms.values())
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
+def fitted(method: Method, epochs: int, resume: Checkpoint | None = None) -> tuple[list[Record], Checkpoint]:
+    records: list[Record] = []
+    kept: list[Checkpoint] = []
+
+    def finish(record: Record, epoch: int, take: Callable[[], Checkpoint]) -> None:
+        records.append(record)
+        kept.append(take())
+
+    def evaluate(method: Method, epoch: int) -> Mapping[str, float]:
+        return {"measured": float(epoch)}
+
+    stage = Stage(0, "amid", method, epochs)
+    fit(
+        cpu(),
+        stage,
+        lambda epoch: [batch(seed=epoch), batch(seed=epoch + 50)],
+        Optimization(),
+        0,
+        resume,
+        evaluate,
+        finish,
+    )
+    return records, kept[-1]
+
+
+def test_an_epoch_s_record() -> None:
+    method = amid(warmup_epochs=1)
+    records, checkpoint = fitted(method, 3)
+    assert [record["epoch"] for record in records] == [0, 1, 2]
+    assert {record["stage"] for record in records} == {"amid"}
+    assert [record["measured"] for record in records] == [0.0, 1.0, 2.0]
+    assert all(float(record["seconds"]) > 0 for record in records)
+    warm = {"loss/classification_student", "loss/classification_teacher", "loss/jsd"}
+    later = {*warm, "loss/mi_student", "loss/mi_auxiliary", "loss/adversarial", "loss/discriminators"}
+    losses = [{key for key in record if key.startswith("loss/")} for record in records]
+    assert losses == [warm, later, later]
+    assert (checkpoint.stage, checkpoint.epoch) == (0, 3)
+
+
+def test_losses_in_a_record_are_means_over_the_epoch_s_steps() -> None:
+    method, alone = amid(warmup_epochs=1), amid(warmup_epochs=1)
+    records, _ = fitted(method, 1)
+    optimizers = build_optimizers(alone, 1, Optimization())
+    terms = [step(cpu(), alone, alone.turns(0), optimizers, batch(seed=seed), math.inf) for seed in (0, 50)]
+    for name in terms[0]:
+        assert records[0][f"loss/{name}"] == pytest.approx(sum(t[name].item() for t in terms) / 2, rel=1e-6)
+
+
+def test_turns_are_stepped_by_the_gradient_of_their_objective() -> None:
+    method, reference = amid(), amid()
+    for index in (0, 1):
+        turn, expected = method.turns(9)[index], reference.turns(9)[index]
+        made = reference.model(batch().modalities, reference.views)
+        gradients = torch.autograd.grad(
+            expected.objective(made, batch()).total, list(expected.parameters), allow_unused=True
+        )
+        _, way = moved(method, turn, math.inf)
+        for gradient, used in zip(gradients, way, strict=True):
+            assert gradient is None or torch.allclose(gradient, used, rtol=1e-3, atol=1e-5)
+        reference.model.load_state_dict(method.model.state_dict())
