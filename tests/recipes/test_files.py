@@ -134,5 +134,5 @@ def test_files_that_are_no_recipe(content: bytes, expected: str, tmp_path: Path)
 
 def test_neither_a_file_nor_a_recipe(tmp_path: Path) -> None:
     for source in ("emojis", str(tmp_path)):
-        with pytest.raises(InputError, match="neither a file nor a bundled recipe .*emoji.*watch"):
+        with pytest.raises(InputError, match=r"neither a file nor a bundled recipe .*emoji.*watch"):
             load_recipe(source)

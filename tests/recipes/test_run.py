@@ -227,8 +227,8 @@ def test_a_damaged_checkpoint_is_one_line(tmp_path: Path) -> None:
 
 IMPOSSIBLE = {
     "target equals auxiliary": (lambda r: with_data(r, auxiliary=("wrist",)), "wrist"),
-    "no auxiliary modality": (lambda r: with_data(r, auxiliary=()), "auxiliary"),
-    "no target modality": (lambda r: with_data(r, target=()), "target"),
+    "no auxiliary modality": (lambda r: with_model(with_data(r, auxiliary=()), encoders={}), "auxiliary"),
+    "no target modality": (lambda r: with_model(with_data(r, target=()), encoders={}), "target"),
     "unknown modality": (lambda r: with_data(r, target=("smell",)), "smell.*wrist, eye"),
     "encoder of an unknown modality": (lambda r: with_model(r, encoders={"smell": EncoderSettings()}), "smell"),
     "no such fold": (lambda r: with_data(r, fold=7), "no fold 7; it has 0, 1"),
@@ -239,7 +239,10 @@ IMPOSSIBLE = {
         lambda r: with_model(r, encoders={"wrist": EncoderSettings("features")}),
         "encoders.wrist: features needs vectors",
     ),
-    "centred vectors": (lambda r: with_model(r, encoders={"eye": EncoderSettings(center=True)}), "encoders.eye: center"),
+    "centred vectors": (
+        lambda r: with_model(r, encoders={"eye": EncoderSettings(center=True)}),
+        "encoders.eye: center",
+    ),
     "a negative weight": (lambda r: replace(r, options={"amid": {"alpha_1": -1.0}}), "amid: expected alpha_1"),
     "no temperature": (lambda r: replace(r, options={"amid": {"temperature": 0.0}}), "amid: expected temperature"),
     "no epochs": (lambda r: replace(r, epochs=0), "epochs"),
