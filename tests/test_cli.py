@@ -108,7 +108,7 @@ def kill_after(lines: int, delay: float, process: subprocess.Popen[str], folder:
 
 
 def test_a_run_killed_again_and_again_ends_as_one_never_killed(tmp_path: Path) -> None:
-    """SIGKILL leaves no time to tidy up: before the first checkpoint, in warm-up, later, at once after a checkpoint or amid one."""
+    """SIGKILL leaves no time to tidy: before the first checkpoint, in warm-up, later, after one or in one."""
     source = folder_of(gestures(), tmp_path)
     made = recipe(source, epochs=40, auxiliary_epochs=20, checkpoint_every=3, method="amid")
     run(made, tmp_path / "unbroken")

@@ -42,7 +42,8 @@ class Standardized(nn.Module):
         self.width = int(cast(Encoder, encoder).width)
         self.center = center
         self.register_buffer("mean", mean.float())
-        self.register_buffer("inverse_std", torch.where(std > 1e-6, 1 / std.clamp_min(1e-6), 0.0).float())
+        spread = std > 1e-7 * mean.abs()  # less is the rounding of float32, whatever the unit
+        self.register_buffer("inverse_std", torch.where(spread, 1 / torch.where(spread, std, 1.0), 0.0).float())
 
     def forward(self, x: Modality) -> Tensor:
         if self.center:

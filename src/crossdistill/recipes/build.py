@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +44,15 @@ def check(recipe: Recipe) -> None:
     for key, value in above_zero.items():
         if not value > 0:
             raise InputError(f"{key}: expected above 0, found {value}")
-    for key, value in {"seed": recipe.seed, "auxiliary_epochs": recipe.auxiliary_epochs}.items():
+    at_least_zero: dict[str, float] = {
+        "seed": recipe.seed,
+        "auxiliary_epochs": recipe.auxiliary_epochs,
+        "machine.workers": recipe.machine.workers,
+        "optimization.weight_decay": optimization.weight_decay,
+        "optimization.momentum": optimization.momentum,
+        "optimization.ramp_epochs": optimization.ramp_epochs,
+    }
+    for key, value in at_least_zero.items():
         if value < 0:
             raise InputError(f"{key}: expected 0 or more, found {value}")
     dropouts = {"model.dropout": recipe.model.dropout}
@@ -59,7 +69,8 @@ def load_dataset(settings: DataSettings) -> MultimodalDataset:
     if settings.source in data.BUNDLED:
         return data.BUNDLED[settings.source]()
     dataset = data.read_manifest(Path(settings.source)).only([*settings.target, *settings.auxiliary])
-    return data.in_memory(dataset) if settings.in_memory else dataset
+    # reading everything would read the test samples, which tuning must not
+    return data.in_memory(dataset) if settings.in_memory and settings.evaluate_on == "test" else dataset
 
 
 def split_dataset(dataset: MultimodalDataset, settings: DataSettings, seed: int) -> MultimodalDataset:
@@ -121,19 +132,30 @@ def make_encoder(kind: str, shape: tuple[int, ...], settings: EncoderSettings) -
 
 
 def feature_statistics(dataset: MultimodalDataset, name: str, center: bool, chunk: int = 512) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each feature (last axis) over the training samples and their steps."""
+    """Mean and standard deviation of each feature (last axis) over the training samples and their steps, in float64.
+
+    In two passes: squares less the squared mean would leave rounding as the spread of a constant.
+    """
+    count = sum(len(steps) for steps in training_steps(dataset, name, center, chunk))
+    mean = sum_of(steps.sum(0) for steps in training_steps(dataset, name, center, chunk)) / count
+    squares = sum_of((steps - mean).square().sum(0) for steps in training_steps(dataset, name, center, chunk))
+    return mean, (squares / count).sqrt()
+
+
+def sum_of(parts: Iterable[Tensor]) -> Tensor:
+    return functools.reduce(torch.add, parts)
+
+
+def training_steps(dataset: MultimodalDataset, name: str, center: bool, chunk: int) -> Iterator[Tensor]:
+    """(n, F) float64: the training samples' features, every step of a sequence a row, a chunk of samples at a time."""
     rows = dataset.rows("train")
-    count, total, squares = 0, torch.zeros(()), torch.zeros(())
     for start in range(0, len(rows), chunk):
         values = dataset.columns[name].fetch(rows[start : start + chunk])
         if center:
             values = centred_like(values)
         if isinstance(values, Padded):
             values = torch.cat([sequence[:length] for sequence, length in zip(*values, strict=True)])
-        flat = values.double().flatten(0, -2)
-        count, total, squares = count + len(flat), total + flat.sum(0), squares + flat.square().sum(0)
-    mean = total / count
-    return mean, (squares / count - mean.square()).clamp_min(0).sqrt()
+        yield values.double().flatten(0, -2)
 
 
 def build_method(recipe: Recipe, model: CrossModalModel) -> Method:

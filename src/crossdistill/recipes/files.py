@@ -63,7 +63,10 @@ def recipe_of(parsed: Namespace) -> Recipe:
     if recipe.method not in METHODS:
         raise ValueError(f"method: expected one of {', '.join(METHODS)}, found {recipe.method!r}")
     data = replace(recipe.data, target=tuple(recipe.data.target), auxiliary=tuple(recipe.data.auxiliary))
-    return replace(recipe, data=data, options=options)
+    recipe = replace(recipe, data=data)
+    if empty := [key for key, value in _leaves(_plain(recipe)) if value is None]:
+        raise ValueError(f"{empty[0]}: expected a value, found null")
+    return replace(recipe, options=options)
 
 
 def as_dict(recipe: Recipe) -> dict[str, Any]:

@@ -20,7 +20,9 @@ def claim(recipe: Recipe, folder: Path, resume: bool) -> None:
     """Make the folder this recipe's. Raises InputError when it holds a run that this one would overwrite."""
     stored = folder / RECIPE
     if not stored.exists():
-        if folder.exists() and any(folder.iterdir()):
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder}: expected a folder for the run, found a file; choose another --out")
+        if folder.exists() and any(not path.name.endswith(".partial") for path in folder.iterdir()):
             raise InputError(f"{folder}: expected a new or empty folder, or a run to --resume; it holds other files")
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(stored, to_yaml(recipe))

@@ -67,6 +67,7 @@ def run(
         dataset = split_dataset(dataset, recipe.data, recipe.seed)
         model = build_model(recipe, dataset)
         method = build_method(recipe, model)
+        require_trained_encoders(recipe, method)
         plan = stages(recipe, model, method)
         if fabric.is_global_zero:
             layout.claim(recipe, folder, resume)
@@ -108,23 +109,32 @@ def load_trained(folder: Path) -> tuple[Recipe, MultimodalDataset, Method]:
 def total_epochs(recipe: Recipe) -> int:
     """Of all stages."""
     method = METHODS[recipe.method]
-    pretrained = {"auxiliary", "full"} & set(method.views) and not issubclass(method, Auxiliary)
     fixed = recipe.model.teacher == "fixed" and {"target", "full"} <= set(method.views)
-    return recipe.epochs * (2 if fixed else 1) + (recipe.auxiliary_epochs if pretrained else 0)
+    return recipe.epochs * (2 if fixed else 1) + (recipe.auxiliary_epochs if pretrains(method) else 0)
+
+
+def pretrains(method: type[Method]) -> bool:
+    """Whether auxiliary encoders are trained on their own before this method."""
+    return bool({"auxiliary", "full"} & set(method.views)) and not issubclass(method, Auxiliary)
+
+
+def require_trained_encoders(recipe: Recipe, method: Method) -> None:
+    """Raise InputError when auxiliary encoders would be frozen as they were initialised."""
+    frozen = pretrains(type(method)) and recipe.model.auxiliary_encoders == "frozen"
+    if frozen and recipe.auxiliary_epochs == 0 and method.model.has_auxiliary_encoder_parameters():
+        raise InputError(
+            "auxiliary_epochs: 0 would freeze auxiliary encoders that nothing has trained; "
+            "give them epochs, or set model.auxiliary_encoders to trained"
+        )
 
 
 def stages(recipe: Recipe, model: CrossModalModel, method: Method) -> Iterator[Stage]:
     """The run's stages in order. What a stage leaves fixed is frozen before the next one comes."""
-    if {"auxiliary", "full"} & set(method.views) and not isinstance(method, Auxiliary):
+    if pretrains(type(method)):
         if recipe.auxiliary_epochs > 0:
             yield Stage(0, "auxiliary", Auxiliary(model), recipe.auxiliary_epochs)
             model.start_teacher_from_encoders()
         if recipe.model.auxiliary_encoders == "frozen":
-            if recipe.auxiliary_epochs == 0 and model.has_auxiliary_encoder_parameters():
-                raise InputError(
-                    "auxiliary_epochs: 0 would freeze auxiliary encoders that nothing has trained; "
-                    "give them epochs, or set model.auxiliary_encoders to trained"
-                )
             model.freeze_auxiliary_encoders()
     if recipe.model.teacher == "fixed" and {"target", "full"} <= set(method.views):
         yield Stage(1, "teacher", Teacher(model), recipe.epochs)
@@ -142,7 +152,8 @@ def train(
 ) -> None:
     """One stage, from the checkpoint where that is of this stage."""
     resume = checkpoint if checkpoint is not None and checkpoint.stage == stage.index else None
-    log.keep(resume.epoch if resume is not None else 0)
+    if fabric.is_global_zero:
+        log.keep(resume.epoch if resume is not None else 0)
 
     def batches(epoch: int) -> Iterator[Batch]:
         yield from data.training_batches(
