@@ -4,8 +4,8 @@
     python examples/table4_avletters.py --seeds 5        # runs, a table, a report
 
 Lip video is the target, sound the auxiliary modality; repetition 3 of each letter and speaker is tested. Each row is a
-recipe; all have the same encoders, epochs and schedule. Settings were chosen on a validation split (see
-docs/results/table4_avletters.md); the test split is measured once, after the last epoch.
+recipe; all have the same encoders, epochs and schedule. Settings were chosen on a validation split
+(examples/search.py); the test split is measured once, after the last epoch.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ def commands_of(path: Path) -> list[list[str]]:
     lines = re.findall(
         r"^\s*(?:\$ )?crossdistill ((?:demo|prepare|train|evaluate|report)\b.*)$", text, flags=re.MULTILINE
     )
-    return [line.split("#")[0].split() for line in lines]
+    return [shlex.split(line, comments=True) for line in lines]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

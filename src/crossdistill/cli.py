@@ -99,9 +99,22 @@ def _train_parser(arguments: Sequence[str], names: str) -> ArgumentParser:
     train.add_argument("--out", type=Path, help="run folder; runs/NAME-METHOD-seedN unless given")
     train.add_argument("--resume", action="store_true", help="continue the run in the folder where it stopped")
     add_recipe_arguments(train)
-    if len(arguments) > 1 and arguments[0] == "train" and not arguments[1].startswith("-"):
-        set_recipe_defaults(train, load_recipe(arguments[1]))
+    recipe = _recipe_among(arguments[1:]) if arguments[:1] == ["train"] else ""
+    if recipe:
+        set_recipe_defaults(train, load_recipe(recipe))
     return train
+
+
+def _recipe_among(arguments: Sequence[str]) -> str:
+    """The positional argument, wherever it stands; empty where there is none."""
+    position = 0
+    while position < len(arguments):
+        word = arguments[position]
+        if not word.startswith("-"):
+            return word
+        alone = "=" in word or word in ("--resume", "--help", "-h")
+        position += 1 if alone else 2
+    return ""
 
 
 def _quiet_libraries() -> None:

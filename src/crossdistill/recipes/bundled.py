@@ -72,8 +72,8 @@ def avletters() -> Recipe:
     """Read a spoken letter from the lips alone, trained with its sound (26 letters, repetition 3 is tested).
 
     `crossdistill prepare avletters --source DIR`, then `crossdistill train avletters --method amid`; `--data.fold K`
-    leaves speaker K out instead. Settings: the best of 8 random trials for AMID on validation samples
-    (docs/results/table4_avletters.md).
+    leaves speaker K out instead. Settings: the best of 8 random trials for AMID on validation samples, two seeds each
+    (examples/search.py).
     """
     encoder = EncoderSettings("mlp", width=128, layers=2, hidden=512, dropout=0.25, steps=12, center=True)
     return Recipe(

@@ -61,11 +61,11 @@ def recipe_of(parsed: Namespace) -> Recipe:
     options = {name: dict(vars(fields[name])) for name in METHODS if name in fields}
     recipe = Recipe(**{name: fields[name] for name in Recipe.__dataclass_fields__ if name != "options"})
     if recipe.method not in METHODS:
-        raise ValueError(f"method: expected one of {', '.join(METHODS)}, found {recipe.method!r}")
+        raise InputError(f"method: expected one of {', '.join(METHODS)}, found {recipe.method!r}")
     data = replace(recipe.data, target=tuple(recipe.data.target), auxiliary=tuple(recipe.data.auxiliary))
     recipe = replace(recipe, data=data)
     if empty := [key for key, value in _leaves(_plain(recipe)) if value is None]:
-        raise ValueError(f"{empty[0]}: expected a value, found null")
+        raise InputError(f"{empty[0]}: expected a value, found null")
     return replace(recipe, options=options)
 
 

@@ -49,7 +49,12 @@ def read_results(folder: Path) -> dict[str, Any]:
     """Raises InputError when the folder holds no finished run."""
     if not is_finished(folder):
         raise InputError(f"{folder}: not a finished run (no {RESULTS}); train it, or continue it with --resume")
-    found: dict[str, Any] = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+    try:
+        found = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{folder / RESULTS}: not valid JSON ({error}); train the run again") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{folder / RESULTS}: expected a JSON object, found {type(found).__name__}")
     return found
 
 
