@@ -202,6 +202,8 @@ def test_dropout_acts_in_training_only() -> None:
         (("video",), ("video",), "each modality once"),
         (("video", "video"), ("audio",), "each modality once"),
         (("video",), ("smell", "taste"), "found none for smell, taste"),
+        (("video",), ("keys",), "other names for modalities than keys"),
+        (("video", "left.eye"), ("audio",), "other names for modalities than left.eye"),
     ],
 )
 def test_modalities_that_do_not_fit_are_refused(
