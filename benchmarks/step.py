@@ -23,7 +23,8 @@ from crossdistill.types import Batch
 def method_step(fabric: Fabric, name: str, batch: Batch) -> Callable[[], object]:
     """One step of our loop, after warm-up."""
     recipe = replace(emoji(), method=name)
-    method = build_method(recipe, build_model(recipe, build_dataset(recipe.data)))
+    dataset = build_dataset(recipe.data)
+    method = build_method(recipe, build_model(recipe, dataset), dataset)
     fabric.to_device(method.model)
     fabric.to_device(method)
     optimizers = build_optimizers(method, recipe.epochs, recipe.optimization)

@@ -99,6 +99,36 @@ class Representations:
 
 
 @dataclass(frozen=True)
+class TrainingSamples:
+    """The samples that a run trains on, for methods that remember something of each (memory banks).
+
+    rows: (n,) int64, ascending: the numbers that `Batch.rows` will hold; labels: (n,) int64, their classes
+    """
+
+    rows: Int[Tensor, " samples"]
+    labels: Int[Tensor, " samples"]
+
+
+@dataclass(frozen=True)
+class LogUniform:
+    """Numbers of [low, high], each scale alike: the range in which a method's positive option is worth tuning."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A few values: how an option that is not a positive number is tuned."""
+
+    values: tuple[float | int | str | bool, ...]
+
+
+SearchSpace = Mapping[str, LogUniform | Choice]
+"""Option of the method's constructor, or dotted field of a recipe -> what to try."""
+
+
+@dataclass(frozen=True)
 class Objective:
     """What a turn minimises, and the terms it is made of, for the run's log."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 
 import torch
@@ -10,10 +11,9 @@ from crossdistill.data import BUNDLED, MultimodalDataset
 from crossdistill.encoders import Conv
 from crossdistill.methods import METHODS, Method
 from crossdistill.models import CrossModalModel
-from crossdistill.recipes.files import has_options
 from crossdistill.recipes.recipe import DataSettings, EncoderSettings, ModelSettings, Recipe
 from crossdistill.training import Machine, Optimization
-from crossdistill.types import Batch
+from crossdistill.types import Batch, TrainingSamples
 
 TARGET, AUXILIARY = ("gyroscope",), ("accelerometer",)
 WIDTH, CLASSES = 16, 7
@@ -22,7 +22,7 @@ WIDTH, CLASSES = 16, 7
 def recipe(method: str, **changes: object) -> Recipe:
     """Seconds on one core; with warm-up, pre-training and every player's turn in four epochs."""
     encoder = EncoderSettings("conv", width=WIDTH, layers=2, hidden=8)
-    options = {name: {"warmup_epochs": 1} for name, kind in METHODS.items() if has_options(kind)}
+    options = {name: {"warmup_epochs": 1} for name, kind in METHODS.items() if has_warmup(kind)}
     base = Recipe(
         name="small",
         method=method,
@@ -40,11 +40,19 @@ def recipe(method: str, **changes: object) -> Recipe:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
+def has_warmup(kind: type[Method]) -> bool:
+    return "warmup_epochs" in inspect.signature(kind).parameters
+
+
 def build(method: str, width: int = WIDTH, classes: int = CLASSES, seed: int = 0) -> Method:
     torch.manual_seed(seed)
     encoders = {name: Conv(3, width, layers=2, hidden=8) for name in TARGET + AUXILIARY}
     model = CrossModalModel(encoders, TARGET, AUXILIARY, width, classes)
-    return METHODS[method](model)
+    built = METHODS[method](model)
+    dataset = BUNDLED["watch"]()
+    rows = dataset.rows("train")
+    built.prepare(TrainingSamples(torch.from_numpy(rows), torch.from_numpy(dataset.labels[rows])))
+    return built
 
 
 def last_epoch(method: Method) -> int:

@@ -114,9 +114,9 @@ def test_objectives_do_not_read_inputs(name: str) -> None:
 
 EXTREMES = {
     "one class only": lambda r, b: (r, replace(b, labels=torch.zeros_like(b.labels))),
-    "all classes distinct": lambda r, b: (first(r, CLASSES), batch_of(torch.arange(CLASSES))),
-    "batch of two": lambda r, b: (first(r, 2), batch_of(torch.tensor([0, 0]))),
-    "batch of two classes": lambda r, b: (first(r, 2), batch_of(torch.tensor([0, 1]))),
+    "all classes distinct": lambda r, b: (first(r, CLASSES), relabelled(b, torch.arange(CLASSES))),
+    "batch of two": lambda r, b: (first(r, 2), relabelled(b, torch.tensor([0, 0]))),
+    "batch of two classes": lambda r, b: (first(r, 2), relabelled(b, torch.tensor([0, 1]))),
     "identical rows": lambda r, b: (map_all(r, lambda t: t[:1].expand_as(t)), b),
     "zero vectors": lambda r, b: (map_all(r, torch.zeros_like), b),
     "huge logits": lambda r, b: (Representations(r.representations, scaled(r.logits, 1e4)), b),
@@ -124,8 +124,9 @@ EXTREMES = {
 }
 
 
-def batch_of(labels: Tensor) -> Batch:
-    return Batch({}, labels, torch.arange(len(labels)), {})
+def relabelled(batch: Batch, labels: Tensor) -> Batch:
+    """The batch's first samples, with other labels."""
+    return Batch({}, labels, batch.rows[: len(labels)], {})
 
 
 def map_all(made: Representations, function: object) -> Representations:

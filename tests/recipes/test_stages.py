@@ -29,7 +29,7 @@ SETTINGS = [
 
 def planned(made: Recipe) -> list[tuple[str, int]]:
     model = build_model(made, gestures())
-    return [(stage.name, stage.epochs) for stage in stages(made, model, build_method(made, model))]
+    return [(stage.name, stage.epochs) for stage in stages(made, model, build_method(made, model, gestures()))]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_frozen_encoders_without_pre_training_are_refused_and_the_folder_stays_f
 def test_the_pre_training_stage_is_the_auxiliary_method_on_the_same_model() -> None:
     made = with_model(recipe(), teacher="fixed")
     model: CrossModalModel = build_model(made, gestures())
-    kinds = [type(stage.method) for stage in stages(made, model, build_method(made, model))]
+    kinds = [type(stage.method) for stage in stages(made, model, build_method(made, model, gestures()))]
     assert kinds == [Auxiliary, Teacher, METHODS["amid"]]
 
 
@@ -135,7 +135,7 @@ def test_options_of_the_recipe_reach_the_method() -> None:
     options = {"amid": {"alpha_1": 0.25, "expected_partners": 4.17, "dynamic_weights": False}, "mi": {"alpha_1": 9.0}}
     for name, expected in options.items():
         made = recipe(method=name, options=options)
-        method = build_method(made, build_model(made, gestures()))
+        method = build_method(made, build_model(made, gestures()), gestures())
         assert {key: getattr(method, key) for key in expected} == expected
 
 

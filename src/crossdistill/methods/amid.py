@@ -21,7 +21,7 @@ from crossdistill.methods.adaptive_weights import AdaptiveWeights
 from crossdistill.methods.base import EpochMeans, Method, require
 from crossdistill.methods.mi import warmup_objective
 from crossdistill.models import CrossModalModel, Discriminator
-from crossdistill.types import Batch, Objective, Representations, Turn
+from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn
 
 
 class AMID(Method):
@@ -48,6 +48,13 @@ class AMID(Method):
 
     views = ("target", "auxiliary", "full")
     predicts = ("target", "full")
+    search = {
+        "alpha_1": LogUniform(0.1, 10.0),
+        "alpha_2": LogUniform(0.05, 5.0),
+        "alpha_3": LogUniform(0.01, 1.0),
+        "temperature": Choice((0.1, 0.2, 0.5)),
+        "optimization.discriminator_learning_rate": LogUniform(1e-5, 1e-3),
+    }
 
     def __init__(
         self,

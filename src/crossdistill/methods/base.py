@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from crossdistill.models import CrossModalModel
-from crossdistill.types import Batch, Representations, Turn, View
+from crossdistill.types import Batch, Representations, SearchSpace, TrainingSamples, Turn, View
 
 
 class Method(nn.Module):
@@ -17,10 +17,12 @@ class Method(nn.Module):
 
     views: the representations that its objectives read; the model computes no others.
     predicts: the views whose logits it trains; accuracies are reported for these.
+    search: the options worth tuning on validation samples, with their ranges around the paper's values.
     """
 
     views: ClassVar[tuple[View, ...]]
     predicts: ClassVar[tuple[View, ...]]
+    search: ClassVar[SearchSpace] = {}
 
     def __init__(self, model: CrossModalModel) -> None:
         super().__init__()
@@ -29,6 +31,9 @@ class Method(nn.Module):
     @property
     def model(self) -> CrossModalModel:
         return self._model[0]
+
+    def prepare(self, samples: TrainingSamples) -> None:
+        """Called once, before training and before any state is loaded: where memory banks get their size."""
 
     def turns(self, epoch: int) -> Sequence[Turn]:
         """The players' moves in each step of this epoch, in order. Turns of one name have the same parameters."""

@@ -10,7 +10,7 @@ from crossdistill.losses import jensen_shannon_divergence, mutual_information_lo
 from crossdistill.losses.mutual_information import Reduction
 from crossdistill.methods.base import Method, require
 from crossdistill.models import CrossModalModel
-from crossdistill.types import Batch, Objective, Representations, Turn
+from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn
 
 
 class MI(Method):
@@ -25,6 +25,7 @@ class MI(Method):
 
     views = ("target", "full")
     predicts = ("target", "full")
+    search = {"alpha_1": LogUniform(0.1, 10.0), "temperature": Choice((0.1, 0.2, 0.5))}
 
     def __init__(
         self,

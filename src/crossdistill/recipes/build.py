@@ -17,7 +17,7 @@ from crossdistill.encoders.standardize import centred_like
 from crossdistill.methods import METHODS, Method
 from crossdistill.models import CrossModalModel
 from crossdistill.recipes.recipe import DataSettings, EncoderSettings, ModelSettings, Recipe
-from crossdistill.types import InputError, Padded
+from crossdistill.types import InputError, Padded, TrainingSamples
 
 FROM_PYTHON = "python:"
 """Begins the source of runs whose data came as arrays."""
@@ -158,10 +158,13 @@ def training_steps(dataset: MultimodalDataset, name: str, center: bool, chunk: i
         yield values.double().flatten(0, -2)
 
 
-def build_method(recipe: Recipe, model: CrossModalModel) -> Method:
-    """Raises InputError when an option of the method has an unusable value."""
+def build_method(recipe: Recipe, model: CrossModalModel, dataset: MultimodalDataset) -> Method:
+    """The method, prepared for this data. Raises InputError when an option of it has an unusable value."""
     options = recipe.options.get(recipe.method, {})
+    rows = dataset.rows("train")
     try:
-        return METHODS[recipe.method](model, **options)
+        method = METHODS[recipe.method](model, **options)
+        method.prepare(TrainingSamples(torch.from_numpy(rows), torch.from_numpy(dataset.labels[rows])))
     except ValueError as error:
         raise InputError(f"{recipe.method}: {error}") from error
+    return method

@@ -66,7 +66,7 @@ def run(
             recipe = replace(recipe, data=replace(recipe.data, source=f"{FROM_PYTHON}{dataset.name}"))
         dataset = split_dataset(dataset, recipe.data, recipe.seed)
         model = build_model(recipe, dataset)
-        method = build_method(recipe, model)
+        method = build_method(recipe, model, dataset)
         require_trained_encoders(recipe, method)
         plan = stages(recipe, model, method)
         if fabric.is_global_zero:
@@ -96,7 +96,7 @@ def load_trained(folder: Path) -> tuple[Recipe, MultimodalDataset, Method]:
     layout.read_results(folder)
     recipe = layout.read_recipe(folder)
     dataset = build_dataset(recipe.data, recipe.seed)
-    method = build_method(recipe, build_model(recipe, dataset))
+    method = build_method(recipe, build_model(recipe, dataset), dataset)
     try:
         method.model.load_state_dict(load_file(folder / layout.MODEL))
     except (OSError, RuntimeError, SafetensorError) as error:
