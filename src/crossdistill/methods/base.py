@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,11 +17,13 @@ class Method(nn.Module):
 
     views: the representations that its objectives read; the model computes no others.
     predicts: the views whose logits it trains; accuracies are reported for these.
+    teacher: whether its paper distils from a teacher that learns alongside ("online") or was trained before ("fixed").
     search: the options worth tuning on validation samples, with their ranges around the paper's values.
     """
 
     views: ClassVar[tuple[View, ...]]
     predicts: ClassVar[tuple[View, ...]]
+    teacher: ClassVar[Literal["online", "fixed"]] = "online"
     search: ClassVar[SearchSpace] = {}
 
     def __init__(self, model: CrossModalModel) -> None:

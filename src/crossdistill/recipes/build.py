@@ -48,6 +48,7 @@ def check(recipe: Recipe) -> None:
         "seed": recipe.seed,
         "auxiliary_epochs": recipe.auxiliary_epochs,
         "machine.workers": recipe.machine.workers,
+        "machine.threads": recipe.machine.threads,
         "optimization.weight_decay": optimization.weight_decay,
         "optimization.momentum": optimization.momentum,
         "optimization.ramp_epochs": optimization.ramp_epochs,
@@ -97,12 +98,19 @@ def build_model(recipe: Recipe, dataset: MultimodalDataset) -> CrossModalModel:
     if unknown := set(settings.encoders) - set(dataset.columns):
         raise InputError(f"model.encoders: no modality {', '.join(sorted(unknown))}; there are {', '.join(names)}")
     encoders = {name: build_encoder(name, settings, dataset) for name in names}
-    separate = settings.separate_teacher or settings.teacher == "fixed"
+    separate = settings.separate_teacher or has_fixed_teacher(recipe)
     target, auxiliary, classes = recipe.data.target, recipe.data.auxiliary, len(dataset.classes)
     try:
         return CrossModalModel(encoders, target, auxiliary, settings.width, classes, settings.dropout, separate)
     except ValueError as error:
         raise InputError(f"data.target, data.auxiliary: {error}") from error
+
+
+def has_fixed_teacher(recipe: Recipe) -> bool:
+    """Whether the method distils from a teacher that is trained before it; student or teacher alone do not."""
+    method = METHODS[recipe.method]
+    chosen = method.teacher if recipe.model.teacher == "by_method" else recipe.model.teacher
+    return chosen == "fixed" and {"target", "full"} <= set(method.views)
 
 
 def build_encoder(name: str, settings: ModelSettings, dataset: MultimodalDataset) -> nn.Module:

@@ -68,6 +68,7 @@ def results(
     return {
         "name": recipe.name,
         "method": recipe.method,
+        "label": recipe.label or recipe.method,
         "seed": recipe.seed,
         "split": recipe.data.evaluate_on,
         "classes": list(dataset.classes),

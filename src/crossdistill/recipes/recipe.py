@@ -65,7 +65,8 @@ class ModelSettings:
         dropout: before the classifiers and inside the teacher's fusion
         encoders: modality -> encoder; a modality without an entry gets kind auto with this width
         auxiliary_encoders: frozen after `auxiliary_epochs` of pre-training, the paper's, or trained with the rest
-        teacher: online, trained with the student, or fixed, trained before it on encoders of its own
+        teacher: online, trained with the student; fixed, trained before it on encoders of its own; or by_method, what
+            the method's paper does
         separate_teacher: encoders and classifier of the teacher's own, instead of shared with the student
     """
 
@@ -73,7 +74,7 @@ class ModelSettings:
     dropout: float = 0.0
     encoders: dict[str, EncoderSettings] = field(default_factory=dict)
     auxiliary_encoders: Literal["frozen", "trained"] = "frozen"
-    teacher: Literal["online", "fixed"] = "online"
+    teacher: Literal["by_method", "online", "fixed"] = "by_method"
     separate_teacher: bool = False
 
 
@@ -84,6 +85,7 @@ class Recipe:
     Args:
         name: of the recipe, in reports
         method: one of crossdistill.methods.METHODS
+        label: what comparisons call this configuration; empty for the method's name
         seed: of initial weights, order of batches and dropout
         epochs: of the method
         auxiliary_epochs: of the auxiliary encoders' own pre-training, before the method; 0 for none
@@ -96,6 +98,7 @@ class Recipe:
 
     name: str = "own"
     method: str = "amid"
+    label: str = ""
     seed: int = 0
     epochs: int = 60
     auxiliary_epochs: int = 0

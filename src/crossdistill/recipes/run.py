@@ -24,6 +24,7 @@ from crossdistill.recipes.build import (
     build_method,
     build_model,
     check,
+    has_fixed_teacher,
     load_dataset,
     split_dataset,
 )
@@ -59,7 +60,7 @@ def run(
     )
     fabric.launch()
     folder = Path(folder)
-    with deterministic(recipe.seed):
+    with deterministic(recipe.seed, recipe.machine.threads):
         if dataset is None:
             dataset = load_dataset(recipe.data)
         else:  # a recipe read back cannot find it: its source says so instead of naming some other data
@@ -109,8 +110,9 @@ def load_trained(folder: Path) -> tuple[Recipe, MultimodalDataset, Method]:
 def total_epochs(recipe: Recipe) -> int:
     """Of all stages."""
     method = METHODS[recipe.method]
-    fixed = recipe.model.teacher == "fixed" and {"target", "full"} <= set(method.views)
-    return recipe.epochs * (2 if fixed else 1) + (recipe.auxiliary_epochs if pretrains(method) else 0)
+    return recipe.epochs * (2 if has_fixed_teacher(recipe) else 1) + (
+        recipe.auxiliary_epochs if pretrains(method) else 0
+    )
 
 
 def pretrains(method: type[Method]) -> bool:
@@ -136,7 +138,7 @@ def stages(recipe: Recipe, model: CrossModalModel, method: Method) -> Iterator[S
             model.start_teacher_from_encoders()
         if recipe.model.auxiliary_encoders == "frozen":
             model.freeze_auxiliary_encoders()
-    if recipe.model.teacher == "fixed" and {"target", "full"} <= set(method.views):
+    if has_fixed_teacher(recipe):
         yield Stage(1, "teacher", Teacher(model), recipe.epochs)
         model.freeze_teacher()
     yield Stage(2, recipe.method, method, recipe.epochs)
@@ -181,16 +183,20 @@ def train(
 
 
 @contextmanager
-def deterministic(seed: int) -> Iterator[None]:
-    """Seeded, with deterministic kernels wherever there are any; the caller's random state comes back afterwards."""
-    before, warn_only = (
+def deterministic(seed: int, threads: int) -> Iterator[None]:
+    """Seeded, with deterministic kernels wherever there are any, on this many CPU threads (0: as many as before); the
+    caller's settings and random state come back afterwards."""
+    before, warn_only, threads_before = (
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
+        torch.get_num_threads(),
     )
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.manual_seed(seed)
+        torch.set_num_threads(threads or threads_before)
         try:
             yield
         finally:
+            torch.set_num_threads(threads_before)
             torch.use_deterministic_algorithms(before, warn_only=warn_only)

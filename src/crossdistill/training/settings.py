@@ -42,6 +42,7 @@ class Machine:
         nodes: machines, when launched by torchrun or SLURM
         precision: of the encoders and of fusion; losses are always computed in float32
         workers: loader processes for each rank; 0 loads in the training process
+        threads: of the CPU, for each rank; 0 leaves it to PyTorch. Sums over other numbers of threads round otherwise.
     """
 
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -49,6 +50,7 @@ class Machine:
     nodes: int = 1
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     workers: int = 0
+    threads: int = 0
 
 
 def learning_rate_factor(settings: Optimization, epoch: int, epochs: int) -> float:
