@@ -1,4 +1,4 @@
-"""The command line: crossdistill demo | prepare | train | evaluate | report."""
+"""The command line: crossdistill demo | prepare | train | tune | evaluate | report."""
 
 from __future__ import annotations
 
@@ -44,6 +44,8 @@ def _run(parsed: Namespace) -> int:
     options = parsed[parsed.subcommand]
     if parsed.subcommand == "train":
         commands.train(recipe_of(options), options.out, options.resume)
+    elif parsed.subcommand == "tune":
+        commands.tune(recipe_of(options), options.methods, options.trials, options.seeds, options.out, options.storage)
     elif parsed.subcommand == "evaluate":
         commands.evaluate(options.run)
     elif parsed.subcommand == "report":
@@ -80,6 +82,8 @@ def parser_for(arguments: Sequence[str]) -> ArgumentParser:
     names = ", ".join(RECIPES)
     commands.add_subcommand("train", _train_parser(arguments, names), help="train one recipe with one method and seed")
 
+    commands.add_subcommand("tune", _tune_parser(arguments, names), help="choose hyper-parameters on validation data")
+
     evaluate = ArgumentParser(exit_on_error=False, description="Measure a finished run's model again, from its files.")
     evaluate.add_argument("run", type=Path, help="run folder")
     commands.add_subcommand("evaluate", evaluate, help="measure a finished run's model again")
@@ -92,17 +96,38 @@ def parser_for(arguments: Sequence[str]) -> ArgumentParser:
 
 
 def _train_parser(arguments: Sequence[str], names: str) -> ArgumentParser:
-    from crossdistill.recipes.files import add_recipe_arguments, load_recipe, set_recipe_defaults
-
     train = ArgumentParser(exit_on_error=False, description="Train one recipe with one method and seed.")
     train.add_argument("recipe", help=f"a bundled recipe ({names}) or a YAML file, such as RUN/recipe.yaml")
     train.add_argument("--out", type=Path, help="run folder; runs/NAME-METHOD-seedN unless given")
     train.add_argument("--resume", action="store_true", help="continue the run in the folder where it stopped")
-    add_recipe_arguments(train)
-    recipe = _recipe_among(arguments[1:]) if arguments[:1] == ["train"] else ""
-    if recipe:
-        set_recipe_defaults(train, load_recipe(recipe))
+    _add_recipe(train, "train", arguments)
     return train
+
+
+def _tune_parser(arguments: Sequence[str], names: str) -> ArgumentParser:
+    tune = ArgumentParser(
+        exit_on_error=False,
+        description="Choose hyper-parameters on validation samples, the same number of trials for every method: first "
+        "what all methods share, for the baseline, then each method's own. Writes OUT/tuned.yaml, a recipe.",
+    )
+    tune.add_argument("recipe", help=f"a bundled recipe ({names}) or a YAML file")
+    tune.add_argument("--methods", type=list[str], default=["baseline", "amid"], help="methods, as in '[baseline,kd]'")
+    tune.add_argument("--trials", type=int, default=16, help="for each method, finished ones included")
+    tune.add_argument("--seeds", type=int, default=3, help="validation splits that a trial is averaged over")
+    tune.add_argument("--storage", default="", help="URL of a database that machines share; a file in OUT unless given")
+    tune.add_argument("--out", type=Path, default=Path("runs/tune"), help="folder for the trials and tuned.yaml")
+    _add_recipe(tune, "tune", arguments)
+    return tune
+
+
+def _add_recipe(parser: ArgumentParser, command: str, arguments: Sequence[str]) -> None:
+    """A recipe's fields as options of the command; their defaults are those of the recipe that is named."""
+    from crossdistill.recipes.files import add_recipe_arguments, load_recipe, set_recipe_defaults
+
+    add_recipe_arguments(parser)
+    recipe = _recipe_among(arguments[1:]) if arguments[:1] == [command] else ""
+    if recipe:
+        set_recipe_defaults(parser, load_recipe(recipe))
 
 
 def _recipe_among(arguments: Sequence[str]) -> str:

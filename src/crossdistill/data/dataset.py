@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
-from crossdistill.data.columns import ArrayColumn, Column, Rows, SequenceColumn
+from crossdistill.data.columns import ArrayColumn, Column, KeptColumn, Rows, SequenceColumn
 from crossdistill.data.labels import SPLITS, Strings, encode_labels, split_names
 from crossdistill.types import Batch, InputError
 
@@ -160,16 +160,13 @@ def _column(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike]) -> Colum
     return ArrayColumn(values if isinstance(values, np.memmap) else np.asarray(values), name)
 
 
-def in_memory(dataset: MultimodalDataset) -> MultimodalDataset:
-    """The same data set with every column read once, as float32: faster batches where it fits into memory."""
-    columns: dict[str, Column] = {}
-    for name, column in dataset.columns.items():
-        values = column.fetch(np.arange(len(dataset)))
-        if isinstance(values, torch.Tensor):
-            columns[name] = ArrayColumn(values.numpy(), name)
-        else:
-            sequences = zip(values.values, values.lengths, strict=True)
-            columns[name] = SequenceColumn([sequence[:length].numpy().copy() for sequence, length in sequences], name)
+def in_memory(dataset: MultimodalDataset, rows: Rows) -> MultimodalDataset:
+    """The same data set with these rows of every column on disk read once and kept; no other row can be fetched."""
+    in_memory_already = (ArrayColumn, SequenceColumn)
+    columns: dict[str, Column] = {
+        name: column if isinstance(column, in_memory_already) else KeptColumn(column, rows, name)
+        for name, column in dataset.columns.items()
+    }
     return replace(dataset, columns=columns)
 
 

@@ -69,9 +69,7 @@ def load_dataset(settings: DataSettings) -> MultimodalDataset:
         raise InputError(f"data.source: {settings.source} was given as arrays; pass it to `run` again as dataset=")
     if settings.source in data.BUNDLED:
         return data.BUNDLED[settings.source]()
-    dataset = data.read_manifest(Path(settings.source)).only([*settings.target, *settings.auxiliary])
-    # reading everything would read the test samples, which tuning must not
-    return data.in_memory(dataset) if settings.in_memory and settings.evaluate_on == "test" else dataset
+    return data.read_manifest(Path(settings.source)).only([*settings.target, *settings.auxiliary])
 
 
 def split_dataset(dataset: MultimodalDataset, settings: DataSettings, seed: int) -> MultimodalDataset:
@@ -84,7 +82,10 @@ def split_dataset(dataset: MultimodalDataset, settings: DataSettings, seed: int)
     for split in ("train", settings.evaluate_on):
         if len(dataset.rows(split)) == 0:
             raise InputError(f"{dataset.name}: expected samples of split {split!r}, found none")
-    return dataset
+    if not settings.in_memory:
+        return dataset
+    # of the splits in use alone: tuning must not read the test samples
+    return data.in_memory(dataset, np.concatenate([dataset.rows("train"), dataset.rows(settings.evaluate_on)]))
 
 
 def build_dataset(settings: DataSettings, seed: int = 0) -> MultimodalDataset:

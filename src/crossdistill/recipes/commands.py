@@ -19,6 +19,7 @@ from crossdistill.recipes.measure import NAMES, results
 from crossdistill.recipes.pictures import retrieval_examples
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.run import load_trained, run, total_epochs
+from crossdistill.recipes.tune import tune as find
 from crossdistill.reports import headline_table, load_runs, write_report
 from crossdistill.training import Record
 from crossdistill.types import InputError
@@ -52,6 +53,21 @@ def demo(seeds: int, out: Path) -> None:
             run(recipe, folder, resume=True, observe=lambda record: advance(progress, task, record))
             folders.append(folder)
     write(folders, out / "report.html")
+
+
+def tune(recipe: Recipe, methods: Sequence[str], trials: int, seeds: int, folder: Path, storage: str) -> None:
+    """Tune with a progress bar, then say where the recipe is."""
+    best: dict[str, float] = {}
+    with progress_bar("trials") as progress:
+        task = progress.add_task("tune", total=trials * len(methods), note="")
+
+        def tell(method: str, trial: int, accuracy: float) -> None:
+            best[method] = max(accuracy, best.get(method, 0.0))
+            note = f"{100 * accuracy:.1f} %, best {100 * best[method]:.1f} %"
+            progress.update(task, description=f"{method} trial {trial}", advance=1, note=note)
+
+        find(recipe, methods, trials, seeds, folder, storage, tell)
+    console().print(f"Recipe: {folder / 'tuned.yaml'}", soft_wrap=True)
 
 
 def evaluate(folder: Path) -> None:
@@ -107,12 +123,12 @@ def console() -> Console:
     return Console(highlight=False, quiet=rank != "0")
 
 
-def progress_bar() -> Progress:
+def progress_bar(unit: str = "epochs") -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("epochs"),
+        TextColumn(unit),
         TimeElapsedColumn(),
         TextColumn("{task.fields[note]}"),
         console=console(),

@@ -50,6 +50,25 @@ def load_recipe(source: str) -> Recipe:
         raise InputError(f"{path}: {one_line(error)}") from error
 
 
+def with_fields(recipe: Recipe, fields: Mapping[str, Any]) -> Recipe:
+    """The recipe with some fields replaced; fields: dotted names as on the command line -> values.
+
+    Raises InputError for a field that recipes do not have or a value of another type.
+    """
+    content = as_dict(recipe)
+    for name, value in fields.items():
+        section = content
+        *path, last = name.split(".")
+        for part in path:
+            section = section.setdefault(part, {})
+        section[last] = value
+    parser = _parser()
+    try:
+        return recipe_of(parser.instantiate(parser.parse_object(content)))
+    except (argparse.ArgumentError, ValueError, TypeError) as error:
+        raise InputError(one_line(error)) from error
+
+
 def set_recipe_defaults(parser: ArgumentParser, recipe: Recipe) -> None:
     """Make the recipe's values the defaults of the options that `add_recipe_arguments` added."""
     parser.set_defaults(dict(_leaves(as_dict(recipe))))

@@ -20,7 +20,7 @@ class DataSettings:
         fold: the fold that is tested, where the data has folds; -1 takes the data's own split
         evaluate_on: test, or validation, a part held out from training while the test samples are not read at all
         validation_fraction: of the training samples, where the data has no validation split of its own
-        in_memory: read all files once, at the start; false reads each sample whenever it is needed
+        in_memory: read the files of the splits in use once, at the start; false reads each sample whenever it is needed
     """
 
     source: str = "emoji"
