@@ -64,7 +64,7 @@ def known_options(method: str) -> list[str]:
 def commands_of(path: Path) -> list[list[str]]:
     text = path.read_text(encoding="utf-8").replace("\\\n", " ")
     lines = re.findall(
-        r"^\s*(?:\$ )?crossdistill ((?:demo|prepare|train|evaluate|report)\b.*)$", text, flags=re.MULTILINE
+        r"^\s*(?:\$ )?crossdistill ((?:demo|prepare|train|tune|compare|evaluate|report)\b.*)$", text, flags=re.MULTILINE
     )
     return [shlex.split(line, comments=True) for line in lines]
 

@@ -51,11 +51,11 @@ def tune(
     """
     _check(methods, trials, seeds)
     folder.mkdir(parents=True, exist_ok=True)
-    recipe = replace(recipe, evaluate_every=10**6, checkpoint_every=10**6)
     for method in sorted(methods, key=lambda name: name != "baseline"):
         space = search_space(method)
         if space:
-            best = _search(replace(recipe, method=method), space, trials, seeds, _storage(storage, folder), tell)
+            found = _storage(storage, folder)
+            best = _search(replace(recipe, method=method, label=""), space, trials, seeds, found, tell)
             recipe = with_values(recipe, method, best)
             write_atomically(folder / "tuned.yaml", tuned_yaml(recipe))
     return recipe
@@ -83,14 +83,14 @@ def with_values(recipe: Recipe, method: str, values: Values) -> Recipe:
 
 def tuned_yaml(recipe: Recipe) -> str:
     """The recipe with the options of all methods, for `train` and `compare`."""
-    shown = replace(recipe, method="amid", evaluate_every=1, checkpoint_every=10)
-    return yaml.safe_dump(as_dict(shown), sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(as_dict(recipe), sort_keys=False, allow_unicode=True)
 
 
 def validation_accuracy(recipe: Recipe, seeds: int) -> float:
     """Mean top-1 on validation samples of the model that the method is for, over seeds and their splits."""
     view = NAMES[METHODS[recipe.method].predicts[0]]
-    chosen = replace(recipe, data=replace(recipe.data, evaluate_on="validation"))
+    data = replace(recipe.data, evaluate_on="validation")
+    chosen = replace(recipe, data=data, evaluate_every=recipe.epochs, checkpoint_every=recipe.epochs)
     found = []
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as scratch:
