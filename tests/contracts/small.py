@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 from dataclasses import replace
 
+import numpy as np
 import torch
 
-from crossdistill.data import BUNDLED, MultimodalDataset
+from crossdistill.data import BUNDLED, ArrayColumn, MultimodalDataset
+from crossdistill.data.reading import PartialColumn
 from crossdistill.encoders import Conv
 from crossdistill.methods import METHODS, Method
 from crossdistill.models import CrossModalModel
@@ -38,6 +40,23 @@ def recipe(method: str, **changes: object) -> Recipe:
         options=options,
     )
     return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def incomplete() -> MultimodalDataset:
+    """The same data, but two thirds of the training samples of one class, and a third of the others, lack the
+    accelerometer."""
+    whole = BUNDLED["watch"]()
+    random, train = np.random.default_rng(0), whole.splits == "train"
+    lacks = random.random(len(whole)) < np.where(whole.labels == 0, 2 / 3, 1 / 3)
+    return without(whole, AUXILIARY[0], train & lacks)
+
+
+def without(dataset: MultimodalDataset, modality: str, lacks: np.ndarray) -> MultimodalDataset:
+    """The data set with this modality taken from these samples (N,) bool."""
+    kept = dataset.columns[modality].fetch(np.flatnonzero(~lacks))
+    assert isinstance(kept, torch.Tensor)
+    column = PartialColumn(ArrayColumn(kept.numpy(), modality), ~lacks)
+    return replace(dataset, columns={**dataset.columns, modality: column})
 
 
 def has_warmup(kind: type[Method]) -> bool:

@@ -80,8 +80,14 @@ def split_dataset(dataset: MultimodalDataset, settings: DataSettings, seed: int)
     if settings.evaluate_on == "validation":
         dataset = data.with_validation(dataset, settings.validation_fraction, seed)
     for split in ("train", settings.evaluate_on):
-        if len(dataset.rows(split)) == 0:
+        rows = dataset.rows(split)
+        if len(rows) == 0:
             raise InputError(f"{dataset.name}: expected samples of split {split!r}, found none")
+        for name in settings.target:
+            if len(lacking := rows[~dataset.present([name])[rows]]):
+                raise InputError(
+                    f"{dataset.name}: sample '{dataset.ids[lacking[0]]}' lacks the target modality '{name}'"
+                )
     if not settings.in_memory:
         return dataset
     # of the splits in use alone: tuning must not read the test samples
@@ -158,6 +164,9 @@ def sum_of(parts: Iterable[Tensor]) -> Tensor:
 def training_steps(dataset: MultimodalDataset, name: str, center: bool, chunk: int) -> Iterator[Tensor]:
     """(n, F) float64: the training samples' features, every step of a sequence a row, a chunk of samples at a time."""
     rows = dataset.rows("train")
+    rows = rows[dataset.present([name])[rows]]
+    if not len(rows):
+        raise InputError(f"{dataset.name}: no training sample has the modality '{name}'")
     for start in range(0, len(rows), chunk):
         values = dataset.columns[name].fetch(rows[start : start + chunk])
         if center:
@@ -171,6 +180,9 @@ def build_method(recipe: Recipe, model: CrossModalModel, dataset: MultimodalData
     """The method, prepared for this data. Raises InputError when an option of it has an unusable value."""
     options = recipe.options.get(recipe.method, {})
     rows = dataset.rows("train")
+    rows = rows[dataset.present(model.modalities_of(*METHODS[recipe.method].views))[rows]]
+    if not len(rows):
+        raise InputError(f"{dataset.name}: no training sample has all modalities that {recipe.method} learns from")
     try:
         method = METHODS[recipe.method](model, **options)
         method.prepare(TrainingSamples(torch.from_numpy(rows), torch.from_numpy(dataset.labels[rows])))

@@ -78,11 +78,11 @@ def evaluate(folder: Path) -> None:
     table = Table(title=f"{folder}: {len(dataset.rows(recipe.data.evaluate_on))} {recipe.data.evaluate_on} samples")
     for column in ("", "top-1", "WA", "UA", "R@1", "R@5"):
         table.add_column(column, justify="left" if not column else "right")
-    views = [NAMES[view] for view in method.predicts]
+    views = [NAMES[view] for view in method.predicts if NAMES[view] in again]
     for view in views:
         table.add_row(view, *(f"{100 * again[view][key]:.1f} %" for key in ("top1", "wa", "ua", "r1", "r5")))
     console().print(table)
-    same = all(again[view]["confusion"] == stored[view]["confusion"] for view in views)
+    same = all(again[view]["confusion"] == stored.get(view, {}).get("confusion") for view in views)
     console().print("The same predictions as when it was trained." if same else "Not the predictions of its training.")
 
 

@@ -29,10 +29,11 @@ from crossdistill.recipes.build import (
     split_dataset,
 )
 from crossdistill.recipes.folder import RunLog
-from crossdistill.recipes.measure import epoch_measures, results
+from crossdistill.recipes.measure import all_outputs, epoch_measures, results
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.training import Checkpoint, Record, Stage, fit
-from crossdistill.types import Batch, InputError
+from crossdistill.training.distributed import gather_notes
+from crossdistill.types import Batch, InputError, Note
 
 Observer = Callable[[Record], None]
 
@@ -76,7 +77,7 @@ def run(
         if layout.is_finished(folder):
             return layout.read_results(folder)
         checkpoint = layout.read_checkpoint(folder)
-        log = RunLog(folder, recipe, observe)
+        log = RunLog(folder, recipe, observe, writes=fabric.is_global_zero)
         for stage in plan:
             if checkpoint is None or checkpoint.stage <= stage.index:
                 train(fabric, recipe, dataset, stage, checkpoint, log)
@@ -157,9 +158,13 @@ def train(
     if fabric.is_global_zero:
         log.keep(resume.epoch if resume is not None else 0)
 
+    model, views = stage.method.model, stage.method.views
+    needed = dataset.only(model.modalities_of(*views))
+
     def batches(epoch: int) -> Iterator[Batch]:
-        yield from data.training_batches(
-            dataset,
+        notes: list[Note] = []
+        for batch in data.training_batches(
+            needed,
             dataset.rows("train"),
             recipe.batch_size,
             seed=recipe.seed,
@@ -167,15 +172,25 @@ def train(
             rank=fabric.global_rank,
             world_size=fabric.world_size,
             workers=recipe.machine.workers,
-        )
+        ):
+            notes += batch.notes
+            yield batch
+        if needed.may_fail:
+            everyone = gather_notes(fabric, notes)
+            log.skipped = sum(note.skipped for note in everyone)
+            log.note(everyone)
 
     def evaluate(method: Method, epoch: int) -> dict[str, float]:
         if (epoch + 1) % recipe.evaluate_every and epoch + 1 < stage.epochs:
             return {}
-        return epoch_measures(recipe, dataset, method, fabric.device)
+        made = all_outputs(
+            dataset, recipe.data.evaluate_on, model, method.predicts, fabric.device, recipe.machine.workers
+        )
+        log.note(made.notes)
+        return epoch_measures(made, method.predicts)
 
     def finish_epoch(record: Record, epoch: int, take: Callable[[], Checkpoint]) -> None:
-        log.write(record)
+        log.write(record | ({"skipped": log.skipped} if needed.may_fail else {}))
         if (epoch + 1) % recipe.checkpoint_every == 0 or epoch + 1 == stage.epochs:
             take().save(log.folder / layout.CHECKPOINT)
 
