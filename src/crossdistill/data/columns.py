@@ -162,6 +162,11 @@ class RowColumn:
             samples[chosen] = as_float32(array[self._row[wanted]], wanted, self.places.__getitem__)
         return torch.from_numpy(samples)
 
+    def raw(self) -> Array:
+        """All samples, as the files have them."""
+        files = [open_array(path, self.places[0]) for path in self.files]
+        return np.stack([files[file][row] for file, row in zip(self._file, self._row, strict=True)])
+
 
 class KeptColumn:
     """Some rows of another column, read once and kept as float32: faster batches where they fit into memory."""

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from crossdistill import data
 from crossdistill.data import MultimodalDataset
+from crossdistill.data.readers import check_settings
+from crossdistill.data.reading import read
 from crossdistill.encoders import MLP, RNN, Conv, Features, Standardized
 from crossdistill.encoders.standardize import centred_like
 from crossdistill.methods import METHODS, Method
@@ -69,7 +71,16 @@ def load_dataset(settings: DataSettings) -> MultimodalDataset:
         raise InputError(f"data.source: {settings.source} was given as arrays; pass it to `run` again as dataset=")
     if settings.source in data.BUNDLED:
         return data.BUNDLED[settings.source]()
-    return data.read_manifest(Path(settings.source)).only([*settings.target, *settings.auxiliary])
+    for name, reader in settings.readers.items():
+        check_settings(name, reader)
+    return data.read_manifest(
+        Path(settings.source),
+        only=(*settings.target, *settings.auxiliary),
+        required=settings.target,
+        readers=settings.readers,
+        allow_outside=settings.allow_outside,
+        strict=settings.strict,
+    )
 
 
 def split_dataset(dataset: MultimodalDataset, settings: DataSettings, seed: int) -> MultimodalDataset:
@@ -168,11 +179,14 @@ def training_steps(dataset: MultimodalDataset, name: str, center: bool, chunk: i
     if not len(rows):
         raise InputError(f"{dataset.name}: no training sample has the modality '{name}'")
     for start in range(0, len(rows), chunk):
-        values = dataset.columns[name].fetch(rows[start : start + chunk])
+        values, present, _ = read(dataset.columns[name], rows[start : start + chunk])
         if center:
             values = centred_like(values)
         if isinstance(values, Padded):
-            values = torch.cat([sequence[:length] for sequence, length in zip(*values, strict=True)])
+            sequences = zip(*values, present, strict=True)
+            values = torch.cat([sequence[:length] for sequence, length, there in sequences if there])
+        else:
+            values = values[present]
         yield values.double().flatten(0, -2)
 
 

@@ -119,7 +119,7 @@ def _parser() -> ArgumentParser:
 def _leaves(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted option names and values; what is keyed by the user's own names is one value."""
     for name, value in fields.items():
-        if isinstance(value, Mapping) and name != "encoders":
+        if isinstance(value, Mapping) and name not in ("encoders", "readers"):
             yield from _leaves(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from crossdistill.data.readers import ReaderSettings
 from crossdistill.training import Machine, Optimization
 
 
@@ -20,7 +21,11 @@ class DataSettings:
         fold: the fold that is tested, where the data has folds; -1 takes the data's own split
         evaluate_on: test, or validation, a part held out from training while the test samples are not read at all
         validation_fraction: of the training samples, where the data has no validation split of its own
-        in_memory: read the files of the splits in use once, at the start; false reads each sample whenever it is needed
+        in_memory: read the arrays of the splits in use once, at the start; false reads each sample whenever it is
+            needed, as media are in any case
+        readers: modality -> how its video, sound or text is read; a modality without an entry gets the defaults
+        strict: a file that cannot be read, or that ends early, stops the run; false skips and counts it
+        allow_outside: the manifest's files may lie outside its folder
     """
 
     source: str = "emoji"
@@ -30,6 +35,9 @@ class DataSettings:
     evaluate_on: Literal["test", "validation"] = "test"
     validation_fraction: float = 0.25
     in_memory: bool = True
+    readers: dict[str, ReaderSettings] = field(default_factory=dict)
+    strict: bool = False
+    allow_outside: bool = False
 
 
 @dataclass(frozen=True)
