@@ -59,7 +59,8 @@ class Cnn14(nn.Module):
 
     def forward(self, x: Modality) -> Tensor:
         spectrogram, lengths = self.log_mel(x)
-        out = self.bn0(spectrogram.mT[..., None])[..., 0].mT[:, None]  # bins are bn0's channels, then (B, 1, T, 64)
+        bins_first = spectrogram.mT[..., None].contiguous()  # else PyTorch 2.13's gradient of batch_norm is wrong here
+        out = self.bn0(bins_first)[..., 0].mT[:, None]  # (B, 1, T, 64)
         for block in (self.conv_block1, self.conv_block2, self.conv_block3, self.conv_block4, self.conv_block5):
             out = self.dropout(F.avg_pool2d(block(out, lengths), kernel_size=2))
             lengths = lengths // 2  # a window of one step only is left out, as by the pooling itself

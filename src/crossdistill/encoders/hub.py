@@ -29,9 +29,10 @@ def read_model(source: str, unused: Sequence[str] = (), read_weights: bool = Tru
     try:
         with _quiet():
             config = AutoConfig.from_pretrained(source)
-            for option, off in {"apply_spec_augment": False, "layerdrop": 0.0}.items():
-                if hasattr(config, option):
-                    setattr(config, option, off)
+            if hasattr(config, "mask_time_prob"):
+                config.apply_spec_augment = False
+            if hasattr(config, "layerdrop"):
+                config.layerdrop = 0.0
             if not read_weights:
                 return AutoModel.from_config(config)
             model, found = AutoModel.from_pretrained(

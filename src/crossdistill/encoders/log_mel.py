@@ -41,7 +41,7 @@ class LogMel(nn.Module):
             window = hann_window().to(device, precision)
             spectrum = torch.stft(extended, WINDOW, HOP, window=window, center=False, return_complex=True)
             power = (spectrum.real.square() + spectrum.imag.square()).mT @ self.mel.to(precision)
-            return Padded(10 * power.clamp_min(SMALLEST_POWER).log10().float(), 1 + lengths // HOP)
+            return Padded(10 * power.clamp_min(SMALLEST_POWER).log10().to(self.mel.dtype), 1 + lengths // HOP)
 
 
 def as_waveforms(x: Modality) -> Padded:

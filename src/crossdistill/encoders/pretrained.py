@@ -16,7 +16,7 @@ from crossdistill.types import InputError, Modality, Padded
 Pooling = Literal["mean", "cls", "pooler"]
 Kind = Literal["words", "speech", "pictures", "video"]
 
-_MASKS_PADDING = ("wav2vec2", "hubert", "wavlm")
+_MASKS_PADDING = ("wav2vec2", "hubert")
 
 
 class Pretrained(nn.Module):
@@ -97,7 +97,8 @@ class Pretrained(nn.Module):
         base model, among others, normalises its first layer over the whole time that it is given."""
         config = self.model.config
         waveforms, lengths = self._ready_waveforms(x)
-        if config.model_type in _MASKS_PADDING and config.feat_extract_norm == "layer" and not config.add_adapter:
+        adapted = getattr(config, "add_adapter", False)
+        if config.model_type in _MASKS_PADDING and config.feat_extract_norm == "layer" and not adapted:
             mask = time_mask(lengths, waveforms.shape[1]).long()
             states = self.model(input_values=waveforms, attention_mask=mask).last_hidden_state
             return Padded(states, frames_of(lengths, config))
