@@ -1,4 +1,4 @@
-"""The log-mel spectrogram: librosa's on real speech, slow loops of its formulas, and each waveform's own ends."""
+"""The log-mel spectrogram: librosa's on speech, slow loops of its formulas, and each waveform's own ends."""
 
 from __future__ import annotations
 

@@ -127,6 +127,8 @@ def build_encoder(name: str, settings: ModelSettings, dataset: MultimodalDataset
     shape = dataset.shapes[name]
     chosen = settings.encoders.get(name, EncoderSettings("auto", width=settings.width))
     kind = chosen.kind if chosen.kind != "auto" else ("mlp" if len(shape) == 1 else "conv")
+    if kind == "cnn14" and shape == (chosen.width,):  # its own output, computed before: no 16 ms of sound
+        kind, chosen = "features", EncoderSettings("features")
     require_input(name, kind, shape, chosen)
     encoder = make_encoder(name, kind, shape, chosen, read_weights)
     if kind in RAW_MEDIA:

@@ -31,15 +31,19 @@ NEEDS = {
 
 
 def require_input(name: str, kind: str, shape: tuple[int, ...], settings: EncoderSettings) -> None:
-    """Raise InputError unless samples of this shape, and no contradiction in the settings, reach the encoder."""
-    if not takes(kind, shape):
-        raise InputError(f"model.encoders.{name}: {kind} needs {NEEDS[kind]}, found samples of shape {shape}")
+    """Raise InputError unless the encoder takes samples of this shape and its settings go together."""
+    require_shape(name, kind, shape)
     if settings.center and (len(shape) != 2 or kind in RAW_MEDIA):
         raise InputError(f"model.encoders.{name}: center needs sequences (time, features), found shape {shape}")
     if settings.frozen and not settings.weights:
         raise InputError(f"model.encoders.{name}: frozen: expected weights to start from and stay at, found none")
     if settings.weights and kind not in RAW_MEDIA:
         raise InputError(f"model.encoders.{name}: weights: {kind} has no published weights")
+
+
+def require_shape(name: str, kind: str, shape: tuple[int, ...]) -> None:
+    if not takes(kind, shape):
+        raise InputError(f"model.encoders.{name}: {kind} needs {NEEDS[kind]}, found samples of shape {shape}")
 
 
 def takes(kind: str, shape: tuple[int, ...]) -> bool:
@@ -108,5 +112,5 @@ def _pretrained(name: str, shape: tuple[int, ...], settings: EncoderSettings, re
         )
     pooling = "mean" if settings.pooling == "auto" else settings.pooling
     encoder = Pretrained(settings.weights, cast(Pooling, pooling), read_weights)
-    require_input(name, encoder.kind, shape, settings)
+    require_shape(name, encoder.kind, shape)
     return encoder
