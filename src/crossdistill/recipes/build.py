@@ -86,10 +86,10 @@ def split_dataset(dataset: MultimodalDataset, settings: DataSettings, seed: int)
     for split in ("train", settings.evaluate_on):
         if len(dataset.rows(split)) == 0:
             raise InputError(f"{dataset.name}: expected samples of split {split!r}, found none")
-    if not settings.in_memory:
-        return dataset
-    # of the splits in use alone: tuning must not read the test samples
-    return data.in_memory(dataset, np.concatenate([dataset.rows("train"), dataset.rows(settings.evaluate_on)]))
+    if settings.in_memory:  # of the splits in use alone: tuning must not read the test samples
+        rows = np.concatenate([dataset.rows("train"), dataset.rows(settings.evaluate_on)])
+        dataset = data.in_memory(dataset, rows)
+    return data.with_control(dataset, settings.control, settings.target, settings.auxiliary, seed)
 
 
 def build_dataset(settings: DataSettings, seed: int = 0) -> MultimodalDataset:

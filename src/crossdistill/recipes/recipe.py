@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from crossdistill.data.controls import Control
 from crossdistill.training import Machine, Optimization
 
 
@@ -20,6 +21,8 @@ class DataSettings:
         fold: the fold that is tested, where the data has folds; -1 takes the data's own split
         evaluate_on: test, or validation, a part held out from training while the test samples are not read at all
         validation_fraction: of the training samples, where the data has no validation split of its own
+        control: what stands in for the auxiliary modalities, to tell distillation from other gains: shuffled among the
+            training samples, noise, or the target modalities once more
         in_memory: read the files of the splits in use once, at the start; false reads each sample whenever it is needed
     """
 
@@ -29,6 +32,7 @@ class DataSettings:
     fold: int = -1
     evaluate_on: Literal["test", "validation"] = "test"
     validation_fraction: float = 0.25
+    control: Control = "none"
     in_memory: bool = True
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,7 +32,7 @@ from crossdistill.recipes.build import (
     split_dataset,
 )
 from crossdistill.recipes.folder import RunLog
-from crossdistill.recipes.measure import epoch_measures, results
+from crossdistill.recipes.measure import epoch_measures, reset_peak_memory, results
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.training import Checkpoint, Record, Stage, fit
 from crossdistill.types import Batch, InputError
@@ -60,6 +63,7 @@ def run(
     )
     fabric.launch()
     folder = Path(folder)
+    reset_peak_memory(fabric.device)
     with deterministic(recipe.seed, recipe.machine.threads):
         if dataset is None:
             dataset = load_dataset(recipe.data)
@@ -200,3 +204,11 @@ def deterministic(seed: int, threads: int) -> Iterator[None]:
         finally:
             torch.set_num_threads(threads_before)
             torch.use_deterministic_algorithms(before, warn_only=warn_only)
+
+
+def quiet_libraries() -> None:
+    """Launch notices of the engine are not this program's output. After its import, which sets its level."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")
+    warnings.filterwarnings("ignore", message=".*all_gather is deprecated.*")
