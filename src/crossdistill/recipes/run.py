@@ -101,7 +101,7 @@ def load_trained(folder: Path) -> tuple[Recipe, MultimodalDataset, Method]:
     layout.read_results(folder)
     recipe = layout.read_recipe(folder)
     dataset = build_dataset(recipe.data, recipe.seed)
-    method = build_method(recipe, build_model(recipe, dataset), dataset)
+    method = build_method(recipe, build_model(recipe, dataset, read_weights=False), dataset)
     try:
         method.model.load_state_dict(load_file(folder / layout.MODEL))
     except (OSError, RuntimeError, SafetensorError) as error:
@@ -130,7 +130,7 @@ def require_trained_encoders(recipe: Recipe, method: Method) -> None:
     if frozen and recipe.auxiliary_epochs == 0 and method.model.has_auxiliary_encoder_parameters():
         raise InputError(
             "auxiliary_epochs: 0 would freeze auxiliary encoders that nothing has trained; "
-            "give them epochs, or set model.auxiliary_encoders to trained"
+            "give them epochs, set frozen where one has weights, or set model.auxiliary_encoders to trained"
         )
 
 
