@@ -1,12 +1,9 @@
-"""The command line: crossdistill demo | prepare | train | tune | evaluate | report."""
+"""The command line: crossdistill demo | prepare | train | compare | tune | evaluate | report."""
 
 from __future__ import annotations
 
 import argparse
-import logging
-import os
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +15,8 @@ from crossdistill.types import InputError
 EPILOG = (
     "`crossdistill COMMAND --help` lists a command's options; `crossdistill train RECIPE --help` with their values."
 )
+FLAGS = ("--resume", "--folds", "--ablations", "--controls", "--help", "-h")
+"""Options that take no value."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,15 +36,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(parsed: Namespace) -> int:
     from crossdistill.recipes import commands  # after parsing, so that --help need not import torch's neighbours
+    from crossdistill.recipes.compare import configurations, parse_methods
     from crossdistill.recipes.files import recipe_of
+    from crossdistill.recipes.run import quiet_libraries
 
-    _quiet_libraries()
+    quiet_libraries()
 
     options = parsed[parsed.subcommand]
     if parsed.subcommand == "train":
         commands.train(recipe_of(options), options.out, options.resume)
+    elif parsed.subcommand == "compare":
+        commands.compare(
+            configurations(
+                recipe_of(options),
+                parse_methods(options.methods),
+                options.ablations,
+                options.controls,
+                options.vary,
+            ),
+            options.seeds,
+            options.folds,
+            options.jobs,
+            options.out,
+        )
     elif parsed.subcommand == "tune":
-        commands.tune(recipe_of(options), options.methods, options.trials, options.seeds, options.out, options.storage)
+        commands.tune(
+            recipe_of(options),
+            parse_methods(options.methods),
+            options.trials,
+            options.seeds,
+            options.out,
+            options.storage,
+        )
     elif parsed.subcommand == "evaluate":
         commands.evaluate(options.run)
     elif parsed.subcommand == "report":
@@ -53,7 +75,7 @@ def _run(parsed: Namespace) -> int:
     elif parsed.subcommand == "prepare":
         commands.prepare(options.name, options.source, options.out)
     else:
-        commands.demo(options.seeds, options.out)
+        commands.demo(options.seeds, options.jobs, options.out)
     return 0
 
 
@@ -70,6 +92,7 @@ def parser_for(arguments: Sequence[str]) -> ArgumentParser:
 
     demo = ArgumentParser(exit_on_error=False, description="Baseline, teacher and AMID on bundled data, with a report.")
     demo.add_argument("--seeds", type=int, default=3, help="runs of each method")
+    demo.add_argument("--jobs", type=int, default=2, help="runs at once, each on one CPU thread")
     demo.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder for the runs and the report")
     commands.add_subcommand("demo", demo, help="train three methods on bundled data and write a report")
 
@@ -82,6 +105,7 @@ def parser_for(arguments: Sequence[str]) -> ArgumentParser:
     names = ", ".join(RECIPES)
     commands.add_subcommand("train", _train_parser(arguments, names), help="train one recipe with one method and seed")
 
+    commands.add_subcommand("compare", _compare_parser(arguments, names), help="compare methods, with error bars")
     commands.add_subcommand("tune", _tune_parser(arguments, names), help="choose hyper-parameters on validation data")
 
     evaluate = ArgumentParser(exit_on_error=False, description="Measure a finished run's model again, from its files.")
@@ -104,6 +128,35 @@ def _train_parser(arguments: Sequence[str], names: str) -> ArgumentParser:
     return train
 
 
+def _compare_parser(arguments: Sequence[str], names: str) -> ArgumentParser:
+    compare = ArgumentParser(
+        exit_on_error=False,
+        description="Train methods with the same seeds and say which differ. Finished runs in OUT are kept, so the "
+        "same command goes on after a kill and adds what is new. Writes OUT/results.parquet and OUT/report.html.",
+    )
+    compare.add_argument("recipe", help=f"a bundled recipe ({names}) or a YAML file, such as OUT/tuned.yaml of `tune`")
+    compare.add_argument("--methods", default="all", help="names separated by commas, or all")
+    compare.add_argument("--seeds", type=int, default=5, help="runs of each configuration, from the recipe's seed on")
+    compare.add_argument("--folds", action="store_true", help="test each of the data set's folds in turn")
+    compare.add_argument("--ablations", action="store_true", help="also AMID with one thing changed (Tables 4 and 5)")
+    compare.add_argument(
+        "--controls",
+        action="store_true",
+        help="also every method with shuffled, noise and target inputs as its auxiliary ones",
+    )
+    compare.add_argument(
+        "--vary",
+        action="append",
+        default=[],
+        metavar="KEY=LOW:HIGH:STEP",
+        help="also these values of an option or a field; or KEY=VALUE,VALUE,...; may be given several times",
+    )
+    compare.add_argument("--jobs", type=int, default=1, help="runs at once, each on one CPU thread")
+    compare.add_argument("--out", type=Path, default=Path("runs/compare"), help="folder for the runs and the report")
+    _add_recipe(compare, "compare", arguments)
+    return compare
+
+
 def _tune_parser(arguments: Sequence[str], names: str) -> ArgumentParser:
     tune = ArgumentParser(
         exit_on_error=False,
@@ -111,7 +164,7 @@ def _tune_parser(arguments: Sequence[str], names: str) -> ArgumentParser:
         "what all methods share, for the baseline, then each method's own. Writes OUT/tuned.yaml, a recipe.",
     )
     tune.add_argument("recipe", help=f"a bundled recipe ({names}) or a YAML file")
-    tune.add_argument("--methods", type=list[str], default=["baseline", "amid"], help="methods, as in '[baseline,kd]'")
+    tune.add_argument("--methods", default="baseline,amid", help="names separated by commas, or all")
     tune.add_argument("--trials", type=int, default=16, help="for each method, finished ones included")
     tune.add_argument("--seeds", type=int, default=3, help="validation splits that a trial is averaged over")
     tune.add_argument("--storage", default="", help="URL of a database that machines share; a file in OUT unless given")
@@ -137,17 +190,9 @@ def _recipe_among(arguments: Sequence[str]) -> str:
         word = arguments[position]
         if not word.startswith("-"):
             return word
-        alone = "=" in word or word in ("--resume", "--help", "-h")
+        alone = "=" in word or word in FLAGS
         position += 1 if alone else 2
     return ""
-
-
-def _quiet_libraries() -> None:
-    """Launch notices of the engine are not this program's output. After its import, which sets its level."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")
-    warnings.filterwarnings("ignore", message=".*all_gather is deprecated.*")
 
 
 if __name__ == "__main__":

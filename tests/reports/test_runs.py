@@ -93,7 +93,7 @@ def test_runs_that_cannot_be_compared(tmp_path: Path) -> None:
     first = write_run(tmp_path / "a", "amid", seed=0)
     with pytest.raises(InputError, match="different classes"):
         load_runs([first, write_run(tmp_path / "b", "amid", seed=1, classes=["x", "y"])])
-    with pytest.raises(InputError, match="method amid, seed 0"):
+    with pytest.raises(InputError, match="all are amid, seed 0"):
         load_runs([first, write_run(tmp_path / "c", "amid", seed=0)])
     other = write_run(tmp_path / "d", "amid", seed=2)
     edit_results(other, split="validation")

@@ -2,12 +2,15 @@
 
 from crossdistill.losses.adversarial import class_partners, discriminator_loss, student_adversarial_loss
 from crossdistill.losses.cosine import pair_cosine, same_class_cosine, same_class_pairs
+from crossdistill.losses.info_nce import info_nce_loss
 from crossdistill.losses.jensen_shannon import jensen_shannon_divergence
 from crossdistill.losses.mutual_information import mutual_information_bound, mutual_information_loss
+from crossdistill.losses.symmetric_kl import symmetric_kl_divergence
 
 __all__ = [
     "class_partners",
     "discriminator_loss",
+    "info_nce_loss",
     "jensen_shannon_divergence",
     "mutual_information_bound",
     "mutual_information_loss",
@@ -15,4 +18,5 @@ __all__ = [
     "same_class_cosine",
     "same_class_pairs",
     "student_adversarial_loss",
+    "symmetric_kl_divergence",
 ]

@@ -101,13 +101,18 @@ class CrossModalModel(nn.Module):
         return [p for p in self.modules_of(*views).parameters() if p.requires_grad]
 
     def has_auxiliary_encoder_parameters(self) -> bool:
-        return any(True for name in self.auxiliary for _ in self.encoders[name].parameters())
+        """Whether the auxiliary encoders have parameters that are not frozen."""
+        return any(p.requires_grad for name in self.auxiliary for p in self.encoders[name].parameters())
+
+    def freeze_encoders(self, names: Sequence[str]) -> None:
+        """Fix these encoders where they are, the teacher's copies of them too: no gradients, evaluation mode."""
+        self._freeze([self.encoders[name] for name in names])
+        if self.separate_teacher:
+            self._freeze([self.teacher_encoders[name] for name in names])
 
     def freeze_auxiliary_encoders(self) -> None:
-        """Fix the auxiliary encoders where they are: no gradients, evaluation mode. The projection stays trainable."""
-        self._freeze([self.encoders[name] for name in self.auxiliary])
-        if self.separate_teacher:
-            self._freeze([self.teacher_encoders[name] for name in self.auxiliary])
+        """`freeze_encoders` of all auxiliary modalities. The projection on top of them stays trainable."""
+        self.freeze_encoders(self.auxiliary)
 
     def start_teacher_from_encoders(self) -> None:
         """Copy the shared auxiliary encoders' weights to a separate teacher's (after their pre-training)."""

@@ -14,10 +14,11 @@ from crossdistill import data
 from crossdistill.data import MultimodalDataset
 from crossdistill.data.readers import check_settings
 from crossdistill.data.reading import read
-from crossdistill.encoders import MLP, RNN, Conv, Features, Standardized
+from crossdistill.encoders import Standardized
 from crossdistill.encoders.standardize import centred_like
 from crossdistill.methods import METHODS, Method
 from crossdistill.models import CrossModalModel
+from crossdistill.recipes.encoders import RAW_MEDIA, make_encoder, require_input
 from crossdistill.recipes.recipe import DataSettings, EncoderSettings, ModelSettings, Recipe
 from crossdistill.types import InputError, Padded, TrainingSamples
 
@@ -42,7 +43,10 @@ def check(recipe: Recipe) -> None:
     }
     for name, encoder in encoders.items():
         sizes = {"width": encoder.width, "layers": encoder.layers, "hidden": encoder.hidden, "steps": encoder.steps}
+        sizes |= {"channels": encoder.channels, "blocks": min(encoder.blocks, default=0)}
         above_zero |= {f"model.encoders.{name}.{key}": size for key, size in sizes.items()}
+        if len(encoder.blocks) != 4:
+            raise InputError(f"model.encoders.{name}.blocks: expected 4 numbers, found {len(encoder.blocks)}")
     for key, value in above_zero.items():
         if not value > 0:
             raise InputError(f"{key}: expected above 0, found {value}")
@@ -99,10 +103,10 @@ def split_dataset(dataset: MultimodalDataset, settings: DataSettings, seed: int)
                 raise InputError(
                     f"{dataset.name}: sample '{dataset.ids[lacking[0]]}' lacks the target modality '{name}'"
                 )
-    if not settings.in_memory:
-        return dataset
-    # of the splits in use alone: tuning must not read the test samples
-    return data.in_memory(dataset, np.concatenate([dataset.rows("train"), dataset.rows(settings.evaluate_on)]))
+    if settings.in_memory:  # of the splits in use alone: tuning must not read the test samples
+        rows = np.concatenate([dataset.rows("train"), dataset.rows(settings.evaluate_on)])
+        dataset = data.in_memory(dataset, rows)
+    return data.with_control(dataset, settings.control, settings.target, settings.auxiliary, seed)
 
 
 def build_dataset(settings: DataSettings, seed: int = 0) -> MultimodalDataset:
@@ -110,18 +114,23 @@ def build_dataset(settings: DataSettings, seed: int = 0) -> MultimodalDataset:
     return split_dataset(load_dataset(settings), settings, seed)
 
 
-def build_model(recipe: Recipe, dataset: MultimodalDataset) -> CrossModalModel:
-    """The model for this data; its inputs are standardised by the training samples' statistics."""
+def build_model(recipe: Recipe, dataset: MultimodalDataset, read_weights: bool = True) -> CrossModalModel:
+    """The model for this data; inputs other than raw media are standardised by the training samples' statistics.
+
+    read_weights: start encoders from the recipe's `weights`; false where a finished run's weights replace them anyway.
+    """
     settings, names = recipe.model, (*recipe.data.target, *recipe.data.auxiliary)
     if unknown := set(settings.encoders) - set(dataset.columns):
         raise InputError(f"model.encoders: no modality {', '.join(sorted(unknown))}; there are {', '.join(names)}")
-    encoders = {name: build_encoder(name, settings, dataset) for name in names}
+    encoders = {name: build_encoder(name, settings, dataset, read_weights) for name in names}
     separate = settings.separate_teacher or has_fixed_teacher(recipe)
     target, auxiliary, classes = recipe.data.target, recipe.data.auxiliary, len(dataset.classes)
     try:
-        return CrossModalModel(encoders, target, auxiliary, settings.width, classes, settings.dropout, separate)
+        model = CrossModalModel(encoders, target, auxiliary, settings.width, classes, settings.dropout, separate)
     except ValueError as error:
         raise InputError(f"data.target, data.auxiliary: {error}") from error
+    model.freeze_encoders([name for name in names if name in settings.encoders and settings.encoders[name].frozen])
+    return model
 
 
 def has_fixed_teacher(recipe: Recipe) -> bool:
@@ -131,30 +140,18 @@ def has_fixed_teacher(recipe: Recipe) -> bool:
     return chosen == "fixed" and {"target", "full"} <= set(method.views)
 
 
-def build_encoder(name: str, settings: ModelSettings, dataset: MultimodalDataset) -> nn.Module:
+def build_encoder(name: str, settings: ModelSettings, dataset: MultimodalDataset, read_weights: bool) -> nn.Module:
     shape = dataset.shapes[name]
     chosen = settings.encoders.get(name, EncoderSettings("auto", width=settings.width))
     kind = chosen.kind if chosen.kind != "auto" else ("mlp" if len(shape) == 1 else "conv")
-    if kind == "features" and len(shape) != 1:
-        raise InputError(f"model.encoders.{name}: features needs vectors, found samples of shape {shape}")
-    if kind in ("conv", "rnn") and len(shape) != 2:
-        raise InputError(
-            f"model.encoders.{name}: {kind} needs sequences (time, features), found samples of shape {shape}"
-        )
-    if chosen.center and len(shape) != 2:
-        raise InputError(f"model.encoders.{name}: center needs sequences (time, features), found shape {shape}")
+    if kind == "cnn14" and shape == (chosen.width,):  # its own output, computed before: no 16 ms of sound
+        kind, chosen = "features", EncoderSettings("features")
+    require_input(name, kind, shape, chosen)
+    encoder = make_encoder(name, kind, shape, chosen, read_weights)
+    if kind in RAW_MEDIA:
+        return encoder
     mean, std = feature_statistics(dataset, name, chosen.center)
-    return Standardized(make_encoder(kind, shape, chosen), mean, std, chosen.center)
-
-
-def make_encoder(kind: str, shape: tuple[int, ...], settings: EncoderSettings) -> nn.Module:
-    width, layers, hidden, dropout = settings.width, settings.layers, settings.hidden, settings.dropout
-    if kind == "features":
-        return Features(shape[0])
-    if kind == "mlp":
-        in_features = settings.steps * shape[1] if shape[0] == -1 else int(np.prod(shape))
-        return MLP(in_features, width, layers, hidden, dropout, settings.steps)
-    return (Conv if kind == "conv" else RNN)(shape[-1], width, layers, hidden, dropout)
+    return Standardized(encoder, mean, std, chosen.center)
 
 
 def feature_statistics(dataset: MultimodalDataset, name: str, center: bool, chunk: int = 512) -> tuple[Tensor, Tensor]:

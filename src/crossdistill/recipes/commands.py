@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -14,10 +13,14 @@ from rich.table import Table
 
 from crossdistill import data
 from crossdistill.recipes import folder as layout
+from crossdistill.recipes.build import load_dataset
 from crossdistill.recipes.bundled import emoji
+from crossdistill.recipes.compare import configurations, plan
+from crossdistill.recipes.jobs import Listener, run_all
 from crossdistill.recipes.measure import NAMES, results
 from crossdistill.recipes.pictures import retrieval_examples
 from crossdistill.recipes.recipe import Recipe
+from crossdistill.recipes.results import write_table
 from crossdistill.recipes.run import load_trained, run, total_epochs
 from crossdistill.recipes.tune import tune as find
 from crossdistill.reports import headline_table, load_runs, write_report
@@ -37,22 +40,84 @@ def train(recipe: Recipe, out: Path | None, resume: bool) -> None:
     console().print(f"Run: {folder}", soft_wrap=True)
 
 
-def demo(seeds: int, out: Path) -> None:
+def demo(seeds: int, jobs: int, out: Path) -> None:
     """Baseline, teacher and AMID on the emoji set, each with the same seeds; finished runs of the folder are kept."""
-    if seeds < 1:
-        raise InputError(f"--seeds: expected at least 1, found {seeds}")
-    recipes = [replace(emoji(), method=method, seed=seed) for seed in range(seeds) for method in DEMO_METHODS]
-    folders = []
+    compare(configurations(emoji(), DEMO_METHODS, False, False, ()), seeds, False, jobs, out)
+
+
+def compare(found: Sequence[Recipe], seeds: int, folds: bool, jobs: int, out: Path) -> None:
+    """Run what is not finished yet, with a bar for the whole and one for each run; then the table and the report.
+
+    Raises InputError at the end, after all else is done and written, when some of the runs failed.
+    """
+    if jobs < 1:
+        raise InputError(f"--jobs: expected at least 1, found {jobs}")
+    recipes = {out / name: recipe for name, recipe in plan(found, seeds, folds_of(found) if folds else ()).items()}
+    unfinished = {folder: recipe for folder, recipe in recipes.items() if not finished(recipe, folder)}
     with progress_bar() as progress:
-        task = progress.add_task("demo", total=sum(total_epochs(recipe) for recipe in recipes), note="")
-        for recipe in recipes:
-            progress.update(task, description=f"{recipe.method} seed {recipe.seed}")
-            folder = out / f"{recipe.method}-seed{recipe.seed}"
-            if layout.is_finished(folder):
-                progress.advance(task, total_epochs(recipe))
-            run(recipe, folder, resume=True, observe=lambda record: advance(progress, task, record))
-            folders.append(folder)
-    write(folders, out / "report.html")
+        bars = Bars(progress, recipes, unfinished, out)
+        failures = run_all(unfinished, jobs, Listener(bars.started, bars.epoch, bars.ended))
+    write_table(recipes.items(), out / "results.parquet")
+    done = [folder for folder in recipes if layout.is_finished(folder)]
+    if done:
+        write(done, out / "report.html")
+        console().print(f"Table of runs: {out / 'results.parquet'}", soft_wrap=True)
+    if failures:
+        first, problem = next(iter(failures.items()))
+        others = f"; {len(failures) - 1} others failed too" if len(failures) > 1 else ""
+        raise InputError(f"{first}: {problem}{others}. The same command tries them again")
+
+
+def finished(recipe: Recipe, folder: Path) -> bool:
+    """Raises InputError when the folder holds another recipe's run."""
+    if not (folder / layout.RECIPE).is_file():
+        return False
+    layout.claim(recipe, folder, resume=True)
+    return layout.is_finished(folder)
+
+
+def folds_of(found: Sequence[Recipe]) -> list[int]:
+    """The folds of the recipes' data, which they share."""
+    dataset = load_dataset(found[0].data)
+    folds = sorted({int(fold) for fold in dataset.folds if fold >= 0})
+    if not folds:
+        raise InputError(f"--folds: {dataset.name} has no folds")
+    return folds
+
+
+class Bars:
+    """The progress of a comparison: one bar for all epochs of all runs, and one for each run that is on."""
+
+    def __init__(
+        self, progress: Progress, recipes: Mapping[Path, Recipe], unfinished: Mapping[Path, Recipe], out: Path
+    ) -> None:
+        self.progress, self.recipes, self.out = progress, recipes, out
+        self.tasks: dict[Path, TaskID] = {}
+        epochs = {folder: total_epochs(recipe) for folder, recipe in recipes.items()}
+        kept = sum(epochs.values()) - sum(epochs[folder] for folder in unfinished)
+        self.whole = progress.add_task(f"{len(recipes)} runs", total=sum(epochs.values()), completed=kept, note="")
+        self.epochs, self.left = epochs, len(unfinished)
+
+    def started(self, folder: Path) -> None:
+        recipe = self.recipes[folder]
+        name = f"{recipe.label or recipe.method} seed {recipe.seed}"
+        self.tasks[folder] = self.progress.add_task(name, total=self.epochs[folder], note="")
+
+    def epoch(self, folder: Path, record: Record) -> None:
+        advance(self.progress, self.tasks[folder], record)
+        self.progress.advance(self.whole)
+
+    def ended(self, folder: Path, problem: str | None) -> None:
+        task = self.tasks.pop(folder)
+        self.left -= 1
+        if problem:
+            console().print(f"{folder}: {problem}", soft_wrap=True)
+        else:  # the epochs that it had done before this comparison was started again
+            done = next(found.completed for found in self.progress.tasks if found.id == task)
+            self.progress.advance(self.whole, self.epochs[folder] - done)
+        self.progress.remove_task(task)
+        self.progress.update(self.whole, note=f"{self.left} to go")
+        write_table(self.recipes.items(), self.out / "results.parquet")
 
 
 def tune(recipe: Recipe, methods: Sequence[str], trials: int, seeds: int, folder: Path, storage: str) -> None:

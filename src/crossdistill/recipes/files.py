@@ -30,6 +30,14 @@ def has_options(method: type[Method]) -> bool:
     return "__init__" in vars(method)
 
 
+def options_of(method: type[Method]) -> dict[str, Any]:
+    """The options of a method's constructor and their defaults."""
+    if not has_options(method):
+        return {}
+    parameters = list(inspect.signature(method).parameters.values())[1:]  # all but the model
+    return {parameter.name: parameter.default for parameter in parameters}
+
+
 def load_recipe(source: str) -> Recipe:
     """A bundled recipe by its name, or a YAML file by its path. Raises InputError when it is neither or not valid."""
     if source in RECIPES:
@@ -101,8 +109,7 @@ def to_yaml(recipe: Recipe) -> str:
     fields.pop("options")
     method = METHODS[recipe.method]
     if has_options(method):
-        parameters = list(inspect.signature(method).parameters.values())[1:]  # all but the model
-        fields[recipe.method] = {p.name: p.default for p in parameters} | dict(recipe.options.get(recipe.method, {}))
+        fields[recipe.method] = options_of(method) | dict(recipe.options.get(recipe.method, {}))
     return yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import platform
 import resource
 import sys
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -130,8 +132,16 @@ def results(
     }
 
 
+def reset_peak_memory(device: torch.device) -> None:
+    """So that each run of a process measures its own peak, where the system can forget the earlier one."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    with contextlib.suppress(OSError):  # Linux: see proc_pid_clear_refs(5)
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak_memory_mb(device: torch.device) -> float:
-    """Of the GPU, or the largest this process has been."""
+    """Of the GPU, or the largest this process has been since `reset_peak_memory`."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     unit = 1 if sys.platform == "darwin" else 1024

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,7 +32,7 @@ from crossdistill.recipes.build import (
     split_dataset,
 )
 from crossdistill.recipes.folder import RunLog
-from crossdistill.recipes.measure import all_outputs, epoch_measures, results
+from crossdistill.recipes.measure import all_outputs, epoch_measures, reset_peak_memory, results
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.training import Checkpoint, Record, Stage, fit
 from crossdistill.training.distributed import gather_notes
@@ -61,6 +64,7 @@ def run(
     )
     fabric.launch()
     folder = Path(folder)
+    reset_peak_memory(fabric.device)
     with deterministic(recipe.seed, recipe.machine.threads):
         if dataset is None:
             dataset = load_dataset(recipe.data)
@@ -98,7 +102,7 @@ def load_trained(folder: Path) -> tuple[Recipe, MultimodalDataset, Method]:
     layout.read_results(folder)
     recipe = layout.read_recipe(folder)
     dataset = build_dataset(recipe.data, recipe.seed)
-    method = build_method(recipe, build_model(recipe, dataset), dataset)
+    method = build_method(recipe, build_model(recipe, dataset, read_weights=False), dataset)
     try:
         method.model.load_state_dict(load_file(folder / layout.MODEL))
     except (OSError, RuntimeError, SafetensorError) as error:
@@ -127,7 +131,7 @@ def require_trained_encoders(recipe: Recipe, method: Method) -> None:
     if frozen and recipe.auxiliary_epochs == 0 and method.model.has_auxiliary_encoder_parameters():
         raise InputError(
             "auxiliary_epochs: 0 would freeze auxiliary encoders that nothing has trained; "
-            "give them epochs, or set model.auxiliary_encoders to trained"
+            "give them epochs, set frozen where one has weights, or set model.auxiliary_encoders to trained"
         )
 
 
@@ -215,3 +219,11 @@ def deterministic(seed: int, threads: int) -> Iterator[None]:
         finally:
             torch.set_num_threads(threads_before)
             torch.use_deterministic_algorithms(before, warn_only=warn_only)
+
+
+def quiet_libraries() -> None:
+    """Launch notices of the engine are not this program's output. After its import, which sets its level."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")
+    warnings.filterwarnings("ignore", message=".*all_gather is deprecated.*")

@@ -154,7 +154,7 @@ def _class_plate(runs: Sequence[Run], method: str) -> Plate | None:
 
 def _confusion_plate(runs: Sequence[Run], method: str) -> Plate | None:
     counts = sum(
-        (run.scores["student"].confusion for run in runs if run.method == method and "student" in run.scores),
+        (run.scores["student"].confusion for run in runs if run.label == method and "student" in run.scores),
         start=np.zeros((len(runs[0].classes),) * 2),
     )
     if not counts.sum() > 0:
@@ -166,7 +166,7 @@ def _confusion_plate(runs: Sequence[Run], method: str) -> Plate | None:
 
 def _per_class(runs: Sequence[Run], method: str) -> npt.NDArray[np.float64]:
     """(C,) mean over the method's runs; NaN where a class (or the method's student) is missing in any."""
-    students = [run.scores["student"].per_class for run in runs if run.method == method and "student" in run.scores]
+    students = [run.scores["student"].per_class for run in runs if run.label == method and "student" in run.scores]
     return np.mean(students, axis=0) if students else np.full(len(runs[0].classes), math.nan)
 
 

@@ -51,6 +51,7 @@ class Run:
     folder: Path
     name: str
     method: str
+    label: str
     seed: int
     fold: int
     split: str
@@ -85,10 +86,10 @@ def load_runs(paths: Sequence[Path]) -> list[Run]:
 
 
 def methods_of(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """Method -> its runs; methods in the order of their first run."""
+    """Label of a configuration (the method's name unless it has another) -> its runs, in order of first run."""
     found: dict[str, list[Run]] = {}
     for run in runs:
-        found.setdefault(run.method, []).append(run)
+        found.setdefault(run.label, []).append(run)
     return found
 
 
@@ -106,6 +107,7 @@ def _load(folder: Path) -> Run:
         folder=folder,
         name=results.get("name", str),
         method=method,
+        label=results.get("label", str) if "label" in results.values else method,
         seed=results.get("seed", int),
         fold=_fold(folder / RECIPE, recipe),
         split=results.get("split", str),
@@ -217,8 +219,8 @@ def _check_comparable(runs: Sequence[Run]) -> None:
             raise InputError(
                 f"{run.folder} and {first.folder}: evaluated on different {what}; write one report for each"
             )
-    [(key, count)] = Counter((run.method, *run.replicate) for run in runs).most_common(1)
+    [(key, count)] = Counter((run.label, *run.replicate) for run in runs).most_common(1)
     if count > 1:
-        method, fold, seed = key
-        same = ", ".join(str(run.folder) for run in runs if (run.method, *run.replicate) == key)
-        raise InputError(f"{same}: all are method {method}, seed {seed}, fold {fold}; give one of them")
+        label, fold, seed = key
+        same = ", ".join(str(run.folder) for run in runs if (run.label, *run.replicate) == key)
+        raise InputError(f"{same}: all are {label}, seed {seed}, fold {fold}; give one of them")

@@ -22,13 +22,13 @@ from crossdistill.reports.tables import (
 def main_method(runs: Sequence[Run]) -> str:
     """The last method that has a student and is not the baseline; else the baseline, else the last method."""
     methods = list(methods_of(runs))
-    students = [method for method in methods if any("student" in r.scores for r in runs if r.method == method)]
+    students = [method for method in methods if any("student" in r.scores for r in runs if r.label == method)]
     return ([m for m in students if m != "baseline"] or students or methods)[-1]
 
 
 def title(runs: Sequence[Run]) -> str:
     run = methods_of(runs)[main_method(runs)][0]
-    if run.auxiliary and run.target and run.method != "baseline" and "student" in run.scores:
+    if run.auxiliary and run.target and run.label != "baseline" and "student" in run.scores:
         return f"Distilling {listed(run.auxiliary)} into {listed(run.target)}"
     return f"{run.name}: {main_method(runs)}"
 
@@ -65,7 +65,7 @@ def counted(count: int, noun: str, plural: str = "") -> str:
 
 
 def _setting(runs: Sequence[Run], method: str) -> str:
-    run = next(run for run in runs if run.method == method)
+    run = next(run for run in runs if run.label == method)
     sizes = sorted({size for run in runs if (size := run.samples.get(run.split, run.samples.get("test")))})
     samples = f"{sizes[0]:,} to {sizes[-1]:,} samples" if len(sizes) > 1 else "".join(f"{s:,} samples" for s in sizes)
     split = ", ".join(part for part in (samples, counted(len(run.classes), "class", "classes")) if part)
