@@ -1,0 +1,162 @@
+"""Park et al. 2019: relative distances of pairs, angles of triplets."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.testing import assert_close
+
+from crossdistill.losses import angle_relation_loss, distance_relation_loss
+
+from .equations import Row, Rows
+from .examples import normal, properties, rows, value_and_gradients
+
+
+def huber(x: float, y: float) -> float:
+    """l_δ, δ = 1: ½ (x − y)² for |x − y| ≤ 1, else |x − y| − ½."""
+    return 0.5 * (x - y) ** 2 if abs(x - y) <= 1 else abs(x - y) - 0.5
+
+
+def relative_distance(x: Rows, i: int, j: int) -> float:
+    """ψ_D(t_i, t_j) = ||t_i − t_j|| / μ, with μ the mean over X², the pairs of different samples."""
+    pairs = list(itertools.permutations(range(len(x)), 2))
+    mean = sum(math.dist(x[a], x[b]) for a, b in pairs) / len(pairs)
+    return math.dist(x[i], x[j]) / mean if mean else 0.0
+
+
+def direction(x: Rows, i: int, j: int) -> Row:
+    """e^ij = (t_i − t_j) / ||t_i − t_j||; none between identical samples."""
+    length = math.dist(x[i], x[j])
+    return [(a - b) / length if length else 0.0 for a, b in zip(x[i], x[j], strict=True)]
+
+
+def angle(x: Rows, i: int, j: int, k: int) -> float:
+    """ψ_A(t_i, t_j, t_k) = cos ∠ t_i t_j t_k = <e^ij, e^kj>."""
+    return sum(a * b for a, b in zip(direction(x, i, j), direction(x, k, j), strict=True))
+
+
+def relation_loss(size: int, potential: Callable[..., float], student: Rows, teacher: Rows, reduction: str) -> float:
+    """L_RKD = Σ_{X^N} l(ψ(t_1, ..., t_N), ψ(s_1, ..., s_N)), over tuples of different samples."""
+    tuples = list(itertools.permutations(range(len(student)), size))
+    total = sum(huber(potential(teacher, *where), potential(student, *where)) for where in tuples)
+    return total / max(len(tuples), 1) if reduction == "mean" else total
+
+
+SLOW: dict[str, tuple[Callable[..., Tensor], int, Callable[..., float]]] = {
+    "distance": (distance_relation_loss, 2, relative_distance),
+    "angle": (angle_relation_loss, 3, angle),
+}
+every_loss = pytest.mark.parametrize("name", SLOW)
+
+
+def assert_is_the_slow_loss(name: str, student: Tensor, teacher: Tensor, rel: float, absolute: float) -> None:
+    loss, size, potential = SLOW[name]
+    for reduction in ("sum", "mean"):
+        expected = relation_loss(size, potential, student.tolist(), teacher.tolist(), reduction)
+        assert loss(student, teacher, reduction).item() == pytest.approx(expected, rel=rel, abs=absolute)
+
+
+@every_loss
+@properties
+@given(data=st.data(), batch=st.integers(2, 5), width=st.integers(1, 4))
+def test_is_the_printed_equation(name: str, data: st.DataObject, batch: int, width: int) -> None:
+    student, teacher = (data.draw(rows(batch, width)) for _ in range(2))
+    assert_is_the_slow_loss(name, student, teacher, 1e-10, 1e-12)
+
+
+@every_loss
+def test_by_hand(name: str) -> None:
+    """Three points in a line, 0 1 3, against the corners of a right triangle with legs 1 and 1."""
+    line = torch.tensor([[0.0, 0.0], [1.0, 0.0], [3.0, 0.0]]).double()
+    corner = torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]).double()
+    if name == "distance":  # means 2 and (2 + √2) / 3
+        mean = (2 + math.sqrt(2)) / 3
+        differences = [1 / 2 - 1 / mean, 3 / 2 - math.sqrt(2) / mean, 2 / 2 - 1 / mean]
+    else:  # at the ends of the line cos 0° = 1, in its middle cos 180°; at the corner cos 90°, elsewhere cos 45°
+        differences = [1 - math.sqrt(0.5), -1 - 0.0, 1 - math.sqrt(0.5)]
+    expected = sum(0.5 * d**2 for d in differences) / 3
+    assert SLOW[name][0](line, corner).item() == pytest.approx(expected, rel=1e-12)
+
+
+@every_loss
+@properties
+@given(st.integers(0, 1000), st.sampled_from([1e-20, 1e-3, 1e3, 1e20]))
+def test_relations_do_not_see_scale_position_or_orientation(name: str, seed: int, scale: float) -> None:
+    student, teacher = normal(5, 4, seed=seed), normal(5, 4, seed=seed + 1)
+    rotation, _ = torch.linalg.qr(normal(4, 4, seed=seed + 2))
+    loss = SLOW[name][0]
+    expected = loss(student, teacher)
+    assert_close(loss(student @ rotation + 3.0, teacher), expected, rtol=1e-9, atol=1e-12)
+    assert_close(loss(student, scale * teacher), expected, rtol=1e-9, atol=1e-12)
+    assert loss(student, scale * student @ rotation).item() == pytest.approx(0, abs=1e-12)
+
+
+ORDINARY = normal(6, 4, seed=7, dtype=torch.float32)
+EXTREMES = {
+    "identical rows": ORDINARY[:1].expand(6, 4),
+    "all zero": torch.zeros(6, 4),
+    "two identical rows": ORDINARY[[0, 1, 1, 2, 3, 3]],
+    "batch of 2": ORDINARY[:2],
+    "batch of 2, identical": ORDINARY[:1].expand(2, 4),
+    "batch of 1": ORDINARY[:1],
+    "huge": 1e30 * ORDINARY,
+    "tiny": 1e-30 * ORDINARY,
+    "one far away": ORDINARY + torch.tensor([[1e4], [0], [0], [0], [0], [0]]),
+    "width 1": ORDINARY[:, :1],
+}
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@pytest.mark.parametrize("extreme", EXTREMES)
+@every_loss
+def test_extremes(name: str, extreme: str, reduction: str) -> None:
+    """Either side may be degenerate, or both; the values are the slow loop's."""
+    broken, loss = EXTREMES[extreme], SLOW[name][0]
+    fine = normal(len(broken), broken.shape[1], seed=8, dtype=torch.float32)
+    for student, teacher in ((broken, fine), (fine, broken), (broken, broken), (broken, broken.flip(0))):
+        value, gradients = value_and_gradients(lambda s, t: loss(s, t, reduction), student, teacher)
+        assert value.isfinite()
+        assert all(gradient.isfinite().all() for gradient in gradients)
+        if len(broken) > 1:
+            assert_is_the_slow_loss(name, student, teacher, 1e-4, 1e-5)
+
+
+@every_loss
+def test_identical_rows_get_no_gradient(name: str) -> None:
+    """Where all of the student's samples coincide there is no direction to move in."""
+    same = normal(1, 4, seed=1).repeat(5, 1)
+    _, (gradient, _) = value_and_gradients(SLOW[name][0], same, normal(5, 4, seed=2))
+    assert (gradient == 0).all()
+
+
+@every_loss
+def test_gradients_where_some_rows_coincide_on_the_other_side(name: str) -> None:
+    teacher = normal(5, 4, seed=2)[[0, 1, 1, 2, 3]]
+    student = normal(5, 4, seed=3).requires_grad_()
+    assert torch.autograd.gradcheck(lambda s: SLOW[name][0](s, teacher), [student])
+
+
+@every_loss
+def test_descent_reaches_the_other_s_relations(name: str) -> None:
+    student, teacher, loss = normal(6, 3, seed=1), normal(6, 3, seed=2), SLOW[name][0]
+    start = loss(student, teacher)
+    for _ in range(1000):
+        student = student - 2 * value_and_gradients(loss, student, teacher)[1][0]
+    assert loss(student, teacher) < 0.01 * start
+
+
+@every_loss
+def test_mistakes_are_refused(name: str) -> None:
+    loss = SLOW[name][0]
+    for other in (torch.ones(4, 1), torch.ones(1, 3), torch.ones(4, 3, 1), torch.ones(4, 3).long()):
+        with pytest.raises(ValueError, match=r"student and teacher|floating-point"):
+            loss(torch.ones(4, 3), other)
+    with pytest.raises(ValueError, match="expected reduction 'sum' or 'mean', got 'none'"):
+        loss(torch.ones(4, 3), torch.ones(4, 3), "none")
