@@ -22,7 +22,7 @@ WIDTH, CLASSES = 16, 7
 def recipe(method: str, **changes: object) -> Recipe:
     """Seconds on one core; with warm-up, pre-training and every player's turn in four epochs."""
     encoder = EncoderSettings("conv", width=WIDTH, layers=2, hidden=8)
-    options = {name: {"warmup_epochs": 1} for name, kind in METHODS.items() if has_warmup(kind)}
+    options = {name: one_epoch_each(kind) for name, kind in METHODS.items()}
     base = Recipe(
         name="small",
         method=method,
@@ -40,8 +40,9 @@ def recipe(method: str, **changes: object) -> Recipe:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-def has_warmup(kind: type[Method]) -> bool:
-    return "warmup_epochs" in inspect.signature(kind).parameters
+def one_epoch_each(kind: type[Method]) -> dict[str, int]:
+    """A single epoch for warm-up and for each first stage that a method has, so that four epochs see every stage."""
+    return {option: 1 for option in inspect.signature(kind).parameters if option.endswith("_epochs")}
 
 
 def build(method: str, width: int = WIDTH, classes: int = CLASSES, seed: int = 0) -> Method:
