@@ -24,7 +24,7 @@ WIDTH, CLASSES = 16, 7
 def recipe(method: str, **changes: object) -> Recipe:
     """Seconds on one core; with warm-up, pre-training and every player's turn in four epochs."""
     encoder = EncoderSettings("conv", width=WIDTH, layers=2, hidden=8)
-    options = {name: {"warmup_epochs": 1} for name, kind in METHODS.items() if has_warmup(kind)}
+    options = {name: one_epoch_each(kind) for name, kind in METHODS.items()}
     base = Recipe(
         name="small",
         method=method,
@@ -59,8 +59,9 @@ def without(dataset: MultimodalDataset, modality: str, lacks: np.ndarray) -> Mul
     return replace(dataset, columns={**dataset.columns, modality: column})
 
 
-def has_warmup(kind: type[Method]) -> bool:
-    return "warmup_epochs" in inspect.signature(kind).parameters
+def one_epoch_each(kind: type[Method]) -> dict[str, int]:
+    """A single epoch for warm-up and for each first stage that a method has, so that four epochs see every stage."""
+    return {option: 1 for option in inspect.signature(kind).parameters if option.endswith("_epochs")}
 
 
 def build(method: str, width: int = WIDTH, classes: int = CLASSES, seed: int = 0) -> Method:

@@ -105,6 +105,18 @@ def _all_losses() -> dict[str, tuple[Loss, tuple[Tensor, ...]]]:
         name: (fast, pair) for name, (fast, _) in representation_losses(LABELS, 0.5).items()
     }
     cases["jsd"] = (losses.jensen_shannon_divergence, pair)
+    cases["soft_labels"] = (partial(losses.soft_label_divergence, temperature=3.0), pair)
+    cases |= {f"hint_{name}": (partial(losses.hint_loss, reduction=name), pair) for name in ("sum", "mean")}
+    for name in ("sum", "mean"):
+        cases[f"distance_{name}"] = (partial(losses.distance_relation_loss, reduction=name), pair)
+        cases[f"angle_{name}"] = (partial(losses.angle_relation_loss, reduction=name), pair)
+    selected = torch.tensor([True, True, False, True, False, True])
+    for name in ("removed", "zeroed"):
+        given = {"labels": LABELS, "selected": selected, "target_class": name}
+        cases[f"non_target_{name}"] = (partial(losses.non_target_divergence, **given), pair)
+    cases["balance"] = (losses.load_balance_loss, pair[:1])
+    routed = partial(losses.routed_divergence, routing_logits=normal(6, 3, seed=9), top=2, temperature=3.0)
+    cases["routed"] = (routed, (pair[0], normal(6, 3, 5, seed=10)))
     for name, partners in {"": None, "_expected": 2.5}.items():
         given = {"weights": weights, "expected_partners": partners}
         cases["student" + name] = (partial(losses.student_adversarial_loss, **given), (logits[0], logits[2]))

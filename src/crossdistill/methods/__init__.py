@@ -3,15 +3,40 @@
 from crossdistill.methods.adaptive_weights import AdaptiveWeights
 from crossdistill.methods.amid import AMID
 from crossdistill.methods.base import EpochMeans, Method
+from crossdistill.methods.c2kd import C2KD
+from crossdistill.methods.fitnets import FitNets
+from crossdistill.methods.kd import KD
 from crossdistill.methods.mi import MI
+from crossdistill.methods.mst import MST
+from crossdistill.methods.rkd import RKD
 from crossdistill.methods.single import Auxiliary, Baseline, Teacher
 
 METHODS: dict[str, type[Method]] = {
     "baseline": Baseline,
     "teacher": Teacher,
     "auxiliary": Auxiliary,
+    "kd": KD,
+    "fitnets": FitNets,
+    "rkd": RKD,
     "mi": MI,
     "amid": AMID,
+    "c2kd": C2KD,
+    "mst": MST,
 }
 
-__all__ = ["AMID", "METHODS", "MI", "AdaptiveWeights", "Auxiliary", "Baseline", "EpochMeans", "Method", "Teacher"]
+__all__ = [
+    "AMID",
+    "C2KD",
+    "KD",
+    "METHODS",
+    "MI",
+    "MST",
+    "RKD",
+    "AdaptiveWeights",
+    "Auxiliary",
+    "Baseline",
+    "EpochMeans",
+    "FitNets",
+    "Method",
+    "Teacher",
+]

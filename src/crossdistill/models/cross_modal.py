@@ -83,6 +83,12 @@ class CrossModalModel(nn.Module):
         auxiliary = self.auxiliary if {"auxiliary", "full"} & set(views) else ()
         return target + auxiliary
 
+    def classifier_of(self, view: View) -> nn.Module:
+        """The linear layer that makes the view's logits of its representation."""
+        if view == "auxiliary":
+            return self.auxiliary_classifier
+        return self.teacher_classifier if view == "full" and self.separate_teacher else self.classifier
+
     def modules_of(self, *views: View) -> nn.ModuleList:
         """The modules that the given views run through, each once."""
         modules: list[nn.Module] = [self.encoders[name] for name in self._encoded(views)]
@@ -146,19 +152,18 @@ class CrossModalModel(nn.Module):
 
     def _target(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         representation = self.target_projection([features[name] for name in self.target])
-        return representation, self.classifier(self.dropout(representation))
+        return representation, self.classifier_of("target")(self.dropout(representation))
 
     def _auxiliary(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         representation = self.auxiliary_projection([features[name] for name in self.auxiliary])
-        return representation, self.auxiliary_classifier(self.dropout(representation))
+        return representation, self.classifier_of("auxiliary")(self.dropout(representation))
 
     def _full(self, features: Mapping[str, Tensor], modalities: Modalities, present: Present) -> tuple[Tensor, Tensor]:
         names = self.target + self.auxiliary
         if self.separate_teacher:
             features = {name: encode_present(self.teacher_encoders, name, modalities, present) for name in names}
         representation = self.fusion([features[name] for name in names])
-        classifier = self.teacher_classifier if self.separate_teacher else self.classifier
-        return representation, classifier(self.dropout(representation))
+        return representation, self.classifier_of("full")(self.dropout(representation))
 
 
 def _check_modalities(target: tuple[str, ...], auxiliary: tuple[str, ...], encoded: set[str]) -> None:

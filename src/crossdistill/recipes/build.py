@@ -123,7 +123,7 @@ def build_model(recipe: Recipe, dataset: MultimodalDataset, read_weights: bool =
     if unknown := set(settings.encoders) - set(dataset.columns):
         raise InputError(f"model.encoders: no modality {', '.join(sorted(unknown))}; there are {', '.join(names)}")
     encoders = {name: build_encoder(name, settings, dataset, read_weights) for name in names}
-    separate = settings.separate_teacher or has_fixed_teacher(recipe)
+    separate = settings.separate_teacher or METHODS[recipe.method].separate_teacher or has_fixed_teacher(recipe)
     target, auxiliary, classes = recipe.data.target, recipe.data.auxiliary, len(dataset.classes)
     try:
         model = CrossModalModel(encoders, target, auxiliary, settings.width, classes, settings.dropout, separate)

@@ -101,7 +101,8 @@ class ModelSettings:
         auxiliary_encoders: frozen after `auxiliary_epochs` of pre-training, the paper's, or trained with the rest
         teacher: online, trained with the student; fixed, trained before it on encoders of its own; or by_method, what
             the method's paper does
-        separate_teacher: encoders and classifier of the teacher's own, instead of shared with the student
+        separate_teacher: encoders and classifier of the teacher's own, instead of shared with the student; methods
+            whose paper has it so do it anyway
     """
 
     width: int = 256
