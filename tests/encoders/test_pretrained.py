@@ -260,8 +260,9 @@ def test_weights_that_lack_a_layer_are_refused(folders: dict[str, str], tmp_path
 
 def test_half_precision_weights_become_float32(folders: dict[str, str], tmp_path: Path) -> None:
     transformers.AutoModel.from_pretrained(folders["bert"]).half().save_pretrained(tmp_path)
-    encoder = Pretrained(str(tmp_path))
-    assert {p.dtype for p in encoder.parameters()} == {torch.float32}
+    for read_weights in (True, False):
+        encoder = Pretrained(str(tmp_path), read_weights=read_weights)
+        assert {p.dtype for p in encoder.parameters()} == {torch.float32}
 
 
 @pytest.mark.parametrize("source", ["nowhere/model", "/nowhere/at/all", "not a name", "nowhere"])
@@ -326,9 +327,12 @@ def test_other_layouts_are_refused(name: str, shape: tuple[int, ...], folders: d
         Pretrained(folders[name])(torch.zeros(shape))
 
 
-def test_more_tokens_than_the_model_knows_places_for_are_refused(folders: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match="expected at most 32 tokens, which is what the model was made for, got 33"):
-        Pretrained(folders["bert"])(torch.ones(1, 33, dtype=torch.int64))
+@pytest.mark.parametrize(("name", "most"), [("bert", 32), ("roberta", 38)])
+def test_more_tokens_than_the_model_knows_places_for_are_refused(name: str, most: int, folders: dict[str, str]) -> None:
+    encoder = Pretrained(folders[name]).eval()
+    assert torch.isfinite(encoder(torch.full((1, most), 5))).all()
+    with pytest.raises(ValueError, match=f"expected at most {most} tokens, which is what the model was made for, got"):
+        encoder(torch.full((1, most + 1), 5))
 
 
 def test_weights_may_be_left_for_later(folders: dict[str, str]) -> None:

@@ -34,7 +34,7 @@ def read_model(source: str, unused: Sequence[str] = (), read_weights: bool = Tru
             if hasattr(config, "layerdrop"):
                 config.layerdrop = 0.0
             if not read_weights:
-                return AutoModel.from_config(config)
+                return AutoModel.from_config(config, dtype=torch.float32)
             model, found = AutoModel.from_pretrained(
                 source, config=config, dtype=torch.float32, output_loading_info=True
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, cast
 
 import torch
@@ -76,7 +77,7 @@ class Pretrained(nn.Module):
         """The model's own output for words, pictures or video, and the words' lengths."""
         if self.kind == "words":
             ids, lengths = as_tokens(x)
-            most = getattr(self.model.config, "max_position_embeddings", ids.shape[1])
+            most = most_tokens(self.model)
             if ids.shape[1] > most:
                 raise ValueError(
                     f"expected at most {most} tokens, which is what the model was made for, got {ids.shape[1]}"
@@ -128,6 +129,12 @@ def as_tokens(x: Modality) -> Padded:
     """Token ids (B, T), int64, and lengths. Raises ValueError on any other shape than (B, T) and (B, T, 1)."""
     values, lengths = as_waveforms(x)
     return Padded(values.long(), lengths.clamp_min(1))
+
+
+def most_tokens(model: Any) -> float:
+    """How many places the model knows; RoBERTa and its kin keep the first ones for padding."""
+    kept = getattr(getattr(model, "embeddings", None), "padding_idx", -1) + 1
+    return getattr(model.config, "max_position_embeddings", math.inf) - kept
 
 
 def kind_of(model: Any, source: str) -> Kind:
