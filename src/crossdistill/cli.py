@@ -73,15 +73,26 @@ def _run(parsed: Namespace) -> int:
     elif parsed.subcommand == "report":
         commands.report(options.runs, options.out)
     elif parsed.subcommand == "prepare":
-        commands.prepare(options.name, options.source, options.out)
+        _prepare(options)
     else:
         commands.demo(options.seeds, options.jobs, options.out)
     return 0
 
 
+def _prepare(options: Namespace) -> None:
+    from crossdistill.recipes import commands
+    from crossdistill.recipes.prepare import CacheSettings
+
+    chosen = options[options.subcommand]
+    if options.subcommand == "manifest":
+        settings = CacheSettings(chosen.cache, chosen.short_side, chosen.rate, chosen.workers)
+        commands.prepare_manifest(chosen.file, settings, chosen.allow_outside, chosen.strict)
+    else:
+        commands.prepare(options.subcommand, chosen.source, chosen.out)
+
+
 def parser_for(arguments: Sequence[str]) -> ArgumentParser:
     """The parser of these arguments; the defaults of `train RECIPE` are that recipe's values."""
-    from crossdistill.data import PREPARERS
     from crossdistill.recipes.bundled import RECIPES
 
     parser = ArgumentParser(
@@ -96,11 +107,12 @@ def parser_for(arguments: Sequence[str]) -> ArgumentParser:
     demo.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder for the runs and the report")
     commands.add_subcommand("demo", demo, help="train three methods on bundled data and write a report")
 
-    prepare = ArgumentParser(exit_on_error=False, description="Turn a data set's release into a manifest and arrays.")
-    prepare.add_argument("name", choices=sorted(PREPARERS), help="the data set")
-    prepare.add_argument("--source", type=Path, required=True, help="folder or file of the release")
-    prepare.add_argument("--out", type=Path, help="folder to write; data/NAME unless given")
-    commands.add_subcommand("prepare", prepare, help="turn a data set's release into a manifest and arrays")
+    prepare = ArgumentParser(
+        exit_on_error=False,
+        description="Turn a data set's release into a manifest and arrays, or check a manifest of your own.",
+    )
+    commands.add_subcommand("prepare", prepare, help="make a manifest of a release, or check one of your own")
+    _add_preparers(prepare)
 
     names = ", ".join(RECIPES)
     commands.add_subcommand("train", _train_parser(arguments, names), help="train one recipe with one method and seed")
@@ -117,6 +129,32 @@ def parser_for(arguments: Sequence[str]) -> ArgumentParser:
     report.add_argument("--out", type=Path, default=Path("report.html"), help="file to write")
     commands.add_subcommand("report", report, help="write an HTML page from runs")
     return parser
+
+
+def _add_preparers(prepare: ArgumentParser) -> None:
+    """A subcommand for each release, and `manifest`; after `prepare` is a subcommand itself, as jsonargparse wants."""
+    from crossdistill.data import PREPARERS
+
+    names = prepare.add_subcommands(title="data sets", metavar="NAME", required=True)
+    for name in sorted(PREPARERS):
+        release = ArgumentParser(exit_on_error=False, description=f"Turn the release of {name} into a manifest.")
+        release.add_argument("--source", type=Path, required=True, help="folder or file of the release")
+        release.add_argument("--out", type=Path, help=f"folder to write; data/{name} unless given")
+        names.add_subcommand(name, release, help=f"from its release, to data/{name}")
+    own = ArgumentParser(
+        exit_on_error=False,
+        description="Check a manifest and every file that it names, say what is in it, and decode its media once.",
+    )
+    own.add_argument("file", type=Path, help="a .csv or .parquet file, or the folder that holds manifest.csv")
+    own.add_argument(
+        "--cache", choices=["none", "jpeg", "raw"], default="none", help="decode each file once, into this"
+    )
+    own.add_argument("--short-side", type=int, default=128, help="of cached frames, in pixels; 0 keeps their size")
+    own.add_argument("--rate", type=int, default=32000, help="of cached sound, samples a second")
+    own.add_argument("--workers", type=int, default=1, help="processes that decode")
+    own.add_argument("--allow-outside", action="store_true", help="files may lie outside the manifest's folder")
+    own.add_argument("--strict", action="store_true", help="a file that ends early is an error, too")
+    names.add_subcommand("manifest", own, help="check one of your own, and decode its media once")
 
 
 def _train_parser(arguments: Sequence[str], names: str) -> ArgumentParser:

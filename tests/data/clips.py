@@ -52,6 +52,8 @@ def write_video(
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt, stream.gop_size, stream.bit_rate = "yuv420p", gop, 600_000
         stream.codec_context.thread_count = 1
+        if codec == "h264":
+            stream.options = {"preset": "superfast"}  # which still reorders frames
         if times:
             stream.codec_context.time_base = Fraction(1, 1000)
         if rotation:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from crossdistill import data
+from crossdistill.data import MultimodalDataset
+from crossdistill.data.labels import SPLITS
 from crossdistill.recipes import folder as layout
 from crossdistill.recipes.build import load_dataset
 from crossdistill.recipes.bundled import emoji
@@ -19,6 +24,7 @@ from crossdistill.recipes.compare import configurations, plan
 from crossdistill.recipes.jobs import Listener, run_all
 from crossdistill.recipes.measure import NAMES, results
 from crossdistill.recipes.pictures import retrieval_examples
+from crossdistill.recipes.prepare import CacheSettings, Count, cache_size, check_manifest, fill_cache
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.results import write_table
 from crossdistill.recipes.run import load_trained, run, total_epochs
@@ -26,6 +32,11 @@ from crossdistill.recipes.tune import tune as find
 from crossdistill.reports import headline_table, load_runs, write_report
 from crossdistill.training import Record
 from crossdistill.types import InputError
+
+T = TypeVar("T")
+
+MOST_CLASSES = 60
+"""That a table of classes lists."""
 
 DEMO_METHODS = ("baseline", "teacher", "amid")
 
@@ -163,6 +174,75 @@ def prepare(name: str, source: Path, out: Path | None) -> None:
     dataset = data.read_manifest(folder)
     counts = ", ".join(f"{len(dataset.rows(split))} {split}" for split in ("train", "validation", "test"))
     console().print(f"{folder}: {counts}; {len(dataset.classes)} classes; {', '.join(dataset.columns)}", soft_wrap=True)
+
+
+def prepare_manifest(path: Path, settings: CacheSettings, allow_outside: bool, strict: bool) -> None:
+    """Check a manifest and what it names, say what is in it, and decode its media once where a cache is asked for.
+
+    Raises InputError, after all that, where a file cannot be read, or ends early and strict is set.
+    """
+    if settings.workers < 1 or settings.rate < 1 or settings.short_side < 0:
+        raise InputError("--workers and --rate: expected at least 1; --short-side: expected 0 or more")
+    checked = check_manifest(path, settings, allow_outside, tracked)
+    for table in (modality_table(checked.counts), class_table(checked.dataset)):
+        console().print(table)
+    for line in (*checked.broken, *checked.damaged):
+        console().print(line, soft_wrap=True, markup=False)
+    if settings.form != "none":
+        size = cache_size(checked, settings) / 2**20
+        console().print(
+            f"Cache: {len(checked.readable)} files, about {size:,.1f} MiB, in {path_of(path) / 'cache'}", soft_wrap=True
+        )
+        made = fill_cache(checked, path, settings, tracked)
+        console().print(f"Decoded: {made}; already there: {len(checked.readable) - made}.")
+    wrong = [*checked.broken, *(checked.damaged if strict else ())]
+    if wrong:
+        others = f" (and {len(wrong) - 1} more, listed above)" if len(wrong) > 1 else ""
+        raise InputError(f"{wrong[0]}{others}")
+
+
+def path_of(manifest: Path) -> Path:
+    return manifest if manifest.is_dir() else manifest.parent
+
+
+def modality_table(counts: Sequence[Count]) -> Table:
+    table = Table()
+    for column in ("modality", "split", "samples", "missing", "unreadable", "duration", "mean"):
+        table.add_column(column, justify="left" if column in ("modality", "split") else "right")
+    for count in counts:
+        readable = count.samples - count.missing - count.unreadable
+        timed = count.seconds > 0
+        table.add_row(
+            count.modality,
+            count.split,
+            *(f"{number:,}" for number in (count.samples, count.missing, count.unreadable)),
+            str(timedelta(seconds=round(count.seconds))) if timed else "",
+            f"{count.seconds / readable:.2f} s" if timed else "",
+        )
+    return table
+
+
+def class_table(dataset: MultimodalDataset) -> Table:
+    """How many samples each class has in each split; of many classes, the smallest and the largest."""
+    splits = [split for split in SPLITS if len(dataset.rows(split))]
+    counts = np.stack([np.bincount(dataset.labels[dataset.rows(s)], minlength=len(dataset.classes)) for s in splits])
+    order = np.argsort(-counts[0], kind="stable")
+    shown = order if len(order) <= MOST_CLASSES else [*order[: MOST_CLASSES // 2], *order[-MOST_CLASSES // 2 :]]
+    left_out = len(order) - len(shown)
+    table = Table(caption=f"{left_out} classes in between are not shown" if left_out else None)
+    table.add_column(f"class ({len(dataset.classes)})")
+    for split in splits:
+        table.add_column(split, justify="right")
+    for number in shown:
+        table.add_row(dataset.classes[number], *(f"{count:,}" for count in counts[:, number]))
+    return table
+
+
+def tracked(results: Iterable[T], total: int, what: str) -> Iterator[T]:
+    """The results, with a progress bar."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console()) as progress:
+        yield from progress.track(results, total=total, description=what)
 
 
 def write(folders: Sequence[Path], out: Path) -> None:
