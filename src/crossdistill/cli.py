@@ -47,7 +47,7 @@ def _run(parsed: Namespace) -> int:
     elif parsed.subcommand == "evaluate":
         commands.evaluate(options.run)
     elif parsed.subcommand == "report":
-        commands.report(options.runs, options.out)
+        commands.report(options.runs, options.out, options.markdown)
     elif parsed.subcommand == "prepare":
         commands.prepare(options.name, options.source, options.out)
     else:
@@ -87,6 +87,7 @@ def parser_for(arguments: Sequence[str]) -> ArgumentParser:
     report = ArgumentParser(exit_on_error=False, description="One self-contained HTML page from run folders.")
     report.add_argument("runs", type=Path, nargs="+", help="run folders, or folders that hold some")
     report.add_argument("--out", type=Path, default=Path("report.html"), help="file to write")
+    report.add_argument("--markdown", type=Path, help="folder for the same as NAME.md, NAME the recipe's, with figures")
     commands.add_subcommand("report", report, help="write an HTML page from runs")
     return parser
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from crossdistill.recipes.measure import NAMES, results
 from crossdistill.recipes.pictures import retrieval_examples
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.run import load_trained, run, total_epochs
-from crossdistill.reports import headline_table, load_runs, write_report
+from crossdistill.reports import headline_table, illustrated, load_runs, write_markdown, write_report
 from crossdistill.training import Record
 from crossdistill.types import InputError
 
@@ -51,7 +52,7 @@ def demo(seeds: int, out: Path) -> None:
                 progress.advance(task, total_epochs(recipe))
             run(recipe, folder, resume=True, observe=lambda record: advance(progress, task, record))
             folders.append(folder)
-    write(folders, out / "report.html")
+    write(folders, out / "report.html", shlex.join(["crossdistill", "demo", "--seeds", str(seeds), "--out", str(out)]))
 
 
 def evaluate(folder: Path) -> None:
@@ -70,10 +71,11 @@ def evaluate(folder: Path) -> None:
     console().print("The same predictions as when it was trained." if same else "Not the predictions of its training.")
 
 
-def report(folders: Sequence[Path], out: Path) -> None:
-    """An HTML page from run folders, or from folders that hold run folders."""
+def report(folders: Sequence[Path], out: Path, markdown: Path | None = None) -> None:
+    """An HTML page, and Markdown where a folder is given for it, from run folders or folders that hold run folders."""
     found = [run for folder in folders for run in run_folders(folder)]
-    write(found, out)
+    command = ["crossdistill", "report", *map(str, folders), "--out", str(out)]
+    write(found, out, shlex.join(command + (["--markdown", str(markdown)] if markdown else [])), markdown)
 
 
 def prepare(name: str, source: Path, out: Path | None) -> None:
@@ -84,11 +86,14 @@ def prepare(name: str, source: Path, out: Path | None) -> None:
     console().print(f"{folder}: {counts}; {len(dataset.classes)} classes; {', '.join(dataset.columns)}", soft_wrap=True)
 
 
-def write(folders: Sequence[Path], out: Path) -> None:
+def write(folders: Sequence[Path], out: Path, command: str, markdown: Path | None = None) -> None:
+    """The page (and Markdown) of these runs; command: the one that was given, which the report names."""
     runs = load_runs(folders)
-    write_report(folders, out, retrieval_examples(folders))
+    write_report(folders, out, retrieval_examples(illustrated(runs)), command)
     console().print(headline_table(runs))
     console().print(f"Report: {out}", soft_wrap=True)
+    if markdown is not None:
+        console().print(f"Markdown: {write_markdown(folders, markdown, command)}", soft_wrap=True)
 
 
 def run_folders(folder: Path) -> list[Path]:

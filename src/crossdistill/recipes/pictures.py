@@ -22,7 +22,7 @@ QUERIES = 6
 
 
 def retrieval_examples(folders: Sequence[Path]) -> list[RetrievalExample]:
-    """For a few evaluation samples, the nearest training samples by each method's student, of its first run given.
+    """For a few evaluation samples, the nearest training samples by each configuration's student, of its first run.
 
     The queries are drawn by a fixed seed, each of another class, before anything is searched: none is picked for how
     well it does. Empty when the data has no pictures or no run has a student.
@@ -33,11 +33,12 @@ def retrieval_examples(folders: Sequence[Path]) -> list[RetrievalExample]:
         if read_recipe(folder).data.source.startswith(FROM_PYTHON):
             continue
         recipe, dataset, method = load_trained(folder)
-        if recipe.method in found or "target" not in method.predicts or len(dataset.pictures) == 0:
+        label = recipe.label or recipe.method
+        if label in found or "target" not in method.predicts or len(dataset.pictures) == 0:
             continue
         rows = dataset.rows(recipe.data.evaluate_on)
         queries = queries or draw_queries(dataset.labels, rows)
-        found[recipe.method] = search(dataset, method, recipe.data.evaluate_on, queries)
+        found[label] = search(dataset, method, recipe.data.evaluate_on, queries)
     return [
         RetrievalExample(
             dataset.pictures[query],
