@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         parser = parser_for(arguments)
-        return _run(parser.instantiate(parser.parse_args(arguments)))
+        return _run(parser.instantiate(parser.parse_args(arguments)), shlex.join(["crossdistill", *arguments]))
     except (InputError, argparse.ArgumentError, argparse.ArgumentTypeError) as error:
         line = " ".join(str(error).replace("<class '", "").replace("'>", "").split())
         print(f"crossdistill: error: {line}", file=sys.stderr)
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _run(parsed: Namespace) -> int:
+def _run(parsed: Namespace, command: str) -> int:
     from crossdistill.recipes import commands  # after parsing, so that --help need not import torch's neighbours
     from crossdistill.recipes.compare import configurations, parse_methods
     from crossdistill.recipes.files import recipe_of
@@ -58,6 +59,7 @@ def _run(parsed: Namespace) -> int:
             options.folds,
             options.jobs,
             options.out,
+            command,
         )
     elif parsed.subcommand == "tune":
         commands.tune(
@@ -71,7 +73,7 @@ def _run(parsed: Namespace) -> int:
     elif parsed.subcommand == "evaluate":
         commands.evaluate(options.run)
     elif parsed.subcommand == "report":
-        commands.report(options.runs, options.out)
+        commands.report(options.runs, options.out, options.markdown)
     elif parsed.subcommand == "prepare":
         _prepare(options)
     else:
@@ -127,6 +129,7 @@ def parser_for(arguments: Sequence[str]) -> ArgumentParser:
     report = ArgumentParser(exit_on_error=False, description="One self-contained HTML page from run folders.")
     report.add_argument("runs", type=Path, nargs="+", help="run folders, or folders that hold some")
     report.add_argument("--out", type=Path, default=Path("report.html"), help="file to write")
+    report.add_argument("--markdown", type=Path, help="folder for the same as NAME.md, NAME the recipe's, with figures")
     commands.add_subcommand("report", report, help="write an HTML page from runs")
     return parser
 

@@ -44,8 +44,12 @@ def write_run(
     name: str = "watch",
     epochs: int = 12,
     fold: int = -1,
+    label: str = "",
 ) -> Path:
-    """A finished run folder; accuracies: view -> top-1, by default those of the method's views."""
+    """A finished run folder; accuracies: view -> top-1, by default those of the method's views.
+
+    label: "" leaves it out, as in runs from before there were labels.
+    """
     accuracies = accuracies or dict.fromkeys(VIEWS.get(method, ("student", "teacher")), 0.7)
     folder.mkdir(parents=True, exist_ok=True)
     recipe = {"name": name, "method": method, "seed": seed, "epochs": epochs, "data": {"fold": fold}}
@@ -56,6 +60,7 @@ def write_run(
     results = {
         "name": name,
         "method": method,
+        **({"label": label} if label else {}),
         "seed": seed,
         "split": "test",
         "classes": list(classes),
@@ -65,7 +70,7 @@ def write_run(
         "seconds": 61.4 + seed,
         "peak_memory_mb": 512.0,
         "parameters": {"student": 1000, "total": 4000},
-        "versions": {"crossdistill": "0.1.0", "torch": "2.9.0", "python": "3.11.4"},
+        "versions": {"crossdistill": "0.1.0", "torch": "2.9.0", "python": "3.11.4", "threads": "1"},
         **{view: scores(top1, len(classes), seed) for view, top1 in accuracies.items()},
     }
     (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")
@@ -85,9 +90,11 @@ def epoch_metrics(
             line[f"{view}/top1"] = accuracies[view] * grown + rng.normal(0, 0.01)
     if {"student", "teacher"} <= accuracies.keys():
         line["gap"] = float(line["teacher/top1"]) - float(line["student/top1"])
-        line |= {"cosine/pair": 0.9 * grown, "cosine/same_class": 0.7 * grown}
+        closeness = accuracies["student"] * grown
+        line |= {"cosine/pair": 1.2 * closeness, "cosine/same_class": closeness}
     if method == "amid":
         line |= {"lambda_1": 0.5 - 0.2 * grown, "lambda_2": 0.5 + 0.2 * grown, "discriminators/d1": 1.4 - 0.3 * grown}
+        line |= {"cosine_pair": 0.95 * grown, "cosine_same_class": 0.75 * grown + rng.normal(0, 0.01)}
     return line
 
 

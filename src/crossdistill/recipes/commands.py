@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -29,7 +30,7 @@ from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.results import write_table
 from crossdistill.recipes.run import load_trained, run, total_epochs
 from crossdistill.recipes.tune import tune as find
-from crossdistill.reports import headline_table, load_runs, write_report
+from crossdistill.reports import headline_table, illustrated, load_runs, write_markdown, write_report
 from crossdistill.training import Record
 from crossdistill.types import InputError
 
@@ -53,11 +54,13 @@ def train(recipe: Recipe, out: Path | None, resume: bool) -> None:
 
 def demo(seeds: int, jobs: int, out: Path) -> None:
     """Baseline, teacher and AMID on the emoji set, each with the same seeds; finished runs of the folder are kept."""
-    compare(configurations(emoji(), DEMO_METHODS, False, False, ()), seeds, False, jobs, out)
+    command = shlex.join(["crossdistill", "demo", "--seeds", str(seeds), "--out", str(out)])
+    compare(configurations(emoji(), DEMO_METHODS, False, False, ()), seeds, False, jobs, out, command)
 
 
-def compare(found: Sequence[Recipe], seeds: int, folds: bool, jobs: int, out: Path) -> None:
-    """Run what is not finished yet, with a bar for the whole and one for each run; then the table and the report.
+def compare(found: Sequence[Recipe], seeds: int, folds: bool, jobs: int, out: Path, command: str) -> None:
+    """Run what is not finished yet, with a bar for the whole and one for each run; then the table and the report, which
+    names the command.
 
     Raises InputError at the end, after all else is done and written, when some of the runs failed.
     """
@@ -71,7 +74,7 @@ def compare(found: Sequence[Recipe], seeds: int, folds: bool, jobs: int, out: Pa
     write_table(recipes.items(), out / "results.parquet")
     done = [folder for folder in recipes if layout.is_finished(folder)]
     if done:
-        write(done, out / "report.html")
+        write(done, out / "report.html", command)
         console().print(f"Table of runs: {out / 'results.parquet'}", soft_wrap=True)
     if failures:
         first, problem = next(iter(failures.items()))
@@ -162,10 +165,11 @@ def evaluate(folder: Path) -> None:
     console().print("The same predictions as when it was trained." if same else "Not the predictions of its training.")
 
 
-def report(folders: Sequence[Path], out: Path) -> None:
-    """An HTML page from run folders, or from folders that hold run folders."""
+def report(folders: Sequence[Path], out: Path, markdown: Path | None = None) -> None:
+    """An HTML page, and Markdown where a folder is given for it, from run folders or folders that hold run folders."""
     found = [run for folder in folders for run in run_folders(folder)]
-    write(found, out)
+    command = ["crossdistill", "report", *map(str, folders), "--out", str(out)]
+    write(found, out, shlex.join(command + (["--markdown", str(markdown)] if markdown else [])), markdown)
 
 
 def prepare(name: str, source: Path, out: Path | None) -> None:
@@ -245,11 +249,14 @@ def tracked(results: Iterable[T], total: int, what: str) -> Iterator[T]:
         yield from progress.track(results, total=total, description=what)
 
 
-def write(folders: Sequence[Path], out: Path) -> None:
+def write(folders: Sequence[Path], out: Path, command: str, markdown: Path | None = None) -> None:
+    """The page (and Markdown) of these runs; command: the one that was given, which the report names."""
     runs = load_runs(folders)
-    write_report(folders, out, retrieval_examples(folders))
+    write_report(folders, out, retrieval_examples(illustrated(runs)), command)
     console().print(headline_table(runs))
     console().print(f"Report: {out}", soft_wrap=True)
+    if markdown is not None:
+        console().print(f"Markdown: {write_markdown(folders, markdown, command)}", soft_wrap=True)
 
 
 def run_folders(folder: Path) -> list[Path]:

@@ -10,7 +10,7 @@ import torch
 
 from crossdistill.data import MultimodalDataset
 from crossdistill.evaluation import nearest
-from crossdistill.methods import METHODS, Method
+from crossdistill.methods import Method
 from crossdistill.recipes.build import FROM_PYTHON
 from crossdistill.recipes.folder import read_recipe
 from crossdistill.recipes.measure import outputs
@@ -19,12 +19,10 @@ from crossdistill.reports import RetrievalExample, RetrievedItem
 
 NEAREST = 5
 QUERIES = 6
-COLUMNS = 4
 
 
 def retrieval_examples(folders: Sequence[Path]) -> list[RetrievalExample]:
-    """For a few evaluation samples, the nearest training samples by each method's student, of its first run given;
-    the first `COLUMNS` methods, and no method's variants.
+    """For a few evaluation samples, the nearest training samples by each configuration's student, of its first run.
 
     The queries are drawn by a fixed seed, each of another class, before anything is searched: none is picked for how
     well it does. Empty when the data has no pictures or no run has a student.
@@ -32,17 +30,15 @@ def retrieval_examples(folders: Sequence[Path]) -> list[RetrievalExample]:
     found: dict[str, list[list[RetrievedItem]]] = {}
     queries: list[int] = []
     for folder in folders:
-        recipe = read_recipe(folder)
-        if recipe.label or recipe.method in found or recipe.data.source.startswith(FROM_PYTHON):
-            continue
-        if "target" not in METHODS[recipe.method].predicts or len(found) == COLUMNS:
+        if read_recipe(folder).data.source.startswith(FROM_PYTHON):
             continue
         recipe, dataset, method = load_trained(folder)
-        if len(dataset.pictures) == 0:
+        label = recipe.label or recipe.method
+        if label in found or "target" not in method.predicts or len(dataset.pictures) == 0:
             continue
         rows = dataset.rows(recipe.data.evaluate_on)
         queries = queries or draw_queries(dataset.labels, rows)
-        found[recipe.method] = search(dataset, method, recipe.data.evaluate_on, queries)
+        found[label] = search(dataset, method, recipe.data.evaluate_on, queries)
     return [
         RetrievalExample(
             dataset.pictures[query],

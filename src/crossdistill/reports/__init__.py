@@ -1,19 +1,28 @@
-"""Finished runs to tables, figures and one HTML page."""
+"""Finished runs to tables, figures, one HTML page or a Markdown document."""
 
+from crossdistill.reports.comparison import Difference, best, differences
+from crossdistill.reports.markdown import write_markdown
 from crossdistill.reports.page import write_report
 from crossdistill.reports.pictures import Picture, RetrievalExample, RetrievedItem
-from crossdistill.reports.runs import Run, Scores, load_runs
-from crossdistill.reports.tables import differences, headline, headline_table
+from crossdistill.reports.plates import illustrated
+from crossdistill.reports.runs import Run, Scores, configurations_of, load_runs
+from crossdistill.reports.sheets import headline_table
+from crossdistill.reports.tables import headline
 
 __all__ = [
+    "Difference",
     "Picture",
     "RetrievalExample",
     "RetrievedItem",
     "Run",
     "Scores",
+    "best",
+    "configurations_of",
     "differences",
     "headline",
     "headline_table",
+    "illustrated",
     "load_runs",
+    "write_markdown",
     "write_report",
 ]

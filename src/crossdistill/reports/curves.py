@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from crossdistill.reports.runs import Run, methods_of
+from crossdistill.reports.runs import Run, configurations_of
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Curve:
 
 
 def curves(runs: Sequence[Run], key: str) -> dict[str, Curve]:
-    """Method -> the curve of one column of metrics.jsonl; methods that never logged it (or only NaN) are left out."""
-    found = {method: _curve([_series(run, key) for run in own]) for method, own in methods_of(runs).items()}
-    return {method: curve for method, curve in found.items() if len(curve.epochs)}
+    """Label -> the curve of one column of metrics.jsonl; those that never logged it (or only NaN) are left out."""
+    found = {label: _curve([_series(run, key) for run in own]) for label, own in configurations_of(runs).items()}
+    return {label: curve for label, curve in found.items() if len(curve.epochs)}
 
 
 def keys_starting_with(runs: Sequence[Run], prefix: str) -> list[str]:

@@ -27,12 +27,12 @@ class RetrievedItem:
 
 @dataclass(frozen=True)
 class RetrievalExample:
-    """A query and its nearest gallery samples under each method, nearest first."""
+    """A query and its nearest gallery samples under each configuration, nearest first."""
 
     query_picture: Picture
     query_label: str
     query_caption: str
-    by_method: Mapping[str, Sequence[RetrievedItem]]
+    by_label: Mapping[str, Sequence[RetrievedItem]]
 
 
 def data_uri(picture: Picture) -> str:

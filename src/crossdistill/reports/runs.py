@@ -42,6 +42,7 @@ class Scores:
 class Run:
     """A finished run.
 
+    label: the name of its configuration in comparisons; the method's name unless the recipe gives another
     scores: "student", "teacher", "auxiliary_alone" -> its scores; only the models that the method has
     metrics: one row per epoch of the method itself (pre-training stages are left out), columns as in metrics.jsonl
     fold: of the recipe's data, -1 where there is none
@@ -68,7 +69,7 @@ class Run:
 
     @property
     def replicate(self) -> tuple[int, int]:
-        """What runs of different methods share when they may be compared as a pair: fold and seed."""
+        """What runs of different configurations share when they may be compared as a pair: fold and seed."""
         return self.fold, self.seed
 
 
@@ -76,7 +77,7 @@ def load_runs(paths: Sequence[Path]) -> list[Run]:
     """Read finished runs that can be compared, in the order given.
 
     Raises InputError when a folder is no finished run, a file in it cannot be read, runs were evaluated on different
-    classes or splits, or two runs have the same method, seed and fold.
+    classes or splits, two runs have the same label, seed and fold, or one label stands for two methods.
     """
     if not paths:
         raise InputError("no run folders given; name at least one, e.g. runs/amid-0")
@@ -85,8 +86,8 @@ def load_runs(paths: Sequence[Path]) -> list[Run]:
     return runs
 
 
-def methods_of(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """Label of a configuration (the method's name unless it has another) -> its runs, in order of first run."""
+def configurations_of(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Label -> its runs; labels in the order of their first run."""
     found: dict[str, list[Run]] = {}
     for run in runs:
         found.setdefault(run.label, []).append(run)
@@ -107,7 +108,7 @@ def _load(folder: Path) -> Run:
         folder=folder,
         name=results.get("name", str),
         method=method,
-        label=results.get("label", str) if "label" in results.values else method,
+        label=(results.get("label", str) if "label" in results.values else "") or method,
         seed=results.get("seed", int),
         fold=_fold(folder / RECIPE, recipe),
         split=results.get("split", str),
@@ -223,4 +224,11 @@ def _check_comparable(runs: Sequence[Run]) -> None:
     if count > 1:
         label, fold, seed = key
         same = ", ".join(str(run.folder) for run in runs if (run.label, *run.replicate) == key)
-        raise InputError(f"{same}: all are {label}, seed {seed}, fold {fold}; give one of them")
+        raise InputError(f"{same}: all are configuration {label}, seed {seed}, fold {fold}; give one of them")
+    for label, own in configurations_of(runs).items():
+        other = next((run for run in own if run.method != own[0].method), None)
+        if other is not None:
+            raise InputError(
+                f"{own[0].folder} and {other.folder}: both are labelled {label}, but their methods are "
+                f"{own[0].method} and {other.method}; give one of them another label"
+            )

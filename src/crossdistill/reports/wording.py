@@ -5,50 +5,44 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from crossdistill.reports.runs import Run, methods_of
-from crossdistill.reports.tables import (
-    NONE,
-    Difference,
-    Headline,
-    differences,
-    headlines,
-    interval,
-    p_value,
-    percent,
-    points,
-)
+from crossdistill.reports.comparison import LEVEL, Difference, best, differences, highest
+from crossdistill.reports.formats import NONE, counted, equals, interval, listed, percent, points
+from crossdistill.reports.groups import grouped, main_configuration
+from crossdistill.reports.runs import Run, configurations_of
+from crossdistill.reports.tables import Headline, headlines
 
-
-def main_method(runs: Sequence[Run]) -> str:
-    """The last method that has a student and is not the baseline; else the baseline, else the last method."""
-    methods = list(methods_of(runs))
-    students = [method for method in methods if any("student" in r.scores for r in runs if r.label == method)]
-    return ([m for m in students if m != "baseline"] or students or methods)[-1]
+VERDICTS = {
+    "better": "Significantly better than {}",
+    "worse": "Significantly worse than {}",
+    "no significant difference": "No significant difference to {}",
+    "not tested": "Not tested against {} (fewer than two pairs of runs, or an accuracy is missing)",
+}
 
 
 def title(runs: Sequence[Run]) -> str:
-    run = methods_of(runs)[main_method(runs)][0]
-    if run.auxiliary and run.target and run.label != "baseline" and "student" in run.scores:
+    main = main_configuration(runs)
+    run = configurations_of(runs)[main][0]
+    if run.auxiliary and run.target and run.method != "baseline" and "student" in run.scores:
         return f"Distilling {listed(run.auxiliary)} into {listed(run.target)}"
-    return f"{run.name}: {main_method(runs)}"
+    return f"{run.name}: {main}"
 
 
 def summary(runs: Sequence[Run]) -> list[str]:
-    """Sentences on the main method: its accuracy, its difference to the baseline, the gap recovered, the caveats."""
-    method = main_method(runs)
+    """Sentences on the main configuration: its accuracy, its difference to the baseline, the gap recovered, caveats."""
+    main = main_configuration(runs)
     table, paired = headlines(runs), differences(runs)
-    sentences = [_setting(runs, method)]
-    if math.isnan(table[method].student_top1):
+    sentences = [_setting(runs, main)]
+    if math.isnan(table[main].student_top1):
         return [
             *sentences,
-            "None of these runs has a student with a measured accuracy, so there is nothing to compare.",
+            "Without a student whose accuracy was measured in every run, there is nothing to compare.",
         ]
-    sentences.append(_accuracy(table[method], method))
-    if method in paired:
-        sentences += _difference(paired[method], len(paired))
-    elif method != "baseline":
+    sentences.append(_accuracy(table[main], main))
+    if main in paired:
+        sentences += _difference(paired[main], len(paired))
+    elif main != "baseline":
         sentences.append("Without a baseline run of the same seed, these runs cannot say whether distillation helped.")
-    sentences += _gap(table, method)
+    sentences += _gap(table, main)
     if len(runs) > len(table):
         sentences.append(
             "Intervals cover the variation between these runs, not what other data or other settings would give."
@@ -56,34 +50,92 @@ def summary(runs: Sequence[Run]) -> list[str]:
     return sentences
 
 
-def listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+def findings(runs: Sequence[Run]) -> list[str]:
+    """What the corrected tests say, a sentence each; empty where fewer than two configurations are compared.
+
+    Methods and controls are named beside the baseline, methods and ablations beside AMID; the tables have them all.
+    """
+    to_baseline = differences(runs)
+    if len(to_baseline) < 2:
+        return []
+    groups, to_amid = grouped(runs), differences(runs, "amid")
+    sentences = [
+        _best(runs, to_baseline),
+        *against("the baseline", {a: row for a, row in to_baseline.items() if groups[a] in ("methods", "controls")}),
+    ]
+    if to_amid.keys() - {"baseline"}:
+        named = ("without distillation", "methods", "ablations")
+        sentences += against("amid", {label: row for label, row in to_amid.items() if groups[label] in named})
+    return sentences
 
 
-def counted(count: int, noun: str, plural: str = "") -> str:
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+def against(reference: str, table: Mapping[str, Difference]) -> list[str]:
+    """One sentence for each verdict that any configuration got: which ones, by how many points."""
+    sentences = []
+    for verdict, start in VERDICTS.items():
+        labels = [f"{label} ({points(row.difference)})" for label, row in table.items() if row.verdict == verdict]
+        if labels:
+            sentences.append(f"{start.format(reference)}: {listed(labels)}.")
+    return sentences
 
 
-def _setting(runs: Sequence[Run], method: str) -> str:
-    run = next(run for run in runs if run.label == method)
+def _best(runs: Sequence[Run], to_baseline: Mapping[str, Difference]) -> str:
+    top, marked = highest(runs), best(runs)
+    tested = sum(row.verdict != "not tested" for row in to_baseline.values())
+    if not tested:
+        return f"The highest mean is that of {top}; nothing could be tested, so no configuration is called best."
+    corrected = f"paired t-test, corrected for {counted(tested, 'comparison')} (Holm), level {LEVEL:g}"
+    if not marked:
+        return f"No configuration is significantly better than the baseline ({corrected}), so none is called best."
+    labels = [label for label in to_baseline if label in marked]
+    if labels == [top]:
+        return (
+            f"Best: {top}, significantly better than the baseline ({corrected}); every other configuration is "
+            "significantly worse than it or not better than the baseline."
+        )
+    return (
+        f"Best: {listed(labels)}; each is significantly better than the baseline ({corrected}), and none is "
+        f"significantly worse than the highest mean, that of {top}."
+    )
+
+
+def replicates(runs: Sequence[Run]) -> str:
+    """How many seeds and folds each configuration has, in words."""
+    own = configurations_of(runs).values()
+    seeds = sorted({len({run.seed for run in group}) for group in own})
+    folds = sorted({len({run.fold for run in group}) for group in own})
+    each = " each" if len(own) > 1 else ""
+    words = f"{_spread(seeds)} {'seed' if seeds[-1] == 1 else 'seeds'}{each}"
+    return words if folds[-1] == 1 else f"{words} in {_spread(folds)} folds"
+
+
+def _spread(counts: Sequence[int]) -> str:
+    return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+
+
+def _setting(runs: Sequence[Run], main: str) -> str:
+    run = configurations_of(runs)[main][0]
     sizes = sorted({size for run in runs if (size := run.samples.get(run.split, run.samples.get("test")))})
     samples = f"{sizes[0]:,} to {sizes[-1]:,} samples" if len(sizes) > 1 else "".join(f"{s:,} samples" for s in sizes)
     split = ", ".join(part for part in (samples, counted(len(run.classes), "class", "classes")) if part)
     sees = ""
     if run.target and "student" in run.scores:
         sees = f" At prediction time the student sees {listed(run.target)} only"
-        helped = f"; {listed(run.auxiliary)} helped in training." if run.auxiliary and method != "baseline" else "."
+        helped = f"; {listed(run.auxiliary)} helped in training." if run.auxiliary and run.method != "baseline" else "."
         sees += helped
-    methods = counted(len(methods_of(runs)), "method")
-    return f"{counted(len(runs), 'run')} of {methods}, measured on the {run.split} split ({split}).{sees}"
+    configurations = counted(len(configurations_of(runs)), "configuration")
+    return (
+        f"{counted(len(runs), 'run')} of {configurations}, {replicates(runs)}, measured on the {run.split} split "
+        f"({split}).{sees}"
+    )
 
 
-def _accuracy(row: Headline, method: str) -> str:
+def _accuracy(row: Headline, label: str) -> str:
     mean = percent(row.student_top1)
     if math.isnan(row.student_top1_ci):
-        return f"The {method} student reaches {mean} % top-1 accuracy in a single run."
+        return f"The {label} student reaches {mean} % top-1 accuracy in a single run."
     return (
-        f"The {method} student reaches {mean} ± {percent(row.student_top1_ci)} % top-1 accuracy "
+        f"The {label} student reaches {mean} ± {percent(row.student_top1_ci)} % top-1 accuracy "
         f"(mean and 95 % confidence interval of {row.runs} runs)."
     )
 
@@ -98,35 +150,34 @@ def _difference(row: Difference, comparisons: int) -> list[str]:
         ]
     found = (
         f"Paired by seed, it differs from the baseline by {points(row.difference)} points "
-        f"(95 % CI {interval(row.difference, row.half_width)}, {row.pairs} pairs, p {_equals(row.p)})."
+        f"(95 % CI {interval(row.difference, row.half_width)}, {row.pairs} pairs, p {equals(row.p)})."
     )
-    if abs(row.difference) <= row.half_width:
-        return [found, "The interval includes zero: these runs do not show that distillation changes the accuracy."]
-    if row.p_holm > 0.05:
+    if row.p > LEVEL:
         return [
             found,
-            f"The interval excludes zero, but corrected for {comparisons} comparisons (Holm) p {_equals(row.p_holm)}: "
-            "chance may explain it.",
+            "The interval includes zero: no significant difference to the baseline. These runs do not show that "
+            "distillation changes the accuracy.",
         ]
-    verdict = "helped" if row.difference > 0 else "did harm"
+    if row.verdict == "no significant difference":
+        return [
+            found,
+            f"The interval excludes zero, but corrected for {comparisons} comparisons (Holm) p {equals(row.p_holm)}: "
+            "no significant difference to the baseline, chance may explain it.",
+        ]
+    verdict = "helped" if row.verdict == "better" else "did harm"
     return [found, f"The interval excludes zero: in this setting distillation {verdict}."]
 
 
-def _gap(table: Mapping[str, Headline], method: str) -> list[str]:
-    if method == "baseline" or not {"baseline", "teacher"} <= table.keys():
+def _gap(table: Mapping[str, Headline], label: str) -> list[str]:
+    if label == "baseline" or not {"baseline", "teacher"} <= table.keys():
         return []
     baseline, teacher = percent(table["baseline"].student_top1), percent(table["teacher"].teacher_top1)
     if NONE in (baseline, teacher):
         return []
-    recovered = percent(table[method].gap_recovered)
+    recovered = percent(table[label].gap_recovered)
     means = f"the baseline's {baseline} % and the {teacher} % of a teacher trained alone"
     if recovered == NONE:
         return [f"There is no gap to recover: between {means} the auxiliary modalities bring no gain."]
-    if table[method].gap_recovered < 0:
+    if table[label].gap_recovered < 0:
         return [f"It recovers none of the gap between {means} ({recovered} %)."]
     return [f"It recovers {recovered} % of the gap between {means}."]
-
-
-def _equals(p: float) -> str:
-    text = p_value(p)
-    return text if text.startswith("<") else f"= {text}"

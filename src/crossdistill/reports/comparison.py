@@ -1,0 +1,84 @@
+"""Paired comparisons of configurations: differences, corrected tests, and which of them may be called best."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from crossdistill.evaluation.significance import holm, mean_ci, paired_test
+from crossdistill.reports.groups import grouped, student_means
+from crossdistill.reports.runs import Run, configurations_of
+
+LEVEL = 0.05
+Verdict = Literal["better", "worse", "no significant difference", "not tested"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A configuration's student top-1 minus a reference's over `pairs` common seeds (and folds), as a fraction.
+
+    half_width: of the 95 % Student-t interval; p: paired t-test; p_holm: p corrected for all configurations compared
+    with this reference. All three are NaN for a single pair.
+    """
+
+    pairs: int
+    difference: float
+    half_width: float
+    p: float
+    p_holm: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the corrected test says at the level of 0.05."""
+        if math.isnan(self.p_holm):
+            return "not tested"
+        if self.p_holm > LEVEL:
+            return "no significant difference"
+        return "better" if self.difference > 0 else "worse"
+
+
+def differences(runs: Sequence[Run], reference: str = "baseline") -> dict[str, Difference]:
+    """Label -> its paired difference to the configuration with the label `reference`, in the order of the tables.
+
+    Configurations without a student or without a pair are left out; Holm's correction is over all others.
+    """
+    configurations = configurations_of(runs)
+    theirs = _student_by_replicate(configurations.get(reference, []))
+    pairs: dict[str, tuple[list[float], list[float]]] = {}
+    for label in grouped(runs):
+        ours = _student_by_replicate(configurations[label])
+        common = sorted(ours.keys() & theirs.keys())
+        if label != reference and common:
+            pairs[label] = [ours[key] for key in common], [theirs[key] for key in common]
+    p_values = [paired_test(a, b) for a, b in pairs.values()]
+    found = {}
+    for (label, (a, b)), p, p_holm in zip(pairs.items(), p_values, holm(p_values), strict=True):
+        mean, half = mean_ci([x - y for x, y in zip(a, b, strict=True)])
+        found[label] = Difference(len(a), mean, half, p, float(p_holm))
+    return found
+
+
+def highest(runs: Sequence[Run]) -> str:
+    """The label with the highest mean student top-1; empty where no student has one."""
+    means = {label: mean for label, mean in student_means(runs).items() if not math.isnan(mean)}
+    return min(means, key=lambda label: (-means[label], label)) if means else ""
+
+
+def best(runs: Sequence[Run]) -> frozenset[str]:
+    """The configurations that may be called best; none where the tests do not say so.
+
+    Those that are significantly better than `baseline` and not significantly worse than the highest mean. Both tests
+    are paired t-tests with Holm's correction over everything compared with the same reference.
+    """
+    to_highest = differences(runs, highest(runs))
+    return frozenset(
+        label
+        for label, row in differences(runs).items()
+        if row.verdict == "better" and (label not in to_highest or to_highest[label].verdict != "worse")
+    )
+
+
+def _student_by_replicate(runs: Sequence[Run]) -> dict[tuple[int, int], float]:
+    return {run.replicate: run.scores["student"].top1 for run in runs if "student" in run.scores}

@@ -1,0 +1,104 @@
+"""A report as a Markdown document with its figures as SVG files, to be kept beside other documents."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from crossdistill.reports import figures, svg
+from crossdistill.reports.contents import Report, report_of
+from crossdistill.reports.plates import Plate
+from crossdistill.reports.runs import load_runs
+from crossdistill.reports.sheets import Row, Sheet
+from crossdistill.types import InputError
+
+
+def write_markdown(runs: Sequence[Path], folder: Path, command: str = "") -> Path:
+    """Write a comparison of finished runs as `folder`/NAME.md, its figures as `folder`/NAME/*.svg; NAME: of the recipe.
+
+    The same words, tables and figures as the page's, without the runs' recipes and the retrieved pictures. Returns the
+    document's path. command: the one that writes this, to be named in it. The same runs give the same bytes.
+    Raises InputError when a folder is no finished run, the runs cannot be compared or `folder` cannot be written to.
+    """
+    loaded = load_runs(runs)
+    report = report_of(loaded, command)
+    name = "-".join(re.findall(r"\w+", loaded[0].name)) or "report"
+    plates = [plate for part in report.parts for plate in part.plates]
+    try:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for plate in plates:
+            _write(folder / name / f"{plate.name}.svg", standing_alone(plate))
+        _write(folder / f"{name}.md", document(report, name))
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written to: {error.strerror}; give a folder") from error
+    return folder / f"{name}.md"
+
+
+def document(report: Report, figures_in: str) -> str:
+    """The Markdown text; figures_in: the folder of the figures, relative to the document."""
+    blocks = [f"# {escaped(report.title)}", escaped(" ".join(report.summary))]
+    if report.findings:
+        blocks.append("\n".join(f"- {escaped(finding)}" for finding in report.findings))
+    for part in report.parts:
+        blocks.append(f"## {part.heading}")
+        if part.sheet is not None:
+            blocks.append(table(part.sheet))
+        if part.note:
+            blocks.append(escaped(part.note))
+        for plate in part.plates:
+            blocks.append(f"![{escaped(plate.title or part.heading)}]({figures_in}/{plate.name}.svg)")
+            blocks.append(f"*{escaped(plate.caption)}*")
+    blocks.append("## How this was made")
+    if report.origin.command:
+        blocks.append(fenced(report.origin.command))
+    versions = f", with {report.origin.versions}" if report.origin.versions else ""
+    blocks.append(escaped(f"{report.origin.replicates}{versions}. Written by that command, not by hand."))
+    return "\n\n".join(blocks) + "\n"
+
+
+def table(sheet: Sheet) -> str:
+    """A Markdown table; a row in bold opens each group where there are several."""
+    lines = [_line(map(escaped, sheet.columns)), _line(["---", *["---:"] * (len(sheet.columns) - 1)])]
+    for group, rows in sheet.groups.items():
+        if len(sheet.groups) > 1:
+            lines.append(_line([f"**{group}**", *[""] * (len(sheet.columns) - 1)]))
+        lines += [_line(_cells(sheet, row)) for row in rows]
+    return "\n".join(lines)
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return re.sub(r"([\\`*_{}\[\]<>#|$~&])", r"\\\1", " ".join(text.split()))
+
+
+def fenced(text: str) -> str:
+    """A block of code; its fence is longer than any in the text."""
+    longest = max((len(ticks) for ticks in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{text}\n{fence}"
+
+
+def standing_alone(plate: Plate) -> str:
+    """The plate as one SVG document, panels in a grid and the legend inside."""
+    figure = plate.figure
+    if figure is None:
+        figure = figures.line_grid(plate.panels, plate.legend)
+    elif plate.legend:
+        figures.add_legend(figure, plate.legend)
+    return svg.document(figure, plate.title)
+
+
+def _cells(sheet: Sheet, row: Row) -> list[str]:
+    return [
+        f"**{escaped(cell)}**" if row.best and column == sheet.marked else escaped(cell)
+        for column, cell in zip(sheet.columns, row.cells, strict=True)
+    ]
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")

@@ -1,0 +1,223 @@
+"""Which figures a report holds, and what their captions say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from crossdistill.reports import class_figures, figures
+from crossdistill.reports.comparison import differences
+from crossdistill.reports.curves import Curve, curves, keys_starting_with
+from crossdistill.reports.figures import Panel
+from crossdistill.reports.groups import by_weight, first_of, grouped, main_configuration
+from crossdistill.reports.runs import Run, configurations_of
+from crossdistill.reports.style import CYCLE, NEITHER, OWN_COLORS, LineStyle, line_styles
+
+MAX_LINES = 6
+"""Configurations in one panel; more lines cannot be told apart."""
+MAX_PICTURED = 3
+"""Configurations whose retrieved samples are shown."""
+
+# columns of metrics.jsonl -> panel titles, and what to see in them
+ACCURACIES = {"student/top1": "student top-1", "teacher/top1": "teacher top-1", "gap": "gap, teacher − student"}
+GAP_CAPTION = (
+    "Distillation works where the gap closes because the student rises, not because the teacher falls (the gap is the "
+    "paper's Figure 4)"
+)
+COSINES = {
+    "cosine_same_class": "same class, training",
+    "cosine/same_class": "same class, evaluation split",
+    "cosine/pair": "same sample, evaluation split",
+}
+COSINE_CAPTION = (
+    "Cosine of teacher and student: the closer to 1, the nearer a student's representation is to its teacher's for "
+    "other samples of the same class (the paper's Figure 5) and for the same sample"
+)
+LAMBDAS = {"lambda_1": "λ₁, same sample", "lambda_2": "λ₂, same class"}
+LAMBDA_CAPTION = "The two weights add up to 1; the larger one marks the alignment that lags behind"
+LOSS_CAPTION = "Each panel has its own scale; a term that levels off early no longer drives the training"
+
+
+@dataclass(frozen=True)
+class Plate:
+    """One figure, or panels of lines, under one caption.
+
+    name: unique, of letters and hyphens; legend: what the lines stand for; title: of a single figure.
+    """
+
+    name: str
+    caption: str
+    figure: Figure | None = None
+    panels: tuple[Panel, ...] = ()
+    legend: Mapping[str, LineStyle] = field(default_factory=dict)
+    title: str = ""
+
+
+def illustrated(runs: Sequence[Run]) -> list[Path]:
+    """The folders whose students a reader may want to see at work: the first run of a few configurations."""
+    students = {label: own for label, own in configurations_of(runs).items() if "student" in own[0].scores}
+    return [students[label][0].folder for label in first_of(students, by_weight(runs), MAX_PICTURED)]
+
+
+def difference_plate(runs: Sequence[Run], reference: str = "baseline") -> Plate | None:
+    table = {label: row for label, row in differences(runs, reference).items() if math.isfinite(row.difference)}
+    if not table:
+        return None
+    caption = (
+        f"Blue: significantly better than {reference}, orange: significantly worse, grey: no significant difference or "
+        "not tested; bars are 95 % intervals, each for itself, while the colours are corrected for all comparisons."
+    )
+    figure = figures.difference_intervals(table, grouped(runs))
+    title = f"Student top-1 minus {reference} (percentage points)"
+    return Plate(f"difference-{reference}", caption, figure, title=title)
+
+
+def seeds_plate(runs: Sequence[Run]) -> Plate | None:
+    """Every run's student; nothing where no configuration has two."""
+    configurations = configurations_of(runs)
+    found = {label: values for label in grouped(runs) if (values := _student_accuracies(configurations[label]))}
+    if not found or max(len(values) for values in found.values()) < 2:
+        return None
+    verdicts = {label: row.verdict for label, row in differences(runs).items()}
+    baseline = found.get("baseline", [])
+    reference = math.fsum(baseline) / len(baseline) if baseline else math.nan
+    dashed = ", dashed: the baseline's mean" if baseline else ""
+    caption = (
+        f"Each dot is a run, in each row by fold and seed from top to bottom; bar: mean with its 95 % interval{dashed}"
+        "; colours as in the differences."
+    )
+    figure = figures.seed_scatter(found, verdicts, grouped(runs), reference)
+    return Plate("seeds", caption, figure, title="Student top-1 of every run (%)")
+
+
+def curve_plates(runs: Sequence[Run]) -> dict[str, Plate]:
+    """Heading -> panels over epochs; headings without any logged quantity are left out."""
+    order = by_weight(runs)
+    accuracy = GAP_CAPTION if curves(runs, "gap") else "Accuracy on the evaluation split after each epoch"
+    plates = {
+        "Accuracy over epochs": _lines("accuracy", ACCURACIES, accuracy, runs, order, percent=True),
+        "Alignment over epochs": _lines("alignment", COSINES, COSINE_CAPTION, runs, order),
+        "Balance of the discriminators": _lines("lambda", LAMBDAS, LAMBDA_CAPTION, runs, order),
+        "Loss terms over epochs": _lines("losses", _loss_terms(runs), LOSS_CAPTION, runs, order),
+    }
+    return {heading: plate for heading, plate in plates.items() if plate.panels}
+
+
+def every_configuration_plate(runs: Sequence[Run]) -> Plate | None:
+    """Student and teacher of each configuration in a small panel of its own, where lines in one would be too many."""
+    drawn = {"student": curves(runs, "student/top1"), "teacher": curves(runs, "teacher/top1")}
+    own = {
+        label: found
+        for label in grouped(runs)
+        if (found := {view: by_label[label] for view, by_label in drawn.items() if label in by_label})
+    }
+    if len(own) <= MAX_LINES:
+        return None
+    legend = {"student": LineStyle(CYCLE[0], ""), "teacher": LineStyle(OWN_COLORS["teacher"], "5 2")}
+    baseline = drawn["student"].get("baseline")
+    figure = figures.small_multiples(own, legend, baseline)
+    if baseline is not None:
+        legend = {**legend, "the baseline's student": LineStyle(NEITHER, "")}
+    caption = "Means over runs with a band from the lowest to the highest run; all panels have the same axes."
+    return Plate("configurations", caption, figure, legend=legend, title="Top-1 over epochs (%)")
+
+
+def class_plates(runs: Sequence[Run]) -> list[Plate]:
+    """The main configuration by class against the baseline, and AMID against CCL as in the paper's Figure 3."""
+    main = main_configuration(runs)
+    plates = [_class_plate(runs, main, "baseline") or _plain_class_plate(runs, main)]
+    if {"amid", "ccl"} <= configurations_of(runs).keys():
+        plates.append(_class_plate(runs, "amid", "ccl"))
+    return [plate for plate in plates if plate is not None]
+
+
+def confusion_plate(runs: Sequence[Run]) -> Plate | None:
+    main = main_configuration(runs)
+    counts = sum(
+        (run.scores["student"].confusion for run in runs if run.label == main and "student" in run.scores),
+        start=np.zeros((len(runs[0].classes),) * 2),
+    )
+    if not counts.sum() > 0:
+        return None
+    title = f"{main} student, confusion (% of the true class)"
+    caption = "Off the diagonal are the classes that are taken for one another, summed over the configuration's runs."
+    return Plate("confusion", caption, class_figures.confusion(counts, runs[0].classes), title=title)
+
+
+def _lines(
+    name: str,
+    quantities: Mapping[str, str],
+    caption: str,
+    runs: Sequence[Run],
+    order: Sequence[str],
+    percent: bool = False,
+) -> Plate:
+    """One panel for each quantity (column of metrics.jsonl -> title) that any run logged."""
+    logged: dict[str, dict[str, Curve]] = {key: curves(runs, key) for key in quantities}
+    labels = {label for found in logged.values() for label in found}
+    shown = first_of(labels, order, MAX_LINES)
+    panels = tuple(
+        Panel(quantities[key], drawn, percent)
+        for key, found in logged.items()
+        if (drawn := {label: found[label] for label in shown if label in found})
+    )
+    several = any(len(own) > 1 for own in configurations_of(runs).values())
+    band = "; line: mean over runs, band: lowest to highest run" if several else ""
+    kept = f"; {len(shown)} of {len(labels)} configurations are drawn" if len(shown) < len(labels) else ""
+    styles = line_styles(order)
+    return Plate(name, f"{caption}{band}{kept}.", panels=panels, legend={label: styles[label] for label in shown})
+
+
+def _loss_terms(runs: Sequence[Run]) -> dict[str, str]:
+    """Columns of loss terms -> titles; where there are many configurations, those of the main one alone."""
+    configurations = configurations_of(runs)
+    if len(configurations) > MAX_LINES:
+        runs = configurations[main_configuration(runs)]
+    losses = {key: key.removeprefix("loss/") for key in keys_starting_with(runs, "loss/")}
+    return losses | {key: key.replace("/", ": ") for key in keys_starting_with(runs, "discriminators/")}
+
+
+def _class_plate(runs: Sequence[Run], label: str, reference: str) -> Plate | None:
+    values = _per_class(runs, label) - _per_class(runs, reference)
+    if label == reference or not np.isfinite(values).any():
+        return None
+    title = f"{label} student minus {reference}, accuracy by class (percentage points)"
+    caption = f"Classes above zero (blue) are recognised better by the {label} student than by {_named(reference)}"
+    figure = class_figures.class_bars(runs[0].classes, values, signed=True)
+    return Plate(f"classes-{reference}", f"{caption}{_ends(values)}.", figure, title=title)
+
+
+def _plain_class_plate(runs: Sequence[Run], label: str) -> Plate | None:
+    values = _per_class(runs, label)
+    if not np.isfinite(values).any():
+        return None
+    caption = f"The classes that the {label} student recognises best are at the top{_ends(values)}."
+    figure = class_figures.class_bars(runs[0].classes, values, signed=False)
+    return Plate("classes", caption, figure, title=f"{label} student, accuracy by class (%)")
+
+
+def _named(reference: str) -> str:
+    return "the baseline" if reference == "baseline" else f"that of {reference}"
+
+
+def _ends(values: npt.NDArray[np.float64]) -> str:
+    shown, most = int(np.isfinite(values).sum()), class_figures.MAX_BARS
+    return f"; of {shown} classes the {most // 2} at either end are shown" if shown > most else ""
+
+
+def _per_class(runs: Sequence[Run], label: str) -> npt.NDArray[np.float64]:
+    """(C,) mean over the runs; NaN where a class (or the student) is missing in any."""
+    students = [run.scores["student"].per_class for run in runs if run.label == label and "student" in run.scores]
+    return np.mean(students, axis=0) if students else np.full(len(runs[0].classes), math.nan)
+
+
+def _student_accuracies(runs: Sequence[Run]) -> list[float]:
+    ordered = sorted(runs, key=lambda run: run.replicate)
+    values = [run.scores["student"].top1 for run in ordered if "student" in run.scores]
+    return [value for value in values if math.isfinite(value)]

@@ -1,0 +1,42 @@
+"""Figures to SVG: inside a page, or as files of their own."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from html import escape
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from crossdistill.reports.style import INK, RULE, STYLE
+
+
+def inline(figure: Figure, name: str) -> str:
+    """An <svg> element for an HTML page: no fixed size, ids that start with `name`, text and grid in CSS variables."""
+    svg = _svg(figure)
+    svg = svg[svg.index("<svg") :]
+    width = 1.4 * 72 / 16 * figure.get_figwidth()  # in rem: 8 pt text at about 11 px
+    head = rf'<svg viewBox="\1" role="img" style="--width: {width:.1f}rem">'
+    svg = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', head, svg, count=1)
+    svg = re.sub(r' id="([^"]*)"', rf' id="{name}-\1"', svg)
+    svg = re.sub(r'xlink:href="#', f'href="#{name}-', svg).replace("xlink:href=", "href=")
+    svg = svg.replace("url(#", f"url(#{name}-")
+    return svg.replace(INK, "var(--ink)").replace(RULE, "var(--rule)").strip()
+
+
+def document(figure: Figure, title: str) -> str:
+    """A file: on white, so that it can be read on pages of any colour, in whatever sans-serif font there is."""
+    svg = _svg(figure, background="white").replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
+    return re.sub(r"(<svg [^>]*>)", rf"\1\n <title>{escape(title)}</title>", svg, count=1) if title else svg
+
+
+@matplotlib.rc_context(STYLE)
+def _svg(figure: Figure, background: str = "none") -> str:
+    buffer = io.StringIO()
+    with warnings.catch_warnings():
+        # a script that matplotlib's font lacks: the browser draws the text, and its font has it
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, facecolor=background)
+    return re.sub(r"<metadata>.*?</metadata>\s*", "", buffer.getvalue(), flags=re.DOTALL)
