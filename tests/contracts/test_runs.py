@@ -103,7 +103,8 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     root = tmp_path_factory.mktemp("ranks")
     script = [str(Path(__file__).with_name("ranks.py"))]
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    path = os.pathsep.join([str(Path(__file__).parents[2]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
     for devices, command in ((1, [sys.executable, *script]), (2, [*launcher, *script])):
         done = subprocess.run(
             [*command, str(root / str(devices)), str(devices)],

@@ -3,6 +3,8 @@
 from crossdistill.methods.adaptive_weights import AdaptiveWeights
 from crossdistill.methods.amid import AMID
 from crossdistill.methods.base import EpochMeans, Method
+from crossdistill.methods.cmc import CMC
+from crossdistill.methods.crd import CRD
 from crossdistill.methods.mi import MI
 from crossdistill.methods.single import Auxiliary, Baseline, Teacher
 
@@ -10,8 +12,22 @@ METHODS: dict[str, type[Method]] = {
     "baseline": Baseline,
     "teacher": Teacher,
     "auxiliary": Auxiliary,
+    "cmc": CMC,
+    "crd": CRD,
     "mi": MI,
     "amid": AMID,
 }
 
-__all__ = ["AMID", "METHODS", "MI", "AdaptiveWeights", "Auxiliary", "Baseline", "EpochMeans", "Method", "Teacher"]
+__all__ = [
+    "AMID",
+    "CMC",
+    "CRD",
+    "METHODS",
+    "MI",
+    "AdaptiveWeights",
+    "Auxiliary",
+    "Baseline",
+    "EpochMeans",
+    "Method",
+    "Teacher",
+]
