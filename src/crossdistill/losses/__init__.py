@@ -3,9 +3,13 @@
 from crossdistill.losses.adversarial import class_partners, discriminator_loss, student_adversarial_loss
 from crossdistill.losses.cosine import pair_cosine, same_class_cosine, same_class_pairs
 from crossdistill.losses.hints import hint_loss
-from crossdistill.losses.info_nce import info_nce_loss
 from crossdistill.losses.jensen_shannon import jensen_shannon_divergence
 from crossdistill.losses.mutual_information import mutual_information_bound, mutual_information_loss
+from crossdistill.losses.noise_contrastive import (
+    info_nce_loss,
+    noise_contrastive_loss,
+    noise_contrastive_normalizer,
+)
 from crossdistill.losses.relational import angle_relation_loss, distance_relation_loss
 from crossdistill.losses.routing import load_balance_loss, routed_divergence
 from crossdistill.losses.selection import non_target_divergence, rank_correlation
@@ -23,6 +27,8 @@ __all__ = [
     "load_balance_loss",
     "mutual_information_bound",
     "mutual_information_loss",
+    "noise_contrastive_loss",
+    "noise_contrastive_normalizer",
     "non_target_divergence",
     "pair_cosine",
     "rank_correlation",

@@ -4,6 +4,8 @@ from crossdistill.methods.adaptive_weights import AdaptiveWeights
 from crossdistill.methods.amid import AMID
 from crossdistill.methods.base import EpochMeans, Method
 from crossdistill.methods.c2kd import C2KD
+from crossdistill.methods.cmc import CMC
+from crossdistill.methods.crd import CRD
 from crossdistill.methods.fitnets import FitNets
 from crossdistill.methods.kd import KD
 from crossdistill.methods.mi import MI
@@ -18,6 +20,8 @@ METHODS: dict[str, type[Method]] = {
     "kd": KD,
     "fitnets": FitNets,
     "rkd": RKD,
+    "cmc": CMC,
+    "crd": CRD,
     "mi": MI,
     "amid": AMID,
     "c2kd": C2KD,
@@ -27,6 +31,8 @@ METHODS: dict[str, type[Method]] = {
 __all__ = [
     "AMID",
     "C2KD",
+    "CMC",
+    "CRD",
     "KD",
     "METHODS",
     "MI",
