@@ -13,7 +13,7 @@ from torch import Tensor
 
 from crossdistill import losses
 
-from . import equations
+from . import contrast_equations, equations
 
 properties = settings(max_examples=40, deadline=None, derandomize=True)
 
@@ -84,6 +84,10 @@ def representation_losses(labels: Tensor, temperature: float) -> dict[str, tuple
         "mi_bound": (
             partial(losses.mutual_information_bound, **named),
             partial(equations.mutual_information_bound, **slow),
+        ),
+        "class_contrastive": (
+            partial(losses.class_contrastive_loss, **named),
+            partial(contrast_equations.class_contrastive_loss, **slow),
         ),
         "pair_cosine": (losses.pair_cosine, equations.pair_cosine),
         "same_class_cosine": (

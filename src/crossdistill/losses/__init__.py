@@ -1,6 +1,7 @@
 """Pure functions of tensors, one file per family of equations."""
 
 from crossdistill.losses.adversarial import class_partners, discriminator_loss, student_adversarial_loss
+from crossdistill.losses.compositional import class_contrastive_loss
 from crossdistill.losses.cosine import pair_cosine, same_class_cosine, same_class_pairs
 from crossdistill.losses.info_nce import info_nce_loss
 from crossdistill.losses.jensen_shannon import jensen_shannon_divergence
@@ -8,6 +9,7 @@ from crossdistill.losses.mutual_information import mutual_information_bound, mut
 from crossdistill.losses.symmetric_kl import symmetric_kl_divergence
 
 __all__ = [
+    "class_contrastive_loss",
     "class_partners",
     "discriminator_loss",
     "info_nce_loss",

@@ -3,6 +3,7 @@
 from crossdistill.methods.adaptive_weights import AdaptiveWeights
 from crossdistill.methods.amid import AMID
 from crossdistill.methods.base import EpochMeans, Method
+from crossdistill.methods.ccl import CCL
 from crossdistill.methods.mi import MI
 from crossdistill.methods.single import Auxiliary, Baseline, Teacher
 
@@ -12,6 +13,18 @@ METHODS: dict[str, type[Method]] = {
     "auxiliary": Auxiliary,
     "mi": MI,
     "amid": AMID,
+    "ccl": CCL,
 }
 
-__all__ = ["AMID", "METHODS", "MI", "AdaptiveWeights", "Auxiliary", "Baseline", "EpochMeans", "Method", "Teacher"]
+__all__ = [
+    "AMID",
+    "CCL",
+    "METHODS",
+    "MI",
+    "AdaptiveWeights",
+    "Auxiliary",
+    "Baseline",
+    "EpochMeans",
+    "Method",
+    "Teacher",
+]
