@@ -13,7 +13,7 @@ from torch import Tensor
 
 from crossdistill import losses
 
-from . import contrastive_equations, equations
+from . import contrast_equations, contrastive_equations, equations
 
 properties = settings(max_examples=40, deadline=None, derandomize=True)
 
@@ -90,6 +90,10 @@ def representation_losses(labels: Tensor, temperature: float) -> dict[str, tuple
             partial(contrastive_equations.info_nce_loss, temperature=temperature),
         ),
         "noise_contrastive": noise_contrast(labels, temperature),
+        "class_contrastive": (
+            partial(losses.class_contrastive_loss, **named),
+            partial(contrast_equations.class_contrastive_loss, **slow),
+        ),
         "pair_cosine": (losses.pair_cosine, equations.pair_cosine),
         "same_class_cosine": (
             partial(losses.same_class_cosine, labels=labels),

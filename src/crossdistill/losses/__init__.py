@@ -1,6 +1,7 @@
 """Pure functions of tensors, one file per family of equations."""
 
 from crossdistill.losses.adversarial import class_partners, discriminator_loss, student_adversarial_loss
+from crossdistill.losses.compositional import class_contrastive_loss
 from crossdistill.losses.cosine import pair_cosine, same_class_cosine, same_class_pairs
 from crossdistill.losses.hints import hint_loss
 from crossdistill.losses.jensen_shannon import jensen_shannon_divergence
@@ -18,6 +19,7 @@ from crossdistill.losses.symmetric_kl import symmetric_kl_divergence
 
 __all__ = [
     "angle_relation_loss",
+    "class_contrastive_loss",
     "class_partners",
     "discriminator_loss",
     "distance_relation_loss",

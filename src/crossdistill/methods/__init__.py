@@ -4,6 +4,7 @@ from crossdistill.methods.adaptive_weights import AdaptiveWeights
 from crossdistill.methods.amid import AMID
 from crossdistill.methods.base import EpochMeans, Method
 from crossdistill.methods.c2kd import C2KD
+from crossdistill.methods.ccl import CCL
 from crossdistill.methods.cmc import CMC
 from crossdistill.methods.crd import CRD
 from crossdistill.methods.fitnets import FitNets
@@ -26,11 +27,13 @@ METHODS: dict[str, type[Method]] = {
     "amid": AMID,
     "c2kd": C2KD,
     "mst": MST,
+    "ccl": CCL,
 }
 
 __all__ = [
     "AMID",
     "C2KD",
+    "CCL",
     "CMC",
     "CRD",
     "KD",
