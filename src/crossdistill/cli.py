@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
@@ -16,13 +16,13 @@ from crossdistill.types import InputError
 EPILOG = (
     "`crossdistill COMMAND --help` lists a command's options; `crossdistill train RECIPE --help` with their values."
 )
-FLAGS = ("--resume", "--folds", "--ablations", "--controls", "--help", "-h")
+FLAGS = ("--resume", "--ablations", "--controls", "--help", "-h")
 """Options that take no value."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a user's mistake becomes one line on standard error and exit code 2."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    arguments = with_recipe_in_place(sys.argv[1:] if arguments is None else arguments)
     try:
         parser = parser_for(arguments)
         return _run(parser.instantiate(parser.parse_args(arguments)), shlex.join(["crossdistill", *arguments]))
@@ -31,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"crossdistill: error: {line}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("crossdistill: interrupted; a training run continues with --resume", file=sys.stderr)
+        again = "a training run continues with --resume, a comparison when the same command is given again"
+        print(f"crossdistill: interrupted; {again}", file=sys.stderr)
         return 130
 
 
@@ -47,7 +48,7 @@ def _run(parsed: Namespace, command: str) -> int:
     if parsed.subcommand == "train":
         commands.train(recipe_of(options), options.out, options.resume)
     elif parsed.subcommand == "compare":
-        commands.compare(
+        return commands.compare(
             configurations(
                 recipe_of(options),
                 parse_methods(options.methods),
@@ -77,7 +78,7 @@ def _run(parsed: Namespace, command: str) -> int:
     elif parsed.subcommand == "prepare":
         _prepare(options)
     else:
-        commands.demo(options.seeds, options.jobs, options.out)
+        return commands.demo(options.seeds, options.jobs, options.out)
     return 0
 
 
@@ -93,12 +94,23 @@ def _prepare(options: Namespace) -> None:
         commands.prepare(options.subcommand, chosen.source, chosen.out)
 
 
+def with_recipe_in_place(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with `--recipe NAME` of a comparison as the NAME alone, its other way to be written."""
+    if arguments[:1] != ["compare"]:
+        return list(arguments)
+    return [word.removeprefix("--recipe=") for word in arguments if word != "--recipe"]
+
+
 def parser_for(arguments: Sequence[str]) -> ArgumentParser:
     """The parser of these arguments; the defaults of `train RECIPE` are that recipe's values."""
     from crossdistill.recipes.bundled import RECIPES
 
     parser = ArgumentParser(
-        prog="crossdistill", description="Cross-modal knowledge distillation.", epilog=EPILOG, exit_on_error=False
+        prog="crossdistill",
+        description="Cross-modal knowledge distillation.",
+        epilog=EPILOG,
+        exit_on_error=False,
+        allow_abbrev=False,  # --method would be taken for --methods
     )
     parser.add_argument("--version", action="version", version=f"crossdistill {__version__}")
     commands = parser.add_subcommands(title="commands", metavar="COMMAND", required=True)
@@ -178,12 +190,12 @@ def _compare_parser(arguments: Sequence[str], names: str) -> ArgumentParser:
     compare.add_argument("recipe", help=f"a bundled recipe ({names}) or a YAML file, such as OUT/tuned.yaml of `tune`")
     compare.add_argument("--methods", default="all", help="names separated by commas, or all")
     compare.add_argument("--seeds", type=int, default=5, help="runs of each configuration, from the recipe's seed on")
-    compare.add_argument("--folds", action="store_true", help="test each of the data set's folds in turn")
+    compare.add_argument("--folds", default="", help="folds of the data to test in turn: all, or numbers with commas")
     compare.add_argument("--ablations", action="store_true", help="also AMID with one thing changed (Tables 4 and 5)")
     compare.add_argument(
         "--controls",
         action="store_true",
-        help="also every method with shuffled, noise and target inputs as its auxiliary ones",
+        help="also every distilling method with shuffled, noise and target inputs as its auxiliary ones",
     )
     compare.add_argument(
         "--vary",
@@ -194,7 +206,7 @@ def _compare_parser(arguments: Sequence[str], names: str) -> ArgumentParser:
     )
     compare.add_argument("--jobs", type=int, default=1, help="runs at once, each on one CPU thread")
     compare.add_argument("--out", type=Path, default=Path("runs/compare"), help="folder for the runs and the report")
-    _add_recipe(compare, "compare", arguments)
+    _add_recipe(compare, "compare", arguments, without=("method", "label"))
     return compare
 
 
@@ -214,14 +226,14 @@ def _tune_parser(arguments: Sequence[str], names: str) -> ArgumentParser:
     return tune
 
 
-def _add_recipe(parser: ArgumentParser, command: str, arguments: Sequence[str]) -> None:
+def _add_recipe(parser: ArgumentParser, command: str, arguments: Sequence[str], without: Collection[str] = ()) -> None:
     """A recipe's fields as options of the command; their defaults are those of the recipe that is named."""
     from crossdistill.recipes.files import add_recipe_arguments, load_recipe, set_recipe_defaults
 
-    add_recipe_arguments(parser)
+    add_recipe_arguments(parser, without)
     recipe = _recipe_among(arguments[1:]) if arguments[:1] == [command] else ""
     if recipe:
-        set_recipe_defaults(parser, load_recipe(recipe))
+        set_recipe_defaults(parser, load_recipe(recipe), without)
 
 
 def _recipe_among(arguments: Sequence[str]) -> str:

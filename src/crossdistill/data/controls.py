@@ -22,21 +22,21 @@ def with_control(
 ) -> MultimodalDataset:
     """The data set with its auxiliary modalities replaced.
 
-    shuffled: each training sample has another training sample's auxiliary inputs, of one and the same sample for all
-    auxiliary modalities; the samples of other splits keep theirs. noise: standard normal numbers of the same shape and
-    lengths, fixed for each sample; encoders standardise inputs, so their scale says nothing. target: the target
-    modalities' own inputs once more, in turn: as many parameters and losses, and nothing new to learn from them.
+    shuffled: the training samples' auxiliary inputs are permuted among them, all modalities of a sample together; the
+    samples of other splits keep theirs. noise: standard normal numbers, fixed for each sample, in the shapes of the
+    shuffled inputs, as a sequence's length may tell its class; encoders standardise inputs, so their scale says
+    nothing. target: the target modalities' own inputs once more, in turn: nothing new to learn from them.
     """
     if control == "none":
         return dataset
     columns = dict(dataset.columns)
-    if control == "shuffled":
+    if control in ("shuffled", "noise"):
         source = np.arange(len(dataset))
         train = dataset.rows("train")
         source[train] = np.random.default_rng([seed, 1]).permutation(train)
         columns |= {name: ReorderedColumn(columns[name], source) for name in auxiliary}
-    elif control == "noise":
-        columns |= {name: NoiseColumn(columns[name], seed, place) for place, name in enumerate(auxiliary)}
+        if control == "noise":
+            columns |= {name: NoiseColumn(columns[name], seed, place) for place, name in enumerate(auxiliary)}
     else:
         columns |= {name: columns[target[place % len(target)]] for place, name in enumerate(auxiliary)}
     return replace(dataset, columns=columns)

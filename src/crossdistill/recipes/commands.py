@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence, Set
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from crossdistill import data
@@ -21,25 +18,24 @@ from crossdistill.data.labels import SPLITS
 from crossdistill.recipes import folder as layout
 from crossdistill.recipes.build import load_dataset
 from crossdistill.recipes.bundled import emoji
-from crossdistill.recipes.compare import configurations, plan
-from crossdistill.recipes.jobs import Listener, run_all
+from crossdistill.recipes.compare import configurations, parse_folds, plan
+from crossdistill.recipes.jobs import Failure, Listener, run_all
 from crossdistill.recipes.measure import NAMES, results
 from crossdistill.recipes.pictures import retrieval_examples
 from crossdistill.recipes.prepare import CacheSettings, Count, cache_size, check_manifest, fill_cache
+from crossdistill.recipes.progress import ComparisonProgress, advance, console, progress_bar, tracked
 from crossdistill.recipes.recipe import Recipe
-from crossdistill.recipes.results import write_table
+from crossdistill.recipes.results import row_of, write_table
 from crossdistill.recipes.run import load_trained, run, total_epochs
 from crossdistill.recipes.tune import tune as find
 from crossdistill.reports import headline_table, illustrated, load_runs, write_markdown, write_report
-from crossdistill.training import Record
 from crossdistill.types import InputError
-
-T = TypeVar("T")
 
 MOST_CLASSES = 60
 """That a table of classes lists."""
 
 DEMO_METHODS = ("baseline", "teacher", "amid")
+TABLE, TRACEBACKS = "results.parquet", "crashes.txt"
 
 
 def train(recipe: Recipe, out: Path | None, resume: bool) -> None:
@@ -52,34 +48,68 @@ def train(recipe: Recipe, out: Path | None, resume: bool) -> None:
     console().print(f"Run: {folder}", soft_wrap=True)
 
 
-def demo(seeds: int, jobs: int, out: Path) -> None:
+def demo(seeds: int, jobs: int, out: Path) -> int:
     """Baseline, teacher and AMID on the emoji set, each with the same seeds; finished runs of the folder are kept."""
     command = shlex.join(["crossdistill", "demo", "--seeds", str(seeds), "--out", str(out)])
-    compare(configurations(emoji(), DEMO_METHODS, False, False, ()), seeds, False, jobs, out, command)
+    return compare(configurations(emoji(), DEMO_METHODS, False, False, ()), seeds, "", jobs, out, command)
 
 
-def compare(found: Sequence[Recipe], seeds: int, folds: bool, jobs: int, out: Path, command: str) -> None:
-    """Run what is not finished yet, with a bar for the whole and one for each run; then the table and the report, which
-    names the command.
+def compare(found: Sequence[Recipe], seeds: int, folds: str, jobs: int, out: Path, command: str) -> int:
+    """Run what is not finished yet, keep the table of runs up to date, then write the report, which names the command.
 
-    Raises InputError at the end, after all else is done and written, when some of the runs failed.
+    folds: all, numbers separated by commas, or empty for the recipe's own split. Returns the exit code: 0, or once all
+    other runs are done and written, 2 when some cannot be trained as they are (diverged, say) and 1 when some crashed.
+    Raises InputError where `out` holds runs of other recipes; then nothing is begun.
     """
     if jobs < 1:
         raise InputError(f"--jobs: expected at least 1, found {jobs}")
-    recipes = {out / name: recipe for name, recipe in plan(found, seeds, folds_of(found) if folds else ()).items()}
+    chosen = parse_folds(folds, known_folds(found[0]) if folds else ())
+    recipes = {out / name: recipe for name, recipe in plan(found, seeds, chosen).items()}
     unfinished = {folder: recipe for folder, recipe in recipes.items() if not finished(recipe, folder)}
+    rows = {folder: row_of(folder, recipe) for folder, recipe in recipes.items() if folder not in unfinished}
+
+    def write_rows() -> None:
+        in_order = [rows[folder] for folder in recipes if folder in rows]
+        if in_order:
+            write_table(in_order, out / TABLE)
+
+    write_rows()
     with progress_bar() as progress:
-        bars = Bars(progress, recipes, unfinished, out)
-        failures = run_all(unfinished, jobs, Listener(bars.started, bars.epoch, bars.ended))
-    write_table(recipes.items(), out / "results.parquet")
-    done = [folder for folder in recipes if layout.is_finished(folder)]
-    if done:
-        write(done, out / "report.html", command)
-        console().print(f"Table of runs: {out / 'results.parquet'}", soft_wrap=True)
-    if failures:
-        first, problem = next(iter(failures.items()))
-        others = f"; {len(failures) - 1} others failed too" if len(failures) > 1 else ""
-        raise InputError(f"{first}: {problem}{others}. The same command tries them again")
+        shown = ComparisonProgress(progress, recipes, unfinished)
+
+        def ended(folder: Path, failure: Failure | None) -> None:
+            shown.ended(folder, failed=failure is not None)
+            if failure is None:
+                rows[folder] = row_of(folder, recipes[folder])
+                write_rows()
+
+        failures = run_all(unfinished, jobs, Listener(shown.started, shown.epoch, ended))
+    if rows:
+        write([folder for folder in recipes if folder in rows], out / "report.html", command)
+        console().print(f"Table of runs: {out / TABLE}", soft_wrap=True)
+        tell_of_others(out, set(recipes))
+    return tell_of_failures(failures, out)
+
+
+def tell_of_others(out: Path, compared: Set[Path]) -> None:
+    """A folder may hold runs of earlier comparisons; saying nothing would let them be missed."""
+    others = {path.parent for path in out.glob(f"*/{layout.RESULTS}")} - compared
+    if others:
+        line = f"{out} also holds {len(others)} finished runs that were not asked for; `crossdistill report {out}` "
+        console().print(line + "has all of them", soft_wrap=True)
+
+
+def tell_of_failures(failures: Mapping[Path, Failure], out: Path) -> int:
+    """One line each on standard error, tracebacks of crashes in a file. Returns the exit code."""
+    crashes = [f"{folder}\n{failure.details}\n" for folder, failure in failures.items() if failure.details]
+    if crashes:
+        layout.write_atomically(out / TRACEBACKS, "".join(crashes))
+    for folder, failure in failures.items():
+        where = f" (traceback in {out / TRACEBACKS})" if failure.details else ""
+        print(f"crossdistill: error: {folder}: {failure.message}{where}", file=sys.stderr)
+    if not failures:
+        return 0
+    return 2 if all(failure.mistake for failure in failures.values()) else 1
 
 
 def finished(recipe: Recipe, folder: Path) -> bool:
@@ -90,48 +120,9 @@ def finished(recipe: Recipe, folder: Path) -> bool:
     return layout.is_finished(folder)
 
 
-def folds_of(found: Sequence[Recipe]) -> list[int]:
-    """The folds of the recipes' data, which they share."""
-    dataset = load_dataset(found[0].data)
-    folds = sorted({int(fold) for fold in dataset.folds if fold >= 0})
-    if not folds:
-        raise InputError(f"--folds: {dataset.name} has no folds")
-    return folds
-
-
-class Bars:
-    """The progress of a comparison: one bar for all epochs of all runs, and one for each run that is on."""
-
-    def __init__(
-        self, progress: Progress, recipes: Mapping[Path, Recipe], unfinished: Mapping[Path, Recipe], out: Path
-    ) -> None:
-        self.progress, self.recipes, self.out = progress, recipes, out
-        self.tasks: dict[Path, TaskID] = {}
-        epochs = {folder: total_epochs(recipe) for folder, recipe in recipes.items()}
-        kept = sum(epochs.values()) - sum(epochs[folder] for folder in unfinished)
-        self.whole = progress.add_task(f"{len(recipes)} runs", total=sum(epochs.values()), completed=kept, note="")
-        self.epochs, self.left = epochs, len(unfinished)
-
-    def started(self, folder: Path) -> None:
-        recipe = self.recipes[folder]
-        name = f"{recipe.label or recipe.method} seed {recipe.seed}"
-        self.tasks[folder] = self.progress.add_task(name, total=self.epochs[folder], note="")
-
-    def epoch(self, folder: Path, record: Record) -> None:
-        advance(self.progress, self.tasks[folder], record)
-        self.progress.advance(self.whole)
-
-    def ended(self, folder: Path, problem: str | None) -> None:
-        task = self.tasks.pop(folder)
-        self.left -= 1
-        if problem:
-            console().print(f"{folder}: {problem}", soft_wrap=True)
-        else:  # the epochs that it had done before this comparison was started again
-            done = next(found.completed for found in self.progress.tasks if found.id == task)
-            self.progress.advance(self.whole, self.epochs[folder] - done)
-        self.progress.remove_task(task)
-        self.progress.update(self.whole, note=f"{self.left} to go")
-        write_table(self.recipes.items(), self.out / "results.parquet")
+def known_folds(recipe: Recipe) -> list[int]:
+    """The folds of the recipe's data."""
+    return sorted({int(fold) for fold in load_dataset(recipe.data).folds if fold >= 0})
 
 
 def tune(recipe: Recipe, methods: Sequence[str], trials: int, seeds: int, folder: Path, storage: str) -> None:
@@ -242,13 +233,6 @@ def class_table(dataset: MultimodalDataset) -> Table:
     return table
 
 
-def tracked(results: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """The results, with a progress bar."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console()) as progress:
-        yield from progress.track(results, total=total, description=what)
-
-
 def write(folders: Sequence[Path], out: Path, command: str, markdown: Path | None = None) -> None:
     """The page (and Markdown) of these runs; command: the one that was given, which the report names."""
     runs = load_runs(folders)
@@ -267,30 +251,3 @@ def run_folders(folder: Path) -> list[Path]:
     if not found:
         raise InputError(f"{folder}: expected a run folder or a folder that holds finished runs")
     return sorted(found, key=lambda path: (path / layout.RECIPE).stat().st_mtime_ns)
-
-
-def console() -> Console:
-    """Where output goes; ranks other than the first are silent."""
-    rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or os.environ.get("LOCAL_RANK") or "0"
-    return Console(highlight=False, quiet=rank != "0")
-
-
-def progress_bar(unit: str = "epochs") -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}"),
-        console=console(),
-    )
-
-
-def advance(progress: Progress, task: TaskID, record: Record) -> None:
-    accuracies = [
-        f"{view} {100 * float(record[key]):.1f} %"
-        for view in ("student", "teacher")
-        if (key := f"{view}/top1") in record
-    ]
-    progress.update(task, advance=1, note=", ".join(accuracies))

@@ -13,6 +13,7 @@ import yaml
 from crossdistill.data.controls import Control
 from crossdistill.methods import METHODS
 from crossdistill.recipes.ablations import ablations
+from crossdistill.recipes.build import check
 from crossdistill.recipes.files import options_of, with_fields
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.types import InputError
@@ -23,6 +24,9 @@ CONTROLS: Mapping[str, Control] = {
     "capacity-matched": "target",
 }
 """How labels call the controls of `data.control`."""
+
+
+LARGEST_VARIATION = 1000
 
 
 def parse_methods(text: str) -> list[str]:
@@ -41,7 +45,8 @@ def configurations(
 ) -> list[Recipe]:
     """The labelled recipes to compare, in the order of the report: methods, ablations, controls, variations.
 
-    Raises InputError where a variation cannot be understood or fits none of the methods.
+    Raises InputError where a variation cannot be understood or fits none of the methods, or a number is one that no
+    run can have.
     """
     found = [replace(recipe, method=method, label="") for method in methods]
     if with_ablations:
@@ -50,6 +55,10 @@ def configurations(
         found += [control for method in methods if distils(method) for control in controls(recipe, method)]
     for text in vary:
         found += variations(recipe, methods, text)
+    for made in found:
+        check(made)
+    if recipe.machine.devices * recipe.machine.nodes > 1:
+        raise InputError("machine.devices, machine.nodes: a comparison trains each run in one process; use --jobs")
     return found
 
 
@@ -60,35 +69,58 @@ def distils(method: str) -> bool:
 
 
 def controls(recipe: Recipe, method: str) -> list[Recipe]:
+    """The method with each stand-in for its auxiliary inputs."""
     return [
-        replace(recipe, method=method, label=f"{method}, {label}", data=replace(recipe.data, control=control))
+        replace(
+            matched(recipe) if control == "target" else recipe,
+            method=method,
+            label=f"{method}, {label}",
+            data=replace(recipe.data, control=control),
+        )
         for label, control in CONTROLS.items()
     ]
+
+
+def matched(recipe: Recipe) -> Recipe:
+    """The recipe whose auxiliary encoders are like those of the target modalities that stand in.
+
+    Encoders that the recipe has no epochs to pre-train, as they were ready-made features, are trained with the rest.
+    """
+    target, given = recipe.data.target, recipe.model.encoders
+    encoders = {name: encoder for name, encoder in given.items() if name not in recipe.data.auxiliary}
+    for place, name in enumerate(recipe.data.auxiliary):
+        if (source := target[place % len(target)]) in given:
+            encoders[name] = given[source]
+    treatment = recipe.model.auxiliary_encoders if recipe.auxiliary_epochs else "trained"
+    return replace(recipe, model=replace(recipe.model, encoders=encoders, auxiliary_encoders=treatment))
 
 
 def variations(recipe: Recipe, methods: Sequence[str], text: str) -> list[Recipe]:
     """One recipe for each value of KEY=LOW:HIGH:STEP or KEY=VALUE,VALUE,... and each method that has KEY.
 
-    KEY: method.option, an option of any of the methods, or a dotted field of the recipe.
+    KEY: method.option, an option of any of the methods, or a field of the recipe, dotted where it is in a section.
     """
     key, values = parse_variation(text)
     section, _, option = key.rpartition(".")
+    with_option = [method for method in methods if option in options_of(METHODS[method])]
+    if key in ("method", "label", "seed", "name", "data.fold"):
+        raise InputError(f"--vary {text}: {key} is not a setting to vary; see --methods, --seeds and --folds")
     if section in METHODS:
-        fits = [section]
-    elif not section:
-        fits = [method for method in methods if option in options_of(METHODS[method])]
+        fits, is_option = [section], True
     else:
-        fits = list(methods)
+        is_option = not section and key not in Recipe.__dataclass_fields__
+        fits = with_option if is_option else list(methods)
     if not fits:
         raise InputError(f"--vary {text}: none of {', '.join(methods)} has an option {key}")
-    return [
-        with_fields(
-            replace(recipe, method=method, label=f"{method} {option}={value}"),
-            {key if section else f"{method}.{option}": value},
-        )
-        for method in fits
-        for value in values
-    ]
+    made = []
+    for method in fits:
+        for value in values:
+            labelled = replace(recipe, method=method, label=f"{method} {option}={value}")
+            try:
+                made.append(with_fields(labelled, {f"{method}.{option}" if is_option else key: value}))
+            except InputError as error:
+                raise InputError(f"--vary {text}: {error}") from error
+    return made
 
 
 def parse_variation(text: str) -> tuple[str, list[Any]]:
@@ -97,25 +129,56 @@ def parse_variation(text: str) -> tuple[str, list[Any]]:
     if not (key.strip() and equals and given.strip()):
         raise InputError(f"--vary: expected KEY=LOW:HIGH:STEP or KEY=VALUE,VALUE,..., found {text!r}")
     if given.count(":") != 2:
-        return key.strip(), [yaml.safe_load(value) for value in given.split(",")]
+        return key.strip(), [_value(value, text) for value in given.split(",")]
     try:
         low, high, step = (Decimal(number.strip()) for number in given.split(":"))
     except InvalidOperation:
         raise InputError(f"--vary {text}: expected numbers LOW:HIGH:STEP, found {given!r}") from None
-    if step <= 0 or high < low:
+    if not (low.is_finite() and high.is_finite() and step.is_finite() and step > 0 and high >= low):
         raise InputError(f"--vary {text}: expected LOW up to HIGH in steps above 0")
+    if (high - low) / step >= LARGEST_VARIATION:
+        raise InputError(f"--vary {text}: expected at most {LARGEST_VARIATION} values")
     numbers = [low + step * place for place in range(int((high - low) / step) + 1)]
-    return key.strip(), [yaml.safe_load(str(number)) for number in numbers]
+    return key.strip(), [_value(f"{number:f}", text) for number in numbers]
+
+
+def _value(given: str, text: str) -> Any:
+    """A value as YAML reads it: a number, true, a word."""
+    try:
+        value = yaml.safe_load(given)
+    except yaml.YAMLError as error:
+        raise InputError(f"--vary {text}: cannot read the value {given!r}") from error
+    if value is None and given.strip() != "null":
+        raise InputError(f"--vary {text}: expected a value between commas, found none")
+    return value
+
+
+def parse_folds(text: str, known: Sequence[int]) -> list[int]:
+    """Which of a data set's folds are tested in turn: all, or numbers separated by commas; none for an empty text.
+
+    Raises InputError for other words, a repeated fold and one that the data does not have.
+    """
+    if not text:
+        return []
+    has = ", ".join(map(str, known)) or "no folds"
+    words = [word.strip() for word in text.strip("[] ").split(",")]
+    if words == ["all"] and known:
+        return list(known)
+    if not all(word.isdecimal() and int(word) in known for word in words) or len(set(words)) < len(words):
+        raise InputError(f"--folds: expected all, or some of the data's folds, found {text!r}; the data has {has}")
+    return [int(word) for word in words]
 
 
 def plan(found: Sequence[Recipe], seeds: int, folds: Sequence[int]) -> dict[str, Recipe]:
     """Folder name -> recipe, seed by seed, so that a comparison that is cut off is a smaller comparison.
 
     folds: to be tested in turn; empty for the recipe's own split. One CPU thread for each run unless the recipe says
-    otherwise: so results do not depend on how many run at once.
+    otherwise: so results do not depend on how many run at once. Raises InputError when two configurations have one
+    label, or labels that make one folder.
     """
     if seeds < 1:
         raise InputError(f"--seeds: expected at least 1, found {seeds}")
+    _require_distinct([recipe.label or recipe.method for recipe in found])
     runs: dict[str, Recipe] = {}
     for seed in range(found[0].seed, found[0].seed + seeds):
         for fold in folds or (None,):
@@ -123,10 +186,21 @@ def plan(found: Sequence[Recipe], seeds: int, folds: Sequence[int]) -> dict[str,
                 machine = replace(recipe.machine, threads=recipe.machine.threads or 1)
                 data = recipe.data if fold is None else replace(recipe.data, fold=fold)
                 name = slug(recipe.label or recipe.method) + ("" if fold is None else f"-fold{fold}") + f"-seed{seed}"
-                if name in runs:
-                    raise InputError(f"two configurations would share the folder {name}; leave one of them out")
                 runs[name] = replace(recipe, seed=seed, data=data, machine=machine)
     return runs
+
+
+def _require_distinct(labels: Sequence[str]) -> None:
+    first: dict[str, str] = {}
+    for label in labels:
+        name = slug(label).lower()  # some file systems take no notice of capitals
+        if not name:
+            raise InputError(f"label {label!r}: expected one with a Latin letter or a digit, which names the folder")
+        if name in first:
+            raise InputError(
+                f"configurations {first[name]!r} and {label!r} would share their folders; leave one out or rename it"
+            )
+        first[name] = label
 
 
 def slug(label: str) -> str:

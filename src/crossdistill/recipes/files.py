@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ from crossdistill.recipes.recipe import Recipe
 from crossdistill.types import InputError
 
 
-def add_recipe_arguments(parser: ArgumentParser) -> None:
-    """Every field of a recipe as an option, and every method's options under the method's name."""
-    parser.add_class_arguments(Recipe, skip={"options"})
+def add_recipe_arguments(parser: ArgumentParser, without: Collection[str] = ()) -> None:
+    """Every field of a recipe but those `without` as an option, and every method's options under the method's name."""
+    parser.add_class_arguments(Recipe, skip={"options", *without})
     for name, method in METHODS.items():
         if has_options(method):
             parser.add_class_arguments(method, name, skip={"model"}, instantiate=False)
@@ -69,6 +69,8 @@ def with_fields(recipe: Recipe, fields: Mapping[str, Any]) -> Recipe:
         *path, last = name.split(".")
         for part in path:
             section = section.setdefault(part, {})
+            if not isinstance(section, dict):
+                raise InputError(f"{name}: {part} is one value, without fields of its own")
         section[last] = value
     parser = _parser()
     try:
@@ -77,16 +79,17 @@ def with_fields(recipe: Recipe, fields: Mapping[str, Any]) -> Recipe:
         raise InputError(one_line(error)) from error
 
 
-def set_recipe_defaults(parser: ArgumentParser, recipe: Recipe) -> None:
+def set_recipe_defaults(parser: ArgumentParser, recipe: Recipe, without: Collection[str] = ()) -> None:
     """Make the recipe's values the defaults of the options that `add_recipe_arguments` added."""
-    parser.set_defaults(dict(_leaves(as_dict(recipe))))
+    parser.set_defaults({name: value for name, value in _leaves(as_dict(recipe)) if name not in without})
 
 
 def recipe_of(parsed: Namespace) -> Recipe:
     """The typed recipe in what a parser with `add_recipe_arguments` parsed and instantiated."""
     fields = vars(parsed)
     options = {name: dict(vars(fields[name])) for name in METHODS if name in fields}
-    recipe = Recipe(**{name: fields[name] for name in Recipe.__dataclass_fields__ if name != "options"})
+    known = set(Recipe.__dataclass_fields__) - {"options"}
+    recipe = Recipe(**{name: fields[name] for name in known if name in fields})
     if recipe.method not in METHODS:
         raise InputError(f"method: expected one of {', '.join(METHODS)}, found {recipe.method!r}")
     data = replace(recipe.data, target=tuple(recipe.data.target), auxiliary=tuple(recipe.data.auxiliary))

@@ -35,7 +35,10 @@ def claim(recipe: Recipe, folder: Path, resume: bool) -> None:
     if text != to_yaml(recipe):
         earlier, now = text.splitlines(), to_yaml(recipe).splitlines()
         changed = next((b for a, b in zip(earlier, now, strict=False) if a != b), now[-1])
-        raise InputError(f"{stored}: the run to resume has another recipe (first difference: {changed.strip()!r})")
+        raise InputError(
+            f"{stored}: the run to resume has another recipe (first difference: {changed.strip()!r}); "
+            "choose another --out"
+        )
 
 
 def is_finished(folder: Path) -> bool:

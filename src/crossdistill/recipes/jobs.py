@@ -3,66 +3,87 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
+import traceback
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from crossdistill.recipes.recipe import Recipe
+from crossdistill import data
+from crossdistill.data import MultimodalDataset
+from crossdistill.recipes.build import build_dataset
+from crossdistill.recipes.recipe import DataSettings, Recipe
 from crossdistill.recipes.run import quiet_libraries, run
 from crossdistill.training import Record
 from crossdistill.types import InputError
 
 
 @dataclass(frozen=True)
-class Listener:
-    """What hears of the runs as they go: their start, each epoch, and their end with None or what went wrong."""
+class Failure:
+    """Why a run did not finish.
 
-    started: Callable[[Path], None]
-    epoch: Callable[[Path, Record], None]
-    ended: Callable[[Path, str | None], None]
+    message: one line; mistake: whether it is an InputError's; details: the traceback of anything else
+    """
+
+    message: str
+    mistake: bool
+    details: str = ""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """What hears of the runs as they go: their start, each epoch, and their end, with what went wrong or None."""
+
+    started: Callable[[Path], None] = lambda folder: None
+    epoch: Callable[[Path, Record], None] = lambda folder, record: None
+    ended: Callable[[Path, Failure | None], None] = lambda folder, failure: None
 
 
 @dataclass
 class Worker:
-    """A process that takes one run after another, and the run that it is at."""
+    """A process that takes one run after another, and the run that it is at.
+
+    Each has a pipe of its own: a process that is killed while it writes to a shared queue would hold it for ever.
+    """
 
     process: BaseProcess
     pipe: Connection
     folder: Path | None = None
 
 
-def run_all(recipes: Mapping[Path, Recipe], workers: int, listener: Listener) -> dict[Path, str]:
+def run_all(recipes: Mapping[Path, Recipe], workers: int, listener: Listener) -> dict[Path, Failure]:
     """Run every recipe into its folder, going on where a folder holds an unfinished run; folder -> what went wrong.
 
-    A run that fails, or whose process dies, does not stop the others. Processes stay for many runs, so that the
-    imports are paid once. When this process dies, theirs end at their next epoch.
+    A run that fails, or whose process dies, does not stop the others. Processes stay for many runs: imports are paid
+    once, and a data set that the next run shares is read once. When this process dies, theirs end with it.
     """
     waiting = deque(recipes.items())
-    pool = [_start() for _ in range(min(workers, len(waiting)))]
-    failures: dict[Path, str] = {}
+    pool: list[Worker] = []
+    failures: dict[Path, Failure] = {}
     try:
-        for worker in pool:
-            _next(worker, waiting, listener)
-        while any(worker.folder for worker in pool):
-            ready = wait([worker.pipe for worker in pool if worker.folder])
-            for place, worker in enumerate(pool):
-                if worker.pipe in ready:
-                    ended, problem = _hear(worker, listener)
-                    if ended and worker.folder:
-                        failures |= {worker.folder: problem} if problem else {}
-                        listener.ended(worker.folder, problem)
-                        if not worker.process.is_alive():
-                            pool[place] = worker = _start()
-                        _next(worker, waiting, listener)
+        for _ in range(min(workers, len(waiting))):
+            pool.append(_start())
+            _next(pool[-1], waiting, listener)
+        while busy := [worker for worker in pool if worker.folder is not None]:
+            ready = wait([worker.pipe for worker in busy])
+            for worker in (worker for worker in busy if worker.pipe in ready):
+                if _hear(worker, listener, failures):
+                    if waiting and not worker.process.is_alive():
+                        worker.pipe.close()
+                        fresh = _start()
+                        worker.process, worker.pipe = fresh.process, fresh.pipe
+                    _next(worker, waiting, listener)
     finally:
         for worker in pool:
-            worker.pipe.close()
             worker.process.terminate()
             worker.process.join()
+            worker.pipe.close()
     return failures
 
 
@@ -70,9 +91,22 @@ def _start() -> Worker:
     context = multiprocessing.get_context("spawn")  # a forked process would share torch's thread pools
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(theirs,))
-    process.start()
+    with _ignoring_interrupts():  # a child inherits that: Ctrl-C reaches this process alone, which ends the children
+        process.start()
     theirs.close()
     return Worker(process, ours)
+
+
+@contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # which alone may set handlers
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _next(worker: Worker, waiting: deque[tuple[Path, Recipe]], listener: Listener) -> None:
@@ -80,43 +114,79 @@ def _next(worker: Worker, waiting: deque[tuple[Path, Recipe]], listener: Listene
     if waiting:
         worker.folder, recipe = waiting.popleft()
         listener.started(worker.folder)
-        worker.pipe.send((worker.folder, recipe))
+        try:
+            worker.pipe.send((worker.folder, recipe))
+        except OSError:
+            return  # the process died in between, which `_hear` will find
 
 
-def _hear(worker: Worker, listener: Listener) -> tuple[bool, str | None]:
-    """Take one message. Returns whether the run has ended, and what went wrong."""
+def _hear(worker: Worker, listener: Listener, failures: dict[Path, Failure]) -> bool:
+    """Take one message of a worker that has a run. Returns whether the run has ended."""
+    folder = worker.folder
+    assert folder is not None
     try:
         kind, content = worker.pipe.recv()
     except (EOFError, OSError):
         worker.process.join()
-        return True, f"its process died (exit code {worker.process.exitcode})"
-    if kind == "epoch" and worker.folder:
-        listener.epoch(worker.folder, content)
-    return kind == "end", content if kind == "end" else None
+        kind, content = "end", Failure(_obituary(worker.process.exitcode), mistake=False)
+    if kind == "epoch":
+        listener.epoch(folder, content)
+        return False
+    if content is not None:
+        failures[folder] = content
+    listener.ended(folder, content)
+    return True
+
+
+def _obituary(code: int | None) -> str:
+    how = f"was killed by signal {-code}" if code is not None and code < 0 else f"died with exit code {code}"
+    return f"its process {how}; out of memory?" if code == -signal.SIGKILL else f"its process {how}"
 
 
 def _work(pipe: Connection) -> None:
     """The worker process: runs until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears of Ctrl-C and ends the workers
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     quiet_libraries()
+    build = LastDataset()
     while True:
         try:
             folder, recipe = pipe.recv()
-        except EOFError:
+            pipe.send(("end", _run_one(recipe, folder, pipe, build)))
+        except (EOFError, BrokenPipeError):
             return
-        pipe.send(("end", _run_one(recipe, folder, pipe)))
 
 
-def _run_one(recipe: Recipe, folder: Path, pipe: Connection) -> str | None:
-    def observe(record: Record) -> None:
-        pipe.send(("epoch", record))
+def _end_with_parent() -> None:
+    """A run that went on after its parent's death would write into a folder that the next comparison is at."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
+
+def _run_one(recipe: Recipe, folder: Path, pipe: Connection, build: LastDataset) -> Failure | None:
     try:
-        run(recipe, folder, resume=True, observe=observe)
+        run(recipe, folder, resume=True, observe=lambda record: pipe.send(("epoch", record)), build=build)
     except InputError as error:
-        return str(error)
-    except BrokenPipeError:
-        raise SystemExit(1) from None  # the parent is gone
-    except Exception as error:  # the other runs must go on, and its message must be heard
-        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return Failure(" ".join(str(error).split()), mistake=True)
+    except BrokenPipeError:  # the parent is gone
+        raise
+    except Exception as error:  # the other runs must go on
+        return Failure(f"{type(error).__name__}: {' '.join(str(error).split())}", False, traceback.format_exc())
     return None
+
+
+class LastDataset:
+    """`build_dataset` that keeps the last one: runs that differ in the model, the method or a control share it."""
+
+    def __init__(self) -> None:
+        self._key: tuple[DataSettings, int] | None = None
+        self._dataset: MultimodalDataset | None = None
+
+    def __call__(self, settings: DataSettings, seed: int) -> MultimodalDataset:
+        # only a validation split that is drawn depends on the seed
+        key = replace(settings, control="none"), seed if settings.evaluate_on == "validation" else 0
+        if self._dataset is None or key != self._key:
+            self._dataset = None  # before the next one is read: memory for one
+            self._dataset, self._key = build_dataset(*key), key
+        return data.with_control(self._dataset, settings.control, settings.target, settings.auxiliary, seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,24 +15,24 @@ from crossdistill.evaluation import gap_recovered
 from crossdistill.recipes import folder as layout
 from crossdistill.recipes.files import to_yaml
 from crossdistill.recipes.recipe import Recipe
-from crossdistill.training import Machine
 
 VIEWS = {"student": "student", "teacher": "teacher", "auxiliary": "auxiliary_alone"}
 Row = dict[str, Any]
 MEASURES = ("top1", "wa", "ua", "r1", "r5")
 
 
-def write_table(folders: Iterable[tuple[Path, Recipe]], output: Path) -> pd.DataFrame:
-    """Write the finished ones among the runs to a Parquet file, whole or not at all, and return the table.
+def write_table(rows: Sequence[Row], output: Path) -> pd.DataFrame:
+    """Write `row_of` each run to a Parquet file, whole or not at all, and return the table.
 
     Columns: label, method, seed, fold, split; student_top1 (.._wa, .._ua, .._r1, .._r5), likewise teacher_ and
     auxiliary_, fractions, NaN where a method has no such model; gap = teacher - student; gap_recovered, against the
     runs labelled baseline and teacher of the same seed and fold; cosine_pair, cosine_same_class; seconds of training;
-    peak_memory_mb; parameters of the student and in all; versions; recipe, a hash of all settings but seed, fold,
-    label and machine; folder.
+    peak_memory_mb, of the run (see `measure.peak_memory_mb`); parameters of the student and in all; versions; recipe, a
+    hash of all settings but seed, fold and label; folder.
     """
-    rows = [_row(folder, recipe) for folder, recipe in folders if layout.is_finished(folder)]
-    table = pd.DataFrame([row | {"gap_recovered": _recovered(row, rows)} for row in rows])
+    known = {(row["label"], row["seed"], row["fold"]): row for row in rows}
+    table = pd.DataFrame([row | {"gap_recovered": _recovered(row, known)} for row in rows])
+    output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(output.name + ".partial")
     table.to_parquet(partial, index=False)
     partial.replace(output)
@@ -40,14 +40,13 @@ def write_table(folders: Iterable[tuple[Path, Recipe]], output: Path) -> pd.Data
 
 
 def recipe_hash(recipe: Recipe) -> str:
-    """12 hexadecimal digits that two runs share when they differ in seed, fold, label and machine alone."""
-    data = replace(recipe.data, fold=-1)
-    return hashlib.sha256(
-        to_yaml(replace(recipe, seed=0, label="", data=data, machine=Machine())).encode()
-    ).hexdigest()[:12]
+    """12 hexadecimal digits that two runs share when they differ in seed, fold and label alone."""
+    text = to_yaml(replace(recipe, seed=0, label="", data=replace(recipe.data, fold=-1)))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _row(folder: Path, recipe: Recipe) -> Row:
+def row_of(folder: Path, recipe: Recipe) -> Row:
+    """A finished run's row, but for the gap recovered. Raises InputError where its results.json is damaged."""
     found = layout.read_results(folder)
     row: Row = {
         "label": found["label"],
@@ -76,9 +75,9 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-def _recovered(row: Row, rows: Sequence[Row]) -> float:
+def _recovered(row: Row, known: Mapping[tuple[str, int, int], Row]) -> float:
     """The run's share of the way from the baseline to the teacher alone, of its own seed and fold."""
-    same = {other["label"]: other for other in rows if (other["seed"], other["fold"]) == (row["seed"], row["fold"])}
-    if not {"baseline", "teacher"} <= same.keys():
+    baseline, teacher = (known.get((label, row["seed"], row["fold"])) for label in ("baseline", "teacher"))
+    if baseline is None or teacher is None:
         return math.nan
-    return gap_recovered(row["student_top1"], same["baseline"]["student_top1"], same["teacher"]["teacher_top1"])
+    return gap_recovered(row["student_top1"], baseline["student_top1"], teacher["teacher_top1"])

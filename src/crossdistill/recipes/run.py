@@ -28,17 +28,17 @@ from crossdistill.recipes.build import (
     build_model,
     check,
     has_fixed_teacher,
-    load_dataset,
     split_dataset,
 )
 from crossdistill.recipes.folder import RunLog
 from crossdistill.recipes.measure import all_outputs, epoch_measures, reset_peak_memory, results
-from crossdistill.recipes.recipe import Recipe
+from crossdistill.recipes.recipe import DataSettings, Recipe
 from crossdistill.training import Checkpoint, Record, Stage, fit
 from crossdistill.training.distributed import gather_notes
 from crossdistill.types import Batch, InputError, Note
 
 Observer = Callable[[Record], None]
+BuildDataset = Callable[[DataSettings, int], MultimodalDataset]
 
 
 def run(
@@ -47,11 +47,13 @@ def run(
     resume: bool = False,
     observe: Observer = lambda record: None,
     dataset: MultimodalDataset | None = None,
+    build: BuildDataset = build_dataset,
 ) -> dict[str, Any]:
     """Train a recipe, write everything into `folder`, and return what its results.json holds.
 
     resume: go on from the folder's checkpoint; a finished run is returned as it is. observe: called after each epoch.
-    dataset: one made in Python, in place of the recipe's `data.source`.
+    dataset: one made in Python, in place of the recipe's `data.source`. build: makes the data set of a recipe's data
+    settings and seed; the processes of a comparison pass one that remembers.
     Raises InputError when the folder holds a run and resume is False, or when it holds another recipe's run.
     """
     check(recipe)
@@ -67,10 +69,10 @@ def run(
     reset_peak_memory(fabric.device)
     with deterministic(recipe.seed, recipe.machine.threads):
         if dataset is None:
-            dataset = load_dataset(recipe.data)
+            dataset = build(recipe.data, recipe.seed)
         else:  # a recipe read back cannot find it: its source says so instead of naming some other data
             recipe = replace(recipe, data=replace(recipe.data, source=f"{FROM_PYTHON}{dataset.name}"))
-        dataset = split_dataset(dataset, recipe.data, recipe.seed)
+            dataset = split_dataset(dataset, recipe.data, recipe.seed)
         model = build_model(recipe, dataset)
         method = build_method(recipe, model, dataset)
         require_trained_encoders(recipe, method)
