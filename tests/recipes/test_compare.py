@@ -148,7 +148,7 @@ def test_folds_are_tested_in_turn() -> None:
 
 def test_configurations_that_would_share_a_folder_are_refused() -> None:
     twice = [recipe(label="amid: a"), recipe(label="amid, a")]
-    with pytest.raises(InputError, match="would share the folder amid_a-seed0"):
+    with pytest.raises(InputError, match="'amid: a' and 'amid, a' would share their folders"):
         plan(twice, 1, ())
     with pytest.raises(InputError, match="--seeds: expected at least 1, found 0"):
         plan([recipe()], 0, ())
