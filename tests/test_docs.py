@@ -1,16 +1,23 @@
-"""The documents name things that exist: functions, test files, options, recipes, links."""
+"""The documents name things that exist: functions, test files, options, recipes, links; and their example runs."""
 
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import shlex
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 from crossdistill.cli import parser_for
 from crossdistill.methods import METHODS
+from crossdistill.recipes.build import build_model
+from crossdistill.recipes.run import run
+from tests.contracts import test_methods as contract
+from tests.recipes.small import gestures
+from tests.recipes.small import recipe as small_recipe
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -64,7 +71,7 @@ def known_options(method: str) -> list[str]:
 def commands_of(path: Path) -> list[list[str]]:
     text = path.read_text(encoding="utf-8").replace("\\\n", " ")
     lines = re.findall(
-        r"^\s*(?:\$ )?crossdistill ((?:demo|prepare|train|evaluate|report)\b.*)$", text, flags=re.MULTILINE
+        r"^\s*(?:\$ )?crossdistill ((?:demo|prepare|train|tune|compare|evaluate|report)\b.*)$", text, flags=re.MULTILINE
     )
     return [shlex.split(line, comments=True) for line in lines]
 
@@ -86,3 +93,64 @@ def test_nothing_names_a_machine() -> None:
     for path in tracked:
         if path.suffix in {".py", ".md", ".toml", ".txt", ".html", ".yaml"} or path.name == "Makefile":
             assert not re.search(r"/(work|root|home|opt|tmp)/", path.read_text(encoding="utf-8")), path
+
+
+def blocks_of(path: Path) -> list[str]:
+    """The Python blocks of a document, in order."""
+    return re.findall(r"^```python\n(.*?)^```$", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of the method of docs/architecture.md, added as the page says: one file, one line."""
+    file, line = (block for block in blocks_of(ROOT / "docs/architecture.md") if "LogitMatching" in block)
+    (tmp_path / "logit_matching.py").write_text(file, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    kind = importlib.import_module("logit_matching").LogitMatching
+    assert line.strip() == '"logit_matching": LogitMatching,'
+    monkeypatch.setitem(METHODS, "logit_matching", kind)
+    return "logit_matching"
+
+
+def test_the_documented_method_trains_and_its_student_predicts(documented: str, tmp_path: Path) -> None:
+    made = small_recipe(method=documented, options={documented: {"weight": 2.0}})
+    results = run(made, tmp_path / "run", dataset=gestures())
+    assert {"student", "teacher"} <= set(results)
+    lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    matching = [line["loss/matching"] for line in lines if "loss/matching" in line]
+    assert [line["stage"] for line in lines] == ["auxiliary"] * 2 + ["teacher"] * 3 + [documented] * 3
+    assert matching[-1] < matching[0]
+    model = build_model(made, gestures())
+    model.load_state_dict(load_file(tmp_path / "run/model.safetensors"))
+    dataset = gestures()
+    test = dataset.__getitems__(dataset.rows("test").tolist())
+    logits = model.eval().predict({"wrist": test.modalities["wrist"]})
+    top1 = (logits.argmax(dim=1) == test.labels).double().mean().item()
+    assert top1 == pytest.approx(results["student"]["top1"])
+
+
+def test_the_documented_method_has_its_option_on_the_command_line(
+    documented: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["train", "emoji", "--method", documented, f"--{documented}.weight", "2"]
+    parsed = parser_for(arguments).parse_args(arguments)
+    assert parsed.train[documented].weight == 2.0
+    with pytest.raises(SystemExit):
+        parser_for(["train", "emoji", "--help"]).parse_args(["train", "emoji", "--help"])
+    assert "of the squared distance between the student's logits" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_documented_method_keeps_the_contract(documented: str) -> None:
+    contract.test_the_objective_falls(documented)
+    for epoch in (0, 1000):
+        contract.test_each_turn_changes_its_own_parameters_and_no_others(documented, epoch)
+    for extreme in contract.EXTREMES:
+        contract.test_extremes_give_finite_losses_and_gradients(documented, extreme)
+    for check in (
+        contract.test_no_turn_leaves_a_gradient_on_another_player,
+        contract.test_predict_does_not_depend_on_anything_auxiliary,
+        contract.test_evaluating_the_objectives_changes_no_state,
+        contract.test_objectives_do_not_read_inputs,
+        contract.test_declared_views_are_enough,
+    ):
+        check(documented)

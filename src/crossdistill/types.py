@@ -29,6 +29,13 @@ Modality = Tensor | Padded
 Modalities = Mapping[str, Modality]
 
 
+class Note(NamedTuple):
+    """Something that went wrong in reading a file: one line that names it; whether the sample was skipped for it."""
+
+    text: str
+    skipped: bool
+
+
 @dataclass(frozen=True)
 class Batch:
     """One global step's samples: inputs by modality name, class labels, and where they come from.
@@ -36,22 +43,31 @@ class Batch:
     modalities: name -> (B, ...) tensor, or `Padded` for sequences of different length
     labels: (B,) int64 in [0, C)
     rows: (B,) int64, the samples' row numbers in the data set (memory banks key on them)
-    present: name -> (B,) bool, False where a sample lacks that modality
+    present: name -> (B,) bool on the CPU, False where a sample lacks that modality (its values are then 0); a name that
+        is not in it is there in every sample
+    notes: what went wrong in reading these samples
     """
 
     modalities: Modalities
     labels: Int[Tensor, " batch"]
     rows: Int[Tensor, " batch"]
     present: Mapping[str, Bool[Tensor, " batch"]]
+    notes: tuple[Note, ...] = ()
 
     def to(self, device: torch.device | str) -> Batch:
-        """The same batch on a device."""
+        """The same batch on a device; `present` stays on the CPU, where it is decided which rows an encoder sees."""
         return Batch(
             {name: to_device(value, device) for name, value in self.modalities.items()},
             self.labels.to(device),
             self.rows.to(device),
-            {name: mask.to(device) for name, mask in self.present.items()},
+            self.present,
+            self.notes,
         )
+
+    def has(self, names: Sequence[str]) -> Bool[Tensor, " batch"]:
+        """(B,) True where a sample has all of these modalities."""
+        everywhere = torch.ones(len(self.labels), dtype=torch.bool)
+        return torch.stack([everywhere, *(self.present[name] for name in names if name in self.present)]).all(0)
 
 
 def to_device(modality: Modality, device: torch.device | str) -> Modality:

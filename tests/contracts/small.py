@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 from dataclasses import replace
 
+import numpy as np
 import torch
 
-from crossdistill.data import BUNDLED, MultimodalDataset
+from crossdistill.data import BUNDLED, ArrayColumn, MultimodalDataset
+from crossdistill.data.reading import PartialColumn
 from crossdistill.encoders import Conv
 from crossdistill.methods import METHODS, Method
 from crossdistill.models import CrossModalModel
@@ -22,7 +24,7 @@ WIDTH, CLASSES = 16, 7
 def recipe(method: str, **changes: object) -> Recipe:
     """Seconds on one core; with warm-up, pre-training and every player's turn in four epochs."""
     encoder = EncoderSettings("conv", width=WIDTH, layers=2, hidden=8)
-    options = {name: {"warmup_epochs": 1} for name, kind in METHODS.items() if has_warmup(kind)}
+    options = {name: one_epoch_each(kind) for name, kind in METHODS.items()}
     base = Recipe(
         name="small",
         method=method,
@@ -40,8 +42,26 @@ def recipe(method: str, **changes: object) -> Recipe:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-def has_warmup(kind: type[Method]) -> bool:
-    return "warmup_epochs" in inspect.signature(kind).parameters
+def incomplete() -> MultimodalDataset:
+    """The same data, but two thirds of the training samples of one class, and a third of the others, lack the
+    accelerometer."""
+    whole = BUNDLED["watch"]()
+    random, train = np.random.default_rng(0), whole.splits == "train"
+    lacks = random.random(len(whole)) < np.where(whole.labels == 0, 2 / 3, 1 / 3)
+    return without(whole, AUXILIARY[0], train & lacks)
+
+
+def without(dataset: MultimodalDataset, modality: str, lacks: np.ndarray) -> MultimodalDataset:
+    """The data set with this modality taken from these samples (N,) bool."""
+    kept = dataset.columns[modality].fetch(np.flatnonzero(~lacks))
+    assert isinstance(kept, torch.Tensor)
+    column = PartialColumn(ArrayColumn(kept.numpy(), modality), ~lacks)
+    return replace(dataset, columns={**dataset.columns, modality: column})
+
+
+def one_epoch_each(kind: type[Method]) -> dict[str, int]:
+    """A single epoch for warm-up and for each first stage that a method has, so that four epochs see every stage."""
+    return {option: 1 for option in inspect.signature(kind).parameters if option.endswith("_epochs")}
 
 
 def build(method: str, width: int = WIDTH, classes: int = CLASSES, seed: int = 0) -> Method:

@@ -124,7 +124,6 @@ def test_labels_that_look_like_missing_values_are_labels(tmp_path: Path) -> None
         (3, "label", "c", "row 5, column 'label': class 'c' is in test but never in train"),
         (1, "fold", "one", "row 3, column 'fold': expected a whole number from 0, found 'one'"),
         (1, "fold", "-2", "row 3, column 'fold'"),
-        (2, "lips", "", "row 4, column 'lips': empty cell; samples that lack a modality are not supported yet"),
         (2, "lips", "clips/9.npy", "row 4, column 'lips': file not found: .*9.npy"),
         (2, "lips", "clips/2.wav", "row 4, column 'lips': expected a path such as a.npy or a.npy#17, found"),
         (2, "lips", "0.53", "row 4, column 'lips': expected a path"),

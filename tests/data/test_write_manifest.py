@@ -47,15 +47,17 @@ def test_writing_and_reading_give_the_same_data_set(tmp_path: Path) -> None:
     assert sorted(path.name for path in (folder / "lips").iterdir()) == [f"{key}.npy" for key in "vwxyz"]
 
 
-def test_reading_everything_into_memory_changes_no_value(tmp_path: Path) -> None:
+def test_rows_kept_in_memory_are_the_rows_on_disk_and_no_others_are_kept(tmp_path: Path) -> None:
     on_disk = read_manifest(write_manifest(tmp_path / "set", five_samples()))
-    loaded = in_memory(on_disk)
+    loaded = in_memory(on_disk, np.array([1, 3, 4]))
     assert loaded.shapes == on_disk.shapes
     expected = on_disk.__getitems__([3, 1])
     shutil.rmtree(tmp_path / "set")
     found = loaded.__getitems__([3, 1])
     assert torch.equal(found.modalities["picture"], expected.modalities["picture"])
     assert all(torch.equal(a, b) for a, b in zip(found.modalities["lips"], expected.modalities["lips"], strict=True))
+    with pytest.raises(KeyError, match="row 0 was not kept"):
+        loaded.__getitems__([1, 0])
 
 
 def test_ids_that_cannot_be_file_names_still_round_trip(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ OVER_TIME: dict[str, Callable[[], nn.Module]] = {
     "conv of one layer": lambda: Conv(3, WIDTH, layers=1, hidden=3),
     "rnn": lambda: RNN(3, WIDTH, layers=1, hidden=6),
     "rnn of two layers": lambda: RNN(3, WIDTH, layers=2, hidden=4),
+    "lstm": lambda: RNN(3, WIDTH, hidden=6, cell="lstm", pooling="max"),
+    "lstm, forwards": lambda: RNN(3, WIDTH, hidden=6, cell="lstm", bidirectional=False, pooling="mean"),
     "mlp": lambda: MLP(STEPS * 3, WIDTH, layers=2, hidden=8, steps=STEPS),
 }
 INPUTS: dict[str, tuple[Callable[[], nn.Module], Modality]] = {

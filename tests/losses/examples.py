@@ -13,7 +13,7 @@ from torch import Tensor
 
 from crossdistill import losses
 
-from . import equations
+from . import contrast_equations, contrastive_equations, equations
 
 properties = settings(max_examples=40, deadline=None, derandomize=True)
 
@@ -85,12 +85,36 @@ def representation_losses(labels: Tensor, temperature: float) -> dict[str, tuple
             partial(losses.mutual_information_bound, **named),
             partial(equations.mutual_information_bound, **slow),
         ),
+        "info_nce": (
+            partial(losses.info_nce_loss, temperature=temperature),
+            partial(contrastive_equations.info_nce_loss, temperature=temperature),
+        ),
+        "noise_contrastive": noise_contrast(labels, temperature),
+        "class_contrastive": (
+            partial(losses.class_contrastive_loss, **named),
+            partial(contrast_equations.class_contrastive_loss, **slow),
+        ),
         "pair_cosine": (losses.pair_cosine, equations.pair_cosine),
         "same_class_cosine": (
             partial(losses.same_class_cosine, labels=labels),
             partial(equations.same_class_cosine, labels=integers),
         ),
     }
+
+
+def noise_contrast(labels: Tensor, temperature: float) -> tuple[Loss, Callable[..., float]]:
+    """Row i of `full` contrasts row i of `other` with the rows of other classes."""
+    allowed = labels[:, None] != labels[None, :]
+    named = {"samples": 9, "log_normalizer": 1.5, "temperature": temperature}
+
+    def fast(full: Tensor, other: Tensor) -> Tensor:
+        other = other if other.dtype == torch.float64 else other.float()  # once, as it is two arguments
+        return losses.noise_contrastive_loss(full, other, other, allowed, **named)
+
+    def slow(full: list[list[float]], other: list[list[float]]) -> float:
+        return contrastive_equations.noise_contrastive_loss(full, other, other, allowed.tolist(), **named)
+
+    return fast, slow
 
 
 REPRESENTATION_LOSSES = tuple(representation_losses(LABELS, 0.5))
@@ -104,7 +128,22 @@ def _all_losses() -> dict[str, tuple[Loss, tuple[Tensor, ...]]]:
     cases: dict[str, tuple[Loss, tuple[Tensor, ...]]] = {
         name: (fast, pair) for name, (fast, _) in representation_losses(LABELS, 0.5).items()
     }
+    bank = normal(7, 5, seed=9)
+    named = {"allowed": torch.arange(6)[:, None] != torch.arange(7)[None, :], "samples": 20, "log_normalizer": 1.0}
+    cases["noise_contrastive_bank"] = (partial(losses.noise_contrastive_loss, **named), (*pair, bank))
     cases["jsd"] = (losses.jensen_shannon_divergence, pair)
+    cases["soft_labels"] = (partial(losses.soft_label_divergence, temperature=3.0), pair)
+    cases |= {f"hint_{name}": (partial(losses.hint_loss, reduction=name), pair) for name in ("sum", "mean")}
+    for name in ("sum", "mean"):
+        cases[f"distance_{name}"] = (partial(losses.distance_relation_loss, reduction=name), pair)
+        cases[f"angle_{name}"] = (partial(losses.angle_relation_loss, reduction=name), pair)
+    selected = torch.tensor([True, True, False, True, False, True])
+    for name in ("removed", "zeroed"):
+        given = {"labels": LABELS, "selected": selected, "target_class": name}
+        cases[f"non_target_{name}"] = (partial(losses.non_target_divergence, **given), pair)
+    cases["balance"] = (losses.load_balance_loss, pair[:1])
+    routed = partial(losses.routed_divergence, routing_logits=normal(6, 3, seed=9), top=2, temperature=3.0)
+    cases["routed"] = (routed, (pair[0], normal(6, 3, 5, seed=10)))
     for name, partners in {"": None, "_expected": 2.5}.items():
         given = {"weights": weights, "expected_partners": partners}
         cases["student" + name] = (partial(losses.student_adversarial_loss, **given), (logits[0], logits[2]))

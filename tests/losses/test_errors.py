@@ -20,6 +20,7 @@ Call = Callable[..., object]
 WITH_LABELS: dict[str, Call] = {
     "loss": losses.mutual_information_loss,
     "bound": losses.mutual_information_bound,
+    "class_contrastive": losses.class_contrastive_loss,
     "same_class_cosine": losses.same_class_cosine,
 }
 PAIRS: dict[str, Call] = WITH_LABELS | {"pair_cosine": lambda full, other, labels: losses.pair_cosine(full, other)}
@@ -74,7 +75,7 @@ def test_labels_of_another_kind(name: str) -> None:
     assert_refused(lambda: LABELS_ALONE[name](LABELS[:, None]), 4, 1)
 
 
-@pytest.mark.parametrize("name", ["loss", "bound"])
+@pytest.mark.parametrize("name", ["loss", "bound", "class_contrastive"])
 @pytest.mark.parametrize("temperature", [0.0, -0.5, math.nan])
 def test_temperature(name: str, temperature: float) -> None:
     assert_refused(lambda: WITH_LABELS[name](ROWS, ROWS, LABELS, temperature), "temperature", temperature)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from crossdistill.methods import Method
 from crossdistill.models import CrossModalModel
-from crossdistill.types import Batch, Representations, View
+from crossdistill.training.loop import build_optimizer, step
+from crossdistill.training.settings import Optimization
+from crossdistill.types import Batch, Representations, Turn, View
 
 WIDTH, CLASSES = 8, 4
 VIEWS: tuple[View, ...] = ("target", "auxiliary", "full")
@@ -19,10 +23,29 @@ class Encoder(nn.Linear):
     width = WIDTH
 
 
-def model() -> CrossModalModel:
+def model(separate_teacher: bool = False) -> CrossModalModel:
     torch.manual_seed(0)
     encoders = {"video": Encoder(3, WIDTH), "audio": Encoder(5, WIDTH)}
-    return CrossModalModel(encoders, ["video"], ["audio"], WIDTH, CLASSES)
+    return CrossModalModel(encoders, ["video"], ["audio"], WIDTH, CLASSES, separate_teacher=separate_teacher)
+
+
+def with_fixed_teacher() -> CrossModalModel:
+    """As a run leaves the model before it comes to a method with a fixed teacher and frozen auxiliary encoders."""
+    made = model(separate_teacher=True)
+    made.freeze_auxiliary_encoders()
+    made.freeze_teacher()
+    return made
+
+
+def moved_by(method: Method, turn: Turn, given: Batch | None = None) -> set[str]:
+    """The parts of model and method that one step of the turn changes: "encoders.video", "classifier", "router" ..."""
+    state = {**dict(method.model.named_parameters()), **dict(method.named_parameters())}
+    before = {name: value.detach().clone() for name, value in state.items()}
+    optimizer = build_optimizer(turn, Optimization("sgd", learning_rate=0.1, momentum=0.0, weight_decay=0.0))
+    fabric = Fabric(accelerator="cpu", devices=1)
+    step(fabric, method, [turn], {turn.name: optimizer}, given or batch(), float("inf"))
+    changed = [name for name, value in state.items() if not torch.equal(value, before[name])]
+    return {".".join(name.split(".")[: 2 if "encoders" in name else 1]) for name in changed}
 
 
 def batch(labels: Sequence[int] = LABELS, seed: int = 0) -> Batch:

@@ -92,6 +92,17 @@ def test_every_view_from_the_weights_by_hand(separate: bool) -> None:
     torch.testing.assert_close(made.full_logits, linear(weights, classifier, full))
 
 
+@pytest.mark.parametrize("separate", [False, True])
+def test_a_view_s_classifier_makes_its_logits_of_its_representation(separate: bool) -> None:
+    made = model(separate_teacher=separate)
+    with torch.no_grad():  # a copy at first; now apart
+        for p in made.teacher_classifier.parameters():
+            p.add_(1.0)
+    found = made(inputs(), ALL)
+    for view in ALL:
+        assert torch.equal(made.classifier_of(view)(found.representations[view]), found.logits[view])
+
+
 def test_the_order_of_the_inputs_does_not_matter() -> None:
     module, x = model(), inputs()
     shuffled = {name: x[name] for name in reversed(x)}

@@ -1,4 +1,4 @@
-"""Discriminators, fusion and projections."""
+"""Discriminators, fusion, projections and masks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from crossdistill.models import Discriminator, Fusion, Projection
+from crossdistill.models import Discriminator, FeatureMask, Fusion, Projection
 
 
 @pytest.mark.parametrize("depth", [5, 3, 1])  # the paper's D1 and D2, and the smallest
@@ -67,3 +67,23 @@ def test_fusion_is_a_two_layer_mlp_on_all_features() -> None:
     fusion = Fusion([3, 4], 8, dropout=0.0)
     assert [type(layer) for layer in fusion.layers] == [nn.Linear, nn.LeakyReLU, nn.Dropout, nn.Linear]
     assert fusion([torch.randn(5, 3), torch.randn(5, 4)]).shape == (5, 8)
+
+
+def test_a_mask_is_sigmoid_of_attention_among_the_features_tokens() -> None:
+    """By hand, with one head: softmax(Q K^T / sqrt(hidden)) V over the D tokens of each sample."""
+    torch.manual_seed(0)
+    mask, x = FeatureMask(5, hidden=4, heads=1), torch.randn(3, 5)
+    found = mask(x)
+    assert found.shape == (3, 5)
+    w, b = mask.attention.in_proj_weight, mask.attention.in_proj_bias
+    for sample in range(3):
+        tokens = (mask.embedding.weight @ x[sample] + mask.embedding.bias).view(5, 4)
+        query, key, value = (tokens @ w[4 * i : 4 * i + 4].T + b[4 * i : 4 * i + 4] for i in range(3))
+        attended = mask.attention.out_proj((query @ key.T / 4**0.5).softmax(dim=1) @ value)
+        torch.testing.assert_close(found[sample], mask.score(attended).squeeze(1).sigmoid())
+
+
+@pytest.mark.parametrize(("hidden", "heads"), [(10, 3), (0, 1), (-3, 3), (12, 0)])
+def test_a_mask_whose_heads_do_not_fit_is_refused(hidden: int, heads: int) -> None:
+    with pytest.raises(ValueError, match=f"hidden a positive multiple of heads, got {hidden} and {heads}"):
+        FeatureMask(8, hidden, heads)

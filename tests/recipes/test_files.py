@@ -46,10 +46,11 @@ def test_every_bundled_recipe_goes_to_yaml_and_back(name: str, method: str, tmp_
 
 ODD = Recipe(
     name="ünïcode: #1",
+    label="amid, with: odd {things}",
     method="amid",
     seed=123456789,
     tensorboard=True,
-    data=DataSettings("a folder/with: colon", ("a", "b"), ("no", "on", "1"), 3, "validation", 0.1, False),
+    data=DataSettings("a folder/with: colon", ("a", "b"), ("no", "on", "1"), 3, "validation", 0.1, "noise", False),
     model=ModelSettings(
         7,
         0.1,
@@ -59,7 +60,7 @@ ODD = Recipe(
         True,
     ),
     optimization=Optimization("sgd", 1e-5, 1e-12, 0.0, "steps", 2, 0.5, 1e-9),
-    machine=Machine("cpu", 2, 3, "bf16-mixed", 4),
+    machine=Machine("cpu", 2, 3, "bf16-mixed", 4, 5),
     options={"amid": {"alpha_1": 1e-7, "expected_partners": 4.17, "second_discriminator": False, "reduction": "mean"}},
 )
 

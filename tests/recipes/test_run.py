@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ import torch
 from safetensors.torch import load_file
 
 from crossdistill.data import MultimodalDataset
+from crossdistill.data.columns import Rows
+from crossdistill.data.reading import Draws
 from crossdistill.recipes.build import build_dataset
 from crossdistill.recipes.recipe import EncoderSettings, Recipe
 from crossdistill.recipes.run import load_trained, run
@@ -110,13 +111,13 @@ def test_sequences_of_different_length_train_with_every_encoder(kind: str, tmp_p
 
 def rows_read(made: Recipe, folder: Path, monkeypatch: pytest.MonkeyPatch) -> set[int]:
     seen: set[int] = set()
-    original = MultimodalDataset.__getitems__
+    original = MultimodalDataset.batch
 
-    def watched(dataset: MultimodalDataset, rows: Sequence[int]) -> Batch:
+    def watched(dataset: MultimodalDataset, rows: Rows, draws: Draws) -> Batch:
         seen.update(int(row) for row in rows)
-        return original(dataset, rows)
+        return original(dataset, rows, draws)
 
-    monkeypatch.setattr(MultimodalDataset, "__getitems__", watched)
+    monkeypatch.setattr(MultimodalDataset, "batch", watched)
     run(made, folder, dataset=gestures())
     return seen
 

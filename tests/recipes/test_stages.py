@@ -12,6 +12,7 @@ from crossdistill.methods import METHODS, Auxiliary, Teacher
 from crossdistill.models import CrossModalModel
 from crossdistill.recipes import run as running
 from crossdistill.recipes.build import build_method, build_model
+from crossdistill.recipes.bundled import RECIPES
 from crossdistill.recipes.recipe import EncoderSettings, Recipe
 from crossdistill.recipes.run import run, stages, total_epochs
 from crossdistill.training import Checkpoint, Record
@@ -42,6 +43,14 @@ def planned(made: Recipe) -> list[tuple[str, int]]:
         ("amid", {"auxiliary_encoders": "trained"}, 0, [("amid", 3)]),
         ("amid", {"auxiliary_encoders": "trained"}, 2, [("auxiliary", 2), ("amid", 3)]),
         ("mi", {"teacher": "fixed"}, 2, [("auxiliary", 2), ("teacher", 3), ("mi", 3)]),
+        ("kd", {}, 2, [("auxiliary", 2), ("teacher", 3), ("kd", 3)]),
+        ("kd", {"teacher": "online"}, 2, [("auxiliary", 2), ("kd", 3)]),
+        ("fitnets", {}, 2, [("auxiliary", 2), ("teacher", 3), ("fitnets", 3)]),
+        ("rkd", {}, 2, [("auxiliary", 2), ("teacher", 3), ("rkd", 3)]),
+        ("c2kd", {}, 2, [("auxiliary", 2), ("c2kd", 3)]),
+        ("c2kd", {"teacher": "fixed"}, 2, [("auxiliary", 2), ("c2kd", 3)]),
+        ("mst", {}, 2, [("auxiliary", 2), ("mst", 3)]),
+        ("mst", {"teacher": "fixed"}, 2, [("auxiliary", 2), ("teacher", 3), ("mst", 3)]),
         ("amid", {"teacher": "fixed", "auxiliary_encoders": "trained"}, 0, [("teacher", 3), ("amid", 3)]),
         ("teacher", {"teacher": "fixed"}, 2, [("auxiliary", 2), ("teacher", 3)]),
         ("baseline", {"teacher": "fixed"}, 2, [("baseline", 3)]),
@@ -112,6 +121,43 @@ def test_what_is_fixed_does_not_change_in_a_real_run(settings: dict[str, str | b
         copies = {name: value for name, value in last.items() if name.startswith("teacher_encoders.eye")}
         kept = [torch.equal(value, pretrained[name.removeprefix("teacher_")]) for name, value in copies.items()]
         assert all(kept) == frozen, "the teacher's copy is of the pre-trained encoder"
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "separate"),
+    [
+        ("amid", {}, False),
+        ("mst", {}, True),
+        ("mst", {"teacher": "online"}, True),
+        ("c2kd", {}, False),
+        ("kd", {}, True),
+        ("kd", {"teacher": "online"}, False),
+        ("kd", {"teacher": "online", "separate_teacher": True}, True),
+    ],
+)
+def test_teachers_are_separate_where_the_method_or_the_recipe_says_so(
+    method: str, settings: dict[str, object], separate: bool
+) -> None:
+    assert build_model(with_model(recipe(method=method), **settings), gestures()).separate_teacher == separate
+
+
+def test_the_specialised_teachers_do_not_change_while_the_student_learns_from_them(tmp_path: Path) -> None:
+    options = {"mst": {"cooperation_epochs": 1, "mask_epochs": 1}}
+    states = state_after_each_epoch(recipe(method="mst", options=options), tmp_path / "run")
+    first, masks, last = (state for stage, state in states if stage == "mst")
+    assert parts_that_moved(first, masks) == set()
+    assert parts_that_moved(masks, last) == {"encoders.wrist", "classifier.weight", "classifier.bias"}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_first_stages_of_bundled_recipes_leave_the_last_one_time(name: str) -> None:
+    made = RECIPES[name]()
+    for method, options in made.options.items():
+        first = sum(value for key, value in options.items() if key.endswith("_epochs") and key != "anneal_epochs")
+        assert first <= made.epochs // 2, method
+    assert {"fitnets", "mst"} <= set(made.options)
+    fitnets = made.options["fitnets"]
+    assert fitnets["hint_epochs"] + fitnets["anneal_epochs"] == made.epochs
 
 
 def test_frozen_encoders_without_pre_training_are_refused_and_the_folder_stays_free(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -134,9 +135,9 @@ def run_of(label: str, seed: int, student: float, method: str = "", fold: int = 
 
 
 def runs_of(accuracies: Mapping[str, Sequence[float]]) -> list[Run]:
-    """label -> student top-1 of seeds 0, 1, ...; the method is the label up to a comma or a space."""
+    """label -> student top-1 of seeds 0, 1, ...; the method is the label up to a comma, colon or space."""
     return [
-        run_of(label, seed, value, method=label.split(",")[0].split(" ")[0])
+        run_of(label, seed, value, method=re.split("[,: ]", label)[0])
         for label, values in accuracies.items()
         for seed, value in enumerate(values)
     ]

@@ -162,6 +162,36 @@ class RowColumn:
             samples[chosen] = as_float32(array[self._row[wanted]], wanted, self.places.__getitem__)
         return torch.from_numpy(samples)
 
+    def raw(self) -> Array:
+        """All samples, as the files have them."""
+        files = [open_array(path, self.places[0]) for path in self.files]
+        return np.stack([files[file][row] for file, row in zip(self._file, self._row, strict=True)])
+
+
+class KeptColumn:
+    """Some rows of another column, read once and kept as float32: faster batches where they fit into memory."""
+
+    def __init__(self, column: Column, rows: Rows, name: str) -> None:
+        self.shape, self._length = column.shape, len(column)
+        self._position = np.full(len(column), -1, dtype=np.int64)
+        self._position[rows] = np.arange(len(rows))
+        values = column.fetch(rows)
+        if isinstance(values, Padded):
+            sequences = zip(values.values, values.lengths, strict=True)
+            kept = [sequence[:length].numpy().copy() for sequence, length in sequences]
+            self._kept: Column = SequenceColumn(kept, name)
+        else:
+            self._kept = ArrayColumn(values.numpy(), name)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def fetch(self, rows: Rows) -> Modality:
+        positions = self._position[rows]
+        if (positions < 0).any():
+            raise KeyError(f"row {rows[positions < 0][0]} was not kept in memory")
+        return self._kept.fetch(positions)
+
 
 def open_array(path: Path, place: str) -> Array:
     """The .npy file, memory-mapped. Raises InputError unless it is there, whole, and holds real numbers."""

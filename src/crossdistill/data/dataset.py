@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ import numpy.typing as npt
 import torch
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
-from crossdistill.data.columns import ArrayColumn, Column, Rows, SequenceColumn
+from crossdistill.data.columns import ArrayColumn, Column, KeptColumn, Rows, SequenceColumn
 from crossdistill.data.labels import SPLITS, Strings, encode_labels, split_names
+from crossdistill.data.reading import Draws, Mask, PartialColumn, Reader, known_present, may_fail, read
 from crossdistill.types import Batch, InputError
 
 NO_PICTURES: npt.NDArray[np.uint8] = np.zeros((0, 0, 0, 3), dtype=np.uint8)
@@ -50,12 +52,31 @@ class MultimodalDataset:
         return len(self.labels)
 
     def __getitems__(self, rows: Sequence[int]) -> Batch:
-        """The rows as one `Batch`, in this order; this is what DataLoader calls with a batch of row numbers."""
-        chosen = np.asarray(rows, dtype=np.int64)
-        modalities = {name: column.fetch(chosen) for name, column in self.columns.items()}
-        # A modality that some samples lack is not supported yet: readers refuse an empty cell.
-        present = {name: torch.ones(len(chosen), dtype=torch.bool) for name in self.columns}
-        return Batch(modalities, torch.from_numpy(self.labels[chosen]), torch.from_numpy(chosen.copy()), present)
+        """The rows as one `Batch`, in this order, as they are evaluated."""
+        return self.batch(np.asarray(rows, dtype=np.int64), None)
+
+    def batch(self, rows: Rows, draws: Draws) -> Batch:
+        """The rows (B,) as one `Batch`, in this order; draws: what chance decides for each, None in evaluation."""
+        found = {name: read(column, rows, draws) for name, column in self.columns.items()}
+        return Batch(
+            {name: reading.modality for name, reading in found.items()},
+            torch.from_numpy(self.labels[rows]),
+            torch.from_numpy(rows.copy()),
+            {name: reading.present for name, reading in found.items()},
+            tuple(note for reading in found.values() for note in reading.notes),
+        )
+
+    def present(self, modalities: Sequence[str]) -> Mask:
+        """(N,) bool, False for samples that are known to lack one of these modalities."""
+        present: Mask = np.ones(len(self), dtype=np.bool_)
+        for name in modalities:
+            present &= known_present(self.columns[name])
+        return present
+
+    @property
+    def may_fail(self) -> bool:
+        """Whether samples are read from media files, any of which may turn out unreadable."""
+        return any(may_fail(column) for column in self.columns.values())
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -89,6 +110,7 @@ def from_arrays(
     classes: Sequence[str] = (),
     pictures: npt.NDArray[np.uint8] = NO_PICTURES,
     captions: Sequence[str] = (),
+    present: Mapping[str, npt.ArrayLike] = MappingProxyType({}),
     name: str = "arrays",
 ) -> MultimodalDataset:
     """A data set from arrays in memory.
@@ -98,6 +120,7 @@ def from_arrays(
     splits: (N,) "train" | "validation" | "test", or (N,) bool, True for test
     ids, groups, folds, captions: N entries, or empty where there are none
     classes: the class names; integer labels count into it. Empty: the distinct labels in natural order.
+    present: name -> (N,) bool, for a modality that some samples lack; what stands in their place is not looked at
 
     Raises InputError where lengths, values or names do not fit.
     """
@@ -106,7 +129,10 @@ def from_arrays(
     texts = tuple(map(str, ids)) if len(ids) else tuple(map(str, range(count)))
     dataset = MultimodalDataset(
         name=name,
-        columns={key: _column(key, value) for key, value in modalities.items()},
+        columns={
+            key: _partial(key, value, np.asarray(present[key])) if key in present else _column(key, value)
+            for key, value in modalities.items()
+        },
         labels=label_numbers,
         classes=class_names,
         ids=texts,
@@ -160,17 +186,26 @@ def _column(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike]) -> Colum
     return ArrayColumn(values if isinstance(values, np.memmap) else np.asarray(values), name)
 
 
-def in_memory(dataset: MultimodalDataset) -> MultimodalDataset:
-    """The same data set with every column read once, as float32: faster batches where it fits into memory."""
-    columns: dict[str, Column] = {}
-    for name, column in dataset.columns.items():
-        values = column.fetch(np.arange(len(dataset)))
-        if isinstance(values, torch.Tensor):
-            columns[name] = ArrayColumn(values.numpy(), name)
-        else:
-            sequences = zip(values.values, values.lengths, strict=True)
-            columns[name] = SequenceColumn([sequence[:length].numpy().copy() for sequence, length in sequences], name)
-    return replace(dataset, columns=columns)
+def _partial(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike], present: npt.NDArray[Any]) -> Column:
+    if present.dtype != np.bool_ or present.shape != (len(values),) or not present.any():  # type: ignore[arg-type]
+        raise InputError(f"present['{name}']: expected a truth value for each sample, and not all of them False")
+    if isinstance(values, (list, tuple)):
+        return PartialColumn(_column(name, [values[row] for row in np.flatnonzero(present)]), present)
+    return PartialColumn(_column(name, np.asarray(values)[present]), present)
+
+
+def in_memory(dataset: MultimodalDataset, rows: Rows) -> MultimodalDataset:
+    """The same data set with these rows of every column on disk read once and kept; no other row can be fetched."""
+    return replace(dataset, columns={name: _kept(name, column, rows) for name, column in dataset.columns.items()})
+
+
+def _kept(name: str, column: Column, rows: Rows) -> Column:
+    if isinstance(column, PartialColumn):
+        return PartialColumn(_kept(name, column.column, column.positions(rows)), column.present)
+    # clips are drawn anew in each epoch; of no rows there is nothing to keep
+    if isinstance(column, (ArrayColumn, SequenceColumn, Reader)) or not len(rows):
+        return column
+    return KeptColumn(column, rows, name)
 
 
 def with_fold(dataset: MultimodalDataset, fold: int) -> MultimodalDataset:

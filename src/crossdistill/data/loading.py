@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, Sampler
 
 from crossdistill.data.columns import Rows
 from crossdistill.data.dataset import MultimodalDataset
+from crossdistill.data.reading import Draws
 from crossdistill.types import Batch, InputError
 
 
@@ -53,32 +56,86 @@ def training_batches(
     rank: int = 0,
     world_size: int = 1,
     workers: int = 0,
-) -> DataLoader[Batch]:
-    """One epoch of shuffled batches of `rows`; see `EpochBatches`. workers: reading processes, 0 for none."""
+) -> Iterator[Batch]:
+    """One epoch of shuffled batches of `rows`; see `EpochBatches`. workers: reading processes, 0 for none.
+
+    What chance decides about a sample (which part of a clip, mirrored or not) depends on seed, epoch and row alone.
+    """
     sampler = EpochBatches(rows, batch_size, seed, epoch, rank, world_size)
-    return _loader(dataset, sampler, workers)
+    return _loaded(_Drawn(dataset, seed, epoch), sampler, workers)
 
 
-def evaluation_batches(dataset: MultimodalDataset, rows: Rows, batch_size: int) -> DataLoader[Batch]:
-    """`rows` in the order given, nothing dropped; the last batch may be smaller."""
+def evaluation_batches(dataset: MultimodalDataset, rows: Rows, batch_size: int, workers: int = 0) -> Iterator[Batch]:
+    """`rows` in the order given, nothing dropped and nothing left to chance; the last batch may be smaller."""
     if batch_size < 1:
         raise InputError(f"batch size: expected at least 1, found {batch_size}")
     batches = [rows[start : start + batch_size].tolist() for start in range(0, len(rows), batch_size)]
-    return _loader(dataset, batches, workers=0)
+    return _loaded(_Plain(dataset), batches, workers)
 
 
-def _loader(
-    dataset: MultimodalDataset, batches: Sampler[list[int]] | Sequence[list[int]], workers: int
-) -> DataLoader[Batch]:
+def draws_of(seed: int, epoch: int, rows: Rows) -> npt.NDArray[np.uint64]:
+    """(B,) a random seed for each sample of this epoch (SplitMix64's mixing of the three numbers)."""
+    mixed = np.zeros(len(rows), dtype=np.uint64)
+    for value in (np.uint64(seed), np.uint64(epoch), rows.astype(np.uint64)):
+        with np.errstate(over="ignore"):
+            mixed = (mixed ^ value) + np.uint64(0x9E3779B97F4A7C15)
+            mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            mixed ^= mixed >> np.uint64(31)
+    return mixed
+
+
+@dataclass(frozen=True)
+class _Plain:
+    """What DataLoader asks for a batch, by `__getitems__`, in its own process or in a worker."""
+
+    dataset: MultimodalDataset
+
+    def __getitems__(self, rows: Sequence[int]) -> Batch | InputError:
+        return _attempt(self.dataset, np.asarray(rows, dtype=np.int64), None)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """The same in training."""
+
+    dataset: MultimodalDataset
+    seed: int
+    epoch: int
+
+    def __getitems__(self, rows: Sequence[int]) -> Batch | InputError:
+        chosen = np.asarray(rows, dtype=np.int64)
+        return _attempt(self.dataset, chosen, draws_of(self.seed, self.epoch, chosen))
+
+
+def _attempt(dataset: MultimodalDataset, rows: Rows, draws: Draws) -> Batch | InputError:
+    """A mistake is handed over and raised by the receiver: DataLoader would wrap it in the worker's traceback."""
+    try:
+        return dataset.batch(rows, draws)
+    except InputError as error:
+        return error
+
+
+def _loaded(
+    source: _Plain | _Drawn, batches: Sampler[list[int]] | Sequence[list[int]], workers: int
+) -> Iterator[Batch]:
     # Without a generator of its own DataLoader draws from the global one, and resuming would differ from not stopping.
     generator = torch.Generator().manual_seed(0)
-    return DataLoader(
-        dataset,  # type: ignore[arg-type]  # it has __getitems__, the one method that DataLoader calls
+    loader: DataLoader[Batch | InputError] = DataLoader(
+        source,  # type: ignore[arg-type]  # it has __getitems__, the one method that DataLoader calls
         batch_sampler=batches,
         collate_fn=_as_it_is,
         num_workers=workers,
         generator=generator,
     )
+    return _raising(loader)
+
+
+def _raising(loader: Iterable[Batch | InputError]) -> Iterator[Batch]:
+    for batch in loader:
+        if isinstance(batch, InputError):
+            raise batch
+        yield batch
 
 
 def _as_it_is(batch: Any) -> Any:

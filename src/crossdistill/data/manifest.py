@@ -1,8 +1,9 @@
-"""A data set on disk: a table with one row per sample, and .npy files that its cells point to.
+"""A data set on disk: a table with one row per sample, and the files that its cells point to.
 
 Columns: id, split (train, validation, test), label; optional fold, group, caption, thumbnail (a picture for reports:
-row of an (N, H, W, 3) uint8 file); every other column is a modality. A modality's cells are paths relative to the
-manifest: `video.npy#17` is row 17 of an (N, ...) array, `clips/a.npy` a file of the sample's own.
+row of an (N, H, W, 3) uint8 file), start, end and crop (of media); every other column is a modality. A modality's cells
+are paths relative to the manifest, a video, a sound, `video.npy#17` (row 17 of an (N, ...) array) or `clips/a.npy` (a
+file of the sample's own), or texts. An empty cell: the sample lacks the modality. See docs/media.md.
 """
 
 from __future__ import annotations
@@ -12,47 +13,63 @@ import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
+from crossdistill.data.cells import OPTIONAL, REQUIRED, Named, clip, inside, kind_of, modalities
 from crossdistill.data.columns import Array, ArrayColumn, Column, FileColumn, RowColumn, SequenceColumn, open_array
 from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_consistency
 from crossdistill.data.labels import SPLITS, encode_labels
+from crossdistill.data.readers import AudioReader, CacheFolder, MediaColumn, ReaderSettings, TextColumn, VideoReader
+from crossdistill.data.reading import PartialColumn, known_present
 from crossdistill.data.table import Table, read_table
 from crossdistill.types import InputError
 
-REQUIRED = ("id", "split", "label")
-OPTIONAL = ("fold", "group", "caption", "thumbnail")
 
-
-def read_manifest(path: Path) -> MultimodalDataset:
+def read_manifest(
+    path: Path,
+    only: Sequence[str] = (),
+    required: Sequence[str] = (),
+    readers: Mapping[str, ReaderSettings] = MappingProxyType({}),
+    allow_outside: bool = False,
+    strict: bool = False,
+) -> MultimodalDataset:
     """The data set whose manifest `path` is (.csv or .parquet) or holds; named after the folder.
 
-    Every file is opened and its shape checked; values are checked when fetched, or all at once by `check_values`.
+    only: the modalities to open, all where it is empty; required: those that no sample may lack
+    readers: modality -> how its media are read; allow_outside: files may lie outside the manifest's folder
+    strict: media that cannot be read are an error when they are met, not absent samples
+    Every array is opened and its shape checked; values are checked when fetched, or all at once by `check_values`.
     Raises InputError with file, row and column for the first mistake.
     """
     table = read_table(path)
     missing = [name for name in REQUIRED if name not in table.columns]
-    modalities = [name for name in table.columns if name not in REQUIRED + OPTIONAL]
-    if missing or not modalities:
+    named = {column.name: column for column in modalities(table)}
+    if missing or not named:
         what = f"column '{missing[0]}'" if missing else "modality column"
         raise InputError(f"{table.path}: no {what}; found {', '.join(table.columns)}")
-    for name in (*REQUIRED, *modalities):
+    if unknown := [name for name in only if name not in named]:
+        raise InputError(f"{table.path}: no modality '{unknown[0]}'; found {', '.join(named)}")
+    for name in (*REQUIRED, *(named[name].header for name in required)):
         _require_filled(table, name)
     _require_rows(table)
     ids, labels = table.columns["id"], table.columns["label"]
     numbers, classes = encode_labels(np.array(labels), ())
     dataset = MultimodalDataset(
         name=table.path.absolute().parent.name,
-        columns={name: _column(table, name) for name in modalities},
+        columns={
+            name: _column(table, named[name], readers.get(name, ReaderSettings()), allow_outside, strict)
+            for name in (only or named)
+        },
         labels=numbers,
         classes=classes,
         ids=tuple(ids),
         splits=np.array(table.columns["split"]),
         groups=np.array([group or key for group, key in zip(table.columns.get("group", ids), ids, strict=True)]),
         folds=_folds(table),
-        pictures=_thumbnails(table),
+        pictures=_thumbnails(table, allow_outside),
         captions=tuple(table.columns.get("caption", ())),
     )
     check_consistency(dataset)
@@ -88,7 +105,7 @@ def write_manifest(folder: Path, dataset: MultimodalDataset) -> Path:
 def _require_filled(table: Table, column: str) -> None:
     for row, cell in enumerate(table.columns[column]):
         if not cell:
-            hint = "" if column in REQUIRED else "; samples that lack a modality are not supported yet"
+            hint = "" if column in (*REQUIRED, *OPTIONAL) else "; every sample needs what the student sees"
             raise InputError(f"{table.place(row, column)}: empty cell{hint}")
 
 
@@ -115,39 +132,56 @@ def _folds(table: Table) -> npt.NDArray[np.int64]:
     return np.array(folds, dtype=np.int64)
 
 
-def _column(table: Table, name: str) -> Column:
-    paths, rows = _cells(table, name)
-    places = [table.place(row, name) for row in range(len(paths))]
+def _column(table: Table, column: Named, settings: ReaderSettings, allow_outside: bool, strict: bool) -> Column:
+    """The filled cells' column, with gaps where cells are empty."""
+    kind, find = kind_of(table, column), inside(table, allow_outside)
+    cells = table.columns[column.header]
+    filled = [row for row, cell in enumerate(cells) if cell]
+    places = [table.place(row, column.header) for row in filled]
+    made: Column
+    if kind == "array":
+        made = _arrays(table, column.header, filled, allow_outside)
+    elif kind == "text":
+        texts = [find(row, column.header, cells[row]) if cells[row].endswith(".txt") else cells[row] for row in filled]
+        made = TextColumn(texts, places, settings, f"data.readers.{column.name}.tokenizer")
+    else:
+        cache = CacheFolder(table.path.parent)
+        reader = VideoReader(settings, cache) if kind == "video" else AudioReader(settings, cache)
+        clips = [clip(table, column, row, find(row, column.header, cells[row])) for row in filled]
+        made = MediaColumn(clips, reader, strict)
+    present = np.zeros(len(cells), dtype=np.bool_)
+    present[filled] = True
+    return made if present.all() else PartialColumn(made, present)
+
+
+def _arrays(table: Table, header: str, filled: Sequence[int], allow_outside: bool) -> RowColumn | FileColumn:
+    """Of the rows `filled`: each a row of a file, or each a file of its own."""
+    find = inside(table, allow_outside)
+    paths, rows = [], []
+    for row in filled:
+        cell = table.columns[header][row]
+        match = re.fullmatch(r"(.+\.npy)(?:#([0-9]{1,15}))?", cell)
+        if not match:
+            raise InputError(f"{table.place(row, header)}: expected a path such as a.npy or a.npy#17, found '{cell}'")
+        paths.append(find(row, header, match[1]))
+        rows += [int(match[2])] if match[2] else []
+        if rows and len(rows) < len(paths):
+            raise InputError(f"{table.place(row, header)}: '{cell}': expected a row (a.npy#17) in all cells or in none")
+    places = [table.place(row, header) for row in filled]
     return RowColumn(paths, rows, places) if rows else FileColumn(paths, places)
 
 
-def _cells(table: Table, name: str) -> tuple[list[Path], list[int]]:
-    """The cells' files and rows; no rows where each sample has a file of its own."""
-    paths, rows = [], []
-    for row, cell in enumerate(table.columns[name]):
-        match = re.fullmatch(r"(.+\.npy)(?:#([0-9]{1,15}))?", cell)
-        if not match:
-            raise InputError(f"{table.place(row, name)}: expected a path such as a.npy or a.npy#17, found '{cell}'")
-        paths.append(table.path.parent / match[1])
-        rows += [int(match[2])] if match[2] else []
-        if rows and len(rows) <= row:
-            raise InputError(f"{table.place(row, name)}: '{cell}': expected a row (a.npy#17) in all cells or in none")
-    return paths, rows
-
-
-def _thumbnails(table: Table) -> npt.NDArray[np.uint8]:
+def _thumbnails(table: Table, allow_outside: bool) -> npt.NDArray[np.uint8]:
     name = "thumbnail"
     if name not in table.columns:
         return NO_PICTURES
     _require_filled(table, name)
-    paths, rows = _cells(table, name)
-    places = [table.place(row, name) for row in range(len(paths))]
-    column = RowColumn(paths, rows or [0] * len(paths), places)  # no rows: refused below
-    files = {path: open_array(path, places[0]) for path in column.files}
-    rgb = len(column.shape) == 3 and column.shape[2] == 3 and all(a.dtype == np.uint8 for a in files.values())
-    if not rows or not rgb:
-        raise InputError(f"{places[0]}: expected a row (a.npy#17) of an (N, H, W, 3) uint8 array")
-    return np.stack([files[path][row] for path, row in zip(paths, rows, strict=True)])
+    column = _arrays(table, name, range(len(table.numbers)), allow_outside)
+    if isinstance(column, RowColumn):
+        files = [open_array(path, table.place(0, name)) for path in column.files]
+        if len(column.shape) == 3 and column.shape[2] == 3 and all(file.dtype == np.uint8 for file in files):
+            return column.raw()
+    raise InputError(f"{table.place(0, name)}: expected a row (a.npy#17) of an (N, H, W, 3) uint8 array")
 
 
 def _write(folder: Path, dataset: MultimodalDataset) -> None:
@@ -159,20 +193,32 @@ def _write(folder: Path, dataset: MultimodalDataset) -> None:
         cells["group"] = dataset.groups.tolist()
     if dataset.captions:
         cells["caption"] = dataset.captions
-    arrays: dict[str, Array] = {"thumbnail": dataset.pictures} if len(dataset.pictures) else {}
+    if len(dataset.pictures):
+        cells["thumbnail"] = _write_array(folder, "thumbnail", dataset.pictures)
     for name, column in dataset.columns.items():
         if name in REQUIRED + OPTIONAL:
             raise InputError(f"modality '{name}': this name means something else in a manifest; choose another")
-        if isinstance(column, ArrayColumn):
-            arrays[name] = column.array
-        elif isinstance(column, SequenceColumn):
-            cells[name] = _write_sequences(folder / name, column, dataset.ids)
-        else:
-            raise TypeError(f"expected columns in memory, found {type(column).__name__} for '{name}'")
-    for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array, allow_pickle=False)
-        cells[name] = [f"{name}.npy#{row}" for row in range(len(array))]
+        present = known_present(column)
+        ids = [key for key, there in zip(dataset.ids, present, strict=True) if there]
+        written = iter(_write_column(folder, name, column, ids))
+        cells[name] = [next(written) if there else "" for there in present]
     _write_csv(folder / "manifest.csv", cells)
+
+
+def _write_column(folder: Path, name: str, column: Column, ids: Sequence[str]) -> list[str]:
+    """The cells of the samples `ids`, which are those that have the modality."""
+    if isinstance(column, PartialColumn):
+        return _write_column(folder, name, column.column, ids)
+    if isinstance(column, ArrayColumn):
+        return _write_array(folder, name, column.array)
+    if isinstance(column, SequenceColumn):
+        return _write_sequences(folder / name, column, ids)
+    raise TypeError(f"expected columns in memory, found {type(column).__name__} for '{name}'")
+
+
+def _write_array(folder: Path, name: str, array: Array) -> list[str]:
+    np.save(folder / f"{name}.npy", array, allow_pickle=False)
+    return [f"{name}.npy#{row}" for row in range(len(array))]
 
 
 def _write_sequences(folder: Path, column: SequenceColumn, ids: Sequence[str]) -> list[str]:

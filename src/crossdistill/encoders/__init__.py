@@ -1,9 +1,24 @@
 """One backbone per file. An encoder has `.width` and turns a modality, (B, ...) or `Padded`, into (B, width)."""
 
+from crossdistill.encoders.cnn14 import Cnn14
 from crossdistill.encoders.conv import Conv
+from crossdistill.encoders.densenet import DenseNet
 from crossdistill.encoders.features import Features
 from crossdistill.encoders.mlp import MLP
+from crossdistill.encoders.pretrained import Pretrained
+from crossdistill.encoders.r2plus1d import R2Plus1D
 from crossdistill.encoders.rnn import RNN
 from crossdistill.encoders.standardize import Encoder, Standardized
 
-__all__ = ["MLP", "RNN", "Conv", "Encoder", "Features", "Standardized"]
+__all__ = [
+    "MLP",
+    "RNN",
+    "Cnn14",
+    "Conv",
+    "DenseNet",
+    "Encoder",
+    "Features",
+    "Pretrained",
+    "R2Plus1D",
+    "Standardized",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,26 +11,45 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from crossdistill.encoders.sequences import as_padded, masked_max, masked_mean, time_mask
 from crossdistill.types import Modality
 
+Pooling = Literal["mean_max", "mean", "max"]
+
 
 class RNN(nn.Module):
-    """A bidirectional GRU of `layers` layers, pooled by mean and maximum over time:
-    (B, T, F) or `Padded` -> (B, width).
+    """A GRU or LSTM of `layers` layers, pooled over time, then one linear layer: (B, T, F) or `Padded` -> (B, width).
 
-    hidden: units in each direction. The output of a sequence does not depend on the padding that its batch brings.
+    hidden: units in each direction; pooling: the mean, the maximum, or both side by side. The output of a sequence does
+    not depend on the padding that its batch brings.
     """
 
-    def __init__(self, in_features: int, width: int, layers: int = 1, hidden: int = 128, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        in_features: int,
+        width: int,
+        layers: int = 1,
+        hidden: int = 128,
+        dropout: float = 0.0,
+        cell: Literal["gru", "lstm"] = "gru",
+        bidirectional: bool = True,
+        pooling: Pooling = "mean_max",
+    ) -> None:
         super().__init__()
-        self.width = width
-        self.recurrent = nn.GRU(
-            in_features, hidden, layers, batch_first=True, bidirectional=True, dropout=dropout if layers > 1 else 0.0
+        self.width, self.pooling = width, pooling
+        self.recurrent = (nn.GRU if cell == "gru" else nn.LSTM)(
+            in_features,
+            hidden,
+            layers,
+            batch_first=True,
+            bidirectional=bidirectional,
+            dropout=dropout if layers > 1 else 0.0,
         )
-        self.project = nn.Sequential(nn.Dropout(dropout), nn.Linear(4 * hidden, width))
+        features = hidden * (2 if bidirectional else 1) * (2 if pooling == "mean_max" else 1)
+        self.project = nn.Sequential(nn.Dropout(dropout), nn.Linear(features, width))
 
     def forward(self, x: Modality) -> Tensor:
         values, lengths = as_padded(x)
         packed = pack_padded_sequence(values, lengths.cpu(), batch_first=True, enforce_sorted=False)
         output, _ = pad_packed_sequence(self.recurrent(packed)[0], batch_first=True, total_length=values.shape[1])
         mask = time_mask(lengths, output.shape[1])
-        pooled = torch.cat([masked_mean(output, mask), masked_max(output, mask)], dim=1)
-        return cast(Tensor, self.project(pooled))
+        pooled = [masked_mean(output, mask)] if self.pooling != "max" else []
+        pooled += [masked_max(output, mask)] if self.pooling != "mean" else []
+        return cast(Tensor, self.project(torch.cat(pooled, dim=1)))

@@ -1,18 +1,43 @@
 """Pure functions of tensors, one file per family of equations."""
 
 from crossdistill.losses.adversarial import class_partners, discriminator_loss, student_adversarial_loss
+from crossdistill.losses.compositional import class_contrastive_loss
 from crossdistill.losses.cosine import pair_cosine, same_class_cosine, same_class_pairs
+from crossdistill.losses.hints import hint_loss
 from crossdistill.losses.jensen_shannon import jensen_shannon_divergence
 from crossdistill.losses.mutual_information import mutual_information_bound, mutual_information_loss
+from crossdistill.losses.noise_contrastive import (
+    info_nce_loss,
+    noise_contrastive_loss,
+    noise_contrastive_normalizer,
+)
+from crossdistill.losses.relational import angle_relation_loss, distance_relation_loss
+from crossdistill.losses.routing import load_balance_loss, routed_divergence
+from crossdistill.losses.selection import non_target_divergence, rank_correlation
+from crossdistill.losses.soft_labels import soft_label_divergence
+from crossdistill.losses.symmetric_kl import symmetric_kl_divergence
 
 __all__ = [
+    "angle_relation_loss",
+    "class_contrastive_loss",
     "class_partners",
     "discriminator_loss",
+    "distance_relation_loss",
+    "hint_loss",
+    "info_nce_loss",
     "jensen_shannon_divergence",
+    "load_balance_loss",
     "mutual_information_bound",
     "mutual_information_loss",
+    "noise_contrastive_loss",
+    "noise_contrastive_normalizer",
+    "non_target_divergence",
     "pair_cosine",
+    "rank_correlation",
+    "routed_divergence",
     "same_class_cosine",
     "same_class_pairs",
+    "soft_label_divergence",
     "student_adversarial_loss",
+    "symmetric_kl_divergence",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -31,6 +33,11 @@ def require_labels(labels: Tensor, count: int | None = None) -> None:
         raise ValueError(f"expected labels of shape ({length},), got {tuple(labels.shape)}")
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise ValueError(f"expected labels of an integer dtype, got {labels.dtype}")
+
+
+def require_temperature(temperature: float) -> None:
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise ValueError(f"expected a temperature above 0, got {temperature}")
 
 
 def full_precision(tensor: Tensor) -> Tensor:

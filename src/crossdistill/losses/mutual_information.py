@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from crossdistill.losses.checks import require_labels, require_pair
+from crossdistill.losses.checks import require_labels, require_pair, require_temperature
 from crossdistill.losses.cosine import cosine_similarity
 
 Reduction = Literal["sum", "mean"]
@@ -70,8 +69,7 @@ def mutual_information_bound(
 def _check(full: Tensor, other: Tensor, labels: Tensor, temperature: float) -> None:
     require_pair(full, other, ("full", "other"), "(B, D)")
     require_labels(labels, len(full))
-    if not (math.isfinite(temperature) and temperature > 0):
-        raise ValueError(f"expected a temperature above 0, got {temperature}")
+    require_temperature(temperature)
 
 
 def _log_posteriors(

@@ -3,15 +3,49 @@
 from crossdistill.methods.adaptive_weights import AdaptiveWeights
 from crossdistill.methods.amid import AMID
 from crossdistill.methods.base import EpochMeans, Method
+from crossdistill.methods.c2kd import C2KD
+from crossdistill.methods.ccl import CCL
+from crossdistill.methods.cmc import CMC
+from crossdistill.methods.crd import CRD
+from crossdistill.methods.fitnets import FitNets
+from crossdistill.methods.kd import KD
 from crossdistill.methods.mi import MI
+from crossdistill.methods.mst import MST
+from crossdistill.methods.rkd import RKD
 from crossdistill.methods.single import Auxiliary, Baseline, Teacher
 
 METHODS: dict[str, type[Method]] = {
     "baseline": Baseline,
     "teacher": Teacher,
     "auxiliary": Auxiliary,
+    "kd": KD,
+    "fitnets": FitNets,
+    "rkd": RKD,
+    "cmc": CMC,
+    "crd": CRD,
     "mi": MI,
     "amid": AMID,
+    "c2kd": C2KD,
+    "mst": MST,
+    "ccl": CCL,
 }
 
-__all__ = ["AMID", "METHODS", "MI", "AdaptiveWeights", "Auxiliary", "Baseline", "EpochMeans", "Method", "Teacher"]
+__all__ = [
+    "AMID",
+    "C2KD",
+    "CCL",
+    "CMC",
+    "CRD",
+    "KD",
+    "METHODS",
+    "MI",
+    "MST",
+    "RKD",
+    "AdaptiveWeights",
+    "Auxiliary",
+    "Baseline",
+    "EpochMeans",
+    "FitNets",
+    "Method",
+    "Teacher",
+]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
+from torch import Tensor
 
 from crossdistill.losses import (
     class_partners,
     discriminator_loss,
+    info_nce_loss,
     mutual_information_bound,
     mutual_information_loss,
     pair_cosine,
@@ -19,7 +22,7 @@ from crossdistill.losses import (
 from crossdistill.losses.mutual_information import Reduction
 from crossdistill.methods.adaptive_weights import AdaptiveWeights
 from crossdistill.methods.base import EpochMeans, Method, require
-from crossdistill.methods.mi import warmup_objective
+from crossdistill.methods.mi import Divergence, warmup_objective
 from crossdistill.models import CrossModalModel, Discriminator
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn
 
@@ -40,6 +43,8 @@ class AMID(Method):
         dynamic_weights: False keeps λ = (½, ½): "w/o dynamic weight" of Table 5
         expected_partners: d of Eq. 12; null takes each batch's own number of samples with a partner
         reduction: "sum" is Eq. 8 as printed; "mean" keeps the meaning of α when classes fill much of the batch
+        contrast: "mi" is L_MI; "nce" puts InfoNCE between instances in its place, blind to classes (L_nce, Table 4)
+        divergence: "jsd" is Eq. 16; "symmetric_kl" is the term that CCL has in its place
         discriminator_width: units of the layers of D1 and D2
 
     Raises:
@@ -69,6 +74,8 @@ class AMID(Method):
         dynamic_weights: bool = True,
         expected_partners: float | None = None,
         reduction: Reduction = "sum",
+        contrast: Literal["mi", "nce"] = "mi",
+        divergence: Divergence = "jsd",
         discriminator_width: int = 512,
     ) -> None:
         super().__init__(model)
@@ -77,7 +84,8 @@ class AMID(Method):
         require({"temperature": temperature, "discriminator_width": discriminator_width}, least=0, included=False)
         require({} if expected_partners is None else {"expected_partners": expected_partners}, least=0, included=False)
         self.alpha_1, self.alpha_2, self.alpha_3 = alpha_1, alpha_2, alpha_3
-        self.temperature, self.reduction, self.warmup_epochs = temperature, reduction, warmup_epochs
+        self.temperature, self.reduction, self.contrast = temperature, reduction, contrast
+        self.divergence, self.warmup_epochs = divergence, warmup_epochs
         self.expected_partners = expected_partners
         self.second_discriminator, self.dynamic_weights = second_discriminator, dynamic_weights
         self.d1 = Discriminator(5, discriminator_width, model.width)
@@ -88,7 +96,7 @@ class AMID(Method):
     def turns(self, epoch: int) -> Sequence[Turn]:
         parameters = self.model.parameters_of("target", "auxiliary", "full")
         if epoch < self.warmup_epochs:
-            return [Turn("student and teacher", parameters, warmup_objective)]
+            return [Turn("student and teacher", parameters, self._warmup)]
         distillation = Turn("student and teacher", parameters, self._distillation)
         if self.alpha_3 == 0:
             return [distillation]
@@ -102,12 +110,21 @@ class AMID(Method):
             return 1.0, 0.0
         return self.adaptive_weights.weights if self.dynamic_weights else (0.5, 0.5)
 
+    def _warmup(self, representations: Representations, batch: Batch) -> Objective:
+        return warmup_objective(representations, batch, self.divergence)
+
+    def _mutual_information(self, full: Tensor, other: Tensor, labels: Tensor) -> Tensor:
+        """L_MI (Eq. 8, 9), or what an ablation puts in its place."""
+        if self.contrast == "nce":
+            return info_nce_loss(full, other, self.temperature)
+        return mutual_information_loss(full, other, labels, self.temperature, self.reduction)
+
     def _distillation(self, representations: Representations, batch: Batch) -> Objective:
         """Eq. 17: what student, teacher and the auxiliary projection minimise."""
         full, target, auxiliary = representations.full, representations.target, representations.auxiliary
-        warmup = warmup_objective(representations, batch)
-        mi_student = mutual_information_loss(full, target, batch.labels, self.temperature, self.reduction)
-        mi_auxiliary = mutual_information_loss(full, auxiliary, batch.labels, self.temperature, self.reduction)
+        warmup = self._warmup(representations, batch)
+        mi_student = self._mutual_information(full, target, batch.labels)
+        mi_auxiliary = self._mutual_information(full, auxiliary, batch.labels)
         total = warmup.total + self.alpha_1 * mi_student + self.alpha_2 * mi_auxiliary
         terms = {**warmup.terms, "mi_student": mi_student, "mi_auxiliary": mi_auxiliary}
         if self.alpha_3 > 0:

@@ -18,12 +18,15 @@ class Method(nn.Module):
     views: the representations that its objectives read; the model computes no others.
     predicts: the views whose logits it trains; accuracies are reported for these.
     teacher: whether its paper distils from a teacher that learns alongside ("online") or was trained before ("fixed").
+    separate_teacher: whether its paper's teacher shares nothing with the student even while both learn; a fixed one
+        never does.
     search: the options worth tuning on validation samples, with their ranges around the paper's values.
     """
 
     views: ClassVar[tuple[View, ...]]
     predicts: ClassVar[tuple[View, ...]]
     teacher: ClassVar[Literal["online", "fixed"]] = "online"
+    separate_teacher: ClassVar[bool] = False
     search: ClassVar[SearchSpace] = {}
 
     def __init__(self, model: CrossModalModel) -> None:

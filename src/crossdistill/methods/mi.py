@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from torch.nn.functional import cross_entropy
 
-from crossdistill.losses import jensen_shannon_divergence, mutual_information_loss
+from crossdistill.losses import jensen_shannon_divergence, mutual_information_loss, symmetric_kl_divergence
 from crossdistill.losses.mutual_information import Reduction
 from crossdistill.methods.base import Method, require
 from crossdistill.models import CrossModalModel
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn
+
+Divergence = Literal["jsd", "symmetric_kl"]
+DIVERGENCES = {"jsd": jensen_shannon_divergence, "symmetric_kl": symmetric_kl_divergence}
 
 
 class MI(Method):
@@ -56,10 +60,10 @@ class MI(Method):
         return Objective(warmup.total + self.alpha_1 * mi_student, {**warmup.terms, "mi_student": mi_student})
 
 
-def warmup_objective(representations: Representations, batch: Batch) -> Objective:
+def warmup_objective(representations: Representations, batch: Batch, divergence: Divergence = "jsd") -> Objective:
     """L_cls + L_JSD: cross-entropy of S and of M (Eq. 15) and the divergence of their predictions (Eq. 16)."""
     student = cross_entropy(representations.target_logits, batch.labels)
     teacher = cross_entropy(representations.full_logits, batch.labels)
-    jsd = jensen_shannon_divergence(representations.target_logits, representations.full_logits)
-    terms = {"classification_student": student, "classification_teacher": teacher, "jsd": jsd}
-    return Objective(student + teacher + jsd, terms)
+    disagreement = DIVERGENCES[divergence](representations.target_logits, representations.full_logits)
+    terms = {"classification_student": student, "classification_teacher": teacher, divergence: disagreement}
+    return Objective(student + teacher + disagreement, terms)

@@ -1,7 +1,9 @@
-"""The cross-modal model and the discriminators."""
+"""The cross-modal model, the discriminators, and the modules that methods add."""
 
+from crossdistill.models.composition import Composition
 from crossdistill.models.cross_modal import CrossModalModel
 from crossdistill.models.discriminator import Discriminator
 from crossdistill.models.fusion import Fusion, Projection
+from crossdistill.models.mask import FeatureMask
 
-__all__ = ["CrossModalModel", "Discriminator", "Fusion", "Projection"]
+__all__ = ["Composition", "CrossModalModel", "Discriminator", "FeatureMask", "Fusion", "Projection"]

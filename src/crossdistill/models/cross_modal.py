@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import cast
 
 from torch import Tensor, nn
 
 from crossdistill.encoders import Encoder
 from crossdistill.models.fusion import Fusion, Projection
+from crossdistill.models.present import encode_present
 from crossdistill.types import Modalities, Representations, View
+
+Present = Mapping[str, Tensor]
+EVERYTHING: Present = MappingProxyType({})
+"""Every sample has every modality."""
 
 
 class CrossModalModel(nn.Module):
@@ -49,19 +55,39 @@ class CrossModalModel(nn.Module):
         self.teacher_classifier = copy.deepcopy(self.classifier) if separate_teacher else nn.Identity()
         self._frozen: list[nn.Module] = []
 
-    def forward(self, modalities: Modalities, views: Sequence[View]) -> Representations:
-        """The asked-for views of a batch. Encoders run once each, and only those that a view needs."""
-        features: dict[str, Tensor] = {}
-        for name in self._encoded(views):
-            features[name] = self.encoders[name](modalities[name])
-        makers = {"target": self._target, "auxiliary": self._auxiliary, "full": self._full}
-        made = {view: makers[view](features, modalities) for view in views}
+    def forward(self, modalities: Modalities, views: Sequence[View], present: Present = EVERYTHING) -> Representations:
+        """The asked-for views of a batch. Encoders run once each, and only those that a view needs.
+
+        present: as in `Batch`. An encoder sees only the samples that have its modality; a view of a sample that lacks
+        one of the view's modalities means nothing, and whoever reads views leaves it out.
+        """
+        features = {name: encode_present(self.encoders, name, modalities, present) for name in self._encoded(views)}
+        made: dict[View, tuple[Tensor, Tensor]] = {}
+        for view in views:
+            if view == "target":
+                made[view] = self._target(features)
+            elif view == "auxiliary":
+                made[view] = self._auxiliary(features)
+            else:
+                made[view] = self._full(features, modalities, present)
         return Representations({view: made[view][0] for view in made}, {view: made[view][1] for view in made})
 
     def predict(self, target_modalities: Modalities) -> Tensor:
         """The student's logits (B, C) from the target modalities alone; nothing auxiliary is read."""
         made: Representations = self(target_modalities, ("target",))
         return made.target_logits
+
+    def modalities_of(self, *views: View) -> tuple[str, ...]:
+        """The names of the modalities that the views read."""
+        target = self.target if {"target", "full"} & set(views) else ()
+        auxiliary = self.auxiliary if {"auxiliary", "full"} & set(views) else ()
+        return target + auxiliary
+
+    def classifier_of(self, view: View) -> nn.Module:
+        """The linear layer that makes the view's logits of its representation."""
+        if view == "auxiliary":
+            return self.auxiliary_classifier
+        return self.teacher_classifier if view == "full" and self.separate_teacher else self.classifier
 
     def modules_of(self, *views: View) -> nn.ModuleList:
         """The modules that the given views run through, each once."""
@@ -81,13 +107,18 @@ class CrossModalModel(nn.Module):
         return [p for p in self.modules_of(*views).parameters() if p.requires_grad]
 
     def has_auxiliary_encoder_parameters(self) -> bool:
-        return any(True for name in self.auxiliary for _ in self.encoders[name].parameters())
+        """Whether the auxiliary encoders have parameters that are not frozen."""
+        return any(p.requires_grad for name in self.auxiliary for p in self.encoders[name].parameters())
+
+    def freeze_encoders(self, names: Sequence[str]) -> None:
+        """Fix these encoders where they are, the teacher's copies of them too: no gradients, evaluation mode."""
+        self._freeze([self.encoders[name] for name in names])
+        if self.separate_teacher:
+            self._freeze([self.teacher_encoders[name] for name in names])
 
     def freeze_auxiliary_encoders(self) -> None:
-        """Fix the auxiliary encoders where they are: no gradients, evaluation mode. The projection stays trainable."""
-        self._freeze([self.encoders[name] for name in self.auxiliary])
-        if self.separate_teacher:
-            self._freeze([self.teacher_encoders[name] for name in self.auxiliary])
+        """`freeze_encoders` of all auxiliary modalities. The projection on top of them stays trainable."""
+        self.freeze_encoders(self.auxiliary)
 
     def start_teacher_from_encoders(self) -> None:
         """Copy the shared auxiliary encoders' weights to a separate teacher's (after their pre-training)."""
@@ -119,21 +150,20 @@ class CrossModalModel(nn.Module):
         auxiliary = self.auxiliary if everything or "auxiliary" in views else ()
         return [*target, *auxiliary]
 
-    def _target(self, features: Mapping[str, Tensor], modalities: Modalities) -> tuple[Tensor, Tensor]:
+    def _target(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         representation = self.target_projection([features[name] for name in self.target])
-        return representation, self.classifier(self.dropout(representation))
+        return representation, self.classifier_of("target")(self.dropout(representation))
 
-    def _auxiliary(self, features: Mapping[str, Tensor], modalities: Modalities) -> tuple[Tensor, Tensor]:
+    def _auxiliary(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         representation = self.auxiliary_projection([features[name] for name in self.auxiliary])
-        return representation, self.auxiliary_classifier(self.dropout(representation))
+        return representation, self.classifier_of("auxiliary")(self.dropout(representation))
 
-    def _full(self, features: Mapping[str, Tensor], modalities: Modalities) -> tuple[Tensor, Tensor]:
+    def _full(self, features: Mapping[str, Tensor], modalities: Modalities, present: Present) -> tuple[Tensor, Tensor]:
         names = self.target + self.auxiliary
         if self.separate_teacher:
-            features = {name: self.teacher_encoders[name](modalities[name]) for name in names}
+            features = {name: encode_present(self.teacher_encoders, name, modalities, present) for name in names}
         representation = self.fusion([features[name] for name in names])
-        classifier = self.teacher_classifier if self.separate_teacher else self.classifier
-        return representation, classifier(self.dropout(representation))
+        return representation, self.classifier_of("full")(self.dropout(representation))
 
 
 def _check_modalities(target: tuple[str, ...], auxiliary: tuple[str, ...], encoded: set[str]) -> None:

@@ -12,10 +12,13 @@ from torch import Tensor, nn
 
 from crossdistill import data
 from crossdistill.data import MultimodalDataset
-from crossdistill.encoders import MLP, RNN, Conv, Features, Standardized
+from crossdistill.data.readers import check_settings
+from crossdistill.data.reading import read
+from crossdistill.encoders import Standardized
 from crossdistill.encoders.standardize import centred_like
 from crossdistill.methods import METHODS, Method
 from crossdistill.models import CrossModalModel
+from crossdistill.recipes.encoders import RAW_MEDIA, make_encoder, require_input
 from crossdistill.recipes.recipe import DataSettings, EncoderSettings, ModelSettings, Recipe
 from crossdistill.types import InputError, Padded, TrainingSamples
 
@@ -40,7 +43,10 @@ def check(recipe: Recipe) -> None:
     }
     for name, encoder in encoders.items():
         sizes = {"width": encoder.width, "layers": encoder.layers, "hidden": encoder.hidden, "steps": encoder.steps}
+        sizes |= {"channels": encoder.channels, "blocks": min(encoder.blocks, default=0)}
         above_zero |= {f"model.encoders.{name}.{key}": size for key, size in sizes.items()}
+        if len(encoder.blocks) != 4:
+            raise InputError(f"model.encoders.{name}.blocks: expected 4 numbers, found {len(encoder.blocks)}")
     for key, value in above_zero.items():
         if not value > 0:
             raise InputError(f"{key}: expected above 0, found {value}")
@@ -69,9 +75,16 @@ def load_dataset(settings: DataSettings) -> MultimodalDataset:
         raise InputError(f"data.source: {settings.source} was given as arrays; pass it to `run` again as dataset=")
     if settings.source in data.BUNDLED:
         return data.BUNDLED[settings.source]()
-    dataset = data.read_manifest(Path(settings.source)).only([*settings.target, *settings.auxiliary])
-    # reading everything would read the test samples, which tuning must not
-    return data.in_memory(dataset) if settings.in_memory and settings.evaluate_on == "test" else dataset
+    for name, reader in settings.readers.items():
+        check_settings(name, reader)
+    return data.read_manifest(
+        Path(settings.source),
+        only=(*settings.target, *settings.auxiliary),
+        required=settings.target,
+        readers=settings.readers,
+        allow_outside=settings.allow_outside,
+        strict=settings.strict,
+    )
 
 
 def split_dataset(dataset: MultimodalDataset, settings: DataSettings, seed: int) -> MultimodalDataset:
@@ -82,9 +95,18 @@ def split_dataset(dataset: MultimodalDataset, settings: DataSettings, seed: int)
     if settings.evaluate_on == "validation":
         dataset = data.with_validation(dataset, settings.validation_fraction, seed)
     for split in ("train", settings.evaluate_on):
-        if len(dataset.rows(split)) == 0:
+        rows = dataset.rows(split)
+        if len(rows) == 0:
             raise InputError(f"{dataset.name}: expected samples of split {split!r}, found none")
-    return dataset
+        for name in settings.target:
+            if len(lacking := rows[~dataset.present([name])[rows]]):
+                raise InputError(
+                    f"{dataset.name}: sample '{dataset.ids[lacking[0]]}' lacks the target modality '{name}'"
+                )
+    if settings.in_memory:  # of the splits in use alone: tuning must not read the test samples
+        rows = np.concatenate([dataset.rows("train"), dataset.rows(settings.evaluate_on)])
+        dataset = data.in_memory(dataset, rows)
+    return data.with_control(dataset, settings.control, settings.target, settings.auxiliary, seed)
 
 
 def build_dataset(settings: DataSettings, seed: int = 0) -> MultimodalDataset:
@@ -92,18 +114,23 @@ def build_dataset(settings: DataSettings, seed: int = 0) -> MultimodalDataset:
     return split_dataset(load_dataset(settings), settings, seed)
 
 
-def build_model(recipe: Recipe, dataset: MultimodalDataset) -> CrossModalModel:
-    """The model for this data; its inputs are standardised by the training samples' statistics."""
+def build_model(recipe: Recipe, dataset: MultimodalDataset, read_weights: bool = True) -> CrossModalModel:
+    """The model for this data; inputs other than raw media are standardised by the training samples' statistics.
+
+    read_weights: start encoders from the recipe's `weights`; false where a finished run's weights replace them anyway.
+    """
     settings, names = recipe.model, (*recipe.data.target, *recipe.data.auxiliary)
     if unknown := set(settings.encoders) - set(dataset.columns):
         raise InputError(f"model.encoders: no modality {', '.join(sorted(unknown))}; there are {', '.join(names)}")
-    encoders = {name: build_encoder(name, settings, dataset) for name in names}
-    separate = settings.separate_teacher or has_fixed_teacher(recipe)
+    encoders = {name: build_encoder(name, settings, dataset, read_weights) for name in names}
+    separate = settings.separate_teacher or METHODS[recipe.method].separate_teacher or has_fixed_teacher(recipe)
     target, auxiliary, classes = recipe.data.target, recipe.data.auxiliary, len(dataset.classes)
     try:
-        return CrossModalModel(encoders, target, auxiliary, settings.width, classes, settings.dropout, separate)
+        model = CrossModalModel(encoders, target, auxiliary, settings.width, classes, settings.dropout, separate)
     except ValueError as error:
         raise InputError(f"data.target, data.auxiliary: {error}") from error
+    model.freeze_encoders([name for name in names if name in settings.encoders and settings.encoders[name].frozen])
+    return model
 
 
 def has_fixed_teacher(recipe: Recipe) -> bool:
@@ -113,30 +140,18 @@ def has_fixed_teacher(recipe: Recipe) -> bool:
     return chosen == "fixed" and {"target", "full"} <= set(method.views)
 
 
-def build_encoder(name: str, settings: ModelSettings, dataset: MultimodalDataset) -> nn.Module:
+def build_encoder(name: str, settings: ModelSettings, dataset: MultimodalDataset, read_weights: bool) -> nn.Module:
     shape = dataset.shapes[name]
     chosen = settings.encoders.get(name, EncoderSettings("auto", width=settings.width))
     kind = chosen.kind if chosen.kind != "auto" else ("mlp" if len(shape) == 1 else "conv")
-    if kind == "features" and len(shape) != 1:
-        raise InputError(f"model.encoders.{name}: features needs vectors, found samples of shape {shape}")
-    if kind in ("conv", "rnn") and len(shape) != 2:
-        raise InputError(
-            f"model.encoders.{name}: {kind} needs sequences (time, features), found samples of shape {shape}"
-        )
-    if chosen.center and len(shape) != 2:
-        raise InputError(f"model.encoders.{name}: center needs sequences (time, features), found shape {shape}")
+    if kind == "cnn14" and shape == (chosen.width,):  # its own output, computed before: no 16 ms of sound
+        kind, chosen = "features", EncoderSettings("features")
+    require_input(name, kind, shape, chosen)
+    encoder = make_encoder(name, kind, shape, chosen, read_weights)
+    if kind in RAW_MEDIA:
+        return encoder
     mean, std = feature_statistics(dataset, name, chosen.center)
-    return Standardized(make_encoder(kind, shape, chosen), mean, std, chosen.center)
-
-
-def make_encoder(kind: str, shape: tuple[int, ...], settings: EncoderSettings) -> nn.Module:
-    width, layers, hidden, dropout = settings.width, settings.layers, settings.hidden, settings.dropout
-    if kind == "features":
-        return Features(shape[0])
-    if kind == "mlp":
-        in_features = settings.steps * shape[1] if shape[0] == -1 else int(np.prod(shape))
-        return MLP(in_features, width, layers, hidden, dropout, settings.steps)
-    return (Conv if kind == "conv" else RNN)(shape[-1], width, layers, hidden, dropout)
+    return Standardized(encoder, mean, std, chosen.center)
 
 
 def feature_statistics(dataset: MultimodalDataset, name: str, center: bool, chunk: int = 512) -> tuple[Tensor, Tensor]:
@@ -157,12 +172,18 @@ def sum_of(parts: Iterable[Tensor]) -> Tensor:
 def training_steps(dataset: MultimodalDataset, name: str, center: bool, chunk: int) -> Iterator[Tensor]:
     """(n, F) float64: the training samples' features, every step of a sequence a row, a chunk of samples at a time."""
     rows = dataset.rows("train")
+    rows = rows[dataset.present([name])[rows]]
+    if not len(rows):
+        raise InputError(f"{dataset.name}: no training sample has the modality '{name}'")
     for start in range(0, len(rows), chunk):
-        values = dataset.columns[name].fetch(rows[start : start + chunk])
+        values, present, _ = read(dataset.columns[name], rows[start : start + chunk])
         if center:
             values = centred_like(values)
         if isinstance(values, Padded):
-            values = torch.cat([sequence[:length] for sequence, length in zip(*values, strict=True)])
+            sequences = zip(*values, present, strict=True)
+            values = torch.cat([sequence[:length] for sequence, length, there in sequences if there])
+        else:
+            values = values[present]
         yield values.double().flatten(0, -2)
 
 
@@ -170,6 +191,9 @@ def build_method(recipe: Recipe, model: CrossModalModel, dataset: MultimodalData
     """The method, prepared for this data. Raises InputError when an option of it has an unusable value."""
     options = recipe.options.get(recipe.method, {})
     rows = dataset.rows("train")
+    rows = rows[dataset.present(model.modalities_of(*METHODS[recipe.method].views))[rows]]
+    if not len(rows):
+        raise InputError(f"{dataset.name}: no training sample has all modalities that {recipe.method} learns from")
     try:
         method = METHODS[recipe.method](model, **options)
         method.prepare(TrainingSamples(torch.from_numpy(rows), torch.from_numpy(dataset.labels[rows])))

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from crossdistill.recipes.recipe import DataSettings, EncoderSettings, ModelSettings, Recipe
 from crossdistill.training import Optimization
+
+
+def in_stages(epochs: int) -> dict[str, Mapping[str, int]]:
+    """For methods that train in stages: which shares of the run's epochs their first stages take."""
+    hint_epochs = epochs // 4
+    return {
+        "fitnets": {"hint_epochs": hint_epochs, "anneal_epochs": epochs - hint_epochs},
+        "mst": {"cooperation_epochs": epochs // 3, "mask_epochs": epochs // 6},
+    }
 
 
 def emoji() -> Recipe:
@@ -27,6 +36,7 @@ def emoji() -> Recipe:
             },
         ),
         options={
+            **in_stages(30),
             "mi": {"alpha_1": 1.0, "reduction": "mean", "warmup_epochs": 6},
             "amid": {
                 "alpha_1": 1.0,
@@ -55,6 +65,7 @@ def watch() -> Recipe:
         data=DataSettings("watch", ("gyroscope",), ("accelerometer",)),
         model=ModelSettings(width=128, dropout=0.25, encoders={"gyroscope": encoder, "accelerometer": encoder}),
         options={
+            **in_stages(20),
             "mi": {"alpha_1": 1.0, "reduction": "mean", "warmup_epochs": 4},
             "amid": {
                 "alpha_1": 1.0,
@@ -85,6 +96,7 @@ def avletters() -> Recipe:
         model=ModelSettings(width=128, dropout=0.25, encoders={"lips": encoder, "audio": encoder}),
         optimization=Optimization(learning_rate=1.8e-3, weight_decay=0.04, discriminator_learning_rate=1.1e-5),
         options={
+            **in_stages(60),
             "mi": {"alpha_1": 1.67, "temperature": 0.1, "reduction": "mean", "warmup_epochs": 12},
             "amid": {
                 "alpha_1": 1.67,
@@ -114,6 +126,7 @@ def utd_mhad() -> Recipe:
         data=DataSettings("data/utd_mhad", ("inertial",), ("skeleton",)),
         model=ModelSettings(width=128, dropout=0.25, encoders={"inertial": encoder, "skeleton": encoder}),
         options={
+            **in_stages(60),
             "mi": {"alpha_1": 1.0, "reduction": "mean", "warmup_epochs": 12},
             "amid": {
                 "alpha_1": 1.0,
@@ -145,6 +158,7 @@ def mosi() -> Recipe:
         ),
         optimization=Optimization(learning_rate=3e-4, weight_decay=0.1),
         options={
+            **in_stages(20),
             "mi": {"alpha_1": 1.0, "reduction": "mean", "warmup_epochs": 4},
             "amid": {
                 "alpha_1": 1.0,
@@ -170,6 +184,7 @@ def own(target: tuple[str, ...] = ("target",), auxiliary: tuple[str, ...] = ("au
         data=DataSettings("data/own", target, auxiliary),
         model=ModelSettings(width=128, dropout=0.25, auxiliary_encoders="trained"),
         options={
+            **in_stages(40),
             "mi": {"alpha_1": 1.0, "reduction": "mean", "warmup_epochs": 8},
             "amid": {
                 "alpha_1": 1.0,

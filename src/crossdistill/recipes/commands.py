@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-from collections.abc import Sequence
-from dataclasses import replace
+import sys
+from collections.abc import Mapping, Sequence, Set
+from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from crossdistill import data
+from crossdistill.data import MultimodalDataset
+from crossdistill.data.labels import SPLITS
 from crossdistill.recipes import folder as layout
+from crossdistill.recipes.build import load_dataset
 from crossdistill.recipes.bundled import emoji
+from crossdistill.recipes.compare import configurations, parse_folds, plan
+from crossdistill.recipes.jobs import Failure, Listener, run_all
 from crossdistill.recipes.measure import NAMES, results
 from crossdistill.recipes.pictures import retrieval_examples
+from crossdistill.recipes.prepare import CacheSettings, Count, cache_size, check_manifest, fill_cache
+from crossdistill.recipes.progress import ComparisonProgress, advance, console, progress_bar, tracked
 from crossdistill.recipes.recipe import Recipe
+from crossdistill.recipes.results import row_of, write_table
 from crossdistill.recipes.run import load_trained, run, total_epochs
+from crossdistill.recipes.tune import tune as find
 from crossdistill.reports import headline_table, illustrated, load_runs, write_markdown, write_report
-from crossdistill.training import Record
 from crossdistill.types import InputError
 
+MOST_CLASSES = 60
+"""That a table of classes lists."""
+
 DEMO_METHODS = ("baseline", "teacher", "amid")
+TABLE, TRACEBACKS = "results.parquet", "crashes.txt"
 
 
 def train(recipe: Recipe, out: Path | None, resume: bool) -> None:
@@ -37,22 +48,96 @@ def train(recipe: Recipe, out: Path | None, resume: bool) -> None:
     console().print(f"Run: {folder}", soft_wrap=True)
 
 
-def demo(seeds: int, out: Path) -> None:
+def demo(seeds: int, jobs: int, out: Path) -> int:
     """Baseline, teacher and AMID on the emoji set, each with the same seeds; finished runs of the folder are kept."""
-    if seeds < 1:
-        raise InputError(f"--seeds: expected at least 1, found {seeds}")
-    recipes = [replace(emoji(), method=method, seed=seed) for seed in range(seeds) for method in DEMO_METHODS]
-    folders = []
+    command = shlex.join(["crossdistill", "demo", "--seeds", str(seeds), "--out", str(out)])
+    return compare(configurations(emoji(), DEMO_METHODS, False, False, ()), seeds, "", jobs, out, command)
+
+
+def compare(found: Sequence[Recipe], seeds: int, folds: str, jobs: int, out: Path, command: str) -> int:
+    """Run what is not finished yet, keep the table of runs up to date, then write the report, which names the command.
+
+    folds: all, numbers separated by commas, or empty for the recipe's own split. Returns the exit code: 0, or once all
+    other runs are done and written, 2 when some cannot be trained as they are (diverged, say) and 1 when some crashed.
+    Raises InputError where `out` holds runs of other recipes; then nothing is begun.
+    """
+    if jobs < 1:
+        raise InputError(f"--jobs: expected at least 1, found {jobs}")
+    chosen = parse_folds(folds, known_folds(found[0]) if folds else ())
+    recipes = {out / name: recipe for name, recipe in plan(found, seeds, chosen).items()}
+    unfinished = {folder: recipe for folder, recipe in recipes.items() if not finished(recipe, folder)}
+    rows = {folder: row_of(folder, recipe) for folder, recipe in recipes.items() if folder not in unfinished}
+
+    def write_rows() -> None:
+        in_order = [rows[folder] for folder in recipes if folder in rows]
+        if in_order:
+            write_table(in_order, out / TABLE)
+
+    write_rows()
     with progress_bar() as progress:
-        task = progress.add_task("demo", total=sum(total_epochs(recipe) for recipe in recipes), note="")
-        for recipe in recipes:
-            progress.update(task, description=f"{recipe.method} seed {recipe.seed}")
-            folder = out / f"{recipe.method}-seed{recipe.seed}"
-            if layout.is_finished(folder):
-                progress.advance(task, total_epochs(recipe))
-            run(recipe, folder, resume=True, observe=lambda record: advance(progress, task, record))
-            folders.append(folder)
-    write(folders, out / "report.html", shlex.join(["crossdistill", "demo", "--seeds", str(seeds), "--out", str(out)]))
+        shown = ComparisonProgress(progress, recipes, unfinished)
+
+        def ended(folder: Path, failure: Failure | None) -> None:
+            shown.ended(folder, failed=failure is not None)
+            if failure is None:
+                rows[folder] = row_of(folder, recipes[folder])
+                write_rows()
+
+        failures = run_all(unfinished, jobs, Listener(shown.started, shown.epoch, ended))
+    if rows:
+        write([folder for folder in recipes if folder in rows], out / "report.html", command)
+        console().print(f"Table of runs: {out / TABLE}", soft_wrap=True)
+        tell_of_others(out, set(recipes))
+    return tell_of_failures(failures, out)
+
+
+def tell_of_others(out: Path, compared: Set[Path]) -> None:
+    """A folder may hold runs of earlier comparisons; saying nothing would let them be missed."""
+    others = {path.parent for path in out.glob(f"*/{layout.RESULTS}")} - compared
+    if others:
+        line = f"{out} also holds {len(others)} finished runs that were not asked for; `crossdistill report {out}` "
+        console().print(line + "has all of them", soft_wrap=True)
+
+
+def tell_of_failures(failures: Mapping[Path, Failure], out: Path) -> int:
+    """One line each on standard error, tracebacks of crashes in a file. Returns the exit code."""
+    crashes = [f"{folder}\n{failure.details}\n" for folder, failure in failures.items() if failure.details]
+    if crashes:
+        layout.write_atomically(out / TRACEBACKS, "".join(crashes))
+    for folder, failure in failures.items():
+        where = f" (traceback in {out / TRACEBACKS})" if failure.details else ""
+        print(f"crossdistill: error: {folder}: {failure.message}{where}", file=sys.stderr)
+    if not failures:
+        return 0
+    return 2 if all(failure.mistake for failure in failures.values()) else 1
+
+
+def finished(recipe: Recipe, folder: Path) -> bool:
+    """Raises InputError when the folder holds another recipe's run."""
+    if not (folder / layout.RECIPE).is_file():
+        return False
+    layout.claim(recipe, folder, resume=True)
+    return layout.is_finished(folder)
+
+
+def known_folds(recipe: Recipe) -> list[int]:
+    """The folds of the recipe's data."""
+    return sorted({int(fold) for fold in load_dataset(recipe.data).folds if fold >= 0})
+
+
+def tune(recipe: Recipe, methods: Sequence[str], trials: int, seeds: int, folder: Path, storage: str) -> None:
+    """Tune with a progress bar, then say where the recipe is."""
+    best: dict[str, float] = {}
+    with progress_bar("trials") as progress:
+        task = progress.add_task("tune", total=trials * len(methods), note="")
+
+        def tell(method: str, trial: int, accuracy: float) -> None:
+            best[method] = max(accuracy, best.get(method, 0.0))
+            note = f"{100 * accuracy:.1f} %, best {100 * best[method]:.1f} %"
+            progress.update(task, description=f"{method} trial {trial}", advance=1, note=note)
+
+        find(recipe, methods, trials, seeds, folder, storage, tell)
+    console().print(f"Recipe: {folder / 'tuned.yaml'}", soft_wrap=True)
 
 
 def evaluate(folder: Path) -> None:
@@ -63,11 +148,11 @@ def evaluate(folder: Path) -> None:
     table = Table(title=f"{folder}: {len(dataset.rows(recipe.data.evaluate_on))} {recipe.data.evaluate_on} samples")
     for column in ("", "top-1", "WA", "UA", "R@1", "R@5"):
         table.add_column(column, justify="left" if not column else "right")
-    views = [NAMES[view] for view in method.predicts]
+    views = [NAMES[view] for view in method.predicts if NAMES[view] in again]
     for view in views:
         table.add_row(view, *(f"{100 * again[view][key]:.1f} %" for key in ("top1", "wa", "ua", "r1", "r5")))
     console().print(table)
-    same = all(again[view]["confusion"] == stored[view]["confusion"] for view in views)
+    same = all(again[view]["confusion"] == stored.get(view, {}).get("confusion") for view in views)
     console().print("The same predictions as when it was trained." if same else "Not the predictions of its training.")
 
 
@@ -84,6 +169,68 @@ def prepare(name: str, source: Path, out: Path | None) -> None:
     dataset = data.read_manifest(folder)
     counts = ", ".join(f"{len(dataset.rows(split))} {split}" for split in ("train", "validation", "test"))
     console().print(f"{folder}: {counts}; {len(dataset.classes)} classes; {', '.join(dataset.columns)}", soft_wrap=True)
+
+
+def prepare_manifest(path: Path, settings: CacheSettings, allow_outside: bool, strict: bool) -> None:
+    """Check a manifest and what it names, say what is in it, and decode its media once where a cache is asked for.
+
+    Raises InputError, after all that, where a file cannot be read, or ends early and strict is set.
+    """
+    if settings.workers < 1 or settings.rate < 1 or settings.short_side < 0:
+        raise InputError("--workers and --rate: expected at least 1; --short-side: expected 0 or more")
+    checked = check_manifest(path, settings, allow_outside, tracked)
+    for table in (modality_table(checked.counts), class_table(checked.dataset)):
+        console().print(table)
+    for line in (*checked.broken, *checked.damaged):
+        console().print(line, soft_wrap=True, markup=False)
+    if settings.form != "none":
+        size = cache_size(checked, settings) / 2**20
+        console().print(
+            f"Cache: {len(checked.readable)} files, about {size:,.1f} MiB, in {path_of(path) / 'cache'}", soft_wrap=True
+        )
+        made = fill_cache(checked, path, settings, tracked)
+        console().print(f"Decoded: {made}; already there: {len(checked.readable) - made}.")
+    wrong = [*checked.broken, *(checked.damaged if strict else ())]
+    if wrong:
+        others = f" (and {len(wrong) - 1} more, listed above)" if len(wrong) > 1 else ""
+        raise InputError(f"{wrong[0]}{others}")
+
+
+def path_of(manifest: Path) -> Path:
+    return manifest if manifest.is_dir() else manifest.parent
+
+
+def modality_table(counts: Sequence[Count]) -> Table:
+    table = Table()
+    for column in ("modality", "split", "samples", "missing", "unreadable", "duration", "mean"):
+        table.add_column(column, justify="left" if column in ("modality", "split") else "right")
+    for count in counts:
+        readable = count.samples - count.missing - count.unreadable
+        timed = count.seconds > 0
+        table.add_row(
+            count.modality,
+            count.split,
+            *(f"{number:,}" for number in (count.samples, count.missing, count.unreadable)),
+            str(timedelta(seconds=round(count.seconds))) if timed else "",
+            f"{count.seconds / readable:.2f} s" if timed else "",
+        )
+    return table
+
+
+def class_table(dataset: MultimodalDataset) -> Table:
+    """How many samples each class has in each split; of many classes, the smallest and the largest."""
+    splits = [split for split in SPLITS if len(dataset.rows(split))]
+    counts = np.stack([np.bincount(dataset.labels[dataset.rows(s)], minlength=len(dataset.classes)) for s in splits])
+    order = np.argsort(-counts[0], kind="stable")
+    shown = order if len(order) <= MOST_CLASSES else [*order[: MOST_CLASSES // 2], *order[-MOST_CLASSES // 2 :]]
+    left_out = len(order) - len(shown)
+    table = Table(caption=f"{left_out} classes in between are not shown" if left_out else None)
+    table.add_column(f"class ({len(dataset.classes)})")
+    for split in splits:
+        table.add_column(split, justify="right")
+    for number in shown:
+        table.add_row(dataset.classes[number], *(f"{count:,}" for count in counts[:, number]))
+    return table
 
 
 def write(folders: Sequence[Path], out: Path, command: str, markdown: Path | None = None) -> None:
@@ -104,30 +251,3 @@ def run_folders(folder: Path) -> list[Path]:
     if not found:
         raise InputError(f"{folder}: expected a run folder or a folder that holds finished runs")
     return sorted(found, key=lambda path: (path / layout.RECIPE).stat().st_mtime_ns)
-
-
-def console() -> Console:
-    """Where output goes; ranks other than the first are silent."""
-    rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or os.environ.get("LOCAL_RANK") or "0"
-    return Console(highlight=False, quiet=rank != "0")
-
-
-def progress_bar() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("epochs"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}"),
-        console=console(),
-    )
-
-
-def advance(progress: Progress, task: TaskID, record: Record) -> None:
-    accuracies = [
-        f"{view} {100 * float(record[key]):.1f} %"
-        for view in ("student", "teacher")
-        if (key := f"{view}/top1") in record
-    ]
-    progress.update(task, advance=1, note=", ".join(accuracies))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ from crossdistill.recipes.recipe import Recipe
 from crossdistill.types import InputError
 
 
-def add_recipe_arguments(parser: ArgumentParser) -> None:
-    """Every field of a recipe as an option, and every method's options under the method's name."""
-    parser.add_class_arguments(Recipe, skip={"options"})
+def add_recipe_arguments(parser: ArgumentParser, without: Collection[str] = ()) -> None:
+    """Every field of a recipe but those `without` as an option, and every method's options under the method's name."""
+    parser.add_class_arguments(Recipe, skip={"options", *without})
     for name, method in METHODS.items():
         if has_options(method):
             parser.add_class_arguments(method, name, skip={"model"}, instantiate=False)
@@ -28,6 +28,14 @@ def add_recipe_arguments(parser: ArgumentParser) -> None:
 
 def has_options(method: type[Method]) -> bool:
     return "__init__" in vars(method)
+
+
+def options_of(method: type[Method]) -> dict[str, Any]:
+    """The options of a method's constructor and their defaults."""
+    if not has_options(method):
+        return {}
+    parameters = list(inspect.signature(method).parameters.values())[1:]  # all but the model
+    return {parameter.name: parameter.default for parameter in parameters}
 
 
 def load_recipe(source: str) -> Recipe:
@@ -50,16 +58,38 @@ def load_recipe(source: str) -> Recipe:
         raise InputError(f"{path}: {one_line(error)}") from error
 
 
-def set_recipe_defaults(parser: ArgumentParser, recipe: Recipe) -> None:
+def with_fields(recipe: Recipe, fields: Mapping[str, Any]) -> Recipe:
+    """The recipe with some fields replaced; fields: dotted names as on the command line -> values.
+
+    Raises InputError for a field that recipes do not have or a value of another type.
+    """
+    content = as_dict(recipe)
+    for name, value in fields.items():
+        section = content
+        *path, last = name.split(".")
+        for part in path:
+            section = section.setdefault(part, {})
+            if not isinstance(section, dict):
+                raise InputError(f"{name}: {part} is one value, without fields of its own")
+        section[last] = value
+    parser = _parser()
+    try:
+        return recipe_of(parser.instantiate(parser.parse_object(content)))
+    except (argparse.ArgumentError, ValueError, TypeError) as error:
+        raise InputError(one_line(error)) from error
+
+
+def set_recipe_defaults(parser: ArgumentParser, recipe: Recipe, without: Collection[str] = ()) -> None:
     """Make the recipe's values the defaults of the options that `add_recipe_arguments` added."""
-    parser.set_defaults(dict(_leaves(as_dict(recipe))))
+    parser.set_defaults({name: value for name, value in _leaves(as_dict(recipe)) if name not in without})
 
 
 def recipe_of(parsed: Namespace) -> Recipe:
     """The typed recipe in what a parser with `add_recipe_arguments` parsed and instantiated."""
     fields = vars(parsed)
     options = {name: dict(vars(fields[name])) for name in METHODS if name in fields}
-    recipe = Recipe(**{name: fields[name] for name in Recipe.__dataclass_fields__ if name != "options"})
+    known = set(Recipe.__dataclass_fields__) - {"options"}
+    recipe = Recipe(**{name: fields[name] for name in known if name in fields})
     if recipe.method not in METHODS:
         raise InputError(f"method: expected one of {', '.join(METHODS)}, found {recipe.method!r}")
     data = replace(recipe.data, target=tuple(recipe.data.target), auxiliary=tuple(recipe.data.auxiliary))
@@ -82,8 +112,7 @@ def to_yaml(recipe: Recipe) -> str:
     fields.pop("options")
     method = METHODS[recipe.method]
     if has_options(method):
-        parameters = list(inspect.signature(method).parameters.values())[1:]  # all but the model
-        fields[recipe.method] = {p.name: p.default for p in parameters} | dict(recipe.options.get(recipe.method, {}))
+        fields[recipe.method] = options_of(method) | dict(recipe.options.get(recipe.method, {}))
     return yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
 
 
@@ -100,7 +129,7 @@ def _parser() -> ArgumentParser:
 def _leaves(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted option names and values; what is keyed by the user's own names is one value."""
     for name, value in fields.items():
-        if isinstance(value, Mapping) and name != "encoders":
+        if isinstance(value, Mapping) and name not in ("encoders", "readers"):
             yield from _leaves(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from crossdistill.recipes.files import load_recipe, to_yaml
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.training import Checkpoint, Record
-from crossdistill.types import InputError
+from crossdistill.types import InputError, Note
 
 RECIPE, METRICS, CHECKPOINT = "recipe.yaml", "metrics.jsonl", "checkpoint.pt"
 MODEL, RESULTS = "model.safetensors", "results.json"
+NOTES = "notes.txt"
 
 
 def claim(recipe: Recipe, folder: Path, resume: bool) -> None:
@@ -33,7 +35,10 @@ def claim(recipe: Recipe, folder: Path, resume: bool) -> None:
     if text != to_yaml(recipe):
         earlier, now = text.splitlines(), to_yaml(recipe).splitlines()
         changed = next((b for a, b in zip(earlier, now, strict=False) if a != b), now[-1])
-        raise InputError(f"{stored}: the run to resume has another recipe (first difference: {changed.strip()!r})")
+        raise InputError(
+            f"{stored}: the run to resume has another recipe (first difference: {changed.strip()!r}); "
+            "choose another --out"
+        )
 
 
 def is_finished(folder: Path) -> bool:
@@ -86,13 +91,14 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 class RunLog:
-    """metrics.jsonl, one line an epoch, and its listeners.
+    """metrics.jsonl, one line an epoch, and its listeners; notes.txt, a line for each thing that went wrong in reading.
 
-    earlier_epochs: of the stages before the present one.
+    earlier_epochs: of the stages before the present one; skipped: samples that the last epoch could not read.
     """
 
-    def __init__(self, folder: Path, recipe: Recipe, observe: Any) -> None:
-        self.folder, self.observe, self.earlier_epochs = folder, observe, 0
+    def __init__(self, folder: Path, recipe: Recipe, observe: Any, writes: bool = True) -> None:
+        self.folder, self.observe, self.earlier_epochs, self.skipped = folder, observe, 0, 0
+        self._writes = writes
         self._tensorboard = recipe.tensorboard
 
     def keep(self, epochs: int) -> None:
@@ -108,6 +114,16 @@ class RunLog:
         if self._tensorboard:
             write_events(self.folder, record)
         self.observe(record)
+
+    def note(self, notes: Sequence[Note]) -> None:
+        """Write what is not there yet; a file that goes wrong in every epoch is one line."""
+        if not self._writes or not notes:
+            return
+        path = self.folder / NOTES
+        known = set(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else set()
+        new = [text for text in dict.fromkeys(note.text for note in notes) if text not in known]
+        with path.open("a", encoding="utf-8") as file:
+            file.writelines(f"{text}\n" for text in new)
 
     def seconds(self) -> float:
         """Training time of all epochs, measuring and saving left out."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import platform
 import resource
 import sys
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +16,7 @@ import crossdistill
 from crossdistill import data
 from crossdistill.data import MultimodalDataset
 from crossdistill.evaluation import evaluate_view, top1
-from crossdistill.evaluation.collect import collect
+from crossdistill.evaluation.collect import Outputs, collect
 from crossdistill.losses import pair_cosine, same_class_cosine
 from crossdistill.methods import Method
 from crossdistill.models import CrossModalModel
@@ -22,29 +25,57 @@ from crossdistill.types import Representations, View
 
 NAMES: dict[View, str] = {"target": "student", "full": "teacher", "auxiliary": "auxiliary_alone"}
 BATCH = 256
+BATCH_VALUES = 1 << 24
+"""Of an evaluation batch: 27 clips of 16 frames of 112 x 112."""
+
+
+def all_outputs(
+    dataset: MultimodalDataset,
+    split: str,
+    model: CrossModalModel,
+    views: tuple[View, ...],
+    device: torch.device,
+    workers: int = 0,
+) -> Outputs:
+    """What the model makes of a split's samples, in the data set's order. Only what the views read is read."""
+    needed = dataset.only(model.modalities_of(*views))
+    size = max(1, min(BATCH, BATCH_VALUES // sum(values_of(shape) for shape in needed.shapes.values())))
+    return collect(model, data.evaluation_batches(needed, dataset.rows(split), size, workers), views, device)
+
+
+def values_of(shape: tuple[int, ...]) -> int:
+    """How many numbers a sample has; of sequences, a step."""
+    return math.prod(abs(size) for size in shape)
 
 
 def outputs(
     dataset: MultimodalDataset, split: str, model: CrossModalModel, views: tuple[View, ...], device: torch.device
 ) -> tuple[Representations, torch.Tensor]:
-    """The model's representations, logits and the labels of a split's samples, in the data set's order."""
-    return collect(model, data.evaluation_batches(dataset, dataset.rows(split), BATCH), views, device)
+    """The representations, logits and labels of a split's samples that have all that the views read, in order."""
+    return all_outputs(dataset, split, model, views, device).complete(*views)
 
 
-def epoch_measures(
-    recipe: Recipe, dataset: MultimodalDataset, method: Method, device: torch.device
-) -> dict[str, float]:
-    """Accuracies, their gap and the cosines on the evaluation split, for the curves; nothing is chosen by them."""
-    made, labels = outputs(dataset, recipe.data.evaluate_on, method.model, method.predicts, device)
-    measures = {f"{NAMES[view]}/top1": top1(made.logits[view], labels) for view in method.predicts}
-    if {"target", "full"} <= set(method.predicts):
+def epoch_measures(made: Outputs, predicts: tuple[View, ...]) -> dict[str, float]:
+    """Accuracies, their gap and the cosines on the evaluation split, for the curves; nothing is chosen by them.
+
+    Each view is measured on the samples that have what it reads: the student on all, the teacher on complete ones.
+    """
+    measures: dict[str, float] = {}
+    for view in predicts:
+        found, labels = made.complete(view)
+        if len(labels):
+            measures[f"{NAMES[view]}/top1"] = top1(found.logits[view], labels)
+    if {"teacher/top1", "student/top1"} <= set(measures):
         measures["gap"] = measures["teacher/top1"] - measures["student/top1"]
-    return measures | cosines(made, labels)
+    return measures | cosines(made)
 
 
-def cosines(made: Representations, labels: torch.Tensor) -> dict[str, float]:
-    """Figure 5's alignment of teacher and student, where both were made."""
-    if not {"target", "full"} <= set(made.representations):
+def cosines(outputs: Outputs) -> dict[str, float]:
+    """Figure 5's alignment of teacher and student, where both were made of a sample."""
+    if not {"target", "full"} <= set(outputs.made.representations):
+        return {}
+    made, labels = outputs.complete("target", "full")
+    if not len(labels):
         return {}
     return {
         "cosine/pair": float(pair_cosine(made.full, made.target)),
@@ -52,19 +83,28 @@ def cosines(made: Representations, labels: torch.Tensor) -> dict[str, float]:
     }
 
 
+def measured_views(tested: Outputs, gallery: Outputs, predicts: tuple[View, ...]) -> dict[str, Any]:
+    """Name -> metrics of each view of which there is a sample to measure; `measured`: how many there were."""
+    views: dict[str, Any] = {}
+    for view in predicts:
+        made, labels = tested.complete(view)
+        searched, searched_labels = gallery.complete(view)
+        if len(labels) and len(searched_labels):
+            views[NAMES[view]] = evaluate_view(
+                made.logits[view], made.representations[view], labels, searched.representations[view], searched_labels
+            )
+            views[NAMES[view]] |= {"measured": len(labels)}
+    return views
+
+
 def results(
     recipe: Recipe, dataset: MultimodalDataset, method: Method, seconds: float, device: torch.device
 ) -> dict[str, Any]:
     """Everything a finished run says of itself, as plain values."""
     model = method.model
-    made, labels = outputs(dataset, recipe.data.evaluate_on, model, method.predicts, device)
-    gallery, gallery_labels = outputs(dataset, "train", model, method.predicts, device)
-    views = {
-        NAMES[view]: evaluate_view(
-            made.logits[view], made.representations[view], labels, gallery.representations[view], gallery_labels
-        )
-        for view in method.predicts
-    }
+    workers = recipe.machine.workers
+    tested = all_outputs(dataset, recipe.data.evaluate_on, model, method.predicts, device, workers)
+    gallery = all_outputs(dataset, "train", model, method.predicts, device, workers)
     return {
         "name": recipe.name,
         "method": recipe.method,
@@ -87,14 +127,27 @@ def results(
             "python": platform.python_version(),
             "threads": str(torch.get_num_threads()),
         },
-        **views,
-        **cosines(made, labels),
+        **measured_views(tested, gallery, method.predicts),
+        **cosines(tested),
     }
 
 
+def reset_peak_memory(device: torch.device) -> None:
+    """So that each run of a process measures its own peak, where the system can forget the earlier one."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    with contextlib.suppress(OSError):  # Linux: see proc_pid_clear_refs(5)
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak_memory_mb(device: torch.device) -> float:
-    """Of the GPU, or the largest this process has been."""
+    """Of tensors on the GPU; without one, the largest that this whole process has been since `reset_peak_memory`, with
+    Python, libraries and data; or since it began, where the system cannot forget (other than Linux)."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        peak = next(line for line in lines if line.startswith("VmHWM:"))  # ru_maxrss starts at the parent's peak
+        return int(peak.split()[1]) / 1024
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from crossdistill.data.controls import Control
+from crossdistill.data.readers import ReaderSettings
 from crossdistill.training import Machine, Optimization
 
 
@@ -20,7 +22,13 @@ class DataSettings:
         fold: the fold that is tested, where the data has folds; -1 takes the data's own split
         evaluate_on: test, or validation, a part held out from training while the test samples are not read at all
         validation_fraction: of the training samples, where the data has no validation split of its own
-        in_memory: read all files once, at the start; false reads each sample whenever it is needed
+        control: what stands in for the auxiliary modalities, to tell distillation from other gains: shuffled among the
+            training samples, noise, or the target modalities once more
+        in_memory: read the arrays of the splits in use once, at the start; false reads each sample whenever it is
+            needed, as media are in any case
+        readers: modality -> how its video, sound or text is read; a modality without an entry gets the defaults
+        strict: a file that cannot be read, or that ends early, stops the run; false skips and counts it
+        allow_outside: the manifest's files may lie outside its folder
     """
 
     source: str = "emoji"
@@ -29,7 +37,11 @@ class DataSettings:
     fold: int = -1
     evaluate_on: Literal["test", "validation"] = "test"
     validation_fraction: float = 0.25
+    control: Control = "none"
     in_memory: bool = True
+    readers: dict[str, ReaderSettings] = field(default_factory=dict)
+    strict: bool = False
+    allow_outside: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,23 +49,45 @@ class EncoderSettings:
     """One modality's encoder.
 
     Args:
-        kind: features takes ready-made vectors as they are; conv and rnn work over time; auto is mlp for vectors and
-            conv for sequences
-        width: of its output
+        kind: features takes ready-made vectors as they are; conv and rnn work over time; r2plus1d takes video, cnn14
+            waveforms at 32 kHz or vectors of its width that it made before, densenet121 pictures or video, pretrained
+            what its model of transformers takes; auto is mlp for vectors and conv for sequences
+        width: of its output; features, r2plus1d (8 x channels), densenet121 (1024) and pretrained have their own
         layers: linear layers, convolutional blocks or recurrent layers
         hidden: units or channels of the layers inside
         dropout: probability
         steps: that an mlp's sequences of different length are resampled to
         center: subtract each sequence's own mean over time from it first
+        weights: what r2plus1d, cnn14 and densenet121 start from, a file of published weights; for pretrained the
+            model's folder, or its name on the hub
+        frozen: leave the encoder as its weights are, from the first epoch on
+        activation: of r2plus1d, cnn14 and densenet121; auto is relu, with which published weights were trained, where
+            these stay frozen, and leaky_relu, the paper's, else
+        blocks: residual blocks in each layer of r2plus1d
+        channels: of the first layer of r2plus1d and cnn14
+        midplanes: channels between space and time in r2plus1d, as torchvision has them (shared) or as its paper counts
+            them (formula)
+        cell: of rnn
+        bidirectional: whether rnn also reads backwards
+        pooling: over time; rnn takes mean_max (its auto), mean or max, pretrained mean (its auto), cls or pooler
     """
 
-    kind: Literal["auto", "features", "mlp", "conv", "rnn"] = "auto"
+    kind: Literal["auto", "features", "mlp", "conv", "rnn", "r2plus1d", "cnn14", "densenet121", "pretrained"] = "auto"
     width: int = 256
     layers: int = 2
     hidden: int = 256
     dropout: float = 0.0
     steps: int = 16
     center: bool = False
+    weights: str = ""
+    frozen: bool = False
+    activation: Literal["auto", "leaky_relu", "relu"] = "auto"
+    blocks: tuple[int, ...] = (2, 2, 2, 2)
+    channels: int = 64
+    midplanes: Literal["shared", "formula"] = "shared"
+    cell: Literal["gru", "lstm"] = "gru"
+    bidirectional: bool = True
+    pooling: Literal["auto", "mean_max", "mean", "max", "cls", "pooler"] = "auto"
 
 
 @dataclass(frozen=True)
@@ -67,7 +101,8 @@ class ModelSettings:
         auxiliary_encoders: frozen after `auxiliary_epochs` of pre-training, the paper's, or trained with the rest
         teacher: online, trained with the student; fixed, trained before it on encoders of its own; or by_method, what
             the method's paper does
-        separate_teacher: encoders and classifier of the teacher's own, instead of shared with the student
+        separate_teacher: encoders and classifier of the teacher's own, instead of shared with the student; methods
+            whose paper has it so do it anyway
     """
 
     width: int = 256

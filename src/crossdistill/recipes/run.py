@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,16 +28,17 @@ from crossdistill.recipes.build import (
     build_model,
     check,
     has_fixed_teacher,
-    load_dataset,
     split_dataset,
 )
 from crossdistill.recipes.folder import RunLog
-from crossdistill.recipes.measure import epoch_measures, results
-from crossdistill.recipes.recipe import Recipe
+from crossdistill.recipes.measure import all_outputs, epoch_measures, reset_peak_memory, results
+from crossdistill.recipes.recipe import DataSettings, Recipe
 from crossdistill.training import Checkpoint, Record, Stage, fit
-from crossdistill.types import Batch, InputError
+from crossdistill.training.distributed import gather_notes
+from crossdistill.types import Batch, InputError, Note
 
 Observer = Callable[[Record], None]
+BuildDataset = Callable[[DataSettings, int], MultimodalDataset]
 
 
 def run(
@@ -43,11 +47,13 @@ def run(
     resume: bool = False,
     observe: Observer = lambda record: None,
     dataset: MultimodalDataset | None = None,
+    build: BuildDataset = build_dataset,
 ) -> dict[str, Any]:
     """Train a recipe, write everything into `folder`, and return what its results.json holds.
 
     resume: go on from the folder's checkpoint; a finished run is returned as it is. observe: called after each epoch.
-    dataset: one made in Python, in place of the recipe's `data.source`.
+    dataset: one made in Python, in place of the recipe's `data.source`. build: makes the data set of a recipe's data
+    settings and seed; the processes of a comparison pass one that remembers.
     Raises InputError when the folder holds a run and resume is False, or when it holds another recipe's run.
     """
     check(recipe)
@@ -60,12 +66,13 @@ def run(
     )
     fabric.launch()
     folder = Path(folder)
+    reset_peak_memory(fabric.device)
     with deterministic(recipe.seed, recipe.machine.threads):
         if dataset is None:
-            dataset = load_dataset(recipe.data)
+            dataset = build(recipe.data, recipe.seed)
         else:  # a recipe read back cannot find it: its source says so instead of naming some other data
             recipe = replace(recipe, data=replace(recipe.data, source=f"{FROM_PYTHON}{dataset.name}"))
-        dataset = split_dataset(dataset, recipe.data, recipe.seed)
+            dataset = split_dataset(dataset, recipe.data, recipe.seed)
         model = build_model(recipe, dataset)
         method = build_method(recipe, model, dataset)
         require_trained_encoders(recipe, method)
@@ -76,7 +83,7 @@ def run(
         if layout.is_finished(folder):
             return layout.read_results(folder)
         checkpoint = layout.read_checkpoint(folder)
-        log = RunLog(folder, recipe, observe)
+        log = RunLog(folder, recipe, observe, writes=fabric.is_global_zero)
         for stage in plan:
             if checkpoint is None or checkpoint.stage <= stage.index:
                 train(fabric, recipe, dataset, stage, checkpoint, log)
@@ -97,7 +104,7 @@ def load_trained(folder: Path) -> tuple[Recipe, MultimodalDataset, Method]:
     layout.read_results(folder)
     recipe = layout.read_recipe(folder)
     dataset = build_dataset(recipe.data, recipe.seed)
-    method = build_method(recipe, build_model(recipe, dataset), dataset)
+    method = build_method(recipe, build_model(recipe, dataset, read_weights=False), dataset)
     try:
         method.model.load_state_dict(load_file(folder / layout.MODEL))
     except (OSError, RuntimeError, SafetensorError) as error:
@@ -126,7 +133,7 @@ def require_trained_encoders(recipe: Recipe, method: Method) -> None:
     if frozen and recipe.auxiliary_epochs == 0 and method.model.has_auxiliary_encoder_parameters():
         raise InputError(
             "auxiliary_epochs: 0 would freeze auxiliary encoders that nothing has trained; "
-            "give them epochs, or set model.auxiliary_encoders to trained"
+            "give them epochs, set frozen where one has weights, or set model.auxiliary_encoders to trained"
         )
 
 
@@ -157,9 +164,13 @@ def train(
     if fabric.is_global_zero:
         log.keep(resume.epoch if resume is not None else 0)
 
+    model, views = stage.method.model, stage.method.views
+    needed = dataset.only(model.modalities_of(*views))
+
     def batches(epoch: int) -> Iterator[Batch]:
-        yield from data.training_batches(
-            dataset,
+        notes: list[Note] = []
+        for batch in data.training_batches(
+            needed,
             dataset.rows("train"),
             recipe.batch_size,
             seed=recipe.seed,
@@ -167,15 +178,25 @@ def train(
             rank=fabric.global_rank,
             world_size=fabric.world_size,
             workers=recipe.machine.workers,
-        )
+        ):
+            notes += batch.notes
+            yield batch
+        if needed.may_fail:
+            everyone = gather_notes(fabric, notes)
+            log.skipped = sum(note.skipped for note in everyone)
+            log.note(everyone)
 
     def evaluate(method: Method, epoch: int) -> dict[str, float]:
         if (epoch + 1) % recipe.evaluate_every and epoch + 1 < stage.epochs:
             return {}
-        return epoch_measures(recipe, dataset, method, fabric.device)
+        made = all_outputs(
+            dataset, recipe.data.evaluate_on, model, method.predicts, fabric.device, recipe.machine.workers
+        )
+        log.note(made.notes)
+        return epoch_measures(made, method.predicts)
 
     def finish_epoch(record: Record, epoch: int, take: Callable[[], Checkpoint]) -> None:
-        log.write(record)
+        log.write(record | ({"skipped": log.skipped} if needed.may_fail else {}))
         if (epoch + 1) % recipe.checkpoint_every == 0 or epoch + 1 == stage.epochs:
             take().save(log.folder / layout.CHECKPOINT)
 
@@ -200,3 +221,11 @@ def deterministic(seed: int, threads: int) -> Iterator[None]:
         finally:
             torch.set_num_threads(threads_before)
             torch.use_deterministic_algorithms(before, warn_only=warn_only)
+
+
+def quiet_libraries() -> None:
+    """Launch notices of the engine are not this program's output. After its import, which sets its level."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")
+    warnings.filterwarnings("ignore", message=".*all_gather is deprecated.*")

@@ -9,7 +9,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from crossdistill.types import Batch, Representations
+from crossdistill.types import Batch, Note, Representations
 
 Name = TypeVar("Name", bound=str)
 
@@ -26,8 +26,17 @@ def gather(fabric: Fabric, representations: Representations, batch: Batch) -> tu
     gathered = Representations(
         _gather_all(fabric, representations.representations), _gather_all(fabric, representations.logits)
     )
-    present = {name: _gather(fabric, mask.to(torch.uint8)).bool() for name, mask in batch.present.items()}
+    present = _gather_present(fabric, batch.present)
     return gathered, Batch({}, _gather(fabric, batch.labels), _gather(fabric, batch.rows), present)
+
+
+def gather_notes(fabric: Fabric, notes: Sequence[Note]) -> list[Note]:
+    """All ranks' notes, in rank order."""
+    if fabric.world_size == 1:
+        return list(notes)
+    found: list[list[Note]] = [[]] * fabric.world_size
+    torch.distributed.all_gather_object(found, list(notes))
+    return [note for rank in found for note in rank]
 
 
 def average_gradients(fabric: Fabric, parameters: Sequence[nn.Parameter]) -> None:
@@ -42,6 +51,14 @@ def average_gradients(fabric: Fabric, parameters: Sequence[nn.Parameter]) -> Non
     flat = cast(Tensor, fabric.all_reduce(torch.cat([g.flatten() for g in gradients]), reduce_op="mean"))
     for gradient, mean in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
         gradient.copy_(mean.view_as(gradient))
+
+
+def _gather_present(fabric: Fabric, present: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """In one message, and back on the CPU."""
+    if not present:
+        return {}
+    masks = _gather(fabric, torch.stack(list(present.values()), dim=1).to(fabric.device, torch.uint8)).bool().cpu()
+    return dict(zip(present, masks.unbind(1), strict=True))
 
 
 def _gather_all(fabric: Fabric, tensors: Mapping[Name, Tensor]) -> dict[Name, Tensor]:

@@ -17,6 +17,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from crossdistill.methods import EpochMeans, Method
 from crossdistill.training.checkpoint import Checkpoint
 from crossdistill.training.distributed import average_gradients, gather
+from crossdistill.training.incomplete import divide
 from crossdistill.training.settings import Optimization, learning_rate_factor
 from crossdistill.types import Batch, InputError, Representations, Turn
 
@@ -94,14 +95,17 @@ def step(
     batch: Batch,
     clip_norm: float,
 ) -> dict[str, Tensor]:
-    """One global batch: one forward pass, then each player's move. Returns the objectives' terms."""
+    """One global batch: one forward pass, then each player's move. Returns the objectives' terms.
+
+    A turn without a sample that it could learn from is skipped, and so is `end_step` without a complete one.
+    """
     batch = batch.to(fabric.device)
     with fabric.autocast():
-        local = method.model(batch.modalities, method.views)
-    representations, batch = gather(fabric, in_float32(local), batch)
+        local = method.model(batch.modalities, method.views, batch.present)
+    samples = divide(method, *gather(fabric, in_float32(local), batch))
     terms: dict[str, Tensor] = {}
-    for turn in turns:
-        objective = turn.objective(representations, batch)
+    for turn in filter(samples.moves, turns):
+        objective = samples.objective(turn)
         optimizers[turn.name].zero_grad()
         torch.autograd.backward(objective.total, inputs=list(turn.parameters))  # leaves no gradient on the other player
         average_gradients(fabric, turn.parameters)
@@ -109,7 +113,8 @@ def step(
             torch.nn.utils.clip_grad_norm_(turn.parameters, clip_norm)
         optimizers[turn.name].step()
         terms |= objective.terms
-    method.end_step(representations, batch)
+    if samples.n_c > 0:
+        method.end_step(samples.complete, samples.batch)
     return terms
 
 

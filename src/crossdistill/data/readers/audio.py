@@ -1,0 +1,115 @@
+"""Sound from a file of its own or from a video's: mono, at the rate that is asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crossdistill.data.readers.cache import CacheFolder
+from crossdistill.data.readers.decoding import declared_end, is_early, opened
+from crossdistill.data.readers.media import Clip, Taken, UnreadableError, pyav
+from crossdistill.data.readers.settings import ReaderSettings
+
+Samples = npt.NDArray[np.float32]
+
+PREROLL = 0.25
+"""Seconds decoded before a segment and thrown away: codecs need some time to swing in."""
+
+
+@dataclass(frozen=True)
+class AudioReader:
+    """Sound (T, 1) in [-1, 1]: all of it, T of any length; or `seconds` of it, at a random place in training and from
+    the middle in evaluation, shorter ones looped."""
+
+    settings: ReaderSettings
+    cache: CacheFolder
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (round(self.settings.seconds * self.settings.rate) or -1, 1)
+
+    def sample(self, clip: Clip, draw: int | None) -> Taken:
+        length = self.shape[0]
+        position = 0.5 if draw is None else float(np.random.default_rng(draw).random())  # as a video's clip
+        samples, warning = self._segment(clip)
+        if length > 0:
+            begin = round(position * max(0, len(samples) - length))
+            samples = np.resize(samples[begin : begin + length], length)
+        return Taken(samples[:, None], warning)
+
+    def _segment(self, clip: Clip) -> tuple[Samples, str]:
+        found = self.cache.find(clip.path, "audio")
+        if found.entry is not None and found.entry.description["rate"] == self.settings.rate:
+            samples = np.frombuffer(found.entry.payload, dtype=np.float32)
+            return cut(samples, 0.0, clip.start, clip.end, self.settings.rate), str(found.entry.description["warning"])
+        samples, warning = decoded(clip.path, self.settings.rate, clip.start, clip.end)
+        return samples, warning or found.warning
+
+
+def decoded(path: Path, rate: int, start: float = 0.0, end: float = math.inf) -> tuple[Samples, str]:
+    """(T,) the sound from `start` to `end` seconds, and what is wrong with the file, empty for nothing.
+
+    Raises UnreadableError for a file that is no media file, has nothing in the segment, or holds NaN or infinity;
+    NoStreamError where it has no sound.
+    """
+    with opened(path, "audio") as (container, stream):
+        zero = float((stream.start_time or 0) * stream.time_base)
+        if start > PREROLL:
+            container.seek(int((start - PREROLL + zero) / stream.time_base), stream=stream)
+        pieces, begin = [], math.inf
+        for time, piece in _resampled(container, stream, rate, end + zero):
+            begin = min(begin, time - zero)
+            pieces.append(piece)
+        length = declared_end(container, stream)
+    samples = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.float32)
+    if not len(samples):
+        raise UnreadableError("no sound can be decoded")
+    if not np.isfinite(samples).all():
+        raise UnreadableError("holds NaN or infinity among its samples")
+    last = begin + len(samples) / rate
+    warning = f"ends after {last:.2f} of {length:.2f} seconds" if is_early(last, min(end, length)) else ""
+    return cut(samples, begin, start, end, rate), warning
+
+
+def cut(samples: Samples, begin: float, start: float, end: float, rate: int) -> Samples:
+    """The samples from `start` to `end` seconds, of samples that begin at `begin`. Raises UnreadableError for none."""
+    last = round((end - begin) * rate) if end < math.inf else len(samples)
+    part = samples[max(0, round((start - begin) * rate)) : max(0, last)]
+    if not len(part):
+        raise UnreadableError(
+            f"the segment begins at {start:g} s, the sound ends at {begin + len(samples) / rate:.2f} s"
+        )
+    return part
+
+
+def _resampled(container: Any, stream: Any, rate: int, end: float) -> Iterator[tuple[float, Samples]]:
+    """(seconds, samples) of decoded frames until `end`, mixed to one channel."""
+    resampler = pyav().AudioResampler(format="flt", layout="mono", rate=rate)
+    time = 0.0
+    for frame in _frames(container, stream):
+        time = frame.time if frame.time is not None else time
+        if time >= end:
+            break
+        for out in resampler.resample(frame):
+            yield time, out.to_ndarray()[0]
+    for out in resampler.resample(None):
+        yield time, out.to_ndarray()[0]
+
+
+def _frames(container: Any, stream: Any) -> Iterator[Any]:
+    av = pyav()
+    try:
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except av.InvalidDataError:
+                continue  # one damaged packet
+            yield from frames
+    except (av.FFmpegError, EOFError):
+        return  # the end of what can be read

@@ -1,0 +1,42 @@
+"""Frames from the cache: bytes as they are, or JPEG pictures."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from crossdistill.data.readers.cache import Entry
+from crossdistill.data.readers.decoding import TICK
+from crossdistill.data.readers.frames import ChooseBox, Extent, Pixels
+
+
+class CachedFrames:
+    """A `FrameSource` of all frames of a video, scaled down when they were decoded, upright."""
+
+    def __init__(self, entry: Entry) -> None:
+        self._entry, described = entry, entry.description
+        self._size: tuple[int, int] = (described["width"], described["height"])
+        self._jpeg = described["form"] == "jpeg"
+        self.extent = Extent(0.0, float(entry.times[-1]) + described["frame"], described["frame"])
+        self.warning = str(described["warning"])
+
+    def take(self, times: Sequence[float], box: ChooseBox, size: int) -> Pixels:
+        width, height = self._size
+        left, top, w, h = box(width, height)
+        part = (left * width, top * height, min((left + w) * width, width), min((top + h) * height, height))
+        numbers = np.searchsorted(self._entry.times, np.array(times) + TICK, side="right") - 1
+        shown = {
+            number: np.asarray(self.picture(number).resize((size, size), Image.Resampling.BILINEAR, part))
+            for number in np.unique(np.maximum(numbers, 0))
+        }
+        return np.stack([shown[number] for number in np.maximum(numbers, 0)])
+
+    def picture(self, number: int) -> Image.Image:
+        """Frame `number`, from 0."""
+        content = self._entry.payload[self._entry.offsets[number] : self._entry.offsets[number + 1]]
+        if self._jpeg:
+            return Image.open(io.BytesIO(content)).convert("RGB")
+        return Image.fromarray(np.frombuffer(content, dtype=np.uint8).reshape(*self._size[::-1], 3))

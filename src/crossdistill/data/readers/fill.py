@@ -1,0 +1,90 @@
+"""Filling the cache: each file is decoded once."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from crossdistill.data.readers.audio import decoded
+from crossdistill.data.readers.cache import CacheFolder, Kind, is_whole, read_part, stamp, write_part
+from crossdistill.data.readers.decoding import FileFrames, is_early, opened
+from crossdistill.data.readers.frames import Pixels
+from crossdistill.data.readers.media import NoStreamError, UnreadableError
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+
+QUALITY = 90
+"""Of the JPEG pictures."""
+
+
+def fill(folder: CacheFolder, source: Path, kind: Kind, form: str, short_side: int, rate: int) -> bool:
+    """Make the source's part of the cache, unless it is there, whole, and of the source as it is; whether it was made.
+
+    A file from which nothing can be read gets no part. form: raw or jpeg, of frames; short_side: to which larger frames
+    are scaled down, 0 for none; rate: of sound, which is kept as float32, so that a run hears the same with a cache.
+    """
+    path = folder.part(source, kind)
+    wanted = {"source": stamp(source)} | (
+        {"rate": rate} if kind == "audio" else {"form": form, "short_side": short_side}
+    )
+    entry = read_part(path)
+    if entry is not None and wanted.items() <= entry.description.items() and is_whole(entry):
+        return False
+    try:
+        if kind == "audio":
+            samples, warning = decoded(source, rate)
+            write_part(path, iter([(0.0, samples.tobytes())]), {**wanted, "warning": warning})
+        else:
+            _fill_video(path, source, wanted)
+    except (NoStreamError, UnreadableError):
+        return False
+    return True
+
+
+def _fill_video(path: Path, source: Path, wanted: dict[str, Any]) -> None:
+    with opened(source, "video") as (container, stream):
+        frames = FileFrames(container, stream)
+        described = {**wanted, "frame": frames.extent.frame, "warning": ""}
+
+        def pictures() -> Iterator[tuple[float, bytes]]:
+            end, count = 0.0, 0
+            for time, frame, quarters in frames.all():
+                if count == 0:
+                    size = fitted(frame, quarters, wanted["short_side"])
+                    described["width"], described["height"] = size
+                yield time, encode(picture_of(frame, quarters, size), wanted["form"])
+                end, count = time + frames.extent.frame, count + 1
+            if count == 0:
+                raise UnreadableError("no video frame can be decoded")
+            if is_early(end, frames.extent.end):
+                described["warning"] = f"ends after {end:.2f} of {frames.extent.end:.2f} seconds"
+
+        write_part(path, pictures(), described)
+
+
+def fitted(frame: VideoFrame, quarters: int, short_side: int) -> tuple[int, int]:
+    """Width and height of a frame as it is shown, scaled down to the short side."""
+    width, height = (frame.height, frame.width) if quarters % 2 else (frame.width, frame.height)
+    scale = min(1.0, short_side / min(width, height)) if short_side else 1.0
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def picture_of(frame: VideoFrame, quarters: int, size: tuple[int, int]) -> Pixels:
+    """(H, W, 3), upright."""
+    width, height = size[::-1] if quarters % 2 else size
+    scaled = frame.reformat(width, height, "rgb24", interpolation="BILINEAR", threads=1).to_ndarray()
+    return np.ascontiguousarray(np.rot90(scaled, quarters))
+
+
+def encode(picture: Pixels, form: str) -> bytes:
+    if form == "raw":
+        return picture.tobytes()
+    content = io.BytesIO()
+    Image.fromarray(picture).save(content, "jpeg", quality=QUALITY)
+    return content.getvalue()

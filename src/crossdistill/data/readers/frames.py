@@ -1,0 +1,107 @@
+"""Which frames of a video make a clip, and which part of them: plain numbers, nothing is decoded here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from crossdistill.data.readers.media import Box
+from crossdistill.data.readers.settings import ReaderSettings
+
+Pixels = npt.NDArray[np.uint8]
+ChooseBox = Callable[[float, float], Box]
+"""Width and height of a frame as it is shown -> the part of it that is wanted; the same each time it is asked."""
+
+
+class EndsEarlyError(Exception):
+    """The file has nothing at the times that were asked for; `end`: of what can be read, in seconds."""
+
+    def __init__(self, end: float) -> None:
+        super().__init__(end)
+        self.end = end
+
+
+class FrameSource(Protocol):
+    """Frames of one video. extent: of all of it; warning: what is wrong with the file, empty for nothing.
+
+    take: the frames shown at these times, the chosen part of them scaled to (size, size): (T, size, size, 3).
+    Raises EndsEarlyError or UnreadableError.
+    """
+
+    @property
+    def extent(self) -> Extent: ...
+    @property
+    def warning(self) -> str: ...
+    def take(self, times: Sequence[float], box: ChooseBox, size: int) -> Pixels: ...
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The part of a video that a clip is taken from: seconds [start, end), and those of one frame, on average."""
+
+    start: float
+    end: float
+    frame: float
+
+    @property
+    def seconds(self) -> float:
+        return max(self.end - self.start, self.frame)
+
+
+def clip_times(extent: Extent, settings: ReaderSettings, position: float) -> list[float]:
+    """When each of the clip's frames is shown, in seconds.
+
+    position: in [0, 1], where the clip lies among all places that it could have: 0 first, 1 last. Without fps it begins
+    at a frame's own time, so that every frame is equally likely to be the first. What is shorter than a clip is looped.
+    """
+    step = 1 / settings.fps if settings.fps > 0 else settings.stride * extent.frame
+    room = extent.seconds - (settings.frames - 1) * step - extent.frame
+    if room < -1e-6:
+        there = max(1, math.ceil(extent.seconds / step - 1e-6))
+        return [extent.start + (i % there) * step for i in range(settings.frames)]
+    begin = position * max(room, 0.0)
+    if settings.fps == 0:
+        places = math.floor(room / extent.frame + 1e-3) + 1
+        begin = min(math.floor(position * places), places - 1) * extent.frame
+    return [extent.start + begin + i * step for i in range(settings.frames)]
+
+
+def centre_box(width: float, height: float, settings: ReaderSettings) -> Box:
+    """The centre of `size` after the short side was scaled to `resize`, as fractions of a frame of this size."""
+    side = min(width, height) * settings.size / settings.resize
+    return ((1 - side / width) / 2, (1 - side / height) / 2, side / width, side / height)
+
+
+def random_box(width: float, height: float, settings: ReaderSettings, random: np.random.Generator) -> Box:
+    """RandomResizedCrop: an area from `least_area` to 1 of the frame, uniformly, of a shape from 3:4 to 4:3, in
+    proportion; after ten draws that do not fit, the largest centred one of the nearest shape."""
+    for _ in range(10):
+        area = width * height * random.uniform(settings.least_area, 1)
+        shape = math.exp(random.uniform(math.log(3 / 4), math.log(4 / 3)))
+        w, h = math.sqrt(area * shape), math.sqrt(area / shape)
+        if w <= width and h <= height:
+            left, top = random.uniform(0, width - w), random.uniform(0, height - h)
+            return (left / width, top / height, w / width, h / height)
+    shape = min(max(width / height, 3 / 4), 4 / 3)
+    w, h = min(width, height * shape), min(height, width / shape)
+    return ((1 - w / width) / 2, (1 - h / height) / 2, w / width, h / height)
+
+
+def inside(outer: Box, box: Box) -> Box:
+    """A box given as fractions of `outer`, as fractions of what `outer` is a part of."""
+    left, top, width, height = outer
+    return (left + box[0] * width, top + box[1] * height, box[2] * width, box[3] * height)
+
+
+def turned(box: Box, quarters: int) -> Box:
+    """Where a box of the picture as it is shown lies in the picture as it is stored, which is shown turned
+    counter-clockwise by so many quarters."""
+    for _ in range(quarters % 4):
+        left, top, width, height = box
+        box = (1 - top - height, left, height, width)
+    return box

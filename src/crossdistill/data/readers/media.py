@@ -1,0 +1,112 @@
+"""A column of media files: whatever reads one clip, what becomes of clips that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from crossdistill.data.columns import Rows
+from crossdistill.data.reading import Draws, Reading, assemble
+from crossdistill.types import InputError, Modality, Note
+
+Box = tuple[float, float, float, float]
+"""left, top, width, height, as fractions of a frame."""
+
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A segment of a media file: [start, end) in seconds, end is infinite for all there is; of a video, inside `crop`.
+
+    place: how errors call it, e.g. its row and column in the manifest
+    """
+
+    path: Path
+    place: str
+    start: float = 0.0
+    end: float = float("inf")
+    crop: Box = WHOLE
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.path}"
+
+
+class UnreadableError(Exception):
+    """Nothing can be read from a media file; the message says why."""
+
+
+class NoStreamError(UnreadableError):
+    """A file that is whole but has no stream of this kind: its sample lacks the modality."""
+
+
+class Taken(NamedTuple):
+    """A sample of the reader's shape, and what was wrong with its file although it could be read ("" for nothing)."""
+
+    sample: npt.NDArray[np.float32]
+    warning: str = ""
+
+
+class ClipReader(Protocol):
+    """Reads one clip. shape: of a sample, -1 first where lengths differ.
+
+    sample: draw is the clip's random seed in training, None in evaluation. Raises UnreadableError.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def sample(self, clip: Clip, draw: int | None) -> Taken: ...
+
+
+class MediaColumn:
+    """N clips, each decoded when it is needed.
+
+    A file from which nothing can be read is an absent sample and a note, so that it does not end a run after days.
+    strict: raise InputError for it, and for a file that ends early, instead.
+    """
+
+    def __init__(self, clips: Sequence[Clip], reader: ClipReader, strict: bool = False) -> None:
+        self.clips, self.reader, self.strict, self.shape = tuple(clips), reader, strict, reader.shape
+        self.present = np.ones(len(self.clips), dtype=np.bool_)
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def fetch(self, rows: Rows) -> Modality:
+        return self.read(rows, None).modality
+
+    def read(self, rows: Rows, draws: Draws) -> Reading:
+        samples: list[npt.NDArray[np.float32] | None] = []
+        notes: list[Note] = []
+        for position, row in enumerate(rows):
+            clip, taken = self.clips[row], None
+            try:
+                taken = self.reader.sample(clip, None if draws is None else int(draws[position]))
+            except NoStreamError as error:
+                notes.append(Note(f"{clip}: {error}; the sample lacks this modality", skipped=False))
+            except UnreadableError as error:
+                notes.append(self._note(f"{clip}: {error}", skipped=True))
+            if taken is not None and taken.warning:
+                notes.append(self._note(f"{clip}: {taken.warning}", skipped=False))
+            samples.append(None if taken is None else taken.sample)
+        return assemble(samples, self.shape, notes)
+
+    def _note(self, text: str, skipped: bool) -> Note:
+        if self.strict:
+            raise InputError(text)
+        return Note(text, skipped)
+
+
+def pyav() -> ModuleType:
+    """PyAV, which brings FFmpeg with it. Raises InputError where it is not installed."""
+    try:
+        import av
+    except ImportError as error:
+        raise InputError(f"reading video and sound needs PyAV: pip install 'crossdistill[media]' ({error})") from None
+    return av

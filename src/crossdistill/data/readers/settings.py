@@ -1,0 +1,66 @@
+"""What is taken from a media file: the typed settings of a recipe that the readers read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crossdistill.types import InputError
+
+
+@dataclass(frozen=True)
+class ReaderSettings:
+    """How a modality's files are read; each kind of file has its own part of these. Kinetics-400's mean and std.
+
+    Args:
+        frames: of a video clip, T
+        stride: from one frame of a clip to the next, in frames of the file, where fps is 0
+        fps: frames a second of a clip, whatever the file has; 0 takes the file's own and the stride
+        size: height and width of the frames that come out
+        resize: short side to which a frame is scaled in evaluation, before its centre of `size` is taken
+        least_area: of the random crop in training, as a part of the frame, up to all of it
+        mirror: turn half of the training clips left to right
+        mean: of red, green and blue in [0, 1], subtracted
+        std: of red, green and blue in [0, 1], divided by
+        rate: samples a second of sound; 32000 for Cnn14, 16000 for wav2vec 2.0
+        seconds: of sound, drawn at random in training and from the middle in evaluation; 0 takes all, of any length
+        tokenizer: folder or hub id of a Hugging Face tokenizer, for text
+        max_tokens: of a text; what is longer is cut
+    """
+
+    frames: int = 16
+    stride: int = 1
+    fps: float = 0.0
+    size: int = 112
+    resize: int = 128
+    least_area: float = 0.25
+    mirror: bool = True
+    mean: tuple[float, float, float] = (0.43216, 0.394666, 0.37645)
+    std: tuple[float, float, float] = (0.22803, 0.22145, 0.216989)
+    rate: int = 32000
+    seconds: float = 0.0
+    tokenizer: str = ""
+    max_tokens: int = 512
+
+
+def check_settings(name: str, settings: ReaderSettings) -> None:
+    """Raise InputError, naming data.readers.`name`, for a number that no clip can have."""
+    above_zero: dict[str, float] = {
+        "frames": settings.frames,
+        "stride": settings.stride,
+        "size": settings.size,
+        "resize": settings.resize,
+        "least_area": settings.least_area,
+        "std": min(settings.std),
+        "rate": settings.rate,
+        "max_tokens": settings.max_tokens,
+    }
+    for key, value in above_zero.items():
+        if not value > 0:
+            raise InputError(f"data.readers.{name}.{key}: expected above 0, found {value}")
+    for key, value in {"fps": settings.fps, "seconds": settings.seconds}.items():
+        if not value >= 0:
+            raise InputError(f"data.readers.{name}.{key}: expected 0 or more, found {value}")
+    if settings.least_area > 1:
+        raise InputError(f"data.readers.{name}.least_area: expected at most 1, found {settings.least_area}")
+    if settings.resize < settings.size:
+        raise InputError(f"data.readers.{name}.resize: expected at least size {settings.size}, found {settings.resize}")

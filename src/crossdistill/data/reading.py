@@ -1,0 +1,120 @@
+"""Columns whose samples may be absent, or be drawn anew in each epoch: what reading some rows gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from crossdistill.data.columns import Column, Rows, pad
+from crossdistill.types import Modality, Note, Padded
+
+Draws = npt.NDArray[np.uint64] | None
+"""(B,) a random seed for each sample, in training; None in evaluation, where nothing is left to chance."""
+
+Mask = npt.NDArray[np.bool_]
+
+
+class Reading(NamedTuple):
+    """B samples of a modality, 0 where `present` (B,) is False; and what went wrong in reading them."""
+
+    modality: Modality
+    present: Bool[Tensor, " batch"]
+    notes: tuple[Note, ...]
+
+
+@runtime_checkable
+class Reader(Column, Protocol):
+    """A column that cannot promise a sample for each row.
+
+    present: (N,) bool, False for samples that are known to lack the modality
+    read: row numbers (B,) and their draws -> the samples; raises InputError only where it was told to be strict
+    """
+
+    present: Mask
+
+    def read(self, rows: Rows, draws: Draws) -> Reading: ...
+
+
+class PartialColumn:
+    """A modality that some samples lack.
+
+    column: of the samples that have it, in order; present: (N,) bool, as many True as `column` has rows.
+    """
+
+    def __init__(self, column: Column, present: Mask) -> None:
+        self.column, self.present, self.shape = column, present, column.shape
+        self._position = np.cumsum(present, dtype=np.int64) - 1
+
+    def __len__(self) -> int:
+        return len(self.present)
+
+    def positions(self, rows: Rows) -> Rows:
+        """The row numbers in `column` of those of `rows` that are there."""
+        return self._position[rows[self.present[rows]]]
+
+    def fetch(self, rows: Rows) -> Modality:
+        return self.read(rows, None).modality
+
+    def read(self, rows: Rows, draws: Draws) -> Reading:
+        there = self.present[rows]
+        if not there.any():
+            return Reading(_nothing(self.shape, len(rows)), torch.from_numpy(there), ())
+        found = read(self.column, self.positions(rows), draws[there] if draws is not None else None)
+        present = torch.from_numpy(there)
+        values = _spread(found.modality, present)
+        return Reading(values, present.masked_scatter(present, found.present), found.notes)
+
+
+def read(column: Column, rows: Rows, draws: Draws = None) -> Reading:
+    """Rows of any column. One that is no `Reader` has every sample, the same each time."""
+    if isinstance(column, Reader):
+        return column.read(rows, draws)
+    return Reading(column.fetch(rows), torch.ones(len(rows), dtype=torch.bool), ())
+
+
+def known_present(column: Column) -> Mask:
+    """(N,) bool, False for samples that are known to lack the modality."""
+    return column.present if isinstance(column, Reader) else np.ones(len(column), dtype=np.bool_)
+
+
+def may_fail(column: Column) -> bool:
+    """Whether reading a sample that is not known to be absent may still find nothing."""
+    return may_fail(column.column) if isinstance(column, PartialColumn) else isinstance(column, Reader)
+
+
+def assemble(
+    samples: Sequence[npt.NDArray[np.float32] | None], shape: tuple[int, ...], notes: Sequence[Note]
+) -> Reading:
+    """One reading from B samples of a column's `shape`, None where there is none."""
+    there = [sample for sample in samples if sample is not None]
+    present = torch.tensor([sample is not None for sample in samples])
+    if not there:
+        return Reading(_nothing(shape, len(samples)), present, tuple(notes))
+    made: Modality = pad(there) if shape[0] == -1 else torch.from_numpy(np.stack(there))
+    return Reading(_spread(made, present), present, tuple(notes))
+
+
+def _nothing(shape: tuple[int, ...], count: int) -> Modality:
+    if shape[0] == -1:
+        return Padded(torch.zeros(count, 1, shape[1]), torch.ones(count, dtype=torch.int64))
+    return torch.zeros(count, *shape)
+
+
+def _spread(modality: Modality, present: Tensor) -> Modality:
+    """The samples at the places where `present` is True; 0 elsewhere, as sequences of one step."""
+    if bool(present.all()):
+        return modality
+    if isinstance(modality, Padded):
+        values = modality.values.new_zeros(len(present), *modality.values.shape[1:])
+        lengths = torch.ones(len(present), dtype=torch.int64)
+        values[present], lengths[present] = modality.values, modality.lengths
+        return Padded(values, lengths)
+    full = modality.new_zeros(len(present), *modality.shape[1:])
+    full[present] = modality
+    return full

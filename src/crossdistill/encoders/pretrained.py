@@ -1,0 +1,178 @@
+"""Any encoder of Hugging Face's transformers: BERT for words, wav2vec 2.0 for speech, a backbone for pictures."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, cast
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from crossdistill.encoders.hub import read_model, read_speech_settings
+from crossdistill.encoders.log_mel import as_waveforms
+from crossdistill.encoders.sequences import as_padded, masked_mean, time_mask
+from crossdistill.types import InputError, Modality, Padded
+
+Pooling = Literal["mean", "cls", "pooler"]
+Kind = Literal["words", "speech", "pictures", "video"]
+
+_MASKS_PADDING = ("wav2vec2", "hubert")
+
+
+class Pretrained(nn.Module):
+    """The model in a local folder, or on the hub under a name -> (B, width), width being its hidden size.
+
+    The model itself says what it takes:
+    - words: token ids (B, T), (B, T, 1) or `Padded` ones, of the model's own tokenizer
+    - speech: waveforms (B, T), (B, T, 1) or `Padded` ones at `sample_rate`; each is brought to mean 0 and variance 1
+      where the model's settings ask for it, as wav2vec 2.0's do
+    - pictures (B, 3, H, W), or video (B, 3, T, H, W), already normalised; a model of pictures encodes each frame
+
+    pooling: the mean over a sample's own steps (tokens, frames or patches; special tokens count), the first token, or
+    what the model's own pooler makes. The output of a sample does not depend on the padding that its batch brings.
+    read_weights: false leaves the weights to be loaded from elsewhere.
+    Raises InputError when transformers is not installed (`pip install 'crossdistill[pretrained]'`), when there is no
+    such model, when it lacks weights, or when it cannot be used or pooled so.
+    """
+
+    def __init__(self, source: str, pooling: Pooling = "mean", read_weights: bool = True) -> None:
+        super().__init__()
+        unused = ("masked_spec_embed",) if pooling == "pooler" else ("masked_spec_embed", "pooler.")
+        self.model: Any = read_model(source, unused, read_weights)
+        self.pooling, self.kind = pooling, kind_of(self.model, source)
+        self.width = width_of(self.model, source)
+        if not can_pool(self.model, self.kind, pooling):
+            raise InputError(f"{source}: pooling {pooling}: {type(self.model).__name__} has none; take mean")
+        settings = read_speech_settings(source) if self.kind == "speech" else {}
+        self.sample_rate = int(settings.get("sampling_rate", 16_000))
+        self.normalize = bool(settings.get("do_normalize", True))
+
+    def forward(self, x: Modality) -> Tensor:
+        if self.pooling == "mean" or self._is_video_as_pictures(x):
+            values, lengths = self.sequence(x)
+            return masked_mean(values, time_mask(lengths, values.shape[1]))
+        output, _ = self._output(x)
+        return cast(
+            Tensor, output.pooler_output.flatten(1) if self.pooling == "pooler" else output.last_hidden_state[:, 0]
+        )
+
+    def sequence(self, x: Modality) -> Padded:
+        """The model's last hidden states (B, T', width): of tokens, of 20 ms of speech, of patches; for video through a
+        model of pictures each frame's pooled output."""
+        if self._is_video_as_pictures(x):
+            frames = cast(Tensor, x).transpose(1, 2)
+            return as_padded(self(frames.flatten(0, 1)).unflatten(0, frames.shape[:2]))
+        if self.kind == "speech":
+            return self._speech(x)
+        output, lengths = self._output(x)
+        states = output.last_hidden_state
+        states = states.flatten(2).mT if states.ndim == 4 else states  # a convolutional model's (B, F, h, w)
+        return Padded(states, lengths) if self.kind == "words" else as_padded(states)
+
+    def _is_video_as_pictures(self, x: Modality) -> bool:
+        return self.kind == "pictures" and isinstance(x, Tensor) and x.ndim == 5
+
+    def _output(self, x: Modality) -> tuple[Any, Int[Tensor, " batch"]]:
+        """The model's own output for words, pictures or video, and the words' lengths."""
+        if self.kind == "words":
+            ids, lengths = as_tokens(x)
+            most = most_tokens(self.model)
+            if ids.shape[1] > most:
+                raise ValueError(
+                    f"expected at most {most} tokens, which is what the model was made for, got {ids.shape[1]}"
+                )
+            mask = time_mask(lengths, ids.shape[1])
+            ids = torch.where(mask, ids, getattr(self.model.config, "pad_token_id", None) or 0)
+            return self.model(input_ids=ids, attention_mask=mask.long()), lengths
+        dimensions = 5 if self.kind == "video" else 4
+        if not isinstance(x, Tensor) or x.ndim != dimensions or x.shape[1] != 3:
+            found = str(tuple(x.shape)) if isinstance(x, Tensor) else "sequences of different length"
+            shapes = "videos (B, 3, T, H, W)" if self.kind == "video" else "pictures (B, 3, H, W) or videos"
+            raise ValueError(f"expected {shapes}, got {found}")
+        pixels = x.transpose(1, 2) if self.kind == "video" else x
+        return self.model(pixel_values=pixels), torch.ones(len(x), dtype=torch.int64)
+
+    def _speech(self, x: Modality) -> Padded:
+        """Waveforms that the model cannot tell from their padding are encoded by groups of equal length: wav2vec 2.0's
+        base model, among others, normalises its first layer over the whole time that it is given."""
+        config = self.model.config
+        waveforms, lengths = self._ready_waveforms(x)
+        adapted = getattr(config, "add_adapter", False)
+        if config.model_type in _MASKS_PADDING and config.feat_extract_norm == "layer" and not adapted:
+            mask = time_mask(lengths, waveforms.shape[1]).long()
+            states = self.model(input_values=waveforms, attention_mask=mask).last_hidden_state
+            return Padded(states, frames_of(lengths, config))
+        groups = [torch.nonzero(lengths == length)[:, 0] for length in torch.unique(lengths)]
+        made = [self.model(waveforms[rows, : int(lengths[rows[0]])]).last_hidden_state for rows in groups]
+        frames = max(states.shape[1] for states in made)
+        padded = torch.cat([nn.functional.pad(states, (0, 0, 0, frames - states.shape[1])) for states in made])
+        order = torch.cat(groups).argsort()
+        counts = torch.cat([torch.full_like(rows, states.shape[1]) for rows, states in zip(groups, made, strict=True)])
+        return Padded(padded[order], counts[order])
+
+    def _ready_waveforms(self, x: Modality) -> Padded:
+        """Normalised where the model asks for it, 0 beyond each one's end, and long enough for its first frame."""
+        waveforms, lengths = as_waveforms(x)
+        waveforms, lengths = waveforms.float(), lengths.clamp_min(1)
+        mask = time_mask(lengths, waveforms.shape[1])
+        if self.normalize:
+            mean = masked_mean(waveforms[:, :, None], mask)
+            variance = masked_mean((waveforms - mean).square()[:, :, None], mask)
+            waveforms = (waveforms - mean) / (variance + 1e-7).sqrt()
+        least = first_frame(self.model.config)
+        waveforms = nn.functional.pad(torch.where(mask, waveforms, 0.0), (0, max(0, least - waveforms.shape[1])))
+        return Padded(waveforms, lengths.clamp_min(least))
+
+
+def as_tokens(x: Modality) -> Padded:
+    """Token ids (B, T), int64, and lengths. Raises ValueError on any other shape than (B, T) and (B, T, 1)."""
+    values, lengths = as_waveforms(x)
+    return Padded(values.long(), lengths.clamp_min(1))
+
+
+def most_tokens(model: Any) -> float:
+    """How many places the model knows; RoBERTa and its kin keep the first ones for padding."""
+    kept = getattr(getattr(model, "embeddings", None), "padding_idx", -1) + 1
+    return getattr(model.config, "max_position_embeddings", math.inf) - kept
+
+
+def kind_of(model: Any, source: str) -> Kind:
+    """What the model takes. Raises InputError when that is none of the kinds."""
+    name, config = model.main_input_name, model.config
+    if config.is_encoder_decoder or name not in ("input_ids", "input_values", "pixel_values"):
+        raise InputError(f"{source}: expected an encoder of words, waveforms or pictures, found {type(model).__name__}")
+    if name == "input_values" and not hasattr(config, "conv_stride"):
+        raise InputError(f"{source}: expected a model of waveforms, found {type(model).__name__}, of spectrograms")
+    if name == "pixel_values":
+        return "video" if hasattr(config, "num_frames") else "pictures"
+    return "words" if name == "input_ids" else "speech"
+
+
+def width_of(model: Any, source: str) -> int:
+    for size in (getattr(model.config, "hidden_size", None), *getattr(model.config, "hidden_sizes", [])[-1:]):
+        if size:
+            return int(size)
+    raise InputError(f"{source}: {type(model).__name__} does not say its hidden size")
+
+
+def can_pool(model: Any, kind: Kind, pooling: Pooling) -> bool:
+    if pooling == "pooler":
+        return getattr(model, "pooler", None) is not None
+    tokens = any(name.endswith(("cls_token", "class_embedding")) for name, _ in model.named_parameters())
+    return pooling == "mean" or kind == "words" or tokens
+
+
+def frames_of(samples: Int[Tensor, " batch"], config: Any) -> Int[Tensor, " batch"]:
+    """How many frames the model's convolutions, which have no padding of their own, make of so many samples."""
+    for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
+        samples = (samples - kernel) // stride + 1
+    return samples
+
+
+def first_frame(config: Any) -> int:
+    """Samples that one frame sees."""
+    samples = 1
+    for kernel, stride in zip(reversed(config.conv_kernel), reversed(config.conv_stride), strict=True):
+        samples = (samples - 1) * stride + kernel
+    return samples

@@ -1,0 +1,34 @@
+"""The class-aware contrastive loss of CCL (Chen, Xian, Koepke, Shan, Akata; CVPR 2021)."""
+
+from __future__ import annotations
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from crossdistill.losses.checks import full_precision, require_pair
+from crossdistill.losses.mutual_information import mutual_information_loss
+
+
+def class_contrastive_loss(
+    first: Float[Tensor, "batch width"],
+    second: Float[Tensor, "batch width"],
+    labels: Int[Tensor, " batch"],
+    temperature: float = 0.5,
+) -> Float[Tensor, ""]:
+    """CCL's loss that pulls two kinds of embeddings together within classes, L_nce(x, y) + L_nce(y, x), in nats.
+
+    L_nce(x, y): with p_ij the softmax over j of cos(x_i, y_j)/τ, the mean over i of the mean of -log p_ij over the
+    samples j of i's class, i among them, plus the mean of -log(1 - p_ij) over those of other classes (0 without any).
+    That is AMID's Eq. 8 with means in place of its sums.
+
+    first, second: (B, D), row i of both from one sample; labels: (B,) integers; temperature: τ > 0. Gradients reach
+    both. Raises ValueError on a shape or dtype mismatch or τ ≤ 0.
+    """
+    require_pair(first, second, ("first", "second"), "(B, D)")
+    first, second = (
+        full_precision(first),
+        full_precision(second),
+    )  # once: two gradients in half precision would be added
+    there = mutual_information_loss(first, second, labels, temperature, "mean")
+    back = mutual_information_loss(second, first, labels, temperature, "mean")
+    return there + back

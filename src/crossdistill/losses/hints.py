@@ -1,0 +1,29 @@
+"""Hints: regression of a teacher's representation (Romero et al. 2015)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from crossdistill.losses.checks import full_precision, require_pair
+
+Reduction = Literal["sum", "mean"]
+
+
+def hint_loss(
+    guided: Float[Tensor, "batch width"], hint: Float[Tensor, "batch width"], reduction: Reduction = "sum"
+) -> Float[Tensor, ""]:
+    """L_HT (Romero et al. 2015, Eq. 3): ½ ||hint − guided||², averaged over the batch.
+
+    guided: (B, D) the regressor's output on the student's representation; hint: (B, D) the teacher's representation.
+    reduction: over the D features; "sum" is Eq. 3 as printed, "mean" divides it by D, so that neither its size nor its
+    gradient grows with the width. Gradients reach both arguments.
+    Raises ValueError on a shape or dtype mismatch or an unknown reduction.
+    """
+    require_pair(guided, hint, ("guided", "hint"), "(B, D)")
+    if reduction not in ("sum", "mean"):
+        raise ValueError(f"expected reduction 'sum' or 'mean', got {reduction!r}")
+    squares = (full_precision(hint) - full_precision(guided)).square()
+    return 0.5 * (squares.mean() if reduction == "mean" else squares.sum(dim=1).mean())

@@ -1,0 +1,68 @@
+"""Selected soft labels across modalities: rank correlation and non-target classes (C²KD, Huo et al. 2024)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from crossdistill.losses.checks import full_precision, require_labels, require_pair
+from crossdistill.losses.soft_labels import soft_label_divergences
+
+TargetClass = Literal["removed", "zeroed"]
+
+
+def rank_correlation(
+    first_logits: Float[Tensor, "batch classes"], second_logits: Float[Tensor, "batch classes"]
+) -> Float[Tensor, " batch"]:
+    """Kendall's τ-b of each sample's two rankings of the classes, within [-1, 1]; it has no gradient.
+
+    τ-b = (concordant − discordant pairs of classes) / √(pairs not tied in the first · pairs not tied in the second);
+    0 where a row's logits are all equal and rank nothing. first_logits, second_logits: (B, C). Memory O(BC²).
+    Raises ValueError on a shape or dtype mismatch.
+    """
+    require_pair(first_logits, second_logits, ("first_logits", "second_logits"), "(B, C)")
+    first, second = _orders(first_logits), _orders(second_logits)
+    agreement = (first * second).sum(dim=(1, 2))
+    untied = first.abs().sum(dim=(1, 2)) * second.abs().sum(dim=(1, 2))
+    return agreement / untied.clamp_min(1).sqrt()
+
+
+def non_target_divergence(
+    student_logits: Float[Tensor, "batch classes"],
+    teacher_logits: Float[Tensor, "batch classes"],
+    labels: Int[Tensor, " batch"],
+    selected: Bool[Tensor, " batch"],
+    target_class: TargetClass = "removed",
+) -> Float[Tensor, ""]:
+    """KL(teacher || student) over the classes that are not the sample's own: selected samples' sum, divided by B.
+
+    student_logits, teacher_logits: (B, C); labels: (B,) in [0, C); selected: (B,) bool. target_class: "removed"
+    normalises over the other C − 1 classes (nothing is left to compare when C = 2); "zeroed" keeps the sample's class
+    with logit 0 on both sides, as the published code does. Gradients reach both logits.
+    Raises ValueError on a shape or dtype mismatch or an unknown target_class.
+    """
+    require_pair(student_logits, teacher_logits, ("student_logits", "teacher_logits"), "(B, C)")
+    require_labels(labels, len(student_logits))
+    if selected.shape != labels.shape or selected.dtype != torch.bool:
+        raise ValueError(
+            f"expected selected of shape ({len(labels)},) and dtype bool, got {tuple(selected.shape)}, {selected.dtype}"
+        )
+    if target_class not in ("removed", "zeroed"):
+        raise ValueError(f"expected target_class 'removed' or 'zeroed', got {target_class!r}")
+    classes = student_logits.shape[1]
+    others = ~one_hot(labels, classes).bool()
+    if target_class == "zeroed":
+        student, teacher = student_logits * others, teacher_logits * others
+    else:
+        student, teacher = (x[others].view(len(labels), classes - 1) for x in (student_logits, teacher_logits))
+    return (soft_label_divergences(student, teacher, temperature=1.0) * selected).mean()
+
+
+def _orders(logits: Tensor) -> Float[Tensor, "batch classes classes"]:
+    """+1, 0 or -1: whether a class (row) is ranked before, level with or behind another (column)."""
+    logits = full_precision(logits.detach())
+    return (logits[:, :, None] - logits[:, None, :]).sign()

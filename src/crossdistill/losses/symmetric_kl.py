@@ -1,0 +1,21 @@
+"""The symmetric Kullback-Leibler divergence of two predictions: CCL's term, and a switch for Eq. 16."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor
+
+from crossdistill.losses.checks import full_precision, require_pair
+
+
+def symmetric_kl_divergence(
+    p_logits: Float[Tensor, "batch classes"], q_logits: Float[Tensor, "batch classes"]
+) -> Float[Tensor, ""]:
+    """Mean of (KL(P || Q) + KL(Q || P)) / 2 over the batch, in nats, ≥ 0 and, unlike Eq. 16, without an upper bound.
+
+    p_logits, q_logits: (B, C), any real scale. Gradients reach both. Raises ValueError on a shape or dtype mismatch.
+    """
+    require_pair(p_logits, q_logits, ("p_logits", "q_logits"), "(B, C)")
+    log_p = full_precision(p_logits).log_softmax(dim=1)
+    log_q = full_precision(q_logits).log_softmax(dim=1)
+    return 0.5 * ((log_p.exp() - log_q.exp()) * (log_p - log_q)).sum(dim=1).mean()

@@ -1,0 +1,130 @@
+"""C²KD: Customized Cross-modal Knowledge Distillation (Huo, Xu, Guo, Wang, Guo; CVPR 2024)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from crossdistill.losses import non_target_divergence, rank_correlation, soft_label_divergence
+from crossdistill.losses.selection import TargetClass
+from crossdistill.methods.base import EpochMeans, Method, require
+from crossdistill.models import CrossModalModel
+from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn
+
+
+class Proxies(NamedTuple):
+    """The proxies' logits: what the student and the auxiliary teacher say to the other modality."""
+
+    student: Float[Tensor, "batch classes"]
+    teacher: Float[Tensor, "batch classes"]
+
+
+class C2KD(Method):
+    """The auxiliary model teaches the student through two proxies that learn from each other, in both directions, on
+    the samples whose classes they rank alike.
+
+    The paper's teacher is of another modality than the student: here it is the auxiliary model, not the fusion.
+
+    Args:
+        threshold: only samples whose rank correlation (Kendall's τ) exceeds it are distilled across modalities
+        unimodal_weight: of the divergences between each model and its own proxy
+        crossmodal_weight: of the divergences between the proxies, over non-target classes
+        target_class: "removed" compares the other classes only; "zeroed" is the published code's variant
+
+    Raises:
+        ValueError: a negative weight, or a threshold outside [-1, 1].
+    """
+
+    views = ("target", "auxiliary")
+    predicts = ("target", "auxiliary")
+    search = {
+        "threshold": Choice((-1.0, 0.0, 0.3)),
+        "unimodal_weight": LogUniform(0.1, 10.0),
+        "crossmodal_weight": LogUniform(0.1, 10.0),
+    }
+
+    def __init__(
+        self,
+        model: CrossModalModel,
+        threshold: float = 0.0,
+        unimodal_weight: float = 1.0,
+        crossmodal_weight: float = 1.0,
+        target_class: TargetClass = "removed",
+    ) -> None:
+        super().__init__(model)
+        weights = {"unimodal_weight": unimodal_weight, "crossmodal_weight": crossmodal_weight}
+        require(weights, least=0, included=True)
+        if not -1 <= threshold <= 1:
+            raise ValueError(f"expected a threshold within [-1, 1], got {threshold}")
+        self.threshold, self.target_class = threshold, target_class
+        self.unimodal_weight, self.crossmodal_weight = unimodal_weight, crossmodal_weight
+        self.student_proxy = proxy(model.width, model.classes)
+        self.teacher_proxy = proxy(model.width, model.classes)
+        self._means = EpochMeans()
+
+    def turns(self, epoch: int) -> Sequence[Turn]:
+        parameters = [*self.model.parameters_of("target", "auxiliary"), *self.parameters()]
+        return [Turn("student, teacher and proxies", parameters, self._objective)]
+
+    def proxies(self, representations: Representations) -> Proxies:
+        return Proxies(
+            self.student_proxy(representations.target),
+            self.teacher_proxy(representations.auxiliary),
+        )
+
+    def selected(self, proxies: Proxies) -> Bool[Tensor, " batch"]:
+        """On-the-fly selection: the samples whose soft labels are not misaligned between the modalities."""
+        return rank_correlation(proxies.student, proxies.teacher) > self.threshold
+
+    def _objective(self, representations: Representations, batch: Batch) -> Objective:
+        student, teacher = representations.target_logits, representations.auxiliary_logits
+        proxies = self.proxies(representations)
+        hard = cross_entropy(student, batch.labels)
+        hard_auxiliary = cross_entropy(teacher, batch.labels)
+        unimodal = in_both_directions(student, proxies.student) + in_both_directions(teacher, proxies.teacher)
+        crossmodal = self._crossmodal(proxies, batch.labels)
+        total = hard + hard_auxiliary + self.unimodal_weight * unimodal + self.crossmodal_weight * crossmodal
+        terms = {
+            "classification_student": hard,
+            "classification_auxiliary": hard_auxiliary,
+            "unimodal": unimodal,
+            "crossmodal": crossmodal,
+        }
+        return Objective(total, terms)
+
+    def _crossmodal(self, proxies: Proxies, labels: Tensor) -> Tensor:
+        """Each proxy learns the other's non-target classes, on the selected samples."""
+        selected = self.selected(proxies)
+        to_student = non_target_divergence(
+            proxies.student, proxies.teacher.detach(), labels, selected, self.target_class
+        )
+        to_teacher = non_target_divergence(
+            proxies.teacher, proxies.student.detach(), labels, selected, self.target_class
+        )
+        return to_student + to_teacher
+
+    @torch.no_grad()
+    def end_step(self, representations: Representations, batch: Batch) -> None:
+        self._means.add("selected", self.selected(self.proxies(representations)).double().mean())
+
+    def end_epoch(self, epoch: int) -> dict[str, float]:
+        return self._means.read()
+
+
+def proxy(width: int, classes: int) -> nn.Sequential:
+    """(B, width) -> (B, classes): one hidden layer, then a classifier."""
+    return nn.Sequential(
+        nn.Linear(width, width, bias=False), nn.LayerNorm(width), nn.LeakyReLU(0.1), nn.Linear(width, classes)
+    )
+
+
+def in_both_directions(first_logits: Tensor, second_logits: Tensor) -> Tensor:
+    """Each of two predictions learns the other, which it takes as given."""
+    to_first = soft_label_divergence(first_logits, second_logits.detach())
+    to_second = soft_label_divergence(second_logits, first_logits.detach())
+    return to_first + to_second

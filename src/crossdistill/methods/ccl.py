@@ -1,0 +1,94 @@
+"""CCL: compositional contrastive learning (Chen, Xian, Koepke, Shan, Akata; CVPR 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch.nn.functional import cross_entropy
+
+from crossdistill.losses import class_contrastive_loss
+from crossdistill.methods.base import Method, require
+from crossdistill.methods.mi import DIVERGENCES, Divergence
+from crossdistill.models import Composition, CrossModalModel
+from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn
+
+
+class CCL(Method):
+    """The student is pulled towards the auxiliary embedding, and towards one composed of both that closes the gap.
+
+    Two players move on the same batch: the student, and the composition with its own classifier. The auxiliary model
+    is the paper's teacher; there is no model of all modalities.
+
+    Args:
+        contrast_weight: of the contrastive terms of both players
+        divergence_weight: of the divergence between the student's and the composition's predictions
+        temperature: τ of the contrastive terms; the paper's for sound is 0.5, for images 0.1
+        divergence: "symmetric_kl" is what the published code computes, "jsd" the true Jensen-Shannon divergence
+
+    Raises:
+        ValueError: a negative weight, a temperature that is not positive, or an unknown divergence.
+    """
+
+    views = ("target", "auxiliary")
+    predicts = ("target",)
+    search = {
+        "contrast_weight": LogUniform(0.1, 10.0),
+        "divergence_weight": LogUniform(0.1, 10.0),
+        "temperature": Choice((0.1, 0.2, 0.5)),
+    }
+
+    def __init__(
+        self,
+        model: CrossModalModel,
+        contrast_weight: float = 1.0,
+        divergence_weight: float = 1.0,
+        temperature: float = 0.5,
+        divergence: Divergence = "symmetric_kl",
+    ) -> None:
+        super().__init__(model)
+        require({"contrast_weight": contrast_weight, "divergence_weight": divergence_weight}, least=0, included=True)
+        require({"temperature": temperature}, least=0, included=False)
+        if divergence not in DIVERGENCES:
+            raise ValueError(f"expected divergence {' or '.join(map(repr, DIVERGENCES))}, got {divergence!r}")
+        self.contrast_weight, self.divergence_weight = contrast_weight, divergence_weight
+        self.temperature, self.divergence = temperature, divergence
+        self.composition = Composition(model.width, model.classes)
+
+    def turns(self, epoch: int) -> Sequence[Turn]:
+        composition = [*self.composition.parameters(), *self.model.parameters_of("auxiliary")]
+        return [  # in the published code's order
+            Turn("composition", composition, self._composition),
+            Turn("student", self.model.parameters_of("target"), self._student),
+        ]
+
+    def _student(self, representations: Representations, batch: Batch) -> Objective:
+        """L_cls + L_nce with the composition and with the auxiliary embedding + divergence of the predictions."""
+        target, auxiliary, labels = representations.target, representations.auxiliary.detach(), batch.labels
+        composed, composed_logits = self.composition(auxiliary, target)
+        classification = cross_entropy(representations.target_logits, labels)
+        with_composed = class_contrastive_loss(target, composed, labels, self.temperature)
+        with_auxiliary = class_contrastive_loss(target, auxiliary, labels, self.temperature)
+        divergence = DIVERGENCES[self.divergence](representations.target_logits, composed_logits)
+        contrast = with_composed + with_auxiliary
+        total = classification + self.contrast_weight * contrast + self.divergence_weight * divergence
+        terms = {
+            "classification_student": classification,
+            "contrast_student_composed": with_composed,
+            "contrast_student_auxiliary": with_auxiliary,
+            self.divergence: divergence,
+        }
+        return Objective(total, terms)
+
+    def _composition(self, representations: Representations, batch: Batch) -> Objective:
+        """The same from the composition's side: its contrast is with the student and with the auxiliary embedding."""
+        target, auxiliary, labels = representations.target.detach(), representations.auxiliary, batch.labels
+        composed, composed_logits = self.composition(auxiliary, target)
+        classification = cross_entropy(composed_logits, labels)
+        with_student = class_contrastive_loss(target, composed, labels, self.temperature)
+        with_auxiliary = class_contrastive_loss(composed, auxiliary, labels, self.temperature)
+        divergence = DIVERGENCES[self.divergence](representations.target_logits.detach(), composed_logits)
+        contrast = with_student + with_auxiliary
+        total = classification + self.contrast_weight * contrast + self.divergence_weight * divergence
+        return Objective(
+            total, {"classification_composed": classification, "contrast_composed_auxiliary": with_auxiliary}
+        )

@@ -1,0 +1,99 @@
+"""FitNets: hints for thin deep nets (Romero, Ballas, Kahou, Chassang, Gatta, Bengio; ICLR 2015)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from crossdistill.losses import hint_loss, soft_label_divergence
+from crossdistill.losses.hints import Reduction
+from crossdistill.methods.base import Method, require
+from crossdistill.models import CrossModalModel
+from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn
+
+
+class FitNets(Method):
+    """First the student's representation learns to predict the teacher's; then the whole student learns from soft
+    labels (Algorithm 1).
+
+    Args:
+        hint_epochs: of the first stage, which minimises L_HT (Eq. 3)
+        temperature: τ of the soft labels in the second stage, which minimises L_KD (Eq. 2)
+        soft_weight: λ of Eq. 2 at the second stage's start
+        final_soft_weight: λ after `anneal_epochs` epochs of linear decay
+        anneal_epochs: of λ's decay; 0 leaves λ at its start
+        hint_weight: of L_HT in the second stage, 0 in the paper; with hint_epochs 0 and both soft weights 0, the one
+            joint loss under which later papers compare
+        reduction: of L_HT over features: "sum" is Eq. 3 as printed; "mean" keeps its steps the same for every width
+
+    Raises:
+        ValueError: a negative weight or number of epochs, or a temperature that is not positive.
+    """
+
+    views = ("target", "full")
+    predicts = ("target", "full")
+    teacher = "fixed"
+    search = {
+        "soft_weight": LogUniform(0.4, 40.0),
+        "temperature": Choice((1.0, 3.0, 5.0)),
+        "hint_weight": Choice((0.0, 1.0, 10.0)),
+    }
+
+    def __init__(
+        self,
+        model: CrossModalModel,
+        hint_epochs: int = 15,
+        temperature: float = 3.0,
+        soft_weight: float = 4.0,
+        final_soft_weight: float = 1.0,
+        anneal_epochs: int = 45,
+        hint_weight: float = 0.0,
+        reduction: Reduction = "mean",  # departure: methods share a learning rate, with which a sum overshoots
+    ) -> None:
+        super().__init__(model)
+        weights = {"soft_weight": soft_weight, "final_soft_weight": final_soft_weight, "hint_weight": hint_weight}
+        require(weights | {"hint_epochs": hint_epochs, "anneal_epochs": anneal_epochs}, least=0, included=True)
+        require({"temperature": temperature}, least=0, included=False)
+        self.hint_epochs, self.temperature, self.hint_weight = hint_epochs, temperature, hint_weight
+        self.soft_weight, self.final_soft_weight, self.anneal_epochs = soft_weight, final_soft_weight, anneal_epochs
+        self.reduction = reduction
+        self.regressor = nn.Linear(model.width, model.width)  # no activation: the teacher's representation has none
+
+    def turns(self, epoch: int) -> Sequence[Turn]:
+        parameters = self.model.parameters_of("target", "full")
+        if epoch < self.hint_epochs:
+            return [Turn("hints", [*parameters, *self.regressor.parameters()], self._hints)]
+        objective = partial(self._distillation, self.soft_weight_at(epoch))
+        regressor = self.regressor.parameters() if self.hint_weight > 0 else ()
+        return [Turn("student and teacher", [*parameters, *regressor], objective)]
+
+    def soft_weight_at(self, epoch: int) -> float:
+        """λ of Eq. 2 in this epoch of the run."""
+        if self.anneal_epochs == 0:
+            return self.soft_weight
+        progress = min((epoch - self.hint_epochs) / self.anneal_epochs, 1.0)
+        return self.soft_weight + progress * (self.final_soft_weight - self.soft_weight)
+
+    def _hints(self, representations: Representations, batch: Batch) -> Objective:
+        """Eq. 3; the student's classifier stays as it was."""
+        hint, teacher = self._hint(representations), cross_entropy(representations.full_logits, batch.labels)
+        return Objective(hint + teacher, {"hint": hint, "classification_teacher": teacher})
+
+    def _distillation(self, soft_weight: float, representations: Representations, batch: Batch) -> Objective:
+        """Eq. 2."""
+        student, full = representations.target_logits, representations.full_logits
+        hard = cross_entropy(student, batch.labels)
+        soft = soft_label_divergence(student, full.detach(), self.temperature)
+        teacher = cross_entropy(full, batch.labels)  # a constant when the teacher is fixed
+        terms = {"classification_student": hard, "classification_teacher": teacher, "soft_labels": soft}
+        total = hard + soft_weight * soft + teacher
+        if self.hint_weight > 0:
+            terms["hint"] = self._hint(representations)
+            total = total + self.hint_weight * terms["hint"]
+        return Objective(total, terms)
+
+    def _hint(self, representations: Representations) -> Tensor:
+        return hint_loss(self.regressor(representations.target), representations.full.detach(), self.reduction)

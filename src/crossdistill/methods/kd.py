@@ -1,0 +1,53 @@
+"""KD: knowledge distillation by soft labels (Hinton, Vinyals, Dean; 2015)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch.nn.functional import cross_entropy
+
+from crossdistill.losses import soft_label_divergence
+from crossdistill.methods.base import Method, require
+from crossdistill.models import CrossModalModel
+from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn
+
+
+class KD(Method):
+    """The student learns the teacher's predictions, softened by a temperature, beside the true labels.
+
+    Defaults are the paper's for speech recognition (Section 4.1).
+
+    Args:
+        temperature: T, of both predictions in the soft term
+        soft_weight: of the soft labels' divergence, which is multiplied by T² (Section 2)
+        hard_weight: of the student's cross-entropy with the true labels
+
+    Raises:
+        ValueError: a negative weight, or a temperature that is not positive.
+    """
+
+    views = ("target", "full")
+    predicts = ("target", "full")
+    teacher = "fixed"
+    search = {"temperature": Choice((1.0, 2.0, 5.0, 10.0)), "soft_weight": LogUniform(0.1, 10.0)}
+
+    def __init__(
+        self, model: CrossModalModel, temperature: float = 2.0, soft_weight: float = 1.0, hard_weight: float = 0.5
+    ) -> None:
+        super().__init__(model)
+        require({"temperature": temperature}, least=0, included=False)
+        require({"soft_weight": soft_weight, "hard_weight": hard_weight}, least=0, included=True)
+        self.temperature, self.soft_weight, self.hard_weight = temperature, soft_weight, hard_weight
+
+    def turns(self, epoch: int) -> Sequence[Turn]:
+        return [Turn("student and teacher", self.model.parameters_of("target", "full"), self._objective)]
+
+    def _objective(self, representations: Representations, batch: Batch) -> Objective:
+        hard = cross_entropy(representations.target_logits, batch.labels)
+        soft = soft_label_divergence(
+            representations.target_logits, representations.full_logits.detach(), self.temperature
+        )
+        teacher = cross_entropy(representations.full_logits, batch.labels)  # a constant when the teacher is fixed
+        total = self.hard_weight * hard + self.soft_weight * self.temperature**2 * soft + teacher
+        terms = {"classification_student": hard, "classification_teacher": teacher, "soft_labels": soft}
+        return Objective(total, terms)

@@ -1,0 +1,112 @@
+"""What contrastive methods remember of the training samples: a vector of each, and which are whose negatives."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from crossdistill.losses.cosine import unit_rows
+from crossdistill.types import Batch, TrainingSamples
+
+
+class MemoryBank(nn.Module):
+    """A unit vector v for each training sample, moved towards each new one u of it: v ← (m v + (1 - m) u) / ‖·‖.
+
+    Starts as random unit vectors (Wu et al., CVPR 2018, Section 3.2). Gradients never reach it.
+    momentum: m, in [0, 1). Raises ValueError outside it.
+    """
+
+    vectors: Float[Tensor, "samples width"]
+
+    def __init__(self, width: int, momentum: float = 0.5) -> None:
+        super().__init__()
+        if not 0 <= momentum < 1:
+            raise ValueError(f"expected momentum in [0, 1), got {momentum}")
+        self.momentum = momentum
+        self.register_buffer("vectors", torch.zeros(0, width))
+
+    def prepare(self, samples: TrainingSamples) -> None:
+        """Makes a random unit vector for each sample."""
+        start = torch.randn(len(samples.rows), self.vectors.shape[1])
+        self.vectors = unit_rows(start).to(self.vectors)
+
+    @torch.no_grad()
+    def update(self, positions: Int[Tensor, " batch"], vectors: Float[Tensor, "batch width"]) -> None:
+        """positions: (B,) distinct places in the bank; vectors: (B, width), of any length."""
+        before, now = self.vectors[positions], unit_rows(vectors.to(self.vectors))
+        self.vectors[positions] = unit_rows(self.momentum * before + (1 - self.momentum) * now)
+
+
+class Negatives(NamedTuple):
+    """positions: (K',) places in the banks that a batch shares; allowed: (B, K'), which are whose negatives."""
+
+    positions: Int[Tensor, " candidates"]
+    allowed: Bool[Tensor, "batch candidates"]
+
+
+class NegativeSampler(nn.Module):
+    """Chooses `count` negatives for each anchor, without replacement, or all there are where they are fewer.
+
+    A batch shares one random order of the training samples, and each anchor takes the first `count` of it that may be
+    its negatives: for an anchor by itself a uniform draw, and every score comes from one matrix product. The order
+    depends on a seed and on the number of steps taken, both part of the state, and on nothing else: not on the order
+    of the batch, nor on how often one asks. It is the same on every rank.
+
+    other_classes: negatives are samples of other classes than the anchor's; False: all other samples.
+    Raises ValueError when count < 1.
+    """
+
+    rows: Int[Tensor, " samples"]
+    labels: Int[Tensor, " samples"]
+    seed: Int[Tensor, ""]
+    steps: Int[Tensor, ""]
+
+    def __init__(self, count: int, other_classes: bool) -> None:
+        super().__init__()
+        if count < 1:
+            raise ValueError(f"expected at least 1 negative, got {count}")
+        self.count, self.other_classes, self.never_allowed = count, other_classes, 1
+        nothing = torch.zeros(0, dtype=torch.int64)
+        self.register_buffer("rows", nothing, persistent=False)
+        self.register_buffer("labels", nothing, persistent=False)
+        self.register_buffer("seed", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+
+    def prepare(self, samples: TrainingSamples) -> None:
+        """Takes the training samples, and a seed from the global random state."""
+        self.rows, self.labels = samples.rows.to(self.rows), samples.labels.to(self.labels)
+        largest_class = int(self.labels.bincount().max()) if self.other_classes else 0
+        self.never_allowed = largest_class + 1  # at most: the anchor's class and the anchor's own place
+        self.seed = torch.randint(2**62, ()).to(self.seed)
+
+    def positions(self, rows: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
+        """(B,) where the data set's rows are in the banks. Raises ValueError for one that is no training sample."""
+        found = torch.searchsorted(self.rows, rows).clamp_max(max(len(self.rows) - 1, 0))
+        if len(self.rows) == 0 or not torch.equal(self.rows[found], rows):
+            raise ValueError("expected rows of the training samples that the method was prepared with")
+        return found
+
+    def draw(self, batch: Batch) -> Negatives:
+        """This step's negatives of a batch; the next step's differ. An anchor's class is what the batch says."""
+        everything = self.count >= len(self.rows)
+        places = self._all() if everything else self._order()[: self.count + self.never_allowed]
+        allowed = places[None, :] != self.positions(batch.rows)[:, None]
+        if self.other_classes:
+            allowed &= self.labels[places][None, :] != batch.labels[:, None]
+        if not everything:
+            allowed &= allowed.cumsum(dim=1) <= self.count
+        return Negatives(places, allowed)
+
+    def end_step(self) -> None:
+        self.steps += 1
+
+    def _all(self) -> Tensor:
+        return torch.arange(len(self.rows), device=self.rows.device)
+
+    def _order(self) -> Tensor:
+        """A permutation of the samples, drawn on the CPU so that it is the same on every device."""
+        generator = torch.Generator().manual_seed(int(self.seed) + int(self.steps))
+        return torch.randperm(len(self.rows), generator=generator).to(self.rows.device)

@@ -1,0 +1,141 @@
+"""MST-Distill: a Mixture of Specialized Teachers (Li, Yang, Chen, Dong, Chen, Wang; ACM Multimedia 2025)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, one_hot
+
+from crossdistill.losses import load_balance_loss, routed_divergence, soft_label_divergence
+from crossdistill.methods.base import EpochMeans, Method, require
+from crossdistill.models import CrossModalModel, FeatureMask
+from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn, View
+
+TEACHERS: tuple[View, ...] = ("auxiliary", "full")
+"""The cross-modal and the multimodal teacher."""
+
+NAMES: dict[View, str] = {"target": "student", "auxiliary": "auxiliary", "full": "teacher"}
+
+
+class MST(Method):
+    """Three stages: student and teachers train together; a mask specialises each teacher to the student; the student
+    learns from the specialised teachers that a router chooses for each sample.
+
+    Args:
+        cooperation_epochs: of the first stage, cross-entropy and mutual distillation of student and teachers
+        mask_epochs: of the second stage, in which only the masks learn
+        temperature: of all soft labels, whose divergences are multiplied by its square
+        top: teachers that a sample learns from, of the 2
+        soft_weight: of the chosen teachers' divergence in the third stage
+        balance_weight: of the loss that keeps the teachers equally used
+        mask_hidden: numbers with which a mask describes each feature
+        mask_heads: of a mask's attention between features
+
+    Raises:
+        ValueError: a negative weight or number of epochs, or an unusable temperature, top, hidden width or heads.
+    """
+
+    views = ("target", "auxiliary", "full")
+    predicts = ("target", "auxiliary", "full")
+    separate_teacher = True
+    search = {
+        "temperature": Choice((2.0, 4.0, 8.0)),
+        "soft_weight": LogUniform(0.1, 10.0),
+        "balance_weight": LogUniform(0.1, 10.0),
+        "top": Choice((1, 2)),
+    }
+
+    def __init__(
+        self,
+        model: CrossModalModel,
+        cooperation_epochs: int = 20,
+        mask_epochs: int = 10,
+        temperature: float = 4.0,
+        top: int = 1,
+        soft_weight: float = 1.0,
+        balance_weight: float = 1.0,
+        mask_hidden: int = 12,
+        mask_heads: int = 3,
+    ) -> None:
+        super().__init__(model)
+        epochs = {"cooperation_epochs": cooperation_epochs, "mask_epochs": mask_epochs}
+        require(epochs | {"soft_weight": soft_weight, "balance_weight": balance_weight}, least=0, included=True)
+        require({"temperature": temperature}, least=0, included=False)
+        if top not in (1, 2):
+            raise ValueError(f"expected top 1 or 2, the number of teachers, got {top}")
+        self.cooperation_epochs, self.mask_epochs = cooperation_epochs, mask_epochs
+        self.temperature, self.top = temperature, top
+        self.soft_weight, self.balance_weight = soft_weight, balance_weight
+        self.masks = nn.ModuleDict({view: FeatureMask(model.width, mask_hidden, mask_heads) for view in TEACHERS})
+        self.router = nn.Sequential(  # two linear layers with nothing between them, as published
+            nn.Linear(model.classes, 2 * model.classes), nn.Linear(2 * model.classes, len(TEACHERS))
+        )
+        self._means = EpochMeans()
+
+    def turns(self, epoch: int) -> Sequence[Turn]:
+        if epoch < self.cooperation_epochs:
+            parameters = self.model.parameters_of("target", "auxiliary", "full")
+            return [Turn("student and teachers", parameters, self._cooperation)]
+        if epoch < self.cooperation_epochs + self.mask_epochs:
+            return [Turn("masks", list(self.masks.parameters()), self._specialisation)]
+        parameters = [*self.model.parameters_of("target"), *self.router.parameters()]
+        return [Turn("student", parameters, self._distillation)]
+
+    def _cooperation(self, representations: Representations, batch: Batch) -> Objective:
+        """Each of student and teachers learns the labels, and all learn from and are drawn to one another."""
+        logits = representations.logits
+        classification = {
+            f"classification_{name}": cross_entropy(logits[view], batch.labels) for view, name in NAMES.items()
+        }
+        divergences = [
+            soft_label_divergence(logits[learner], logits[other], self.temperature)
+            for learner, other in itertools.permutations(NAMES, 2)
+        ]
+        mutual = torch.stack(divergences).sum()
+        total = torch.stack([*classification.values(), self.temperature**2 * mutual]).sum()
+        return Objective(total, {**classification, "mutual": mutual})
+
+    def _specialisation(self, representations: Representations, batch: Batch) -> Objective:
+        """Masks remove from the teachers what keeps their predictions from the student's."""
+        student = representations.target_logits.detach()
+        specialised = self.specialised(representations).unbind(dim=1)
+        mask = torch.stack([soft_label_divergence(teacher, student, self.temperature) for teacher in specialised]).sum()
+        return Objective(self.temperature**2 * mask, {"mask": mask})
+
+    def _distillation(self, representations: Representations, batch: Batch) -> Objective:
+        """The student learns the labels and, of the specialised teachers, those that the router chooses."""
+        student = representations.target_logits
+        teachers, routing = self.specialised(representations).detach(), self.router(student)
+        hard = cross_entropy(student, batch.labels)
+        soft = routed_divergence(student, teachers, routing, self.top, self.temperature)
+        balance = load_balance_loss(routing)
+        total = hard + self.soft_weight * self.temperature**2 * soft + self.balance_weight * balance
+        return Objective(total, {"classification_student": hard, "routed": soft, "balance": balance})
+
+    def specialised(self, representations: Representations) -> Float[Tensor, "batch teachers classes"]:
+        """The logits of each teacher's masked representation; the teachers themselves get no gradient."""
+        made = []
+        for view in TEACHERS:
+            teacher = representations.representations[view].detach()
+            made.append(self.model.classifier_of(view)(self.masks[view](teacher) * teacher))
+        return torch.stack(made, dim=1)
+
+    def routing(self, representations: Representations) -> Float[Tensor, "batch teachers"]:
+        """How much each specialised teacher suits each sample; rows add up to 1."""
+        routing: Tensor = self.router(representations.target_logits).softmax(dim=1)
+        return routing
+
+    @torch.no_grad()
+    def end_step(self, representations: Representations, batch: Batch) -> None:
+        chosen = self.routing(representations).topk(self.top, dim=1).indices
+        shares = one_hot(chosen, len(TEACHERS)).double().mean(dim=(0, 1))
+        for view, share in zip(TEACHERS, shares, strict=True):
+            self._means.add(f"routed_to_{NAMES[view]}", share)
+
+    def end_epoch(self, epoch: int) -> dict[str, float]:
+        means = self._means.read()
+        return means if epoch >= self.cooperation_epochs + self.mask_epochs else {}

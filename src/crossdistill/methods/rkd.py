@@ -1,0 +1,63 @@
+"""RKD: Relational Knowledge Distillation (Park, Kim, Lu, Cho; CVPR 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch.nn.functional import cross_entropy
+
+from crossdistill.losses import angle_relation_loss, distance_relation_loss
+from crossdistill.losses.cosine import unit_rows
+from crossdistill.losses.relational import Reduction
+from crossdistill.methods.base import Method, require
+from crossdistill.models import CrossModalModel
+from crossdistill.types import Batch, LogUniform, Objective, Representations, Turn
+
+
+class RKD(Method):
+    """Samples keep, in the student's space, the relative distances and the angles that they have in the teacher's.
+
+    Defaults are the paper's for classification (RKD-DA).
+
+    Args:
+        distance_weight: of L_RKD-D
+        angle_weight: of L_RKD-A
+        reduction: "mean" over pairs and triplets, for which the weights are meant; "sum" is the losses as printed
+        normalize: relate the representations' directions only, as the published code for classification does
+
+    Raises:
+        ValueError: a negative weight.
+    """
+
+    views = ("target", "full")
+    predicts = ("target", "full")
+    teacher = "fixed"
+    search = {"distance_weight": LogUniform(2.5, 250.0), "angle_weight": LogUniform(5.0, 500.0)}
+
+    def __init__(
+        self,
+        model: CrossModalModel,
+        distance_weight: float = 25.0,
+        angle_weight: float = 50.0,
+        reduction: Reduction = "mean",
+        normalize: bool = False,
+    ) -> None:
+        super().__init__(model)
+        require({"distance_weight": distance_weight, "angle_weight": angle_weight}, least=0, included=True)
+        self.distance_weight, self.angle_weight = distance_weight, angle_weight
+        self.reduction, self.normalize = reduction, normalize
+
+    def turns(self, epoch: int) -> Sequence[Turn]:
+        return [Turn("student and teacher", self.model.parameters_of("target", "full"), self._objective)]
+
+    def _objective(self, representations: Representations, batch: Batch) -> Objective:
+        student, teacher = representations.target, representations.full.detach()
+        if self.normalize:
+            student, teacher = unit_rows(student), unit_rows(teacher)
+        distance = distance_relation_loss(student, teacher, self.reduction)
+        angle = angle_relation_loss(student, teacher, self.reduction)
+        hard = cross_entropy(representations.target_logits, batch.labels)
+        online = cross_entropy(representations.full_logits, batch.labels)  # a constant when the teacher is fixed
+        total = hard + online + self.distance_weight * distance + self.angle_weight * angle
+        terms = {"classification_student": hard, "classification_teacher": online, "distance": distance, "angle": angle}
+        return Objective(total, terms)

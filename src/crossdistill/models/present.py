@@ -1,0 +1,47 @@
+"""Encoding a batch in which some samples lack the modality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from crossdistill.encoders import Encoder
+from crossdistill.types import Modalities, Modality, Padded
+
+
+def encode_present(encoders: nn.ModuleDict, name: str, modalities: Modalities, present: Mapping[str, Tensor]) -> Tensor:
+    """(B, width) features of a modality; 0 for samples that lack it, which the encoder does not see.
+
+    Batch statistics, and whatever else an encoder does across samples, are thus those of real samples alone.
+    """
+    encoder, x = encoders[name], modalities[name]
+    if name not in present or bool(present[name].all()):
+        return cast(Tensor, encoder(x))
+    rows = present[name].nonzero().squeeze(1)
+    if len(rows) == 0:
+        return _zeros(encoder, len(present[name]), x)
+    rows = rows.to(_values(x).device)
+    made = cast(Tensor, encoder(_select(x, rows)))
+    return made.new_zeros(len(present[name]), made.shape[1]).index_copy(0, rows, made)
+
+
+def _zeros(encoder: nn.Module, count: int, x: Modality) -> Tensor:
+    """Features of nobody, with gradients that are 0 and not absent: with several ranks, each must take part in the same
+    sums although its own samples may all lack the modality."""
+    nothing = [p.flatten()[:0].sum() for p in encoder.parameters() if p.requires_grad]
+    zeros = torch.zeros(count, cast(Encoder, encoder).width, device=_values(x).device)
+    return zeros + torch.stack(nothing).sum() if nothing else zeros
+
+
+def _values(x: Modality) -> Tensor:
+    return x.values if isinstance(x, Padded) else x
+
+
+def _select(x: Modality, rows: Tensor) -> Modality:
+    if not isinstance(x, Padded):
+        return x[rows]
+    lengths = x.lengths[rows]
+    return Padded(x.values[rows, : int(lengths.max())], lengths)

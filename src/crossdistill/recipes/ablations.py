@@ -1,0 +1,56 @@
+"""AMID with one thing changed: the rows of Tables 4 and 5, and the other points that the paper leaves open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from crossdistill.methods import AMID, MI
+from crossdistill.recipes.files import options_of
+from crossdistill.recipes.recipe import Recipe
+
+
+def ablations(recipe: Recipe) -> dict[str, Recipe]:
+    """Label -> recipe, each the recipe's AMID but for one thing. What cannot differ in this recipe is left out.
+
+    "mean" is also the class-mean form of the L_nce of CCL; the weights are AMID's in every row, also where "sum"
+    makes the contrastive terms larger than "mean" does.
+    """
+    amid = options_of(AMID) | dict(recipe.options.get("amid", {}))
+
+    def changed(**options: Any) -> Recipe:
+        return replace(recipe, method="amid", options={**recipe.options, "amid": {**amid, **options}})
+
+    def modelled(**settings: Any) -> Recipe:
+        return replace(changed(), model=replace(recipe.model, **settings))
+
+    other_reduction = "sum" if amid["reduction"] == "mean" else "mean"
+    shared = {name: value for name, value in amid.items() if name in options_of(MI)}
+    found = {
+        "amid: L_MIs": replace(recipe, method="mi", options={**recipe.options, "mi": shared}),
+        "amid: L_MIs + L_MIa": changed(alpha_3=0.0),
+        "amid: L_nce": changed(contrast="nce"),
+        "amid: fixed teacher": modelled(teacher="fixed"),
+        "amid: no warm-up": changed(warmup_epochs=0),
+        "amid: no D2": changed(second_discriminator=False),
+        "amid: no dynamic weight": changed(dynamic_weights=False),
+        "amid: symmetric KL": changed(divergence="symmetric_kl"),
+        "amid: separate extractors": modelled(separate_teacher=not recipe.model.separate_teacher),
+        f"amid: reduction {other_reduction}": changed(reduction=other_reduction),
+        **other_auxiliary_encoders(recipe, modelled),
+    }
+    return {label: replace(chosen, label=label) for label, chosen in found.items()}
+
+
+def other_auxiliary_encoders(recipe: Recipe, modelled: Callable[..., Recipe]) -> dict[str, Recipe]:
+    """Trained where the recipe freezes them and the other way round; nothing where they are ready-made features."""
+    kinds = {recipe.model.encoders[name].kind for name in recipe.data.auxiliary if name in recipe.model.encoders}
+    if kinds == {"features"}:
+        return {}
+    if recipe.model.auxiliary_encoders == "frozen":
+        return {"amid: auxiliary encoders trained": modelled(auxiliary_encoders="trained")}
+    frozen = modelled(auxiliary_encoders="frozen")
+    return {
+        "amid: auxiliary encoders frozen": replace(frozen, auxiliary_epochs=recipe.auxiliary_epochs or recipe.epochs)
+    }

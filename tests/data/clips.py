@@ -1,0 +1,100 @@
+"""Real encoded media, tiny: each frame says its number in black and white bars, each sound is a tone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+WIDTH, HEIGHT, FPS, RATE = 64, 48, 25, 16000
+BARS = 8
+
+
+def bars(number: int, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
+    """(H, W, 3): bit b of the number is the b-th bar from the left, white for 1."""
+    picture = np.zeros((height, width, 3), np.uint8)
+    for bit in range(BARS):
+        picture[:, bit * width // BARS : (bit + 1) * width // BARS] = 255 * (number >> bit & 1)
+    return picture
+
+
+def number_of(picture: np.ndarray) -> int:
+    """The number of a picture of bars, of any size, in bytes or in [0, 1]."""
+    middle = picture[picture.shape[0] // 2].mean(-1)
+    threshold = 127 if picture.dtype == np.uint8 else 0.5
+    centres = [round((bit + 0.5) * picture.shape[1] / BARS) for bit in range(BARS)]
+    return sum(1 << bit for bit, centre in enumerate(centres) if middle[centre] > threshold)
+
+
+def tone(seconds: float = 1.6, hertz: float = 440.0, rate: int = RATE) -> np.ndarray:
+    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+
+
+def write_video(
+    path: Path,
+    codec: str = "h264",
+    frames: Sequence[np.ndarray] | int = 40,
+    sound: np.ndarray | None = None,
+    times: Sequence[int] = (),
+    rotation: int = 0,
+    faststart: bool = False,
+    gop: int = 12,
+) -> Path:
+    """times: of each frame, in milliseconds, where they are not evenly spaced; rotation: degrees counter-clockwise."""
+    pictures = [bars(number) for number in range(frames)] if isinstance(frames, int) else list(frames)
+    options = {"movflags": "faststart"} if faststart else {}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream(codec, rate=FPS)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt, stream.gop_size, stream.bit_rate = "yuv420p", gop, 600_000
+        stream.codec_context.thread_count = 1
+        if codec == "h264":
+            stream.options = {"preset": "superfast"}  # which still reorders frames
+        if times:
+            stream.codec_context.time_base = Fraction(1, 1000)
+        if rotation:
+            stream.set_display_rotation(rotation)
+        voice = None
+        if sound is not None:
+            voice = container.add_stream("libopus" if path.suffix == ".webm" else "aac", rate=RATE)
+            voice.layout = "mono"
+        for number, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            if times:
+                frame.pts, frame.time_base = times[number], Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        if voice is not None and sound is not None:
+            _encode(container, voice, sound)
+    return path
+
+
+def write_sound(path: Path, samples: np.ndarray, codec: str = "pcm_s16le", rate: int = RATE) -> Path:
+    """samples: (T,) for one channel, (2, T) for two."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.layout = "stereo" if samples.ndim == 2 else "mono"
+        _encode(container, stream, samples, rate)
+    return path
+
+
+def _encode(
+    container: av.container.OutputContainer, stream: av.AudioStream, sound: np.ndarray, rate: int = RATE
+) -> None:
+    samples = np.atleast_2d(sound).astype(np.float32)
+    frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="stereo" if len(samples) == 2 else "mono")
+    frame.sample_rate = rate
+    container.mux(stream.encode(frame))
+    container.mux(stream.encode())
+
+
+def halved(path: Path) -> Path:
+    """The same file, cut in half."""
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    return path

@@ -1,0 +1,242 @@
+"""Manifests that name media: kinds of columns, missing cells, segments, and paths that lead out."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from crossdistill.data import read_manifest, write_manifest
+from crossdistill.data.cells import looks_like
+from crossdistill.data.dataset import from_arrays, in_memory
+from crossdistill.data.readers import MediaColumn, ReaderSettings, TextColumn
+from crossdistill.data.reading import PartialColumn
+from crossdistill.types import InputError, Padded
+
+from .clips import tone, write_sound, write_video
+
+SMALL = ReaderSettings(frames=4, size=16, resize=16, rate=8000)
+
+
+def table(folder: Path, *lines: str, name: str = "manifest.csv") -> Path:
+    path = folder / name
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("media")
+    write_video(folder / "clips/a.mp4", sound=tone())
+    write_video(folder / "clips/b.avi", "mpeg4")
+    write_sound(folder / "clips/c.wav", tone(0.5))
+    (folder / "words.txt").write_text("From a file.\n", encoding="utf-8")
+    np.save(folder / "pose.npy", np.arange(12.0).reshape(4, 3))
+    return folder
+
+
+def test_every_kind_of_column_with_gaps(media: Path) -> None:
+    path = table(
+        media,
+        "id,split,label,face,voice:audio,noise,words,pose",
+        "1,train,a,clips/a.mp4,clips/a.mp4,clips/c.wav,hello,pose.npy#1",
+        "2,train,b,clips/b.avi,,,words.txt,pose.npy#0",
+        '3,test,a,clips/a.mp4,clips/c.wav,,"one, two",',
+        "4,test,b,clips/b.avi,clips/b.avi,clips/c.wav,,",
+    )
+    dataset = read_manifest(
+        path, only=("face", "voice", "noise", "pose"), readers=dict.fromkeys(["face", "voice"], SMALL)
+    )
+    assert dataset.shapes == {"face": (3, 4, 16, 16), "voice": (-1, 1), "noise": (-1, 1), "pose": (3,)}
+    batch = dataset.__getitems__(range(4))
+    assert {name: mask.tolist() for name, mask in batch.present.items()} == {
+        "face": [True] * 4,
+        "voice": [True, False, True, False],  # the avi has no sound
+        "noise": [True, False, False, True],
+        "pose": [True, True, False, False],
+    }
+    assert dataset.present(["voice"]).tolist() == [True, False, True, True], "as far as the manifest tells"
+    voice = batch.modalities["voice"]
+    assert isinstance(voice, Padded)
+    assert voice.lengths.tolist()[1::2] == [1, 1]
+    assert voice.lengths[2] == 4000, "half a second, at this modality's rate"
+    assert batch.modalities["pose"].tolist() == [[3, 4, 5], [0, 1, 2], [0, 0, 0], [0, 0, 0]]
+    (note,) = batch.notes
+    assert "row 5, column 'voice:audio'" in note.text
+    words = read_manifest(path, only=("words",)).columns["words"]
+    assert isinstance(words, PartialColumn)
+    assert isinstance(words.column, TextColumn)
+    assert [words.column.text(row) for row in range(3)] == ["hello", "From a file.", "one, two"]
+
+
+def test_segments_and_crops_of_all_media_or_of_one(media: Path) -> None:
+    path = table(
+        media,
+        "id,split,label,face,voice:audio,start,end,face:end,face:crop",
+        "1,train,a,clips/a.mp4,clips/a.mp4,0.2,0.8,0.4,0 0.25 0.5 0.5",
+        "2,train,a,clips/a.mp4,clips/a.mp4,0.5,,,",
+        '3,train,a,clips/a.mp4,clips/a.mp4,,1.5,,"0,0,1,1"',
+    )
+    dataset = read_manifest(path)
+    face, voice = dataset.columns["face"], dataset.columns["voice"]
+    assert isinstance(face, MediaColumn)
+    assert isinstance(voice, MediaColumn)
+    assert [(c.start, c.end) for c in face.clips] == [(0.2, 0.4), (0.5, np.inf), (0.0, 1.5)]
+    assert [(c.start, c.end) for c in voice.clips] == [(0.2, 0.8), (0.5, np.inf), (0.0, 1.5)]
+    assert [c.crop for c in face.clips] == [(0, 0.25, 0.5, 0.5), (0, 0, 1, 1), (0, 0, 1, 1)]
+    assert {c.crop for c in voice.clips} == {(0, 0, 1, 1)}
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind"),
+    [
+        ("a.MP4", "video"), ("x/y.b.webm", "video"), ("a.FLAC", "audio"), ("a.npy", "array"), ("a.npy#3", "array"),
+        ("I like it.", "text"), ("mp4", "text"), ("a.mp4 is a file", "text"), ("two\nlines", "text"),
+        ("words.txt", "text"),
+    ],
+)  # fmt: skip
+def test_kinds_by_their_looks(cell: str, kind: str) -> None:
+    assert looks_like(cell) == kind
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "message"),
+    [
+        (
+            "face",
+            ["clips/a.mp4", "clips/c.wav"],
+            "row 3, column 'face': expected a video file, found 'clips/c.wav'.*row 2",
+        ),
+        (
+            "face",
+            ["", "hello", "clips/a.mp4"],
+            "row 4, column 'face': expected a text, found 'clips/a.mp4'.*face:video",
+        ),
+        ("face", ["clips/a.mp4", "clips/a"], "row 3, column 'face': expected a video file, found 'clips/a'"),
+        ("face:video", ["pose.npy#0"], "row 2, column 'face:video': expected a video file, found 'pose.npy#0'"),
+        ("face:array", ["clips/a.mp4"], "row 2, column 'face:array': expected a path such as a.npy"),
+        ("face:movie", ["clips/a.mp4"], "row 1: 'face:movie': expected one of array, video, audio, text, start"),
+        ("face:", ["clips/a.mp4"], "row 1: 'face:'"),
+        ("face", ["", ""], "column 'face' has no filled cell"),
+        ("face", ["clips/z.mp4"], "row 2, column 'face': file not found: .*z.mp4"),
+        ("words", ["nothing.txt"], "row 2, column 'words': file not found: .*nothing.txt"),
+        ("face", ["../media/x.mp4"], "row 2, column 'face': '../media/x.mp4' leads out of the manifest's folder"),
+        ("face", ["/dev/null.mp4"], "row 2, column 'face': '/dev/null.mp4' leads out"),
+        ("face:start", ["1"], "row 1: 'face:start': there is no modality 'face'"),
+    ],
+)
+def test_mistakes(header: str, cells: list[str], message: str, media: Path) -> None:
+    lines = [f"{row},train,a,{cell},pose.npy#0" for row, cell in enumerate(cells)]
+    with pytest.raises(InputError, match=message) as caught:
+        read_manifest(table(media, f"id,split,label,{header},other", *lines))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "message"),
+    [
+        ("start", "soon", "row 2, column 'start': expected seconds from 0, found 'soon'"),
+        ("start", "-1", "row 2, column 'start'"),
+        ("face:start", "nan", "row 2, column 'face:start'"),
+        ("end", "0.5", "row 2, column 'end': expected an end after the start 1, found 0.5"),
+        ("crop", "0 0 1", "row 2, column 'crop': expected left, top, width and height"),
+        ("crop", "0.5 0 0.6 1", "row 2, column 'crop'"),
+        ("crop", "0 0 0 1", "row 2, column 'crop'"),
+    ],
+)
+def test_what_is_no_segment_or_no_part_of_a_frame(column: str, cell: str, message: str, media: Path) -> None:
+    start = "" if "start" in column else ",start"
+    path = table(media, f"id,split,label,face,{column}{start}", f"1,train,a,clips/a.mp4,{cell}{',1' if start else ''}")
+    with pytest.raises(InputError, match=message):
+        read_manifest(path)
+
+
+def test_the_same_modality_twice(media: Path) -> None:
+    with pytest.raises(InputError, match="row 1: 'face' and 'face:audio' are the same modality"):
+        read_manifest(table(media, "id,split,label,face,face:audio", "1,train,a,clips/a.mp4,clips/a.mp4"))
+
+
+def test_a_modality_that_every_sample_needs(media: Path) -> None:
+    path = table(media, "id,split,label,face:video", "1,train,a,clips/a.mp4", "2,train,a,")
+    with pytest.raises(InputError, match="row 3, column 'face:video': empty cell; every sample needs what the student"):
+        read_manifest(path, required=("face",))
+    assert read_manifest(path).present(["face"]).tolist() == [True, False]
+
+
+def test_links_that_lead_out(media: Path, tmp_path: Path) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (inside / "link.mp4").symlink_to(media / "clips/a.mp4")
+    (inside / "folder").symlink_to(media / "clips")
+    for cell in ("link.mp4", "folder/a.mp4", str(media / "clips/a.mp4"), "../inside/link.mp4"):
+        path = table(inside, "id,split,label,face", f"1,train,a,{cell}")
+        with pytest.raises(InputError, match="leads out"):
+            read_manifest(path)
+        assert len(read_manifest(path, allow_outside=True)) == 1
+    write_video(inside / "b.mp4")
+    (inside / "here.mp4").symlink_to(inside / "b.mp4")
+    for cell in ("here.mp4", "../inside/b.mp4"):
+        assert len(read_manifest(table(inside, "id,split,label,face", f"1,train,a,{cell}"))) == 1, "it ends inside"
+    (tmp_path / "door").symlink_to(inside)
+    assert len(read_manifest(tmp_path / "door")) == 1, "the folder itself may be reached by a link"
+
+
+def test_media_are_not_kept_in_memory_but_arrays_are(media: Path) -> None:
+    path = table(media, "id,split,label,face,pose", "1,train,a,clips/a.mp4,pose.npy#1", "2,train,a,clips/b.avi,")
+    dataset = read_manifest(path, readers={"face": SMALL})
+    kept = in_memory(dataset, np.arange(2))
+    assert kept.columns["face"] is dataset.columns["face"]
+    first, second = (kept.batch(np.arange(2), np.array(draws, np.uint64)) for draws in ([1, 2], [3, 4]))
+    assert not torch.equal(first.modalities["face"], second.modalities["face"])  # type: ignore[arg-type]
+    assert torch.equal(first.modalities["pose"], second.modalities["pose"])  # type: ignore[arg-type]
+
+
+def test_only_what_is_asked_for_is_opened(media: Path) -> None:
+    path = table(media, "id,split,label,face,pose", "1,train,a,nowhere.mp4,pose.npy#1")
+    assert list(read_manifest(path, only=("pose",)).columns) == ["pose"]
+    with pytest.raises(InputError, match="no modality 'smell'; found face, pose"):
+        read_manifest(path, only=("smell",))
+
+
+def test_gaps_are_written_as_empty_cells(tmp_path: Path) -> None:
+    present = {"a": np.array([True, False, True]), "b": np.array([False, True, True])}
+    clips = [np.full((1 + row, 2), row, np.float32) for row in range(3)]
+    dataset = from_arrays(
+        {"a": np.arange(6.0).reshape(3, 2), "b": clips}, list("xyx"), splits=np.zeros(3, bool), present=present
+    )
+    folder = write_manifest(tmp_path / "out", dataset)
+    with (folder / "manifest.csv").open() as file:
+        assert [row["a"] == "" for row in csv.DictReader(file)] == [False, True, False]
+    one, other = dataset.__getitems__(range(3)), read_manifest(folder).__getitems__(range(3))
+    assert torch.equal(one.modalities["a"], other.modalities["a"])  # type: ignore[arg-type]
+    for first, second in zip(one.modalities["b"], other.modalities["b"], strict=True):
+        assert torch.equal(first, second)
+    assert all(torch.equal(one.present[name], other.present[name]) for name in "ab")
+
+
+def test_a_text_without_a_tokenizer(media: Path) -> None:
+    path = table(media, "id,split,label,words", "1,train,a,hello")
+    with pytest.raises(InputError, match=r"data\.readers\.words\.tokenizer: choose the tokenizer"):
+        read_manifest(path).__getitems__([0])
+    nowhere = {"words": ReaderSettings(tokenizer=str(media / "nowhere"))}
+    with pytest.raises(InputError, match=r"data\.readers\.words\.tokenizer: ") as caught:
+        read_manifest(path, readers=nowhere).__getitems__([0])
+    assert "\n" not in str(caught.value)
+
+
+def test_texts_become_the_tokenizer_s_numbers(media: Path, tmp_path: Path) -> None:
+    tokenizers, transformers = pytest.importorskip("tokenizers"), pytest.importorskip("transformers")
+    vocabulary = {word: number for number, word in enumerate(["[UNK]", "[CLS]", "hello", "From", "a", "file", "."])}
+    made = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="[UNK]"))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    made.post_processor = tokenizers.processors.TemplateProcessing("[CLS] $A", special_tokens=[("[CLS]", 1)])
+    transformers.PreTrainedTokenizerFast(tokenizer_object=made, unk_token="[UNK]").save_pretrained(tmp_path / "t")
+    path = table(media, "id,split,label,words", "1,train,a,hello hello you", "2,train,a,words.txt")
+    settings = {"words": ReaderSettings(tokenizer=str(tmp_path / "t"), max_tokens=5)}
+    words = read_manifest(path, readers=settings).__getitems__([0, 1]).modalities["words"]
+    assert isinstance(words, Padded)
+    assert words.lengths.tolist() == [4, 5]
+    assert words.values[:, :, 0].tolist() == [[1, 2, 2, 0, 0], [1, 3, 4, 5, 6]]

@@ -1,0 +1,126 @@
+"""Modalities that some samples lack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from crossdistill.data import FileColumn, SequenceColumn, from_arrays, in_memory, training_batches
+from crossdistill.data.loading import draws_of
+from crossdistill.data.reading import PartialColumn, Reading, assemble, read
+from crossdistill.types import InputError, Note, Padded
+
+THERE = np.array([True, False, True, False, True])
+
+
+def clips() -> list[np.ndarray]:
+    return [np.full((1 + row, 2), row, dtype=np.float32) for row in range(3)]
+
+
+def test_rows_that_are_there_keep_their_values_and_others_are_zero() -> None:
+    dataset = from_arrays(
+        {"a": np.arange(10.0).reshape(5, 2), "b": [np.full((1 + row, 2), row) for row in range(5)]},
+        [0, 1, 0, 1, 0],
+        splits=np.zeros(5, bool),
+        present={"a": THERE, "b": ~THERE},
+    )
+    batch = dataset.__getitems__([4, 1, 0, 3])
+    assert batch.present["a"].tolist() == [True, False, True, False]
+    assert batch.modalities["a"].tolist() == [[8, 9], [0, 0], [0, 1], [0, 0]]
+    assert batch.present["b"].tolist() == [False, True, False, True]
+    sequences = batch.modalities["b"]
+    assert isinstance(sequences, Padded)
+    assert sequences.lengths.tolist() == [1, 2, 1, 4]
+    assert sequences.values[:, 0, 0].tolist() == [0, 1, 0, 3]
+    assert dataset.present(["a"]).tolist() == THERE.tolist()
+    assert not dataset.present(["a", "b"]).any()
+    assert dataset.shapes == {"a": (2,), "b": (-1, 2)}
+
+
+def test_a_batch_in_which_every_sample_lacks_it() -> None:
+    batch = read(PartialColumn(SequenceColumn(clips()), THERE), np.array([1, 3]))
+    assert isinstance(batch.modality, Padded)
+    assert batch.modality.values.shape == (2, 1, 2)
+    assert batch.modality.lengths.tolist() == [1, 1]
+    assert not batch.present.any()
+
+
+def test_what_stands_in_an_absent_sample_s_place_is_not_looked_at() -> None:
+    values = np.arange(10.0).reshape(5, 2)
+    values[~THERE] = np.nan
+    dataset = from_arrays({"a": values}, [0] * 5, splits=np.zeros(5, bool), present={"a": THERE})
+    assert torch.isfinite(dataset.__getitems__(range(5)).modalities["a"]).all()
+
+
+@pytest.mark.parametrize("present", [np.zeros(5, bool), np.ones(4, bool), np.ones(5, int)])
+def test_a_mask_that_does_not_fit_is_refused(present: np.ndarray) -> None:
+    with pytest.raises(InputError, match=r"present\['a'\]"):
+        from_arrays({"a": np.zeros((5, 2))}, [0] * 5, splits=np.zeros(5, bool), present={"a": present})
+
+
+def test_kept_in_memory_they_are_the_same(tmp_path: Path) -> None:
+    for row, clip in enumerate(clips()):
+        np.save(tmp_path / f"{row}.npy", clip)
+    column = PartialColumn(FileColumn([tmp_path / f"{row}.npy" for row in range(3)], list("pqr")), THERE)
+    dataset = from_arrays({"a": np.zeros((5, 1))}, [0] * 5, splits=np.zeros(5, bool))
+    dataset.columns["b"] = column
+    kept = in_memory(dataset, np.array([0, 1, 4]))
+    expected = dataset.__getitems__([4, 1, 0]).modalities["b"]
+    for path in tmp_path.iterdir():
+        path.unlink()
+    found = kept.__getitems__([4, 1, 0])
+    assert torch.equal(found.modalities["b"].values, expected.values)  # type: ignore[union-attr]
+    assert found.present["b"].tolist() == [True, False, True]
+    with pytest.raises(KeyError, match="not kept"):
+        kept.__getitems__([2])
+    none = in_memory(dataset, np.array([1, 3])).__getitems__([1, 3])
+    assert not none.present["b"].any()
+
+
+def test_a_column_that_finds_a_file_broken_inside_one_with_gaps() -> None:
+    class Broken:
+        shape, present = (2,), np.ones(3, dtype=bool)
+
+        def __len__(self) -> int:
+            return 3
+
+        def fetch(self, rows: np.ndarray) -> torch.Tensor:
+            raise NotImplementedError
+
+        def read(self, rows: np.ndarray, draws: np.ndarray | None) -> Reading:
+            assert draws is not None
+            samples = [
+                None if row == 1 else np.full(2, draw, np.float32) for row, draw in zip(rows, draws, strict=True)
+            ]
+            return assemble(samples, self.shape, [Note("b.mp4: broken", True)])
+
+    draws = np.array([10, 20, 30, 40], dtype=np.uint64)
+    found = read(PartialColumn(Broken(), THERE), np.array([4, 3, 2, 0]), draws)
+    assert found.present.tolist() == [True, False, False, True]
+    assert found.modality.tolist() == [[10, 10], [0, 0], [0, 0], [40, 40]]
+    assert found.notes == (Note("b.mp4: broken", True),)
+
+
+def test_draws_depend_on_seed_epoch_and_row_alone() -> None:
+    rows = np.arange(1000)
+    all_draws = [draws_of(seed, epoch, rows) for seed in range(4) for epoch in range(4)]
+    assert len(np.unique(np.concatenate(all_draws))) == 16_000
+    assert np.array_equal(draws_of(3, 2, rows[::-1]), draws_of(3, 2, rows)[::-1])
+    bits = np.unpackbits(draws_of(0, 0, rows).view(np.uint8)).reshape(1000, 64).mean(0)
+    assert (np.abs(bits - 0.5) < 0.08).all(), "every bit is as often 1 as 0"
+
+
+def test_a_mistake_found_by_a_worker_is_the_same_line(tmp_path: Path) -> None:
+    np.save(tmp_path / "0.npy", np.array([[0.0, np.nan]]))
+    dataset = from_arrays({"a": np.zeros((4, 1))}, [0] * 4, splits=np.zeros(4, bool))
+    dataset.columns["b"] = FileColumn([tmp_path / "0.npy"] * 4, list("pqrs"))
+    messages = []
+    for workers in (0, 1):
+        with pytest.raises(InputError) as caught:
+            list(training_batches(dataset, np.arange(4), 4, 0, 0, workers=workers))
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
+    assert "\n" not in messages[1]

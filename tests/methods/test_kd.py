@@ -1,0 +1,83 @@
+"""Soft labels from a fixed or an online teacher."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from crossdistill.methods import KD
+
+from .slow import cross_entropy, divergence
+from .small import LABELS, batch, leaves, model, moved_by, with_fixed_teacher
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"temperature": 10.0}, {"soft_weight": 0.3, "hard_weight": 2.0}, {"soft_weight": 0.0}, {"hard_weight": 0.0}],
+    ids=str,
+)
+def test_the_objective_is_the_weighted_sum_of_both_targets(options: dict[str, float]) -> None:
+    method, made = KD(model(), **options), leaves()
+    objective = method.turns(0)[0].objective(made, batch())
+    hard, soft = (
+        cross_entropy(made.target_logits, LABELS),
+        divergence(made.target_logits, made.full_logits, method.temperature),
+    )
+    teacher = cross_entropy(made.full_logits, LABELS)
+    expected = method.hard_weight * hard + method.soft_weight * method.temperature**2 * soft + teacher
+    assert objective.total.item() == pytest.approx(expected, rel=1e-5)
+    terms = {name: value.item() for name, value in objective.terms.items()}
+    expected_terms = {"classification_student": hard, "classification_teacher": teacher, "soft_labels": soft}
+    assert terms == pytest.approx(expected_terms, rel=1e-5)
+
+
+def test_an_online_teacher_learns_the_labels_alone() -> None:
+    method, made = KD(model()), leaves()
+    objective = method.turns(0)[0].objective(made, batch())
+    (found,) = torch.autograd.grad(objective.total, made.full_logits)
+    (expected,) = torch.autograd.grad(torch.nn.functional.cross_entropy(made.full_logits, batch().labels),
+                                      made.full_logits)  # fmt: skip
+    torch.testing.assert_close(found, expected)
+
+
+def test_who_moves() -> None:
+    online, separate, fixed = KD(model()), KD(model(separate_teacher=True)), KD(with_fixed_teacher())
+    assert moved_by(online, online.turns(0)[0]) == {"encoders.video", "encoders.audio", "fusion", "classifier"}
+    assert moved_by(separate, separate.turns(0)[0]) == {
+        "encoders.video",
+        "classifier",
+        "teacher_encoders.video",
+        "teacher_encoders.audio",
+        "fusion",
+        "teacher_classifier",
+    }
+    assert moved_by(fixed, fixed.turns(0)[0]) == {"encoders.video", "classifier"}
+
+
+def test_without_hard_targets_the_student_becomes_the_teacher() -> None:
+    torch.manual_seed(0)
+    method = KD(with_fixed_teacher(), hard_weight=0.0)
+    optimizer = torch.optim.Adam(method.model.parameters_of("target"), 0.05)
+    given = batch()
+    first = None
+    for _ in range(300):
+        objective = method.turns(0)[0].objective(method.model(given.modalities, method.views), given)
+        first = objective.terms["soft_labels"].item() if first is None else first
+        optimizer.zero_grad()
+        objective.total.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    assert first is not None
+    assert objective.terms["soft_labels"].item() < 0.1 * first
+
+
+def test_defaults_are_those_of_section_4_1() -> None:
+    method = KD(model())
+    assert (method.temperature, method.soft_weight, method.hard_weight, method.teacher) == (2.0, 1.0, 0.5, "fixed")
+
+
+@pytest.mark.parametrize(
+    "options", [{"temperature": 0.0}, {"temperature": -1.0}, {"soft_weight": -0.1}, {"hard_weight": float("nan")}]
+)
+def test_unusable_options_are_refused(options: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        KD(model(), **options)

@@ -1,0 +1,160 @@
+"""Samples that lack an auxiliary modality: what a step learns from them, and from the rest."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch.optim import SGD
+
+from crossdistill.methods import METHODS, Method
+from crossdistill.training.incomplete import divide
+from crossdistill.training.loop import step
+from crossdistill.types import Batch, Representations, Turn
+
+from ..contracts.small import AUXILIARY, TARGET, build, last_epoch, real_batch
+from .small import cpu
+
+SIZE = 12
+LACKING = torch.tensor([row % 3 == 1 for row in range(SIZE)])  # 4 of 12
+
+
+def incomplete(filler: float = 0.0, lacking: Tensor = LACKING) -> Batch:
+    batch = real_batch(SIZE)
+    values = batch.modalities[AUXILIARY[0]].clone()  # type: ignore[union-attr]
+    values[lacking] = filler
+    return replace(
+        batch,
+        modalities={**batch.modalities, AUXILIARY[0]: values},
+        labels=torch.arange(SIZE) % 4,
+        present={AUXILIARY[0]: ~lacking},
+    )
+
+
+def only(batch: Batch, rows: Tensor) -> Batch:
+    inputs = {name: values[rows] for name, values in batch.modalities.items()}  # type: ignore[index]
+    return Batch(inputs, batch.labels[rows], batch.rows[rows], {})
+
+
+def gradients(method: Method, turn: Turn, total: Tensor) -> list[Tensor]:
+    found = torch.autograd.grad(total, list(turn.parameters), allow_unused=True, retain_graph=True)
+    return [torch.zeros_like(p) if g is None else g for g, p in zip(found, turn.parameters, strict=True)]
+
+
+def moved(name: str, index: int, batch: Batch) -> list[Tensor]:
+    """How far the parameters go in one step of SGD with learning rate 1: the gradient."""
+    method = build(name)
+    turn = method.turns(last_epoch(method))[index]
+    before = [p.detach().clone() for p in turn.parameters]
+    step(cpu(), method, [turn], {turn.name: SGD(turn.parameters, lr=1.0)}, batch, math.inf)
+    return [b - p.detach() for b, p in zip(before, turn.parameters, strict=True)]
+
+
+def turns(name: str) -> int:
+    return len(build(name).turns(1000))
+
+
+@pytest.mark.parametrize(("name", "index"), [(name, i) for name in METHODS for i in range(turns(name))])
+def test_gradients_are_those_of_the_weighted_sum(name: str, index: int) -> None:
+    """n_c/B of the objective on the complete samples, computed as if there were no others, and n_r/B of the student's
+    cross-entropy on the others; of that nothing for discriminators and for methods without a student."""
+    method = build(name)
+    turn = method.turns(last_epoch(method))[index]
+    batch = incomplete()
+    whole = not {"auxiliary", "full"} & set(method.views)
+    complete = torch.ones_like(LACKING) if whole else ~LACKING
+    kept = only(batch, complete)
+    objective = turn.objective(method.model(kept.modalities, method.views), replace(kept, modalities={})).total
+    expected = gradients(method, turn, float(complete.sum()) / SIZE * objective)
+    if not whole and "target" in method.predicts and not turn.adversary:
+        rest = only(batch, LACKING)
+        classification = cross_entropy(method.model.predict({TARGET[0]: rest.modalities[TARGET[0]]}), rest.labels)
+        others = gradients(method, turn, float(LACKING.sum()) / SIZE * classification)
+        assert any(g.any() for g in others)
+        expected = [a + b for a, b in zip(expected, others, strict=True)]
+    for found, wanted in zip(moved(name, index, batch), expected, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-3, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_stands_in_an_absent_sample_s_place_changes_nothing(name: str) -> None:
+    for index in range(turns(name)):
+        for first, second in zip(
+            moved(name, index, incomplete(0.0)), moved(name, index, incomplete(math.nan)), strict=True
+        ):
+            assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("complete", [0, 1, 2])
+def test_few_complete_samples_or_none(name: str, complete: int) -> None:
+    lacking = torch.arange(SIZE) >= complete
+    method = build(name)
+    chosen = method.turns(last_epoch(method))
+    before = {turn.name: [p.detach().clone() for p in turn.parameters] for turn in chosen}
+    optimizers = {turn.name: SGD(turn.parameters, lr=1.0) for turn in chosen}
+    terms = step(cpu(), method, chosen, optimizers, incomplete(math.nan, lacking), math.inf)
+    assert all(torch.isfinite(term) for term in terms.values())
+    assert all(torch.isfinite(p).all() for turn in chosen for p in turn.parameters)
+    student = "target" in method.predicts
+    for turn in chosen:
+        same = all(torch.equal(a, b) for a, b in zip(before[turn.name], turn.parameters, strict=True))
+        assert same == (complete == 0 and (turn.adversary or not student)), turn.name
+    assert all(value == value for value in method.end_epoch(0).values())
+
+
+def test_the_log_says_what_the_others_cost() -> None:
+    method = build("amid")
+    chosen = method.turns(last_epoch(method))
+    optimizers = {turn.name: SGD(turn.parameters, lr=0.0) for turn in chosen}
+    batch = incomplete()
+    rest = only(batch, LACKING)
+    terms = step(cpu(), method, chosen, optimizers, batch, math.inf)
+    logits = method.model.predict({TARGET[0]: rest.modalities[TARGET[0]]})
+    torch.testing.assert_close(terms["classification_incomplete"], cross_entropy(logits, rest.labels))
+    whole = step(cpu(), method, chosen, optimizers, real_batch(SIZE), math.inf)
+    assert set(terms) - set(whole) == {"classification_incomplete"}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_samples_without_a_target_modality_count_for_nothing(name: str) -> None:
+    batch = incomplete()
+    unreadable = torch.arange(SIZE) < 3
+    batch.modalities[TARGET[0]][unreadable] = math.nan  # type: ignore[index]
+    given = replace(batch, present={**batch.present, TARGET[0]: ~unreadable})
+    rest = only(batch, ~unreadable)
+    rest = replace(rest, present={AUXILIARY[0]: ~LACKING[~unreadable]})
+    if "full" not in build(name).views and "target" not in build(name).views:
+        given, rest = replace(given, present=batch.present), batch  # it reads no target
+    for index in range(turns(name)):
+        for first, second in zip(moved(name, index, given), moved(name, index, rest), strict=True):
+            torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-6)
+
+
+def test_methods_meet_complete_samples_alone() -> None:
+    """Banks, cosines and whatever else moves at a step's end."""
+    method = build("amid")
+    seen: list[tuple[Representations, Batch]] = []
+    method.end_step = lambda made, batch: seen.append((made, batch))  # type: ignore[method-assign]
+    chosen = method.turns(last_epoch(method))
+    optimizers = {turn.name: SGD(turn.parameters, lr=0.0) for turn in chosen}
+    batch = incomplete()
+    step(Fabric(accelerator="cpu", devices=1), method, chosen, optimizers, batch, math.inf)
+    (made, given) = seen[0]
+    assert torch.equal(given.rows, batch.rows[~LACKING])
+    assert torch.equal(given.labels, batch.labels[~LACKING])
+    assert len(made.full) == len(made.target_logits) == int((~LACKING).sum())
+
+
+def test_a_whole_batch_passes_as_it_is() -> None:
+    method, batch = build("amid"), real_batch(SIZE)
+    made = method.model(batch.modalities, method.views)
+    samples = divide(method, made, batch)
+    assert samples.complete is made
+    assert samples.batch is batch
+    assert (samples.n_c, samples.n_r) == (SIZE, 0)
