@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import yaml
+
+from crossdistill.reports.runs import Run, Scores
 
 CLASSES = ("walk", "run", "sit", "stand")
 TERMS = {
@@ -101,3 +105,39 @@ def epoch_metrics(
 def edit_results(folder: Path, **changes: Any) -> None:
     path = folder / "results.json"
     path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
+
+
+def run_of(label: str, seed: int, student: float, method: str = "", fold: int = -1, **changes: Any) -> Run:
+    """A run that was never on disk, with one student and no log; method: the label unless given."""
+    undefined = np.full(1, np.nan)
+    fields: dict[str, Any] = {
+        "folder": Path("runs") / label / str(seed),
+        "name": "watch",
+        "method": method or label,
+        "label": label,
+        "seed": seed,
+        "fold": fold,
+        "split": "test",
+        "classes": ("walk",),
+        "samples": {"test": 100},
+        "target": ("video",),
+        "auxiliary": ("audio",),
+        "seconds": 60.0,
+        "parameters": {},
+        "versions": {"crossdistill": "0.1.0"},
+        "scores": {
+            "student": Scores(student, student, student, student, student, undefined, undefined.reshape(1, 1)),
+        },
+        "metrics": pd.DataFrame({"epoch": []}),
+        "recipe": f"name: watch\nseed: {seed}\n",
+    }
+    return Run(**(fields | changes))
+
+
+def runs_of(accuracies: Mapping[str, Sequence[float]]) -> list[Run]:
+    """label -> student top-1 of seeds 0, 1, ...; the method is the label up to a comma, colon or space."""
+    return [
+        run_of(label, seed, value, method=re.split("[,: ]", label)[0])
+        for label, values in accuracies.items()
+        for seed, value in enumerate(values)
+    ]

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex, to_rgb
 
-from crossdistill.reports import figures, load_runs
+from crossdistill.reports import class_figures, figures, load_runs, style, svg
+from crossdistill.reports.comparison import Difference
 from crossdistill.reports.curves import Curve, curves
-from crossdistill.reports.tables import Difference
 
 from .synthetic import write_run
 
@@ -38,37 +38,37 @@ def test_gap_is_worked_out_where_it_was_not_logged(tmp_path: Path) -> None:
 
 def test_every_method_looks_different() -> None:
     methods = ["baseline", "teacher", "auxiliary", *(f"method {index}" for index in range(16))]
-    styles = list(figures.line_styles(methods).values())
+    styles = list(style.line_styles(methods).values())
     assert len(set(styles)) == len(methods)
 
 
 def test_colours_stay_apart_for_colour_blind_readers() -> None:
     """Deuteranopia by Viénot et al. 1999: the first methods' colours keep a distance in the reduced RGB space."""
     reduced = np.array([[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]])
-    seen = [reduced @ np.power(to_rgb(color), 2.2) for color in ("#7c8591", *figures.CYCLE)]
+    seen = [reduced @ np.power(to_rgb(color), 2.2) for color in ("#7c8591", *style.CYCLE)]
     assert min(np.linalg.norm(a - b) for a, b in combinations(seen, 2)) > 0.05
 
 
 def test_lines_in_percent() -> None:
     epochs = np.arange(3.0)
     curve = Curve(epochs, mean=np.array([0.1, 0.2, 0.3]), low=np.zeros(3), high=np.ones(3))
-    [axes] = figures.lines("accuracy", {"amid": curve}, figures.line_styles(["amid"]), percent=True).axes
+    [axes] = figures.lines(figures.Panel("accuracy", {"amid": curve}, percent=True), style.line_styles(["amid"])).axes
     [line] = axes.lines
     np.testing.assert_allclose(line.get_ydata(), [10, 20, 30])
-    assert to_hex(line.get_color()) == figures.CYCLE[0]
+    assert to_hex(line.get_color()) == style.CYCLE[0]
     assert axes.get_title(loc="left") == "accuracy (%)"
 
 
 def test_class_bars_are_sorted_and_coloured_by_sign() -> None:
     values = np.array([-0.1, 0.3, np.nan, 0.2])
-    [axes] = figures.class_bars(["a", "b", "c", "d"], values, signed=True).axes
+    [axes] = class_figures.class_bars(["a", "b", "c", "d"], values, signed=True).axes
     np.testing.assert_allclose([bar.get_width() for bar in axes.patches], [30, 20, -10])
     assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "d", "a"]
-    assert [to_hex(bar.get_facecolor()) for bar in axes.patches] == [figures.GAIN, figures.GAIN, figures.LOSS]
+    assert [to_hex(bar.get_facecolor()) for bar in axes.patches] == [style.GAIN, style.GAIN, style.LOSS]
 
 
 def test_confusion_is_normalised_by_row_and_empty_rows_stay_empty() -> None:
-    figure = figures.confusion(np.array([[3.0, 1.0], [0.0, 0.0]]), ["a", "b"])
+    figure = class_figures.confusion(np.array([[3.0, 1.0], [0.0, 0.0]]), ["a", "b"])
     axes = figure.axes[0]
     np.testing.assert_allclose(axes.images[0].get_array(), [[0.75, 0.25], [0, 0]])
     assert [text.get_text() for text in axes.texts] == ["75", "25"]
@@ -76,21 +76,54 @@ def test_confusion_is_normalised_by_row_and_empty_rows_stay_empty() -> None:
 
 def test_interval_of_a_single_pair_is_a_point() -> None:
     table = {"amid": Difference(1, 0.05, np.nan, np.nan, np.nan), "kd": Difference(3, 0.01, 0.02, 0.2, 0.2)}
-    svg = figures.to_svg(figures.difference_intervals(table, figures.line_styles(list(table))), "x")
-    assert "nan" not in svg.lower()
+    drawn = svg.inline(figures.difference_intervals(table, dict.fromkeys(table, "methods")), "x")
+    assert "nan" not in drawn.lower()
+
+
+def test_every_run_is_a_dot_in_its_row_and_the_mean_has_its_interval() -> None:
+    accuracies = {"baseline": [0.6, 0.62], "amid": [0.7]}
+    groups = {"baseline": "without distillation", "amid": "methods"}
+    [axes] = figures.seed_scatter(accuracies, {"amid": "better"}, groups, 0.61).axes
+    dots = [line for line in axes.lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(dots[0].get_xdata(), [60, 62])
+    np.testing.assert_allclose(dots[1].get_xdata(), [70])
+    assert [to_hex(line.get_color()) for line in dots] == [style.NEITHER, style.GAIN]
+    means = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "|"]
+    np.testing.assert_allclose(means, [61, 70])
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["baseline", "amid"]
+
+
+def test_difference_colours_are_the_verdicts() -> None:
+    table = {
+        "up": Difference(3, 0.05, 0.01, 0.001, 0.01),
+        "down": Difference(3, -0.05, 0.01, 0.001, 0.01),
+        "corrected": Difference(3, 0.05, 0.04, 0.04, 0.4),
+    }
+    [axes] = figures.difference_intervals(table, dict.fromkeys(table, "methods")).axes
+    colors = [to_hex(line.get_color()) for line in axes.lines if line.get_marker() == "o"]
+    assert colors == [style.GAIN, style.LOSS, style.NEITHER]
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 7, 40])
+def test_small_multiples_show_each_configuration_once(count: int) -> None:
+    curve = Curve(np.arange(3.0), np.full(3, 0.5), np.full(3, 0.4), np.full(3, 0.6))
+    shown = {f"m{index}": {"student": curve} for index in range(count)}
+    figure = figures.small_multiples(shown, {"student": style.LineStyle("#000000", "")}, curve)
+    visible = [axes for axes in figure.axes if axes.get_visible()]
+    assert [axes.get_title(loc="left") for axes in visible] == list(shown)
 
 
 def test_svg_uses_page_colours_and_own_ids() -> None:
-    bars = figures.class_bars(["a"], np.array([0.5]), signed=False)
-    svg = figures.to_svg(bars, "first")
-    assert svg.startswith("<svg viewBox=")
-    assert svg == figures.to_svg(bars, "second").replace("second-", "first-")
-    assert "var(--ink)" in svg
-    assert figures.INK not in svg
-    assert "http" not in svg
+    bars = class_figures.class_bars(["a"], np.array([0.5]), signed=False)
+    drawn = svg.inline(bars, "first")
+    assert drawn.startswith("<svg viewBox=")
+    assert drawn == svg.inline(bars, "second").replace("second-", "first-")
+    assert "var(--ink)" in drawn
+    assert style.INK not in drawn
+    assert "http" not in drawn
 
 
 def test_matplotlib_settings_are_left_alone() -> None:
     before = {key: value for key, value in matplotlib.rcParams.items() if key != "backend"}  # chosen on first use
-    figures.to_svg(figures.class_bars(["a"], np.array([0.5]), signed=False), "x")
+    svg.inline(class_figures.class_bars(["a"], np.array([0.5]), signed=False), "x")
     assert {key: matplotlib.rcParams[key] for key in before} == before

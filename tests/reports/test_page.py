@@ -76,9 +76,12 @@ def test_complete_comparison(comparison: list[Path], tmp_path: Path) -> None:
     assert "walk" in text
     assert "discriminators: d1" in text
     assert "forgotten" not in text  # the pre-training stage
-    assert f"crossdistill train {(comparison[2] / 'recipe.yaml').as_posix()}" in text
+    for folder in comparison:
+        assert f"crossdistill train {(folder / 'recipe.yaml').as_posix()}" in text
     assert "torch 2.9.0" in text
-    assert page.count("details") == len(comparison)
+    assert page.count("details") == 3  # one for each configuration
+    assert "3 seeds each" in text
+    assert "1 CPU thread" in text
     assert "Retrieval" not in page.text
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", (tmp_path / "new" / "report.html").read_text("utf-8"))
     assert len(captions) >= 6
@@ -110,6 +113,66 @@ def test_names_are_text_and_never_markup(tmp_path: Path) -> None:
     assert "日本" in page.text
     assert "$\\frac{1}$" in page.text
     assert page.count("b") == 0
+
+
+def test_labels_are_text_in_tables_legends_and_figures(tmp_path: Path, comparison: list[Path]) -> None:
+    labels = ("amid, no D2", "amid alpha_1=3.7", 'a & <b>, "c"=d', 'x id="x" #1d2430')
+    folders = comparison + [
+        write_run(tmp_path / f"odd-{index}-{seed}", "amid", seed, label=label)
+        for index, label in enumerate(labels)
+        for seed in range(3)
+    ]
+    page = checked_page(folders, tmp_path / "report.html")
+    for label in labels:
+        assert page.text.count(label) >= 6  # tables, legends, figures
+    assert page.count("b") == 0
+
+
+def test_the_best_alone_is_bold(tmp_path: Path) -> None:
+    accuracies = {"baseline": (0.60, 0.61, 0.62), "amid": (0.70, 0.71, 0.725), "kd": (0.602, 0.61, 0.619)}
+    folders = [
+        write_run(tmp_path / f"{method}-{seed}", method, seed, {"student": accuracy})
+        for method, values in accuracies.items()
+        for seed, accuracy in enumerate(values)
+    ]
+    page = checked_page(folders, tmp_path / "report.html")
+    source = (tmp_path / "report.html").read_text("utf-8")
+    assert re.findall(r"<strong>(.*?)</strong>", source) == ["71.2 ± 3.1"]
+    assert 'class="better">better' in source
+    assert "no significant difference" in page.text
+    checked_page([folder for folder in folders if "amid" not in folder.name], tmp_path / "report.html")
+    source = (tmp_path / "report.html").read_text("utf-8")
+    assert "<strong>" not in source
+    assert "No configuration is marked as best" in source
+
+
+def test_many_configurations(tmp_path: Path) -> None:
+    labels = ["baseline", "teacher", "amid", *(f"m{index}" for index in range(8)), "amid, no D2", "amid alpha_1=2"]
+    folders = [write_run(tmp_path / label, re.split("[, ]", label)[0], label=label, epochs=3) for label in labels]
+    page = checked_page(folders, tmp_path / "report.html")
+    text = " ".join(page.text)
+    assert "6 of 13 configurations are drawn" in text
+    assert "Every configuration over epochs" in page.text
+    for group in ("without distillation", "methods", "ablations", "variations"):
+        assert group in page.text
+
+
+def test_amid_against_ccl_by_class(tmp_path: Path) -> None:
+    folders = [write_run(tmp_path / method, method) for method in ("baseline", "amid", "ccl")]
+    page = checked_page(folders, tmp_path / "report.html")
+    assert "amid student minus baseline, accuracy by class (percentage points)" in page.text
+    assert "amid student minus ccl, accuracy by class (percentage points)" in page.text
+
+
+def test_the_command_is_named(comparison: list[Path], tmp_path: Path) -> None:
+    command = "crossdistill compare watch --methods '[amid]'"
+    write_report(comparison, tmp_path / "report.html", command=command)
+    assert command in Page(tmp_path / "report.html").text
+
+
+def test_the_order_of_the_folders_changes_nothing(comparison: list[Path], tmp_path: Path) -> None:
+    first = write_report(comparison, tmp_path / "1.html")
+    assert first.read_bytes() == write_report(comparison[::-1], tmp_path / "2.html").read_bytes()
 
 
 def test_undefined_metrics(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossdistill.reports import load_runs
+from crossdistill.reports import configurations_of, load_runs
 from crossdistill.types import InputError
 
 from .synthetic import CLASSES, edit_results, write_run
@@ -93,13 +93,37 @@ def test_runs_that_cannot_be_compared(tmp_path: Path) -> None:
     first = write_run(tmp_path / "a", "amid", seed=0)
     with pytest.raises(InputError, match="different classes"):
         load_runs([first, write_run(tmp_path / "b", "amid", seed=1, classes=["x", "y"])])
-    with pytest.raises(InputError, match="all are amid, seed 0"):
+    with pytest.raises(InputError, match="configuration amid, seed 0"):
         load_runs([first, write_run(tmp_path / "c", "amid", seed=0)])
     other = write_run(tmp_path / "d", "amid", seed=2)
     edit_results(other, split="validation")
     with pytest.raises(InputError, match="different splits"):
         load_runs([first, other])
     assert len(load_runs([first, write_run(tmp_path / "e", "amid", seed=0, fold=1)])) == 2
+
+
+def test_a_label_names_the_configuration_and_defaults_to_the_method(tmp_path: Path) -> None:
+    old = write_run(tmp_path / "old", "amid")
+    new = write_run(tmp_path / "new", "amid", label="amid, no D2 & <i>")
+    empty = write_run(tmp_path / "empty", "mi")
+    edit_results(empty, label="")
+    runs = load_runs([old, new, empty])
+    assert [run.label for run in runs] == ["amid", "amid, no D2 & <i>", "mi"]
+    assert {label: len(own) for label, own in configurations_of(runs).items()} == {
+        "amid": 1, "amid, no D2 & <i>": 1, "mi": 1,
+    }  # fmt: skip
+    assert len(runs[1].metrics)  # the log goes by the method, not by the label
+
+
+def test_a_label_stands_for_one_configuration(tmp_path: Path) -> None:
+    first = write_run(tmp_path / "a", "amid", label="x")
+    with pytest.raises(InputError, match="configuration x, seed 0"):
+        load_runs([first, write_run(tmp_path / "b", "amid", label="x")])
+    with pytest.raises(InputError, match="both are labelled x, but their methods are amid and mi"):
+        load_runs([first, write_run(tmp_path / "c", "mi", 1, label="x")])
+    edit_results(first, label=3)
+    with pytest.raises(InputError, match="label: expected str, found 3"):
+        load_runs([first])
 
 
 def test_no_runs_and_no_folder(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from rich.console import Console
 from scipy import stats
 
 from crossdistill.reports import differences, headline, headline_table, load_runs
-from crossdistill.reports.tables import differences_sheet, headline_sheet, interval, p_value, percent, points
+from crossdistill.reports.formats import interval, listed, p_value, percent, points
+from crossdistill.reports.sheets import differences_sheet, headline_sheet
 
 from .synthetic import write_run
 
@@ -35,11 +36,11 @@ def test_headline_by_hand(comparison: list[Path]) -> None:
 
 def test_headline_cells(comparison: list[Path]) -> None:
     sheet = headline_sheet(load_runs(comparison))
-    amid = dict(zip(sheet.columns, sheet.rows[2], strict=True))
+    amid = dict(zip(sheet.columns, sheet.rows[2].cells, strict=True))
     assert amid["student top-1"] == "71.0 ± 2.5"
     assert amid["teacher top-1"] == "79.0 ± 0.0"
     assert (amid["gap"], amid["gap recovered"], amid["R@1"], amid["R@5"]) == ("8.0", "50.0", "69.0", "81.0")
-    teacher = dict(zip(sheet.columns, sheet.rows[1], strict=True))
+    teacher = dict(zip(sheet.columns, sheet.rows[1].cells, strict=True))
     assert (teacher["student top-1"], teacher["gap"], teacher["R@1"]) == ("–", "–", "–")
     assert "auxiliary top-1" not in sheet.columns
 
@@ -53,7 +54,7 @@ def test_no_gap_recovered_without_its_ends(comparison: list[Path], left_out: str
 def test_auxiliary_runs_get_their_column(tmp_path: Path, comparison: list[Path]) -> None:
     auxiliary = write_run(tmp_path / "aux", "auxiliary", 0, {"auxiliary_alone": 0.55})
     sheet = headline_sheet(load_runs([*comparison, auxiliary]))
-    assert [row[sheet.columns.index("auxiliary top-1")] for row in sheet.rows] == ["–", "–", "–", "55.0"]
+    assert [row.cells[sheet.columns.index("auxiliary top-1")] for row in sheet.rows] == ["–", "–", "55.0", "–"]
 
 
 def test_differences_pair_the_common_seeds(comparison: list[Path]) -> None:
@@ -79,7 +80,8 @@ def test_one_pair_has_a_difference_and_no_interval(tmp_path: Path) -> None:
         write_run(tmp_path / "b", "baseline", 0, {"student": 0.6}),
         write_run(tmp_path / "a", "amid", 0, {"student": 0.57, "teacher": 0.8}),
     ]
-    assert differences_sheet(load_runs(folders)).rows == (("amid", "1", "−3.0", "–", "–", "–"),)
+    [row] = differences_sheet(load_runs(folders)).rows
+    assert row.cells == ("amid", "1", "−3.0", "–", "–", "–", "not tested")
     assert differences(load_runs(folders[1:])) == {}
 
 
@@ -92,7 +94,19 @@ def test_printed_table_fits_80_columns_and_takes_no_markup(tmp_path: Path, compa
     assert "…" not in text.getvalue()
 
 
+def test_printed_table_has_room_for_long_labels(tmp_path: Path, comparison: list[Path]) -> None:
+    label = "amid, shuffled auxiliary"
+    text = io.StringIO()
+    runs = load_runs([*comparison, write_run(tmp_path / "s", "amid", 0, label=label)])
+    Console(file=text, width=80, color_system=None).print(headline_table(runs))
+    [line] = [line for line in text.getvalue().splitlines() if "shuffled" in line]
+    assert line.startswith(label)
+
+
 def test_formats() -> None:
+    assert listed(["a"]) == "a"
+    assert listed(["a", "b", "c"]) == "a, b and c"
+    assert listed(["amid", "amid, no D2"]) == "amid; and amid, no D2"
     assert percent(-0.00001) == "0.0"
     assert percent(math.nan) == "–"
     assert points(0.012) == "+1.2"

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from crossdistill.reports import load_runs
-from crossdistill.reports.wording import main_method, summary, title
+from crossdistill.reports.groups import main_configuration
+from crossdistill.reports.wording import findings, replicates, summary, title
 
-from .synthetic import edit_results, scores, write_run
+from .synthetic import edit_results, run_of, runs_of, scores, write_run
 
 
 def words(folders: list[Path]) -> str:
@@ -92,13 +96,76 @@ def test_undefined_accuracy(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("methods", "main"),
-    [(["baseline", "amid"], "amid"), (["amid", "baseline"], "amid"), (["amid", "kd", "teacher"], "kd"),
+    [(["baseline", "amid"], "amid"), (["amid", "baseline"], "amid"), (["amid", "kd", "teacher"], "amid"),
+     (["crd", "kd", "baseline"], "kd"),
      (["baseline", "teacher"], "baseline"), (["teacher"], "teacher")],
 )  # fmt: skip
-def test_main_method_is_the_last_distilled_student(tmp_path: Path, methods: list[str], main: str) -> None:
-    assert main_method(load_runs([write_run(tmp_path / method, method) for method in methods])) == main
+def test_the_report_is_about_amid_or_else_the_highest_student(tmp_path: Path, methods: list[str], main: str) -> None:
+    accuracy = {"crd": 0.6, "kd": 0.8, "amid": 0.5, "baseline": 0.9}
+    folders = [write_run(tmp_path / m, m, 0, {"student": accuracy[m]} if m in accuracy else None) for m in methods]
+    assert main_configuration(load_runs(folders)) == main
 
 
 def test_title(tmp_path: Path, comparison: list[Path]) -> None:
     assert title(load_runs(comparison)) == "Distilling audio and text into video"
     assert title(load_runs([write_run(tmp_path / "b", "baseline")])) == "watch: baseline"
+
+
+def raised(by: float) -> list[float]:
+    return [value + by + 0.002 * (-1) ** seed for seed, value in enumerate(SEEDS)]
+
+
+SEEDS = (0.60, 0.61, 0.62, 0.60, 0.63)
+
+
+def test_wins_losses_and_ties_are_each_named() -> None:
+    table = {
+        "baseline": SEEDS, "amid": raised(0.05), "kd": raised(0.05), "gmc": raised(-0.04), "crd": raised(0.0),
+        "amid, shuffled auxiliary": raised(0.001), "amid, no D2": raised(0.03),
+    }  # fmt: skip
+    sentences = findings(runs_of(table))
+    assert "Significantly better than the baseline: amid (+5.0) and kd (+5.0)." in sentences
+    assert "Significantly worse than the baseline: gmc (−4.0)." in sentences
+    assert "No significant difference to the baseline: crd (0.0); and amid, shuffled auxiliary (+0.1)." in sentences
+    assert sentences[0].startswith("Best: amid and kd; each is significantly better than the baseline")
+    assert "No significant difference to amid: kd (0.0)." in sentences
+    [worse] = [sentence for sentence in sentences if sentence.startswith("Significantly worse than amid")]
+    assert "gmc (−9.0)" in worse
+    assert "amid, no D2 (−2.0)" in worse
+
+
+def test_a_single_best_and_no_best() -> None:
+    table = {"baseline": SEEDS, "amid": raised(0.05), "kd": raised(0.01)}
+    assert findings(runs_of(table))[0].startswith("Best: amid, significantly better than the baseline")
+    losing = {"baseline": SEEDS, "amid": raised(-0.05), "kd": raised(0.0)}
+    sentences = findings(runs_of(losing))
+    assert sentences[0].startswith("No configuration is significantly better than the baseline")
+    assert "Significantly worse than the baseline: amid (−5.0)." in sentences
+
+
+def test_one_seed_names_no_best_and_says_that_nothing_was_tested() -> None:
+    sentences = findings(runs_of({"baseline": [0.6], "amid": [0.7], "kd": [0.8]}))
+    assert "nothing could be tested" in sentences[0]
+    assert any(sentence.startswith("Not tested against the baseline") for sentence in sentences)
+    assert not any("ignificant" in sentence for sentence in sentences)
+
+
+def test_two_configurations_need_no_list() -> None:
+    assert findings(runs_of({"baseline": SEEDS, "amid": raised(0.05)})) == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from([-0.05, 0.0, 0.004, 0.05]), min_size=2, max_size=8), st.integers(0, 1000))
+def test_every_method_is_named_once_against_the_baseline(shifts: list[float], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    table = {"baseline": list(SEEDS)}
+    table |= {f"m{i}x": [v + shift + rng.normal(0, 0.004) for v in SEEDS] for i, shift in enumerate(shifts)}
+    text = " ".join(findings(runs_of(table))[1:])
+    assert all(text.count(f"{label} (") == 1 for label in table if label != "baseline")
+
+
+def test_replicates() -> None:
+    runs = [run_of("amid", seed, 0.5, fold=fold) for seed in range(2) for fold in range(5)]
+    assert replicates(runs) == "2 seeds in 5 folds"
+    assert replicates([*runs, run_of("kd", 0, 0.5)]) == "1 to 2 seeds each in 1 to 5 folds"
+    assert replicates(runs_of({"kd": [0.1]})) == "1 seed"

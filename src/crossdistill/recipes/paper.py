@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
+from crossdistill.recipes.ablations import ablations
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.reports.published import (
     ALPHAS,
     FIXED_TEACHER,
+    L_MIS,
     NCE,
     NO_ADVERSARIAL,
     NO_D2,
@@ -84,29 +85,19 @@ def table_3(recipe: Recipe) -> dict[str, Recipe]:
 def table_4(recipe: Recipe) -> dict[str, Recipe]:
     """The terms of the objective, top-1 of student and teacher on UCF51.
 
-    | configuration                         | label          | student | teacher |
-    |---------------------------------------|----------------|---------|---------|
-    | student alone                         | baseline       | 66.7    |         |
-    | teacher alone                         | teacher        |         | 74.3    |
-    | L_MIs                                 | mi             | 69.8    | 71.2    |
-    | L_MIs + L_MIa                         | amid, no L_adv | 72.7    | 76.0    |
-    | L_MIs + L_MIa + L_adv (AMID)          | amid           | 73.8    | 75.7    |
-    | AMID with L_nce                       | amid, L_nce    | 72.3    | 74.3    |
-
-    `mi` gets AMID's weight and temperature, so that rows differ in one term each. L_nce is CCL's contrastive loss in
-    the place of L_MI.
+    | configuration                         | label               | student | teacher |
+    |---------------------------------------|---------------------|---------|---------|
+    | student alone                         | baseline            | 66.7    |         |
+    | teacher alone                         | teacher             |         | 74.3    |
+    | L_MIs                                 | amid: L_MIs         | 69.8    | 71.2    |
+    | L_MIs + L_MIa                         | amid: L_MIs + L_MIa | 72.7    | 76.0    |
+    | L_MIs + L_MIa + L_adv (AMID)          | amid                | 73.8    | 75.7    |
+    | AMID with L_nce                       | amid: L_nce         | 72.3    | 74.3    |
 
     `crossdistill compare ucf51 --table 4`
     """
-    amid = recipe.options.get("amid", {})
-    mi = {name: amid[name] for name in ("alpha_1", "temperature", "warmup_epochs", "reduction") if name in amid}
-    return {
-        **methods(recipe, "baseline", "teacher"),
-        "mi": replace(recipe, method="mi", label="", options={**recipe.options, "mi": mi}),
-        NO_ADVERSARIAL: variant(recipe, NO_ADVERSARIAL, alpha_3=0.0),
-        **methods(recipe, "amid"),
-        NCE: variant(recipe, NCE, contrast="nce"),
-    }
+    alone, distilled = methods(recipe, "baseline", "teacher"), methods(recipe, "amid")
+    return {**alone, **chosen(recipe, L_MIS, NO_ADVERSARIAL), **distilled, **chosen(recipe, NCE)}
 
 
 def table_5(recipe: Recipe) -> dict[str, Recipe]:
@@ -115,20 +106,16 @@ def table_5(recipe: Recipe) -> dict[str, Recipe]:
     | modification       | label                   | student |
     |--------------------|-------------------------|---------|
     | AMID               | amid                    | 73.8    |
-    | with fixed teacher | amid, fixed teacher     | 66.0    |
-    | w/o warm-up        | amid, no warm-up        | 65.8    |
-    | w/o D2             | amid, no D2             | 72.8    |
-    | w/o dynamic weight | amid, no dynamic weight | 72.7    |
+    | with fixed teacher | amid: fixed teacher     | 66.0    |
+    | w/o warm-up        | amid: no warm-up        | 65.8    |
+    | w/o D2             | amid: no D2             | 72.8    |
+    | w/o dynamic weight | amid: no dynamic weight | 72.7    |
 
     `crossdistill compare ucf51 --table 5`
     """
-    fixed = replace(recipe, method="amid", label=FIXED_TEACHER, model=replace(recipe.model, teacher="fixed"))
     return {
         **methods(recipe, "amid"),
-        FIXED_TEACHER: fixed,
-        NO_WARMUP: variant(recipe, NO_WARMUP, warmup_epochs=0),
-        NO_D2: variant(recipe, NO_D2, second_discriminator=False),
-        NO_DYNAMIC_WEIGHT: variant(recipe, NO_DYNAMIC_WEIGHT, dynamic_weights=False),
+        **chosen(recipe, FIXED_TEACHER, NO_WARMUP, NO_D2, NO_DYNAMIC_WEIGHT),
     }
 
 
@@ -149,7 +136,7 @@ def table_6(recipe: Recipe) -> dict[str, Recipe]:
     `crossdistill compare ucf51 --table 6`
     """
     return {
-        label: variant(recipe, label, **{option: value})
+        label: with_option(recipe, label, option, value)
         for option, accuracies in ALPHAS.items()
         for value in accuracies
         for label in [varied(option, value)]
@@ -173,7 +160,7 @@ def figure_4(recipe: Recipe) -> dict[str, Recipe]:
 
     `crossdistill compare ucf51 --figure 4`
     """
-    return {NO_ADVERSARIAL: variant(recipe, NO_ADVERSARIAL, alpha_3=0.0), **methods(recipe, "amid")}
+    return {**chosen(recipe, NO_ADVERSARIAL), **methods(recipe, "amid")}
 
 
 def figure_5(recipe: Recipe) -> dict[str, Recipe]:
@@ -184,11 +171,7 @@ def figure_5(recipe: Recipe) -> dict[str, Recipe]:
 
     `crossdistill compare ucf51 --figure 5`
     """
-    return {
-        NO_ADVERSARIAL: variant(recipe, NO_ADVERSARIAL, alpha_3=0.0),
-        NO_D2: variant(recipe, NO_D2, second_discriminator=False),
-        **methods(recipe, "amid"),
-    }
+    return {**chosen(recipe, NO_ADVERSARIAL, NO_D2), **methods(recipe, "amid")}
 
 
 TABLES: dict[str, Callable[[Recipe], dict[str, Recipe]]] = {
@@ -207,7 +190,13 @@ def methods(recipe: Recipe, *names: str) -> dict[str, Recipe]:
     return {name: replace(recipe, method=name, label="") for name in names}
 
 
-def variant(recipe: Recipe, label: str, **changes: Any) -> Recipe:
-    """AMID with some of its options changed."""
-    options = {**recipe.options, "amid": {**recipe.options.get("amid", {}), **changes}}
+def chosen(recipe: Recipe, *labels: str) -> dict[str, Recipe]:
+    """Some of the recipe's ablations."""
+    found = ablations(recipe)
+    return {label: found[label] for label in labels}
+
+
+def with_option(recipe: Recipe, label: str, option: str, value: float) -> Recipe:
+    """AMID with one option at another value."""
+    options = {**recipe.options, "amid": {**recipe.options.get("amid", {}), option: value}}
     return replace(recipe, method="amid", label=label, options=options)

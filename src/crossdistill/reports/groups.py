@@ -17,8 +17,8 @@ ALONE = ("baseline", "teacher", "auxiliary")
 
 VARIED = re.compile(r"([\w.]+)=(\S+)")
 CONTROL = re.compile(r"\b(?:shuffled|noise|noisy|capacity)\b", re.IGNORECASE)
-DRAWN_IN_THE_PAPER = re.compile(r"adv|D2")
-"""Ablations of Figures 4 and 5: without L_adv, without D2."""
+DRAWN_IN_THE_PAPER = re.compile(r"L_MIs|D2")
+"""Ablations of Figures 1(a), 4 and 5: L_MIs alone, without L_adv, without D2."""
 
 
 def group_of(label: str, method: str) -> Group:
@@ -64,7 +64,7 @@ def main_configuration(runs: Sequence[Run]) -> str:
 def by_weight(runs: Sequence[Run]) -> list[str]:
     """All labels, those first that carry the message of a figure with room for a few.
 
-    The main configuration, `baseline`, `teacher`; the ablations of Figures 4 and 5, the shortcut of Figure 1(a) and CCL
+    The main configuration, `baseline`, `teacher`; the ablations of Figures 1(a), 4 and 5; `mi`, the first of them, and CCL
     of Figure 3; the other ablations; the rest.
     """
     main = main_configuration(runs)

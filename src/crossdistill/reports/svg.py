@@ -20,10 +20,7 @@ def inline(figure: Figure, name: str) -> str:
     width = 1.4 * 72 / 16 * figure.get_figwidth()  # in rem: 8 pt text at about 11 px
     head = rf'<svg viewBox="\1" role="img" style="--width: {width:.1f}rem">'
     svg = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', head, svg, count=1)
-    svg = re.sub(r' id="([^"]*)"', rf' id="{name}-\1"', svg)
-    svg = re.sub(r'xlink:href="#', f'href="#{name}-', svg).replace("xlink:href=", "href=")
-    svg = svg.replace("url(#", f"url(#{name}-")
-    return svg.replace(INK, "var(--ink)").replace(RULE, "var(--rule)").strip()
+    return re.sub(r"<[^>]*>", lambda tag: _tag_for_page(tag[0], name), svg).strip()  # tags alone: text stays as it is
 
 
 def document(figure: Figure, title: str) -> str:
@@ -39,4 +36,10 @@ def _svg(figure: Figure, background: str = "none") -> str:
         # a script that matplotlib's font lacks: the browser draws the text, and its font has it
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(buffer, format="svg", metadata={"Date": None}, facecolor=background)
-    return re.sub(r"<metadata>.*?</metadata>\s*", "", buffer.getvalue(), flags=re.DOTALL)
+    return re.sub(r"<metadata>.*?</metadata>\s*|<!DOCTYPE[^>]*>\s*", "", buffer.getvalue(), flags=re.DOTALL)
+
+
+def _tag_for_page(tag: str, name: str) -> str:
+    tag = re.sub(r' id="([^"]*)"', rf' id="{name}-\1"', tag)
+    tag = tag.replace('xlink:href="#', f'href="#{name}-').replace("xlink:href=", "href=")
+    return tag.replace("url(#", f"url(#{name}-").replace(INK, "var(--ink)").replace(RULE, "var(--rule)")

@@ -39,7 +39,7 @@ def summary(runs: Sequence[Run]) -> list[str]:
         ]
     sentences.append(_accuracy(table[main], main))
     if main in paired:
-        sentences += _difference(paired[main], len(paired))
+        sentences += _difference(paired[main], _tested(paired))
     elif main != "baseline":
         sentences.append("Without a baseline run of the same seed, these runs cannot say whether distillation helped.")
     sentences += _gap(table, main)
@@ -81,7 +81,7 @@ def against(reference: str, table: Mapping[str, Difference]) -> list[str]:
 
 def _best(runs: Sequence[Run], to_baseline: Mapping[str, Difference]) -> str:
     top, marked = highest(runs), best(runs)
-    tested = sum(row.verdict != "not tested" for row in to_baseline.values())
+    tested = _tested(to_baseline)
     if not tested:
         return f"The highest mean is that of {top}; nothing could be tested, so no configuration is called best."
     corrected = f"paired t-test, corrected for {counted(tested, 'comparison')} (Holm), level {LEVEL:g}"
@@ -97,6 +97,10 @@ def _best(runs: Sequence[Run], to_baseline: Mapping[str, Difference]) -> str:
         f"Best: {listed(labels)}; each is significantly better than the baseline ({corrected}), and none is "
         f"significantly worse than the highest mean, that of {top}."
     )
+
+
+def _tested(table: Mapping[str, Difference]) -> int:
+    return sum(row.verdict != "not tested" for row in table.values())
 
 
 def replicates(runs: Sequence[Run]) -> str:
@@ -155,8 +159,8 @@ def _difference(row: Difference, comparisons: int) -> list[str]:
     if row.p > LEVEL:
         return [
             found,
-            "The interval includes zero: no significant difference to the baseline. These runs do not show that "
-            "distillation changes the accuracy.",
+            "The interval includes zero: these runs do not show that distillation changes the accuracy (no significant "
+            "difference to the baseline).",
         ]
     if row.verdict == "no significant difference":
         return [
