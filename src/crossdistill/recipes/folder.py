@@ -32,10 +32,9 @@ def claim(recipe: Recipe, folder: Path, resume: bool) -> None:
     text = stored.read_text(encoding="utf-8")
     if text != to_yaml(recipe):
         earlier, now = text.splitlines(), to_yaml(recipe).splitlines()
-        changed = next((b for a, b in zip(earlier, now, strict=False) if a != b), now[-1])
-        raise InputError(
-            f"{stored}: the run to resume has another recipe (first difference: {changed.strip()!r}); choose another --out"
-        )
+        changed = next((b for a, b in zip(earlier, now, strict=False) if a != b), now[-1]).strip()
+        what = f"the run to resume has another recipe (first difference: {changed!r})"
+        raise InputError(f"{stored}: {what}; choose another --out")
 
 
 def is_finished(folder: Path) -> bool:
