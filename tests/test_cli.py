@@ -83,14 +83,19 @@ def test_train_evaluate_report_and_repeat(tmp_path: Path) -> None:
     others = {
         "again": start("train", "run/recipe.yaml", "--out", "again", folder=tmp_path),
         "evaluate": start("evaluate", "run", folder=tmp_path),
-        "report": start("report", "run", "--out", "page.html", folder=tmp_path),
+        "report": start("report", "run", "--out", "page.html", "--markdown", "docs", folder=tmp_path),
     }
     ended = {name: finish(process) for name, process in others.items()}
     assert [(code, error) for code, _, error in ended.values()] == [(0, "")] * 3
     assert_same_run(folder, tmp_path / "again")
     assert "The same predictions as when it was trained." in ended["evaluate"][1]
     assert f"{100 * results['student']['top1']:.1f} %" in ended["evaluate"][1]
-    assert "<html" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    page, document = (tmp_path / "page.html").read_text("utf-8"), (tmp_path / "docs/emoji.md").read_text("utf-8")
+    assert "<html" in page
+    for text in (page, document):
+        assert "crossdistill report run --out page.html --markdown docs" in text
+        assert f"{100 * results['student']['top1']:.1f}" in text
+    assert "Markdown: docs/emoji.md" in ended["report"][1]
 
 
 def kill_after(lines: int, delay: float, process: subprocess.Popen[str], folder: Path) -> bool:

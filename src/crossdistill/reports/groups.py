@@ -64,8 +64,8 @@ def main_configuration(runs: Sequence[Run]) -> str:
 def by_weight(runs: Sequence[Run]) -> list[str]:
     """All labels, those first that carry the message of a figure with room for a few.
 
-    The main configuration, `baseline`, `teacher`; the ablations of Figures 1(a), 4 and 5; `mi`, the first of them, and
-    CCL of Figure 3; the other ablations; the rest.
+    The main configuration, `baseline`, `teacher`; the ablations of Figures 1(a), 4 and 5; the methods `mi`, also of
+    Figure 1(a), and `ccl` of Figure 3; the other ablations; the rest.
     """
     main = main_configuration(runs)
     first = {"ccl": 5, "mi": 4, "teacher": 2, "baseline": 1, main: 0}
