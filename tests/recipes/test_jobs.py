@@ -1,111 +1,139 @@
-"""Many runs on several processes: independent of their number, of failures, and of what kills a process."""
+"""Runs on several processes: the same as in one, whatever is killed or fails beside them."""
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from crossdistill.recipes.jobs import Listener, run_all
-from crossdistill.recipes.recipe import Recipe
-from crossdistill.training import Optimization, Record
+from crossdistill.data import MultimodalDataset
+from crossdistill.recipes import jobs
+from crossdistill.recipes.build import build_dataset
+from crossdistill.recipes.jobs import LastDataset, Listener, run_all
+from crossdistill.recipes.recipe import DataSettings, Recipe
+from crossdistill.recipes.run import run
+from crossdistill.training import Machine, Optimization
 
-from .small import folder_of, gestures, recipe
+from ..contracts.test_runs import assert_same_run
+from .small import folder_of, gestures, recipe, with_data
 
-TIMED = ("seconds", "peak_memory_mb")
-
-
-class Heard:
-    """A listener that remembers, and does something at an epoch."""
-
-    def __init__(self, at_epoch: Any = lambda folder, record: None) -> None:
-        self.begun: list[str] = []
-        self.epochs: list[tuple[str, str, int]] = []
-        self.over: dict[str, str | None] = {}
-        self.at_epoch = at_epoch
-        self.listener = Listener(self.started, self.epoch, self.ended)
-
-    def started(self, folder: Path) -> None:
-        self.begun.append(folder.name)
-
-    def epoch(self, folder: Path, record: Record) -> None:
-        self.epochs.append((folder.name, str(record["stage"]), int(record["epoch"])))
-        self.at_epoch(folder, record)
-
-    def ended(self, folder: Path, problem: str | None) -> None:
-        self.over[folder.name] = problem
+ONE_THREAD = Machine(accelerator="cpu", threads=1)
 
 
-def plan(out: Path, methods: tuple[str, ...] = ("baseline", "mi"), **changes: Any) -> dict[Path, Recipe]:
-    source = out.parent / "gestures"
-    if not source.exists():
-        folder_of(gestures(), out.parent)
-    base = recipe(source, **changes)
-    machine = replace(base.machine, threads=1)
-    return {out / method: replace(base, method=method, machine=machine) for method in methods}
+@pytest.fixture(scope="module")
+def recipes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recipe]:
+    """Name of a folder -> recipe; sequences from files, several epochs, so that there is something to kill."""
+    source = folder_of(gestures(), tmp_path_factory.mktemp("data"))
+    amid = recipe(source, epochs=8, machine=ONE_THREAD)
+    return {
+        "amid": amid,
+        "shuffled": with_data(replace(amid, seed=1), control="shuffled"),
+        "baseline": replace(amid, method="baseline"),
+    }
 
 
-def kept(folder: Path) -> tuple[bytes, dict[str, Any]]:
-    results = json.loads((folder / "results.json").read_text())
-    return (folder / "model.safetensors").read_bytes(), {k: v for k, v in results.items() if k not in TIMED}
+@pytest.fixture(scope="module")
+def alone(recipes: Mapping[str, Recipe], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Each run by itself, in this process."""
+    root = tmp_path_factory.mktemp("alone")
+    for name, made in recipes.items():
+        run(made, root / name)
+    return root
 
 
-def test_the_number_of_processes_changes_nothing(tmp_path: Path) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
-    heard = Heard()
-    assert run_all(plan(one), 1, heard.listener) == {}
-    assert run_all(plan(two), 2, Heard().listener) == {}
-    for method in ("baseline", "mi"):
-        assert kept(one / method) == kept(two / method)
-    assert heard.begun == ["baseline", "mi"]
-    assert heard.over == {"baseline": None, "mi": None}
-    assert [epoch for name, _, epoch in heard.epochs if name == "baseline"] == [0, 1, 2]
-    assert [stage for name, stage, _ in heard.epochs if name == "mi"] == ["auxiliary"] * 2 + ["mi"] * 3
+def test_one_process_that_is_killed_in_a_run(recipes: Mapping[str, Recipe], alone: Path, tmp_path: Path) -> None:
+    """That run has failed, the others have not; asked for again, it ends as if nothing had happened."""
+    heard: list[tuple[str, str]] = []
+    processes = set()
+
+    def epoch(folder: Path, record: object) -> None:
+        heard.append(("epoch", folder.name))
+        (worker,) = multiprocessing.active_children()
+        processes.add(worker.pid)
+        if heard.count(("epoch", "amid")) == 4 and folder.name == "amid":
+            os.kill(worker.pid or 0, signal.SIGKILL)
+            worker.join()
+
+    listener = Listener(
+        started=lambda folder: heard.append(("started", folder.name)),
+        epoch=epoch,
+        ended=lambda folder, failure: heard.append(("failed" if failure else "ended", folder.name)),
+    )
+    runs = {tmp_path / name: made for name, made in recipes.items()}
+    failures = run_all(runs, 1, listener)
+    assert list(failures) == [tmp_path / "amid"]
+    assert not failures[tmp_path / "amid"].mistake
+    assert "killed by signal 9" in failures[tmp_path / "amid"].message
+    order = [event for event in heard if event[0] != "epoch"]
+    assert order == [("started", "amid"), ("failed", "amid")] + [
+        (event, name) for name in ("shuffled", "baseline") for event in ("started", "ended")
+    ]
+    assert heard.count(("epoch", "baseline")) == 8
+    assert len(processes) == 2, "one until the kill, and one for all other runs"
+    assert not (tmp_path / "amid" / "results.json").exists()
+    assert run_all({tmp_path / "amid": recipes["amid"]}, 1, Listener()) == {}
+    for name in recipes:
+        assert_same_run(tmp_path / name, alone / name)
     assert not multiprocessing.active_children()
 
 
-def test_a_run_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
-    recipes = plan(tmp_path / "out", ("amid", "baseline", "mi"))
-    broken = tmp_path / "out" / "amid"
-    recipes[broken] = replace(recipes[broken], optimization=Optimization("sgd", 1e20), epochs=20)
-    heard = Heard()
-    failures = run_all(recipes, 1, heard.listener)
-    assert list(failures) == [broken]
-    assert "became" in failures[broken]
-    assert "\n" not in failures[broken]
-    assert heard.over["baseline"] is None
-    assert heard.over["mi"] is None
+def test_two_processes_with_runs_that_fail(recipes: Mapping[str, Recipe], alone: Path, tmp_path: Path) -> None:
+    """Bit for bit what one process gives; a diverging run is the user's to mend, a crash has a traceback."""
+    diverging = replace(recipes["baseline"], optimization=Optimization("sgd", learning_rate=1e30))
+    (tmp_path / "file").write_text("not a folder")
+    runs = {
+        tmp_path / "diverging": diverging,
+        tmp_path / "file" / "crashing": recipes["baseline"],
+        **{tmp_path / name: made for name, made in recipes.items()},
+    }
+    at_once = set()
+    failures = run_all(runs, 2, Listener(epoch=lambda *_: at_once.add(len(multiprocessing.active_children()))))
+    assert set(failures) == {tmp_path / "diverging", tmp_path / "file" / "crashing"}
+    diverged, crashed = failures[tmp_path / "diverging"], failures[tmp_path / "file" / "crashing"]
+    assert diverged.mistake
+    assert "learning_rate" in diverged.message
+    assert diverged.details == ""
+    assert not crashed.mistake
+    assert crashed.message.startswith("NotADirectoryError: ")
+    assert "Traceback" in crashed.details
+    assert "\n" not in diverged.message + crashed.message
+    assert at_once == {2}
+    for name in recipes:
+        assert_same_run(tmp_path / name, alone / name)
 
 
-def test_a_process_that_is_killed_costs_its_own_run_alone(tmp_path: Path) -> None:
-    killed: list[int] = []
-
-    def kill(folder: Path, record: Record) -> None:
-        if folder.name == "amid" and not killed:
-            child = multiprocessing.active_children()[0].pid
-            assert child is not None
-            killed.append(child)
-            os.kill(child, signal.SIGKILL)
-
-    recipes = plan(tmp_path / "out", ("amid", "baseline"), epochs=30)
-    failures = run_all(recipes, 1, Heard(kill).listener)
-    assert failures == {tmp_path / "out" / "amid": "its process died (exit code -9)"}
-    assert (tmp_path / "out" / "baseline" / "results.json").is_file()
-    again = Heard()
-    assert run_all({tmp_path / "out" / "amid": recipes[tmp_path / "out" / "amid"]}, 1, again.listener) == {}
-    assert len(again.epochs) < 31, "it goes on from its checkpoint"
+def test_nothing_to_do_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "_start", lambda: pytest.fail("started"))
+    assert run_all({}, 3, Listener()) == {}
 
 
-def test_processes_end_when_the_comparison_is_interrupted(tmp_path: Path) -> None:
-    def interrupt(folder: Path, record: Record) -> None:
-        raise KeyboardInterrupt
+def test_a_data_set_is_read_again_only_when_other_samples_are_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[DataSettings] = []
 
-    with pytest.raises(KeyboardInterrupt):
-        run_all(plan(tmp_path / "out"), 2, Heard(interrupt).listener)
-    assert not multiprocessing.active_children()
+    def counting(settings: DataSettings, seed: int) -> MultimodalDataset:
+        read.append(settings)
+        return build_dataset(settings, seed)
+
+    monkeypatch.setattr(jobs, "build_dataset", counting)
+    settings, build = recipe(folder_of(gestures(), tmp_path)).data, LastDataset()
+    first = build(settings, 0)
+    assert build(settings, 1) is first, "the seed draws no split here"
+    noise = build(replace(settings, control="noise"), 0)
+    assert noise.columns["wrist"] is first.columns["wrist"]
+    assert noise.columns["eye"] is not first.columns["eye"]
+    assert build(settings, 0).columns["eye"] is first.columns["eye"], "a control changes nothing for the next run"
+    assert len(read) == 1
+    fold = build(replace(settings, fold=1), 0)
+    assert len(read) == 2
+    assert fold.rows("train").tolist() != first.rows("train").tolist()
+    validation = replace(settings, evaluate_on="validation")
+    splits = [build(validation, seed).rows("validation").tolist() for seed in (0, 0, 1)]
+    assert len(read) == 4, "a validation split is the seed's"
+    assert splits[0] == splits[1] != splits[2]
