@@ -159,8 +159,11 @@ def evaluate(folder: Path) -> None:
 def report(folders: Sequence[Path], out: Path, markdown: Path | None = None) -> None:
     """An HTML page, and Markdown where a folder is given for it, from run folders or folders that hold run folders."""
     found = [run for folder in folders for run in run_folders(folder)]
-    command = ["crossdistill", "report", *map(str, folders), "--out", str(out)]
-    write(found, out, shlex.join(command + (["--markdown", str(markdown)] if markdown else [])), markdown)
+    command = ["crossdistill", "report", *map(str, folders)]
+    write(found, out, shlex.join([*command, "--out", str(out)]))
+    if markdown is not None:
+        document = write_markdown(found, markdown, shlex.join([*command, "--markdown", str(markdown)]))
+        console().print(f"Markdown: {document}", soft_wrap=True)
 
 
 def prepare(name: str, source: Path, out: Path | None) -> None:
@@ -233,14 +236,12 @@ def class_table(dataset: MultimodalDataset) -> Table:
     return table
 
 
-def write(folders: Sequence[Path], out: Path, command: str, markdown: Path | None = None) -> None:
-    """The page (and Markdown) of these runs; command: the one that was given, which the report names."""
+def write(folders: Sequence[Path], out: Path, command: str) -> None:
+    """The page of these runs; command: the one that was given, which the page names."""
     runs = load_runs(folders)
     write_report(folders, out, retrieval_examples(illustrated(runs)), command)
     console().print(headline_table(runs))
     console().print(f"Report: {out}", soft_wrap=True)
-    if markdown is not None:
-        console().print(f"Markdown: {write_markdown(folders, markdown, command)}", soft_wrap=True)
 
 
 def run_folders(folder: Path) -> list[Path]:

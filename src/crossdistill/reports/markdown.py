@@ -51,9 +51,9 @@ def document(report: Report, figures_in: str) -> str:
             blocks.append(f"*{escaped(plate.caption)}*")
     blocks.append("## How this was made")
     if report.origin.command:
-        blocks.append(fenced(report.origin.command))
+        blocks += [fenced(report.origin.command), "Written by this command, not by hand."]
     versions = f", with {report.origin.versions}" if report.origin.versions else ""
-    blocks.append(escaped(f"{report.origin.replicates}{versions}. Written by that command, not by hand."))
+    blocks.append(escaped(f"{report.origin.replicates}{versions}."))
     return "\n\n".join(blocks) + "\n"
 
 
