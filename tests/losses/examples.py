@@ -89,6 +89,10 @@ def representation_losses(labels: Tensor, temperature: float) -> dict[str, tuple
             partial(losses.class_contrastive_loss, **named),
             partial(contrast_equations.class_contrastive_loss, **slow),
         ),
+        "nt_xent": (
+            partial(losses.nt_xent_loss, temperature=temperature),
+            partial(contrast_equations.nt_xent_loss, temperature=temperature),
+        ),
         "pair_cosine": (losses.pair_cosine, equations.pair_cosine),
         "same_class_cosine": (
             partial(losses.same_class_cosine, labels=labels),
@@ -108,6 +112,13 @@ def _all_losses() -> dict[str, tuple[Loss, tuple[Tensor, ...]]]:
     cases: dict[str, tuple[Loss, tuple[Tensor, ...]]] = {
         name: (fast, pair) for name, (fast, _) in representation_losses(LABELS, 0.5).items()
     }
+    relations = normal(2, 3, 4, seed=7), normal(2, 5, 4, seed=8)
+    negatives = torch.tensor([[0, 1, 1, 0, 1], [1, 0, 0, 1, 1], [0, 0, 0, 0, 0]]).bool()
+    cases["relation_contrast"] = (partial(losses.relation_contrastive_loss, negatives=negatives), relations)
+    cases["classification_gradient"] = (
+        lambda x, weight: losses.classification_gradient(x, LABELS, weight).square().sum(),
+        (normal(6, 4, seed=9), normal(4, 5, seed=10)),
+    )
     cases["jsd"] = (losses.jensen_shannon_divergence, pair)
     for name, partners in {"": None, "_expected": 2.5}.items():
         given = {"weights": weights, "expected_partners": partners}

@@ -4,6 +4,8 @@ from crossdistill.methods.adaptive_weights import AdaptiveWeights
 from crossdistill.methods.amid import AMID
 from crossdistill.methods.base import EpochMeans, Method
 from crossdistill.methods.ccl import CCL
+from crossdistill.methods.crcd import CRCD
+from crossdistill.methods.gmc import GMC
 from crossdistill.methods.mi import MI
 from crossdistill.methods.single import Auxiliary, Baseline, Teacher
 
@@ -13,12 +15,16 @@ METHODS: dict[str, type[Method]] = {
     "auxiliary": Auxiliary,
     "mi": MI,
     "amid": AMID,
+    "crcd": CRCD,
     "ccl": CCL,
+    "gmc": GMC,
 }
 
 __all__ = [
     "AMID",
     "CCL",
+    "CRCD",
+    "GMC",
     "METHODS",
     "MI",
     "AdaptiveWeights",

@@ -4,5 +4,6 @@ from crossdistill.models.composition import Composition
 from crossdistill.models.cross_modal import CrossModalModel
 from crossdistill.models.discriminator import Discriminator
 from crossdistill.models.fusion import Fusion, Projection
+from crossdistill.models.relations import RelationNetwork
 
-__all__ = ["Composition", "CrossModalModel", "Discriminator", "Fusion", "Projection"]
+__all__ = ["Composition", "CrossModalModel", "Discriminator", "Fusion", "Projection", "RelationNetwork"]
