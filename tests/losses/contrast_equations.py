@@ -51,3 +51,58 @@ def symmetric_kl_divergence(p_logits: Rows, q_logits: Rows) -> float:
         for p, q in zip(softmax(p_row), softmax(q_row), strict=True):
             total += (p * log(p / q) + q * log(q / p)) / 2
     return float(total / len(p_logits))
+
+
+LEAST_DISTANCE = mpf(10) ** -6  # this project's: no negative counts as nearer, as log(1 - h) has no bound
+
+
+@workdps(DIGITS)
+def relation_contrastive_loss(
+    cross: Sequence[Rows], teacher: Sequence[Rows], negatives: Sequence[Sequence[bool]], temperature: float
+) -> float:
+    """CRCD: 1/(A B) Σ_a Σ_i ( -log h(r_ai, R_ai) - Σ_{j negative of i} log(1 - h(r_ai, R_aj)) ).
+
+    h(r, R) = exp(cos(r, R)/τ) / exp(1/τ), the cosine being the inner product of the relations divided by their lengths
+    """
+    total = mpf(0)
+    for relations, own in zip(cross, teacher, strict=True):
+        for i, relation in enumerate(relations):
+            total -= (cosine(relation, own[i]) - 1) / temperature
+            for j, candidate in enumerate(own):
+                if negatives[i][j]:
+                    nearest = min(cosine(relation, candidate), 1 - LEAST_DISTANCE)
+                    total -= log(1 - exp(nearest / temperature) / exp(mpf(1) / temperature))
+    return float(total / (len(cross) * len(cross[0])))
+
+
+@workdps(DIGITS)
+def relation(anchor: Row, sample: Row, maps: Sequence[tuple[Rows, Row]]) -> list[float]:
+    """CRCD: V ReLU(W a - U x), the three linear maps (W, U, V) each with its bias."""
+    (w, w_bias), (u, u_bias), (v, v_bias) = maps
+    one = [fdot(row, anchor) + bias for row, bias in zip(w, w_bias, strict=True)]
+    other = [fdot(row, sample) + bias for row, bias in zip(u, u_bias, strict=True)]
+    inside = [max(a - x, mpf(0)) for a, x in zip(one, other, strict=True)]
+    return [float(fdot(row, inside) + bias) for row, bias in zip(v, v_bias, strict=True)]
+
+
+@workdps(DIGITS)
+def classification_gradient(logits: Row, label: int, weight: Rows) -> list[float]:
+    """d(-log p_y)/dx for logits W x + b: Σ_c (p_c - [c = y]) w_c."""
+    probabilities = softmax(logits)
+    errors = [p - (1 if c == label else 0) for c, p in enumerate(probabilities)]
+    return [float(fdot(errors, [row[d] for row in weight])) for d in range(len(weight[0]))]
+
+
+@workdps(DIGITS)
+def nt_xent_loss(first: Rows, second: Rows, temperature: float) -> float:
+    """NT-Xent over the 2B rows of both: 1/(2B) Σ_i -log( exp(cos(z_i, z_i')/τ) / Σ_{j ≠ i} exp(cos(z_i, z_j)/τ) ).
+
+    z_i' is the other row of z_i's sample.
+    """
+    everything, size = [*first, *second], len(first)
+    total = mpf(0)
+    for i, anchor in enumerate(everything):
+        scores = [exp(cosine(anchor, other) / temperature) for other in everything]
+        partner = scores[i + size if i < size else i - size]
+        total -= log(partner / sum(score for j, score in enumerate(scores) if j != i))
+    return float(total / len(everything))

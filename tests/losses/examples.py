@@ -94,6 +94,10 @@ def representation_losses(labels: Tensor, temperature: float) -> dict[str, tuple
             partial(losses.class_contrastive_loss, **named),
             partial(contrast_equations.class_contrastive_loss, **slow),
         ),
+        "nt_xent": (
+            partial(losses.nt_xent_loss, temperature=temperature),
+            partial(contrast_equations.nt_xent_loss, temperature=temperature),
+        ),
         "pair_cosine": (losses.pair_cosine, equations.pair_cosine),
         "same_class_cosine": (
             partial(losses.same_class_cosine, labels=labels),
@@ -131,6 +135,13 @@ def _all_losses() -> dict[str, tuple[Loss, tuple[Tensor, ...]]]:
     bank = normal(7, 5, seed=9)
     named = {"allowed": torch.arange(6)[:, None] != torch.arange(7)[None, :], "samples": 20, "log_normalizer": 1.0}
     cases["noise_contrastive_bank"] = (partial(losses.noise_contrastive_loss, **named), (*pair, bank))
+    relations = normal(2, 3, 4, seed=7), normal(2, 5, 4, seed=8)
+    negatives = torch.tensor([[0, 1, 1, 0, 1], [1, 0, 0, 1, 1], [0, 0, 0, 0, 0]]).bool()
+    cases["relation_contrast"] = (partial(losses.relation_contrastive_loss, negatives=negatives), relations)
+    cases["classification_gradient"] = (
+        lambda x, weight: losses.classification_gradient(x, LABELS, weight).square().sum(),
+        (normal(6, 4, seed=9), normal(4, 5, seed=10)),
+    )
     cases["jsd"] = (losses.jensen_shannon_divergence, pair)
     cases["soft_labels"] = (partial(losses.soft_label_divergence, temperature=3.0), pair)
     cases |= {f"hint_{name}": (partial(losses.hint_loss, reduction=name), pair) for name in ("sum", "mean")}

@@ -23,7 +23,10 @@ WITH_LABELS: dict[str, Call] = {
     "class_contrastive": losses.class_contrastive_loss,
     "same_class_cosine": losses.same_class_cosine,
 }
-PAIRS: dict[str, Call] = WITH_LABELS | {"pair_cosine": lambda full, other, labels: losses.pair_cosine(full, other)}
+PAIRS: dict[str, Call] = WITH_LABELS | {
+    "pair_cosine": lambda full, other, labels: losses.pair_cosine(full, other),
+    "nt_xent": lambda full, other, labels: losses.nt_xent_loss(full, other),
+}
 LABELS_ALONE: dict[str, Call] = {
     "class_partners": losses.class_partners,
     "same_class_pairs": losses.same_class_pairs,

@@ -11,6 +11,8 @@ from crossdistill.losses.noise_contrastive import (
     noise_contrastive_loss,
     noise_contrastive_normalizer,
 )
+from crossdistill.losses.nt_xent import nt_xent_loss
+from crossdistill.losses.relation_contrast import classification_gradient, relation_contrastive_loss
 from crossdistill.losses.relational import angle_relation_loss, distance_relation_loss
 from crossdistill.losses.routing import load_balance_loss, routed_divergence
 from crossdistill.losses.selection import non_target_divergence, rank_correlation
@@ -21,6 +23,7 @@ __all__ = [
     "angle_relation_loss",
     "class_contrastive_loss",
     "class_partners",
+    "classification_gradient",
     "discriminator_loss",
     "distance_relation_loss",
     "hint_loss",
@@ -32,8 +35,10 @@ __all__ = [
     "noise_contrastive_loss",
     "noise_contrastive_normalizer",
     "non_target_divergence",
+    "nt_xent_loss",
     "pair_cosine",
     "rank_correlation",
+    "relation_contrastive_loss",
     "routed_divergence",
     "same_class_cosine",
     "same_class_pairs",

@@ -6,8 +6,10 @@ from crossdistill.methods.base import EpochMeans, Method
 from crossdistill.methods.c2kd import C2KD
 from crossdistill.methods.ccl import CCL
 from crossdistill.methods.cmc import CMC
+from crossdistill.methods.crcd import CRCD
 from crossdistill.methods.crd import CRD
 from crossdistill.methods.fitnets import FitNets
+from crossdistill.methods.gmc import GMC
 from crossdistill.methods.kd import KD
 from crossdistill.methods.mi import MI
 from crossdistill.methods.mst import MST
@@ -23,11 +25,13 @@ METHODS: dict[str, type[Method]] = {
     "rkd": RKD,
     "cmc": CMC,
     "crd": CRD,
-    "mi": MI,
-    "amid": AMID,
+    "crcd": CRCD,
+    "ccl": CCL,
+    "gmc": GMC,
     "c2kd": C2KD,
     "mst": MST,
-    "ccl": CCL,
+    "mi": MI,
+    "amid": AMID,
 }
 
 __all__ = [
@@ -35,7 +39,9 @@ __all__ = [
     "C2KD",
     "CCL",
     "CMC",
+    "CRCD",
     "CRD",
+    "GMC",
     "KD",
     "METHODS",
     "MI",

@@ -5,5 +5,6 @@ from crossdistill.models.cross_modal import CrossModalModel
 from crossdistill.models.discriminator import Discriminator
 from crossdistill.models.fusion import Fusion, Projection
 from crossdistill.models.mask import FeatureMask
+from crossdistill.models.relations import RelationNetwork
 
-__all__ = ["Composition", "CrossModalModel", "Discriminator", "FeatureMask", "Fusion", "Projection"]
+__all__ = ["Composition", "CrossModalModel", "Discriminator", "FeatureMask", "Fusion", "Projection", "RelationNetwork"]

@@ -1,0 +1,35 @@
+"""The normalised temperature-scaled cross-entropy (NT-Xent; Chen, Kornblith, Norouzi, Hinton, ICML 2020)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from crossdistill.losses.checks import full_precision, require_pair, without_autocast
+from crossdistill.losses.cosine import unit_rows
+
+
+def nt_xent_loss(
+    first: Float[Tensor, "batch width"], second: Float[Tensor, "batch width"], temperature: float = 0.3
+) -> Float[Tensor, ""]:
+    """Each of the 2B rows is to find its sample's other row among the 2B - 1 other rows; GMC's term of one modality.
+
+    The mean over i of -log( exp(cos(z_i, z_i')/τ) / Σ_{j ≠ i} exp(cos(z_i, z_j)/τ) ), in nats, z_i' being the other row
+    of z_i's sample. Rows of one kind are each other's negatives too, which InfoNCE does not have. 0 for B = 1.
+
+    first, second: (B, D), row i of both from one sample; temperature: τ > 0. Gradients reach both.
+    Raises ValueError on a shape or dtype mismatch or τ ≤ 0.
+    """
+    require_pair(first, second, ("first", "second"), "(B, D)")
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise ValueError(f"expected a temperature above 0, got {temperature}")
+    rows = torch.cat([unit_rows(full_precision(first)), unit_rows(full_precision(second))])
+    with without_autocast(rows):
+        similarity = rows @ rows.T / temperature
+    itself = torch.eye(len(rows), dtype=torch.bool, device=rows.device)
+    log_p = similarity.masked_fill(itself, -torch.inf).log_softmax(dim=1)
+    size = len(first)
+    return -(log_p.diagonal(size).sum() + log_p.diagonal(-size).sum()) / (2 * size)

@@ -1,0 +1,84 @@
+"""Contrast of relations between samples, and of which elements: CRCD (Zhu et al.; CVPR 2021)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from crossdistill.losses.checks import full_precision, require_floating, require_labels, without_autocast
+from crossdistill.losses.cosine import unit_rows
+
+LEAST_DISTANCE = 1e-6
+"""Of a negative, as 1 - cosine: below it log(1 - h) would grow without bound, and float32 cannot tell it from 0."""
+
+
+def relation_contrastive_loss(
+    cross: Float[Tensor, "anchors batch width"],
+    teacher: Float[Tensor, "anchors candidates width"],
+    negatives: Bool[Tensor, "batch candidates"],
+    temperature: float = 0.05,
+) -> Float[Tensor, ""]:
+    """The relation of an anchor and a sample across the spaces is to fit the teacher's own relation of both, in nats.
+
+    The mean over anchors a and samples i of -log h(r_ai, R_ai) - Σ_j log(1 - h(r_ai, R_aj)), j over the negatives of i,
+    with the critic h(r, R) = exp(cos(r, R)/τ) / exp(1/τ), in (0, 1]. Negatives count as no nearer than cosine 1 - 1e-6.
+
+    cross: (A, B, D) relations r; teacher: (A, K, D) relations R with K ≥ B candidates, the first B of them the batch's
+    samples themselves; negatives: (B, K), which candidates are negatives of which sample; temperature: τ > 0.
+    Gradients reach both. Raises ValueError on a shape or dtype mismatch or τ ≤ 0.
+    """
+    _check(cross, teacher, negatives, temperature)
+    with without_autocast(cross):
+        cosine = torch.bmm(_unit(cross), _unit(teacher).transpose(1, 2))
+    distance = 1 - cosine
+    attraction = distance.diagonal(dim1=1, dim2=2) / temperature  # -log h of a sample's own relation
+    exponent = distance.clamp_min(LEAST_DISTANCE) / temperature
+    log_one_minus_h = torch.log(-torch.expm1(-exponent)) * negatives
+    return (attraction - log_one_minus_h.sum(dim=2)).mean()
+
+
+def classification_gradient(
+    logits: Float[Tensor, "batch classes"],
+    labels: Int[Tensor, " batch"],
+    weight: Float[Tensor, "classes width"],
+) -> Float[Tensor, "batch width"]:
+    """Each sample's gradient of its own cross-entropy at the input of a linear classifier: Σ_c (p_c - y_c) w_c.
+
+    logits: (B, C); labels: (B,) integers in [0, C); weight: (C, D), the classifier's. Itself differentiable, in all
+    but the labels. Raises ValueError on a shape or dtype mismatch.
+    """
+    if logits.ndim != 2 or weight.ndim != 2 or logits.shape[1] != len(weight):
+        shapes = f"{tuple(logits.shape)} and {tuple(weight.shape)}"
+        raise ValueError(f"expected logits and weight of shapes (B, C) and (C, D), got {shapes}")
+    require_floating(logits, "logits")
+    require_floating(weight, "weight")
+    require_labels(labels, len(logits))
+    own = labels[:, None] == torch.arange(logits.shape[1], device=labels.device)
+    others = full_precision(logits).softmax(dim=1).masked_fill(own, 0.0)
+    errors = others - own * others.sum(dim=1, keepdim=True)  # p - 1 as -Σ of the others: exact when p rounds to 1
+    with without_autocast(errors):
+        return errors @ full_precision(weight).to(errors.dtype)
+
+
+def _unit(relations: Tensor) -> Tensor:
+    return unit_rows(full_precision(relations).flatten(0, 1)).view(relations.shape)
+
+
+def _check(cross: Tensor, teacher: Tensor, negatives: Tensor, temperature: float) -> None:
+    shapes = f"{tuple(cross.shape)} and {tuple(teacher.shape)}"
+    if cross.ndim != 3 or teacher.ndim != 3 or cross.shape[::2] != teacher.shape[::2]:
+        raise ValueError(f"expected cross and teacher of shapes (A, B, D) and (A, K, D), got {shapes}")
+    if not 0 < cross.shape[1] <= teacher.shape[1] or len(cross) == 0:
+        raise ValueError(f"expected an anchor, a sample and at least as many candidates as samples, got {shapes}")
+    for name, tensor in {"cross": cross, "teacher": teacher}.items():
+        require_floating(tensor, name)
+    expected = (cross.shape[1], teacher.shape[1])
+    if tuple(negatives.shape) != expected or negatives.dtype != torch.bool:
+        raise ValueError(
+            f"expected negatives of shape {expected} and dtype bool, got {tuple(negatives.shape)} and {negatives.dtype}"
+        )
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise ValueError(f"expected a temperature above 0, got {temperature}")

@@ -1,0 +1,118 @@
+"""CRCD: complementary relation contrastive distillation (Zhu, Tang, Chen, Yu, Liu, Rong, Yang, Wang; CVPR 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from crossdistill.losses import classification_gradient, relation_contrastive_loss
+from crossdistill.losses.cosine import unit_rows
+from crossdistill.methods.base import Method, require
+from crossdistill.methods.teacher_queue import Elements, TeacherQueue
+from crossdistill.models import CrossModalModel, RelationNetwork
+from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, TrainingSamples, Turn
+
+
+class RelationPair(nn.Module):
+    """The network of the teacher's own relations and that of relations across the spaces."""
+
+    def __init__(self, in_width: int, width: int) -> None:
+        super().__init__()
+        self.teacher = RelationNetwork(in_width, width)
+        self.cross = RelationNetwork(in_width, width)
+
+
+class CRCD(Method):
+    """What a sample is to an anchor, student's sample and teacher's anchor, is to fit what it is to it for the teacher.
+
+    Relations are between features and, complementary, between gradients of the cross-entropy. Anchors are samples of
+    the batch; negatives are the teacher's relations of an anchor with the latest samples of other classes.
+
+    Args:
+        feature_weight: of the contrast of relations between features
+        gradient_weight: of the contrast of relations between gradients
+        temperature: τ of the critic
+        negatives: K, the latest training samples, among which those of other classes are a sample's negatives
+        anchors: of each batch, related to all its samples
+        relation_width: of the relations
+
+    Raises:
+        ValueError: a negative weight, or another option that is not positive.
+    """
+
+    views = ("target", "full")
+    predicts = ("target", "full")
+    teacher = "fixed"
+    search = {
+        "feature_weight": LogUniform(0.01, 2.0),
+        "gradient_weight": LogUniform(0.01, 2.0),
+        "temperature": Choice((0.05, 0.1, 0.2)),
+    }
+
+    def __init__(
+        self,
+        model: CrossModalModel,
+        feature_weight: float = 1.0,
+        gradient_weight: float = 1.0,
+        temperature: float = 0.05,
+        negatives: int = 500,
+        anchors: int = 16,
+        relation_width: int = 128,
+    ) -> None:
+        super().__init__(model)
+        require({"feature_weight": feature_weight, "gradient_weight": gradient_weight}, least=0, included=True)
+        sizes = {"negatives": negatives, "anchors": anchors, "relation_width": relation_width}
+        require({"temperature": temperature, **sizes}, least=0, included=False)
+        self.feature_weight, self.gradient_weight = feature_weight, gradient_weight
+        self.temperature, self.negatives, self.anchors = temperature, negatives, anchors
+        self.features = RelationPair(model.width, relation_width)
+        self.gradients = RelationPair(model.width, relation_width)
+        self.queue = TeacherQueue(negatives, model.width)
+
+    def prepare(self, samples: TrainingSamples) -> None:
+        """No sample is remembered twice where there are fewer than K."""
+        self.queue = TeacherQueue(min(self.negatives, len(samples.rows)), self.model.width)
+
+    def turns(self, epoch: int) -> Sequence[Turn]:
+        parameters = [*self.model.parameters_of("target", "full"), *self.parameters()]
+        return [Turn("student and teacher", parameters, self._objective)]
+
+    def _objective(self, representations: Representations, batch: Batch) -> Objective:
+        student, teacher = self._student(representations, batch), self._teacher(representations, batch)
+        candidates, negatives = self.queue.behind(teacher, batch.labels)
+        features = self._contrast(self.features, student.features, candidates.features, negatives)
+        gradients = self._contrast(self.gradients, student.gradients, candidates.gradients, negatives)
+        hard = cross_entropy(representations.target_logits, batch.labels)
+        online = cross_entropy(representations.full_logits, batch.labels)  # a constant when the teacher is fixed
+        total = hard + online + self.feature_weight * features + self.gradient_weight * gradients
+        terms = {
+            "classification_student": hard,
+            "classification_teacher": online,
+            "feature_relations": features,
+            "gradient_relations": gradients,
+        }
+        return Objective(total, terms)
+
+    def _contrast(self, pair: RelationPair, student: Tensor, candidates: Tensor, negatives: Tensor) -> Tensor:
+        """The loss of one kind of elements. Batches are shuffled: their first samples are random anchors."""
+        anchors = candidates[: min(self.anchors, len(student))]
+        cross, teacher = pair.cross(anchors, student), pair.teacher(anchors, candidates)
+        return relation_contrastive_loss(cross, teacher, negatives, self.temperature)
+
+    def _student(self, representations: Representations, batch: Batch) -> Elements:
+        gradients = classification_gradient(representations.target_logits, batch.labels, self.model.classifier.weight)
+        return Elements(unit_rows(representations.target), unit_rows(gradients))
+
+    def _teacher(self, representations: Representations, batch: Batch) -> Elements:
+        """The same of the teacher, which learns nothing from them."""
+        classifier = cast(nn.Linear, self.model.classifier_of("full"))
+        gradients = classification_gradient(
+            representations.full_logits.detach(), batch.labels, classifier.weight.detach()
+        )
+        return Elements(unit_rows(representations.full.detach()), unit_rows(gradients))
+
+    def end_step(self, representations: Representations, batch: Batch) -> None:
+        self.queue.push(self._teacher(representations, batch), batch.labels)

@@ -1,0 +1,74 @@
+"""GMC: geometric multimodal contrastive representation learning (Poklukar et al.; ICML 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from crossdistill.losses import nt_xent_loss
+from crossdistill.methods.base import Method, require
+from crossdistill.models import CrossModalModel
+from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn
+
+Supervision = Literal["student_and_joint", "joint"]
+
+
+class GMC(Method):
+    """S and A are each to lie where the joint representation M of the same sample lies, behind one shared projection.
+
+    Args:
+        contrast_weight: of the contrastive terms, one for S and one for A
+        temperature: τ of NT-Xent; the paper's for supervised learning
+        projection: width of the shared projection head's output, where the contrast takes place
+        supervision: whose predictions are trained: "joint" is the paper's, where one classifier reads what the
+            projection makes of either; here the student ships without it, and "student_and_joint" trains it as well
+
+    Raises:
+        ValueError: a negative weight, a temperature or a projection that is not positive, an unknown supervision, or
+            "joint" for a student that shares no classifier with the teacher.
+    """
+
+    views = ("target", "auxiliary", "full")
+    predicts = ("target", "full")
+    search = {"contrast_weight": LogUniform(0.1, 10.0), "temperature": Choice((0.1, 0.2, 0.3, 0.5))}
+
+    def __init__(
+        self,
+        model: CrossModalModel,
+        contrast_weight: float = 1.0,
+        temperature: float = 0.3,
+        projection: int = 60,
+        supervision: Supervision = "student_and_joint",
+    ) -> None:
+        super().__init__(model)
+        require({"contrast_weight": contrast_weight}, least=0, included=True)
+        require({"temperature": temperature, "projection": projection}, least=0, included=False)
+        if supervision not in ("student_and_joint", "joint"):
+            raise ValueError(f"expected supervision 'student_and_joint' or 'joint', got {supervision!r}")
+        if supervision == "joint" and model.separate_teacher:
+            raise ValueError("expected supervision 'student_and_joint' with a separate teacher: nothing else trains it")
+        self.contrast_weight, self.temperature, self.supervision = contrast_weight, temperature, supervision
+        self.projection = nn.Linear(model.width, projection)
+
+    def turns(self, epoch: int) -> Sequence[Turn]:
+        parameters = [*self.model.parameters_of("target", "auxiliary", "full"), *self.projection.parameters()]
+        return [Turn("student and teacher", parameters, self._objective)]
+
+    def _objective(self, representations: Representations, batch: Batch) -> Objective:
+        joint = self.projection(representations.full)
+        contrast_student = nt_xent_loss(joint, self.projection(representations.target), self.temperature)
+        contrast_auxiliary = nt_xent_loss(joint, self.projection(representations.auxiliary), self.temperature)
+        teacher = cross_entropy(representations.full_logits, batch.labels)
+        total = teacher + self.contrast_weight * (contrast_student + contrast_auxiliary)
+        terms = {
+            "classification_teacher": teacher,
+            "contrast_student": contrast_student,
+            "contrast_auxiliary": contrast_auxiliary,
+        }
+        if self.supervision == "student_and_joint":
+            terms["classification_student"] = cross_entropy(representations.target_logits, batch.labels)
+            total = total + terms["classification_student"]
+        return Objective(total, terms)
