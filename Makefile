@@ -37,9 +37,10 @@ test: check pytest  ## everything: `make check`, then the whole test suite
 pytest: $(READY)
 	$(BIN)/pytest --numprocesses 2
 
-bench: $(READY)  ## speed of the losses and of a training step, printed as ratios
+bench: $(READY)  ## speed of the losses, of a training step and of loading video, printed as ratios
 	$(BIN)/python benchmarks/losses.py
 	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/loading.py
 
 docs: $(READY)  ## check that the documents name functions and tests that exist
 	$(BIN)/pytest tests/test_docs.py

@@ -32,7 +32,7 @@ class CachedFrames:
             number: np.asarray(self.picture(number).resize((size, size), Image.Resampling.BILINEAR, part))
             for number in np.unique(np.maximum(numbers, 0))
         }
-        return np.stack([shown[number] for number in np.maximum(numbers, 0)])
+        return np.stack([shown[number] for number in np.maximum(numbers, 0)]).transpose(3, 0, 1, 2)
 
     def picture(self, number: int) -> Image.Image:
         """Frame `number`, from 0."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -101,7 +101,10 @@ class FileFrames:
         if wanted:
             last = self._require_near(previous, wanted[-1])
             shown |= {time: self._part(last, box, size) for time in wanted}  # the last frame stays
-        return np.stack([shown[time] for time in times])
+        pixels = np.empty((3, len(times), size, size), dtype=np.uint8)
+        for number, time in enumerate(times):
+            pixels[:, number] = shown[time]
+        return pixels
 
     def all(self) -> Iterator[tuple[float, VideoFrame, int]]:
         """Every frame from the beginning: its time, the frame, and by how many quarters it is shown turned."""
@@ -121,14 +124,18 @@ class FileFrames:
         return last
 
     def _part(self, frame: VideoFrame, choose: ChooseBox, size: int) -> Pixels:
-        """Scales the whole frame so that the box has the size that is wanted, and cuts it out."""
+        """(3, size, size): scales the whole frame so that the box has the size that is wanted, and cuts it out."""
         turn = quarters(frame)
         box = choose(*((frame.height, frame.width) if turn % 2 else (frame.width, frame.height)))
         left, top, width, height = turned(box, turn)
         w, h = max(size, round(size / width)), max(size, round(size / height))
-        scaled = self._reformatter.reformat(frame, w, h, "rgb24", interpolation="BILINEAR", threads=1).to_ndarray()
+        # planes, as the colours are apart in the end: half the time of rgb24
+        scaled = self._reformatter.reformat(frame, w, h, "gbrp", interpolation="BILINEAR", threads=1)
         x, y = min(round(left * w), w - size), min(round(top * h), h - size)
-        return cast(Pixels, np.rot90(scaled[y : y + size, x : x + size], turn))
+        part = np.empty((3, size, size), dtype=np.uint8)
+        for colour, plane in zip(part, (scaled.planes[2], scaled.planes[0], scaled.planes[1]), strict=True):
+            colour[:] = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[y : y + size, x : x + size]
+        return np.rot90(part, turn, (1, 2)) if turn else part
 
     def _from(self, time: float) -> Iterator[VideoFrame]:
         """Decoded frames from the last key frame before a time; from the beginning where the file has no good index."""

@@ -29,7 +29,7 @@ class EndsEarlyError(Exception):
 class FrameSource(Protocol):
     """Frames of one video. extent: of all of it; warning: what is wrong with the file, empty for nothing.
 
-    take: the frames shown at these times, the chosen part of them scaled to (size, size): (T, size, size, 3).
+    take: the frames shown at these times, the chosen part of them scaled to (size, size): (3, T, size, size).
     Raises EndsEarlyError or UnreadableError.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ from crossdistill.data.readers.frames import (
     inside,
     random_box,
 )
-from crossdistill.data.readers.media import Clip, Taken, UnreadableError
+from crossdistill.data.readers.media import Box, Clip, Taken, UnreadableError
 from crossdistill.data.readers.settings import ReaderSettings
 
 
@@ -49,7 +50,7 @@ class VideoReader:
                 pixels = self._before(early.end, source, extent, position, box)
                 if is_early(early.end, source.extent.end):
                     warning = f"ends after {early.end:.2f} of {source.extent.end:.2f} seconds"
-        return Taken(normalised(pixels[:, :, ::-1] if mirrored else pixels, settings), warning)
+        return Taken(normalised(pixels[..., ::-1] if mirrored else pixels, settings), warning)
 
     def _before(self, end: float, source: FrameSource, extent: Extent, position: float, box: ChooseBox) -> Pixels:
         """The clip at the same position of what can be read, which ends at `end`."""
@@ -67,12 +68,14 @@ class VideoReader:
         if draw is None:
             return 0.5, lambda w, h: inside(crop, centre_box(w * crop[2], h * crop[3], settings)), False
         random = np.random.default_rng(draw)
-        position, seed = random.random(), int(random.integers(1 << 62))
-        return (
-            position,
-            lambda w, h: inside(crop, random_box(w * crop[2], h * crop[3], settings, np.random.default_rng(seed))),
-            bool(settings.mirror and random.random() < 0.5),
-        )
+        position, mirrored, seed = random.random(), random.random() < 0.5, int(random.integers(1 << 62))
+
+        @lru_cache(maxsize=1)  # it is asked for each frame
+        def box(width: float, height: float) -> Box:
+            fresh = np.random.default_rng(seed)
+            return inside(crop, random_box(width * crop[2], height * crop[3], settings, fresh))
+
+        return position, box, settings.mirror and mirrored
 
 
 @contextmanager
@@ -94,11 +97,9 @@ def segment(whole: Extent, clip: Clip) -> Extent:
 
 
 def normalised(pixels: Pixels, settings: ReaderSettings) -> npt.NDArray[np.float32]:
-    """(T, H, W, 3) bytes -> (3, T, H, W), less the mean and divided by the deviation of each colour."""
-    std = np.array(settings.std, dtype=np.float32)
-    scale, shift = 1 / (255 * std), np.array(settings.mean, dtype=np.float32) / std
-    out = np.empty((3, *pixels.shape[:3]), dtype=np.float32)
-    for colour in range(3):
-        np.multiply(pixels[..., colour], scale[colour], out=out[colour])
-        out[colour] -= shift[colour]
+    """(3, T, H, W) bytes -> less the mean and divided by the deviation of each colour."""
+    out = pixels.astype(np.float32, order="C")
+    for colour, mean, std in zip(out, settings.mean, settings.std, strict=True):
+        colour *= 1 / (255 * std)
+        colour -= mean / std
     return out
