@@ -111,7 +111,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
             check=False,
         )
         assert done.returncode == 0, done.stderr[:4000]
