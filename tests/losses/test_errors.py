@@ -131,3 +131,16 @@ def test_weights(name: str, weights: object) -> None:
 def test_expected_partners(name: str, partners: float) -> None:
     assert_refused(lambda: DISCRIMINATORS[name](LOGITS, PARTNERS, WEIGHTS, partners), "expected_partners", partners)
     assert_refused(lambda: DISCRIMINATORS[name](LOGITS, torch.ones(0), WEIGHTS, partners), "expected_partners")
+
+
+def test_representations_without_columns_are_refused() -> None:
+    empty = torch.zeros(3, 0)
+    with pytest.raises(ValueError, match="one row and one column"):
+        losses.mutual_information_loss(empty, empty, torch.tensor([0, 0, 1]))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.uint16, torch.uint32])
+def test_labels_of_any_integer_dtype_have_the_same_partners(dtype: torch.dtype) -> None:
+    labels = torch.tensor([3, 1, 3, 2, 1, 3])
+    for found, expected in zip(losses.class_partners(labels.to(dtype)), losses.class_partners(labels), strict=True):
+        assert torch.equal(found, expected)

@@ -275,6 +275,13 @@ IMPOSSIBLE = {
         lambda r: replace(r, optimization=replace(r.optimization, name="sgd", learning_rate=1e30)),
         "became nan|became inf",
     ),
+    "diverging in the last step": (
+        lambda r: replace(
+            with_data(r, fold=1), method="baseline", epochs=1,
+            optimization=replace(r.optimization, name="sgd", learning_rate=1e30),
+        ),
+        "student: its predictions are no longer finite.*learning_rate",
+    ),
 }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from crossdistill.losses import pair_cosine, same_class_cosine
 from crossdistill.methods import Method
 from crossdistill.models import CrossModalModel
 from crossdistill.recipes.recipe import Recipe
-from crossdistill.types import Representations, View
+from crossdistill.types import InputError, Representations, View
 
 NAMES: dict[View, str] = {"target": "student", "full": "teacher", "auxiliary": "auxiliary_alone"}
 BATCH = 256
@@ -37,10 +37,20 @@ def all_outputs(
     device: torch.device,
     workers: int = 0,
 ) -> Outputs:
-    """What the model makes of a split's samples, in the data set's order. Only what the views read is read."""
+    """What the model makes of a split's samples, in the data set's order. Only what the views read is read.
+
+    Raises InputError when logits are not finite: an epoch's last step may diverge after the last loss was finite.
+    """
     needed = dataset.only(model.modalities_of(*views))
     size = max(1, min(BATCH, BATCH_VALUES // sum(values_of(shape) for shape in needed.shapes.values())))
-    return collect(model, data.evaluation_batches(needed, dataset.rows(split), size, workers), views, device)
+    found = collect(model, data.evaluation_batches(needed, dataset.rows(split), size, workers), views, device)
+    for view, logits in found.made.logits.items():
+        if not torch.isfinite(logits[found.present[view]]).all():
+            raise InputError(
+                f"{NAMES[view]}: its predictions are no longer finite, training has diverged; lower "
+                "optimization.learning_rate or the method's weights, or set optimization.clip_norm"
+            )
+    return found
 
 
 def values_of(shape: tuple[int, ...]) -> int:
