@@ -13,7 +13,7 @@ from crossdistill.evaluation import nearest
 from crossdistill.methods import Method
 from crossdistill.recipes.build import FROM_PYTHON
 from crossdistill.recipes.folder import read_recipe
-from crossdistill.recipes.measure import outputs
+from crossdistill.recipes.measure import all_outputs
 from crossdistill.recipes.run import load_trained
 from crossdistill.reports import RetrievalExample, RetrievedItem
 
@@ -60,10 +60,12 @@ def draw_queries(labels: np.ndarray, rows: np.ndarray) -> list[int]:
 def search(dataset: MultimodalDataset, method: Method, split: str, queries: Sequence[int]) -> list[list[RetrievedItem]]:
     """Each query's nearest training samples, nearest first."""
     device = torch.device("cpu")
-    asked, _ = outputs(dataset, split, method.model, ("target",), device)
-    gallery, _ = outputs(dataset, "train", method.model, ("target",), device)
-    positions = np.searchsorted(dataset.rows(split), queries)
-    chosen = dataset.rows("train")[nearest(asked.target[positions], gallery.target, NEAREST).numpy()]
+    asked = all_outputs(dataset, split, method.model, ("target",), device)
+    gallery = all_outputs(dataset, "train", method.model, ("target",), device)
+    there = gallery.present["target"]
+    positions = np.searchsorted(asked.rows.numpy(), queries)
+    found = nearest(asked.made.target[positions], gallery.made.target[there], NEAREST)
+    chosen = gallery.rows[there][found].numpy()
     return [
         [
             RetrievedItem(
