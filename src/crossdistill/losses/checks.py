@@ -13,8 +13,9 @@ def require_pair(first: Tensor, second: Tensor, names: tuple[str, str], shape: s
     if first.ndim != 2 or first.shape != second.shape:
         shapes = f"{tuple(first.shape)} and {tuple(second.shape)}"
         raise ValueError(f"expected {names[0]} and {names[1]} of one shape {shape}, got {shapes}")
-    if len(first) == 0:
-        raise ValueError(f"expected {names[0]} and {names[1]} of at least one row, got shape {tuple(first.shape)}")
+    if first.numel() == 0:
+        shape = str(tuple(first.shape))
+        raise ValueError(f"expected {names[0]} and {names[1]} of at least one row and one column, got shape {shape}")
     for name, tensor in zip(names, (first, second), strict=True):
         require_floating(tensor, name)
     if (first.dtype == torch.float64) != (second.dtype == torch.float64):

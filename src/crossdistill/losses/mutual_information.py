@@ -85,7 +85,7 @@ def _log_posteriors(
     positive = labels[:, None] == labels[None, :]
     if len(full) == 1:
         return log_h, torch.zeros_like(log_h), positive
-    largest = torch.zeros_like(positive).scatter_(1, similarity.argmax(dim=1, keepdim=True), True)
+    largest = torch.zeros_like(positive).scatter(1, similarity.argmax(dim=1, keepdim=True), True)
     others = log_h.masked_fill(largest, -torch.inf).logsumexp(dim=1, keepdim=True)
     log_one_minus_h = torch.where(largest, others, torch.log1p(-log_h.exp().masked_fill(largest, 0.0)))
     return log_h, log_one_minus_h, positive
