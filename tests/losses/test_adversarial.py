@@ -27,6 +27,8 @@ def logit_pairs(min_size: int = 1) -> st.SearchStrategy[tuple[Tensor, Tensor]]:
     return logits(min_size).map(lambda first: (first, first.flip(0) * 0.7 - 1))
 
 
+INTEGERS = [torch.uint8, torch.uint16, torch.uint32, torch.uint64, torch.int8, torch.int32, torch.int64]
+
 WEIGHTS = st.floats(0, 1).map(lambda first: (first, 1 - first))
 PARTNERS = st.none() | st.floats(0.5, 20)
 
@@ -179,7 +181,7 @@ def test_class_partners(labels: list[int]) -> None:
 
 
 @properties
-@given(st.lists(st.integers(0, 5), min_size=1, max_size=40), st.sampled_from([torch.uint8, torch.int32, torch.int64]))
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=40), st.sampled_from(INTEGERS))
 def test_class_partners_are_a_bijection_without_fixed_points(labels: list[int], dtype: torch.dtype) -> None:
     anchors, partners = (index.tolist() for index in class_partners(torch.tensor(labels, dtype=dtype)))
     assert anchors == [i for i, label in enumerate(labels) if labels.count(label) > 1]

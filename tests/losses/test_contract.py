@@ -26,6 +26,15 @@ every_loss = pytest.mark.parametrize("name", ALL_LOSSES)
 every_representation_loss = pytest.mark.parametrize("name", REPRESENTATION_LOSSES)
 
 
+@every_representation_loss
+def test_a_loss_can_be_mapped_over_batches(name: str) -> None:
+    labels = torch.tensor([0, 1, 1, 2])
+    loss, _ = representation_losses(labels, 0.5)[name]
+    first, second = normal(3, 4, 3, seed=1), normal(3, 4, 3, seed=2)
+    one_by_one = torch.stack([loss(a, b) for a, b in zip(first, second, strict=True)])
+    assert_close(torch.func.vmap(loss)(first, second), one_by_one)
+
+
 @every_loss
 def test_gradients_are_the_values_slopes(name: str) -> None:
     loss, inputs = ALL_LOSSES[name]

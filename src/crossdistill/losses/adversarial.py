@@ -65,6 +65,7 @@ def class_partners(labels: Int[Tensor, " batch"]) -> tuple[Int[Tensor, " anchors
     bijection without fixed points, so w = 0 when all classes are distinct. Raises ValueError on other labels.
     """
     require_labels(labels)
+    labels = labels.long()  # searchsorted knows no unsigned integers wider than 8 bits
     order = labels.argsort(stable=True)
     ordered = labels[order].long()  # searchsorted knows no unsigned integers wider than 8 bits
     position = torch.arange(len(labels), device=labels.device)
