@@ -67,7 +67,7 @@ def class_partners(labels: Int[Tensor, " batch"]) -> tuple[Int[Tensor, " anchors
     require_labels(labels)
     labels = labels.long()  # searchsorted knows no unsigned integers wider than 8 bits
     order = labels.argsort(stable=True)
-    ordered = labels[order].long()  # searchsorted knows no unsigned integers wider than 8 bits
+    ordered = labels[order]
     position = torch.arange(len(labels), device=labels.device)
     starts = torch.searchsorted(ordered, ordered)
     ends = torch.searchsorted(ordered, ordered, right=True)
