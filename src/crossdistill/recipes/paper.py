@@ -3,6 +3,8 @@
 Chen, Xing, Wang, Zhang: Enhanced Multimodal Representation Learning with Cross-modal KD, CVPR 2023. All figures are
 in %. Every function takes the recipe of any data set; the paper's own data sets are those that the docstrings name,
 and there the report prints the paper's figures (`PAPER`) beside ours.
+
+The commands that the functions name want `compare --table` and `--figure`, and the paper's recipes: not there yet.
 """
 
 from __future__ import annotations
