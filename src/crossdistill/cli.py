@@ -103,7 +103,7 @@ def with_recipe_in_place(arguments: Sequence[str]) -> list[str]:
 
 def parser_for(arguments: Sequence[str]) -> ArgumentParser:
     """The parser of these arguments; the defaults of `train RECIPE` are that recipe's values."""
-    from crossdistill.recipes.bundled import RECIPES
+    from crossdistill.recipes.catalogue import RECIPES
 
     parser = ArgumentParser(
         prog="crossdistill",

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from crossdistill.methods import METHODS
-from crossdistill.recipes.bundled import RECIPES
+from crossdistill.recipes.catalogue import RECIPES
 from crossdistill.recipes.files import has_options, load_recipe, to_yaml
 from crossdistill.recipes.recipe import DataSettings, EncoderSettings, ModelSettings, Recipe
 from crossdistill.training import Machine, Optimization

@@ -12,7 +12,7 @@ from crossdistill.methods import METHODS, Auxiliary, Teacher
 from crossdistill.models import CrossModalModel
 from crossdistill.recipes import run as running
 from crossdistill.recipes.build import build_method, build_model
-from crossdistill.recipes.bundled import RECIPES
+from crossdistill.recipes.catalogue import RECIPES
 from crossdistill.recipes.recipe import EncoderSettings, Recipe
 from crossdistill.recipes.run import run, stages, total_epochs
 from crossdistill.training import Checkpoint, Record

@@ -49,7 +49,11 @@ def other_auxiliary_encoders(recipe: Recipe, modelled: Callable[..., Recipe]) ->
     if kinds == {"features"}:
         return {}
     if recipe.model.auxiliary_encoders == "frozen":
-        return {"amid: auxiliary encoders trained": modelled(auxiliary_encoders="trained")}
+        given = recipe.model.encoders
+        released = {name: replace(given[name], frozen=False) for name in recipe.data.auxiliary if name in given}
+        return {
+            "amid: auxiliary encoders trained": modelled(auxiliary_encoders="trained", encoders={**given, **released})
+        }
     frozen = modelled(auxiliary_encoders="frozen")
     return {
         "amid: auxiliary encoders frozen": replace(frozen, auxiliary_epochs=recipe.auxiliary_epochs or recipe.epochs)

@@ -77,6 +77,11 @@ def load_dataset(settings: DataSettings) -> MultimodalDataset:
         return data.BUNDLED[settings.source]()
     for name, reader in settings.readers.items():
         check_settings(name, reader)
+    if not Path(settings.source).exists():
+        raise InputError(
+            f"data.source: {settings.source}: manifest not found; `crossdistill prepare --help` lists the data sets of "
+            "which one can be made"
+        )
     return data.read_manifest(
         Path(settings.source),
         only=(*settings.target, *settings.auxiliary),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from crossdistill.recipes.recipe import DataSettings, EncoderSettings, ModelSettings, Recipe
 from crossdistill.training import Optimization
@@ -207,13 +207,3 @@ def own(target: tuple[str, ...] = ("target",), auxiliary: tuple[str, ...] = ("au
             },
         },
     )
-
-
-RECIPES: dict[str, Callable[[], Recipe]] = {
-    "emoji": emoji,
-    "watch": watch,
-    "avletters": avletters,
-    "utd_mhad": utd_mhad,
-    "mosi": mosi,
-    "own": own,
-}

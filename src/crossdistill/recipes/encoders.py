@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -28,6 +29,14 @@ NEEDS = {
     "pictures": "pictures (3, height, width) or videos (3, time, height, width)",
     "video": "videos (3, time, height, width)",
 }
+
+
+PUBLISHED = {
+    "r2plus1d": "https://download.pytorch.org/models/r2plus1d_18-91a641e6.pth (Kinetics-400)",
+    "cnn14": "https://zenodo.org/records/3987831, Cnn14_emb512_mAP=0.420.pth (AudioSet)",
+    "densenet121": "https://download.pytorch.org/models/densenet121-a639ec97.pth (ImageNet)",
+}
+"""Where the weights that each kind takes are to be had."""
 
 
 def require_input(name: str, kind: str, shape: tuple[int, ...], settings: EncoderSettings) -> None:
@@ -83,8 +92,17 @@ def make_encoder(
         return _pretrained(name, shape, settings, read_weights)
     encoder = _backbone(kind, settings)
     if settings.weights and read_weights:
+        require_file(name, kind, settings.weights)
         encoder.load_weights(settings.weights)
     return encoder
+
+
+def require_file(name: str, kind: str, weights: str) -> None:
+    """Raise InputError, saying where they are to be had, where there is no such file of weights."""
+    if not Path(weights).is_file():
+        raise InputError(
+            f"model.encoders.{name}.weights: {weights}: no such file of weights; they are at {PUBLISHED[kind]}"
+        )
 
 
 def activation_of(settings: EncoderSettings) -> Activation:
