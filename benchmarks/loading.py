@@ -27,7 +27,7 @@ import av
 import numpy as np
 
 from crossdistill.data import MultimodalDataset, from_arrays
-from crossdistill.data.loading import draws_of, training_batches
+from crossdistill.data.loading import drawn_parts, training_batches
 from crossdistill.data.readers import CacheFolder, Clip, MediaColumn, ReaderSettings, VideoReader
 from crossdistill.data.readers.fill import fill
 from crossdistill.data.readers.frames import clip_times
@@ -72,9 +72,10 @@ def wanted_of(dataset: MultimodalDataset) -> list[Wanted]:
     column = dataset.columns["video"]
     assert isinstance(column, MediaColumn)
     found = []
-    for clip, draw in zip(column.clips, draws_of(0, 0, np.arange(len(column))), strict=True):
+    parts = drawn_parts(0, 0, np.arange(len(column)))
+    for clip, position in zip(column.clips, parts.positions, strict=True):
         with open_frames(clip, NOWHERE) as source:
-            times = clip_times(source.extent, SETTINGS, np.random.default_rng(int(draw)).random())
+            times = clip_times(source.extent, SETTINGS, position)
         found.append((str(clip.path), times[0], times[-1]))
     return found
 

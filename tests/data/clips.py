@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
+
+from crossdistill.data.readers.media import Clip, ClipReader
 
 WIDTH, HEIGHT, FPS, RATE = 64, 48, 25, 16000
 BARS = 8
@@ -91,6 +94,18 @@ def _encode(
     frame.sample_rate = rate
     container.mux(stream.encode(frame))
     container.mux(stream.encode())
+
+
+class One(NamedTuple):
+    sample: np.ndarray
+    warning: str
+
+
+def sample_of(reader: ClipReader, clip: Clip, draw: int | None) -> One:
+    """What training takes by this seed; None: what evaluation takes, the middle."""
+    position = 0.5 if draw is None else float(np.random.default_rng(draw).random())
+    found = reader.take(clip, [position], draw)
+    return One(found.samples[0], found.warning)
 
 
 def halved(path: Path) -> Path:

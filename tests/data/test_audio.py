@@ -9,9 +9,10 @@ import pytest
 
 from crossdistill.data.readers import AudioReader, CacheFolder, Clip, MediaColumn, ReaderSettings, UnreadableError
 from crossdistill.data.readers.media import NoStreamError
+from crossdistill.data.reading import middle
 from crossdistill.types import InputError, Padded
 
-from .clips import RATE, halved, tone, write_sound, write_video
+from .clips import RATE, halved, sample_of, tone, write_sound, write_video
 
 FILES = {"a.wav": "pcm_s16le", "b.flac": "flac", "c.ogg": "libopus", "d.m4a": "aac"}
 
@@ -39,7 +40,7 @@ def rising() -> np.ndarray:
 @pytest.mark.parametrize("name", FILES)
 def test_every_format_at_every_rate(name: str, rate: int, tmp_path: Path) -> None:
     write_sound(tmp_path / name, tone(2.0, 440), FILES[name])
-    found = reader(tmp_path, rate).sample(clip(tmp_path / name), None)
+    found = sample_of(reader(tmp_path, rate), clip(tmp_path / name), None)
     assert found.warning == ""
     assert found.sample.dtype == np.float32
     assert found.sample.shape[1] == 1
@@ -53,7 +54,7 @@ def test_resampling_keeps_the_wave(tmp_path: Path) -> None:
     """Against the tone itself, sampled at the other rate."""
     write_sound(tmp_path / "a.wav", tone(1.0, 440), codec="pcm_f32le")
     for rate in (16000, 32000):
-        found = reader(tmp_path, rate).sample(clip(tmp_path / "a.wav"), None).sample[:, 0]
+        found = sample_of(reader(tmp_path, rate), clip(tmp_path / "a.wav"), None).sample[:, 0]
         assert abs(len(found) - rate) <= 2
         inner = slice(rate // 10, -rate // 10)
         np.testing.assert_allclose(found[: rate - 2][inner], tone(1.0, 440, rate)[: rate - 2][inner], atol=2e-3)
@@ -61,7 +62,7 @@ def test_resampling_keeps_the_wave(tmp_path: Path) -> None:
 
 def test_two_channels_become_one(tmp_path: Path) -> None:
     write_sound(tmp_path / "a.wav", np.stack([tone(0.5), -tone(0.5)]))
-    assert np.abs(reader(tmp_path).sample(clip(tmp_path / "a.wav"), None).sample).max() < 1e-3
+    assert np.abs(sample_of(reader(tmp_path), clip(tmp_path / "a.wav"), None).sample).max() < 1e-3
 
 
 @pytest.mark.parametrize("name", ["a.wav", "b.flac", "d.m4a", "e.mp4", "f.webm"])
@@ -71,34 +72,34 @@ def test_segments(name: str, tmp_path: Path) -> None:
     else:
         path = write_video(tmp_path / name, "h264" if name == "e.mp4" else "libvpx", 50, sound=rising())
     for step, start in enumerate((0.0, 0.5, 1.0, 1.5)):
-        part = reader(tmp_path).sample(clip(path, start=start + 0.1, end=start + 0.4), None).sample
+        part = sample_of(reader(tmp_path), clip(path, start=start + 0.1, end=start + 0.4), None).sample
         assert len(part) == pytest.approx(0.3 * RATE, abs=2)
         assert abs(hertz(part, RATE) - 400 * (step + 1)) < 5
     with pytest.raises(UnreadableError, match=r"can be decoded|begins at 9 s"):
-        reader(tmp_path).sample(clip(path, start=9, end=10), None)
+        sample_of(reader(tmp_path), clip(path, start=9, end=10), None)
 
 
 def test_seconds_are_drawn_in_training_and_the_middle_ones_in_evaluation(tmp_path: Path) -> None:
     path = write_sound(tmp_path / "a.wav", rising())
     part = reader(tmp_path, seconds=0.5)
     assert part.shape == (RATE // 2, 1)
-    middle = part.sample(clip(path), None).sample
+    middle = sample_of(part, clip(path), None).sample
     np.testing.assert_allclose(middle[:, 0], rising()[3 * RATE // 4 : 5 * RATE // 4], atol=1e-3)
-    tones = {round(hertz(part.sample(clip(path), draw).sample, RATE) / 400) for draw in range(20)}
+    tones = {round(hertz(sample_of(part, clip(path), draw).sample, RATE) / 400) for draw in range(20)}
     assert tones == {1, 2, 3, 4}
-    assert np.array_equal(part.sample(clip(path), 7).sample, part.sample(clip(path), 7).sample)
+    assert np.array_equal(sample_of(part, clip(path), 7).sample, sample_of(part, clip(path), 7).sample)
 
 
 def test_what_is_shorter_is_looped(tmp_path: Path) -> None:
     path = write_sound(tmp_path / "a.wav", tone(0.25))
-    found = reader(tmp_path, seconds=0.6).sample(clip(path), 3).sample[:, 0]
+    found = sample_of(reader(tmp_path, seconds=0.6), clip(path), 3).sample[:, 0]
     assert len(found) == round(0.6 * RATE)
     assert np.array_equal(found[: RATE // 4], found[RATE // 4 : RATE // 2])
 
 
 def test_sounds_of_different_length_are_padded(tmp_path: Path) -> None:
     clips = [clip(write_sound(tmp_path / f"{n}.wav", tone(0.1 * (n + 1)))) for n in range(3)]
-    found = MediaColumn(clips, reader(tmp_path)).read(np.array([2, 0]), None)
+    found = MediaColumn(clips, reader(tmp_path)).read(np.array([2, 0]), middle(2))
     assert isinstance(found.modality, Padded)
     assert found.modality.lengths.tolist() == [4800, 1600]
     assert found.modality.values.shape == (2, 4800, 1)
@@ -108,13 +109,13 @@ def test_a_video_without_sound_lacks_the_modality(tmp_path: Path) -> None:
     """Which is no damage, so nothing is skipped, and being strict about damage changes nothing."""
     silent, heard = write_video(tmp_path / "a.mp4"), write_video(tmp_path / "b.mp4", sound=tone())
     for strict in (False, True):
-        found = MediaColumn([clip(silent), clip(heard)], reader(tmp_path), strict).read(np.arange(2), None)
+        found = MediaColumn([clip(silent), clip(heard)], reader(tmp_path), strict).read(np.arange(2), middle(2))
         assert found.present.tolist() == [False, True]
         (note,) = found.notes
         assert not note.skipped
         assert "a.mp4: has no audio stream; the sample lacks this modality" in note.text
     with pytest.raises(NoStreamError):
-        reader(tmp_path).sample(clip(silent), None)
+        sample_of(reader(tmp_path), clip(silent), None)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -123,9 +124,9 @@ def test_samples_that_are_no_numbers(bad: float, tmp_path: Path) -> None:
     samples[9000] = bad
     path = write_sound(tmp_path / "a.wav", samples, codec="pcm_f32le")
     with pytest.raises(UnreadableError, match="NaN or infinity"):
-        reader(tmp_path, 32000).sample(clip(path), None)
+        sample_of(reader(tmp_path, 32000), clip(path), None)
     with pytest.raises(InputError, match=r"m\.csv row 2: .*a\.wav: holds NaN"):
-        MediaColumn([clip(path)], reader(tmp_path), strict=True).read(np.array([0]), None)
+        MediaColumn([clip(path)], reader(tmp_path), strict=True).read(np.array([0]), middle(1))
 
 
 def test_broken_files(tmp_path: Path) -> None:
@@ -133,12 +134,12 @@ def test_broken_files(tmp_path: Path) -> None:
     (tmp_path / "empty.mp3").write_bytes(b"")
     for name in ("text.wav", "empty.mp3"):
         with pytest.raises(UnreadableError, match="cannot read it as a media file"):
-            reader(tmp_path).sample(clip(tmp_path / name), None)
+            sample_of(reader(tmp_path), clip(tmp_path / name), None)
 
 
 def test_a_file_that_ends_early_says_so(tmp_path: Path) -> None:
     path = halved(write_video(tmp_path / "a.mp4", frames=150, sound=tone(6.0), faststart=True))
-    found = reader(tmp_path).sample(clip(path), None)
+    found = sample_of(reader(tmp_path), clip(path), None)
     assert 0.5 < len(found.sample) / RATE < 5
     assert "ends after" in found.warning
     assert "of 6.0" in found.warning

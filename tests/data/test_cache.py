@@ -14,7 +14,7 @@ from crossdistill.data.readers.cache import is_whole, read_part, write_part
 from crossdistill.data.readers.fill import fill
 from crossdistill.data.readers.media import UnreadableError
 
-from .clips import bars, halved, number_of, tone, write_sound, write_video
+from .clips import bars, halved, number_of, sample_of, tone, write_sound, write_video
 
 SETTINGS = ReaderSettings(frames=8, size=40, resize=48, mean=(0, 0, 0), std=(1, 1, 1), rate=16000)
 DRAWS = [None, *range(8)]
@@ -43,9 +43,9 @@ def smooth(number: int, height: int = 64, width: int = 96) -> np.ndarray:
 def test_clips_from_the_cache_are_those_of_the_file(form: str, error: float, tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", frames=[smooth(n) for n in range(40)])
     segment = clip(path, start=0.3, end=1.4, crop=(0.1, 0.0, 0.8, 0.9))
-    decoded = [video(tmp_path).sample(c, draw).sample for c in (clip(path), segment) for draw in DRAWS]
+    decoded = [sample_of(video(tmp_path), c, draw).sample for c in (clip(path), segment) for draw in DRAWS]
     assert filled(path, form=form)
-    cached = [video(tmp_path).sample(c, draw).sample for c in (clip(path), segment) for draw in DRAWS]
+    cached = [sample_of(video(tmp_path), c, draw).sample for c in (clip(path), segment) for draw in DRAWS]
     for first, second in zip(decoded, cached, strict=True):
         assert np.abs(first - second).mean() < error, "the same frames, place, crop and mirroring"
     assert not np.array_equal(decoded[0], cached[0]), "it is the cache that was read"
@@ -72,7 +72,10 @@ def test_sound_from_the_cache_is_that_of_the_file_bit_for_bit(rate: int, tmp_pat
     path = write_sound(tmp_path / "a.wav", tone(1.0, 300))
     reader = AudioReader(ReaderSettings(rate=rate, seconds=0.3), CacheFolder(tmp_path))
     whole = AudioReader(ReaderSettings(rate=rate), CacheFolder(tmp_path))
-    decoded = [whole.sample(clip(path), None).sample, *(reader.sample(clip(path), draw).sample for draw in DRAWS)]
+    decoded = [
+        sample_of(whole, clip(path), None).sample,
+        *(sample_of(reader, clip(path), draw).sample for draw in DRAWS),
+    ]
     assert filled(path, "audio", rate=rate)
     path.write_bytes(b"")  # so that nothing can be read from it
     part = CacheFolder(tmp_path).part(path, "audio")
@@ -80,26 +83,29 @@ def test_sound_from_the_cache_is_that_of_the_file_bit_for_bit(rate: int, tmp_pat
     entry = read_part(part)
     assert entry is not None
     write_part(part, iter([(0.0, bytes(entry.payload))]), {**entry.description, "source": [0, 0]})
-    cached = [whole.sample(clip(path), None).sample, *(reader.sample(clip(path), draw).sample for draw in DRAWS)]
+    cached = [
+        sample_of(whole, clip(path), None).sample,
+        *(sample_of(reader, clip(path), draw).sample for draw in DRAWS),
+    ]
     assert all(np.array_equal(a, b) for a, b in zip(decoded, cached, strict=True))
-    assert len(whole.sample(clip(path, start=0.2, end=0.5), None).sample) == round(0.3 * rate)
+    assert len(sample_of(whole, clip(path, start=0.2, end=0.5), None).sample) == round(0.3 * rate)
     with pytest.raises(UnreadableError, match="begins at 5 s"):
-        whole.sample(clip(path, start=5), None)
+        sample_of(whole, clip(path, start=5), None)
     other = AudioReader(ReaderSettings(rate=rate + 1000), CacheFolder(tmp_path))
     with pytest.raises(UnreadableError, match="cannot read"):
-        other.sample(clip(path), None)  # another rate is decoded from the file
+        sample_of(other, clip(path), None)  # another rate is decoded from the file
 
 
 def test_a_stale_cache_is_not_used_and_said_to_be_stale(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", frames=[bars(0, 48, 48)] * 10)
     filled(path)
     write_video(path, frames=[bars(255, 48, 48)] * 10)
-    found = video(tmp_path).sample(clip(path), None)
+    found = sample_of(video(tmp_path), clip(path), None)
     assert found.sample.mean() > 0.9, "the new pictures"
     assert "has changed since it was decoded" in found.warning
     assert filled(path), "it is decoded again"
     assert not filled(path)
-    again = video(tmp_path).sample(clip(path), None)
+    again = sample_of(video(tmp_path), clip(path), None)
     assert again.sample.mean() > 0.9
     assert again.warning == ""
 
@@ -131,13 +137,13 @@ def test_what_is_done_is_not_done_again_unless_it_is_damaged_or_of_another_form(
 
 def test_a_damaged_part_is_decoded_from_the_file(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4")
-    expected = video(tmp_path).sample(clip(path), None).sample
+    expected = sample_of(video(tmp_path), clip(path), None).sample
     filled(path)
     part = CacheFolder(tmp_path).part(path, "video")
     for content in (b"", b"\0" * 100, part.read_bytes()[:-3], part.read_bytes()[5:]):
         part.write_bytes(content)
         assert read_part(part) is None
-        assert np.array_equal(video(tmp_path).sample(clip(path), None).sample, expected)
+        assert np.array_equal(sample_of(video(tmp_path), clip(path), None).sample, expected)
 
 
 def test_a_writer_that_dies_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
@@ -167,7 +173,7 @@ def test_what_cannot_be_read_gets_no_part(tmp_path: Path) -> None:
 def test_the_readable_part_of_a_file_that_ends_early_is_cached_with_its_warning(tmp_path: Path) -> None:
     path = halved(write_video(tmp_path / "a.mp4", frames=120, faststart=True))
     filled(path)
-    found = video(tmp_path).sample(clip(path), None)
+    found = sample_of(video(tmp_path), clip(path), None)
     assert "ends after" in found.warning
     assert "of 4.80 seconds" in found.warning
 

@@ -62,7 +62,7 @@ def test_the_global_random_states_are_neither_read_nor_changed() -> None:
     torch.manual_seed(1)
     before = torch.get_rng_state()
     first = [batch.rows.tolist() for batch in training_batches(dataset, rows, 4, seed=3, epoch=2)]
-    list(evaluation_batches(dataset, rows, 4))
+    list(evaluation_batches(dataset, rows, np.full(12, 0.5), 4))
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(2)
     np.random.seed(5)  # noqa: NPY002  the global state is what must not matter
@@ -83,7 +83,7 @@ def test_training_batches_hold_the_rows_they_name(workers: int) -> None:
 
 def test_evaluation_keeps_order_and_the_last_partial_batch() -> None:
     rows = np.array([5, 3, 9, 0, 7])
-    batches = list(evaluation_batches(numbers(10), rows, 2))
+    batches = list(evaluation_batches(numbers(10), rows, np.full(5, 0.5), 2))
     assert [batch.rows.tolist() for batch in batches] == [[5, 3], [9, 0], [7]]
 
 
@@ -104,4 +104,4 @@ def test_sizes_that_do_not_fit_are_refused(arguments: dict[str, object], message
     with pytest.raises(InputError, match=message):
         EpochBatches(**arguments)
     with pytest.raises(InputError, match="batch size"):
-        evaluation_batches(numbers(3), np.arange(3), 0)
+        evaluation_batches(numbers(3), np.arange(3), np.full(3, 0.5), 0)

@@ -12,6 +12,7 @@ import torch
 from crossdistill.data import read_manifest, write_manifest
 from crossdistill.data.cells import looks_like
 from crossdistill.data.dataset import from_arrays, in_memory
+from crossdistill.data.loading import drawn_parts
 from crossdistill.data.readers import MediaColumn, ReaderSettings, TextColumn
 from crossdistill.data.reading import PartialColumn
 from crossdistill.types import InputError, Padded
@@ -189,7 +190,7 @@ def test_media_are_not_kept_in_memory_but_arrays_are(media: Path) -> None:
     dataset = read_manifest(path, readers={"face": SMALL})
     kept = in_memory(dataset, np.arange(2))
     assert kept.columns["face"] is dataset.columns["face"]
-    first, second = (kept.batch(np.arange(2), np.array(draws, np.uint64)) for draws in ([1, 2], [3, 4]))
+    first, second = (kept.batch(np.arange(2), drawn_parts(0, epoch, np.arange(2))) for epoch in range(2))
     assert not torch.equal(first.modalities["face"], second.modalities["face"])  # type: ignore[arg-type]
     assert torch.equal(first.modalities["pose"], second.modalities["pose"])  # type: ignore[arg-type]
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from crossdistill.data import FileColumn, SequenceColumn, from_arrays, in_memory, training_batches
-from crossdistill.data.loading import draws_of
-from crossdistill.data.reading import PartialColumn, Reading, assemble, read
+from crossdistill.data.loading import random_seeds
+from crossdistill.data.reading import PartialColumn, Parts, Reading, assemble, middle, read, windows
 from crossdistill.types import InputError, Note, Padded
 
 THERE = np.array([True, False, True, False, True])
@@ -41,7 +41,7 @@ def test_rows_that_are_there_keep_their_values_and_others_are_zero() -> None:
 
 
 def test_a_batch_in_which_every_sample_lacks_it() -> None:
-    batch = read(PartialColumn(SequenceColumn(clips()), THERE), np.array([1, 3]))
+    batch = read(PartialColumn(SequenceColumn(clips()), THERE), np.array([1, 3]), middle(2))
     assert isinstance(batch.modality, Padded)
     assert batch.modality.values.shape == (2, 1, 2)
     assert batch.modality.lengths.tolist() == [1, 1]
@@ -90,26 +90,32 @@ def test_a_column_that_finds_a_file_broken_inside_one_with_gaps() -> None:
         def fetch(self, rows: np.ndarray) -> torch.Tensor:
             raise NotImplementedError
 
-        def read(self, rows: np.ndarray, draws: np.ndarray | None) -> Reading:
-            assert draws is not None
+        def windows(self, rows: np.ndarray) -> np.ndarray:
+            return 5 + rows
+
+        def read(self, rows: np.ndarray, parts: Parts) -> Reading:
+            assert parts.seeds is not None
+            values = parts.seeds + parts.positions
             samples = [
-                None if row == 1 else np.full(2, draw, np.float32) for row, draw in zip(rows, draws, strict=True)
+                None if row == 1 else np.full(2, value, np.float32) for row, value in zip(rows, values, strict=True)
             ]
             return assemble(samples, self.shape, [Note("b.mp4: broken", True)])
 
-    draws = np.array([10, 20, 30, 40], dtype=np.uint64)
-    found = read(PartialColumn(Broken(), THERE), np.array([4, 3, 2, 0]), draws)
+    parts = Parts(np.array([0.25, 0.5, 0.75, 1]), np.array([10, 20, 30, 40], dtype=np.uint64))
+    rows = np.array([4, 3, 2, 0])
+    found = read(PartialColumn(Broken(), THERE), rows, parts)
     assert found.present.tolist() == [True, False, False, True]
-    assert found.modality.tolist() == [[10, 10], [0, 0], [0, 0], [40, 40]]
+    assert found.modality.tolist() == [[10.25, 10.25], [0, 0], [0, 0], [41, 41]]
     assert found.notes == (Note("b.mp4: broken", True),)
+    assert windows(PartialColumn(Broken(), THERE), rows).tolist() == [7, 1, 6, 5]
 
 
-def test_draws_depend_on_seed_epoch_and_row_alone() -> None:
+def test_seeds_depend_on_seed_epoch_and_row_alone() -> None:
     rows = np.arange(1000)
-    all_draws = [draws_of(seed, epoch, rows) for seed in range(4) for epoch in range(4)]
+    all_draws = [random_seeds(seed, epoch, rows) for seed in range(4) for epoch in range(4)]
     assert len(np.unique(np.concatenate(all_draws))) == 16_000
-    assert np.array_equal(draws_of(3, 2, rows[::-1]), draws_of(3, 2, rows)[::-1])
-    bits = np.unpackbits(draws_of(0, 0, rows).view(np.uint8)).reshape(1000, 64).mean(0)
+    assert np.array_equal(random_seeds(3, 2, rows[::-1]), random_seeds(3, 2, rows)[::-1])
+    bits = np.unpackbits(random_seeds(0, 0, rows).view(np.uint8)).reshape(1000, 64).mean(0)
     assert (np.abs(bits - 0.5) < 0.08).all(), "every bit is as often 1 as 0"
 
 

@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crossdistill.data.loading import drawn_parts
 from crossdistill.data.readers import CacheFolder, Clip, MediaColumn, ReaderSettings, UnreadableError, VideoReader
 from crossdistill.data.readers.frames import Extent, centre_box, clip_times, inside, random_box, turned
 from crossdistill.data.readers.media import NoStreamError
+from crossdistill.data.reading import middle
 from crossdistill.types import InputError
 
-from .clips import FPS, HEIGHT, WIDTH, bars, halved, number_of, write_sound, write_video
+from .clips import FPS, HEIGHT, WIDTH, bars, halved, number_of, sample_of, write_sound, write_video
 
 PLAIN = ReaderSettings(frames=8, size=48, resize=48, least_area=1.0, mirror=False, mean=(0, 0, 0), std=(1, 1, 1))
 WHOLE = Clip(Path(), "p")
@@ -59,14 +61,14 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_evaluation_takes_the_middle_and_training_any_run_of_frames(name: str, videos: Path) -> None:
-    found = reader(videos).sample(clip(videos / name), None)
+    found = sample_of(reader(videos), clip(videos / name), None)
     assert found.sample.shape == (3, 8, 48, 48)
     assert found.sample.dtype == np.float32
     assert found.warning == ""
     assert numbers(found.sample) == list(range(16, 24))
     starts = set()
     for draw in range(12):
-        taken = numbers(reader(videos).sample(clip(videos / name), draw).sample)
+        taken = numbers(sample_of(reader(videos), clip(videos / name), draw).sample)
         assert taken == list(range(taken[0], taken[0] + 8))
         starts.add(taken[0])
     assert len(starts) > 5
@@ -74,11 +76,11 @@ def test_evaluation_takes_the_middle_and_training_any_run_of_frames(name: str, v
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_stride_and_frame_rate(name: str, videos: Path) -> None:
-    strided = numbers(reader(videos, stride=3).sample(clip(videos / name), None).sample)
+    strided = numbers(sample_of(reader(videos, stride=3), clip(videos / name), None).sample)
     assert strided == list(range(strided[0], strided[0] + 24, 3))
-    halved_rate = numbers(reader(videos, fps=12.5).sample(clip(videos / name), None).sample)
+    halved_rate = numbers(sample_of(reader(videos, fps=12.5), clip(videos / name), None).sample)
     assert halved_rate == list(range(halved_rate[0], halved_rate[0] + 16, 2))
-    doubled = numbers(reader(videos, fps=50).sample(clip(videos / name, start=0.2, end=0.36), None).sample)
+    doubled = numbers(sample_of(reader(videos, fps=50), clip(videos / name, start=0.2, end=0.36), None).sample)
     assert doubled == [5, 5, 6, 6, 7, 7, 8, 8]
 
 
@@ -86,17 +88,17 @@ def test_stride_and_frame_rate(name: str, videos: Path) -> None:
 def test_segments_and_what_is_shorter_than_a_clip(name: str, videos: Path) -> None:
     segment = clip(videos / name, start=1.0, end=1.12)
     for draw in (None, 5):
-        assert numbers(reader(videos).sample(segment, draw).sample) == [25, 26, 27, 25, 26, 27, 25, 26]
+        assert numbers(sample_of(reader(videos), segment, draw).sample) == [25, 26, 27, 25, 26, 27, 25, 26]
     inside_segment = clip(videos / name, start=0.4, end=0.8)
-    taken = {n for draw in range(20) for n in numbers(reader(videos).sample(inside_segment, draw).sample)}
+    taken = {n for draw in range(20) for n in numbers(sample_of(reader(videos), inside_segment, draw).sample)}
     assert taken == set(range(10, 20))
     with pytest.raises(UnreadableError, match=r"begins at 2 s, the video ends at 1\.6"):
-        reader(videos).sample(clip(videos / name, start=2.0, end=3.0), None)
+        sample_of(reader(videos), clip(videos / name, start=2.0, end=3.0), None)
 
 
 def test_one_frame(tmp_path: Path) -> None:
     write_video(tmp_path / "a.mp4", frames=[square(77)])
-    assert numbers(reader(tmp_path).sample(clip(tmp_path / "a.mp4"), 3).sample) == [77] * 8
+    assert numbers(sample_of(reader(tmp_path), clip(tmp_path / "a.mp4"), 3).sample) == [77] * 8
 
 
 def test_variable_frame_rate_goes_by_time(tmp_path: Path) -> None:
@@ -104,7 +106,7 @@ def test_variable_frame_rate_goes_by_time(tmp_path: Path) -> None:
     times = [20 * n for n in range(20)] + [400 + 80 * n for n in range(20)]
     for name in ("a.mp4", "b.mkv"):
         write_video(tmp_path / name, frames=[square(n) for n in range(40)], times=times)
-        taken = numbers(reader(tmp_path, fps=12.5).sample(clip(tmp_path / name, end=0.62), None).sample)
+        taken = numbers(sample_of(reader(tmp_path, fps=12.5), clip(tmp_path / name, end=0.62), None).sample)
         assert taken == [0, 4, 8, 12, 16, 20, 21, 22]
 
 
@@ -113,9 +115,9 @@ def test_a_telephone_s_rotation_is_honoured(degrees: int, tmp_path: Path) -> Non
     upright = bars(0b00101101, 64, 32)  # shown: 64 wide, 32 high
     stored = np.rot90(upright, -degrees // 90)
     write_video(tmp_path / "a.mp4", frames=[np.ascontiguousarray(stored)] * 3, rotation=degrees)
-    whole = reader(tmp_path, size=32, resize=32).sample(clip(tmp_path / "a.mp4", crop=(0, 0, 0.5, 1)), None)
+    whole = sample_of(reader(tmp_path, size=32, resize=32), clip(tmp_path / "a.mp4", crop=(0, 0, 0.5, 1)), None)
     assert np.abs(whole.sample[:, 0].transpose(1, 2, 0) * 255 - upright[:, :32]).mean() < 8
-    right = reader(tmp_path, size=32, resize=32).sample(clip(tmp_path / "a.mp4", crop=(0.5, 0, 0.5, 1)), None)
+    right = sample_of(reader(tmp_path, size=32, resize=32), clip(tmp_path / "a.mp4", crop=(0.5, 0, 0.5, 1)), None)
     assert np.abs(right.sample[:, 0].transpose(1, 2, 0) * 255 - upright[:, 32:]).mean() < 8
 
 
@@ -126,16 +128,16 @@ def test_the_crop_of_a_row_and_the_centre_of_a_frame(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", frames=[picture] * 4)
     for crop, level in {(0, 0, 0.5, 0.5): 40, (0.5, 0, 0.5, 0.5): 90, (0, 0.5, 0.5, 0.5): 150}.items():
         for draw in (None, 1):
-            part = reader(tmp_path, size=16, resize=24).sample(clip(path, crop=crop), draw).sample
+            part = sample_of(reader(tmp_path, size=16, resize=24), clip(path, crop=crop), draw).sample
             assert abs(255 * part[:, :, 2:-2, 2:-2].mean() - level) < 6
-    centre = reader(tmp_path, size=32, resize=64).sample(clip(path), None).sample[0, 0] * 255
+    centre = sample_of(reader(tmp_path, size=32, resize=64), clip(path), None).sample[0, 0] * 255
     assert [round(centre[y, x] / 10) for y, x in ((4, 4), (4, 28), (28, 4), (28, 28))] == [4, 9, 15, 22]
 
 
 def test_normalisation(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", frames=[np.full((48, 48, 3), 128, np.uint8)] * 4)
     settings = ReaderSettings(frames=2, size=32, resize=32)
-    found = VideoReader(settings, CacheFolder(tmp_path)).sample(clip(path), None).sample
+    found = sample_of(VideoReader(settings, CacheFolder(tmp_path)), clip(path), None).sample
     for colour in range(3):
         expected = (128 / 255 - settings.mean[colour]) / settings.std[colour]
         np.testing.assert_allclose(found[colour], expected, atol=0.05)
@@ -145,21 +147,21 @@ def test_training_mirrors_half_of_the_clips_and_crops_at_random(videos: Path) ->
     train = reader(videos, mirror=True)
     forward, mirrored = 0, 0
     for draw in range(40):
-        taken = train.sample(clip(videos / "a.mp4", start=0.2, end=0.24), draw).sample  # number 5, 10100000 in bars
+        taken = sample_of(train, clip(videos / "a.mp4", start=0.2, end=0.24), draw).sample  # number 5, 10100000 in bars
         found = numbers(taken)[0]
         forward, mirrored = forward + (found == 5), mirrored + (found == 0b10100000)
     assert forward + mirrored == 40
     assert 10 < mirrored < 30
-    crops = [reader(videos, least_area=0.25).sample(clip(videos / "a.mp4"), draw).sample for draw in range(4)]
+    crops = [sample_of(reader(videos, least_area=0.25), clip(videos / "a.mp4"), draw).sample for draw in range(4)]
     assert len({crop.tobytes() for crop in crops}) == 4
 
 
 def test_a_draw_decides_everything(videos: Path) -> None:
     train = reader(videos, least_area=0.25, mirror=True)
     for draw in (0, 1, 2**64 - 1):
-        first, again = (train.sample(clip(videos / "a.mp4"), draw).sample for _ in range(2))
+        first, again = (sample_of(train, clip(videos / "a.mp4"), draw).sample for _ in range(2))
         assert np.array_equal(first, again)
-    plain = [train.sample(clip(videos / "a.mp4"), None).sample for _ in range(2)]
+    plain = [sample_of(train, clip(videos / "a.mp4"), None).sample for _ in range(2)]
     assert np.array_equal(*plain)
 
 
@@ -169,7 +171,7 @@ def test_a_file_that_ends_early_gives_what_there_is_and_says_so(name: str, codec
     train = reader(tmp_path)
     taken, warnings = set(), set()
     for draw in [None, *range(15)]:
-        found = train.sample(clip(path), draw)
+        found = sample_of(train, clip(path), draw)
         ran = numbers(found.sample)
         assert ran == list(range(ran[0], ran[0] + 8)), "frames that are there, none repeated"
         taken |= set(ran)
@@ -180,7 +182,7 @@ def test_a_file_that_ends_early_gives_what_there_is_and_says_so(name: str, codec
     assert "of 4.80 seconds" in said
     column = MediaColumn([clip(path)] * 15, train, strict=True)
     with pytest.raises(InputError, match=rf"m\.csv row 2: .*{name}: ends after"):
-        column.read(np.arange(15), np.arange(15, dtype=np.uint64))
+        column.read(np.arange(15), drawn_parts(0, 0, np.arange(15)))
 
 
 BROKEN = {
@@ -196,12 +198,12 @@ def test_a_broken_file_is_an_absent_sample_and_a_note_or_an_error(name: str, tmp
     BROKEN[name](tmp_path / name)
     good = write_video(tmp_path / "good.mp4")
     clips = [clip(good), clip(tmp_path / name)]
-    found = MediaColumn(clips, reader(tmp_path)).read(np.array([1, 0, 1]), None)
+    found = MediaColumn(clips, reader(tmp_path)).read(np.array([1, 0, 1]), middle(3))
     assert found.present.tolist() == [False, True, False]
     assert not found.modality[[0, 2]].any()  # type: ignore[index]
     assert all(note.skipped and name in note.text and "\n" not in note.text for note in found.notes)
     with pytest.raises(InputError, match=rf"^m\.csv row 2: .*{name}: cannot read it as a media file"):
-        MediaColumn(clips, reader(tmp_path), strict=True).read(np.array([1]), None)
+        MediaColumn(clips, reader(tmp_path), strict=True).read(np.array([1]), middle(1))
 
 
 def test_damaged_data_in_a_whole_container(tmp_path: Path) -> None:
@@ -212,13 +214,13 @@ def test_damaged_data_in_a_whole_container(tmp_path: Path) -> None:
     content[begin:end] = bytes(end - begin)
     path.write_bytes(bytes(content))
     with pytest.raises(UnreadableError, match="no video frame can be decoded"):
-        reader(tmp_path).sample(clip(path), None)
+        sample_of(reader(tmp_path), clip(path), None)
 
 
 def test_a_sound_file_has_no_pictures(tmp_path: Path) -> None:
     write_sound(tmp_path / "a.wav", np.zeros(1000))
     with pytest.raises(NoStreamError, match="no video stream"):
-        reader(tmp_path).sample(clip(tmp_path / "a.wav"), None)
+        sample_of(reader(tmp_path), clip(tmp_path / "a.wav"), None)
 
 
 settings_of = st.builds(

@@ -10,13 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from crossdistill.data.readers import ReaderSettings
+from crossdistill.data.reading import Parts
+from crossdistill.evaluation import confusion_matrix, top1
 from crossdistill.recipes.files import load_recipe
+from crossdistill.recipes.measure import all_outputs
 from crossdistill.recipes.prepare import CacheSettings, check_manifest, fill_cache
 from crossdistill.recipes.recipe import DataSettings, EncoderSettings, ModelSettings, Recipe
-from crossdistill.recipes.run import run
+from crossdistill.recipes.run import load_trained, run
 from crossdistill.training import Machine
 from crossdistill.types import InputError
 
@@ -165,6 +169,32 @@ def test_a_run_reads_the_cache(media: Path, finished: Path, tmp_path: Path) -> N
     assert results["student"]["measured"] == 6
     for record, expected in zip(log_of(tmp_path / "run"), log_of(finished), strict=True):
         assert record["loss/classification_student"] == pytest.approx(expected["loss/classification_student"], rel=0.2)
+
+
+def test_the_finished_run_is_measured_on_all_windows_and_its_curves_on_the_middle(media: Path, tmp_path: Path) -> None:
+    """Every student of a comparison on the same windows: those of the target modality. 12 frames are 3 windows of 4."""
+    made = recipe(media, evaluate_every=1)
+    results = run(made, tmp_path / "run")
+    trained, dataset, method = load_trained(tmp_path / "run")
+    test = dataset.rows("test")
+    shares, vectors, middles = [], [], []
+    with torch.no_grad():
+        for row in test:
+            batch = dataset.batch(np.array([row] * 3), Parts(np.array([0, 0.5, 1])))
+            found = method.model({"face": batch.modalities["face"]}, ("target",))
+            shares.append(found.target_logits.double().softmax(1).mean(0))
+            vectors.append(found.target.mean(0))
+            middles.append(found.target_logits[1].argmax())
+    expected = torch.stack(shares).argmax(1).numpy()
+    assert results["student"]["confusion"] == confusion_matrix(expected, dataset.labels[test], 2).tolist()
+    last = log_of(tmp_path / "run")[-1]
+    assert last["student/top1"] == top1(torch.stack(middles), dataset.labels[test])
+    made = all_outputs(dataset, "test", method.model, ("target", "full"), torch.device("cpu"), windows=0)
+    assert made.rows.tolist() == test.tolist()
+    assert torch.allclose(made.made.target, torch.stack(vectors), atol=1e-6)
+    alone = all_outputs(dataset, "test", method.model, ("target",), torch.device("cpu"), windows=0)
+    assert torch.allclose(alone.made.target_logits, made.made.target_logits, atol=1e-6)
+    assert trained.data.windows == 0
 
 
 def test_settings_that_no_clip_can_have(media: Path) -> None:

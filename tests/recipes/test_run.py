@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from crossdistill.data import MultimodalDataset
 from crossdistill.data.columns import Rows
-from crossdistill.data.reading import Draws
+from crossdistill.data.reading import Parts
 from crossdistill.recipes.build import build_dataset
 from crossdistill.recipes.recipe import EncoderSettings, Recipe
 from crossdistill.recipes.run import load_trained, run
@@ -113,9 +113,9 @@ def rows_read(made: Recipe, folder: Path, monkeypatch: pytest.MonkeyPatch) -> se
     seen: set[int] = set()
     original = MultimodalDataset.batch
 
-    def watched(dataset: MultimodalDataset, rows: Rows, draws: Draws) -> Batch:
+    def watched(dataset: MultimodalDataset, rows: Rows, parts: Parts) -> Batch:
         seen.update(int(row) for row in rows)
-        return original(dataset, rows, draws)
+        return original(dataset, rows, parts)
 
     monkeypatch.setattr(MultimodalDataset, "batch", watched)
     run(made, folder, dataset=gestures())

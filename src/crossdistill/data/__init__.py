@@ -9,7 +9,7 @@ from crossdistill.data import avletters, emoji, mosi, utd_mhad, watch
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, RowColumn, SequenceColumn
 from crossdistill.data.controls import with_control
 from crossdistill.data.dataset import MultimodalDataset, from_arrays, in_memory, with_fold, with_validation
-from crossdistill.data.loading import EpochBatches, evaluation_batches, training_batches
+from crossdistill.data.loading import EpochBatches, evaluation_batches, training_batches, windows_of
 from crossdistill.data.manifest import check_values, read_manifest, write_manifest
 
 BUNDLED: dict[str, Callable[[], MultimodalDataset]] = {"emoji": emoji.load, "watch": watch.load}
@@ -40,6 +40,7 @@ __all__ = [
     "in_memory",
     "read_manifest",
     "training_batches",
+    "windows_of",
     "with_control",
     "with_fold",
     "with_validation",

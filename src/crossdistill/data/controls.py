@@ -11,7 +11,7 @@ import torch
 
 from crossdistill.data.columns import Column, Rows
 from crossdistill.data.dataset import MultimodalDataset
-from crossdistill.data.reading import Draws, Reading, known_present, read
+from crossdistill.data.reading import Parts, Reading, known_present, middle, read, windows
 from crossdistill.types import Modality, Padded
 
 Control = Literal["none", "shuffled", "noise", "target"]
@@ -53,10 +53,13 @@ class ReorderedColumn:
         return len(self.source)
 
     def fetch(self, rows: Rows) -> Modality:
-        return self.read(rows, None).modality
+        return self.read(rows, middle(len(rows))).modality
 
-    def read(self, rows: Rows, draws: Draws) -> Reading:
-        return read(self.column, self.source[rows], draws)
+    def windows(self, rows: Rows) -> Rows:
+        return windows(self.column, self.source[rows])
+
+    def read(self, rows: Rows, parts: Parts) -> Reading:
+        return read(self.column, self.source[rows], parts)
 
 
 class NoiseColumn:
@@ -71,10 +74,13 @@ class NoiseColumn:
         return len(self.column)
 
     def fetch(self, rows: Rows) -> Modality:
-        return self.read(rows, None).modality
+        return self.read(rows, middle(len(rows))).modality
 
-    def read(self, rows: Rows, draws: Draws) -> Reading:
-        real = read(self.column, rows, draws)
+    def windows(self, rows: Rows) -> Rows:
+        return windows(self.column, rows)
+
+    def read(self, rows: Rows, parts: Parts) -> Reading:
+        real = read(self.column, rows, parts)
         return Reading(self._like(real.modality, rows), real.present, real.notes)
 
     def _like(self, real: Modality, rows: Rows) -> Modality:

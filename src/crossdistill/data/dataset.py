@@ -17,7 +17,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
 from crossdistill.data.columns import ArrayColumn, Column, KeptColumn, Rows, SequenceColumn
 from crossdistill.data.labels import SPLITS, Strings, encode_labels, split_names
-from crossdistill.data.reading import Draws, Mask, PartialColumn, Reader, known_present, may_fail, read
+from crossdistill.data.reading import Mask, PartialColumn, Parts, Reader, known_present, may_fail, middle, read, windows
 from crossdistill.types import Batch, InputError
 
 NO_PICTURES: npt.NDArray[np.uint8] = np.zeros((0, 0, 0, 3), dtype=np.uint8)
@@ -52,12 +52,12 @@ class MultimodalDataset:
         return len(self.labels)
 
     def __getitems__(self, rows: Sequence[int]) -> Batch:
-        """The rows as one `Batch`, in this order, as they are evaluated."""
-        return self.batch(np.asarray(rows, dtype=np.int64), None)
+        """The rows as one `Batch`, in this order; of samples longer than a model takes at once, the middle."""
+        return self.batch(np.asarray(rows, dtype=np.int64), middle(len(rows)))
 
-    def batch(self, rows: Rows, draws: Draws) -> Batch:
-        """The rows (B,) as one `Batch`, in this order; draws: what chance decides for each, None in evaluation."""
-        found = {name: read(column, rows, draws) for name, column in self.columns.items()}
+    def batch(self, rows: Rows, parts: Parts) -> Batch:
+        """The rows (B,) as one `Batch`, in this order; parts: which part of each."""
+        found = {name: read(column, rows, parts) for name, column in self.columns.items()}
         return Batch(
             {name: reading.modality for name, reading in found.items()},
             torch.from_numpy(self.labels[rows]),
@@ -72,6 +72,11 @@ class MultimodalDataset:
         for name in modalities:
             present &= known_present(self.columns[name])
         return present
+
+    def windows(self, rows: Rows, modalities: Sequence[str]) -> Rows:
+        """(B,) how many windows that do not overlap each sample has, in that of these modalities that has most."""
+        counts: Rows = np.stack([windows(self.columns[name], rows) for name in modalities]).max(0)
+        return counts
 
     @property
     def may_fail(self) -> bool:

@@ -13,8 +13,10 @@ from torch.utils.data import DataLoader, Sampler
 
 from crossdistill.data.columns import Rows
 from crossdistill.data.dataset import MultimodalDataset
-from crossdistill.data.reading import Draws
+from crossdistill.data.reading import Parts
 from crossdistill.types import Batch, InputError
+
+Positions = npt.NDArray[np.float64]
 
 
 class EpochBatches(Sampler[list[int]]):
@@ -59,21 +61,48 @@ def training_batches(
 ) -> Iterator[Batch]:
     """One epoch of shuffled batches of `rows`; see `EpochBatches`. workers: reading processes, 0 for none.
 
-    What chance decides about a sample (which part of a clip, mirrored or not) depends on seed, epoch and row alone.
+    What chance decides about a sample (which part of it, mirrored or not) depends on seed, epoch and row alone.
     """
     sampler = EpochBatches(rows, batch_size, seed, epoch, rank, world_size)
     return _loaded(_Drawn(dataset, seed, epoch), sampler, workers)
 
 
-def evaluation_batches(dataset: MultimodalDataset, rows: Rows, batch_size: int, workers: int = 0) -> Iterator[Batch]:
-    """`rows` in the order given, nothing dropped and nothing left to chance; the last batch may be smaller."""
+def evaluation_batches(
+    dataset: MultimodalDataset, rows: Rows, positions: Positions, batch_size: int, workers: int = 0
+) -> Iterator[Batch]:
+    """These parts of `rows`, one for each of `positions`, in the order given; see `windows_of`.
+
+    Nothing is dropped and nothing left to chance; the last batch may be smaller.
+    """
     if batch_size < 1:
         raise InputError(f"batch size: expected at least 1, found {batch_size}")
-    batches = [rows[start : start + batch_size].tolist() for start in range(0, len(rows), batch_size)]
+    items = list(zip(rows.tolist(), positions.tolist(), strict=True))
+    batches = [items[start : start + batch_size] for start in range(0, len(items), batch_size)]
     return _loaded(_Plain(dataset), batches, workers)
 
 
-def draws_of(seed: int, epoch: int, rows: Rows) -> npt.NDArray[np.uint64]:
+def windows_of(
+    dataset: MultimodalDataset, rows: Rows, modalities: Sequence[str], most: int = 1
+) -> tuple[Rows, Positions]:
+    """The windows in which samples are evaluated: their rows, each as often as it has windows, and their positions.
+
+    A sample has as many windows as fit into it without overlap, in these modalities, but not more than `most` (0: no
+    limit); they are spread evenly from its first to its last, and a single one is the middle. Other modalities are read
+    at the same positions.
+    """
+    counts = dataset.windows(rows, modalities) if most != 1 else np.ones(len(rows), dtype=np.int64)
+    counts = np.minimum(counts, most) if most > 0 else counts
+    positions = [np.linspace(0, 1, count) if count > 1 else np.array([0.5]) for count in counts]
+    return np.repeat(rows, counts), np.concatenate([np.zeros(0), *positions])
+
+
+def drawn_parts(seed: int, epoch: int, rows: Rows) -> Parts:
+    """What chance decides for each sample in this epoch."""
+    seeds = random_seeds(seed, epoch, rows)
+    return Parts((seeds >> np.uint64(11)).astype(np.float64) * 2.0**-53, seeds)
+
+
+def random_seeds(seed: int, epoch: int, rows: Rows) -> npt.NDArray[np.uint64]:
     """(B,) a random seed for each sample of this epoch (SplitMix64's mixing of the three numbers)."""
     mixed = np.zeros(len(rows), dtype=np.uint64)
     for value in (np.uint64(seed), np.uint64(epoch), rows.astype(np.uint64)):
@@ -91,8 +120,9 @@ class _Plain:
 
     dataset: MultimodalDataset
 
-    def __getitems__(self, rows: Sequence[int]) -> Batch | InputError:
-        return _attempt(self.dataset, np.asarray(rows, dtype=np.int64), None)
+    def __getitems__(self, items: Sequence[tuple[int, float]]) -> Batch | InputError:
+        rows, positions = zip(*items, strict=True)
+        return _attempt(self.dataset, np.array(rows, dtype=np.int64), Parts(np.array(positions)))
 
 
 @dataclass(frozen=True)
@@ -105,19 +135,19 @@ class _Drawn:
 
     def __getitems__(self, rows: Sequence[int]) -> Batch | InputError:
         chosen = np.asarray(rows, dtype=np.int64)
-        return _attempt(self.dataset, chosen, draws_of(self.seed, self.epoch, chosen))
+        return _attempt(self.dataset, chosen, drawn_parts(self.seed, self.epoch, chosen))
 
 
-def _attempt(dataset: MultimodalDataset, rows: Rows, draws: Draws) -> Batch | InputError:
+def _attempt(dataset: MultimodalDataset, rows: Rows, parts: Parts) -> Batch | InputError:
     """A mistake is handed over and raised by the receiver: DataLoader would wrap it in the worker's traceback."""
     try:
-        return dataset.batch(rows, draws)
+        return dataset.batch(rows, parts)
     except InputError as error:
         return error
 
 
 def _loaded(
-    source: _Plain | _Drawn, batches: Sampler[list[int]] | Sequence[list[int]], workers: int
+    source: _Plain | _Drawn, batches: Sampler[list[int]] | Sequence[list[tuple[int, float]]], workers: int
 ) -> Iterator[Batch]:
     # Without a generator of its own DataLoader draws from the global one, and resuming would differ from not stopping.
     generator = torch.Generator().manual_seed(0)

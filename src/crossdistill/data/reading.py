@@ -1,4 +1,4 @@
-"""Columns whose samples may be absent, or be drawn anew in each epoch: what reading some rows gives."""
+"""Columns whose samples may be absent, or longer than what a model takes at once: what reading some rows gives."""
 
 from __future__ import annotations
 
@@ -14,10 +14,27 @@ from torch import Tensor
 from crossdistill.data.columns import Column, Rows, pad
 from crossdistill.types import Modality, Note, Padded
 
-Draws = npt.NDArray[np.uint64] | None
-"""(B,) a random seed for each sample, in training; None in evaluation, where nothing is left to chance."""
-
 Mask = npt.NDArray[np.bool_]
+
+
+class Parts(NamedTuple):
+    """Which part of each of B samples is read, where there is more of it than a model takes at once.
+
+    positions: (B,) in [0, 1], where in time, among all places that the part could have: 0 first, 1 last
+    seeds: (B,) uint64, for what else chance decides (crop, mirroring) in training; none in evaluation
+    """
+
+    positions: npt.NDArray[np.float64]
+    seeds: npt.NDArray[np.uint64] | None = None
+
+    def of(self, chosen: Mask) -> Parts:
+        """Those of some of the B samples."""
+        return Parts(self.positions[chosen], None if self.seeds is None else self.seeds[chosen])
+
+
+def middle(count: int) -> Parts:
+    """The middle of each of so many samples, nothing left to chance."""
+    return Parts(np.full(count, 0.5))
 
 
 class Reading(NamedTuple):
@@ -33,12 +50,14 @@ class Reader(Column, Protocol):
     """A column that cannot promise a sample for each row.
 
     present: (N,) bool, False for samples that are known to lack the modality
-    read: row numbers (B,) and their draws -> the samples; raises InputError only where it was told to be strict
+    windows: row numbers (B,) -> (B,) how many parts that do not overlap each sample has, at least 1
+    read: row numbers (B,) and which part of each -> the samples; raises InputError only where it was told to be strict
     """
 
     present: Mask
 
-    def read(self, rows: Rows, draws: Draws) -> Reading: ...
+    def windows(self, rows: Rows) -> Rows: ...
+    def read(self, rows: Rows, parts: Parts) -> Reading: ...
 
 
 class PartialColumn:
@@ -59,23 +78,33 @@ class PartialColumn:
         return self._position[rows[self.present[rows]]]
 
     def fetch(self, rows: Rows) -> Modality:
-        return self.read(rows, None).modality
+        return self.read(rows, middle(len(rows))).modality
 
-    def read(self, rows: Rows, draws: Draws) -> Reading:
+    def windows(self, rows: Rows) -> Rows:
+        counts = np.ones(len(rows), dtype=np.int64)
+        counts[self.present[rows]] = windows(self.column, self.positions(rows))
+        return counts
+
+    def read(self, rows: Rows, parts: Parts) -> Reading:
         there = self.present[rows]
         if not there.any():
             return Reading(_nothing(self.shape, len(rows)), torch.from_numpy(there), ())
-        found = read(self.column, self.positions(rows), draws[there] if draws is not None else None)
+        found = read(self.column, self.positions(rows), parts.of(there))
         present = torch.from_numpy(there)
         values = _spread(found.modality, present)
         return Reading(values, present.masked_scatter(present, found.present), found.notes)
 
 
-def read(column: Column, rows: Rows, draws: Draws = None) -> Reading:
-    """Rows of any column. One that is no `Reader` has every sample, the same each time."""
+def read(column: Column, rows: Rows, parts: Parts) -> Reading:
+    """Rows of any column. One that is no `Reader` has every sample, as a whole."""
     if isinstance(column, Reader):
-        return column.read(rows, draws)
+        return column.read(rows, parts)
     return Reading(column.fetch(rows), torch.ones(len(rows), dtype=torch.bool), ())
+
+
+def windows(column: Column, rows: Rows) -> Rows:
+    """(B,) how many parts that do not overlap each sample has; 1 for one that is read as a whole."""
+    return column.windows(rows) if isinstance(column, Reader) else np.ones(len(rows), dtype=np.int64)
 
 
 def known_present(column: Column) -> Mask:

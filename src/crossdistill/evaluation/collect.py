@@ -36,6 +36,29 @@ class Outputs:
         return Representations(representations, logits), self.labels[rows]
 
 
+def averaged(outputs: Outputs) -> Outputs:
+    """One sample for each run of equal `rows`, windows of that sample: of those that are there, the mean representation
+    and the logarithm of the mean softmax. Where no sample has several windows, the outputs as they are."""
+    rows, sample, counts = torch.unique_consecutive(outputs.rows, return_inverse=True, return_counts=True)
+    if len(rows) == len(outputs.rows):
+        return outputs
+    representations, logits, present = {}, {}, {}
+    for view, there in outputs.present.items():
+        representations[view] = _means(outputs.made.representations[view], sample, there, len(rows)).float()
+        shares = _means(outputs.made.logits[view].double().softmax(1), sample, there, len(rows))
+        logits[view] = shares.clamp_min(torch.finfo(torch.float64).tiny).log().float()
+        present[view] = torch.bincount(sample[there], minlength=len(rows)) > 0
+    labels = outputs.labels[counts.cumsum(0) - counts]
+    return Outputs(Representations(representations, logits), labels, rows, present, outputs.notes)
+
+
+def _means(values: Tensor, sample: Tensor, there: Tensor, count: int) -> Tensor:
+    """(count, F) float64 means of the values (N, F) of each `sample` (N,), of those alone that are `there` (N,)."""
+    chosen = sample[there]
+    sums = torch.zeros(count, values.shape[1], dtype=torch.float64).index_add_(0, chosen, values[there].double())
+    return sums / torch.bincount(chosen, minlength=count).clamp_min(1)[:, None]
+
+
 @torch.no_grad()
 def collect(model: CrossModalModel, batches: Iterable[Batch], views: Sequence[View], device: torch.device) -> Outputs:
     """The views of all batches, concatenated.

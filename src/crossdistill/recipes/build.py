@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from crossdistill import data
 from crossdistill.data import MultimodalDataset
 from crossdistill.data.readers import check_settings
-from crossdistill.data.reading import read
+from crossdistill.data.reading import middle, read
 from crossdistill.encoders import Standardized
 from crossdistill.encoders.standardize import centred_like
 from crossdistill.methods import METHODS, Method
@@ -52,6 +52,7 @@ def check(recipe: Recipe) -> None:
             raise InputError(f"{key}: expected above 0, found {value}")
     at_least_zero: dict[str, float] = {
         "seed": recipe.seed,
+        "data.windows": recipe.data.windows,
         "auxiliary_epochs": recipe.auxiliary_epochs,
         "machine.workers": recipe.machine.workers,
         "machine.threads": recipe.machine.threads,
@@ -181,7 +182,8 @@ def training_steps(dataset: MultimodalDataset, name: str, center: bool, chunk: i
     if not len(rows):
         raise InputError(f"{dataset.name}: no training sample has the modality '{name}'")
     for start in range(0, len(rows), chunk):
-        values, present, _ = read(dataset.columns[name], rows[start : start + chunk])
+        chosen = rows[start : start + chunk]
+        values, present, _ = read(dataset.columns[name], chosen, middle(len(chosen)))
         if center:
             values = centred_like(values)
         if isinstance(values, Padded):

@@ -16,7 +16,7 @@ import crossdistill
 from crossdistill import data
 from crossdistill.data import MultimodalDataset
 from crossdistill.evaluation import evaluate_view, top1
-from crossdistill.evaluation.collect import Outputs, collect
+from crossdistill.evaluation.collect import Outputs, averaged, collect
 from crossdistill.losses import pair_cosine, same_class_cosine
 from crossdistill.methods import Method
 from crossdistill.models import CrossModalModel
@@ -36,21 +36,25 @@ def all_outputs(
     views: tuple[View, ...],
     device: torch.device,
     workers: int = 0,
+    windows: int = 1,
 ) -> Outputs:
     """What the model makes of a split's samples, in the data set's order. Only what the views read is read.
 
+    windows: most of a sample, counted in the target modalities whatever the views, so that all methods' students see
+    the same; 0 for all that do not overlap. They are averaged.
     Raises InputError when logits are not finite: an epoch's last step may diverge after the last loss was finite.
     """
     needed = dataset.only(model.modalities_of(*views))
     size = max(1, min(BATCH, BATCH_VALUES // sum(values_of(shape) for shape in needed.shapes.values())))
-    found = collect(model, data.evaluation_batches(needed, dataset.rows(split), size, workers), views, device)
+    rows, positions = data.windows_of(dataset, dataset.rows(split), model.target, windows)
+    found = collect(model, data.evaluation_batches(needed, rows, positions, size, workers), views, device)
     for view, logits in found.made.logits.items():
         if not torch.isfinite(logits[found.present[view]]).all():
             raise InputError(
                 f"{NAMES[view]}: its predictions are no longer finite, training has diverged; lower "
                 "optimization.learning_rate or the method's weights, or set optimization.clip_norm"
             )
-    return found
+    return averaged(found)
 
 
 def values_of(shape: tuple[int, ...]) -> int:
@@ -111,10 +115,10 @@ def results(
     recipe: Recipe, dataset: MultimodalDataset, method: Method, seconds: float, device: torch.device
 ) -> dict[str, Any]:
     """Everything a finished run says of itself, as plain values."""
-    model = method.model
-    workers = recipe.machine.workers
-    tested = all_outputs(dataset, recipe.data.evaluate_on, model, method.predicts, device, workers)
-    gallery = all_outputs(dataset, "train", model, method.predicts, device, workers)
+    model, views = method.model, method.predicts
+    workers, windows = recipe.machine.workers, recipe.data.windows
+    tested = all_outputs(dataset, recipe.data.evaluate_on, model, views, device, workers, windows)
+    gallery = all_outputs(dataset, "train", model, views, device, workers, windows)
     return {
         "name": recipe.name,
         "method": recipe.method,
@@ -137,7 +141,7 @@ def results(
             "python": platform.python_version(),
             "threads": str(torch.get_num_threads()),
         },
-        **measured_views(tested, gallery, method.predicts),
+        **measured_views(tested, gallery, views),
         **cosines(tested),
     }
 

@@ -14,6 +14,7 @@ from crossdistill.methods import Method
 from crossdistill.recipes.build import FROM_PYTHON
 from crossdistill.recipes.folder import read_recipe
 from crossdistill.recipes.measure import all_outputs
+from crossdistill.recipes.recipe import DataSettings
 from crossdistill.recipes.run import load_trained
 from crossdistill.reports import RetrievalExample, RetrievedItem
 
@@ -38,7 +39,7 @@ def retrieval_examples(folders: Sequence[Path]) -> list[RetrievalExample]:
             continue
         rows = dataset.rows(recipe.data.evaluate_on)
         queries = queries or draw_queries(dataset.labels, rows)
-        found[label] = search(dataset, method, recipe.data.evaluate_on, queries)
+        found[label] = search(dataset, method, recipe.data, queries)
     return [
         RetrievalExample(
             dataset.pictures[query],
@@ -57,11 +58,15 @@ def draw_queries(labels: np.ndarray, rows: np.ndarray) -> list[int]:
     return [int(row) for row in order[np.sort(first)[:QUERIES]]]
 
 
-def search(dataset: MultimodalDataset, method: Method, split: str, queries: Sequence[int]) -> list[list[RetrievedItem]]:
+def search(
+    dataset: MultimodalDataset, method: Method, settings: DataSettings, queries: Sequence[int]
+) -> list[list[RetrievedItem]]:
     """Each query's nearest training samples, nearest first."""
     device = torch.device("cpu")
-    asked = all_outputs(dataset, split, method.model, ("target",), device)
-    gallery = all_outputs(dataset, "train", method.model, ("target",), device)
+    asked, gallery = (
+        all_outputs(dataset, split, method.model, ("target",), device, windows=settings.windows)
+        for split in (settings.evaluate_on, "train")
+    )
     there = gallery.present["target"]
     positions = np.searchsorted(asked.rows.numpy(), queries)
     found = nearest(asked.made.target[positions], gallery.made.target[there], NEAREST)

@@ -24,6 +24,8 @@ class DataSettings:
         validation_fraction: of the training samples, where the data has no validation split of its own
         control: what stands in for the auxiliary modalities, to tell distillation from other gains: shuffled among the
             training samples, noise, or the target modalities once more
+        windows: most parts of a sample that the finished run is measured on, 0 for all that fit without overlap; their
+            softmax outputs and their representations are averaged. Of samples that are read as a whole there is one
         in_memory: read the arrays of the splits in use once, at the start; false reads each sample whenever it is
             needed, as media are in any case
         readers: modality -> how its video, sound or text is read; a modality without an entry gets the defaults
@@ -38,6 +40,7 @@ class DataSettings:
     evaluate_on: Literal["test", "validation"] = "test"
     validation_fraction: float = 0.25
     control: Control = "none"
+    windows: int = 0
     in_memory: bool = True
     readers: dict[str, ReaderSettings] = field(default_factory=dict)
     strict: bool = False

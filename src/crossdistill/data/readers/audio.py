@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,8 @@ PREROLL = 0.25
 
 @dataclass(frozen=True)
 class AudioReader:
-    """Sound (T, 1) in [-1, 1]: all of it, T of any length; or `seconds` of it, at a random place in training and from
-    the middle in evaluation, shorter ones looped."""
+    """Sound (T, 1) in [-1, 1]: all of it, T of any length, whatever the positions; or `seconds` of it, shorter ones
+    looped. Nothing but its place is left to chance."""
 
     settings: ReaderSettings
     cache: CacheFolder
@@ -34,14 +34,21 @@ class AudioReader:
     def shape(self) -> tuple[int, ...]:
         return (round(self.settings.seconds * self.settings.rate) or -1, 1)
 
-    def sample(self, clip: Clip, draw: int | None) -> Taken:
+    def windows(self, clip: Clip) -> int:
+        if self.settings.seconds == 0:
+            return 1
+        with opened(clip.path, "audio") as (container, stream):
+            seconds = min(clip.end, declared_end(container, stream)) - clip.start
+        return max(1, math.floor(seconds / self.settings.seconds + 1e-6))
+
+    def take(self, clip: Clip, positions: Sequence[float], seed: int | None) -> Taken:
         length = self.shape[0]
-        position = 0.5 if draw is None else float(np.random.default_rng(draw).random())  # as a video's clip
-        samples, warning = self._segment(clip)
-        if length > 0:
-            begin = round(position * max(0, len(samples) - length))
-            samples = np.resize(samples[begin : begin + length], length)
-        return Taken(samples[:, None], warning)
+        sound, warning = self._segment(clip)
+        if length < 0:
+            return Taken(np.stack([sound[:, None]] * len(positions)), warning)
+        begins = [round(position * max(0, len(sound) - length)) for position in positions]
+        parts = [np.resize(sound[begin : begin + length], length) for begin in begins]
+        return Taken(np.stack(parts)[..., None], warning)
 
     def _segment(self, clip: Clip) -> tuple[Samples, str]:
         found = self.cache.find(clip.path, "audio")

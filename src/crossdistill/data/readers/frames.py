@@ -53,13 +53,18 @@ class Extent:
         return max(self.end - self.start, self.frame)
 
 
+def frame_step(extent: Extent, settings: ReaderSettings) -> float:
+    """Seconds from one frame of a clip to the next."""
+    return 1 / settings.fps if settings.fps > 0 else settings.stride * extent.frame
+
+
 def clip_times(extent: Extent, settings: ReaderSettings, position: float) -> list[float]:
     """When each of the clip's frames is shown, in seconds.
 
     position: in [0, 1], where the clip lies among all places that it could have: 0 first, 1 last. Without fps it begins
     at a frame's own time, so that every frame is equally likely to be the first. What is shorter than a clip is looped.
     """
-    step = 1 / settings.fps if settings.fps > 0 else settings.stride * extent.frame
+    step = frame_step(extent, settings)
     room = extent.seconds - (settings.frames - 1) * step - extent.frame
     if room < -1e-6:
         there = max(1, math.ceil(extent.seconds / step - 1e-6))
@@ -69,6 +74,11 @@ def clip_times(extent: Extent, settings: ReaderSettings, position: float) -> lis
         places = math.floor(room / extent.frame + 1e-3) + 1
         begin = min(math.floor(position * places), places - 1) * extent.frame
     return [extent.start + begin + i * step for i in range(settings.frames)]
+
+
+def window_count(extent: Extent, settings: ReaderSettings) -> int:
+    """How many clips fit in without overlap, at least 1: at positions evenly from 0 to 1 they do not overlap."""
+    return max(1, math.floor(extent.seconds / (settings.frames * frame_step(extent, settings)) + 1e-6))
 
 
 def centre_box(width: float, height: float, settings: ReaderSettings) -> Box:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossdistill.data.columns import Rows
-from crossdistill.data.reading import Draws, Reading, assemble
+from crossdistill.data.reading import Parts, Reading, assemble, middle
 from crossdistill.types import InputError, Modality, Note
 
 Box = tuple[float, float, float, float]
@@ -47,21 +47,24 @@ class NoStreamError(UnreadableError):
 
 
 class Taken(NamedTuple):
-    """A sample of the reader's shape, and what was wrong with its file although it could be read ("" for nothing)."""
+    """Samples (K, *the reader's shape), and what was wrong with their file although it could be read ("": nothing)."""
 
-    sample: npt.NDArray[np.float32]
+    samples: npt.NDArray[np.float32]
     warning: str = ""
 
 
 class ClipReader(Protocol):
     """Reads one clip. shape: of a sample, -1 first where lengths differ.
 
-    sample: draw is the clip's random seed in training, None in evaluation. Raises UnreadableError.
+    windows: how many samples fit into the clip without overlap, at least 1
+    take: those at K positions in [0, 1], see `Parts`; seed: for what else chance decides, None in evaluation
+    Both raise UnreadableError.
     """
 
     @property
     def shape(self) -> tuple[int, ...]: ...
-    def sample(self, clip: Clip, draw: int | None) -> Taken: ...
+    def windows(self, clip: Clip) -> int: ...
+    def take(self, clip: Clip, positions: Sequence[float], seed: int | None) -> Taken: ...
 
 
 class MediaColumn:
@@ -79,28 +82,48 @@ class MediaColumn:
         return len(self.clips)
 
     def fetch(self, rows: Rows) -> Modality:
-        return self.read(rows, None).modality
+        return self.read(rows, middle(len(rows))).modality
 
-    def read(self, rows: Rows, draws: Draws) -> Reading:
+    def windows(self, rows: Rows) -> Rows:
+        return np.array([self._windows(self.clips[row]) for row in rows], dtype=np.int64)
+
+    def _windows(self, clip: Clip) -> int:
+        try:
+            return self.reader.windows(clip)
+        except UnreadableError:
+            return 1  # reading it will say what is wrong
+
+    def read(self, rows: Rows, parts: Parts) -> Reading:
         samples: list[npt.NDArray[np.float32] | None] = []
         notes: list[Note] = []
-        for position, row in enumerate(rows):
+        for row, start, end in runs(rows, parts):
             clip, taken = self.clips[row], None
+            seed = None if parts.seeds is None else int(parts.seeds[start])
             try:
-                taken = self.reader.sample(clip, None if draws is None else int(draws[position]))
+                taken = self.reader.take(clip, parts.positions[start:end].tolist(), seed)
             except NoStreamError as error:
                 notes.append(Note(f"{clip}: {error}; the sample lacks this modality", skipped=False))
             except UnreadableError as error:
                 notes.append(self._note(f"{clip}: {error}", skipped=True))
             if taken is not None and taken.warning:
                 notes.append(self._note(f"{clip}: {taken.warning}", skipped=False))
-            samples.append(None if taken is None else taken.sample)
+            samples += [None] * (end - start) if taken is None else list(taken.samples)
         return assemble(samples, self.shape, notes)
 
     def _note(self, text: str, skipped: bool) -> Note:
         if self.strict:
             raise InputError(text)
         return Note(text, skipped)
+
+
+def runs(rows: Rows, parts: Parts) -> Iterator[tuple[int, int, int]]:
+    """(row, start, end) of neighbours that are windows of one sample, to be read in one pass; in training, each row."""
+    alone = parts.seeds is not None
+    start = 0
+    for end in range(1, len(rows) + 1):
+        if end == len(rows) or alone or rows[end] != rows[start]:
+            yield int(rows[start]), start, end
+            start = end
 
 
 def pyav() -> ModuleType:

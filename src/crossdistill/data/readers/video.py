@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,16 +21,21 @@ from crossdistill.data.readers.frames import (
     Pixels,
     centre_box,
     clip_times,
+    frame_step,
     inside,
     random_box,
+    window_count,
 )
 from crossdistill.data.readers.media import Box, Clip, Taken, UnreadableError
 from crossdistill.data.readers.settings import ReaderSettings
 
+SPARSE = 4
+"""Clips that make up a smaller part of their video are each sought; others are decoded in one pass."""
+
 
 @dataclass(frozen=True)
 class VideoReader:
-    """Clips (3, T, H, W), normalised. Random place, crop and mirroring in training, the middle of all in evaluation."""
+    """Clips (3, T, H, W), normalised. Random crop and mirroring in training, the frame's centre in evaluation."""
 
     settings: ReaderSettings
     cache: CacheFolder
@@ -39,43 +44,57 @@ class VideoReader:
     def shape(self) -> tuple[int, ...]:
         return (3, self.settings.frames, self.settings.size, self.settings.size)
 
-    def sample(self, clip: Clip, draw: int | None) -> Taken:
-        position, box, mirrored = self._chosen(clip, draw)
-        settings = self.settings
+    def windows(self, clip: Clip) -> int:
+        with open_frames(clip, self.cache) as source:
+            return window_count(segment(source.extent, clip), self.settings)
+
+    def take(self, clip: Clip, positions: Sequence[float], seed: int | None) -> Taken:
+        box, mirrored = self._chosen(clip, seed)
         with open_frames(clip, self.cache) as source:
             extent, warning = segment(source.extent, clip), source.warning
             try:
-                pixels = source.take(clip_times(extent, settings, position), box, settings.size)
+                pixels = self._pixels(source, extent, positions, box)
             except EndsEarlyError as early:
-                pixels = self._before(early.end, source, extent, position, box)
+                pixels = self._before(early.end, source, extent, positions, box)
                 if is_early(early.end, source.extent.end):
                     warning = f"ends after {early.end:.2f} of {source.extent.end:.2f} seconds"
-        return Taken(normalised(pixels[..., ::-1] if mirrored else pixels, settings), warning)
+        return Taken(normalised(pixels[..., ::-1] if mirrored else pixels, self.settings), warning)
 
-    def _before(self, end: float, source: FrameSource, extent: Extent, position: float, box: ChooseBox) -> Pixels:
-        """The clip at the same position of what can be read, which ends at `end`."""
+    def _pixels(self, source: FrameSource, extent: Extent, positions: Sequence[float], box: ChooseBox) -> Pixels:
+        """(K, 3, T, H, W): the clips at these positions."""
+        times = [clip_times(extent, self.settings, position) for position in positions]
+        size = self.settings.size
+        wanted = len(times) * self.settings.frames * frame_step(extent, self.settings)
+        if times[-1][-1] - times[0][0] > SPARSE * wanted:
+            return np.stack([source.take(clip, box, size) for clip in times])
+        pixels = source.take([time for clip in times for time in clip], box, size)
+        return pixels.reshape(3, len(times), -1, size, size).swapaxes(0, 1)
+
+    def _before(
+        self, end: float, source: FrameSource, extent: Extent, positions: Sequence[float], box: ChooseBox
+    ) -> Pixels:
+        """The clips at the same positions of what can be read, which ends at `end`."""
         if end <= extent.start:
             raise UnreadableError(f"no frame can be decoded after {end:.2f} s")
-        readable = Extent(extent.start, end, extent.frame)
         try:
-            return source.take(clip_times(readable, self.settings, position), box, self.settings.size)
+            return self._pixels(source, Extent(extent.start, end, extent.frame), positions, box)
         except EndsEarlyError:
             raise UnreadableError("no video frame can be decoded") from None
 
-    def _chosen(self, clip: Clip, draw: int | None) -> tuple[float, ChooseBox, bool]:
-        """Where in time, where in the frame, and whether mirrored."""
+    def _chosen(self, clip: Clip, seed: int | None) -> tuple[ChooseBox, bool]:
+        """Where in the frame, and whether mirrored."""
         settings, crop = self.settings, clip.crop
-        if draw is None:
-            return 0.5, lambda w, h: inside(crop, centre_box(w * crop[2], h * crop[3], settings)), False
-        random = np.random.default_rng(draw)
-        position, mirrored, seed = random.random(), random.random() < 0.5, int(random.integers(1 << 62))
+        if seed is None:
+            return lambda w, h: inside(crop, centre_box(w * crop[2], h * crop[3], settings)), False
+        random = np.random.default_rng(seed)
+        mirrored, box_seed = random.random() < 0.5, int(random.integers(1 << 62))
 
         @lru_cache(maxsize=1)  # it is asked for each frame
         def box(width: float, height: float) -> Box:
-            fresh = np.random.default_rng(seed)
+            fresh = np.random.default_rng(box_seed)
             return inside(crop, random_box(width * crop[2], height * crop[3], settings, fresh))
 
-        return position, box, settings.mirror and mirrored
+        return box, settings.mirror and mirrored
 
 
 @contextmanager
@@ -97,9 +116,10 @@ def segment(whole: Extent, clip: Clip) -> Extent:
 
 
 def normalised(pixels: Pixels, settings: ReaderSettings) -> npt.NDArray[np.float32]:
-    """(3, T, H, W) bytes -> less the mean and divided by the deviation of each colour."""
+    """(K, 3, T, H, W) bytes -> less the mean and divided by the deviation of each colour."""
     out = pixels.astype(np.float32, order="C")
-    for colour, mean, std in zip(out, settings.mean, settings.std, strict=True):
-        colour *= 1 / (255 * std)
-        colour -= mean / std
+    for clip in out:
+        for colour, mean, std in zip(clip, settings.mean, settings.std, strict=True):
+            colour *= 1 / (255 * std)
+            colour -= mean / std
     return out
