@@ -116,7 +116,7 @@ def test_every_method_learns_in_every_recipe(name: str, method: str, weights: Pa
     require_trained_encoders(made, built)
     epochs = 0
     for stage in stages(made, model, built):  # which freezes what a stage leaves fixed when it is asked for the next
-        batch = dataset.only(model.modalities_of(*stage.method.views)).batch(np.arange(8), None)
+        batch = dataset.only(model.modalities_of(*stage.method.views)).__getitems__(range(8))
         optimizers = build_optimizers(stage.method, stage.epochs, made.optimization)
         model.train()
         for epoch in (0, stage.epochs - 1):

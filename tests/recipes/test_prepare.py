@@ -126,6 +126,38 @@ def test_broken_inputs_are_one_line_and_code_2(name: str, tmp_path: Path, capsys
         assert word in error
 
 
+SMALL = """
+method: mi
+epochs: 1
+batch_size: 2
+data:
+  target: [face]
+  auxiliary: [voice]
+  readers: {face: {frames: 2, size: 8, resize: 8}, voice: {seconds: 0.05, rate: 8000}}
+  strict: true
+model:
+  auxiliary_encoders: trained
+  encoders: {face: {kind: mlp, hidden: 8}, voice: {kind: mlp, hidden: 8}}
+"""
+
+
+@pytest.mark.parametrize("name", [name for name in BROKEN if name not in ("NaN in an array", "no such text")])
+def test_strict_training_says_the_same(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = good(tmp_path)
+    change, words = BROKEN[name]
+    change(tmp_path, rows)
+    (tmp_path / "small.yaml").write_text(SMALL)
+    source = table(tmp_path, *rows)
+    command = ["train", str(tmp_path / "small.yaml"), "--data.source", str(source), "--out", str(tmp_path / "run")]
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("crossdistill: error: ")
+    assert error.count("\n") == 1
+    for word in ("manifest.csv", *words):
+        assert word in error
+    assert not (tmp_path / "run" / "results.json").exists()
+
+
 def test_a_manifest_without_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [",".join(line.split(",")[:2] + line.split(",")[3:]) for line in good(tmp_path)]
     code, _, error = said(capsys, table(tmp_path, *rows, header=HEADER.replace("label,", "")))

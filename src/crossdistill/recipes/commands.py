@@ -46,6 +46,9 @@ def train(recipe: Recipe, out: Path | None, resume: bool) -> None:
         run(recipe, folder, resume, lambda record: advance(progress, task, record))
     console().print(headline_table(load_runs([folder])))
     console().print(f"Run: {folder}", soft_wrap=True)
+    if (notes := folder / layout.NOTES).is_file():
+        count = len(notes.read_text(encoding="utf-8").splitlines())
+        console().print(f"Files with something wrong or missing: {count} lines in {notes}", soft_wrap=True)
 
 
 def demo(seeds: int, jobs: int, out: Path) -> int:
