@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test check lint types imports pytest bench docs clean
+.PHONY: help setup demo test check lint types imports pytest bench bench-gpu docs clean
 
 help:  ## what each target does
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(READY)  ## create .venv with the pinned dependencies and this package
 
@@ -41,6 +41,9 @@ bench: $(READY)  ## speed of the losses, of a training step and of loading video
 	$(BIN)/python benchmarks/losses.py
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/loading.py
+
+bench-gpu: $(READY)  ## step time and memory of the UCF51 recipe on a GPU, by precision and memory layout
+	$(BIN)/python benchmarks/gpu.py
 
 docs: $(READY)  ## check that the documents name functions and tests that exist
 	$(BIN)/pytest tests/test_docs.py

@@ -1,0 +1,38 @@
+"""The benchmark that waits for a GPU runs: on the CPU in small, and with one line where there is no GPU."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def gpu(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_without_a_gpu_it_is_one_line() -> None:
+    done = gpu()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("gpu.py: error: no GPU here")
+    assert done.stderr.count("\n") == 1
+
+
+def test_every_variant_runs_in_small_on_the_cpu() -> None:
+    done = gpu("--device", "cpu", "--tiny", "--steps", "2")
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in done.stdout.splitlines() if "|" in line]
+    header, _, *found = rows
+    assert header == ["method", "variant", "ms a step", "x fp32", "x baseline", "peak MiB", "x fp32"]
+    assert [row[0] for row in found] == ["baseline"] * 6 + ["amid"] * 6
+    assert {"fp32", "tf32", "bf16", "bf16, channels last"} <= {row[1] for row in found}
+    for row in found:
+        assert float(row[2]) > 0
+        assert row[5:] == ["–", "–"], "memory is measured on a GPU alone"
+    assert [row[3] for row in found if row[1] == "fp32"] == ["1.00", "1.00"]
+    assert {row[4] for row in found if row[0] == "baseline"} == {"1.00"}
