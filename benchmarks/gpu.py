@@ -5,7 +5,7 @@ python benchmarks/gpu.py [--methods baseline,amid] [--steps 30] [--compile] [--d
 Inputs are made up, in the recipe's shapes, and on the device already: 16 clips of 16 frames of 112 x 112 and 16 sounds
 of ten seconds. A step is the library's own (`training.loop.step`) after every warm-up, with what a run has frozen by
 then and with its deterministic kernels. Medians, each step waited for, after 5 that are not counted. Cnn14 is frozen at
-random weights, which cost the same as its own. Unless told otherwise a run is "tf32 in convolutions", PyTorch's default.
+random weights, which cost the same as its own. A run as it comes is "tf32 in convolutions", PyTorch's default.
 """
 
 from __future__ import annotations

@@ -13,9 +13,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from crossdistill.data.controls import Control
 from crossdistill.data.readers import ReaderSettings
 from crossdistill.data.reading import Parts
+from crossdistill.encoders import Cnn14, R2Plus1D
 from crossdistill.evaluation import confusion_matrix, top1
+from crossdistill.recipes.build import build_dataset, build_model
 from crossdistill.recipes.files import load_recipe
 from crossdistill.recipes.measure import all_outputs
 from crossdistill.recipes.prepare import CacheSettings, check_manifest, fill_cache
@@ -195,6 +198,35 @@ def test_the_finished_run_is_measured_on_all_windows_and_its_curves_on_the_middl
     alone = all_outputs(dataset, "test", method.model, ("target",), torch.device("cpu"), windows=0)
     assert torch.allclose(alone.made.target_logits, made.made.target_logits, atol=1e-6)
     assert trained.data.windows == 0
+
+
+@pytest.mark.parametrize("control", ["none", "shuffled", "noise"])
+def test_encoders_of_media_are_found_by_what_the_cells_hold(control: Control, media: Path) -> None:
+    made = recipe(media)
+    encoders = {"face": EncoderSettings(channels=2), "voice": EncoderSettings(channels=2, width=8)}
+    readers = made.data.readers | {"voice": ReaderSettings(seconds=0.05)}
+    made = replace(made, data=replace(made.data, readers=readers, control=control))
+    made = replace(made, model=replace(made.model, encoders=encoders))
+    found = build_model(made, build_dataset(made.data)).encoders
+    assert {name: type(encoder) for name, encoder in found.items()} == {"face": R2Plus1D, "voice": Cnn14}
+
+
+def test_sound_at_another_rate_than_the_encoder_s_is_refused(media: Path) -> None:
+    made = recipe(media)
+    made = replace(made, model=replace(made.model, encoders={"voice": EncoderSettings("cnn14", channels=2)}))
+    with pytest.raises(
+        InputError, match=r"^data\.readers\.voice\.rate: the encoder takes sound at 32000 Hz, found 8000$"
+    ):
+        build_model(made, build_dataset(made.data))
+
+
+def test_text_wants_a_model_to_be_chosen(tmp_path: Path) -> None:
+    lines = ["id,split,label,pose,words", "1,train,a,p.npy#0,hello", "2,test,a,p.npy#1,again"]
+    (tmp_path / "manifest.csv").write_text("\n".join(lines) + "\n")
+    np.save(tmp_path / "p.npy", np.zeros((2, 3)))
+    made = Recipe(data=DataSettings(str(tmp_path), ("pose",), ("words",), in_memory=False))
+    with pytest.raises(InputError, match=r"model\.encoders\.words: weights: pretrained needs a model's folder or its"):
+        build_model(made, build_dataset(made.data))
 
 
 def test_settings_that_no_clip_can_have(media: Path) -> None:

@@ -18,7 +18,7 @@ from crossdistill.encoders import Standardized
 from crossdistill.encoders.standardize import centred_like
 from crossdistill.methods import METHODS, Method
 from crossdistill.models import CrossModalModel
-from crossdistill.recipes.encoders import RAW_MEDIA, make_encoder, require_input
+from crossdistill.recipes.encoders import RAW_MEDIA, automatic, make_encoder, require_input, require_rate
 from crossdistill.recipes.recipe import DataSettings, EncoderSettings, ModelSettings, Recipe
 from crossdistill.types import InputError, Padded, TrainingSamples
 
@@ -149,11 +149,12 @@ def has_fixed_teacher(recipe: Recipe) -> bool:
 def build_encoder(name: str, settings: ModelSettings, dataset: MultimodalDataset, read_weights: bool) -> nn.Module:
     shape = dataset.shapes[name]
     chosen = settings.encoders.get(name, EncoderSettings("auto", width=settings.width))
-    kind = chosen.kind if chosen.kind != "auto" else ("mlp" if len(shape) == 1 else "conv")
+    kind = chosen.kind if chosen.kind != "auto" else automatic(dataset.columns[name])
     if kind == "cnn14" and shape == (chosen.width,):  # its own output, computed before: no 16 ms of sound
         kind, chosen = "features", EncoderSettings("features")
     require_input(name, kind, shape, chosen)
     encoder = make_encoder(name, kind, shape, chosen, read_weights)
+    require_rate(name, dataset.columns[name], encoder)
     if kind in RAW_MEDIA:
         return encoder
     mean, std = feature_statistics(dataset, name, chosen.center)

@@ -8,6 +8,10 @@ from typing import cast
 import numpy as np
 from torch import nn
 
+from crossdistill.data.columns import Column
+from crossdistill.data.controls import NoiseColumn, ReorderedColumn
+from crossdistill.data.readers import AudioReader, MediaColumn, TextColumn
+from crossdistill.data.reading import PartialColumn
 from crossdistill.encoders import MLP, RNN, Cnn14, Conv, DenseNet, Features, Pretrained, R2Plus1D
 from crossdistill.encoders.activation import Activation
 from crossdistill.encoders.pretrained import Pooling
@@ -37,6 +41,34 @@ PUBLISHED = {
     "densenet121": "https://download.pytorch.org/models/densenet121-a639ec97.pth (ImageNet)",
 }
 """Where the weights that each kind takes are to be had."""
+
+
+def automatic(column: Column) -> str:
+    """The kind that `auto` stands for: by what the column's cells hold, or the shape of its arrays."""
+    inner, shape = content_of(column), column.shape
+    if isinstance(inner, TextColumn):
+        return "pretrained"
+    if isinstance(inner, MediaColumn) and isinstance(inner.reader, AudioReader):
+        return "cnn14"
+    if len(shape) == 4 and shape[0] == 3:
+        return "r2plus1d"
+    return "mlp" if len(shape) == 1 else "conv"
+
+
+def content_of(column: Column) -> Column:
+    """The column that reads the samples, inside those that leave out or exchange some."""
+    while isinstance(column, PartialColumn | ReorderedColumn | NoiseColumn):
+        column = column.column
+    return column
+
+
+def require_rate(name: str, column: Column, encoder: nn.Module) -> None:
+    """Raise InputError when sound is read at another rate than the encoder takes it for."""
+    inner, expected = content_of(column), getattr(encoder, "sample_rate", None)
+    if isinstance(inner, MediaColumn) and isinstance(inner.reader, AudioReader) and expected is not None:
+        found = inner.reader.settings.rate
+        if found != expected:
+            raise InputError(f"data.readers.{name}.rate: the encoder takes sound at {expected} Hz, found {found}")
 
 
 def require_input(name: str, kind: str, shape: tuple[int, ...], settings: EncoderSettings) -> None:

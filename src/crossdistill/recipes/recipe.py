@@ -54,7 +54,8 @@ class EncoderSettings:
     Args:
         kind: features takes ready-made vectors as they are; conv and rnn work over time; r2plus1d takes video, cnn14
             waveforms at 32 kHz or vectors of its width that it made before, densenet121 pictures or video, pretrained
-            what its model of transformers takes; auto is mlp for vectors and conv for sequences
+            what its model of transformers takes; auto is r2plus1d for video, cnn14 for sound files, pretrained for
+            texts, mlp for vectors and conv for sequences
         width: of its output; features, r2plus1d (8 x channels), densenet121 (1024) and pretrained have their own
         layers: linear layers, convolutional blocks or recurrent layers
         hidden: units or channels of the layers inside
