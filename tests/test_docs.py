@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 
 from crossdistill.cli import parser_for
 from crossdistill.methods import METHODS
-from crossdistill.recipes.build import build_model
+from crossdistill.recipes.build import build_model, check
+from crossdistill.recipes.files import load_recipe
 from crossdistill.recipes.run import run
 from tests.contracts import test_methods as contract
 from tests.recipes.small import gestures
@@ -146,11 +147,19 @@ def test_the_documented_method_keeps_the_contract(documented: str) -> None:
         contract.test_each_turn_changes_its_own_parameters_and_no_others(documented, epoch)
     for extreme in contract.EXTREMES:
         contract.test_extremes_give_finite_losses_and_gradients(documented, extreme)
-    for check in (
+    for test in (
         contract.test_no_turn_leaves_a_gradient_on_another_player,
         contract.test_predict_does_not_depend_on_anything_auxiliary,
         contract.test_evaluating_the_objectives_changes_no_state,
         contract.test_objectives_do_not_read_inputs,
         contract.test_declared_views_are_enough,
     ):
-        check(documented)
+        test(documented)
+
+
+def test_recipes_in_documents_are_recipes(tmp_path: Path) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/media.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert blocks
+    for block in blocks:
+        (tmp_path / "recipe.yaml").write_text(block, encoding="utf-8")
+        check(load_recipe(str(tmp_path / "recipe.yaml")))
