@@ -1,4 +1,4 @@
-"""The command line: crossdistill demo | prepare | train | compare | tune | evaluate | report."""
+"""The command line: crossdistill demo | prepare | extract | train | compare | tune | evaluate | report."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Collection, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(parsed: Namespace, command: str) -> int:
     from crossdistill.recipes import commands  # after parsing, so that --help need not import torch's neighbours
     from crossdistill.recipes.compare import configurations, parse_methods
+    from crossdistill.recipes.extraction import extraction_of
     from crossdistill.recipes.files import recipe_of
     from crossdistill.recipes.run import quiet_libraries
 
@@ -75,6 +77,8 @@ def _run(parsed: Namespace, command: str) -> int:
         commands.evaluate(options.run)
     elif parsed.subcommand == "report":
         commands.report(options.runs, options.out, options.markdown)
+    elif parsed.subcommand == "extract":
+        commands.extract(options.manifest, extraction_of(options), options.out)
     elif parsed.subcommand == "prepare":
         _prepare(options)
     else:
@@ -128,6 +132,8 @@ def parser_for(arguments: Sequence[str]) -> ArgumentParser:
     commands.add_subcommand("prepare", prepare, help="make a manifest of a release, or check one of your own")
     _add_preparers(prepare)
 
+    commands.add_subcommand("extract", _extract_parser(arguments), help="encode a modality once, by published weights")
+
     names = ", ".join(RECIPES)
     commands.add_subcommand("train", _train_parser(arguments, names), help="train one recipe with one method and seed")
 
@@ -170,6 +176,25 @@ def _add_preparers(prepare: ArgumentParser) -> None:
     own.add_argument("--allow-outside", action="store_true", help="files may lie outside the manifest's folder")
     own.add_argument("--strict", action="store_true", help="a file that ends early is an error, too")
     names.add_subcommand("manifest", own, help="check one of your own, and decode its media once")
+
+
+def _extract_parser(arguments: Sequence[str]) -> ArgumentParser:
+    from crossdistill.recipes.extraction import Extraction, default_reader
+
+    extract = ArgumentParser(
+        exit_on_error=False,
+        description="Encode a modality of a manifest once, by published weights, into features/NAME beside it, and "
+        "write a manifest that names the features. After a kill the same command goes on; processes that torchrun "
+        "starts share the samples.",
+    )
+    extract.add_argument("manifest", type=Path, help="a .csv or .parquet file, or the folder that holds manifest.csv")
+    extract.add_argument("--out", type=Path, help="the new manifest, beside the old one; STEM-NAME.csv unless given")
+    extract.add_class_arguments(Extraction)
+    encoder = next((after for word, after in pairwise(arguments) if word == "--encoder"), "")
+    encoder = next((word.partition("=")[2] for word in arguments if word.startswith("--encoder=")), encoder)
+    defaults = vars(default_reader(encoder))
+    extract.set_defaults({f"reader.{name}": value for name, value in defaults.items()})
+    return extract
 
 
 def _train_parser(arguments: Sequence[str], names: str) -> ArgumentParser:

@@ -19,6 +19,8 @@ from crossdistill.recipes import folder as layout
 from crossdistill.recipes.build import load_dataset
 from crossdistill.recipes.bundled import emoji
 from crossdistill.recipes.compare import configurations, parse_folds, plan
+from crossdistill.recipes.extract import extract as encode
+from crossdistill.recipes.extraction import Extraction
 from crossdistill.recipes.jobs import Failure, Listener, run_all
 from crossdistill.recipes.measure import NAMES, results
 from crossdistill.recipes.pictures import retrieval_examples
@@ -197,6 +199,15 @@ def prepare_manifest(path: Path, settings: CacheSettings, allow_outside: bool, s
     if wrong:
         others = f" (and {len(wrong) - 1} more, listed above)" if len(wrong) > 1 else ""
         raise InputError(f"{wrong[0]}{others}")
+
+
+def extract(path: Path, settings: Extraction, out: Path | None) -> None:
+    """Encode a modality, with a progress bar, and say what came of it."""
+    made = encode(path, settings, out, tracked)
+    for note in made.notes:
+        console().print(note.text, soft_wrap=True, markup=False)
+    others = f", {made.unreadable} files hold nothing to encode" if made.unreadable else ""
+    console().print(f"{made.manifest}: {made.encoded} of {made.samples} samples encoded{others}", soft_wrap=True)
 
 
 def path_of(manifest: Path) -> Path:
