@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from crossdistill import data
@@ -29,6 +28,9 @@ from crossdistill.recipes.run import deterministic, launched
 from crossdistill.recipes.shards import CHUNK, FeatureFolder, Features
 from crossdistill.training.distributed import gather_notes
 from crossdistill.types import Batch, InputError, Modality, Note, Padded
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 FOLDER = "features"
 Track = Callable[[Iterator[int], int, str], Iterator[int]]

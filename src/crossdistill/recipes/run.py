@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -36,6 +35,9 @@ from crossdistill.recipes.recipe import DataSettings, Recipe
 from crossdistill.training import Checkpoint, Machine, Record, Stage, fit
 from crossdistill.training.distributed import gather_notes
 from crossdistill.types import Batch, InputError, Note
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 Observer = Callable[[Record], None]
 BuildDataset = Callable[[DataSettings, int], MultimodalDataset]
@@ -91,6 +93,8 @@ def run(
 
 def launched(machine: Machine) -> Fabric:
     """The engine on this machine, its processes started; under torchrun those that it has started."""
+    from lightning_fabric import Fabric  # seconds, which commands that train nothing need not wait for
+
     devices = int(os.environ.get("LOCAL_WORLD_SIZE", machine.devices))
     nodes = int(os.environ["GROUP_WORLD_SIZE"]) if "GROUP_WORLD_SIZE" in os.environ else machine.nodes
     fabric = Fabric(
