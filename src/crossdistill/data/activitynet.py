@@ -157,16 +157,16 @@ def _nothing(videos: Path, annotated: Sequence[Video], found: _Found) -> str:
 
 def _notes(annotated: Sequence[Video], found: _Found, trimmed: bool, keep_silent: bool) -> list[str]:
     count = {name: len(lines) for name, lines in found.lines.items()}
-    silent = "lack audio" if keep_silent else "left out, --keep-silent keeps them"
+    silent = "so that they lack audio" if keep_silent else "left out unless --keep-silent is given"
     several = sum(len({segment.label for segment in video.segments}) > 1 for video in annotated)
     mended = sum(segment.mended for video in annotated for segment in video.segments)
     lines = {
-        f"{count[MISSING]:,} videos are missing or cannot be read ({MISSING})": count[MISSING],
-        f"{count[SILENT]:,} videos have no audio stream: {silent} ({SILENT})": count[SILENT],
-        f"{count[UNLABELLED]:,} videos have no annotation ({UNLABELLED})": count[UNLABELLED],
-        f"{count[LEFT_OUT]:,} segments are no sample ({LEFT_OUT})": count[LEFT_OUT],
-        f"{several:,} annotated videos have several activities; they count for the longest": several and not trimmed,
-        f"{mended:,} segments were put in order or cut to their video": mended,
+        f"Missing or not readable: {count[MISSING]:,} videos ({MISSING})": count[MISSING],
+        f"Without an audio stream, {silent}: {count[SILENT]:,} videos ({SILENT})": count[SILENT],
+        f"Without an annotation: {count[UNLABELLED]:,} videos ({UNLABELLED})": count[UNLABELLED],
+        f"Too short or after the file's end: {count[LEFT_OUT]:,} segments ({LEFT_OUT})": count[LEFT_OUT],
+        f"Annotated with several activities, labelled with the longest: {several:,} videos": several and not trimmed,
+        f"Put in order or cut to their video: {mended:,} segments": mended,
     }
     return [line for line, said in lines.items() if said]
 

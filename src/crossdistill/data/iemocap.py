@@ -68,7 +68,7 @@ def prepare(root: Path, output: Path, track: Track = untracked) -> Prepared:
                 missing.append(f"{turn.id}\tvideo\t{problem}")
             elif path:
                 cells = _cells(turn, session, path, folder, words.get(turn.id, ""), output)
-                missing += [f"{turn.id}\t{name}\tnot found" for name in ("audio", "text:text") if not cells[name]]
+                missing += [f"{turn.id}\t{name}\tnot found" for name in _others(cells)]
                 rows.append(cells)
     if not rows:
         count = sum(map(len, turns.values()))
@@ -151,6 +151,11 @@ def _cells(turn: Turn, session: int, video: Path, folder: Path, words: str, outp
     }
 
 
+def _others(cells: Mapping[str, str]) -> list[str]:
+    """The modalities beside the video that a turn lacks."""
+    return [name for name, column in (("audio", "audio"), ("text", "text:text")) if not cells[column]]
+
+
 def _notes(turns: Mapping[int, Sequence[Turn]], rows: Sequence[Row], missing: Sequence[str]) -> list[str]:
     expected, annotated = sum(sum(of.values()) for of in RELEASE.values()), sum(map(len, turns.values()))
     notes = []
@@ -160,13 +165,9 @@ def _notes(turns: Mapping[int, Sequence[Turn]], rows: Sequence[Row], missing: Se
         notes.append(f"Without Session{TEST_SESSION} there is no test split; name a fold instead (--data.fold)")
     if annotated != expected:
         notes.append(f"The evaluation files have {annotated:,} turns of the four classes, expected {expected:,}")
-    for name, what in (
-        ("video", "are left out, as they have no video"),
-        ("audio", "lack audio"),
-        ("text:text", "lack text"),
-    ):
+    for name, what in (("video", "Without a video, left out"), ("audio", "Without a sound"), ("text", "Without words")):
         if count := sum(line.split("\t")[1] == name for line in missing):
-            notes.append(f"{count:,} turns {what} ({MISSING})")
+            notes.append(f"{what}: {count:,} turns ({MISSING})")
     return notes or [f"All {expected:,} turns are there."]
 
 

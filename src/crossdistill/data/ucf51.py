@@ -122,8 +122,8 @@ def prepare(videos: Path, splits: Path, output: Path, split: int = 1, track: Tra
     write_rows(output, rows, {MISSING: missing, SILENT: silent})
     odd = _odd(listed, split)
     notes = [odd] if odd else []
-    notes += [f"{len(missing):,} of {len(listed):,} clips are missing or cannot be read ({MISSING})"] if missing else []
-    notes += [f"{len(silent):,} clips have no audio stream, so they lack audio ({SILENT})"] if silent else []
+    notes += [f"Missing or not readable: {len(missing):,} of {len(listed):,} clips ({MISSING})"] if missing else []
+    notes += [f"Without an audio stream, so that they lack audio: {len(silent):,} clips ({SILENT})"] if silent else []
     return Prepared(output, rows, notes or [f"All {CLIPS:,} clips are there."], _counts(listed, rows, bool(odd)))
 
 

@@ -17,22 +17,23 @@ from crossdistill.recipes.progress import console, tracked
 def prepare_ucf51(videos: Path, splits: Path, split: int, out: Path | None) -> None:
     """Clips of UCF101 that a split's lists name -> a manifest, and what is missing."""
     prepared = ucf51.prepare(videos, splits, out or Path("data/ucf51"), split, tracked)
-    tell(prepared, "--cache jpeg", "ucf51")
+    tell(prepared, "ucf51", "ucf51", "--cache jpeg")
 
 
 def prepare_activitynet(videos: Path, annotations: Path, trimmed: bool, keep_silent: bool, out: Path | None) -> None:
     """Annotated videos of ActivityNet, or their segments -> a manifest, and what is missing."""
     folder = out or Path("data/activitynet")
-    tell(activitynet.prepare(videos, annotations, folder, trimmed, keep_silent, tracked), "--cache jpeg", "activitynet")
+    prepared = activitynet.prepare(videos, annotations, folder, trimmed, keep_silent, tracked)
+    tell(prepared, "activitynet", "activitynet", "--cache jpeg")
 
 
 def prepare_iemocap(root: Path, out: Path | None) -> None:
     """Turns of IEMOCAP's dialogs -> a manifest, and what is missing."""
     prepared = iemocap.prepare(root, out or Path("data/iemocap"), tracked)
-    tell(prepared, "--cache jpeg --short-side 240", "iemocap_a_v")  # the speaker has half of the picture
+    tell(prepared, "iemocap", "iemocap_a_v", "--cache jpeg --short-side 240")  # a speaker has half of the picture
 
 
-def tell(prepared: Prepared, cache: str, recipe: str) -> None:
+def tell(prepared: Prepared, name: str, recipe: str, cache: str) -> None:
     """What is in the manifest and what is not, and the commands that come next."""
     rows = prepared.rows
     parts = Counter(row["split"] for row in rows)
@@ -46,13 +47,12 @@ def tell(prepared: Prepared, cache: str, recipe: str) -> None:
     for note in prepared.notes:
         say.print(note, soft_wrap=True, markup=False)
     folder = shlex.quote(str(prepared.folder))
-    say.print("The manifest names files outside its folder. Next:")
-    say.print(f"  crossdistill prepare manifest {folder} --allow-outside {cache}", soft_wrap=True, markup=False)
-    say.print(
-        f"  crossdistill train {recipe} --method amid --data.source {folder} --data.allow_outside true",
-        soft_wrap=True,
-        markup=False,
-    )
+    source = "" if prepared.folder == Path("data") / name else f" --data.source {folder}"
+    for command in (
+        f"prepare manifest {folder} --allow-outside {cache}",
+        f"train {recipe} --method amid{source}",
+    ):
+        say.print(f"  crossdistill {command}", soft_wrap=True, markup=False)
 
 
 def table_of(prepared: Prepared) -> Table:
