@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tests.data.clips import tone, write_sound, write_video
 
 
@@ -155,8 +157,6 @@ F: I know.
 def iemocap(folder: Path, sessions: tuple[int, ...] = (1, 5), divx: bool = True) -> Path:
     """IEMOCAP_full_release with two dialogs in each session, of 1.6 seconds, whose picture is black on its left half
     and white on its right one."""
-    import numpy as np
-
     halves = np.zeros((48, 64, 3), np.uint8)
     halves[:, 32:] = 255
     write_video(folder / "dialog.avi", "mpeg4", [halves] * 40)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -222,3 +223,12 @@ def test_folders_that_hold_no_clips_or_none_of_these(tree: Path, tmp_path: Path)
     with pytest.raises(InputError, match="taken: already there"):
         prepared(tree, tmp_path / "taken")
     assert (tmp_path / "taken/manifest.csv").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_path_that_is_not_utf_8(tmp_path: Path) -> None:
+    tree = ucf(tmp_path)
+    (tree / "videos/Typing").rename(tree / "videos" / os.fsdecode(b"Typing\xff"))
+    with pytest.raises(InputError, match=r"set: cannot write: .* as UTF-8") as caught:
+        prepared(tree, tmp_path / "set")
+    str(caught.value).encode()  # can be printed
+    assert not (tmp_path / "set").exists()

@@ -37,6 +37,8 @@ def new_folder(folder: Path) -> Iterator[Path]:
             written.replace(folder)
     except OSError as error:
         raise InputError(f"{folder}: cannot write: {error.strerror or error}") from None
+    except UnicodeEncodeError as error:
+        raise InputError(f"{folder}: cannot write: {error.object!r} cannot be written as UTF-8") from None
 
 
 def write_csv(path: Path, cells: Mapping[str, Sequence[str]]) -> None:
