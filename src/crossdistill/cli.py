@@ -155,33 +155,6 @@ def parser_for(arguments: Sequence[str]) -> ArgumentParser:
     return parser
 
 
-def _add_preparers(prepare: ArgumentParser) -> None:
-    """A subcommand for each release, and `manifest`; after `prepare` is a subcommand itself, as jsonargparse wants."""
-    from crossdistill.data import PREPARERS
-
-    names = prepare.add_subcommands(title="data sets", metavar="NAME", required=True)
-    for name in sorted(PREPARERS):
-        release = ArgumentParser(exit_on_error=False, description=f"Turn the release of {name} into a manifest.")
-        release.add_argument("--source", type=Path, required=True, help="folder or file of the release")
-        release.add_argument("--out", type=Path, help=f"folder to write; data/{name} unless given")
-        names.add_subcommand(name, release, help=f"from its release, to data/{name}")
-    _add_media_releases(names)
-    own = ArgumentParser(
-        exit_on_error=False,
-        description="Check a manifest and every file that it names, say what is in it, and decode its media once.",
-    )
-    own.add_argument("file", type=Path, help="a .csv or .parquet file, or the folder that holds manifest.csv")
-    own.add_argument(
-        "--cache", choices=["none", "jpeg", "raw"], default="none", help="decode each file once, into this"
-    )
-    own.add_argument("--short-side", type=int, default=128, help="of cached frames, in pixels; 0 keeps their size")
-    own.add_argument("--rate", type=int, default=32000, help="of cached sound, samples a second")
-    own.add_argument("--workers", type=int, default=1, help="processes that decode")
-    own.add_argument("--allow-outside", action="store_true", help="files may lie outside the manifest's folder")
-    own.add_argument("--strict", action="store_true", help="a file that ends early is an error, too")
-    names.add_subcommand("manifest", own, help="check one of your own, and decode its media once")
-
-
 def _add_media_releases(names: Any) -> None:
     """A subcommand for each release of media files, which stay where they are. names: the subcommands of `prepare`."""
     ucf51 = ArgumentParser(exit_on_error=False, description="A manifest of UCF101's 51 classes whose clips have sound.")
@@ -207,6 +180,33 @@ def _add_media_releases(names: Any) -> None:
     )
     iemocap.add_argument("--out", type=Path, help="folder to write; data/iemocap unless given")
     names.add_subcommand("iemocap", iemocap, help="a manifest of turns of speech, to data/iemocap")
+
+
+def _add_preparers(prepare: ArgumentParser) -> None:
+    """A subcommand for each release, and `manifest`; after `prepare` is a subcommand itself, as jsonargparse wants."""
+    from crossdistill.data import PREPARERS
+
+    names = prepare.add_subcommands(title="data sets", metavar="NAME", required=True)
+    for name in sorted(PREPARERS):
+        release = ArgumentParser(exit_on_error=False, description=f"Turn the release of {name} into a manifest.")
+        release.add_argument("--source", type=Path, required=True, help="folder or file of the release")
+        release.add_argument("--out", type=Path, help=f"folder to write; data/{name} unless given")
+        names.add_subcommand(name, release, help=f"from its release, to data/{name}")
+    _add_media_releases(names)
+    own = ArgumentParser(
+        exit_on_error=False,
+        description="Check a manifest and every file that it names, say what is in it, and decode its media once.",
+    )
+    own.add_argument("file", type=Path, help="a .csv or .parquet file, or the folder that holds manifest.csv")
+    own.add_argument(
+        "--cache", choices=["none", "jpeg", "raw"], default="none", help="decode each file once, into this"
+    )
+    own.add_argument("--short-side", type=int, default=128, help="of cached frames, in pixels; 0 keeps their size")
+    own.add_argument("--rate", type=int, default=32000, help="of cached sound, samples a second")
+    own.add_argument("--workers", type=int, default=1, help="processes that decode")
+    own.add_argument("--allow-outside", action="store_true", help="files may lie outside the manifest's folder")
+    own.add_argument("--strict", action="store_true", help="a file that ends early is an error, too")
+    names.add_subcommand("manifest", own, help="check one of your own, and decode its media once")
 
 
 def _train_parser(arguments: Sequence[str], names: str) -> ArgumentParser:
