@@ -8,6 +8,7 @@ import sys
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -87,13 +88,21 @@ def _run(parsed: Namespace, command: str) -> int:
 
 
 def _prepare(options: Namespace) -> None:
-    from crossdistill.recipes import commands
+    from crossdistill.recipes import commands, prepare_media
     from crossdistill.recipes.prepare import CacheSettings
 
     chosen = options[options.subcommand]
     if options.subcommand == "manifest":
         settings = CacheSettings(chosen.cache, chosen.short_side, chosen.rate, chosen.workers)
         commands.prepare_manifest(chosen.file, settings, chosen.allow_outside, chosen.strict)
+    elif options.subcommand == "ucf51":
+        prepare_media.prepare_ucf51(chosen.videos, chosen.splits, chosen.split, chosen.out)
+    elif options.subcommand == "activitynet":
+        prepare_media.prepare_activitynet(
+            chosen.videos, chosen.annotations, chosen.trimmed, chosen.keep_silent, chosen.out
+        )
+    elif options.subcommand == "iemocap":
+        prepare_media.prepare_iemocap(chosen.root, chosen.out)
     else:
         commands.prepare(options.subcommand, chosen.source, chosen.out)
 
@@ -152,6 +161,33 @@ def parser_for(arguments: Sequence[str]) -> ArgumentParser:
     return parser
 
 
+def _add_media_releases(names: Any) -> None:
+    """A subcommand for each release of media files, which stay where they are. names: the subcommands of `prepare`."""
+    ucf51 = ArgumentParser(exit_on_error=False, description="A manifest of UCF101's 51 classes whose clips have sound.")
+    ucf51.add_argument("--videos", type=Path, required=True, help="folder of the clips, or of a folder for each class")
+    ucf51.add_argument("--splits", type=Path, required=True, help="folder of trainlist01.txt, testlist01.txt and so on")
+    ucf51.add_argument("--split", type=int, choices=[1, 2, 3], default=1, help="which of the official splits")
+    ucf51.add_argument("--out", type=Path, help="folder to write; data/ucf51 unless given")
+    names.add_subcommand("ucf51", ucf51, help="a manifest of clips with sound, to data/ucf51")
+
+    activitynet = ArgumentParser(exit_on_error=False, description="A manifest of the videos of ActivityNet 1.3.")
+    activitynet.add_argument(
+        "--videos", type=Path, required=True, help="folder of v_ID.mp4, or of a folder for each part"
+    )
+    activitynet.add_argument("--annotations", type=Path, required=True, help="activity_net.v1-3.min.json")
+    activitynet.add_argument("--trimmed", action="store_true", help="a sample for each annotated segment")
+    activitynet.add_argument("--keep-silent", action="store_true", help="also videos that have no sound")
+    activitynet.add_argument("--out", type=Path, help="folder to write; data/activitynet unless given")
+    names.add_subcommand("activitynet", activitynet, help="a manifest of videos or segments, to data/activitynet")
+
+    iemocap = ArgumentParser(exit_on_error=False, description="A manifest of the turns in IEMOCAP, four emotions.")
+    iemocap.add_argument(
+        "--root", type=Path, required=True, help="folder of Session1 to Session5, IEMOCAP_full_release"
+    )
+    iemocap.add_argument("--out", type=Path, help="folder to write; data/iemocap unless given")
+    names.add_subcommand("iemocap", iemocap, help="a manifest of turns of speech, to data/iemocap")
+
+
 def _add_preparers(prepare: ArgumentParser) -> None:
     """A subcommand for each release, and `manifest`; after `prepare` is a subcommand itself, as jsonargparse wants."""
     from crossdistill.data import PREPARERS
@@ -162,6 +198,7 @@ def _add_preparers(prepare: ArgumentParser) -> None:
         release.add_argument("--source", type=Path, required=True, help="folder or file of the release")
         release.add_argument("--out", type=Path, help=f"folder to write; data/{name} unless given")
         names.add_subcommand(name, release, help=f"from its release, to data/{name}")
+    _add_media_releases(names)
     own = ArgumentParser(
         exit_on_error=False,
         description="Check a manifest and every file that it names, say what is in it, and decode its media once.",
