@@ -1,23 +1,16 @@
-"""The command line: crossdistill demo | prepare | train | compare | tune | evaluate | report."""
+"""The command line: crossdistill demo | prepare | extract | train | compare | tune | evaluate | report."""
 
 from __future__ import annotations
 
 import argparse
 import shlex
 import sys
-from collections.abc import Collection, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import Namespace
 
-from crossdistill import __version__
+from crossdistill.parsers import parser_for, with_recipe_in_place
 from crossdistill.types import InputError
-
-EPILOG = (
-    "`crossdistill COMMAND --help` lists a command's options; `crossdistill train RECIPE --help` with their values."
-)
-FLAGS = ("--resume", "--ablations", "--controls", "--help", "-h")
-"""Options that take no value."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(parsed: Namespace, command: str) -> int:
     from crossdistill.recipes import commands  # after parsing, so that --help need not import torch's neighbours
     from crossdistill.recipes.compare import configurations, parse_methods
+    from crossdistill.recipes.extraction import extraction_of
     from crossdistill.recipes.files import recipe_of
     from crossdistill.recipes.run import quiet_libraries
 
@@ -75,6 +69,8 @@ def _run(parsed: Namespace, command: str) -> int:
         commands.evaluate(options.run)
     elif parsed.subcommand == "report":
         commands.report(options.runs, options.out, options.markdown)
+    elif parsed.subcommand == "extract":
+        commands.extract(options.manifest, extraction_of(options), options.out)
     elif parsed.subcommand == "prepare":
         _prepare(options)
     else:
@@ -83,169 +79,23 @@ def _run(parsed: Namespace, command: str) -> int:
 
 
 def _prepare(options: Namespace) -> None:
-    from crossdistill.recipes import commands
+    from crossdistill.recipes import prepare_commands
     from crossdistill.recipes.prepare import CacheSettings
 
     chosen = options[options.subcommand]
     if options.subcommand == "manifest":
         settings = CacheSettings(chosen.cache, chosen.short_side, chosen.rate, chosen.workers)
-        commands.prepare_manifest(chosen.file, settings, chosen.allow_outside, chosen.strict)
+        prepare_commands.prepare_manifest(chosen.file, settings, chosen.allow_outside, chosen.strict)
+    elif options.subcommand == "ucf51":
+        prepare_commands.prepare_ucf51(chosen.videos, chosen.splits, chosen.split, chosen.out)
+    elif options.subcommand == "activitynet":
+        prepare_commands.prepare_activitynet(
+            chosen.videos, chosen.annotations, chosen.trimmed, chosen.keep_silent, chosen.out
+        )
+    elif options.subcommand == "iemocap":
+        prepare_commands.prepare_iemocap(chosen.root, chosen.out)
     else:
-        commands.prepare(options.subcommand, chosen.source, chosen.out)
-
-
-def with_recipe_in_place(arguments: Sequence[str]) -> list[str]:
-    """The arguments, with `--recipe NAME` of a comparison as the NAME alone, its other way to be written."""
-    if arguments[:1] != ["compare"]:
-        return list(arguments)
-    return [word.removeprefix("--recipe=") for word in arguments if word != "--recipe"]
-
-
-def parser_for(arguments: Sequence[str]) -> ArgumentParser:
-    """The parser of these arguments; the defaults of `train RECIPE` are that recipe's values."""
-    from crossdistill.recipes.catalogue import RECIPES
-
-    parser = ArgumentParser(
-        prog="crossdistill",
-        description="Cross-modal knowledge distillation.",
-        epilog=EPILOG,
-        exit_on_error=False,
-        allow_abbrev=False,  # --method would be taken for --methods
-    )
-    parser.add_argument("--version", action="version", version=f"crossdistill {__version__}")
-    commands = parser.add_subcommands(title="commands", metavar="COMMAND", required=True)
-
-    demo = ArgumentParser(exit_on_error=False, description="Baseline, teacher and AMID on bundled data, with a report.")
-    demo.add_argument("--seeds", type=int, default=3, help="runs of each method")
-    demo.add_argument("--jobs", type=int, default=2, help="runs at once, each on one CPU thread")
-    demo.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder for the runs and the report")
-    commands.add_subcommand("demo", demo, help="train three methods on bundled data and write a report")
-
-    prepare = ArgumentParser(
-        exit_on_error=False,
-        description="Turn a data set's release into a manifest and arrays, or check a manifest of your own.",
-    )
-    commands.add_subcommand("prepare", prepare, help="make a manifest of a release, or check one of your own")
-    _add_preparers(prepare)
-
-    names = ", ".join(RECIPES)
-    commands.add_subcommand("train", _train_parser(arguments, names), help="train one recipe with one method and seed")
-
-    commands.add_subcommand("compare", _compare_parser(arguments, names), help="compare methods, with error bars")
-    commands.add_subcommand("tune", _tune_parser(arguments, names), help="choose hyper-parameters on validation data")
-
-    evaluate = ArgumentParser(exit_on_error=False, description="Measure a finished run's model again, from its files.")
-    evaluate.add_argument("run", type=Path, help="run folder")
-    commands.add_subcommand("evaluate", evaluate, help="measure a finished run's model again")
-
-    report = ArgumentParser(exit_on_error=False, description="One self-contained HTML page from run folders.")
-    report.add_argument("runs", type=Path, nargs="+", help="run folders, or folders that hold some")
-    report.add_argument("--out", type=Path, default=Path("report.html"), help="file to write")
-    report.add_argument("--markdown", type=Path, help="folder for the same as NAME.md, NAME the recipe's, with figures")
-    commands.add_subcommand("report", report, help="write an HTML page from runs")
-    return parser
-
-
-def _add_preparers(prepare: ArgumentParser) -> None:
-    """A subcommand for each release, and `manifest`; after `prepare` is a subcommand itself, as jsonargparse wants."""
-    from crossdistill.data import PREPARERS
-
-    names = prepare.add_subcommands(title="data sets", metavar="NAME", required=True)
-    for name in sorted(PREPARERS):
-        release = ArgumentParser(exit_on_error=False, description=f"Turn the release of {name} into a manifest.")
-        release.add_argument("--source", type=Path, required=True, help="folder or file of the release")
-        release.add_argument("--out", type=Path, help=f"folder to write; data/{name} unless given")
-        names.add_subcommand(name, release, help=f"from its release, to data/{name}")
-    own = ArgumentParser(
-        exit_on_error=False,
-        description="Check a manifest and every file that it names, say what is in it, and decode its media once.",
-    )
-    own.add_argument("file", type=Path, help="a .csv or .parquet file, or the folder that holds manifest.csv")
-    own.add_argument(
-        "--cache", choices=["none", "jpeg", "raw"], default="none", help="decode each file once, into this"
-    )
-    own.add_argument("--short-side", type=int, default=128, help="of cached frames, in pixels; 0 keeps their size")
-    own.add_argument("--rate", type=int, default=32000, help="of cached sound, samples a second")
-    own.add_argument("--workers", type=int, default=1, help="processes that decode")
-    own.add_argument("--allow-outside", action="store_true", help="files may lie outside the manifest's folder")
-    own.add_argument("--strict", action="store_true", help="a file that ends early is an error, too")
-    names.add_subcommand("manifest", own, help="check one of your own, and decode its media once")
-
-
-def _train_parser(arguments: Sequence[str], names: str) -> ArgumentParser:
-    train = ArgumentParser(exit_on_error=False, description="Train one recipe with one method and seed.")
-    train.add_argument("recipe", help=f"a bundled recipe ({names}) or a YAML file, such as RUN/recipe.yaml")
-    train.add_argument("--out", type=Path, help="run folder; runs/NAME-METHOD-seedN unless given")
-    train.add_argument("--resume", action="store_true", help="continue the run in the folder where it stopped")
-    _add_recipe(train, "train", arguments)
-    return train
-
-
-def _compare_parser(arguments: Sequence[str], names: str) -> ArgumentParser:
-    compare = ArgumentParser(
-        exit_on_error=False,
-        description="Train methods with the same seeds and say which differ. Finished runs in OUT are kept, so the "
-        "same command goes on after a kill and adds what is new. Writes OUT/results.parquet and OUT/report.html.",
-    )
-    compare.add_argument("recipe", help=f"a bundled recipe ({names}) or a YAML file, such as OUT/tuned.yaml of `tune`")
-    compare.add_argument("--methods", default="all", help="names separated by commas, or all")
-    compare.add_argument("--seeds", type=int, default=5, help="runs of each configuration, from the recipe's seed on")
-    compare.add_argument("--folds", default="", help="folds of the data to test in turn: all, or numbers with commas")
-    compare.add_argument("--ablations", action="store_true", help="also AMID with one thing changed (Tables 4 and 5)")
-    compare.add_argument(
-        "--controls",
-        action="store_true",
-        help="also every distilling method with shuffled, noise and target inputs as its auxiliary ones",
-    )
-    compare.add_argument(
-        "--vary",
-        action="append",
-        default=[],
-        metavar="KEY=LOW:HIGH:STEP",
-        help="also these values of an option or a field; or KEY=VALUE,VALUE,...; may be given several times",
-    )
-    compare.add_argument("--jobs", type=int, default=1, help="runs at once, each on one CPU thread")
-    compare.add_argument("--out", type=Path, default=Path("runs/compare"), help="folder for the runs and the report")
-    _add_recipe(compare, "compare", arguments, without=("method", "label"))
-    return compare
-
-
-def _tune_parser(arguments: Sequence[str], names: str) -> ArgumentParser:
-    tune = ArgumentParser(
-        exit_on_error=False,
-        description="Choose hyper-parameters on validation samples, the same number of trials for every method: first "
-        "what all methods share, for the baseline, then each method's own. Writes OUT/tuned.yaml, a recipe.",
-    )
-    tune.add_argument("recipe", help=f"a bundled recipe ({names}) or a YAML file")
-    tune.add_argument("--methods", default="baseline,amid", help="names separated by commas, or all")
-    tune.add_argument("--trials", type=int, default=16, help="for each method, finished ones included")
-    tune.add_argument("--seeds", type=int, default=3, help="validation splits that a trial is averaged over")
-    tune.add_argument("--storage", default="", help="URL of a database that machines share; a file in OUT unless given")
-    tune.add_argument("--out", type=Path, default=Path("runs/tune"), help="folder for the trials and tuned.yaml")
-    _add_recipe(tune, "tune", arguments)
-    return tune
-
-
-def _add_recipe(parser: ArgumentParser, command: str, arguments: Sequence[str], without: Collection[str] = ()) -> None:
-    """A recipe's fields as options of the command; their defaults are those of the recipe that is named."""
-    from crossdistill.recipes.files import add_recipe_arguments, load_recipe, set_recipe_defaults
-
-    add_recipe_arguments(parser, without)
-    recipe = _recipe_among(arguments[1:]) if arguments[:1] == [command] else ""
-    if recipe:
-        set_recipe_defaults(parser, load_recipe(recipe), without)
-
-
-def _recipe_among(arguments: Sequence[str]) -> str:
-    """The positional argument, wherever it stands; empty where there is none."""
-    position = 0
-    while position < len(arguments):
-        word = arguments[position]
-        if not word.startswith("-"):
-            return word
-        alone = "=" in word or word in FLAGS
-        position += 1 if alone else 2
-    return ""
+        prepare_commands.prepare_release(options.subcommand, chosen.source, chosen.out)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
 from crossdistill.data.columns import ArrayColumn, Column, KeptColumn, Rows, SequenceColumn
 from crossdistill.data.labels import SPLITS, Strings, encode_labels, split_names
@@ -256,6 +255,8 @@ def _validation_rows(dataset: MultimodalDataset, fraction: float, seed: int) -> 
 
 
 def _by_class(labels: Rows, fraction: float, seed: int) -> Rows:
+    from sklearn.model_selection import StratifiedShuffleSplit  # a second, and few runs need it
+
     splitter = StratifiedShuffleSplit(n_splits=1, test_size=fraction, random_state=seed)
     chosen: Rows = next(splitter.split(labels, labels))[1]
     return chosen
@@ -263,6 +264,8 @@ def _by_class(labels: Rows, fraction: float, seed: int) -> Rows:
 
 def _by_group(labels: Rows, groups: Strings, fraction: float, seed: int) -> Rows:
     """One of about 1 / fraction folds of whole groups."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
     folds = min(max(2, round(1 / fraction)), len(np.unique(groups)))
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():

@@ -10,7 +10,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from crossdistill.data.bundles import load_bundle
 from crossdistill.data.dataset import MultimodalDataset, from_arrays
@@ -49,6 +48,8 @@ def from_release(source: Path) -> MultimodalDataset:
     keys = ("efficientnet_lite0", "minilm_name", "y", "hex", "text", "twitter")
     arrays = release_arrays(source, "emoji.npz", keys)
     is_test = np.zeros(len(arrays["y"]), dtype=np.bool_)
+    from sklearn.model_selection import train_test_split
+
     _, test = train_test_split(
         np.arange(len(is_test)), test_size=TEST_FRACTION, random_state=SPLIT_SEED, stratify=arrays["y"]
     )

@@ -8,9 +8,7 @@ file of the sample's own), or texts. An empty cell: the sample lacks the modalit
 
 from __future__ import annotations
 
-import csv
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +20,7 @@ from crossdistill.data.cells import OPTIONAL, REQUIRED, Named, clip, inside, kin
 from crossdistill.data.columns import Array, ArrayColumn, Column, FileColumn, RowColumn, SequenceColumn, open_array
 from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_consistency
 from crossdistill.data.labels import SPLITS, encode_labels
+from crossdistill.data.new_folder import new_folder, write_csv
 from crossdistill.data.readers import AudioReader, CacheFolder, MediaColumn, ReaderSettings, TextColumn, VideoReader
 from crossdistill.data.reading import PartialColumn, known_present
 from crossdistill.data.table import Table, read_table
@@ -88,17 +87,8 @@ def write_manifest(folder: Path, dataset: MultimodalDataset) -> Path:
     Arrays become `<modality>.npy#row`, sequences `<modality>/<id>.npy`. The folder appears whole or not at all.
     Raises InputError where there is something in it already, or it cannot be written.
     """
-    try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InputError(f"{folder}: already there; remove it or choose another folder")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
-            written = Path(scratch) / folder.name
-            written.mkdir()
-            _write(written, dataset)
-            written.replace(folder)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot write: {error.strerror or error}") from None
+    with new_folder(folder) as written:
+        _write(written, dataset)
     return folder
 
 
@@ -202,7 +192,7 @@ def _write(folder: Path, dataset: MultimodalDataset) -> None:
         ids = [key for key, there in zip(dataset.ids, present, strict=True) if there]
         written = iter(_write_column(folder, name, column, ids))
         cells[name] = [next(written) if there else "" for there in present]
-    _write_csv(folder / "manifest.csv", cells)
+    write_csv(folder / "manifest.csv", cells)
 
 
 def _write_column(folder: Path, name: str, column: Column, ids: Sequence[str]) -> list[str]:
@@ -228,10 +218,3 @@ def _write_sequences(folder: Path, column: SequenceColumn, ids: Sequence[str]) -
     for name, sequence in zip(names, column.sequences, strict=True):
         np.save(folder / name, sequence, allow_pickle=False)
     return [f"{folder.name}/{name}" for name in names]
-
-
-def _write_csv(path: Path, cells: Mapping[str, Sequence[str]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(cells)
-        writer.writerows(zip(*cells.values(), strict=True))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import huber_loss
 
 from crossdistill.losses.checks import full_precision, require_pair, without_autocast
-from crossdistill.losses.cosine import unit_rows
 
 Reduction = Literal["sum", "mean"]
 
@@ -55,20 +54,27 @@ def _differences(x: Tensor) -> Float[Tensor, "batch batch width"]:
     return x[:, None] - x[None, :]
 
 
+def _lengths(differences: Tensor) -> tuple[Float[Tensor, "batch batch"], Bool[Tensor, "batch batch"]]:
+    """Their lengths, 0 with slope 0 between identical rows, and which are not 0."""
+    squares = differences.square().sum(dim=2)
+    apart = ~(squares < torch.finfo(squares.dtype).tiny)  # true for NaN, which must show
+    return torch.where(apart, torch.where(apart, squares, 1.0).sqrt(), 0.0), apart
+
+
 def _relative_distances(x: Tensor) -> Float[Tensor, "batch batch"]:
-    squares = _differences(x).square().sum(dim=2)
-    apart = squares != 0  # true for NaN too, which must show; the root's slope at 0 is infinite
-    distances = torch.where(apart, torch.where(apart, squares, 1.0).sqrt(), 0.0)
+    distances, _ = _lengths(_differences(x))
     mean = distances.sum() / _count(len(x), 2)  # μ
     return distances / torch.where(mean != 0, mean, 1.0)
 
 
 def _angle_cosines(x: Tensor) -> Float[Tensor, "batch batch batch"]:
-    """<e^ij, e^kj> at [j, i, k], e^ij being the direction from j to i."""
-    batch, width = x.shape
-    directions = unit_rows(_differences(x).transpose(0, 1).reshape(batch * batch, width)).view(batch, batch, width)
+    """<e^ij, e^kj> at [j, i, k]; 0 where a direction e is missing."""
+    differences = _differences(x)
+    lengths, apart = _lengths(differences)
+    inverse = torch.where(apart, 1 / torch.where(apart, lengths, 1.0), 0.0)
     with without_autocast(x):
-        return directions @ directions.transpose(1, 2)
+        products = differences @ differences.transpose(1, 2)  # of x_j − x_i and x_j − x_k: both signs turn
+    return products * inverse[:, :, None] * inverse[:, None, :]  # cheaper than dividing B² vectors
 
 
 def _count(batch: int, size: int) -> int:

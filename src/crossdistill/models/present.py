@@ -24,7 +24,7 @@ def encode_present(encoders: nn.ModuleDict, name: str, modalities: Modalities, p
     if len(rows) == 0:
         return _zeros(encoder, len(present[name]), x)
     rows = rows.to(_values(x).device)
-    made = cast(Tensor, encoder(_select(x, rows)))
+    made = cast(Tensor, encoder(select(x, rows)))
     return made.new_zeros(len(present[name]), made.shape[1]).index_copy(0, rows, made)
 
 
@@ -40,7 +40,8 @@ def _values(x: Modality) -> Tensor:
     return x.values if isinstance(x, Padded) else x
 
 
-def _select(x: Modality, rows: Tensor) -> Modality:
+def select(x: Modality, rows: Tensor) -> Modality:
+    """These rows (n,) of a batch of inputs, sequences no longer than the longest of them."""
     if not isinstance(x, Padded):
         return x[rows]
     lengths = x.lengths[rows]

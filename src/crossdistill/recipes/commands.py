@@ -5,24 +5,20 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping, Sequence, Set
-from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
 import torch
 from rich.table import Table
 
-from crossdistill import data
-from crossdistill.data import MultimodalDataset
-from crossdistill.data.labels import SPLITS
 from crossdistill.recipes import folder as layout
 from crossdistill.recipes.build import load_dataset
 from crossdistill.recipes.bundled import emoji
 from crossdistill.recipes.compare import configurations, parse_folds, plan
+from crossdistill.recipes.extract import extract as encode
+from crossdistill.recipes.extraction import Extraction
 from crossdistill.recipes.jobs import Failure, Listener, run_all
 from crossdistill.recipes.measure import NAMES, results
 from crossdistill.recipes.pictures import retrieval_examples
-from crossdistill.recipes.prepare import CacheSettings, Count, cache_size, check_manifest, fill_cache
 from crossdistill.recipes.progress import ComparisonProgress, advance, console, progress_bar, tracked
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.results import row_of, write_table
@@ -30,9 +26,6 @@ from crossdistill.recipes.run import load_trained, run, total_epochs
 from crossdistill.recipes.tune import tune as find
 from crossdistill.reports import headline_table, illustrated, load_runs, write_markdown, write_report
 from crossdistill.types import InputError
-
-MOST_CLASSES = 60
-"""That a table of classes lists."""
 
 DEMO_METHODS = ("baseline", "teacher", "amid")
 TABLE, TRACEBACKS = "results.parquet", "crashes.txt"
@@ -169,74 +162,13 @@ def report(folders: Sequence[Path], out: Path, markdown: Path | None = None) -> 
         console().print(f"Markdown: {document}", soft_wrap=True)
 
 
-def prepare(name: str, source: Path, out: Path | None) -> None:
-    """Convert a data set's release and say what came of it."""
-    folder = data.PREPARERS[name](source, out or Path("data") / name)
-    dataset = data.read_manifest(folder)
-    counts = ", ".join(f"{len(dataset.rows(split))} {split}" for split in ("train", "validation", "test"))
-    console().print(f"{folder}: {counts}; {len(dataset.classes)} classes; {', '.join(dataset.columns)}", soft_wrap=True)
-
-
-def prepare_manifest(path: Path, settings: CacheSettings, allow_outside: bool, strict: bool) -> None:
-    """Check a manifest and what it names, say what is in it, and decode its media once where a cache is asked for.
-
-    Raises InputError, after all that, where a file cannot be read, or ends early and strict is set.
-    """
-    if settings.workers < 1 or settings.rate < 1 or settings.short_side < 0:
-        raise InputError("--workers and --rate: expected at least 1; --short-side: expected 0 or more")
-    checked = check_manifest(path, settings, allow_outside, tracked)
-    for table in (modality_table(checked.counts), class_table(checked.dataset)):
-        console().print(table)
-    for line in (*checked.broken, *checked.damaged):
-        console().print(line, soft_wrap=True, markup=False)
-    if settings.form != "none":
-        size = cache_size(checked, settings) / 2**20
-        console().print(
-            f"Cache: {len(checked.readable)} files, about {size:,.1f} MiB, in {path_of(path) / 'cache'}", soft_wrap=True
-        )
-        made = fill_cache(checked, path, settings, tracked)
-        console().print(f"Decoded: {made}; already there: {len(checked.readable) - made}.")
-    wrong = [*checked.broken, *(checked.damaged if strict else ())]
-    if wrong:
-        others = f" (and {len(wrong) - 1} more, listed above)" if len(wrong) > 1 else ""
-        raise InputError(f"{wrong[0]}{others}")
-
-
-def path_of(manifest: Path) -> Path:
-    return manifest if manifest.is_dir() else manifest.parent
-
-
-def modality_table(counts: Sequence[Count]) -> Table:
-    table = Table()
-    for column in ("modality", "split", "samples", "missing", "unreadable", "duration", "mean"):
-        table.add_column(column, justify="left" if column in ("modality", "split") else "right")
-    for count in counts:
-        readable = count.samples - count.missing - count.unreadable
-        timed = count.seconds > 0
-        table.add_row(
-            count.modality,
-            count.split,
-            *(f"{number:,}" for number in (count.samples, count.missing, count.unreadable)),
-            str(timedelta(seconds=round(count.seconds))) if timed else "",
-            f"{count.seconds / readable:.2f} s" if timed else "",
-        )
-    return table
-
-
-def class_table(dataset: MultimodalDataset) -> Table:
-    """How many samples each class has in each split; of many classes, the smallest and the largest."""
-    splits = [split for split in SPLITS if len(dataset.rows(split))]
-    counts = np.stack([np.bincount(dataset.labels[dataset.rows(s)], minlength=len(dataset.classes)) for s in splits])
-    order = np.argsort(-counts[0], kind="stable")
-    shown = order if len(order) <= MOST_CLASSES else [*order[: MOST_CLASSES // 2], *order[-MOST_CLASSES // 2 :]]
-    left_out = len(order) - len(shown)
-    table = Table(caption=f"{left_out} classes in between are not shown" if left_out else None)
-    table.add_column(f"class ({len(dataset.classes)})")
-    for split in splits:
-        table.add_column(split, justify="right")
-    for number in shown:
-        table.add_row(dataset.classes[number], *(f"{count:,}" for count in counts[:, number]))
-    return table
+def extract(path: Path, settings: Extraction, out: Path | None) -> None:
+    """Encode a modality, with a progress bar, and say what came of it."""
+    made = encode(path, settings, out, tracked)
+    for note in made.notes:
+        console().print(note.text, soft_wrap=True, markup=False)
+    others = f", {made.unreadable} files hold nothing to encode" if made.unreadable else ""
+    console().print(f"{made.manifest}: {made.encoded} of {made.samples} samples encoded{others}", soft_wrap=True)
 
 
 def write(folders: Sequence[Path], out: Path, command: str) -> None:

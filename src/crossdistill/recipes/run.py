@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -33,9 +32,12 @@ from crossdistill.recipes.build import (
 from crossdistill.recipes.folder import RunLog
 from crossdistill.recipes.measure import all_outputs, epoch_measures, reset_peak_memory, results
 from crossdistill.recipes.recipe import DataSettings, Recipe
-from crossdistill.training import Checkpoint, Record, Stage, fit
+from crossdistill.training import Checkpoint, Machine, Record, Stage, fit
 from crossdistill.training.distributed import gather_notes
 from crossdistill.types import Batch, InputError, Note
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 Observer = Callable[[Record], None]
 BuildDataset = Callable[[DataSettings, int], MultimodalDataset]
@@ -57,14 +59,7 @@ def run(
     Raises InputError when the folder holds a run and resume is False, or when it holds another recipe's run.
     """
     check(recipe)
-    fabric = Fabric(
-        accelerator=recipe.machine.accelerator,
-        devices=recipe.machine.devices,
-        num_nodes=recipe.machine.nodes,
-        strategy="auto" if recipe.machine.devices * recipe.machine.nodes == 1 else "ddp",
-        precision=recipe.machine.precision,
-    )
-    fabric.launch()
+    fabric = launched(recipe.machine)
     folder = Path(folder)
     reset_peak_memory(fabric.device)
     with deterministic(recipe.seed, recipe.machine.threads):
@@ -94,6 +89,23 @@ def run(
             layout.write_results(folder, results(recipe, dataset, method, log.seconds(), fabric.device))
         fabric.barrier()
     return layout.read_results(folder)
+
+
+def launched(machine: Machine) -> Fabric:
+    """The engine on this machine, its processes started; under torchrun those that it has started."""
+    from lightning_fabric import Fabric  # seconds, which commands that train nothing need not wait for
+
+    devices = int(os.environ.get("LOCAL_WORLD_SIZE", machine.devices))
+    nodes = int(os.environ["GROUP_WORLD_SIZE"]) if "GROUP_WORLD_SIZE" in os.environ else machine.nodes
+    fabric = Fabric(
+        accelerator=machine.accelerator,
+        devices=devices,
+        num_nodes=nodes,
+        strategy="auto" if devices * nodes == 1 else "ddp",
+        precision=machine.precision,
+    )
+    fabric.launch()
+    return fabric
 
 
 def load_trained(folder: Path) -> tuple[Recipe, MultimodalDataset, Method]:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from crossdistill.reports import plates, wording
+from crossdistill.reports import folds, plates, wording
 from crossdistill.reports.comparison import LEVEL, differences
 from crossdistill.reports.formats import counted, listed
 from crossdistill.reports.groups import grouped
@@ -109,6 +109,9 @@ def _tables(runs: Sequence[Run]) -> list[Part]:
     sheet = headline_sheet(runs)
     seeds = plates.seeds_plate(runs)
     parts = [Part("headline", "Results", sheet, _results_note(sheet, runs), (seeds,) if seeds else ())]
+    validation = folds.folds_sheet(runs)
+    if validation is not None:
+        parts.append(Part("folds", f"Over {len(folds.fold_numbers(runs))} folds", validation, folds.NOTE))
     for reference, name in (("baseline", "the baseline"), ("amid", "AMID")):
         table = differences(runs, reference)
         if not table or (reference == "amid" and table.keys() <= {"baseline"}):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from crossdistill.types import Batch, Note, Representations
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 Name = TypeVar("Name", bound=str)
 

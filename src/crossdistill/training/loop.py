@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
@@ -20,6 +20,9 @@ from crossdistill.training.distributed import average_gradients, gather
 from crossdistill.training.incomplete import divide
 from crossdistill.training.settings import Optimization, learning_rate_factor
 from crossdistill.types import Batch, InputError, Representations, Turn
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,9 @@ class Machine:
 
     Args:
         accelerator: auto takes a GPU when there is one
-        devices: processes, each with one GPU or, with accelerator cpu, a share of the cores; they share each batch
-        nodes: machines, when launched by torchrun or SLURM
+        devices: processes, each with one GPU or, with accelerator cpu, a share of the cores; they share each batch.
+            Those that torchrun starts are counted by themselves
+        nodes: machines, when launched by SLURM
         precision: of the encoders and of fusion; losses are always computed in float32
         workers: loader processes for each rank; 0 loads in the training process
         threads: of the CPU, for each rank; 0 leaves it to PyTorch. Sums over other numbers of threads round otherwise.

@@ -1,0 +1,49 @@
+"""A folder that appears whole or not at all, and the table in it."""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from crossdistill.types import InputError
+
+
+def require_new(folder: Path) -> None:
+    """Raise InputError where there is something in the folder already, or it is a file."""
+    try:
+        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    except OSError as error:
+        raise InputError(f"{folder}: cannot read: {error.strerror or error}") from None
+    if taken:
+        raise InputError(f"{folder}: already there; remove it or choose another folder")
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A scratch folder to write to, which becomes `folder` when the block ends well.
+
+    Raises InputError where there is something in it already, or it cannot be written.
+    """
+    require_new(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+            written = Path(scratch) / folder.name
+            written.mkdir()
+            yield written
+            written.replace(folder)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot write: {error.strerror or error}") from None
+    except UnicodeEncodeError as error:
+        raise InputError(f"{folder}: cannot write: {error.object!r} cannot be written as UTF-8") from None
+
+
+def write_csv(path: Path, cells: Mapping[str, Sequence[str]]) -> None:
+    """cells: column name -> its cells, as many in each column."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(cells)
+        writer.writerows(zip(*cells.values(), strict=True))

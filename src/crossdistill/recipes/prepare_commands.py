@@ -1,0 +1,144 @@
+"""`crossdistill prepare`: a release or a manifest looked through, and what is said of it."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+from rich.table import Table
+
+from crossdistill import data
+from crossdistill.data import MultimodalDataset, activitynet, iemocap, ucf51
+from crossdistill.data.labels import SPLITS
+from crossdistill.data.media_release import Prepared
+from crossdistill.recipes.prepare import CacheSettings, Count, cache_size, check_manifest, fill_cache
+from crossdistill.recipes.progress import console, tracked
+from crossdistill.types import InputError
+
+MOST_CLASSES = 60
+"""That a table of classes lists."""
+
+
+def prepare_release(name: str, source: Path, out: Path | None) -> None:
+    """Convert a data set's release and say what came of it."""
+    folder = data.PREPARERS[name](source, out or Path("data") / name)
+    dataset = data.read_manifest(folder)
+    counts = ", ".join(f"{len(dataset.rows(split))} {split}" for split in ("train", "validation", "test"))
+    console().print(f"{folder}: {counts}; {len(dataset.classes)} classes; {', '.join(dataset.columns)}", soft_wrap=True)
+
+
+def prepare_manifest(path: Path, settings: CacheSettings, allow_outside: bool, strict: bool) -> None:
+    """Check a manifest and what it names, say what is in it, and decode its media once where a cache is asked for.
+
+    Raises InputError, after all that, where a file cannot be read, or ends early and strict is set.
+    """
+    if settings.workers < 1 or settings.rate < 1 or settings.short_side < 0:
+        raise InputError("--workers and --rate: expected at least 1; --short-side: expected 0 or more")
+    checked = check_manifest(path, settings, allow_outside, tracked)
+    for table in (modality_table(checked.counts), class_table(checked.dataset)):
+        console().print(table)
+    for line in (*checked.broken, *checked.damaged):
+        console().print(line, soft_wrap=True, markup=False)
+    if settings.form != "none":
+        size = cache_size(checked, settings) / 2**20
+        console().print(
+            f"Cache: {len(checked.readable)} files, about {size:,.1f} MiB, in {path_of(path) / 'cache'}", soft_wrap=True
+        )
+        made = fill_cache(checked, path, settings, tracked)
+        console().print(f"Decoded: {made}; already there: {len(checked.readable) - made}.")
+    wrong = [*checked.broken, *(checked.damaged if strict else ())]
+    if wrong:
+        others = f" (and {len(wrong) - 1} more, listed above)" if len(wrong) > 1 else ""
+        raise InputError(f"{wrong[0]}{others}")
+
+
+def prepare_ucf51(videos: Path, splits: Path, split: int, out: Path | None) -> None:
+    """Clips of UCF101 that a split's lists name -> a manifest, and what is missing."""
+    prepared = ucf51.prepare(videos, splits, out or Path("data/ucf51"), split, tracked)
+    tell(prepared, "ucf51", "ucf51", "--cache jpeg")
+
+
+def prepare_activitynet(videos: Path, annotations: Path, trimmed: bool, keep_silent: bool, out: Path | None) -> None:
+    """Annotated videos of ActivityNet, or their segments -> a manifest, and what is missing."""
+    folder = out or Path("data/activitynet")
+    prepared = activitynet.prepare(videos, annotations, folder, trimmed, keep_silent, tracked)
+    tell(prepared, "activitynet", "activitynet", "--cache jpeg")
+
+
+def prepare_iemocap(root: Path, out: Path | None) -> None:
+    """Turns of IEMOCAP's dialogs -> a manifest, and what is missing."""
+    prepared = iemocap.prepare(root, out or Path("data/iemocap"), tracked)
+    tell(prepared, "iemocap", "iemocap_a_v", "--cache jpeg --short-side 240")  # a speaker has half of the picture
+
+
+def tell(prepared: Prepared, name: str, recipe: str, cache: str) -> None:
+    """What is in the manifest and what is not, and the commands that come next."""
+    rows = prepared.rows
+    parts = Counter(row["split"] for row in rows)
+    counts = ", ".join(f"{parts[split]:,} {split}" for split in SPLITS if parts[split])
+    say = console()
+    say.print(
+        f"{prepared.folder}: {counts}; {len({row['label'] for row in rows}):,} classes", soft_wrap=True, markup=False
+    )
+    if prepared.counts:
+        say.print(table_of(prepared))
+    for note in prepared.notes:
+        say.print(note, soft_wrap=True, markup=False)
+    folder = shlex.quote(str(prepared.folder))
+    source = "" if prepared.folder == Path("data") / name else f" --data.source {folder}"
+    for command in (
+        f"prepare manifest {folder} --allow-outside {cache}",
+        f"train {recipe} --method amid{source}",
+    ):
+        say.print(f"  crossdistill {command}", soft_wrap=True, markup=False)
+
+
+def table_of(prepared: Prepared) -> Table:
+    header, *rows = prepared.counts
+    table = Table()
+    for number, name in enumerate(header):
+        table.add_column(name, justify="right" if number and rows[0][number][:1].isdigit() else "left")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def path_of(manifest: Path) -> Path:
+    return manifest if manifest.is_dir() else manifest.parent
+
+
+def modality_table(counts: Sequence[Count]) -> Table:
+    table = Table()
+    for column in ("modality", "split", "samples", "missing", "unreadable", "duration", "mean"):
+        table.add_column(column, justify="left" if column in ("modality", "split") else "right")
+    for count in counts:
+        readable = count.samples - count.missing - count.unreadable
+        timed = count.seconds > 0
+        table.add_row(
+            count.modality,
+            count.split,
+            *(f"{number:,}" for number in (count.samples, count.missing, count.unreadable)),
+            str(timedelta(seconds=round(count.seconds))) if timed else "",
+            f"{count.seconds / readable:.2f} s" if timed else "",
+        )
+    return table
+
+
+def class_table(dataset: MultimodalDataset) -> Table:
+    """How many samples each class has in each split; of many classes, the smallest and the largest."""
+    splits = [split for split in SPLITS if len(dataset.rows(split))]
+    counts = np.stack([np.bincount(dataset.labels[dataset.rows(s)], minlength=len(dataset.classes)) for s in splits])
+    order = np.argsort(-counts[0], kind="stable")
+    shown = order if len(order) <= MOST_CLASSES else [*order[: MOST_CLASSES // 2], *order[-MOST_CLASSES // 2 :]]
+    left_out = len(order) - len(shown)
+    table = Table(caption=f"{left_out} classes in between are not shown" if left_out else None)
+    table.add_column(f"class ({len(dataset.classes)})")
+    for split in splits:
+        table.add_column(split, justify="right")
+    for number in shown:
+        table.add_row(dataset.classes[number], *(f"{count:,}" for count in counts[:, number]))
+    return table

@@ -1,0 +1,89 @@
+"""Cross-validation: WA and UA as means over the folds, and of all folds' test samples together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from crossdistill.evaluation.significance import mean_ci
+from crossdistill.reports.formats import with_ci
+from crossdistill.reports.groups import grouped
+from crossdistill.reports.runs import Run, configurations_of
+from crossdistill.reports.sheets import Row, Sheet
+
+NOTE = (
+    "One fold is tested at a time. Mean: of the folds' WA and UA. Pooled: of all folds' test samples together, as if "
+    "they were one test set; the two differ where folds are of different size or lack a class. In %, means over the "
+    "seeds whose every fold is there; ± is the 95 % confidence interval over seeds, which says nothing about other "
+    "speakers or subjects than those tested."
+)
+
+
+View = Literal["student", "teacher"]
+VIEWS: tuple[View, ...] = get_args(View)
+
+
+@dataclass(frozen=True)
+class Validated:
+    """One model over all folds, fractions; means over `seeds` seeds and half widths of their 95 % intervals."""
+
+    seeds: int
+    mean_wa: tuple[float, float]
+    pooled_wa: tuple[float, float]
+    mean_ua: tuple[float, float]
+    pooled_ua: tuple[float, float]
+
+
+def fold_numbers(runs: Sequence[Run]) -> list[int]:
+    """The folds that occur."""
+    return sorted({run.fold for run in runs if run.fold >= 0})
+
+
+def folds_sheet(runs: Sequence[Run]) -> Sheet | None:
+    """A row for each configuration's student and teacher; None where there are no two folds."""
+    folds, groups = fold_numbers(runs), grouped(runs)
+    if len(folds) < 2:
+        return None
+    configurations = configurations_of(runs)
+    rows = []
+    for label in groups:
+        for view in VIEWS:
+            found = validated(configurations[label], view, folds)
+            if found.seeds:
+                measures = (found.mean_wa, found.pooled_wa, found.mean_ua, found.pooled_ua)
+                cells = (label, view, str(found.seeds), *(with_ci(*measure) for measure in measures))
+                rows.append(Row(cells, groups[label]))
+    columns = ("configuration", "model", "seeds", "WA, mean", "WA, pooled", "UA, mean", "UA, pooled")
+    return Sheet(columns, tuple(rows)) if rows else None
+
+
+def validated(runs: Sequence[Run], view: View, folds: Sequence[int]) -> Validated:
+    """One configuration's runs, over the seeds that have all folds."""
+    by_seed: dict[int, dict[int, Run]] = {}
+    for run in runs:
+        if view in run.scores and run.fold in folds:
+            by_seed.setdefault(run.seed, {})[run.fold] = run
+    whole = [[found[fold].scores[view] for fold in folds] for found in by_seed.values() if len(found) == len(folds)]
+    if not whole:
+        nothing = (math.nan, math.nan)
+        return Validated(0, nothing, nothing, nothing, nothing)
+    pooled = [accuracies(sum((scores.confusion for scores in own), np.zeros(1))) for own in whole]
+    return Validated(
+        len(whole),
+        mean_ci([float(np.mean([scores.wa for scores in own])) for own in whole]),
+        mean_ci([wa for wa, _ in pooled]),
+        mean_ci([float(np.mean([scores.ua for scores in own])) for own in whole]),
+        mean_ci([ua for _, ua in pooled]),
+    )
+
+
+def accuracies(confusion: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """WA and UA from counts (C, C), row = true class; classes without a sample do not count."""
+    hits, sizes = confusion.diagonal(), confusion.sum(1)
+    there = sizes > 0
+    return float(hits.sum() / sizes.sum()), float((hits[there] / sizes[there]).mean())
