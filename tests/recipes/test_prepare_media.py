@@ -63,7 +63,8 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
                 "1 happy 2 2 278",
                 "4 sad 0 0 143",
                 "Not there: Session2, Session3, Session4",
-                "crossdistill train iemocap_a_v --method amid",
+                "crossdistill extract data/iemocap --allow_outside true --modality video --encoder densenet121",
+                "crossdistill compare iemocap_a_v --folds all",
             ],
         ),
     ],
@@ -76,10 +77,10 @@ def test_what_they_say_and_what_comes_next(
     assert (code, error) == (0, "")
     for line in lines:
         assert line in out, line
-    following = out[out.index("crossdistill prepare manifest") :].split("crossdistill train")[0]
-    assert f"prepare manifest data/{arguments[0]} --allow-outside --cache jpeg" in following
-    assert main(shlex.split(following)[1:]) == 0, "the next command works"
-    assert (here / "data" / arguments[0] / "cache").is_dir()
+    following = out[out.index("crossdistill prepare manifest") :].split("crossdistill ")[1]
+    assert f"prepare manifest data/{arguments[0]} --allow-outside" in following
+    assert main(shlex.split(following)) == 0, "the next command works"
+    assert (here / "data" / arguments[0] / "cache").is_dir() == ("--cache" in following)
     assert read_manifest(here / "data" / arguments[0], allow_outside=True).name == arguments[0]
 
 

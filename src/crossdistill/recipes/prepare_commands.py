@@ -59,23 +59,50 @@ def prepare_manifest(path: Path, settings: CacheSettings, allow_outside: bool, s
 def prepare_ucf51(videos: Path, splits: Path, split: int, out: Path | None) -> None:
     """Clips of UCF101 that a split's lists name -> a manifest, and what is missing."""
     prepared = ucf51.prepare(videos, splits, out or Path("data/ucf51"), split, tracked)
-    tell(prepared, "ucf51", "ucf51", "--cache jpeg")
+    tell(prepared, to_train(prepared.folder, "ucf51"))
 
 
 def prepare_activitynet(videos: Path, annotations: Path, trimmed: bool, keep_silent: bool, out: Path | None) -> None:
     """Annotated videos of ActivityNet, or their segments -> a manifest, and what is missing."""
     folder = out or Path("data/activitynet")
     prepared = activitynet.prepare(videos, annotations, folder, trimmed, keep_silent, tracked)
-    tell(prepared, "activitynet", "activitynet", "--cache jpeg")
+    tell(prepared, to_train(prepared.folder, "activitynet"))
 
 
 def prepare_iemocap(root: Path, out: Path | None) -> None:
     """Turns of IEMOCAP's dialogs -> a manifest, and what is missing."""
     prepared = iemocap.prepare(root, out or Path("data/iemocap"), tracked)
-    tell(prepared, "iemocap", "iemocap_a_v", "--cache jpeg --short-side 240")  # a speaker has half of the picture
+    tell(prepared, to_extract(prepared.folder))
 
 
-def tell(prepared: Prepared, name: str, recipe: str, cache: str) -> None:
+def to_train(folder: Path, recipe: str) -> list[str]:
+    """The commands that come next, where the recipe reads the media themselves."""
+    place = shlex.quote(str(folder))
+    source = "" if folder == Path("data") / recipe else f" --data.source {place}"
+    return [
+        f"prepare manifest {place} --allow-outside --cache jpeg",
+        f"train {recipe} --method amid{source}",
+    ]
+
+
+def to_extract(folder: Path) -> list[str]:
+    """The commands that come next for IEMOCAP, whose recipes read features."""
+    place = shlex.quote(str(folder))
+    source = "" if folder == Path("data/iemocap") else f" --data.source {place}/features.csv"
+    allowed = "--allow_outside true"
+    return [
+        f"prepare manifest {place} --allow-outside",
+        f"extract {place} {allowed} --modality video --encoder densenet121 --sequence true "
+        f"--weights densenet121-a639ec97.pth --out {place}/video.csv",
+        f"extract {place}/video.csv {allowed} --modality audio --encoder pretrained --weights facebook/wav2vec2-base "
+        f"--out {place}/audio.csv",
+        f"extract {place}/audio.csv {allowed} --modality text --encoder pretrained "
+        f"--weights google-bert/bert-base-uncased --out {place}/features.csv",
+        f"compare iemocap_a_v --folds all --methods baseline,teacher,amid --out runs/iemocap_a_v{source}",
+    ]
+
+
+def tell(prepared: Prepared, following: Sequence[str]) -> None:
     """What is in the manifest and what is not, and the commands that come next."""
     rows = prepared.rows
     parts = Counter(row["split"] for row in rows)
@@ -88,12 +115,7 @@ def tell(prepared: Prepared, name: str, recipe: str, cache: str) -> None:
         say.print(table_of(prepared))
     for note in prepared.notes:
         say.print(note, soft_wrap=True, markup=False)
-    folder = shlex.quote(str(prepared.folder))
-    source = "" if prepared.folder == Path("data") / name else f" --data.source {folder}"
-    for command in (
-        f"prepare manifest {folder} --allow-outside {cache}",
-        f"train {recipe} --method amid{source}",
-    ):
+    for command in following:
         say.print(f"  crossdistill {command}", soft_wrap=True, markup=False)
 
 
