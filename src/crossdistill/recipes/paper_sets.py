@@ -53,8 +53,8 @@ def iemocap_a_v() -> Recipe:
 
     Published WA and UA: baseline ?, 50.8; AMID 52.5, 51.7 (Table 3; the baseline's WA is not legible).
 
-    `crossdistill prepare iemocap --root DIR`, then the three `crossdistill extract` that it prints, which write features
-    of DenseNet-121, wav2vec 2.0 and BERT into data/iemocap/features.csv (docs/datasets.md); then
+    `crossdistill prepare iemocap --root DIR`, then the three `crossdistill extract` that it prints, which write
+    features of DenseNet-121, wav2vec 2.0 and BERT into data/iemocap/features.csv (docs/datasets.md); then
     `crossdistill compare iemocap_a_v --methods all --folds all --seeds 5`.
     """
     return emotion("iemocap_a_v", ("audio",))
