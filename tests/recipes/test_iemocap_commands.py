@@ -31,7 +31,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COLUMNS", "300")
     media_trees.iemocap(tmp_path / "emo")
     torch.manual_seed(0)
-    torch.save(DenseNet(activation="relu").state_dict(), tmp_path / "densenet121-a639ec97.pth")
+    Path("data/weights").mkdir(parents=True)
+    torch.save(DenseNet(activation="relu").state_dict(), "data/weights/densenet121-a639ec97.pth")
     transformers.Wav2Vec2Model(
         transformers.Wav2Vec2Config(
             **SIZE,
@@ -55,7 +56,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_command_that_prepare_prints_works(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prepare", "iemocap", "--root", "emo"]) == 0
     printed = [line.strip() for line in capsys.readouterr().out.splitlines() if line.startswith("  crossdistill ")]
-    manifest, *extractions, comparison = [shlex.split(line)[1:] for line in printed]
+    manifest, *extractions, training = [shlex.split(line)[1:] for line in printed]
     assert [command[0] for command in (manifest, *extractions)] == ["prepare", "extract", "extract", "extract"]
     assert main(manifest) == 0
     for command in extractions:
@@ -64,16 +65,16 @@ def test_every_command_that_prepare_prints_works(here: Path, capsys: pytest.Capt
     dataset = read_manifest(here / "data/iemocap/features.csv")
     assert dataset.shapes == {"video": (-1, 1024), "audio": (16,), "text": (16,)}
     assert dataset.__getitems__([0]).modalities["video"].lengths.tolist() == [3], "0.6 s at 5 frames a second"
-    few = ["--epochs", "2", "--batch_size", "4", "--seeds", "1", "--machine.accelerator", "cpu"]
-    methods = comparison.index("--methods") + 1
-    comparison[methods] = "baseline,amid"
-    assert main([*comparison, *few]) == 0, capsys.readouterr().err
-    rows = pd.read_parquet(here / "runs/iemocap_a_v/results.parquet")
+    few = ["--epochs", "2", "--batch_size", "4", "--machine.accelerator", "cpu"]
+    assert main([*training, *few]) == 0, capsys.readouterr().err
+    folds = ["compare", "iemocap_al_v", "--folds", "all", "--seeds", "1", "--methods", "baseline,amid"]
+    assert main([*folds, "--out", "runs/folds", *few]) == 0, capsys.readouterr().err
+    rows = pd.read_parquet(here / "runs/folds/results.parquet")
     assert sorted(zip(rows["label"], rows["fold"], strict=True)) == [
         ("amid", 0),
         ("amid", 4),
         ("baseline", 0),
         ("baseline", 4),
     ]
-    page = (here / "runs/iemocap_a_v/report.html").read_text(encoding="utf-8")
+    page = (here / "runs/folds/report.html").read_text(encoding="utf-8")
     assert "WA, pooled" in page

@@ -9,6 +9,7 @@ import pytest
 
 from crossdistill.cli import main
 from crossdistill.data import read_manifest
+from crossdistill.parsers import parser_for
 from tests.data import media_trees
 
 
@@ -64,7 +65,8 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
                 "4 sad 0 0 143",
                 "Not there: Session2, Session3, Session4",
                 "crossdistill extract data/iemocap --allow_outside true --modality video --encoder densenet121",
-                "crossdistill compare iemocap_a_v --folds all",
+                "google-bert/bert-base-uncased --out data/iemocap/features.csv",
+                "crossdistill train iemocap_a_v --method amid",
             ],
         ),
     ],
@@ -77,10 +79,18 @@ def test_what_they_say_and_what_comes_next(
     assert (code, error) == (0, "")
     for line in lines:
         assert line in out, line
-    following = out[out.index("crossdistill prepare manifest") :].split("crossdistill ")[1]
-    assert f"prepare manifest data/{arguments[0]} --allow-outside" in following
-    assert main(shlex.split(following)) == 0, "the next command works"
-    assert (here / "data" / arguments[0] / "cache").is_dir() == ("--cache" in following)
+    following = [
+        shlex.split(command) for command in out[out.index("crossdistill prepare") :].split("crossdistill ")[1:]
+    ]
+    assert following[0][:4] == ["prepare", "manifest", f"data/{arguments[0]}", "--allow-outside"]
+    assert main(following[0]) == 0, "the next command works"
+    assert (here / "data" / arguments[0] / "cache").is_dir() == ("--cache" in following[0])
+    for command in following[1:]:
+        parser_for(command).parse_args(command)
+    expected = f"data/{arguments[0]}" if arguments[0] != "iemocap" else following[-2][-1]
+    trained = parser_for(following[-1]).parse_args(following[-1]).train
+    assert trained.data.source == expected, "where the recipe looks"
+    assert trained.data.allow_outside
     assert read_manifest(here / "data" / arguments[0], allow_outside=True).name == arguments[0]
 
 
@@ -97,7 +107,9 @@ def test_options(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "three: 3 train, 3 test" in out
     assert "expected 6,845 clips" in out
     assert "4,901" not in out, "of split 1 alone"
-    assert said(capsys, *IEMOCAP, "--out", "speech")[0] == 0
+    code, out, _ = said(capsys, *IEMOCAP, "--out", "speech")
+    assert code == 0
+    assert "train iemocap_a_v --method amid --data.source speech/features.csv" in out
     assert not (here / "data").exists()
 
 

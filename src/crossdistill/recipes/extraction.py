@@ -19,7 +19,7 @@ from crossdistill.data.readers import MediaColumn, ReaderSettings, TextColumn, c
 from crossdistill.data.readers.cache import stamp
 from crossdistill.data.reading import PartialColumn
 from crossdistill.data.table import Table
-from crossdistill.recipes.encoders import make_encoder, require_input
+from crossdistill.recipes.encoders import make_encoder, require_input, require_rate
 from crossdistill.recipes.recipe import EncoderSettings
 from crossdistill.training import Machine
 from crossdistill.types import InputError
@@ -116,7 +116,9 @@ def build(settings: Extraction, dataset: MultimodalDataset) -> nn.Module:
     )
     shape = dataset.shapes[settings.modality]
     require_input(settings.modality, settings.encoder, shape, chosen)
-    return make_encoder(settings.modality, settings.encoder, shape, chosen)
+    encoder = make_encoder(settings.modality, settings.encoder, shape, chosen)
+    require_rate(settings.modality, dataset.columns[settings.modality], encoder)
+    return encoder
 
 
 def fingerprint(settings: Extraction, dataset: MultimodalDataset, table: Table) -> str:

@@ -59,47 +59,53 @@ def prepare_manifest(path: Path, settings: CacheSettings, allow_outside: bool, s
 def prepare_ucf51(videos: Path, splits: Path, split: int, out: Path | None) -> None:
     """Clips of UCF101 that a split's lists name -> a manifest, and what is missing."""
     prepared = ucf51.prepare(videos, splits, out or Path("data/ucf51"), split, tracked)
-    tell(prepared, to_train(prepared.folder, "ucf51"))
+    tell(prepared, cache_and_train(prepared.folder, "ucf51"))
 
 
 def prepare_activitynet(videos: Path, annotations: Path, trimmed: bool, keep_silent: bool, out: Path | None) -> None:
     """Annotated videos of ActivityNet, or their segments -> a manifest, and what is missing."""
     folder = out or Path("data/activitynet")
     prepared = activitynet.prepare(videos, annotations, folder, trimmed, keep_silent, tracked)
-    tell(prepared, to_train(prepared.folder, "activitynet"))
+    tell(prepared, cache_and_train(prepared.folder, "activitynet"))
 
 
 def prepare_iemocap(root: Path, out: Path | None) -> None:
     """Turns of IEMOCAP's dialogs -> a manifest, and what is missing."""
     prepared = iemocap.prepare(root, out or Path("data/iemocap"), tracked)
-    tell(prepared, to_extract(prepared.folder))
+    tell(prepared, extract_and_train(prepared.folder))
 
 
-def to_train(folder: Path, recipe: str) -> list[str]:
-    """The commands that come next, where the recipe reads the media themselves."""
-    place = shlex.quote(str(folder))
-    source = "" if folder == Path("data") / recipe else f" --data.source {place}"
+def cache_and_train(folder: Path, recipe: str) -> list[str]:
+    """What comes next for videos that are decoded anew in each epoch."""
     return [
-        f"prepare manifest {place} --allow-outside --cache jpeg",
-        f"train {recipe} --method amid{source}",
+        f"prepare manifest {shlex.quote(str(folder))} --allow-outside --cache jpeg",
+        f"train {recipe} --method amid{source(folder, Path('data') / recipe)}",
     ]
 
 
-def to_extract(folder: Path) -> list[str]:
-    """The commands that come next for IEMOCAP, whose recipes read features."""
-    place = shlex.quote(str(folder))
-    source = "" if folder == Path("data/iemocap") else f" --data.source {place}/features.csv"
-    allowed = "--allow_outside true"
-    return [
-        f"prepare manifest {place} --allow-outside",
-        f"extract {place} {allowed} --modality video --encoder densenet121 --sequence true "
-        f"--weights densenet121-a639ec97.pth --out {place}/video.csv",
-        f"extract {place}/video.csv {allowed} --modality audio --encoder pretrained --weights facebook/wav2vec2-base "
-        f"--out {place}/audio.csv",
-        f"extract {place}/audio.csv {allowed} --modality text --encoder pretrained "
-        f"--weights google-bert/bert-base-uncased --out {place}/features.csv",
-        f"compare iemocap_a_v --folds all --methods baseline,teacher,amid --out runs/iemocap_a_v{source}",
+def extract_and_train(folder: Path) -> list[str]:
+    """What comes next for IEMOCAP, whose recipes learn from features."""
+    manifests = [folder, *(folder / f"{name}.csv" for name in ("faces", "voices", "features"))]
+    chosen = (
+        "--modality video --encoder densenet121 --sequence true --weights data/weights/densenet121-a639ec97.pth",
+        "--modality audio --encoder pretrained --weights facebook/wav2vec2-base",
+        "--modality text --encoder pretrained --weights google-bert/bert-base-uncased",
+    )
+    extracts = [
+        f"extract {shlex.quote(str(start))} --allow_outside true {options} --out {shlex.quote(str(end))}"
+        for start, options, end in zip(manifests[:-1], chosen, manifests[1:], strict=True)
     ]
+    check = f"prepare manifest {shlex.quote(str(folder))} --allow-outside"
+    return [
+        check,
+        *extracts,
+        f"train iemocap_a_v --method amid{source(manifests[-1], Path('data/iemocap/features.csv'))}",
+    ]
+
+
+def source(found: Path, expected: Path) -> str:
+    """The option that tells a recipe where its data are, where they are not where it expects them."""
+    return "" if found == expected else f" --data.source {shlex.quote(str(found))}"
 
 
 def tell(prepared: Prepared, following: Sequence[str]) -> None:
