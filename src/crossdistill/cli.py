@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(parsed: Namespace, command: str) -> int:
     from crossdistill.recipes import commands  # after parsing, so that --help need not import torch's neighbours
-    from crossdistill.recipes.compare import configurations, parse_methods
+    from crossdistill.recipes.compare import configurations, parse_methods, parse_printed
     from crossdistill.recipes.extraction import extraction_of
     from crossdistill.recipes.files import recipe_of
     from crossdistill.recipes.run import quiet_libraries
@@ -42,13 +42,15 @@ def _run(parsed: Namespace, command: str) -> int:
     if parsed.subcommand == "train":
         commands.train(recipe_of(options), options.out, options.resume)
     elif parsed.subcommand == "compare":
+        printed = parse_printed(options.table, options.figure)
         return commands.compare(
             configurations(
                 recipe_of(options),
-                parse_methods(options.methods),
+                parse_methods(options.methods or "all") if options.methods or not printed else [],
                 options.ablations,
                 options.controls,
                 options.vary,
+                printed,
             ),
             options.seeds,
             options.folds,

@@ -161,7 +161,11 @@ def _compare_parser(arguments: Sequence[str], names: str) -> ArgumentParser:
         "same command goes on after a kill and adds what is new. Writes OUT/results.parquet and OUT/report.html.",
     )
     compare.add_argument("recipe", help=f"a bundled recipe ({names}) or a YAML file, such as OUT/tuned.yaml of `tune`")
-    compare.add_argument("--methods", default="all", help="names separated by commas, or all")
+    compare.add_argument(
+        "--methods", default="", help="names separated by commas, or all; all unless a table or figure is asked for"
+    )
+    compare.add_argument("--table", default="", help="also what these tables of the paper compare, 1 to 6, with commas")
+    compare.add_argument("--figure", default="", help="also what these figures of the paper compare, of 3 to 5")
     compare.add_argument("--seeds", type=int, default=5, help="runs of each configuration, from the recipe's seed on")
     compare.add_argument("--folds", default="", help="folds of the data to test in turn: all, or numbers with commas")
     compare.add_argument("--ablations", action="store_true", help="also AMID with one thing changed (Tables 4 and 5)")

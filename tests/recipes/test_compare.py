@@ -17,10 +17,12 @@ from crossdistill.recipes.compare import (
     distils,
     parse_folds,
     parse_methods,
+    parse_printed,
     parse_variation,
     plan,
     slug,
 )
+from crossdistill.recipes.paper import FIGURES, TABLES
 from crossdistill.recipes.recipe import EncoderSettings, Recipe
 from crossdistill.recipes.results import recipe_hash, row_of, write_table
 from crossdistill.types import InputError
@@ -45,6 +47,25 @@ def test_methods() -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match=", ".join(METHODS)):
         parse_methods("magic")
+
+
+def test_tables_and_figures_by_their_numbers() -> None:
+    """The rows of each, once; methods that were named come first."""
+    printed = parse_printed("4, 5", "[5]")
+    found = configurations(recipe(), ["amid", "kd"], False, False, [], printed)
+    labels = [made.label or made.method for made in found]
+    assert labels[:2] == ["amid", "kd"]
+    assert len(set(labels)) == len(labels)
+    assert set(labels) == {"kd", *TABLES["4"](recipe()), *TABLES["5"](recipe()), *FIGURES["5"](recipe())}
+    alone = configurations(recipe(), [], False, False, [], parse_printed("6", ""))
+    assert alone == list(TABLES["6"](recipe()).values())
+    assert parse_printed("", "") == []
+    for tables, figures, word in (
+        ("7", "", "--table: expected some of 1, 2, 3, 4, 5, 6, found '7'"),
+        ("", "1", "--figure"),
+    ):
+        with pytest.raises(InputError, match=word):
+            parse_printed(tables, figures)
 
 
 def test_a_method_alone_is_the_recipe_that_train_would_run() -> None:

@@ -15,6 +15,7 @@ from crossdistill.methods import METHODS
 from crossdistill.recipes.ablations import ablations
 from crossdistill.recipes.build import check
 from crossdistill.recipes.files import options_of, with_fields
+from crossdistill.recipes.paper import FIGURES, TABLES, Rows
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.types import InputError
 
@@ -40,10 +41,27 @@ def parse_methods(text: str) -> list[str]:
     return names
 
 
+def parse_printed(tables: str, figures: str) -> list[Rows]:
+    """What the tables and figures of the paper compare whose numbers are given, with commas. Raises InputError."""
+    found = []
+    for option, text, known in (("--table", tables, TABLES), ("--figure", figures, FIGURES)):
+        for word in text.strip("[] ").split(",") if text else []:
+            if word.strip() not in known:
+                raise InputError(f"{option}: expected some of {', '.join(known)}, found {word.strip()!r}")
+            found.append(known[word.strip()])
+    return found
+
+
 def configurations(
-    recipe: Recipe, methods: Sequence[str], with_ablations: bool, with_controls: bool, vary: Sequence[str]
+    recipe: Recipe,
+    methods: Sequence[str],
+    with_ablations: bool,
+    with_controls: bool,
+    vary: Sequence[str],
+    printed: Sequence[Rows] = (),
 ) -> list[Recipe]:
-    """The labelled recipes to compare, in the order of the report: methods, ablations, controls, variations.
+    """The labelled recipes to compare: methods, ablations, controls, variations, and what else the paper's tables and
+    figures `printed` are made of.
 
     Raises InputError where a variation cannot be understood or fits none of the methods, or a number is one that no
     run can have.
@@ -55,6 +73,9 @@ def configurations(
         found += [control for method in methods if distils(method) for control in controls(recipe, method)]
     for text in vary:
         found += variations(recipe, methods, text)
+    for rows in printed:
+        labels = {made.label or made.method for made in found}
+        found += [row for label, row in rows(recipe).items() if label not in labels]
     for made in found:
         check(made)
     if recipe.machine.devices * recipe.machine.nodes > 1:

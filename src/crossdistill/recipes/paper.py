@@ -3,8 +3,6 @@
 Chen, Xing, Wang, Zhang: Enhanced Multimodal Representation Learning with Cross-modal KD, CVPR 2023. All figures are
 in %. Every function takes the recipe of any data set; the paper's own data sets are those that the docstrings name,
 and there the report prints the paper's figures (`PAPER`) beside ours.
-
-The commands that the functions name want `compare --table` and `--figure`, and the paper's recipes: not there yet.
 """
 
 from __future__ import annotations
@@ -27,7 +25,10 @@ from crossdistill.reports.published import (
     varied,
 )
 
-__all__ = ["FIGURES", "PAPER", "TABLES"]
+__all__ = ["FIGURES", "PAPER", "TABLES", "Rows"]
+
+Rows = Callable[[Recipe], dict[str, Recipe]]
+"""A data set's recipe -> the labelled recipes that a table or figure compares."""
 
 
 def table_1(recipe: Recipe) -> dict[str, Recipe]:
@@ -176,7 +177,7 @@ def figure_5(recipe: Recipe) -> dict[str, Recipe]:
     return {**chosen(recipe, NO_ADVERSARIAL, NO_D2), **methods(recipe, "amid")}
 
 
-TABLES: dict[str, Callable[[Recipe], dict[str, Recipe]]] = {
+TABLES: dict[str, Rows] = {
     "1": table_1,
     "2": table_2,
     "3": table_3,
@@ -184,7 +185,7 @@ TABLES: dict[str, Callable[[Recipe], dict[str, Recipe]]] = {
     "5": table_5,
     "6": table_6,
 }
-FIGURES: dict[str, Callable[[Recipe], dict[str, Recipe]]] = {"3": figure_3, "4": figure_4, "5": figure_5}
+FIGURES: dict[str, Rows] = {"3": figure_3, "4": figure_4, "5": figure_5}
 
 
 def methods(recipe: Recipe, *names: str) -> dict[str, Recipe]:
