@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crossdistill.data import iemocap, read_manifest
-from crossdistill.data.dataset import with_fold
+from crossdistill.data import iemocap, read_manifest, with_fold
 from crossdistill.data.iemocap_files import read_transcripts, read_turns
 from crossdistill.data.readers import MediaColumn, ReaderSettings, TextColumn
 from crossdistill.data.reading import PartialColumn

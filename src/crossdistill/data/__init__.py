@@ -8,9 +8,10 @@ from pathlib import Path
 from crossdistill.data import avletters, emoji, mosi, utd_mhad, watch
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, RowColumn, SequenceColumn
 from crossdistill.data.controls import with_control
-from crossdistill.data.dataset import MultimodalDataset, from_arrays, in_memory, with_fold, with_validation
+from crossdistill.data.dataset import MultimodalDataset, from_arrays, in_memory
 from crossdistill.data.loading import EpochBatches, evaluation_batches, training_batches, windows_of
 from crossdistill.data.manifest import check_values, read_manifest, write_manifest
+from crossdistill.data.splits import with_fold, with_validation
 
 BUNDLED: dict[str, Callable[[], MultimodalDataset]] = {"emoji": emoji.load, "watch": watch.load}
 """Data set name -> load(): the data sets inside the package."""
