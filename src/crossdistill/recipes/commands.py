@@ -166,7 +166,7 @@ def extract(path: Path, settings: Extraction, out: Path | None) -> None:
     """Encode a modality, with a progress bar, and say what came of it."""
     made = encode(path, settings, out, tracked)
     for note in made.notes:
-        console().print(note.text, soft_wrap=True, markup=False)
+        console().print(note.text, soft_wrap=True)
     others = f", {made.unreadable} files hold nothing to encode" if made.unreadable else ""
     console().print(f"{made.manifest}: {made.encoded} of {made.samples} samples encoded{others}", soft_wrap=True)
 

@@ -52,7 +52,7 @@ class CacheFolder:
         """Where the decoded form of a source is, or would be."""
         name = os.path.relpath(source, self.home)
         digest = hashlib.blake2b(name.encode(), digest_size=6).hexdigest()
-        return self.home / "cache" / kind / f"{source.stem[:60]}-{digest}.part"
+        return self.home / "cache" / kind / f"{source.stem[:40]}-{digest}.part"
 
     def find(self, source: Path, kind: Kind) -> Found:
         """The source's part, if the source is still as it was when it was decoded."""
