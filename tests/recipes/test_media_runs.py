@@ -235,3 +235,6 @@ def test_settings_that_no_clip_can_have(media: Path) -> None:
         readers = {"face": replace(made.data.readers["face"], **change)}
         with pytest.raises(InputError, match=r"^data\.readers\.face\."):
             run(replace(made, data=replace(made.data, readers=readers)), "unused")
+    readers = {"fase": made.data.readers["face"]}
+    with pytest.raises(InputError, match=r"^data\.readers: no modality fase; there are face, voice$"):
+        run(replace(made, data=replace(made.data, readers=readers)), "unused")

@@ -78,6 +78,8 @@ def load_dataset(settings: DataSettings) -> MultimodalDataset:
         return data.BUNDLED[settings.source]()
     for name, reader in settings.readers.items():
         check_settings(name, reader)
+        if name not in (names := (*settings.target, *settings.auxiliary)):
+            raise InputError(f"data.readers: no modality {name}; there are {', '.join(names)}")
     if not Path(settings.source).exists():
         raise InputError(
             f"data.source: {settings.source}: manifest not found; `crossdistill prepare --help` lists the data sets of "

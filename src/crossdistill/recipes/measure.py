@@ -21,7 +21,7 @@ from crossdistill.losses import pair_cosine, same_class_cosine
 from crossdistill.methods import Method
 from crossdistill.models import CrossModalModel
 from crossdistill.recipes.recipe import Recipe
-from crossdistill.types import InputError, Representations, View
+from crossdistill.types import DivergedError, Representations, View
 
 NAMES: dict[View, str] = {"target": "student", "full": "teacher", "auxiliary": "auxiliary_alone"}
 BATCH = 256
@@ -42,7 +42,7 @@ def all_outputs(
 
     windows: most of a sample, counted in the target modalities whatever the views, so that all methods' students see
     the same; 0 for all that do not overlap. They are averaged.
-    Raises InputError when logits are not finite: an epoch's last step may diverge after the last loss was finite.
+    Raises DivergedError when logits are not finite: an epoch's last step may diverge after the last loss was finite.
     """
     needed = dataset.only(model.modalities_of(*views))
     size = max(1, min(BATCH, BATCH_VALUES // sum(values_of(shape) for shape in needed.shapes.values())))
@@ -50,7 +50,7 @@ def all_outputs(
     found = collect(model, data.evaluation_batches(needed, rows, positions, size, workers), views, device)
     for view, logits in found.made.logits.items():
         if not torch.isfinite(logits[found.present[view]]).all():
-            raise InputError(
+            raise DivergedError(
                 f"{NAMES[view]}: its predictions are no longer finite, training has diverged; lower "
                 "optimization.learning_rate or the method's weights, or set optimization.clip_norm"
             )
