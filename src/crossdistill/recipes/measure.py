@@ -27,6 +27,8 @@ NAMES: dict[View, str] = {"target": "student", "full": "teacher", "auxiliary": "
 BATCH = 256
 BATCH_VALUES = 1 << 24
 """Of an evaluation batch: 27 clips of 16 frames of 112 x 112."""
+SOUND = 320_000
+"""What a sound of any length counts for: ten seconds at 32 kHz."""
 
 
 def all_outputs(
@@ -58,8 +60,8 @@ def all_outputs(
 
 
 def values_of(shape: tuple[int, ...]) -> int:
-    """How many numbers a sample has; of sequences, a step."""
-    return math.prod(abs(size) for size in shape)
+    """How many numbers a sample has; of sequences, a step; of sounds, as of texts' tokens, `SOUND`."""
+    return SOUND if shape == (-1, 1) else math.prod(abs(size) for size in shape)
 
 
 def outputs(

@@ -53,11 +53,9 @@ def iemocap_a_v() -> Recipe:
 
     Published WA and UA: baseline ?, 50.8; AMID 52.5, 51.7 (Table 3; the baseline's WA is not legible).
 
-    `crossdistill prepare iemocap --root DIR`, then features of each modality, once, in data/iemocap/features.csv: by
-    `crossdistill extract data/iemocap --modality video --encoder densenet121 --weights FILE --reader.frames 1
-    --sequence`, 1,024 numbers for each frame; by `--modality audio --encoder pretrained --weights
-    facebook/wav2vec2-base --reader.rate 16000` and `--modality text --encoder pretrained --weights bert-base-uncased`,
-    768 for each utterance. Then `crossdistill compare iemocap_a_v --methods all --folds all --seeds 5`.
+    `crossdistill prepare iemocap --root DIR` prints the commands that come next: `extract`, once for each modality,
+    makes data/iemocap/features.csv, in which a video is DenseNet-121's 1,024 numbers for each frame, and a sound
+    wav2vec 2.0's and a text BERT's 768. Then `crossdistill compare iemocap_a_v --methods all --folds all --seeds 5`.
     """
     return emotion("iemocap_a_v", ("audio",))
 

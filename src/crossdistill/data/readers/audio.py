@@ -39,7 +39,9 @@ class AudioReader:
         if self.settings.seconds == 0:
             return 1
         with opened(clip.path, "audio") as (container, stream):
-            seconds = min(clip.end, declared_end(container, stream)) - clip.start
+            declared = declared_end(container, stream)
+        rate = self.settings.rate
+        seconds = min(clip.end, declared) - clip.start if declared else len(self._segment(clip)[0]) / rate
         return max(1, math.floor(seconds / self.settings.seconds + 1e-6))
 
     def take(self, clip: Clip, positions: Sequence[float], seed: int | None) -> Taken:
