@@ -104,7 +104,7 @@ def test_windows_of_sound_whose_length_no_header_says(tmp_path: Path) -> None:
     """As browsers record it."""
     with av.open(str(tmp_path / "a.webm"), "w", options={"live": "1"}) as container:
         stream = container.add_stream("libopus", rate=RATE, layout="mono")
-        frame = av.AudioFrame.from_ndarray(tone(2.0)[None], format="fltp", layout="mono")
+        frame = av.AudioFrame.from_ndarray(tone(2.1)[None], format="fltp", layout="mono")
         frame.sample_rate = RATE
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
