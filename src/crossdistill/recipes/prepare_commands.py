@@ -108,9 +108,7 @@ def tell(prepared: Prepared, following: Sequence[str]) -> None:
     parts = Counter(row["split"] for row in rows)
     counts = ", ".join(f"{parts[split]:,} {split}" for split in SPLITS if parts[split])
     say = console()
-    say.print(
-        f"{prepared.folder}: {counts}; {len({row['label'] for row in rows}):,} classes", soft_wrap=True
-    )
+    say.print(f"{prepared.folder}: {counts}; {len({row['label'] for row in rows}):,} classes", soft_wrap=True)
     if prepared.counts:
         say.print(table_of(prepared))
     for note in prepared.notes:
