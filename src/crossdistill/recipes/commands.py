@@ -174,11 +174,7 @@ def extract(path: Path, settings: Extraction, out: Path | None) -> None:
 def write(folders: Sequence[Path], out: Path, command: str) -> None:
     """The page of these runs; command: the one that was given, which the page names."""
     runs = load_runs(folders)
-    try:
-        examples = retrieval_examples(illustrated(runs))
-    except InputError as error:  # data that have moved: the figures are in the runs' folders
-        console().print(f"Without pictures of what students find: {error}", soft_wrap=True)
-        examples = []
+    examples = retrieval_examples(illustrated(runs), lambda line: console().print(line, soft_wrap=True))
     write_report(folders, out, examples, command)
     console().print(headline_table(runs))
     console().print(f"Report: {out}", soft_wrap=True)
