@@ -114,3 +114,15 @@ def test_the_report_shows_the_run(home: Path, results: dict[str, Any]) -> None:
     page = (home / "report.html").read_text(encoding="utf-8")
     assert "Distilling audio into video" in page
     assert f"{100 * results['student']['top1']:.1f}" in page
+
+
+def test_a_report_needs_no_clips(home: Path, results: dict[str, Any]) -> None:
+    (home / "clips").rename(home / "moved")
+    said = crossdistill(home, "report", "runs", "--out", "later.html")
+    (home / "moved").rename(home / "clips")
+    assert (said.code, said.error) == (0, "")
+    assert (
+        "Without pictures of what the student of amid finds: data.source: clips/manifest.csv: manifest not found"
+        in said.out
+    )
+    assert f"{100 * results['student']['top1']:.1f}" in (home / "later.html").read_text(encoding="utf-8")

@@ -18,6 +18,10 @@ class InputError(ValueError):
     """A mistake in what the user gave (file, option, array). The command line prints it as one line, exit code 2."""
 
 
+class DivergedError(InputError):
+    """Training whose losses or predictions are no longer finite: its settings do not suit the data."""
+
+
 class Padded(NamedTuple):
     """A batch of sequences of different length, zero-padded at the end."""
 

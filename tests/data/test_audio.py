@@ -65,6 +65,17 @@ def test_two_channels_become_one(tmp_path: Path) -> None:
     assert np.abs(sample_of(reader(tmp_path), clip(tmp_path / "a.wav"), None).sample).max() < 1e-3
 
 
+@pytest.mark.parametrize(("name", "codec"), [("a.mp3", "mp3"), ("a.aac", "aac")])
+def test_rate_and_channels_may_change_on_the_way(name: str, codec: str, tmp_path: Path) -> None:
+    first = write_sound(tmp_path / f"1{name}", tone(1.0, 400), codec).read_bytes()
+    second = write_sound(tmp_path / f"2{name}", np.stack([tone(1.0, 800, 44100)] * 2), codec, 44100).read_bytes()
+    (tmp_path / name).write_bytes(first + second)
+    found = sample_of(reader(tmp_path), clip(tmp_path / name), None).sample
+    assert len(found) == pytest.approx(2 * RATE, abs=0.2 * RATE)
+    assert abs(hertz(found[2000:14000], RATE) - 400) < 3
+    assert abs(hertz(found[-14000:-2000], RATE) - 800) < 3
+
+
 @pytest.mark.parametrize("name", ["a.wav", "b.flac", "d.m4a", "e.mp4", "f.webm"])
 def test_segments(name: str, tmp_path: Path) -> None:
     if name in FILES:

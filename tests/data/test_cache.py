@@ -146,6 +146,34 @@ def test_a_damaged_part_is_decoded_from_the_file(tmp_path: Path) -> None:
         assert np.array_equal(sample_of(video(tmp_path), clip(path), None).sample, expected)
 
 
+@pytest.mark.parametrize("form", ["jpeg", "raw"])
+def test_a_damaged_frame_is_an_unreadable_sample(form: str, tmp_path: Path) -> None:
+    """What the index does not show, only prepare, which reads everything, finds before training."""
+    path = write_video(tmp_path / "a.mp4")
+    filled(path, form=form)
+    part = CacheFolder(tmp_path).part(path, "video")
+    entry = read_part(part)
+    assert entry is not None
+    content = bytearray(part.read_bytes())
+    if form == "jpeg":
+        content[: entry.offsets[-1]] = bytes(entry.offsets[-1])
+    else:  # another size than that of the payload's pictures
+        content = bytearray(bytes(content).replace(b'"width": 64', b'"width": 65'))
+    part.write_bytes(content)
+    with pytest.raises(UnreadableError, match="damaged in the cache: prepare it again"):
+        sample_of(video(tmp_path), clip(path), None)
+
+
+@pytest.mark.parametrize("kind", ["video", "audio"])
+def test_a_file_that_is_gone_is_unreadable_although_its_part_is_there(kind: str, tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", sound=tone())
+    filled(path, kind)
+    path.unlink()
+    reader = video(tmp_path) if kind == "video" else AudioReader(SETTINGS, CacheFolder(tmp_path))
+    with pytest.raises(UnreadableError, match="No such file"):
+        sample_of(reader, clip(path), None)
+
+
 def test_a_writer_that_dies_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
     def dying() -> object:
         yield 0.0, b"frame"
@@ -153,7 +181,7 @@ def test_a_writer_that_dies_leaves_nothing_that_looks_whole(tmp_path: Path) -> N
 
     with pytest.raises(KeyboardInterrupt):
         write_part(tmp_path / "a.part", dying(), {"source": [0, 0]})  # type: ignore[arg-type]
-    assert read_part(tmp_path / "a.part") is None
+    assert not list(tmp_path.iterdir()), "a full disk does not stay full"
     write_part(tmp_path / "a.part", iter([(0.0, b"frame"), (0.5, b""), (1.0, b"frames")]), {"source": [0, 0]})
     entry = read_part(tmp_path / "a.part")
     assert entry is not None

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,6 +78,14 @@ def test_optional_columns_may_be_absent_or_partly_empty(tmp_path: Path) -> None:
     assert dataset.pictures.shape == (0, 0, 0, 3)
 
 
+def test_folds_with_gaps_are_fractions_in_parquet(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.arange(6.0).reshape(3, 2))
+    columns = {"id": ["1", "2", "3"], "split": ["train"] * 3, "label": ["a"] * 3, "fold": [1, None, 0]}
+    frame = pd.DataFrame({**columns, "a": ["a.npy#0", "a.npy#1", "a.npy#2"]})
+    frame.to_parquet(tmp_path / "manifest.parquet")
+    assert read_manifest(tmp_path).folds.tolist() == [1, -1, 0]
+
+
 def test_parquet_reads_like_csv(tmp_path: Path) -> None:
     path = write(tmp_path, rows())
     expected = read_manifest(path)
@@ -92,6 +101,15 @@ def test_parquet_reads_like_csv(tmp_path: Path) -> None:
     frame.to_parquet(tmp_path / "manifest.parquet")
     with pytest.raises(InputError, match=r"manifest.parquet row 3, column 'label': empty"):
         read_manifest(tmp_path)
+
+
+def test_the_index_that_pandas_keeps_is_no_modality(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((3, 2)))
+    cells = {"id": [1, 2, 3, 4], "split": "train", "label": "a", "x": ["x.npy#0", "x.npy#1", "x.npy#2", "x.npy#0"]}
+    frame = pd.DataFrame(cells).query("id != 2")
+    frame.to_parquet(tmp_path / "manifest.parquet")
+    assert pq.read_schema(tmp_path / "manifest.parquet").names[-1] == "__index_level_0__"
+    assert list(read_manifest(tmp_path).columns) == ["x"]
 
 
 def test_whole_number_labels_are_ordered_by_value_and_spreadsheet_habits_are_read(tmp_path: Path) -> None:
@@ -126,6 +144,9 @@ def test_labels_that_look_like_missing_values_are_labels(tmp_path: Path) -> None
         (1, "fold", "-2", "row 3, column 'fold'"),
         (2, "lips", "clips/9.npy", "row 4, column 'lips': file not found: .*9.npy"),
         (2, "lips", "clips/2.wav", "row 4, column 'lips': expected a path such as a.npy or a.npy#17, found"),
+        (2, "lips", f"{'a' * 300}.npy", r"row 4, column 'lips': 'aaa[a.]*.npy' names no file: File name too long"),
+        (2, "lips", "a\0.npy", "row 4, column 'lips': .*names no file: embedded null byte"),
+        (2, "lips", "loop/a.npy", "row 4, column 'lips': .*names no file: "),
         (2, "lips", "0.53", "row 4, column 'lips': expected a path"),
         (2, "lips", "video.npy#0", "row 4, column 'lips': .*expected a row .* in all cells or in none"),
         (2, "lips", "clips", "row 4, column 'lips': expected a path"),
@@ -144,6 +165,7 @@ def test_mistakes_in_a_cell_are_named_by_row_and_column(
     tmp_path: Path, row: int, column: str, cell: str, message: str
 ) -> None:
     path = write(tmp_path, changed(row, column, cell))
+    (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(InputError, match=message) as error:
         read_manifest(path)
     assert str(error.value).startswith(str(path))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given
@@ -108,6 +110,33 @@ def test_variable_frame_rate_goes_by_time(tmp_path: Path) -> None:
         write_video(tmp_path / name, frames=[square(n) for n in range(40)], times=times)
         taken = numbers(sample_of(reader(tmp_path, fps=12.5), clip(tmp_path / name, end=0.62), None).sample)
         assert taken == [0, 4, 8, 12, 16, 20, 21, 22]
+
+
+def test_a_file_that_says_no_frame_rate(tmp_path: Path) -> None:
+    """Browsers' recordings: FFmpeg guesses the rate of the clock, 1000 a second."""
+    path = tmp_path / "a.webm"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libvpx")
+        stream.width = stream.height = 48
+        stream.codec_context.time_base, stream.codec_context.framerate = Fraction(1, 1000), Fraction(0, 1)
+        for number, time in enumerate(np.random.default_rng(0).integers(25, 45, 60).cumsum()):
+            frame = av.VideoFrame.from_ndarray(square(number), format="rgb24")
+            frame.pts, frame.time_base = int(time), Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].average_rate is None
+    assert reader(tmp_path).windows(clip(path)) == 60 // PLAIN.frames
+    shown = numbers(sample_of(reader(tmp_path), clip(path), None).sample)
+    assert shown[-1] - shown[0] == pytest.approx(PLAIN.frames - 1, abs=1)
+
+
+@pytest.mark.parametrize("name", ["12:30.mp4", "concat:a.mp4", "http:a.mp4", "-a.mp4", "a, 'b' #1 %03d.mp4", "[ü].mp4"])
+def test_any_name_of_a_file_in_the_working_folder(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / "a.mkv", frames=[square(number) for number in range(8)]).rename(name)
+    shown = sample_of(reader(Path()), clip(Path(name)), None)
+    assert numbers(shown.sample) == list(range(8))
 
 
 @pytest.mark.parametrize("degrees", [90, 180, -90])

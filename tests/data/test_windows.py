@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -97,6 +98,21 @@ def test_a_file_that_ends_early_has_the_windows_of_what_is_there(videos: Path, t
     assert shown[1][0] > 7
     assert shown[2] == sorted(shown[2]), "where it breaks off some frames are missing among others"
     assert shown[1][7] < shown[2][0] < 90
+
+
+def test_windows_of_sound_whose_length_no_header_says(tmp_path: Path) -> None:
+    """As browsers record it."""
+    with av.open(str(tmp_path / "a.webm"), "w", options={"live": "1"}) as container:
+        stream = container.add_stream("libopus", rate=RATE, layout="mono")
+        frame = av.AudioFrame.from_ndarray(tone(2.1)[None], format="fltp", layout="mono")
+        frame.sample_rate = RATE
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with av.open(str(tmp_path / "a.webm")) as container:
+        assert container.duration is None
+    half = AudioReader(ReaderSettings(rate=RATE, seconds=0.5), CacheFolder(tmp_path))
+    assert half.windows(Clip(tmp_path / "a.webm", "")) == 4
+    assert half.windows(Clip(tmp_path / "a.webm", "", start=0.5, end=1.7)) == 2
 
 
 def test_windows_of_sound(tmp_path: Path) -> None:

@@ -282,9 +282,17 @@ def test_a_mistake_is_an_error_before_anything_is_written(
 ) -> None:
     with pytest.raises(InputError, match=message):
         extract(media, video(media, **change), None, untracked)
-    with pytest.raises(InputError, match=r"expected a place in .*media.*, where the manifest's paths begin"):
-        extract(media, video(media), tmp_path / "other.csv", untracked)
+    for place in (tmp_path / "other.csv", media / "other.parquet"):
+        with pytest.raises(InputError, match=r"expected a \.csv in .*media.*, where the manifest's paths begin"):
+            extract(media, video(media), place, untracked)
     assert not (media / "features").exists()
+
+
+def test_a_manifest_that_is_a_link_has_its_paths_where_the_link_is(media: Path, tmp_path: Path) -> None:
+    folder = copied(media, tmp_path / "data")
+    (folder / "manifest.csv").rename(tmp_path / "elsewhere.csv")
+    (folder / "manifest.csv").symlink_to(tmp_path / "elsewhere.csv")
+    assert extract(folder, video(folder), None, untracked).manifest == folder / "manifest-face-r2plus1d.csv"
 
 
 def test_the_command(media: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

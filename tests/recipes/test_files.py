@@ -50,7 +50,7 @@ ODD = Recipe(
     method="amid",
     seed=123456789,
     tensorboard=True,
-    data=DataSettings("a folder/with: colon", ("a", "b"), ("no", "on", "1"), 3, "validation", 0.1, "noise", 7, False),
+    data=DataSettings("a folder/with: colon", ("a", "b"), ("no", "on", "1"), 3, "validation", 0.1, "noise", 9, False),
     model=ModelSettings(
         7,
         0.1,

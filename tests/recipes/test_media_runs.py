@@ -13,12 +13,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from crossdistill.data import training_batches
 from crossdistill.data.controls import Control
 from crossdistill.data.readers import ReaderSettings
 from crossdistill.data.reading import Parts
 from crossdistill.encoders import Cnn14, R2Plus1D
 from crossdistill.evaluation import confusion_matrix, top1
-from crossdistill.recipes.build import build_dataset, build_model
+from crossdistill.recipes.build import build_dataset, build_model, load_dataset
 from crossdistill.recipes.files import load_recipe
 from crossdistill.recipes.measure import all_outputs
 from crossdistill.recipes.prepare import CacheSettings, check_manifest, fill_cache
@@ -147,6 +148,21 @@ def test_a_broken_file_is_skipped_counted_and_named_once(media: Path, tmp_path: 
     )
 
 
+def test_what_the_last_measurement_alone_reads_is_noted_too(media: Path, tmp_path: Path) -> None:
+    """Of 10 training clips 8 make a batch; one that was left out is read for the gallery."""
+    folder = copied(media, tmp_path / "broken")
+    made = replace(recipe(folder), method="baseline", epochs=1)
+    taken: list[int] = []
+    for batch in training_batches(load_dataset(made.data), np.arange(10), 8, seed=0, epoch=0):
+        taken += batch.rows.tolist()
+    (left_out, *_) = sorted(set(range(10)) - set(taken))
+    (folder / f"{left_out}.mp4").write_bytes(b"")
+    run(made, tmp_path / "run")
+    assert log_of(tmp_path / "run")[-1]["skipped"] == 0
+    notes = (tmp_path / "run" / "notes.txt").read_text().splitlines()
+    assert [f"/{left_out}.mp4: cannot read it" in note for note in notes] == [True]
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_strict_run_ends_with_one_line(workers: int, media: Path, tmp_path: Path) -> None:
     folder = copied(media, tmp_path / "broken")
@@ -235,3 +251,6 @@ def test_settings_that_no_clip_can_have(media: Path) -> None:
         readers = {"face": replace(made.data.readers["face"], **change)}
         with pytest.raises(InputError, match=r"^data\.readers\.face\."):
             run(replace(made, data=replace(made.data, readers=readers)), "unused")
+    readers = {"fase": made.data.readers["face"]}
+    with pytest.raises(InputError, match=r"^data\.readers: no modality fase; there are face, voice$"):
+        run(replace(made, data=replace(made.data, readers=readers)), "unused")

@@ -28,6 +28,7 @@ from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.run import require_trained_encoders, stages, total_epochs
 from crossdistill.training import Machine
 from crossdistill.training.loop import build_optimizers, step
+from crossdistill.types import InputError
 
 VIDEO, EMOTION = ("ucf51", "activitynet"), ("iemocap_a_v", "iemocap_l_v", "iemocap_al_v")
 WIDTH, SAMPLES = 16, 16
@@ -193,6 +194,18 @@ def test_missing_weights_are_one_line_that_says_where_they_are(
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_method_asks_for_the_weights_that_it_uses_and_no_others(weights: Path, tmp_path: Path) -> None:
+    made = small(ucf51(), weights)
+    sound = replace(made.model.encoders["audio"], weights=str(tmp_path / "nowhere.pth"))
+    made = replace(made, model=replace(made.model, encoders={**made.model.encoders, "audio": sound}))
+    values = {"video": np.zeros((4, 3, 4, 16, 16)), "audio": np.zeros((4, 3200, 1))}
+    dataset = from_arrays(values, [0, 1, 0, 1], splits=np.arange(4) >= 2)
+    build_model(replace(made, method="baseline"), dataset)
+    for method in ("auxiliary", "teacher", "amid", "kd"):
+        with pytest.raises(InputError, match=r"nowhere\.pth: no such file of weights"):
+            build_model(replace(made, method=method), dataset)
+
+
 @pytest.mark.parametrize("name", PAPER)
 def test_missing_data_are_one_line_that_says_what_makes_them(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -201,3 +214,4 @@ def test_missing_data_are_one_line_that_says_what_makes_them(
     error = error_of(capsys, "train", name)
     assert f"data.source: {RECIPES[name]().data.source}: manifest not found" in error
     assert "crossdistill prepare" in error
+    assert error_of(capsys, "compare", name, "--methods", "baseline,amid", "--seeds", "2") == error, "for all runs one"

@@ -65,6 +65,14 @@ def test_what_it_says_of_a_good_manifest(tmp_path: Path, capsys: pytest.CaptureF
     assert not (tmp_path / "cache").exists()
 
 
+def test_brackets_in_names_are_no_markup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [line.replace("left", "[noise]").replace("right", "[/b]") for line in good(tmp_path)]
+    code, out, _ = said(capsys, table(tmp_path, *rows))
+    assert code == 0
+    assert "[noise] 1 1" in out
+    assert "[/b] 1 0" in out
+
+
 Break = Callable[[Path, list[str]], None]
 
 

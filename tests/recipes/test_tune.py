@@ -14,7 +14,7 @@ from crossdistill.recipes import tune as tuning
 from crossdistill.recipes.files import load_recipe
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.tune import SHARED, present, search_space, tune, validation_accuracy, with_values
-from crossdistill.types import Choice, InputError, LogUniform
+from crossdistill.types import Choice, DivergedError, InputError, LogUniform
 
 from .small import folder_of, gestures, recipe
 
@@ -114,7 +114,7 @@ def test_a_diverged_trial_counts_and_the_search_goes_on(tmp_path: Path, monkeypa
     def measured(chosen: Recipe, seeds: int) -> float:
         if chosen.optimization.learning_rate < 1.5e-3:
             return 0.5
-        raise InputError("loss became nan")
+        raise DivergedError("loss became nan")
 
     monkeypatch.setattr(tuning, "validation_accuracy", measured)
     best, told = tuned(tmp_path, ["baseline"], 6)
@@ -124,11 +124,16 @@ def test_a_diverged_trial_counts_and_the_search_goes_on(tmp_path: Path, monkeypa
 
 def test_a_search_in_which_all_diverge_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def measured(chosen: Recipe, seeds: int) -> float:
-        raise InputError("loss became nan")
+        raise DivergedError("loss became nan")
 
     monkeypatch.setattr(tuning, "validation_accuracy", measured)
     with pytest.raises(InputError, match="baseline: every one of 2 trials diverged"):
         tuned(tmp_path, ["baseline"], 2)
+
+
+def test_data_that_are_not_there_are_no_bad_choice(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nowhere: manifest not found"):
+        tune(recipe(tmp_path / "nowhere"), ["baseline"], 2, 1, tmp_path / "out", "", lambda *heard: None)
 
 
 @pytest.mark.parametrize("method", [name for name in METHODS if search_space(name)])

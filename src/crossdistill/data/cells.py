@@ -96,7 +96,7 @@ def inside(table: Table, allow_outside: bool) -> Callable[[int, str, str], Path]
     """(row, column, path) -> the file in the manifest's folder.
 
     Raises InputError for one that lies outside, by `..`, as an absolute path or through a link, unless that is allowed,
-    and for one that is not there.
+    and for one that is not there or cannot be.
     """
     home = table.path.parent
     real_home = home.resolve()
@@ -105,17 +105,27 @@ def inside(table: Table, allow_outside: bool) -> Callable[[int, str, str], Path]
     def find(row: int, column: str, cell: str) -> Path:
         if cell not in known:
             path = home / cell
-            if not allow_outside and (Path(cell).is_absolute() or real_home not in path.resolve().parents):
+            try:
+                outside = Path(cell).is_absolute() or real_home not in path.resolve().parents
+                there = path.is_file()
+            except (OSError, RuntimeError, ValueError) as error:  # too long, links in a circle, a zero byte
+                reason = getattr(error, "strerror", None) or str(error)
+                raise InputError(f"{table.place(row, column)}: '{shortened(cell)}' names no file: {reason}") from None
+            if outside and not allow_outside:
                 raise InputError(
                     f"{table.place(row, column)}: '{cell}' leads out of the manifest's folder; move it inside, or "
                     "allow it (--allow-outside, data.allow_outside)"
                 )
-            if not path.is_file():
+            if not there:
                 raise InputError(f"{table.place(row, column)}: file not found: {path}")
             known[cell] = path
         return known[cell]
 
     return find
+
+
+def shortened(cell: str) -> str:
+    return cell if len(cell) <= 80 else f"{cell[:40]}...{cell[-30:]}"
 
 
 def clip(table: Table, column: Named, row: int, path: Path) -> Clip:

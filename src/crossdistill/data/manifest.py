@@ -116,9 +116,9 @@ def _require_rows(table: Table) -> None:
 def _folds(table: Table) -> npt.NDArray[np.int64]:
     folds = []
     for row, cell in enumerate(table.columns.get("fold", [""] * len(table.numbers))):
-        if not re.fullmatch(r"|-1|[0-9]{1,9}", cell):
+        if not re.fullmatch(r"|-1|[0-9]{1,9}(\.0)?", cell):  # .0: Parquet makes fractions of columns with gaps
             raise InputError(f"{table.place(row, 'fold')}: expected a whole number from 0, found '{cell}'")
-        folds.append(int(cell or -1))
+        folds.append(int(float(cell or -1)))
     return np.array(folds, dtype=np.int64)
 
 

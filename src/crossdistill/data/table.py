@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,8 @@ def _read_csv(path: Path) -> Table:
             lines.extend([cell.strip() for cell in line] for line in csv.reader(file, strict=True))
     except (csv.Error, UnicodeDecodeError) as error:
         raise InputError(f"{path} row {len(lines) + 1}: expected UTF-8 text, comma-separated: {error}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot read it: {error.strerror or error}") from None
     header = lines[0] if lines else []
     if len(set(header)) < len(header) or "" in header:
         raise InputError(f"{path} row 1: expected distinct column names, found {', '.join(header)}")
@@ -82,5 +85,6 @@ def _read_parquet(path: Path) -> Table:
     columns = {
         name: ["" if value is None else str(value).strip() for value in column.to_pylist()]
         for name, column in zip(table.column_names, table.columns, strict=True)
+        if not re.fullmatch(r"__index_level_[0-9]+__", name)  # row names that pandas keeps of a filtered table
     }
     return Table(path, columns, range(1, table.num_rows + 1))

@@ -78,10 +78,12 @@ def load_dataset(settings: DataSettings) -> MultimodalDataset:
         return data.BUNDLED[settings.source]()
     for name, reader in settings.readers.items():
         check_settings(name, reader)
+        if name not in (names := (*settings.target, *settings.auxiliary)):
+            raise InputError(f"data.readers: no modality {name}; there are {', '.join(names)}")
     if not Path(settings.source).exists():
         raise InputError(
-            f"data.source: {settings.source}: manifest not found; `crossdistill prepare --help` lists the data sets of "
-            "which one can be made"
+            f"data.source: {settings.source}: manifest not found; `crossdistill prepare` makes one of a data set "
+            "(--help lists them) and says what comes next"
         )
     return data.read_manifest(
         Path(settings.source),
@@ -123,12 +125,14 @@ def build_dataset(settings: DataSettings, seed: int = 0) -> MultimodalDataset:
 def build_model(recipe: Recipe, dataset: MultimodalDataset, read_weights: bool = True) -> CrossModalModel:
     """The model for this data; inputs other than raw media are standardised by the training samples' statistics.
 
-    read_weights: start encoders from the recipe's `weights`; false where a finished run's weights replace them anyway.
+    read_weights: start encoders that the method's views use from the recipe's `weights`; false where a finished run's
+    weights replace them anyway.
     """
     settings, names = recipe.model, (*recipe.data.target, *recipe.data.auxiliary)
     if unknown := set(settings.encoders) - set(dataset.columns):
         raise InputError(f"model.encoders: no modality {', '.join(sorted(unknown))}; there are {', '.join(names)}")
-    encoders = {name: build_encoder(name, settings, dataset, read_weights) for name in names}
+    used = used_by(METHODS[recipe.method], recipe.data)
+    encoders = {name: build_encoder(name, settings, dataset, read_weights and name in used) for name in names}
     separate = settings.separate_teacher or METHODS[recipe.method].separate_teacher or has_fixed_teacher(recipe)
     target, auxiliary, classes = recipe.data.target, recipe.data.auxiliary, len(dataset.classes)
     try:
@@ -137,6 +141,15 @@ def build_model(recipe: Recipe, dataset: MultimodalDataset, read_weights: bool =
         raise InputError(f"data.target, data.auxiliary: {error}") from error
     model.freeze_encoders([name for name in names if name in settings.encoders and settings.encoders[name].frozen])
     return model
+
+
+def used_by(method: type[Method], settings: DataSettings) -> set[str]:
+    """The modalities that the method's views see."""
+    views = set(method.views)
+    return {
+        *(settings.target if views & {"target", "full"} else ()),
+        *(settings.auxiliary if views & {"auxiliary", "full"} else ()),
+    }
 
 
 def has_fixed_teacher(recipe: Recipe) -> bool:

@@ -62,6 +62,8 @@ def compare(found: Sequence[Recipe], seeds: int, folds: str, jobs: int, out: Pat
     chosen = parse_folds(folds, known_folds(found[0]) if folds else ())
     recipes = {out / name: recipe for name, recipe in plan(found, seeds, chosen).items()}
     unfinished = {folder: recipe for folder, recipe in recipes.items() if not finished(recipe, folder)}
+    if unfinished:
+        load_dataset(found[0].data)  # data that are not there are one line, not one for each run
     rows = {folder: row_of(folder, recipe) for folder, recipe in recipes.items() if folder not in unfinished}
 
     def write_rows() -> None:
@@ -166,7 +168,7 @@ def extract(path: Path, settings: Extraction, out: Path | None) -> None:
     """Encode a modality, with a progress bar, and say what came of it."""
     made = encode(path, settings, out, tracked)
     for note in made.notes:
-        console().print(note.text, soft_wrap=True, markup=False)
+        console().print(note.text, soft_wrap=True)
     others = f", {made.unreadable} files hold nothing to encode" if made.unreadable else ""
     console().print(f"{made.manifest}: {made.encoded} of {made.samples} samples encoded{others}", soft_wrap=True)
 
@@ -174,7 +176,8 @@ def extract(path: Path, settings: Extraction, out: Path | None) -> None:
 def write(folders: Sequence[Path], out: Path, command: str) -> None:
     """The page of these runs; command: the one that was given, which the page names."""
     runs = load_runs(folders)
-    write_report(folders, out, retrieval_examples(illustrated(runs)), command)
+    examples = retrieval_examples(illustrated(runs), lambda line: console().print(line, soft_wrap=True))
+    write_report(folders, out, examples, command)
     console().print(headline_table(runs))
     console().print(f"Report: {out}", soft_wrap=True)
 

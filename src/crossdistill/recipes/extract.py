@@ -60,8 +60,8 @@ def extract(path: Path, settings: Extraction, out: Path | None, track: Track) ->
     require_numbers(settings, name)
     table = read_table(path)
     new = out or table.path.with_name(f"{table.path.stem}-{name}.csv")
-    if new.resolve().parent != table.path.resolve().parent:
-        raise InputError(f"--out {new}: expected a place in {table.path.parent}, where the manifest's paths begin")
+    if new.parent.resolve() != table.path.parent.resolve() or new.suffix != ".csv":
+        raise InputError(f"--out {new}: expected a .csv in {table.path.parent}, where the manifest's paths begin")
     dataset = read_manifest(
         path, (settings.modality,), (), {settings.modality: settings.reader}, settings.allow_outside, settings.strict
     )

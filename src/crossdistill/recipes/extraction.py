@@ -13,7 +13,7 @@ from jsonargparse import Namespace
 from torch import nn
 
 from crossdistill.data import MultimodalDataset
-from crossdistill.data.cells import PARTS
+from crossdistill.data.cells import PARTS, modalities
 from crossdistill.data.columns import Column, FileColumn, RowColumn
 from crossdistill.data.readers import MediaColumn, ReaderSettings, TextColumn, check_settings
 from crossdistill.data.readers.cache import stamp
@@ -115,6 +115,8 @@ def build(settings: Extraction, dataset: MultimodalDataset) -> nn.Module:
         pooling=settings.pooling,
     )
     shape = dataset.shapes[settings.modality]
+    if not settings.weights:
+        raise InputError("--weights: expected a file of published weights, or a model's folder or name, found none")
     require_input(settings.modality, settings.encoder, shape, chosen)
     encoder = make_encoder(settings.modality, settings.encoder, shape, chosen)
     require_rate(settings.modality, dataset.columns[settings.modality], encoder)
@@ -130,7 +132,7 @@ def fingerprint(settings: Extraction, dataset: MultimodalDataset, table: Table) 
     chosen["weights"] = Path(settings.weights).name
     chosen["reader"]["tokenizer"] = Path(settings.reader.tokenizer).name
     weights = [path for path in sorted_files(Path(settings.weights)) if path.is_file()]
-    header = next(name for name in table.columns if name.partition(":")[0] == settings.modality)
+    header = next(column.header for column in modalities(table) if column.name == settings.modality)
     own = [header, *PARTS, *(f"{settings.modality}:{part}" for part in PARTS)]
     cells = {name: table.columns[name] for name in own if name in table.columns}
     files = [[path.name, *stamp(path)] for path in (*weights, *sources(dataset.columns[settings.modality]))]

@@ -7,6 +7,7 @@ import math
 import platform
 import resource
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,14 @@ from crossdistill.losses import pair_cosine, same_class_cosine
 from crossdistill.methods import Method
 from crossdistill.models import CrossModalModel
 from crossdistill.recipes.recipe import Recipe
-from crossdistill.types import InputError, Representations, View
+from crossdistill.types import DivergedError, Note, Representations, View
 
 NAMES: dict[View, str] = {"target": "student", "full": "teacher", "auxiliary": "auxiliary_alone"}
 BATCH = 256
 BATCH_VALUES = 1 << 24
 """Of an evaluation batch: 27 clips of 16 frames of 112 x 112."""
+SOUND = 320_000
+"""What a sound of any length counts for: ten seconds at 32 kHz."""
 
 
 def all_outputs(
@@ -42,7 +45,7 @@ def all_outputs(
 
     windows: most of a sample, counted in the target modalities whatever the views, so that all methods' students see
     the same; 0 for all that do not overlap. They are averaged.
-    Raises InputError when logits are not finite: an epoch's last step may diverge after the last loss was finite.
+    Raises DivergedError when logits are not finite: an epoch's last step may diverge after the last loss was finite.
     """
     needed = dataset.only(model.modalities_of(*views))
     size = max(1, min(BATCH, BATCH_VALUES // sum(values_of(shape) for shape in needed.shapes.values())))
@@ -50,7 +53,7 @@ def all_outputs(
     found = collect(model, data.evaluation_batches(needed, rows, positions, size, workers), views, device)
     for view, logits in found.made.logits.items():
         if not torch.isfinite(logits[found.present[view]]).all():
-            raise InputError(
+            raise DivergedError(
                 f"{NAMES[view]}: its predictions are no longer finite, training has diverged; lower "
                 "optimization.learning_rate or the method's weights, or set optimization.clip_norm"
             )
@@ -58,8 +61,8 @@ def all_outputs(
 
 
 def values_of(shape: tuple[int, ...]) -> int:
-    """How many numbers a sample has; of sequences, a step."""
-    return math.prod(abs(size) for size in shape)
+    """How many numbers a sample has; of sequences, a step; of sounds, as of texts' tokens, `SOUND`."""
+    return SOUND if shape == (-1, 1) else math.prod(abs(size) for size in shape)
 
 
 def outputs(
@@ -112,13 +115,19 @@ def measured_views(tested: Outputs, gallery: Outputs, predicts: tuple[View, ...]
 
 
 def results(
-    recipe: Recipe, dataset: MultimodalDataset, method: Method, seconds: float, device: torch.device
+    recipe: Recipe,
+    dataset: MultimodalDataset,
+    method: Method,
+    seconds: float,
+    device: torch.device,
+    note: Callable[[Sequence[Note]], None] = lambda notes: None,
 ) -> dict[str, Any]:
-    """Everything a finished run says of itself, as plain values."""
+    """Everything a finished run says of itself, as plain values. note: hears of what went wrong in reading samples."""
     model, views = method.model, method.predicts
     workers, windows = recipe.machine.workers, recipe.data.windows
     tested = all_outputs(dataset, recipe.data.evaluate_on, model, views, device, workers, windows)
     gallery = all_outputs(dataset, "train", model, views, device, workers, windows)
+    note([*tested.notes, *gallery.notes])
     return {
         "name": recipe.name,
         "method": recipe.method,

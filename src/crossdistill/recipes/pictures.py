@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,31 +11,40 @@ import torch
 from crossdistill.data import MultimodalDataset
 from crossdistill.evaluation import nearest
 from crossdistill.methods import Method
-from crossdistill.recipes.build import FROM_PYTHON
+from crossdistill.recipes.build import FROM_PYTHON, load_dataset
 from crossdistill.recipes.folder import read_recipe
 from crossdistill.recipes.measure import all_outputs
 from crossdistill.recipes.recipe import DataSettings
 from crossdistill.recipes.run import load_trained
 from crossdistill.reports import RetrievalExample, RetrievedItem
+from crossdistill.types import InputError
 
 NEAREST = 5
 QUERIES = 6
 
 
-def retrieval_examples(folders: Sequence[Path]) -> list[RetrievalExample]:
+def retrieval_examples(folders: Sequence[Path], tell: Callable[[str], None]) -> list[RetrievalExample]:
     """For a few evaluation samples, the nearest training samples by each configuration's student, of its first run.
 
     The queries are drawn by a fixed seed, each of another class, before anything is searched: none is picked for how
-    well it does. Empty when the data has no pictures or no run has a student.
+    well it does. Empty when the data has no pictures or no run has a student. tell: hears of data that are not where
+    they were; the other contents of a report need none.
     """
     found: dict[str, list[list[RetrievedItem]]] = {}
     queries: list[int] = []
     for folder in folders:
-        if read_recipe(folder).data.source.startswith(FROM_PYTHON):
-            continue
-        recipe, dataset, method = load_trained(folder)
+        recipe = read_recipe(folder)
         label = recipe.label or recipe.method
-        if label in found or "target" not in method.predicts or len(dataset.pictures) == 0:
+        if label in found or recipe.data.source.startswith(FROM_PYTHON):
+            continue
+        try:
+            if not len(load_dataset(recipe.data).pictures):
+                continue
+        except InputError as error:
+            tell(f"Without pictures of what the student of {label} finds: {error}")
+            continue
+        _, dataset, method = load_trained(folder)
+        if "target" not in method.predicts:
             continue
         rows = dataset.rows(recipe.data.evaluate_on)
         queries = queries or draw_queries(dataset.labels, rows)

@@ -42,7 +42,7 @@ def prepare_manifest(path: Path, settings: CacheSettings, allow_outside: bool, s
     for table in (modality_table(checked.counts), class_table(checked.dataset)):
         console().print(table)
     for line in (*checked.broken, *checked.damaged):
-        console().print(line, soft_wrap=True, markup=False)
+        console().print(line, soft_wrap=True)
     if settings.form != "none":
         size = cache_size(checked, settings) / 2**20
         console().print(
@@ -114,15 +114,13 @@ def tell(prepared: Prepared, following: Sequence[str]) -> None:
     parts = Counter(row["split"] for row in rows)
     counts = ", ".join(f"{parts[split]:,} {split}" for split in SPLITS if parts[split])
     say = console()
-    say.print(
-        f"{prepared.folder}: {counts}; {len({row['label'] for row in rows}):,} classes", soft_wrap=True, markup=False
-    )
+    say.print(f"{prepared.folder}: {counts}; {len({row['label'] for row in rows}):,} classes", soft_wrap=True)
     if prepared.counts:
         say.print(table_of(prepared))
     for note in prepared.notes:
-        say.print(note, soft_wrap=True, markup=False)
+        say.print(note, soft_wrap=True)
     for command in following:
-        say.print(f"  crossdistill {command}", soft_wrap=True, markup=False)
+        say.print(f"  crossdistill {command}", soft_wrap=True)
 
 
 def table_of(prepared: Prepared) -> Table:

@@ -19,9 +19,9 @@ T = TypeVar("T")
 
 
 def console() -> Console:
-    """Where output goes; ranks other than the first are silent."""
+    """Where output goes, brackets as they are; ranks other than the first are silent."""
     rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or os.environ.get("LOCAL_RANK") or "0"
-    return Console(highlight=False, quiet=rank != "0")
+    return Console(highlight=False, markup=False, quiet=rank != "0")
 
 
 def progress_bar(unit: str = "epochs") -> Progress:
@@ -96,7 +96,7 @@ class ComparisonProgress:
         if failed or not self.terminal:
             outcome = "failed" if failed else shown.note or "finished"
             line = f"{self.done}/{self.count} {name_of(self.recipes[folder])}: {outcome}"
-            self.progress.console.print(line, soft_wrap=True, markup=False)
+            self.progress.console.print(line, soft_wrap=True)
 
     def _title(self) -> str:
         return f"{self.done}/{self.count} runs"

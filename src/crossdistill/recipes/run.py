@@ -86,7 +86,7 @@ def run(
             log.earlier_epochs += stage.epochs
         if fabric.is_global_zero:
             save_file(model.state_dict(), folder / layout.MODEL)
-            layout.write_results(folder, results(recipe, dataset, method, log.seconds(), fabric.device))
+            layout.write_results(folder, results(recipe, dataset, method, log.seconds(), fabric.device, log.note))
         fabric.barrier()
     return layout.read_results(folder)
 

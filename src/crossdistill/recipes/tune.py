@@ -21,7 +21,7 @@ from crossdistill.recipes.folder import write_atomically
 from crossdistill.recipes.measure import NAMES
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.run import run
-from crossdistill.types import Choice, InputError, LogUniform, SearchSpace
+from crossdistill.types import Choice, DivergedError, InputError, LogUniform, SearchSpace
 
 if TYPE_CHECKING:
     import optuna
@@ -94,7 +94,10 @@ def validation_accuracy(recipe: Recipe, seeds: int) -> float:
     found = []
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as scratch:
-            found.append(run(replace(chosen, seed=seed), Path(scratch) / "run")[view]["top1"])
+            measured = run(replace(chosen, seed=seed), Path(scratch) / "run")
+        if view not in measured:
+            raise InputError(f"{recipe.data.source}: no validation sample could be read")
+        found.append(measured[view]["top1"])
     return float(sum(found) / seeds)
 
 
@@ -119,7 +122,7 @@ def _search(
         values = {name: _suggest(trial, name, kind) for name, kind in space.items()}
         try:
             accuracy = validation_accuracy(with_values(recipe, recipe.method, values), seeds)
-        except InputError as error:  # diverged: a bad choice, not the end of the search
+        except DivergedError as error:  # a bad choice, not the end of the search
             raise optuna.TrialPruned(str(error)) from error
         tell(recipe.method, trial.number, accuracy)
         return accuracy

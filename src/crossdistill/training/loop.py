@@ -19,7 +19,7 @@ from crossdistill.training.checkpoint import Checkpoint
 from crossdistill.training.distributed import average_gradients, gather
 from crossdistill.training.incomplete import divide
 from crossdistill.training.settings import Optimization, learning_rate_factor
-from crossdistill.types import Batch, InputError, Representations, Turn
+from crossdistill.types import Batch, DivergedError, Representations, Turn
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -80,10 +80,10 @@ def fit(
 
 
 def finite(losses: dict[str, float], stage: str, epoch: int) -> dict[str, float]:
-    """The epoch's losses. Raises InputError when one is not finite: nothing that follows would mean anything."""
+    """The epoch's losses. Raises DivergedError when one is not finite: nothing that follows would mean anything."""
     for name, value in losses.items():
         if not math.isfinite(value):
-            raise InputError(
+            raise DivergedError(
                 f"{stage}, epoch {epoch}: loss {name} became {value}; lower optimization.learning_rate or the method's "
                 "weights, or set optimization.clip_norm"
             )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,9 @@ class AudioReader:
         if self.settings.seconds == 0:
             return 1
         with opened(clip.path, "audio") as (container, stream):
-            seconds = min(clip.end, declared_end(container, stream)) - clip.start
+            declared = declared_end(container, stream)
+        rate = self.settings.rate
+        seconds = min(clip.end, declared) - clip.start if declared else len(self._segment(clip)[0]) / rate
         return max(1, math.floor(seconds / self.settings.seconds + 1e-6))
 
     def take(self, clip: Clip, positions: Sequence[float], seed: int | None) -> Taken:
@@ -96,17 +99,26 @@ def cut(samples: Samples, begin: float, start: float, end: float, rate: int) -> 
 
 
 def _resampled(container: Any, stream: Any, rate: int, end: float) -> Iterator[tuple[float, Samples]]:
-    """(seconds, samples) of decoded frames until `end`, mixed to one channel."""
-    resampler = pyav().AudioResampler(format="flt", layout="mono", rate=rate)
-    time = 0.0
-    for frame in _frames(container, stream):
-        time = frame.time if frame.time is not None else time
-        if time >= end:
-            break
-        for out in resampler.resample(frame):
+    """(seconds, samples) of decoded frames until `end`, mixed to one channel.
+
+    Broadcasts and joined files change rate and channels on their way; each part has a resampler of its own.
+    """
+    time, heard = 0.0, _before_end(_frames(container, stream), end)
+    for _, part in groupby(heard, key=lambda frame: (frame.format.name, frame.layout.name, frame.sample_rate)):
+        resampler = pyav().AudioResampler(format="flt", layout="mono", rate=rate)
+        for frame in part:
+            time = frame.time if frame.time is not None else time
+            for out in resampler.resample(frame):
+                yield time, out.to_ndarray()[0]
+        for out in resampler.resample(None):
             yield time, out.to_ndarray()[0]
-    for out in resampler.resample(None):
-        yield time, out.to_ndarray()[0]
+
+
+def _before_end(frames: Iterable[Any], end: float) -> Iterator[Any]:
+    for frame in frames:
+        if frame.time is not None and frame.time >= end:
+            return
+        yield frame
 
 
 def _frames(container: Any, stream: Any) -> Iterator[Any]:

@@ -14,7 +14,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -52,12 +52,14 @@ class CacheFolder:
         """Where the decoded form of a source is, or would be."""
         name = os.path.relpath(source, self.home)
         digest = hashlib.blake2b(name.encode(), digest_size=6).hexdigest()
-        return self.home / "cache" / kind / f"{source.stem[:60]}-{digest}.part"
+        return self.home / "cache" / kind / f"{source.stem[:40]}-{digest}.part"
 
     def find(self, source: Path, kind: Kind) -> Found:
         """The source's part, if the source is still as it was when it was decoded."""
         entry = read_part(self.part(source, kind))
-        if entry is not None and entry.description["source"] != stamp(source):
+        if entry is None or not source.exists():  # a file that is gone is not read from the cache either
+            return Found(None)
+        if entry.description["source"] != stamp(source):
             return Found(None, "has changed since it was decoded into the cache, which is not used: prepare it again")
         return Found(entry)
 
@@ -106,16 +108,24 @@ def write_part(path: Path, pieces: Iterator[tuple[float, bytes]], description: M
     """Write (time, bytes) pieces, e.g. frames, as they come. description: whatever else the reader needs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
+    try:
+        with partial.open("wb") as file:
+            _write(file, pieces, description)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)  # or a full disk stays full
+        raise
+
+
+def _write(file: BinaryIO, pieces: Iterator[tuple[float, bytes]], description: Mapping[str, Any]) -> None:
     digest, times, offsets = hashlib.blake2b(digest_size=16), [], [0]
-    with partial.open("wb") as file:
-        for time, piece in pieces:
-            file.write(piece)
-            digest.update(piece)
-            times.append(time)
-            offsets.append(offsets[-1] + len(piece))
-        text = json.dumps({**description, "digest": digest.hexdigest()}).encode()
-        file.write(np.array(times, dtype=np.float64).tobytes() + np.array(offsets, dtype=np.int64).tobytes())
-        file.write(text + _TRAILER.pack(len(times), len(text), _MAGIC))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    for time, piece in pieces:
+        file.write(piece)
+        digest.update(piece)
+        times.append(time)
+        offsets.append(offsets[-1] + len(piece))
+    text = json.dumps({**description, "digest": digest.hexdigest()}).encode()
+    file.write(np.array(times, dtype=np.float64).tobytes() + np.array(offsets, dtype=np.int64).tobytes())
+    file.write(text + _TRAILER.pack(len(times), len(text), _MAGIC))
+    file.flush()
+    os.fsync(file.fileno())

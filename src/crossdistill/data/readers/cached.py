@@ -11,6 +11,7 @@ from PIL import Image
 from crossdistill.data.readers.cache import Entry
 from crossdistill.data.readers.decoding import TICK
 from crossdistill.data.readers.frames import ChooseBox, Extent, Pixels
+from crossdistill.data.readers.media import UnreadableError
 
 
 class CachedFrames:
@@ -35,8 +36,11 @@ class CachedFrames:
         return np.stack([shown[number] for number in np.maximum(numbers, 0)]).transpose(3, 0, 1, 2)
 
     def picture(self, number: int) -> Image.Image:
-        """Frame `number`, from 0."""
+        """Frame `number`, from 0. Raises UnreadableError where the part is damaged."""
         content = self._entry.payload[self._entry.offsets[number] : self._entry.offsets[number + 1]]
-        if self._jpeg:
-            return Image.open(io.BytesIO(content)).convert("RGB")
-        return Image.fromarray(np.frombuffer(content, dtype=np.uint8).reshape(*self._size[::-1], 3))
+        try:
+            if self._jpeg:
+                return Image.open(io.BytesIO(content)).convert("RGB")
+            return Image.fromarray(np.frombuffer(content, dtype=np.uint8).reshape(*self._size[::-1], 3))
+        except (OSError, ValueError, SyntaxError):  # the last from Pillow, too
+            raise UnreadableError(f"frame {number} is damaged in the cache: prepare it again") from None

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 TICK = 0.0015
 """Seconds by which a time may miss its frame: Matroska rounds to milliseconds."""
 
+FASTEST = 240
+"""Frames a second that a header is believed: browsers' WebM says none, for which FFmpeg puts the clock's 1000."""
+PROBED = 100
+"""Packets whose times tell how long a frame is shown where the header does not."""
+
 
 @contextmanager
 def opened(path: Path, kind: Literal["video", "audio"]) -> Iterator[tuple[Any, Any]]:
@@ -31,7 +37,7 @@ def opened(path: Path, kind: Literal["video", "audio"]) -> Iterator[tuple[Any, A
     """
     av = pyav()
     try:
-        container = av.open(str(path))
+        container = av.open(str(path.absolute()))  # FFmpeg takes the name 12:30.mp4 alone for a protocol
     except (av.FFmpegError, OSError) as error:
         raise UnreadableError(f"cannot read it as a media file ({reason(error)})") from None
     with container:
@@ -72,21 +78,28 @@ class FileFrames:
         self._base = float(stream.time_base or 1)
         self._zero = (stream.start_time or 0) * self._base
         rate = stream.average_rate or stream.guessed_rate
-        frame = 1 / float(rate) if rate else 0.04
+        frame = 1 / float(rate) if rate and rate <= FASTEST else self._mean_interval()
         self.extent = Extent(0.0, declared_end(container, stream) or self.readable_end(frame), frame)
         self._reformatter = pyav().video.reformatter.VideoReformatter()
 
     def readable_end(self, frame: float) -> float:
         """In seconds, where the stream really ends, found without decoding; 0 where it holds nothing."""
-        av, last = pyav(), -frame
+        return max(self._packet_times(), default=-frame) + frame
+
+    def _mean_interval(self) -> float:
+        """Seconds from one frame to the next, of the file's first."""
+        times = list(islice(self._packet_times(), PROBED))
+        return (max(times) - min(times)) / (len(times) - 1) if len(set(times)) > 1 else 0.04
+
+    def _packet_times(self) -> Iterator[float]:
+        """When each packet is shown, in the file's order, as far as it can be read; nothing is decoded."""
         self._seek(0.0)
         try:
             for packet in self._container.demux(self._stream):
                 if packet.pts is not None and not packet.is_corrupt:
-                    last = max(last, self.time(packet.pts))
-        except av.FFmpegError:
-            pass  # what comes after is not readable
-        return last + frame
+                    yield self.time(packet.pts)
+        except pyav().FFmpegError:
+            return  # what comes after is not readable
 
     def take(self, times: Sequence[float], box: ChooseBox, size: int) -> Pixels:
         wanted = sorted(set(times))
