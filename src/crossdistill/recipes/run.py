@@ -241,3 +241,4 @@ def quiet_libraries() -> None:
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")
     warnings.filterwarnings("ignore", message=".*all_gather is deprecated.*")
+    warnings.filterwarnings("ignore", message="This DataLoader will create .* worker processes")  # the recipe's choice
