@@ -268,7 +268,7 @@ def test_every_file_broken_is_an_empty_array_that_says_so(tmp_path: Path, media:
     [
         ({"modality": "smell"}, "no modality 'smell'; found face, voice"),
         ({"weights": "nowhere.pth"}, "nowhere.pth: no such file of weights"),
-        ({"weights": ""}, "model.encoders.face: frozen: expected weights"),
+        ({"weights": ""}, "--weights: expected a file of published weights"),
         ({"channels": 8}, "expected shape"),
         ({"encoder": "cnn14"}, "cnn14 needs waveforms"),
         ({"name": "../x"}, "letters, digits, _ and - only"),

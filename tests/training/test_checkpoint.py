@@ -52,20 +52,24 @@ def test_nothing_but_the_checkpoint_is_left_in_the_folder(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
 
 
-def test_a_crash_while_writing_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("PytorchStreamWriter failed")])
+def test_a_full_disk_leaves_the_old_checkpoint(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "checkpoint.pt"
     taken(1).save(path)
     before = path.read_bytes()
 
     def crash(state: dict[str, Any], file: BinaryIO) -> None:
         file.write(b"half a checkpoint")
-        raise OSError("No space left on device")
+        raise error
 
     newer = taken(3)
     with monkeypatch.context() as patch:
         patch.setattr(torch, "save", crash)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(InputError, match=r"checkpoint\.pt: cannot write the checkpoint: .*(No space|full)"):
             newer.save(path)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"], "what was written does not fill the disk"
     assert path.read_bytes() == before
     assert Checkpoint.load(path).epoch == 7
     newer.save(path)

@@ -40,13 +40,21 @@ class Checkpoint:
             optimizer.load_state_dict(self.optimizers[name])
 
     def save(self, path: Path) -> None:
-        """Written beside the target, flushed, then renamed: a kill at any moment leaves the old file or the new one."""
+        """Written beside the target, flushed, then renamed: a kill at any moment leaves the old file or the new one.
+
+        Raises InputError where it cannot be written, on a full disk say; the old file stays.
+        """
         partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            torch.save(vars(self), file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        try:
+            with partial.open("wb") as file:
+                torch.save(vars(self), file)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except (OSError, RuntimeError) as error:  # the second is torch.save's on a full disk
+            partial.unlink(missing_ok=True)
+            reason = getattr(error, "strerror", None) or "the disk may be full"
+            raise InputError(f"{path}: cannot write the checkpoint: {reason}; the run goes on with --resume") from error
 
     @staticmethod
     def load(path: Path) -> Checkpoint:
