@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -143,6 +143,10 @@ class Choice:
 
     values: tuple[float | int | str | bool, ...]
 
+
+T = TypeVar("T")
+Track = Callable[[Iterable[T], int, str], Iterator[T]]
+"""Passes results on, of which there will be so many, and shows how far it is."""
 
 SearchSpace = Mapping[str, LogUniform | Choice]
 """Option of the method's constructor, or dotted field of a recipe -> what to try."""

@@ -17,6 +17,7 @@ from crossdistill.data.readers import MediaColumn, ReaderSettings, TextColumn
 from crossdistill.data.reading import PartialColumn
 from crossdistill.types import InputError, Padded
 
+from ..tokenizer import save_tokenizer
 from .clips import tone, write_sound, write_video
 
 SMALL = ReaderSettings(frames=4, size=16, resize=16, rate=8000)
@@ -229,12 +230,8 @@ def test_a_text_without_a_tokenizer(media: Path) -> None:
 
 
 def test_texts_become_the_tokenizer_s_numbers(media: Path, tmp_path: Path) -> None:
-    tokenizers, transformers = pytest.importorskip("tokenizers"), pytest.importorskip("transformers")
     vocabulary = {word: number for number, word in enumerate(["[UNK]", "[CLS]", "hello", "From", "a", "file", "."])}
-    made = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="[UNK]"))
-    made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    made.post_processor = tokenizers.processors.TemplateProcessing("[CLS] $A", special_tokens=[("[CLS]", 1)])
-    transformers.PreTrainedTokenizerFast(tokenizer_object=made, unk_token="[UNK]").save_pretrained(tmp_path / "t")
+    save_tokenizer(tmp_path / "t", vocabulary)
     path = table(media, "id,split,label,words", "1,train,a,hello hello you", "2,train,a,words.txt")
     settings = {"words": ReaderSettings(tokenizer=str(tmp_path / "t"), max_tokens=5)}
     words = read_manifest(path, readers=settings).__getitems__([0, 1]).modalities["words"]

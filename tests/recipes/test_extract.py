@@ -26,6 +26,7 @@ from crossdistill.training import Machine
 from crossdistill.types import InputError
 
 from ..data.clips import tone, write_video
+from ..tokenizer import save_tokenizer
 
 READER = ReaderSettings(frames=4, size=16, resize=16)
 HEADER = "id,split,fold,label,face,voice:audio,face:end"
@@ -163,14 +164,11 @@ def test_densenet_gives_a_sequence_of_frames(media: Path, tmp_path: Path) -> Non
 
 
 def test_words_through_a_model_of_transformers_with_its_own_tokenizer(tmp_path: Path) -> None:
-    tokenizers, transformers = pytest.importorskip("tokenizers"), pytest.importorskip("transformers")
+    transformers = pytest.importorskip("transformers")
     vocabulary = {"[PAD]": 0, "[CLS]": 1, "[UNK]": 2, "good": 3, "bad": 4}
-    made = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="[UNK]"))
-    made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    made.post_processor = tokenizers.processors.TemplateProcessing("[CLS] $A", special_tokens=[("[CLS]", 1)])
     size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
     folder = tmp_path / "bert"
-    transformers.PreTrainedTokenizerFast(tokenizer_object=made, unk_token="[UNK]").save_pretrained(folder)
+    save_tokenizer(folder, vocabulary)
     model = transformers.BertModel(transformers.BertConfig(vocab_size=5, **size)).eval()
     model.save_pretrained(folder)
     (tmp_path / "manifest.csv").write_text(

@@ -14,8 +14,9 @@ from crossdistill.cli import main
 from crossdistill.data import read_manifest
 from crossdistill.encoders import DenseNet
 from tests.data import media_trees
+from tests.tokenizer import save_tokenizer
 
-tokenizers, transformers = pytest.importorskip("tokenizers"), pytest.importorskip("transformers")
+transformers = pytest.importorskip("transformers")
 
 SIZE = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 SMALL = {
@@ -44,11 +45,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             num_conv_pos_embedding_groups=2,
         )
     ).save_pretrained("facebook/wav2vec2-base")
-    made = tokenizers.Tokenizer(tokenizers.models.WordLevel({"[UNK]": 0, "[CLS]": 1, "No": 2}, unk_token="[UNK]"))
-    made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    made.post_processor = tokenizers.processors.TemplateProcessing("[CLS] $A", special_tokens=[("[CLS]", 1)])
     folder = "google-bert/bert-base-uncased"
-    transformers.PreTrainedTokenizerFast(tokenizer_object=made, unk_token="[UNK]").save_pretrained(folder)
+    save_tokenizer(folder, {"[UNK]": 0, "[CLS]": 1, "No": 2})
     transformers.BertModel(transformers.BertConfig(vocab_size=3, **SIZE)).save_pretrained(folder)
     return tmp_path
 

@@ -19,7 +19,6 @@ from crossdistill.data.media_release import (
     Header,
     Prepared,
     Row,
-    Track,
     headers,
     path_from,
     untracked,
@@ -27,7 +26,7 @@ from crossdistill.data.media_release import (
     write_rows,
 )
 from crossdistill.data.new_folder import require_new
-from crossdistill.types import InputError
+from crossdistill.types import InputError, Track
 
 PAPER = {"training": 10024, "validation": 4926}
 """Videos in the AMID paper: as many as the annotations have."""
@@ -54,7 +53,7 @@ def prepare(
     output: Path,
     trimmed: bool = False,
     keep_silent: bool = False,
-    track: Track = untracked,
+    track: Track[Header] = untracked,
 ) -> Prepared:
     """Write the folder `output` with a manifest of the annotated videos that are below `videos`.
 

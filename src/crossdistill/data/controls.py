@@ -11,7 +11,7 @@ import torch
 
 from crossdistill.data.columns import Column, Rows
 from crossdistill.data.dataset import MultimodalDataset
-from crossdistill.data.reading import Parts, Reading, known_present, middle, read, windows
+from crossdistill.data.reading import PartialColumn, Parts, Reading, known_present, middle, read, windows
 from crossdistill.types import Modality, Padded
 
 Control = Literal["none", "shuffled", "noise", "target"]
@@ -94,3 +94,10 @@ class NoiseColumn:
     def _noise(self, row: int, shape: tuple[int, ...]) -> torch.Tensor:
         random = np.random.default_rng([2, *self._key, int(row)])
         return torch.from_numpy(random.standard_normal(shape, dtype=np.float32))
+
+
+def content_of(column: Column) -> Column:
+    """The column that reads the samples, inside those that leave out or exchange some."""
+    while isinstance(column, PartialColumn | ReorderedColumn | NoiseColumn):
+        column = column.column
+    return column

@@ -17,7 +17,6 @@ from crossdistill.data.media_release import (
     Header,
     Prepared,
     Row,
-    Track,
     headers,
     is_video,
     path_from,
@@ -26,7 +25,7 @@ from crossdistill.data.media_release import (
     write_rows,
 )
 from crossdistill.data.new_folder import require_new
-from crossdistill.types import InputError
+from crossdistill.types import InputError, Track
 
 EMOTIONS = {"ang": "angry", "hap": "happy", "exc": "happy", "sad": "sad", "neu": "neutral"}
 """Of the release -> class; turns with others, or on which the annotators did not agree (xxx), are no samples."""
@@ -46,7 +45,7 @@ LEFT, RIGHT = "0 0 0.5 1", "0.5 0 0.5 1"
 """Halves of the picture. The actor who wears the markers, whose sex names the dialog (Ses01F), sits on the left."""
 
 
-def prepare(root: Path, output: Path, track: Track = untracked) -> Prepared:
+def prepare(root: Path, output: Path, track: Track[Header] = untracked) -> Prepared:
     """Write the folder `output` with a manifest of the turns in `root`, IEMOCAP_full_release or the folder around it.
 
     Turns without a readable video are left out; a missing sound or transcript is an empty cell; both are listed in

@@ -12,7 +12,7 @@ from crossdistill.data.cells import OPTIONAL, REQUIRED, VIDEOS
 from crossdistill.data.new_folder import new_folder, write_csv
 from crossdistill.data.readers.decoding import declared_end, opened
 from crossdistill.data.readers.media import UnreadableError
-from crossdistill.types import InputError
+from crossdistill.types import InputError, Track
 
 Row = Mapping[str, str]
 """Column name -> cell, the same columns in all rows."""
@@ -26,10 +26,6 @@ class Header(NamedTuple):
     sound: bool = False
     seconds: float = 0.0
     problem: str = ""
-
-
-Track = Callable[[Iterable[Header], int, str], Iterator[Header]]
-"""Passes results on, of which there will be so many, and shows how far it is."""
 
 
 def untracked(results: Iterable[Header], total: int, what: str) -> Iterator[Header]:
@@ -103,7 +99,7 @@ def header_of(path: Path) -> Header:
         return Header(problem=str(error))
 
 
-def headers(paths: Sequence[Path], track: Track) -> dict[Path, Header]:
+def headers(paths: Sequence[Path], track: Track[Header]) -> dict[Path, Header]:
     """The header of each file, asked once."""
     distinct = list(dict.fromkeys(paths))
     return dict(zip(distinct, track(map(header_of, distinct), len(distinct), "headers"), strict=True))

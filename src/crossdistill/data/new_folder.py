@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -41,9 +42,15 @@ def new_folder(folder: Path) -> Iterator[Path]:
         raise InputError(f"{folder}: cannot write: {error.object!r} cannot be written as UTF-8") from None
 
 
+def csv_text(cells: Mapping[str, Sequence[str]]) -> str:
+    """A table as CSV. cells: column name -> its cells, as many in each column."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(cells)
+    writer.writerows(zip(*cells.values(), strict=True))
+    return text.getvalue()
+
+
 def write_csv(path: Path, cells: Mapping[str, Sequence[str]]) -> None:
-    """cells: column name -> its cells, as many in each column."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(cells)
-        writer.writerows(zip(*cells.values(), strict=True))
+    """Write `csv_text` of the cells as UTF-8."""
+    path.write_text(csv_text(cells), encoding="utf-8", newline="")

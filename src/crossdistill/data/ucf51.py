@@ -18,7 +18,6 @@ from crossdistill.data.media_release import (
     Header,
     Prepared,
     Row,
-    Track,
     headers,
     path_from,
     read_lines,
@@ -28,7 +27,7 @@ from crossdistill.data.media_release import (
     write_rows,
 )
 from crossdistill.data.new_folder import require_new
-from crossdistill.types import InputError
+from crossdistill.types import InputError, Track
 
 CLASSES = (
     "ApplyEyeMakeup",
@@ -102,7 +101,7 @@ class Listed(NamedTuple):
     group: str
 
 
-def prepare(videos: Path, splits: Path, output: Path, split: int = 1, track: Track = untracked) -> Prepared:
+def prepare(videos: Path, splits: Path, output: Path, split: int = 1, track: Track[Header] = untracked) -> Prepared:
     """Write the folder `output` with a manifest of the clips below `videos` that a split's lists in `splits` name.
 
     Clips that are missing or cannot be read are left out and listed in missing.txt; those without sound lack `audio`.

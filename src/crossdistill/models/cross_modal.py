@@ -79,9 +79,7 @@ class CrossModalModel(nn.Module):
 
     def modalities_of(self, *views: View) -> tuple[str, ...]:
         """The names of the modalities that the views read."""
-        target = self.target if {"target", "full"} & set(views) else ()
-        auxiliary = self.auxiliary if {"auxiliary", "full"} & set(views) else ()
-        return target + auxiliary
+        return modalities_of(views, self.target, self.auxiliary)
 
     def classifier_of(self, view: View) -> nn.Module:
         """The linear layer that makes the view's logits of its representation."""
@@ -164,6 +162,12 @@ class CrossModalModel(nn.Module):
             features = {name: encode_present(self.teacher_encoders, name, modalities, present) for name in names}
         representation = self.fusion([features[name] for name in names])
         return representation, self.classifier_of("full")(self.dropout(representation))
+
+
+def modalities_of(views: Sequence[View], target: tuple[str, ...], auxiliary: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of the modalities that the views read."""
+    read = target if {"target", "full"} & set(views) else ()
+    return read + (auxiliary if {"auxiliary", "full"} & set(views) else ())
 
 
 def _check_modalities(target: tuple[str, ...], auxiliary: tuple[str, ...], encoded: set[str]) -> None:

@@ -18,6 +18,7 @@ from crossdistill.encoders import Standardized
 from crossdistill.encoders.standardize import centred_like
 from crossdistill.methods import METHODS, Method
 from crossdistill.models import CrossModalModel
+from crossdistill.models.cross_modal import modalities_of
 from crossdistill.recipes.encoders import RAW_MEDIA, automatic, make_encoder, require_input, require_rate
 from crossdistill.recipes.recipe import DataSettings, EncoderSettings, ModelSettings, Recipe
 from crossdistill.types import InputError, Padded, TrainingSamples
@@ -131,7 +132,7 @@ def build_model(recipe: Recipe, dataset: MultimodalDataset, read_weights: bool =
     settings, names = recipe.model, (*recipe.data.target, *recipe.data.auxiliary)
     if unknown := set(settings.encoders) - set(dataset.columns):
         raise InputError(f"model.encoders: no modality {', '.join(sorted(unknown))}; there are {', '.join(names)}")
-    used = used_by(METHODS[recipe.method], recipe.data)
+    used = modalities_of(METHODS[recipe.method].views, recipe.data.target, recipe.data.auxiliary)
     encoders = {name: build_encoder(name, settings, dataset, read_weights and name in used) for name in names}
     separate = settings.separate_teacher or METHODS[recipe.method].separate_teacher or has_fixed_teacher(recipe)
     target, auxiliary, classes = recipe.data.target, recipe.data.auxiliary, len(dataset.classes)
@@ -141,15 +142,6 @@ def build_model(recipe: Recipe, dataset: MultimodalDataset, read_weights: bool =
         raise InputError(f"data.target, data.auxiliary: {error}") from error
     model.freeze_encoders([name for name in names if name in settings.encoders and settings.encoders[name].frozen])
     return model
-
-
-def used_by(method: type[Method], settings: DataSettings) -> set[str]:
-    """The modalities that the method's views see."""
-    views = set(method.views)
-    return {
-        *(settings.target if views & {"target", "full"} else ()),
-        *(settings.auxiliary if views & {"auxiliary", "full"} else ()),
-    }
 
 
 def has_fixed_teacher(recipe: Recipe) -> bool:

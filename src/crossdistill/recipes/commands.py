@@ -62,7 +62,7 @@ def compare(found: Sequence[Recipe], seeds: int, folds: str, jobs: int, out: Pat
     chosen = parse_folds(folds, known_folds(found[0]) if folds else ())
     recipes = {out / name: recipe for name, recipe in plan(found, seeds, chosen).items()}
     unfinished = {folder: recipe for folder, recipe in recipes.items() if not finished(recipe, folder)}
-    if unfinished:
+    if unfinished and not folds:  # their numbers were read from the data
         load_dataset(found[0].data)  # data that are not there are one line, not one for each run
     rows = {folder: row_of(folder, recipe) for folder, recipe in recipes.items() if folder not in unfinished}
 

@@ -9,9 +9,8 @@ import numpy as np
 from torch import nn
 
 from crossdistill.data.columns import Column
-from crossdistill.data.controls import NoiseColumn, ReorderedColumn
+from crossdistill.data.controls import content_of
 from crossdistill.data.readers import AudioReader, MediaColumn, TextColumn
-from crossdistill.data.reading import PartialColumn
 from crossdistill.encoders import MLP, RNN, Cnn14, Conv, DenseNet, Features, Pretrained, R2Plus1D
 from crossdistill.encoders.activation import Activation
 from crossdistill.encoders.pretrained import Pooling
@@ -45,30 +44,28 @@ PUBLISHED = {
 
 def automatic(column: Column) -> str:
     """The kind that `auto` stands for: by what the column's cells hold, or the shape of its arrays."""
-    inner, shape = content_of(column), column.shape
-    if isinstance(inner, TextColumn):
+    shape = column.shape
+    if isinstance(content_of(column), TextColumn):
         return "pretrained"
-    if isinstance(inner, MediaColumn) and isinstance(inner.reader, AudioReader):
+    if sound_reader(column) is not None:
         return "cnn14"
     if len(shape) == 4 and shape[0] == 3:
         return "r2plus1d"
     return "mlp" if len(shape) == 1 else "conv"
 
 
-def content_of(column: Column) -> Column:
-    """The column that reads the samples, inside those that leave out or exchange some."""
-    while isinstance(column, PartialColumn | ReorderedColumn | NoiseColumn):
-        column = column.column
-    return column
+def sound_reader(column: Column) -> AudioReader | None:
+    """What reads a column of sound files; None for any other column."""
+    inner = content_of(column)
+    return inner.reader if isinstance(inner, MediaColumn) and isinstance(inner.reader, AudioReader) else None
 
 
 def require_rate(name: str, column: Column, encoder: nn.Module) -> None:
     """Raise InputError when sound is read at another rate than the encoder takes it for."""
-    inner, expected = content_of(column), getattr(encoder, "sample_rate", None)
-    if isinstance(inner, MediaColumn) and isinstance(inner.reader, AudioReader) and expected is not None:
-        found = inner.reader.settings.rate
-        if found != expected:
-            raise InputError(f"data.readers.{name}.rate: the encoder takes sound at {expected} Hz, found {found}")
+    reader, expected = sound_reader(column), getattr(encoder, "sample_rate", None)
+    if reader is not None and expected is not None and reader.settings.rate != expected:
+        found = reader.settings.rate
+        raise InputError(f"data.readers.{name}.rate: the encoder takes sound at {expected} Hz, found {found}")
 
 
 def require_input(name: str, kind: str, shape: tuple[int, ...], settings: EncoderSettings) -> None:

@@ -3,8 +3,6 @@ new manifest names."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -19,6 +17,7 @@ from crossdistill import data
 from crossdistill.data import MultimodalDataset, read_manifest
 from crossdistill.data.cells import PARTS
 from crossdistill.data.columns import Rows
+from crossdistill.data.new_folder import csv_text
 from crossdistill.data.reading import known_present
 from crossdistill.data.table import Table, read_table
 from crossdistill.models.present import select
@@ -27,13 +26,12 @@ from crossdistill.recipes.folder import write_atomically
 from crossdistill.recipes.run import deterministic, launched
 from crossdistill.recipes.shards import CHUNK, FeatureFolder, Features
 from crossdistill.training.distributed import gather_notes
-from crossdistill.types import Batch, InputError, Modality, Note, Padded
+from crossdistill.types import Batch, InputError, Modality, Note, Padded, Track
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 FOLDER = "features"
-Track = Callable[[Iterator[int], int, str], Iterator[int]]
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Extracted:
     notes: tuple[Note, ...]
 
 
-def extract(path: Path, settings: Extraction, out: Path | None, track: Track) -> Extracted:
+def extract(path: Path, settings: Extraction, out: Path | None, track: Track[int]) -> Extracted:
     """Encode the modality of every sample that has it, and write a manifest in which it is arrays.
 
     out: the new manifest, in the folder of the old one; STEM-NAME.csv unless given. The features go to features/NAME
@@ -99,7 +97,7 @@ def encode_all(
     rows: Rows,
     features: FeatureFolder,
     notes: list[Note],
-    track: Track,
+    track: Track[int],
 ) -> None:
     """This rank's chunks, then, on the first rank, the arrays of all."""
     count = -(-len(rows) // CHUNK)
@@ -196,8 +194,4 @@ def manifest_text(table: Table, modality: str, cells: Mapping[int, str]) -> str:
             continue
         own = name.partition(":")[0] == modality
         columns[modality if own else name] = [cells.get(row, "") for row in range(len(values))] if own else values
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    return text.getvalue()
+    return csv_text(columns)

@@ -15,9 +15,9 @@ from torch import nn
 from crossdistill.data import MultimodalDataset
 from crossdistill.data.cells import PARTS, modalities
 from crossdistill.data.columns import Column, FileColumn, RowColumn
+from crossdistill.data.controls import content_of
 from crossdistill.data.readers import MediaColumn, ReaderSettings, TextColumn, check_settings
 from crossdistill.data.readers.cache import stamp
-from crossdistill.data.reading import PartialColumn
 from crossdistill.data.table import Table
 from crossdistill.recipes.encoders import make_encoder, require_input, require_rate
 from crossdistill.recipes.recipe import EncoderSettings
@@ -146,7 +146,7 @@ def sorted_files(path: Path) -> list[Path]:
 
 def sources(column: Column) -> Iterable[Path]:
     """The files that a column reads."""
-    inner = column.column if isinstance(column, PartialColumn) else column
+    inner = content_of(column)
     if isinstance(inner, MediaColumn):
         return [clip.path for clip in inner.clips]
     if isinstance(inner, TextColumn):

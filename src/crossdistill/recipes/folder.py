@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from crossdistill.atomic import written_whole
 from crossdistill.recipes.files import load_recipe, to_yaml
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.training import Checkpoint, Record
@@ -85,9 +86,8 @@ def without_nan(value: Any) -> Any:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    with written_whole(path) as file:
+        file.write(text.encode())
 
 
 class RunLog:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from crossdistill.data import MultimodalDataset
 from crossdistill.evaluation import nearest
 from crossdistill.methods import Method
-from crossdistill.recipes.build import FROM_PYTHON, load_dataset
+from crossdistill.recipes.build import FROM_PYTHON, load_dataset, split_dataset
 from crossdistill.recipes.folder import read_recipe
 from crossdistill.recipes.measure import all_outputs
 from crossdistill.recipes.recipe import DataSettings
@@ -38,12 +39,13 @@ def retrieval_examples(folders: Sequence[Path], tell: Callable[[str], None]) -> 
         if label in found or recipe.data.source.startswith(FROM_PYTHON):
             continue
         try:
-            if not len(load_dataset(recipe.data).pictures):
-                continue
+            loaded = load_dataset(recipe.data)
         except InputError as error:
             tell(f"Without pictures of what the student of {label} finds: {error}")
             continue
-        _, dataset, method = load_trained(folder)
+        if len(loaded.pictures) == 0:
+            continue
+        _, dataset, method = load_trained(folder, partial(split_dataset, loaded))
         if "target" not in method.predicts:
             continue
         rows = dataset.rows(recipe.data.evaluate_on)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -13,20 +13,19 @@ import numpy as np
 
 from crossdistill.data import MultimodalDataset, read_manifest
 from crossdistill.data.columns import Column
+from crossdistill.data.controls import content_of
 from crossdistill.data.labels import SPLITS
 from crossdistill.data.manifest import check_values
 from crossdistill.data.readers import CacheFolder, MediaColumn, TextColumn
 from crossdistill.data.readers.cache import Kind
 from crossdistill.data.readers.fill import fill
 from crossdistill.data.readers.inspect import Inspected, at_segment, inspect, kind_of
-from crossdistill.data.reading import PartialColumn, known_present
-from crossdistill.types import InputError
+from crossdistill.data.reading import known_present
+from crossdistill.types import InputError, Track
 
 Form = Literal["none", "jpeg", "raw"]
 T = TypeVar("T")
 R = TypeVar("R")
-Track = Callable[[Iterable[R], int, str], Iterator[R]]
-"""Passes results on, of which there will be so many, and shows how far it is."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def check_others(dataset: MultimodalDataset) -> None:
     """Raise InputError for an array with NaN or infinity and for a text that cannot be read."""
     arrays = {}
     for name, column in dataset.columns.items():
-        inner = column.column if isinstance(column, PartialColumn) else column
+        inner = content_of(column)
         if isinstance(inner, TextColumn):
             for row in range(len(inner)):
                 inner.text(row)
@@ -104,7 +103,7 @@ def check_others(dataset: MultimodalDataset) -> None:
 
 def media_of(column: Column) -> MediaColumn | None:
     """The media column inside, where there is one."""
-    inner = column.column if isinstance(column, PartialColumn) else column
+    inner = content_of(column)
     return inner if isinstance(inner, MediaColumn) else None
 
 

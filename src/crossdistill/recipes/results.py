@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from crossdistill.atomic import written_whole
 from crossdistill.evaluation import gap_recovered
 from crossdistill.recipes import folder as layout
 from crossdistill.recipes.files import to_yaml
@@ -33,9 +34,8 @@ def write_table(rows: Sequence[Row], output: Path) -> pd.DataFrame:
     known = {(row["label"], row["seed"], row["fold"]): row for row in rows}
     table = pd.DataFrame([row | {"gap_recovered": _recovered(row, known)} for row in rows])
     output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(output.name + ".partial")
-    table.to_parquet(partial, index=False)
-    partial.replace(output)
+    with written_whole(output) as file:
+        table.to_parquet(file, index=False)
     return table
 
 

@@ -108,14 +108,14 @@ def launched(machine: Machine) -> Fabric:
     return fabric
 
 
-def load_trained(folder: Path) -> tuple[Recipe, MultimodalDataset, Method]:
+def load_trained(folder: Path, build: BuildDataset = build_dataset) -> tuple[Recipe, MultimodalDataset, Method]:
     """A finished run's recipe, its data, and its method with the trained model, on the CPU in evaluation mode.
 
-    Raises InputError when the folder holds no finished run or its files do not fit together.
+    build: as of `run`. Raises InputError when the folder holds no finished run or its files do not fit together.
     """
     layout.read_results(folder)
     recipe = layout.read_recipe(folder)
-    dataset = build_dataset(recipe.data, recipe.seed)
+    dataset = build(recipe.data, recipe.seed)
     method = build_method(recipe, build_model(recipe, dataset, read_weights=False), dataset)
     try:
         method.model.load_state_dict(load_file(folder / layout.MODEL))

@@ -1,7 +1,6 @@
 """Features on disk while they are made: a file for each chunk of samples, so that a kill or another rank costs nothing.
 
-A chunk's file is written beside its place and renamed when it is whole. When all are there they become one
-memory-mapped array, or an array for each sample's sequence.
+When all are there they become one memory-mapped array, or an array for each sample's sequence.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from crossdistill.atomic import written_whole
 from crossdistill.data.columns import Rows
 from crossdistill.recipes.folder import write_atomically
 
@@ -66,15 +66,13 @@ class FeatureFolder:
     def write_chunk(self, number: int, features: Mapping[int, Features]) -> None:
         """features: row -> (T, D); rows that could not be read are left out."""
         self.scratch.mkdir(parents=True, exist_ok=True)
-        partial = self.chunk(number).with_suffix(".partial")
-        with partial.open("wb") as file:
+        with written_whole(self.chunk(number)) as file:
             np.savez(
                 file,
                 rows=np.array(list(features), dtype=np.int64),
                 lengths=np.array([len(value) for value in features.values()], dtype=np.int64),
                 values=np.concatenate(list(features.values())) if features else np.zeros((0, 0), np.float32),
             )
-        partial.replace(self.chunk(number))
 
     def chunks(self, count: int) -> Iterator[tuple[int, Features]]:
         """(row, (T, D)) of all chunks, in order."""

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.evaluation.significance import mean_ci
+from crossdistill.evaluation import mean_ci, unweighted_accuracy, weighted_accuracy
 from crossdistill.reports.formats import with_ci
 from crossdistill.reports.groups import grouped
 from crossdistill.reports.runs import Run, configurations_of
@@ -84,6 +84,5 @@ def validated(runs: Sequence[Run], view: View, folds: Sequence[int]) -> Validate
 
 def accuracies(confusion: npt.NDArray[np.float64]) -> tuple[float, float]:
     """WA and UA from counts (C, C), row = true class; classes without a sample do not count."""
-    hits, sizes = confusion.diagonal(), confusion.sum(1)
-    there = sizes > 0
-    return float(hits.sum() / sizes.sum()), float((hits[there] / sizes[there]).mean())
+    true, predicted = np.repeat(np.indices(confusion.shape).reshape(2, -1), confusion.astype(int).ravel(), axis=1)
+    return weighted_accuracy(predicted, true), unweighted_accuracy(predicted, true)

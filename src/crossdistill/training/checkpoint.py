@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from crossdistill.atomic import written_whole
 from crossdistill.types import InputError
 
 
@@ -40,19 +40,14 @@ class Checkpoint:
             optimizer.load_state_dict(self.optimizers[name])
 
     def save(self, path: Path) -> None:
-        """Written beside the target, flushed, then renamed: a kill at any moment leaves the old file or the new one.
+        """A kill at any moment leaves the old file or the new one.
 
         Raises InputError where it cannot be written, on a full disk say; the old file stays.
         """
-        partial = path.with_suffix(".partial")
         try:
-            with partial.open("wb") as file:
+            with written_whole(path) as file:
                 torch.save(vars(self), file)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
         except (OSError, RuntimeError) as error:  # the second is torch.save's on a full disk
-            partial.unlink(missing_ok=True)
             reason = getattr(error, "strerror", None) or "the disk may be full"
             raise InputError(f"{path}: cannot write the checkpoint: {reason}; the run goes on with --resume") from error
 

@@ -19,6 +19,8 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from crossdistill.atomic import written_whole
+
 Kind = Literal["video", "audio"]
 
 _TRAILER = struct.Struct("<QQ8s")  # lengths of the index's arrays and of the description
@@ -107,14 +109,8 @@ def _digest(content: memoryview) -> str:
 def write_part(path: Path, pieces: Iterator[tuple[float, bytes]], description: Mapping[str, Any]) -> None:
     """Write (time, bytes) pieces, e.g. frames, as they come. description: whatever else the reader needs."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    try:
-        with partial.open("wb") as file:
-            _write(file, pieces, description)
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)  # or a full disk stays full
-        raise
+    with written_whole(path) as file:
+        _write(file, pieces, description)
 
 
 def _write(file: BinaryIO, pieces: Iterator[tuple[float, bytes]], description: Mapping[str, Any]) -> None:
@@ -127,5 +123,3 @@ def _write(file: BinaryIO, pieces: Iterator[tuple[float, bytes]], description: M
     text = json.dumps({**description, "digest": digest.hexdigest()}).encode()
     file.write(np.array(times, dtype=np.float64).tobytes() + np.array(offsets, dtype=np.int64).tobytes())
     file.write(text + _TRAILER.pack(len(times), len(text), _MAGIC))
-    file.flush()
-    os.fsync(file.fileno())
