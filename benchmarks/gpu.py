@@ -24,13 +24,13 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from crossdistill.cli.compare import parse_methods
 from crossdistill.data import from_arrays
 from crossdistill.methods import Method
-from crossdistill.recipes.build import build_method, build_model
-from crossdistill.recipes.compare import parse_methods
-from crossdistill.recipes.paper_sets import ucf51
+from crossdistill.recipes.library.paper_sets import ucf51
 from crossdistill.recipes.recipe import Recipe
-from crossdistill.recipes.run import deterministic, quiet_libraries, stages
+from crossdistill.runs.build import build_method, build_model, stages
+from crossdistill.training.engine import deterministic, quiet_libraries
 from crossdistill.training.loop import build_optimizers, step
 from crossdistill.types import Batch
 

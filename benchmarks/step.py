@@ -14,8 +14,8 @@ from lightning_fabric import Fabric
 from timing import compare
 
 from crossdistill.methods import METHODS
-from crossdistill.recipes.build import build_dataset, build_method, build_model
-from crossdistill.recipes.bundled import emoji
+from crossdistill.recipes.library.bundled import emoji
+from crossdistill.runs.build import build_dataset, build_method, build_model
 from crossdistill.training.loop import build_optimizers, step
 from crossdistill.types import Batch
 

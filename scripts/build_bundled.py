@@ -1,4 +1,4 @@
-"""Make src/crossdistill/data/bundled/*.npz from the research data; the same source gives the same bytes.
+"""Make src/crossdistill/datasets/bundled/*.npz from the research data; the same source gives the same bytes.
 
 python scripts/build_bundled.py --source ../shared/data
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from crossdistill.data import emoji, watch
-from crossdistill.data.bundles import save_bundle
+from crossdistill.datasets import emoji, watch
+from crossdistill.datasets.bundles import save_bundle
 
-BUNDLED = Path(__file__).parents[1] / "src" / "crossdistill" / "data" / "bundled"
+BUNDLED = Path(__file__).parents[1] / "src" / "crossdistill" / "datasets" / "bundled"
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .data.clips import RATE, halved, write_video
+from tests.data.clips import RATE, halved, write_video
 
 CLASSES = ("bar", "disc", "pole", "ring")
 HEIGHT, WIDTH, FRAMES, SECONDS = 48, 64, 24, 0.96

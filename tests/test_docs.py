@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from crossdistill.cli import parser_for
+from crossdistill.cli.main import parser_for
 from crossdistill.methods import METHODS
-from crossdistill.recipes.build import build_model, check
+from crossdistill.recipes.check import check
 from crossdistill.recipes.files import load_recipe
-from crossdistill.recipes.run import run
+from crossdistill.runs.build import build_model
+from crossdistill.runs.run import run
 from tests.contracts import test_methods as contract
-from tests.recipes.small import gestures
-from tests.recipes.small import recipe as small_recipe
+from tests.runs.small import gestures
+from tests.runs.small import recipe as small_recipe
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]

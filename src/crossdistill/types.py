@@ -171,3 +171,6 @@ class Turn:
     parameters: Sequence[nn.Parameter]
     objective: Callable[[Representations, Batch], Objective]
     adversary: bool = False
+
+
+NAMES: dict[View, str] = {"target": "student", "full": "teacher", "auxiliary": "auxiliary_alone"}

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from crossdistill.methods import METHODS
-from crossdistill.recipes.run import run
+from crossdistill.runs.run import run
 from crossdistill.training import Machine, Optimization
 from tests.contracts.small import incomplete, recipe
 

@@ -8,12 +8,14 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from crossdistill.data import BUNDLED, ArrayColumn, MultimodalDataset
+from crossdistill.data import ArrayColumn, MultimodalDataset
 from crossdistill.data.reading import PartialColumn
+from crossdistill.datasets import BUNDLED
 from crossdistill.encoders import Conv
+from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.methods import METHODS, Method
 from crossdistill.models import CrossModalModel
-from crossdistill.recipes.recipe import DataSettings, EncoderSettings, ModelSettings, Recipe
+from crossdistill.recipes.recipe import DataSettings, ModelSettings, Recipe
 from crossdistill.training import Machine, Optimization
 from crossdistill.types import Batch, TrainingSamples
 

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from crossdistill.methods import METHODS
-from crossdistill.recipes.run import run
+from crossdistill.runs.run import run
 from crossdistill.training import Record
 from tests.contracts.small import recipe
 

@@ -11,8 +11,7 @@ from crossdistill.data.readers import AudioReader, CacheFolder, Clip, MediaColum
 from crossdistill.data.readers.media import NoStreamError
 from crossdistill.data.reading import middle
 from crossdistill.types import InputError, Padded
-
-from .clips import RATE, halved, sample_of, tone, write_sound, write_video
+from tests.data.clips import RATE, halved, sample_of, tone, write_sound, write_video
 
 FILES = {"a.wav": "pcm_s16le", "b.flac": "flac", "c.ogg": "libopus", "d.m4a": "aac"}
 

@@ -13,8 +13,7 @@ from crossdistill.data.readers import fill as filling
 from crossdistill.data.readers.cache import is_whole, read_part, write_part
 from crossdistill.data.readers.fill import fill
 from crossdistill.data.readers.media import UnreadableError
-
-from .clips import bars, halved, number_of, sample_of, tone, write_sound, write_video
+from tests.data.clips import bars, halved, number_of, sample_of, tone, write_sound, write_video
 
 SETTINGS = ReaderSettings(frames=8, size=40, resize=48, mean=(0, 0, 0), std=(1, 1, 1), rate=16000)
 DRAWS = [None, *range(8)]

@@ -16,9 +16,8 @@ from crossdistill.data.loading import drawn_parts
 from crossdistill.data.readers import MediaColumn, ReaderSettings, TextColumn
 from crossdistill.data.reading import PartialColumn
 from crossdistill.types import InputError, Padded
-
-from ..tokenizer import save_tokenizer
-from .clips import tone, write_sound, write_video
+from tests.data.clips import tone, write_sound, write_video
+from tests.tokenizer import save_tokenizer
 
 SMALL = ReaderSettings(frames=4, size=16, resize=16, rate=8000)
 

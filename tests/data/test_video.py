@@ -18,8 +18,7 @@ from crossdistill.data.readers.frames import Extent, centre_box, clip_times, ins
 from crossdistill.data.readers.media import NoStreamError
 from crossdistill.data.reading import middle
 from crossdistill.types import InputError
-
-from .clips import FPS, HEIGHT, WIDTH, bars, halved, number_of, sample_of, write_sound, write_video
+from tests.data.clips import FPS, HEIGHT, WIDTH, bars, halved, number_of, sample_of, write_sound, write_video
 
 PLAIN = ReaderSettings(frames=8, size=48, resize=48, least_area=1.0, mirror=False, mean=(0, 0, 0), std=(1, 1, 1))
 WHOLE = Clip(Path(), "p")

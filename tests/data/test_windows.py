@@ -16,8 +16,7 @@ from crossdistill.data.readers import AudioReader, CacheFolder, Clip, MediaColum
 from crossdistill.data.readers.fill import fill
 from crossdistill.data.readers.frames import Extent, clip_times, window_count
 from crossdistill.data.reading import PartialColumn, Parts, middle
-
-from .clips import RATE, bars, number_of, tone, write_sound, write_video
+from tests.data.clips import RATE, bars, number_of, tone, write_sound, write_video
 
 PLAIN = ReaderSettings(frames=8, size=48, resize=48, least_area=1.0, mirror=False, mean=(0, 0, 0), std=(1, 1, 1))
 FORMATS = {"a.mp4": "h264", "b.avi": "mpeg4", "c.mkv": "h264", "d.webm": "libvpx"}

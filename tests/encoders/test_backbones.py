@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from crossdistill.encoders import RNN, Cnn14, DenseNet, Encoder, R2Plus1D
 from crossdistill.models import CrossModalModel
 from crossdistill.types import Modality, Padded, View
-
-from .batches import padded, sequences
+from tests.encoders.batches import padded, sequences
 
 SOUNDS = Padded(
     0.1 * torch.randn(3, 12_000, generator=torch.Generator().manual_seed(0)), torch.tensor([12_000, 500, 9])

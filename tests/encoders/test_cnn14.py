@@ -14,10 +14,9 @@ from torch import Tensor
 from crossdistill.encoders.cnn14 import Cnn14
 from crossdistill.encoders.log_mel import LogMel, hann_window, mel_filters
 from crossdistill.types import InputError, Padded
-
-from .batches import padded
-from .published import keys_and_shapes, parameters_in, random_state, seeded
-from .test_log_mel import WAVEFORM
+from tests.encoders.batches import padded
+from tests.encoders.published import keys_and_shapes, parameters_in, random_state, seeded
+from tests.encoders.test_log_mel import WAVEFORM
 
 PUBLISHED = keys_and_shapes("cnn14_emb512_keys.txt")
 LEFT_OUT = ("fc_audioset.", "spectrogram_extractor.", "logmel_extractor.")

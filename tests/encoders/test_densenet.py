@@ -12,8 +12,7 @@ from torch import Tensor
 
 from crossdistill.encoders.densenet import DenseNet
 from crossdistill.types import InputError, Padded
-
-from .published import keys_and_shapes, parameters_in, random_state, seeded
+from tests.encoders.published import keys_and_shapes, parameters_in, random_state, seeded
 
 PUBLISHED = keys_and_shapes("densenet121_keys.txt")
 HEAD = {"classifier.weight", "classifier.bias"}

@@ -12,8 +12,7 @@ from torch import nn
 
 from crossdistill.encoders import MLP, RNN, Conv, Features, Standardized
 from crossdistill.types import Modality
-
-from .batches import padded, sequences
+from tests.encoders.batches import padded, sequences
 
 STEPS, WIDTH = 4, 5
 OVER_TIME: dict[str, Callable[[], nn.Module]] = {

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from crossdistill.encoders.log_mel import LogMel, as_waveforms, mel_filters, mirrored
 from crossdistill.encoders.sequences import time_mask
 from crossdistill.types import Padded
-
-from .batches import padded
-from .published import DATA
+from tests.encoders.batches import padded
+from tests.encoders.published import DATA
 
 Array = npt.NDArray[np.float64]
 SPEECH = np.load(DATA / "speech.npz")

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from crossdistill.encoders.r2plus1d import R2Plus1D, midplanes_of
 from crossdistill.types import InputError, Padded
-
-from .published import keys_and_shapes, parameters_in, random_state, seeded
+from tests.encoders.published import keys_and_shapes, parameters_in, random_state, seeded
 
 PUBLISHED = keys_and_shapes("r2plus1d_18_keys.txt")
 HEAD = {"fc.weight", "fc.bias"}

@@ -11,8 +11,7 @@ import torch
 from torch import nn
 
 from crossdistill.encoders import RNN
-
-from .batches import padded, sequences
+from tests.encoders.batches import padded, sequences
 
 CASES = list(itertools.product(("gru", "lstm"), (True, False), ("mean_max", "mean", "max")))
 

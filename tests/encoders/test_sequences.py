@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from crossdistill.encoders.sequences import as_padded, centred, masked_max, masked_mean, resampled, time_mask
 from crossdistill.encoders.standardize import centred_like
 from crossdistill.types import Padded
-
-from .batches import padded, sequences
+from tests.encoders.batches import padded, sequences
 
 lengths = st.lists(st.integers(1, 9), min_size=1, max_size=5)
 

@@ -10,10 +10,9 @@ from torch import Tensor, nn
 
 from crossdistill.data import MultimodalDataset, from_arrays
 from crossdistill.encoders import Standardized
-from crossdistill.recipes.build import feature_statistics
+from crossdistill.runs.statistics import feature_statistics
 from crossdistill.types import Modality, Padded
-
-from .batches import padded, sequences
+from tests.encoders.batches import padded, sequences
 
 
 class Seen(nn.Module):

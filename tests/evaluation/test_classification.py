@@ -10,13 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
 
-from crossdistill.evaluation import (
-    confusion_matrix,
-    per_class_accuracy,
-    top1,
-    unweighted_accuracy,
-    weighted_accuracy,
-)
+from crossdistill.evaluation import confusion_matrix, per_class_accuracy, top1, unweighted_accuracy, weighted_accuracy
 
 # class 0: 3 of 4 right; class 1: 0 of 1; class 2: 1 of 1; class 3 does not occur
 PREDICTED = np.array([0, 0, 0, 2, 0, 2])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mpmath import exp, fdot, log, mpf, sqrt, workdps
 
-from .equations import DIGITS, Row, Rows, cosine, softmax
+from tests.losses.equations import DIGITS, Row, Rows, cosine, softmax
 
 
 @workdps(DIGITS)

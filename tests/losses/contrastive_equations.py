@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from mpmath import exp, log, mpf, workdps
 
-from .equations import DIGITS, Row, Rows, cosine
+from tests.losses.equations import DIGITS, Row, Rows, cosine
 
 
 def h(a: Row, b: Row, negatives: int, samples: int, z: mpf, temperature: float) -> mpf:

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from crossdistill import losses
-
-from . import contrast_equations, contrastive_equations, equations
+from tests.losses import contrast_equations, contrastive_equations, equations
 
 properties = settings(max_examples=40, deadline=None, derandomize=True)
 

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Callable
 
-from .equations import Row, Rows
+from tests.losses.equations import Row, Rows
 
 
 def huber(x: float, y: float) -> float:

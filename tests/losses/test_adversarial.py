@@ -12,9 +12,8 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from crossdistill.losses import class_partners, discriminator_loss, student_adversarial_loss
-
-from . import equations
-from .examples import normal, properties, value_and_gradients
+from tests.losses import equations
+from tests.losses.examples import normal, properties, value_and_gradients
 
 
 def logits(min_size: int = 1, bound: float = 30.0) -> st.SearchStrategy[Tensor]:

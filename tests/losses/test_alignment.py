@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from crossdistill.losses import pair_cosine, same_class_cosine, same_class_pairs
-
-from . import equations
-from .examples import LabelledBatch, batches, normal, properties, value_and_gradients
+from tests.losses import equations
+from tests.losses.examples import LabelledBatch, batches, normal, properties, value_and_gradients
 
 
 @properties

@@ -10,9 +10,8 @@ from hypothesis import given
 from torch.testing import assert_close
 
 from crossdistill.losses import class_contrastive_loss
-
-from . import contrast_equations
-from .examples import TEMPERATURES, LabelledBatch, batches, normal, properties, value_and_gradients
+from tests.losses import contrast_equations
+from tests.losses.examples import TEMPERATURES, LabelledBatch, batches, normal, properties, value_and_gradients
 
 
 @properties

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
 
-from .examples import (
+from tests.losses.examples import (
     ALL_LOSSES,
     EXTREMES,
     REPRESENTATION_LOSSES,

@@ -10,9 +10,8 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from crossdistill.losses import hint_loss
-
-from .equations import Rows
-from .examples import normal, properties, rows, value_and_gradients
+from tests.losses.equations import Rows
+from tests.losses.examples import normal, properties, rows, value_and_gradients
 
 
 def eq_3(guided: Rows, hint: Rows, reduction: str) -> float:

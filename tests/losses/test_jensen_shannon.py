@@ -13,9 +13,8 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from crossdistill.losses import jensen_shannon_divergence
-
-from . import equations
-from .examples import logit_pairs, normal, properties, value_and_gradients
+from tests.losses import equations
+from tests.losses.examples import logit_pairs, normal, properties, value_and_gradients
 
 LOG_2 = math.log(2)
 

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from crossdistill.losses import mutual_information_bound, mutual_information_loss
-
-from . import equations
-from .examples import TEMPERATURES, LabelledBatch, batches, normal, properties, value_and_gradients
+from tests.losses import equations
+from tests.losses.examples import TEMPERATURES, LabelledBatch, batches, normal, properties, value_and_gradients
 
 REDUCTIONS = st.sampled_from(["sum", "mean"])
 

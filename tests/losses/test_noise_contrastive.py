@@ -13,10 +13,9 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from crossdistill.losses import info_nce_loss, noise_contrastive_loss, noise_contrastive_normalizer
-
-from . import contrastive_equations as equations
-from .examples import TEMPERATURES, LabelledBatch, batches, normal, properties, rows, value_and_gradients
-from .test_errors import assert_refused
+from tests.losses import contrastive_equations as equations
+from tests.losses.examples import TEMPERATURES, LabelledBatch, batches, normal, properties, rows, value_and_gradients
+from tests.losses.test_errors import assert_refused
 
 
 class Contrast(NamedTuple):

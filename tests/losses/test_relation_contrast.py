@@ -14,9 +14,8 @@ from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
 from crossdistill.losses import classification_gradient, relation_contrastive_loss
-
-from . import contrast_equations
-from .examples import ENTRIES, normal, properties, value_and_gradients
+from tests.losses import contrast_equations
+from tests.losses.examples import ENTRIES, normal, properties, value_and_gradients
 
 TEMPERATURES = st.sampled_from([0.01, 0.05, 0.5, 2.0])
 

@@ -13,9 +13,8 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from crossdistill.losses import angle_relation_loss, distance_relation_loss
-
-from .examples import normal, properties, rows, value_and_gradients
-from .relations import angle, relation_loss, relative_distance
+from tests.losses.examples import normal, properties, rows, value_and_gradients
+from tests.losses.relations import angle, relation_loss, relative_distance
 
 SLOW: dict[str, tuple[Callable[..., Tensor], int, Callable[..., float]]] = {
     "distance": (distance_relation_loss, 2, relative_distance),

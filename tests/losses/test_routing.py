@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from crossdistill.losses import load_balance_loss, routed_divergence, soft_label_divergence
-
-from .equations import Rows, softmax
-from .examples import normal, properties, value_and_gradients
+from tests.losses.equations import Rows, softmax
+from tests.losses.examples import normal, properties, value_and_gradients
 
 
 def slow(student: Rows, teachers: list[Rows], routing: Rows, top: int, temperature: float) -> float:

@@ -15,9 +15,8 @@ from torch.testing import assert_close
 
 from crossdistill.losses import non_target_divergence, rank_correlation
 from crossdistill.losses.selection import TargetClass
-
-from .equations import Row, Rows
-from .examples import logit_pairs, normal, properties, value_and_gradients
+from tests.losses.equations import Row, Rows
+from tests.losses.examples import logit_pairs, normal, properties, value_and_gradients
 
 few_values = st.lists(st.integers(-2, 2), min_size=5, max_size=5).map(lambda values: [float(v) for v in values])
 

@@ -12,9 +12,8 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from crossdistill.losses import soft_label_divergence
-
-from .equations import Row, Rows, softmax
-from .examples import logit_pairs, normal, properties, value_and_gradients
+from tests.losses.equations import Row, Rows, softmax
+from tests.losses.examples import logit_pairs, normal, properties, value_and_gradients
 
 TEMPERATURES = st.sampled_from([0.5, 1.0, 2.0, 20.0])
 

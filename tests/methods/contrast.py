@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from crossdistill.methods.noise_contrast import NoiseContrast
 from crossdistill.types import Batch, Representations, TrainingSamples
-
-from ..losses import contrastive_equations as equations
-from .small import leaves, rows
+from tests.losses import contrastive_equations as equations
+from tests.methods.small import leaves, rows
 
 SAMPLE_LABELS = (0, 1, 0, 2, 1, 0, 3, 1, 2, 0)
 SAMPLES = TrainingSamples(torch.tensor([3, 4, 7, 8, 11, 12, 13, 20, 21, 30]), torch.tensor(SAMPLE_LABELS))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from .small import rows
+from tests.methods.small import rows
 
 
 def log_softmax(logits: Sequence[float], temperature: float = 1.0) -> list[float]:

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from crossdistill.methods import AMID, MI
 from crossdistill.types import Batch, Representations
-
-from ..losses import equations
-from .small import CLASSES, LABELS, batch, leaves, model, rows
+from tests.losses import equations
+from tests.methods.small import CLASSES, LABELS, batch, leaves, model, rows
 
 AFTER = 10  # warm-up takes fewer epochs in these tests
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from crossdistill.methods import METHODS, Auxiliary, Baseline, EpochMeans, Teacher
 from crossdistill.types import Batch
-
-from .small import LABELS, batch, leaves, model, rows
+from tests.methods.small import LABELS, batch, leaves, model, rows
 
 value = st.floats(-1e3, 1e3)
 

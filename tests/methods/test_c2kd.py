@@ -10,9 +10,8 @@ from torch import Tensor
 from crossdistill.methods import C2KD
 from crossdistill.methods.c2kd import Proxies, in_both_directions
 from crossdistill.types import Representations
-
-from .slow import cross_entropy, divergence, kl
-from .small import CLASSES, LABELS, batch, leaves, model, moved_by, rows
+from tests.methods.slow import cross_entropy, divergence, kl
+from tests.methods.small import CLASSES, LABELS, batch, leaves, model, moved_by, rows
 
 
 def c2kd(**options: object) -> C2KD:

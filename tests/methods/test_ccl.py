@@ -9,9 +9,8 @@ import torch
 
 from crossdistill.methods import CCL
 from crossdistill.types import Batch, Representations
-
-from ..losses import contrast_equations, equations
-from .small import CLASSES, LABELS, WIDTH, batch, leaves, model, rows
+from tests.losses import contrast_equations, equations
+from tests.methods.small import CLASSES, LABELS, WIDTH, batch, leaves, model, rows
 
 
 def ccl(**options: object) -> CCL:

@@ -11,10 +11,9 @@ from torch import Tensor
 
 from crossdistill.methods import CMC
 from crossdistill.types import Batch, Representations
-
-from ..losses import contrastive_equations, equations
-from .contrast import PLACES, SAMPLES, Step, continued, embedded, expected_contrast, step_of
-from .small import WIDTH, model, rows
+from tests.losses import contrastive_equations, equations
+from tests.methods.contrast import PLACES, SAMPLES, Step, continued, embedded, expected_contrast, step_of
+from tests.methods.small import WIDTH, model, rows
 
 FORMS = pytest.mark.parametrize("form", ["memory", "batch"])
 

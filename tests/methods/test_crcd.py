@@ -15,9 +15,8 @@ from crossdistill.methods import CRCD
 from crossdistill.methods.teacher_queue import Elements, TeacherQueue
 from crossdistill.models import CrossModalModel, RelationNetwork
 from crossdistill.types import Batch, Representations, TrainingSamples
-
-from ..losses import contrast_equations, equations
-from .small import CLASSES, LABELS, WIDTH, Encoder, batch, leaves, model, rows
+from tests.losses import contrast_equations, equations
+from tests.methods.small import CLASSES, LABELS, WIDTH, Encoder, batch, leaves, model, rows
 
 Rows = list[list[float]]
 

@@ -11,10 +11,9 @@ from torch import Tensor
 
 from crossdistill.methods import CRD
 from crossdistill.types import Batch, Representations, TrainingSamples
-
-from ..losses import equations
-from .contrast import SAMPLES, Expected, Step, continued, embedded, expected_contrast, step_of
-from .small import WIDTH, model, rows
+from tests.losses import equations
+from tests.methods.contrast import SAMPLES, Expected, Step, continued, embedded, expected_contrast, step_of
+from tests.methods.small import WIDTH, model, rows
 
 
 def crd(**options: object) -> CRD:

@@ -7,9 +7,8 @@ import torch
 
 from crossdistill.methods import FitNets
 from crossdistill.types import Representations
-
-from .slow import cross_entropy, divergence
-from .small import LABELS, WIDTH, batch, leaves, model, moved_by, rows, with_fixed_teacher
+from tests.methods.slow import cross_entropy, divergence
+from tests.methods.small import LABELS, WIDTH, batch, leaves, model, moved_by, rows, with_fixed_teacher
 
 
 def eq_3(method: FitNets, made: Representations) -> float:

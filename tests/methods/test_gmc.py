@@ -12,9 +12,8 @@ from torch import Tensor
 from crossdistill.methods import GMC
 from crossdistill.models import CrossModalModel
 from crossdistill.types import Representations
-
-from ..losses import contrast_equations, equations
-from .small import CLASSES, LABELS, WIDTH, Encoder, batch, leaves, model, rows
+from tests.losses import contrast_equations, equations
+from tests.methods.small import CLASSES, LABELS, WIDTH, Encoder, batch, leaves, model, rows
 
 
 def gmc(**options: object) -> GMC:

@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from crossdistill.methods import KD
-
-from .slow import cross_entropy, divergence
-from .small import LABELS, batch, leaves, model, moved_by, with_fixed_teacher
+from tests.methods.slow import cross_entropy, divergence
+from tests.methods.small import LABELS, batch, leaves, model, moved_by, with_fixed_teacher
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,7 @@ from torch.testing import assert_close
 
 from crossdistill.methods.memory import MemoryBank, Negatives, NegativeSampler
 from crossdistill.types import Batch, TrainingSamples
-
-from .contrast import PLACES, SAMPLE_LABELS, SAMPLES, step_of, unit
+from tests.methods.contrast import PLACES, SAMPLE_LABELS, SAMPLES, step_of, unit
 
 BATCH = step_of().batch
 OTHERS = [sum(other != label for other in SAMPLE_LABELS) for label in SAMPLE_LABELS]  # how many negatives each has

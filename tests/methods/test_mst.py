@@ -10,9 +10,8 @@ from torch import Tensor
 
 from crossdistill.methods import MST
 from crossdistill.types import Representations
-
-from .slow import cross_entropy, divergence, kl, log_softmax
-from .small import LABELS, VIEWS, batch, leaves, model, moved_by, rows, with_fixed_teacher
+from tests.methods.slow import cross_entropy, divergence, kl, log_softmax
+from tests.methods.small import LABELS, VIEWS, batch, leaves, model, moved_by, rows, with_fixed_teacher
 
 FIRST, SECOND, THIRD = 0, 2, 5
 STAGES = {"cooperation_epochs": 2, "mask_epochs": 3}

@@ -7,10 +7,9 @@ import torch
 
 from crossdistill.losses.cosine import unit_rows
 from crossdistill.methods import RKD
-
-from ..losses.relations import angle, relation_loss, relative_distance
-from .slow import cross_entropy
-from .small import LABELS, batch, leaves, model, moved_by, rows, with_fixed_teacher
+from tests.losses.relations import angle, relation_loss, relative_distance
+from tests.methods.slow import cross_entropy
+from tests.methods.small import LABELS, batch, leaves, model, moved_by, rows, with_fixed_teacher
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,7 @@ from torch.nn.functional import leaky_relu
 
 from crossdistill.models import CrossModalModel
 from crossdistill.types import View
-
-from .small import BATCH, CLASSES, WIDTH, Encoder, inputs, model
+from tests.models.small import BATCH, CLASSES, WIDTH, Encoder, inputs, model
 
 ALL: tuple[View, ...] = ("target", "auxiliary", "full")
 

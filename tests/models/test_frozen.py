@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from crossdistill.models import CrossModalModel
 from crossdistill.types import View
-
-from .small import inputs, model
+from tests.models.small import inputs, model
 
 ALL: tuple[View, ...] = ("target", "auxiliary", "full")
 

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from crossdistill.models import CrossModalModel
 from crossdistill.types import Padded, View
-
-from .small import BATCH, inputs, model
+from tests.models.small import BATCH, inputs, model
 
 ALL: tuple[View, ...] = ("target", "auxiliary", "full")
 AUDIO = torch.tensor([True, False, True, True, False, True])

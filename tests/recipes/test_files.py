@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.methods import METHODS
-from crossdistill.recipes.catalogue import RECIPES
 from crossdistill.recipes.files import has_options, load_recipe, to_yaml
-from crossdistill.recipes.recipe import DataSettings, EncoderSettings, ModelSettings, Recipe
+from crossdistill.recipes.library.catalogue import RECIPES
+from crossdistill.recipes.recipe import DataSettings, ModelSettings, Recipe
 from crossdistill.training import Machine, Optimization
 from crossdistill.types import InputError
-
-from .small import recipe
+from tests.runs.small import recipe
 
 
 def back(made: Recipe, folder: Path) -> Recipe:

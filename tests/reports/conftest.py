@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .synthetic import write_run
+from tests.reports.synthetic import write_run
 
 BASELINE, TEACHER, STUDENT = (0.60, 0.61, 0.62), (0.80, 0.81, 0.82), (0.70, 0.72, 0.71)
 

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from crossdistill.reports.comparison import best, differences, highest
-
-from .synthetic import run_of, runs_of
+from tests.reports.synthetic import run_of, runs_of
 
 BASELINE = (0.60, 0.61, 0.62, 0.60, 0.63)
 

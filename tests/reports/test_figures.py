@@ -14,8 +14,7 @@ from matplotlib.colors import to_hex, to_rgb
 from crossdistill.reports import class_figures, figures, load_runs, style, svg
 from crossdistill.reports.comparison import Difference
 from crossdistill.reports.curves import Curve, curves
-
-from .synthetic import write_run
+from tests.reports.synthetic import write_run
 
 
 def test_curve_is_mean_and_range_over_runs(tmp_path: Path) -> None:

@@ -10,12 +10,11 @@ import pytest
 
 from crossdistill.evaluation import mean_ci, unweighted_accuracy, weighted_accuracy
 from crossdistill.reports import load_runs
-from crossdistill.reports.contents import report_of
 from crossdistill.reports.folds import accuracies, folds_sheet, validated
 from crossdistill.reports.markdown import document
 from crossdistill.reports.runs import Run
-
-from .synthetic import write_run
+from crossdistill.reports.sections import report_of
+from tests.reports.synthetic import write_run
 
 CLASSES = ("angry", "happy", "sad")
 SIZES = {0: (9, 4, 7), 1: (2, 12, 1), 3: (5, 0, 20)}

@@ -7,8 +7,7 @@ import random
 import pytest
 
 from crossdistill.reports.groups import by_weight, first_of, group_of, grouped
-
-from .synthetic import runs_of
+from tests.reports.synthetic import runs_of
 
 ACCURACIES = {
     "baseline": [0.6], "amid": [0.7], "kd": [0.72], "amid: no D2": [0.69], "amid: L_MIs + L_MIa": [0.71],

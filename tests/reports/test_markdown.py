@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from crossdistill.reports import write_markdown, write_report
 from crossdistill.reports.markdown import escaped, fenced
 from crossdistill.types import InputError
-
-from .synthetic import write_run
+from tests.reports.synthetic import write_run
 
 COMMAND = "crossdistill report runs/watch --markdown docs/results"
 LABELS = ("amid", "amid, no D2", "amid alpha_1=3.7", "a & <b> | `c` *d* [e](f)", "L_MIs + L_MIa", 'id="x" $y$')

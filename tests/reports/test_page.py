@@ -13,8 +13,7 @@ import pytest
 from crossdistill.reports import RetrievalExample, RetrievedItem, write_report
 from crossdistill.reports.pictures import data_uri
 from crossdistill.types import InputError
-
-from .synthetic import edit_results, scores, write_run
+from tests.reports.synthetic import edit_results, scores, write_run
 
 VOID = {"meta", "img", "br", "hr", "input"}
 

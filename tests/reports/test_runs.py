@@ -10,8 +10,7 @@ import pytest
 
 from crossdistill.reports import configurations_of, load_runs
 from crossdistill.types import InputError
-
-from .synthetic import CLASSES, edit_results, write_run
+from tests.reports.synthetic import CLASSES, edit_results, write_run
 
 
 def test_values_survive_the_way_from_disk(tmp_path: Path) -> None:

@@ -11,10 +11,9 @@ from rich.console import Console
 from scipy import stats
 
 from crossdistill.reports import differences, headline, headline_table, load_runs
+from crossdistill.reports.cells import differences_sheet, headline_sheet
 from crossdistill.reports.formats import interval, listed, p_value, percent, points
-from crossdistill.reports.sheets import differences_sheet, headline_sheet
-
-from .synthetic import write_run
+from tests.reports.synthetic import write_run
 
 
 def test_headline_by_hand(comparison: list[Path]) -> None:

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from crossdistill.reports import load_runs
 from crossdistill.reports.groups import main_configuration
 from crossdistill.reports.wording import findings, replicates, summary, title
-
-from .synthetic import edit_results, run_of, runs_of, scores, write_run
+from tests.reports.synthetic import edit_results, run_of, runs_of, scores, write_run
 
 
 def words(folders: list[Path]) -> str:

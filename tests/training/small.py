@@ -6,8 +6,7 @@ import torch
 from lightning_fabric import Fabric
 
 from crossdistill.methods import AMID
-
-from ..methods.small import batch, model
+from tests.methods.small import batch, model
 
 __all__ = ["amid", "batch", "cpu"]
 

@@ -13,8 +13,7 @@ from crossdistill.methods import AMID
 from crossdistill.training import Checkpoint, Optimization
 from crossdistill.training.loop import build_optimizers, step
 from crossdistill.types import InputError
-
-from .small import amid, batch, cpu
+from tests.training.small import amid, batch, cpu
 
 
 def trained(steps: int = 3) -> tuple[AMID, dict[str, torch.optim.Optimizer]]:

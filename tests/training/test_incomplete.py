@@ -16,9 +16,8 @@ from crossdistill.methods import METHODS, Method
 from crossdistill.training.incomplete import divide
 from crossdistill.training.loop import step
 from crossdistill.types import Batch, Representations, Turn
-
-from ..contracts.small import AUXILIARY, TARGET, build, last_epoch, real_batch
-from .small import cpu
+from tests.contracts.small import AUXILIARY, TARGET, build, last_epoch, real_batch
+from tests.training.small import cpu
 
 SIZE = 12
 LACKING = torch.tensor([row % 3 == 1 for row in range(SIZE)])  # 4 of 12

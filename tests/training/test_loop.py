@@ -18,8 +18,7 @@ from crossdistill.training import Checkpoint, Optimization, Record, Stage, fit
 from crossdistill.training.distributed import average_gradients, gather
 from crossdistill.training.loop import build_optimizers, epoch_seed, set_learning_rates, step
 from crossdistill.types import Batch, Padded, Turn
-
-from .small import amid, batch, cpu
+from tests.training.small import amid, batch, cpu
 
 
 @pytest.mark.parametrize(("name", "kind"), [("adamw", AdamW), ("adam", Adam), ("sgd", SGD)])

@@ -19,8 +19,8 @@ import numpy.typing as npt
 from crossdistill.data.cells import OPTIONAL, REQUIRED, Named, clip, inside, kind_of, modalities
 from crossdistill.data.columns import Array, ArrayColumn, Column, FileColumn, RowColumn, SequenceColumn, open_array
 from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_consistency
+from crossdistill.data.folders import new_folder, write_csv
 from crossdistill.data.labels import SPLITS, encode_labels
-from crossdistill.data.new_folder import new_folder, write_csv
 from crossdistill.data.readers import AudioReader, CacheFolder, MediaColumn, ReaderSettings, TextColumn, VideoReader
 from crossdistill.data.reading import PartialColumn, known_present
 from crossdistill.data.table import Table, read_table

@@ -6,11 +6,7 @@ from crossdistill.losses.cosine import pair_cosine, same_class_cosine, same_clas
 from crossdistill.losses.hints import hint_loss
 from crossdistill.losses.jensen_shannon import jensen_shannon_divergence
 from crossdistill.losses.mutual_information import mutual_information_bound, mutual_information_loss
-from crossdistill.losses.noise_contrastive import (
-    info_nce_loss,
-    noise_contrastive_loss,
-    noise_contrastive_normalizer,
-)
+from crossdistill.losses.noise_contrastive import info_nce_loss, noise_contrastive_loss, noise_contrastive_normalizer
 from crossdistill.losses.nt_xent import nt_xent_loss
 from crossdistill.losses.relation_contrast import classification_gradient, relation_contrastive_loss
 from crossdistill.losses.relational import angle_relation_loss, distance_relation_loss

@@ -13,7 +13,7 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.methods import METHODS, Method
-from crossdistill.recipes.catalogue import RECIPES
+from crossdistill.recipes.library.catalogue import RECIPES
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.types import InputError
 

@@ -1,12 +1,12 @@
 """Finished runs to tables, figures, one HTML page or a Markdown document."""
 
+from crossdistill.reports.captioned import illustrated
+from crossdistill.reports.cells import headline_table
 from crossdistill.reports.comparison import Difference, best, differences
 from crossdistill.reports.markdown import write_markdown
 from crossdistill.reports.page import write_report
 from crossdistill.reports.pictures import Picture, RetrievalExample, RetrievedItem
-from crossdistill.reports.plates import illustrated
 from crossdistill.reports.runs import Run, Scores, configurations_of, load_runs
-from crossdistill.reports.sheets import headline_table
 from crossdistill.reports.tables import headline
 
 __all__ = [

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from crossdistill.evaluation import mean_ci, unweighted_accuracy, weighted_accuracy
+from crossdistill.reports.cells import Row, Sheet
 from crossdistill.reports.formats import with_ci
 from crossdistill.reports.groups import grouped
 from crossdistill.reports.runs import Run, configurations_of
-from crossdistill.reports.sheets import Row, Sheet
 
 NOTE = (
     "One fold is tested at a time. Mean: of the folds' WA and UA. Pooled: of all folds' test samples together, as if "

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from crossdistill.reports import figures, svg
-from crossdistill.reports.contents import Report, report_of
-from crossdistill.reports.plates import Plate
+from crossdistill.reports.captioned import Plate
+from crossdistill.reports.cells import Row, Sheet
 from crossdistill.reports.runs import load_runs
-from crossdistill.reports.sheets import Row, Sheet
+from crossdistill.reports.sections import Report, report_of
 from crossdistill.types import InputError
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from crossdistill.reports import figures, svg
-from crossdistill.reports.contents import report_of
+from crossdistill.reports.captioned import Plate
 from crossdistill.reports.pictures import RetrievalExample, data_uri
-from crossdistill.reports.plates import Plate
 from crossdistill.reports.runs import Run, load_runs
+from crossdistill.reports.sections import report_of
 from crossdistill.types import InputError
 
 

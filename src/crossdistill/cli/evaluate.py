@@ -1,0 +1,30 @@
+"""`crossdistill evaluate`: measure a finished run's model again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from rich.table import Table
+
+from crossdistill.cli.progress import console
+from crossdistill.runs import folder as layout
+from crossdistill.runs.measure import results
+from crossdistill.runs.run import load_trained
+from crossdistill.types import NAMES
+
+
+def evaluate(folder: Path) -> None:
+    """Measure a finished run's saved model again, and say whether it still gives what results.json holds."""
+    recipe, dataset, method = load_trained(folder)
+    stored = layout.read_results(folder)
+    again = results(recipe, dataset, method, stored["seconds"], torch.device("cpu"))
+    table = Table(title=f"{folder}: {len(dataset.rows(recipe.data.evaluate_on))} {recipe.data.evaluate_on} samples")
+    for column in ("", "top-1", "WA", "UA", "R@1", "R@5"):
+        table.add_column(column, justify="left" if not column else "right")
+    views = [NAMES[view] for view in method.predicts if NAMES[view] in again]
+    for view in views:
+        table.add_row(view, *(f"{100 * again[view][key]:.1f} %" for key in ("top1", "wa", "ua", "r1", "r5")))
+    console().print(table)
+    same = all(again[view]["confusion"] == stored.get(view, {}).get("confusion") for view in views)
+    console().print("The same predictions as when it was trained." if same else "Not the predictions of its training.")

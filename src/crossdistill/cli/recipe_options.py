@@ -1,0 +1,39 @@
+"""A recipe's fields as options of a command."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from jsonargparse import ArgumentParser
+
+FLAGS = ("--resume", "--ablations", "--controls", "--help", "-h")
+"""Options that take no value."""
+
+
+def with_recipe_in_place(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with `--recipe NAME` of a comparison as the NAME alone, its other way to be written."""
+    if arguments[:1] != ["compare"]:
+        return list(arguments)
+    return [word.removeprefix("--recipe=") for word in arguments if word != "--recipe"]
+
+
+def _add_recipe(parser: ArgumentParser, command: str, arguments: Sequence[str], without: Collection[str] = ()) -> None:
+    """A recipe's fields as options of the command; their defaults are those of the recipe that is named."""
+    from crossdistill.recipes.files import add_recipe_arguments, load_recipe, set_recipe_defaults
+
+    add_recipe_arguments(parser, without)
+    recipe = _recipe_among(arguments[1:]) if arguments[:1] == [command] else ""
+    if recipe:
+        set_recipe_defaults(parser, load_recipe(recipe), without)
+
+
+def _recipe_among(arguments: Sequence[str]) -> str:
+    """The positional argument, wherever it stands; empty where there is none."""
+    position = 0
+    while position < len(arguments):
+        word = arguments[position]
+        if not word.startswith("-"):
+            return word
+        alone = "=" in word or word in FLAGS
+        position += 1 if alone else 2
+    return ""

@@ -1,0 +1,157 @@
+"""`crossdistill prepare`: data sets' releases, and manifests of one's own: checked, told about, decoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import numpy as np
+
+from crossdistill.data import MultimodalDataset, read_manifest
+from crossdistill.data.columns import Column
+from crossdistill.data.labels import SPLITS
+from crossdistill.data.manifest import check_values
+from crossdistill.data.readers import CacheFolder, MediaColumn, TextColumn
+from crossdistill.data.readers.cache import Kind
+from crossdistill.data.readers.fill import fill
+from crossdistill.data.readers.inspect import Inspected, at_segment, inspect, kind_of
+from crossdistill.data.reading import known_present
+from crossdistill.data.wrappers import content_of
+from crossdistill.types import InputError, Track
+
+Form = Literal["none", "jpeg", "raw"]
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class CacheSettings:
+    """form: of frames; short_side: to which larger frames are scaled down, 0 for none; rate: of sound, a second."""
+
+    form: Form = "none"
+    short_side: int = 128
+    rate: int = 32000
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class Count:
+    """One modality in one split. seconds: of media, all together."""
+
+    modality: str
+    split: str
+    samples: int
+    missing: int
+    unreadable: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A manifest, looked through. broken, damaged: a line each for files that cannot be read and that end early."""
+
+    dataset: MultimodalDataset
+    counts: list[Count]
+    broken: list[str]
+    damaged: list[str]
+    files: dict[tuple[Path, Kind], Inspected]
+
+    @property
+    def readable(self) -> list[tuple[Path, Kind]]:
+        return [key for key, found in self.files.items() if not (found.problem or found.missing)]
+
+
+def check_manifest(path: Path, settings: CacheSettings, allow_outside: bool, track: Track[Inspected]) -> Checked:
+    """Read everything that a manifest names. Raises InputError for a mistake in the table, an array or a text."""
+    dataset = read_manifest(path, allow_outside=allow_outside)
+    media = {name: inner for name, column in dataset.columns.items() if (inner := media_of(column)) is not None}
+    check_others(dataset)
+    named = list(dict.fromkeys((clip.path, kind_of(column)) for column in media.values() for clip in column.clips))
+    look = partial(_inspect, settings=settings)
+    files = dict(zip(named, track(spread(look, named, settings.workers), len(named), "files"), strict=True))
+    counts: list[Count] = []
+    broken, damaged = [], []
+    for name, column in dataset.columns.items():
+        found: dict[int, Inspected] = {}
+        if name in media:
+            rows = np.flatnonzero(known_present(column)).tolist()
+            for row, clip in zip(rows, media[name].clips, strict=True):
+                found[row] = at_segment(files[clip.path, kind_of(media[name])], clip)
+                broken += [f"{clip}: {found[row].problem}"] if found[row].problem else []
+                damaged += [f"{clip}: {found[row].warning}"] if found[row].warning else []
+        counts += [_count(dataset, name, split, found) for split in SPLITS if len(dataset.rows(split))]
+    return Checked(dataset, counts, broken, damaged, files)
+
+
+def check_others(dataset: MultimodalDataset) -> None:
+    """Raise InputError for an array with NaN or infinity and for a text that cannot be read."""
+    arrays = {}
+    for name, column in dataset.columns.items():
+        inner = content_of(column)
+        if isinstance(inner, TextColumn):
+            for row in range(len(inner)):
+                inner.text(row)
+        elif not isinstance(inner, MediaColumn):
+            arrays[name] = column
+    if arrays:
+        check_values(dataset.only(list(arrays)))
+
+
+def media_of(column: Column) -> MediaColumn | None:
+    """The media column inside, where there is one."""
+    inner = content_of(column)
+    return inner if isinstance(inner, MediaColumn) else None
+
+
+def cache_size(checked: Checked, settings: CacheSettings) -> int:
+    """About how many bytes the cache will have: of a JPEG cache, as if all frames were like the first."""
+    return sum(
+        round(found.seconds * settings.rate) * 4 if kind == "audio" else found.frames * found.picture
+        for (_, kind), found in checked.files.items()
+    )
+
+
+def fill_cache(checked: Checked, path: Path, settings: CacheSettings, track: Track[bool]) -> int:
+    """Decode every readable file once, those that are done already left out; how many were decoded."""
+    folder = CacheFolder(path if path.is_dir() else path.parent)
+    readable = checked.readable
+    make = partial(_fill, folder=folder, settings=settings)
+    try:
+        return sum(track(spread(make, readable, settings.workers), len(readable), "files decoded"))
+    except OSError as error:
+        raise InputError(f"{folder.home / 'cache'}: cannot write: {error.strerror or error}") from None
+
+
+def spread(function: Callable[[T], R], values: Sequence[T], workers: int) -> Iterator[R]:
+    """The function's results in order, from so many processes."""
+    if workers == 1:
+        yield from map(function, values)
+        return
+    with ProcessPoolExecutor(workers) as pool:
+        yield from pool.map(function, values)
+
+
+def _inspect(key: tuple[Path, Kind], settings: CacheSettings) -> Inspected:
+    return inspect(*key, settings.form, settings.short_side, settings.rate)
+
+
+def _fill(key: tuple[Path, Kind], folder: CacheFolder, settings: CacheSettings) -> bool:
+    return fill(folder, *key, settings.form, settings.short_side, settings.rate)
+
+
+def _count(dataset: MultimodalDataset, name: str, split: str, found: dict[int, Inspected]) -> Count:
+    rows = dataset.rows(split)
+    there = known_present(dataset.columns[name])[rows]
+    seen = [found[int(row)] for row in rows if int(row) in found]
+    return Count(
+        name,
+        split,
+        len(rows),
+        missing=int((~there).sum()) + sum(file.missing for file in seen),
+        unreadable=sum(bool(file.problem) for file in seen),
+        seconds=sum(file.seconds for file in seen if not file.problem),
+    )

@@ -1,0 +1,68 @@
+"""Emoji: 1,906 Twemoji drawings and their CLDR names, nine categories. Bundled.
+
+Modalities: `picture` (1280,), EfficientNet-lite0 (ImageNet) features of the drawing; `name` (384,), MiniLM sentence
+embedding of the name. Classes: the emojibase groups (CLDR's). Split: 60 % train, 40 % test, stratified, fixed seed.
+Licences: see NOTICE.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from crossdistill.data.dataset import MultimodalDataset, from_arrays
+from crossdistill.data.manifest import write_manifest
+from crossdistill.datasets.bundles import load_bundle
+from crossdistill.datasets.releases import release_arrays
+
+GROUPS = (
+    "smileys & emotion",
+    "people & body",
+    "animals & nature",
+    "food & drink",
+    "travel & places",
+    "activities",
+    "objects",
+    "symbols",
+    "flags",
+)
+"""In the order of the release's `y`, which is emojibase's without its group 2 (skin tones)."""
+
+TEST_FRACTION = 0.4
+SPLIT_SEED = 0
+
+
+def load() -> MultimodalDataset:
+    """The bundled data set, with the 64×64 drawings as `pictures` and the names as `captions`."""
+    return load_bundle("emoji")
+
+
+def prepare(source: Path, output: Path) -> Path:
+    """Write the folder `output` from emoji.npz, or the folder that holds it; returns `output`. Raises InputError."""
+    return write_manifest(output, from_release(source))
+
+
+def from_release(source: Path) -> MultimodalDataset:
+    """The data set from emoji.npz, or the folder that holds it. Raises InputError."""
+    keys = ("efficientnet_lite0", "minilm_name", "y", "hex", "text", "twitter")
+    arrays = release_arrays(source, "emoji.npz", keys)
+    is_test = np.zeros(len(arrays["y"]), dtype=np.bool_)
+    from sklearn.model_selection import train_test_split
+
+    _, test = train_test_split(
+        np.arange(len(is_test)), test_size=TEST_FRACTION, random_state=SPLIT_SEED, stratify=arrays["y"]
+    )
+    is_test[test] = True
+    return from_arrays(
+        {
+            "picture": arrays["efficientnet_lite0"].astype(np.float16),
+            "name": arrays["minilm_name"].astype(np.float16),
+        },
+        [GROUPS[label] for label in arrays["y"]],
+        splits=is_test,
+        ids=arrays["hex"].tolist(),
+        pictures=arrays["twitter"],
+        captions=[text.split(" : ")[0] for text in arrays["text"].tolist()],
+        name="emoji",
+    )

@@ -1,0 +1,39 @@
+"""CMU-MOSI (Zadeh et al., 2016): opinions on films, cut into utterances of online videos. Not bundled.
+
+Modalities: `text` (384,), MiniLM sentence embedding of the transcript; `audio` (73,) and `video` (100,), utterance
+features. Classes: negative, positive. Split: the official one; group: the video.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from crossdistill.data.dataset import MultimodalDataset, from_arrays
+from crossdistill.data.manifest import write_manifest
+from crossdistill.datasets.releases import release_arrays
+
+POLARITIES = ("negative", "positive")
+
+
+def prepare(source: Path, output: Path) -> Path:
+    """Write the folder `output` from mosi.npz, or the folder that holds it; returns `output`. Raises InputError."""
+    return write_manifest(output, from_release(source))
+
+
+def from_release(source: Path) -> MultimodalDataset:
+    """The data set from mosi.npz, or the folder that holds it. Raises InputError."""
+    keys = ("text_minilm", "audio", "video", "y", "train", "video_id", "transcript")
+    arrays = release_arrays(source, "mosi.npz", keys)
+    videos = arrays["video_id"].tolist()
+    numbers = [videos[:row].count(video) for row, video in enumerate(videos)]
+    return from_arrays(
+        {"text": arrays["text_minilm"], "audio": arrays["audio"], "video": arrays["video"]},
+        [POLARITIES[label] for label in arrays["y"]],
+        splits=~arrays["train"].astype(np.bool_),
+        ids=[f"{video}_{number}" for video, number in zip(videos, numbers, strict=True)],
+        groups=videos,
+        captions=arrays["transcript"].tolist(),
+        name="mosi",
+    )

@@ -1,0 +1,1 @@
+"""Modalities encoded once by published weights, kept as features."""

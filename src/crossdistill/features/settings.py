@@ -1,0 +1,155 @@
+"""What `crossdistill extract` is told, and what decides that features are those that were asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse import Namespace
+from torch import nn
+
+from crossdistill.data import MultimodalDataset
+from crossdistill.data.cells import PARTS, modalities
+from crossdistill.data.columns import Column, FileColumn, RowColumn
+from crossdistill.data.readers import MediaColumn, ReaderSettings, TextColumn, check_settings
+from crossdistill.data.readers.cache import stamp
+from crossdistill.data.table import Table
+from crossdistill.data.wrappers import content_of
+from crossdistill.encoders.make import make_encoder, require_input
+from crossdistill.encoders.settings import EncoderSettings
+from crossdistill.runs.columns import require_rate
+from crossdistill.training import Machine
+from crossdistill.types import InputError
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What is made of which modality.
+
+    Args:
+        modality: the manifest's column
+        encoder: r2plus1d takes video, cnn14 sound, densenet121 video, pretrained what its model of transformers takes
+        weights: a file of published weights; for pretrained the model's folder, or its name on the hub
+        sequence: a vector for each step, (T, D), instead of one for the sample: of densenet121 each frame, of
+            pretrained each of the model's steps, of others each window
+        windows: most windows of a sample, spread evenly, 0 for all that fit without overlap. A sample's vector is their
+            mean, its sequence one after the other
+        reader: how the files are read; the defaults are those of the encoder
+        pooling: of pretrained, over time
+        activation: with which the weights were trained
+        width: of cnn14's output
+        channels: of the first layer of r2plus1d and cnn14
+        blocks: residual blocks in each layer of r2plus1d
+        midplanes: channels between space and time in r2plus1d
+        name: of the features; MODALITY-ENCODER unless given
+        batch_size: windows that are encoded at once
+        strict: a file that cannot be read stops the work; false leaves its cell empty and says so
+        allow_outside: the manifest's files may lie outside its folder
+        machine: where it is computed; processes that torchrun starts share the samples
+    """
+
+    modality: str
+    encoder: Literal["r2plus1d", "cnn14", "densenet121", "pretrained"]
+    weights: str
+    sequence: bool = False
+    windows: int = 0
+    reader: ReaderSettings = field(default_factory=ReaderSettings)
+    pooling: Literal["auto", "mean", "cls", "pooler"] = "auto"
+    activation: Literal["relu", "leaky_relu"] = "relu"
+    width: int = 512
+    channels: int = 64
+    blocks: tuple[int, ...] = (2, 2, 2, 2)
+    midplanes: Literal["shared", "formula"] = "shared"
+    name: str = ""
+    batch_size: int = 16
+    strict: bool = False
+    allow_outside: bool = False
+    machine: Machine = field(default_factory=Machine)
+
+
+def default_reader(encoder: str) -> ReaderSettings:
+    """How the files are read unless told otherwise: what the published weights were trained on."""
+    if encoder == "densenet121":
+        return ReaderSettings(frames=1, fps=5, size=224, resize=256, mean=IMAGENET[0], std=IMAGENET[1])
+    if encoder == "pretrained":
+        return ReaderSettings(size=224, resize=256, mean=IMAGENET[0], std=IMAGENET[1], rate=16000)
+    return ReaderSettings()
+
+
+def extraction_of(parsed: Namespace) -> Extraction:
+    """What a parser with this class's arguments parsed and instantiated."""
+    return Extraction(**{name: getattr(parsed, name) for name in Extraction.__dataclass_fields__})
+
+
+def require_numbers(settings: Extraction, name: str) -> None:
+    """Raise InputError for settings that nothing can be encoded with."""
+    check_settings(settings.modality, settings.reader)
+    if min(settings.batch_size, settings.width, settings.channels, *settings.blocks) < 1 or settings.windows < 0:
+        raise InputError("batch_size, width, channels and blocks: expected at least 1; windows: expected 0 or more")
+    if not name.replace("-", "").replace("_", "").isalnum():
+        raise InputError(f"name {name!r}: expected letters, digits, _ and - only: it names a folder")
+
+
+def with_tokenizer(settings: Extraction) -> Extraction:
+    """A pretrained model of words brings its tokenizer."""
+    if settings.encoder != "pretrained" or settings.reader.tokenizer:
+        return settings
+    return replace(settings, reader=replace(settings.reader, tokenizer=settings.weights))
+
+
+def build(settings: Extraction, dataset: MultimodalDataset) -> nn.Module:
+    chosen = EncoderSettings(
+        settings.encoder,
+        width=settings.width,
+        weights=settings.weights,
+        frozen=True,
+        activation=settings.activation,
+        blocks=settings.blocks,
+        channels=settings.channels,
+        midplanes=settings.midplanes,
+        pooling=settings.pooling,
+    )
+    shape = dataset.shapes[settings.modality]
+    if not settings.weights:
+        raise InputError("--weights: expected a file of published weights, or a model's folder or name, found none")
+    require_input(settings.modality, settings.encoder, shape, chosen)
+    encoder = make_encoder(settings.modality, settings.encoder, shape, chosen)
+    require_rate(settings.modality, dataset.columns[settings.modality], encoder)
+    return encoder
+
+
+def fingerprint(settings: Extraction, dataset: MultimodalDataset, table: Table) -> str:
+    """Of all that decides what comes out: settings, weights, cells, and the files' sizes and times of change."""
+    chosen = asdict(settings)
+    for key in ("name", "batch_size", "strict", "allow_outside"):
+        del chosen[key]
+    chosen["machine"] = settings.machine.precision
+    chosen["weights"] = Path(settings.weights).name
+    chosen["reader"]["tokenizer"] = Path(settings.reader.tokenizer).name
+    weights = [path for path in sorted_files(Path(settings.weights)) if path.is_file()]
+    header = next(column.header for column in modalities(table) if column.name == settings.modality)
+    own = [header, *PARTS, *(f"{settings.modality}:{part}" for part in PARTS)]
+    cells = {name: table.columns[name] for name in own if name in table.columns}
+    files = [[path.name, *stamp(path)] for path in (*weights, *sources(dataset.columns[settings.modality]))]
+    content = json.dumps([chosen, cells, files], sort_keys=True)
+    return hashlib.blake2b(content.encode(), digest_size=20).hexdigest()
+
+
+def sorted_files(path: Path) -> list[Path]:
+    return sorted(path.rglob("*")) if path.is_dir() else [path]
+
+
+def sources(column: Column) -> Iterable[Path]:
+    """The files that a column reads."""
+    inner = content_of(column)
+    if isinstance(inner, MediaColumn):
+        return [clip.path for clip in inner.clips]
+    if isinstance(inner, TextColumn):
+        return [text for text in inner.texts if isinstance(text, Path)]
+    return inner.paths if isinstance(inner, FileColumn) else inner.files if isinstance(inner, RowColumn) else []

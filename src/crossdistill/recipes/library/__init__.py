@@ -1,0 +1,1 @@
+"""The recipes that have a name: one typed function each, listed in `catalogue`."""

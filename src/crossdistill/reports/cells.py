@@ -1,0 +1,133 @@
+"""Tables of formatted cells, the same for the page, for Markdown and for the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from crossdistill.recipes.variants.published import published
+from crossdistill.reports.comparison import best, differences
+from crossdistill.reports.formats import NONE, interval, p_value, percent, points, with_ci
+from crossdistill.reports.groups import Group, grouped
+from crossdistill.reports.runs import Run, configurations_of
+from crossdistill.reports.tables import Headline, headlines
+
+STUDENT = "student top-1"
+CELLS: Mapping[str, Callable[[Headline], str]] = {
+    "runs": lambda row: str(row.runs),
+    STUDENT: lambda row: with_ci(row.student_top1, row.student_top1_ci),
+    "teacher top-1": lambda row: with_ci(row.teacher_top1, row.teacher_top1_ci),
+    "auxiliary top-1": lambda row: with_ci(row.auxiliary_top1, row.auxiliary_top1_ci),
+    "gap": lambda row: percent(row.gap),
+    "gap recovered": lambda row: percent(row.gap_recovered),
+    "R@1": lambda row: percent(row.student_r1),
+    "R@5": lambda row: percent(row.student_r5),
+    "WA": lambda row: percent(row.student_wa),
+    "UA": lambda row: percent(row.student_ua),
+    "seconds": lambda row: NONE if math.isnan(row.seconds) else f"{row.seconds:.0f}",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """cells: the first names the row; best: the tests call it so, and its cell in the marked column is bold."""
+
+    cells: tuple[str, ...]
+    group: Group
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """columns: their names; rows: in order, rows of one group together; marked: the column that shows the best."""
+
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    marked: str = ""
+
+    @property
+    def groups(self) -> dict[Group, list[Row]]:
+        found: dict[Group, list[Row]] = {}
+        for row in self.rows:
+            found.setdefault(row.group, []).append(row)
+        return found
+
+
+def headline_sheet(runs: Sequence[Run]) -> Sheet:
+    """The headline in %, one decimal; "–" where a configuration has no such model.
+
+    Beside a measure for which the paper printed a figure on this data set stands that figure.
+    """
+    rows, groups, marked = headlines(runs), grouped(runs), best(runs)
+    paper = {label: paper_figures(own) for label, own in configurations_of(runs).items()}
+    columns: dict[str, dict[str, str]] = {}
+    for name, cell in CELLS.items():
+        if name == "auxiliary top-1" and all(math.isnan(row.auxiliary_top1) for row in rows.values()):
+            continue
+        columns[name] = {label: cell(row) for label, row in rows.items()}
+        if any(name in figures for figures in paper.values()):
+            columns[f"{name}, paper"] = {
+                label: f"{paper[label][name]:.1f}" if name in paper[label] else NONE for label in rows
+            }
+    return Sheet(
+        ("configuration", *columns),
+        tuple(
+            Row((label, *(cells[label] for cells in columns.values())), groups[label], label in marked)
+            for label in rows
+        ),
+        STUDENT,
+    )
+
+
+def paper_figures(runs: Sequence[Run]) -> Mapping[str, float]:
+    """Measure -> the paper's figure in % for this configuration; empty unless measured on the paper's test samples."""
+    names = {(run.name, run.split) for run in runs}
+    [(name, split), *others] = names
+    return published(name, runs[0].label) if split == "test" and not others else {}
+
+
+def differences_sheet(runs: Sequence[Run], reference: str = "baseline") -> Sheet:
+    """Paired differences to one configuration in percentage points, and what the test says in words."""
+    groups = grouped(runs)
+    rows = (
+        Row(
+            (
+                label,
+                str(row.pairs),
+                points(row.difference),
+                interval(row.difference, row.half_width),
+                p_value(row.p),
+                p_value(row.p_holm),
+                row.verdict,
+            ),
+            groups[label],
+        )
+        for label, row in differences(runs, reference).items()
+    )
+    return Sheet(("configuration", "pairs", "difference", "95 % CI", "p", "p (Holm)", "verdict"), tuple(rows))
+
+
+def headline_table(runs: Sequence[Run]) -> Table:
+    """The headline for a terminal of 80 columns; WA, which equals top-1, seconds and the paper are left to the page.
+
+    Long labels take the room of more columns.
+    """
+    sheet = headline_sheet(runs)
+    long = max(len(row.cells[0]) for row in sheet.rows) > 14
+    left_out = ("WA", "seconds", *(("auxiliary top-1", "R@5", "UA") if long else ()))
+    kept = [i for i, name in enumerate(sheet.columns) if name not in left_out and not name.endswith(", paper")]
+    caption = "%, mean ± 95 % confidence interval over runs"
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0, caption=caption, caption_justify="left")
+    table.add_column("configu-\nration", min_width=8, overflow="fold")
+    for index in kept[1:]:
+        table.add_column(sheet.columns[index].replace(" ", "\n"), justify="right", no_wrap=True)
+    for group in sheet.groups.values():
+        for row in group:
+            table.add_row(*(Text(row.cells[index]) for index in kept))  # Text: a label is no markup
+        table.add_section()
+    return table

@@ -1,0 +1,100 @@
+"""What each student finds when it searches: pictures for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from crossdistill.data import MultimodalDataset
+from crossdistill.evaluation import nearest
+from crossdistill.methods import Method
+from crossdistill.recipes.recipe import DataSettings
+from crossdistill.reports import RetrievalExample, RetrievedItem
+from crossdistill.runs.build import FROM_PYTHON, load_dataset, split_dataset
+from crossdistill.runs.folder import read_recipe
+from crossdistill.runs.measure import all_outputs
+from crossdistill.runs.run import load_trained
+from crossdistill.types import InputError
+
+NEAREST = 5
+QUERIES = 6
+
+
+def retrieval_examples(folders: Sequence[Path], tell: Callable[[str], None]) -> list[RetrievalExample]:
+    """For a few evaluation samples, the nearest training samples by each configuration's student, of its first run.
+
+    The queries are drawn by a fixed seed, each of another class, before anything is searched: none is picked for how
+    well it does. Empty when the data has no pictures or no run has a student. tell: hears of data that are not where
+    they were; the other contents of a report need none.
+    """
+    found: dict[str, list[list[RetrievedItem]]] = {}
+    queries: list[int] = []
+    for folder in folders:
+        recipe = read_recipe(folder)
+        label = recipe.label or recipe.method
+        if label in found or recipe.data.source.startswith(FROM_PYTHON):
+            continue
+        try:
+            loaded = load_dataset(recipe.data)
+        except InputError as error:
+            tell(f"Without pictures of what the student of {label} finds: {error}")
+            continue
+        if len(loaded.pictures) == 0:
+            continue
+        _, dataset, method = load_trained(folder, partial(split_dataset, loaded))
+        if "target" not in method.predicts:
+            continue
+        rows = dataset.rows(recipe.data.evaluate_on)
+        queries = queries or draw_queries(dataset.labels, rows)
+        found[label] = search(dataset, method, recipe.data, queries)
+    return [
+        RetrievalExample(
+            dataset.pictures[query],
+            dataset.classes[dataset.labels[query]],
+            caption(dataset, query),
+            {name: items[position] for name, items in found.items()},
+        )
+        for position, query in enumerate(queries)
+    ]
+
+
+def draw_queries(labels: np.ndarray, rows: np.ndarray) -> list[int]:
+    """One row of each of `QUERIES` classes, by a fixed seed."""
+    order = np.random.default_rng(0).permutation(rows)
+    _, first = np.unique(labels[order], return_index=True)
+    return [int(row) for row in order[np.sort(first)[:QUERIES]]]
+
+
+def search(
+    dataset: MultimodalDataset, method: Method, settings: DataSettings, queries: Sequence[int]
+) -> list[list[RetrievedItem]]:
+    """Each query's nearest training samples, nearest first."""
+    device = torch.device("cpu")
+    asked, gallery = (
+        all_outputs(dataset, split, method.model, ("target",), device, windows=settings.windows)
+        for split in (settings.evaluate_on, "train")
+    )
+    there = gallery.present["target"]
+    positions = np.searchsorted(asked.rows.numpy(), queries)
+    found = nearest(asked.made.target[positions], gallery.made.target[there], NEAREST)
+    chosen = gallery.rows[there][found].numpy()
+    return [
+        [
+            RetrievedItem(
+                dataset.pictures[row],
+                dataset.classes[dataset.labels[row]],
+                caption(dataset, row),
+                bool(dataset.labels[row] == dataset.labels[query]),
+            )
+            for row in rows
+        ]
+        for query, rows in zip(queries, chosen, strict=True)
+    ]
+
+
+def caption(dataset: MultimodalDataset, row: int) -> str:
+    return dataset.captions[row] if dataset.captions else dataset.ids[row]

@@ -1,0 +1,166 @@
+"""What a report says, before it becomes a page or Markdown: both show the same words, tables and figures."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from crossdistill.reports import captioned as plates
+from crossdistill.reports import folds, wording
+from crossdistill.reports.captioned import Plate
+from crossdistill.reports.cells import Sheet, differences_sheet, headline_sheet
+from crossdistill.reports.comparison import LEVEL, differences
+from crossdistill.reports.formats import counted, listed
+from crossdistill.reports.groups import grouped
+from crossdistill.reports.runs import Run, configurations_of
+
+RESULTS_NOTE = (
+    "Accuracies and recalls in %, means over the runs; ± is the 95 % confidence interval (Student t). Gap: teacher "
+    "minus student of the same run. Gap recovered: how much of the way from the baseline to a teacher trained alone "
+    "the student has gone. R@K, WA and UA are the student's. “–”: the configuration has no such model, or the "
+    "measure is not defined."
+)
+BEST_NOTE = (
+    "Bold: best, that is significantly better than the baseline and not significantly worse than the highest mean "
+    f"(paired t-tests with Holm's correction, level {LEVEL:g})."
+)
+NONE_BEST_NOTE = (
+    "No configuration is marked as best: that takes one that is significantly better than the baseline and not "
+    f"significantly worse than the highest mean (paired t-tests with Holm's correction, level {LEVEL:g})."
+)
+PAPER_NOTE = "“paper”: the figure that Chen et al. (CVPR 2023) print for this data set; they give it without a spread."
+FOLDS_NOTE = "Folds share training samples, so their pairs are not independent and p is somewhat too small."
+
+
+@dataclass(frozen=True)
+class Part:
+    """A section: a table, figures, or both. name: unique, for links to it."""
+
+    name: str
+    heading: str
+    sheet: Sheet | None = None
+    note: str = ""
+    plates: tuple[Plate, ...] = ()
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a report came to be. command: wrote it; sources: label -> commands that repeat its runs, and a recipe."""
+
+    command: str
+    replicates: str
+    versions: str
+    sources: Mapping[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Report:
+    """summary: sentences of one paragraph; findings: what the tests say, one sentence each."""
+
+    title: str
+    summary: tuple[str, ...]
+    findings: tuple[str, ...]
+    parts: tuple[Part, ...]
+    origin: Origin
+
+
+def report_of(runs: Sequence[Run], command: str) -> Report:
+    """Everything that is said of these runs; in which order they are given changes nothing.
+
+    command: the one that makes the report, to be named in it.
+    """
+    order = list(grouped(runs))
+    runs = sorted(runs, key=lambda run: (order.index(run.label), run.replicate))
+    return Report(
+        title=wording.title(runs),
+        summary=tuple(wording.summary(runs)),
+        findings=tuple(wording.findings(runs)),
+        parts=(*_tables(runs), *_figures(runs)),
+        origin=Origin(command, wording.replicates(runs), versions(runs), sources(runs)),
+    )
+
+
+def versions(runs: Sequence[Run]) -> str:
+    """Every version that took part: "torch 2.9.0", or "torch 2.9.0 and 2.10.0" where runs differ; threads last."""
+    found: dict[str, list[str]] = {}
+    for run in runs:
+        for package, version in run.versions.items():
+            if str(version) not in found.setdefault(package, []):
+                found[package].append(str(version))
+    threads = found.pop("threads", [])
+    words = [f"{package} {listed(sorted(each))}" for package, each in found.items()]
+    return ", ".join(
+        words + [f"{listed(sorted(threads))} CPU {'thread' if threads == ['1'] else 'threads'}"] * bool(threads)
+    )
+
+
+def sources(runs: Sequence[Run]) -> dict[str, tuple[tuple[str, ...], str]]:
+    """Label -> the commands that repeat its runs, and the recipe of the first; the others differ in seed and fold."""
+    return {
+        label: (
+            tuple(f"crossdistill train {shlex.quote((run.folder / 'recipe.yaml').as_posix())}" for run in own),
+            own[0].recipe,
+        )
+        for label, own in configurations_of(runs).items()
+    }
+
+
+def _tables(runs: Sequence[Run]) -> list[Part]:
+    sheet = headline_sheet(runs)
+    seeds = plates.seeds_plate(runs)
+    parts = [Part("headline", "Results", sheet, _results_note(sheet, runs), (seeds,) if seeds else ())]
+    validation = folds.folds_sheet(runs)
+    if validation is not None:
+        parts.append(Part("folds", f"Over {len(folds.fold_numbers(runs))} folds", validation, folds.NOTE))
+    for reference, name in (("baseline", "the baseline"), ("amid", "AMID")):
+        table = differences(runs, reference)
+        if not table or (reference == "amid" and table.keys() <= {"baseline"}):
+            continue
+        plate = plates.difference_plate(runs, reference)
+        parts.append(
+            Part(
+                f"differences-{reference}",
+                f"Difference to {name}",
+                differences_sheet(runs, reference),
+                _differences_note(runs, reference),
+                (plate,) if plate else (),
+            )
+        )
+    return parts
+
+
+def _figures(runs: Sequence[Run]) -> list[Part]:
+    parts = [Part(plate.name, heading, plates=(plate,)) for heading, plate in plates.curve_plates(runs).items()]
+    every = plates.every_configuration_plate(runs)
+    if every:
+        parts.append(Part("configurations", "Every configuration over epochs", plates=(every,)))
+    by_class = plates.class_plates(runs)
+    if by_class:
+        parts.append(Part("classes", "Class by class", plates=tuple(by_class)))
+    confusion = plates.confusion_plate(runs)
+    if confusion:
+        parts.append(Part("confusion", "What is confused with what", plates=(confusion,)))
+    return parts
+
+
+def _results_note(sheet: Sheet, runs: Sequence[Run]) -> str:
+    notes = [RESULTS_NOTE]
+    if any(row.best for row in sheet.rows):
+        notes.append(BEST_NOTE)
+    elif differences(runs):
+        notes.append(NONE_BEST_NOTE)
+    if any(column.endswith(", paper") for column in sheet.columns):
+        notes.append(PAPER_NOTE)
+    return " ".join(notes)
+
+
+def _differences_note(runs: Sequence[Run], reference: str) -> str:
+    tested = sum(row.verdict != "not tested" for row in differences(runs, reference).values())
+    note = (
+        f"Student top-1 minus that of {reference} in percentage points, over the runs that share a seed (and fold) "
+        f"with a run of it; p from a paired t-test, and corrected for the {counted(tested, 'test')} of this table "
+        f"(Holm). The verdict goes by the corrected p at the level of {LEVEL:g}; “no significant difference” does not "
+        "say that two configurations are equal: the interval says how far apart they may be."
+    )
+    return f"{note} {FOLDS_NOTE}" if len({run.fold for run in runs}) > 1 else note

@@ -1,0 +1,136 @@
+"""What a run's folder holds, and how it is written so that a kill at any moment loses nothing that was done."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from crossdistill.atomic import write_atomically
+from crossdistill.recipes.files import load_recipe, to_yaml
+from crossdistill.recipes.recipe import Recipe
+from crossdistill.training import Checkpoint, Record
+from crossdistill.types import InputError, Note
+
+RECIPE, METRICS, CHECKPOINT = "recipe.yaml", "metrics.jsonl", "checkpoint.pt"
+MODEL, RESULTS = "model.safetensors", "results.json"
+NOTES = "notes.txt"
+
+
+def claim(recipe: Recipe, folder: Path, resume: bool) -> None:
+    """Make the folder this recipe's. Raises InputError when it holds a run that this one would overwrite."""
+    stored = folder / RECIPE
+    if not stored.exists():
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder}: expected a folder for the run, found a file; choose another --out")
+        if folder.exists() and any(not path.name.endswith(".partial") for path in folder.iterdir()):
+            raise InputError(f"{folder}: expected a new or empty folder, or a run to --resume; it holds other files")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(stored, to_yaml(recipe))
+        return
+    if not resume:
+        raise InputError(f"{folder}: already holds a run; continue it with --resume or choose another --out")
+    text = stored.read_text(encoding="utf-8")
+    if text != to_yaml(recipe):
+        earlier, now = text.splitlines(), to_yaml(recipe).splitlines()
+        changed = next((b for a, b in zip(earlier, now, strict=False) if a != b), now[-1])
+        raise InputError(
+            f"{stored}: the run to resume has another recipe (first difference: {changed.strip()!r}); "
+            "choose another --out"
+        )
+
+
+def is_finished(folder: Path) -> bool:
+    return (folder / RESULTS).is_file()
+
+
+def read_checkpoint(folder: Path) -> Checkpoint | None:
+    path = folder / CHECKPOINT
+    return Checkpoint.load(path) if path.is_file() else None
+
+
+def read_results(folder: Path) -> dict[str, Any]:
+    """Raises InputError when the folder holds no finished run."""
+    if not is_finished(folder):
+        raise InputError(f"{folder}: not a finished run (no {RESULTS}); train it, or continue it with --resume")
+    try:
+        found = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{folder / RESULTS}: not valid JSON ({error}); train the run again") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{folder / RESULTS}: expected a JSON object, found {type(found).__name__}")
+    return found
+
+
+def write_results(folder: Path, results: dict[str, Any]) -> None:
+    """The last file to be written: a folder that has it is finished, and its checkpoint has served."""
+    write_atomically(folder / RESULTS, json.dumps(without_nan(results), indent=1, allow_nan=False))
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def read_recipe(folder: Path) -> Recipe:
+    if not (folder / RECIPE).is_file():
+        raise InputError(f"{folder}: not a run folder (no {RECIPE})")
+    return load_recipe(str(folder / RECIPE))
+
+
+def without_nan(value: Any) -> Any:
+    """Plain values with null for NaN, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_nan(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+class RunLog:
+    """metrics.jsonl, one line an epoch, and its listeners; notes.txt, a line for each thing that went wrong in reading.
+
+    earlier_epochs: of the stages before the present one; skipped: samples that the last epoch could not read.
+    """
+
+    def __init__(self, folder: Path, recipe: Recipe, observe: Any, writes: bool = True) -> None:
+        self.folder, self.observe, self.earlier_epochs, self.skipped = folder, observe, 0, 0
+        self._writes = writes
+        self._tensorboard = recipe.tensorboard
+
+    def keep(self, epochs: int) -> None:
+        """Drop the lines after this stage's first `epochs`: epochs that a resumed run does again."""
+        path = self.folder / METRICS
+        if path.is_file():
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            write_atomically(path, "".join(lines[: self.earlier_epochs + epochs]))
+
+    def write(self, record: Record) -> None:
+        with (self.folder / METRICS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(without_nan(record), allow_nan=False) + "\n")
+        if self._tensorboard:
+            write_events(self.folder, record)
+        self.observe(record)
+
+    def note(self, notes: Sequence[Note]) -> None:
+        """Write what is not there yet; a file that goes wrong in every epoch is one line."""
+        if not self._writes or not notes:
+            return
+        path = self.folder / NOTES
+        known = set(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else set()
+        new = [text for text in dict.fromkeys(note.text for note in notes) if text not in known]
+        with path.open("a", encoding="utf-8") as file:
+            file.writelines(f"{text}\n" for text in new)
+
+    def seconds(self) -> float:
+        """Training time of all epochs, measuring and saving left out."""
+        lines = (self.folder / METRICS).read_text(encoding="utf-8").splitlines()
+        return float(sum(json.loads(line)["seconds"] for line in lines))
+
+
+def write_events(folder: Path, record: Record) -> None:
+    """The same numbers as TensorBoard events, one series of runs a stage."""
+    from torch.utils.tensorboard import SummaryWriter  # slow to import, so only when it is asked for
+
+    with SummaryWriter(str(folder / "tensorboard" / str(record["stage"]))) as writer:
+        for name, value in record.items():
+            if name not in ("stage", "epoch"):
+                writer.add_scalar(name, float(value), int(record["epoch"]))

@@ -1,0 +1,48 @@
+"""Means and deviations of the training samples' features."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor
+
+from crossdistill.data import MultimodalDataset
+from crossdistill.data.reading import middle, read
+from crossdistill.encoders.standardize import centred_like
+from crossdistill.types import InputError, Padded
+
+
+def feature_statistics(dataset: MultimodalDataset, name: str, center: bool, chunk: int = 512) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each feature (last axis) over the training samples and their steps, in float64.
+
+    In two passes: squares less the squared mean would leave rounding as the spread of a constant.
+    """
+    count = sum(len(steps) for steps in training_steps(dataset, name, center, chunk))
+    mean = sum_of(steps.sum(0) for steps in training_steps(dataset, name, center, chunk)) / count
+    squares = sum_of((steps - mean).square().sum(0) for steps in training_steps(dataset, name, center, chunk))
+    return mean, (squares / count).sqrt()
+
+
+def sum_of(parts: Iterable[Tensor]) -> Tensor:
+    return functools.reduce(torch.add, parts)
+
+
+def training_steps(dataset: MultimodalDataset, name: str, center: bool, chunk: int) -> Iterator[Tensor]:
+    """(n, F) float64: the training samples' features, every step of a sequence a row, a chunk of samples at a time."""
+    rows = dataset.rows("train")
+    rows = rows[dataset.present([name])[rows]]
+    if not len(rows):
+        raise InputError(f"{dataset.name}: no training sample has the modality '{name}'")
+    for start in range(0, len(rows), chunk):
+        chosen = rows[start : start + chunk]
+        values, present, _ = read(dataset.columns[name], chosen, middle(len(chosen)))
+        if center:
+            values = centred_like(values)
+        if isinstance(values, Padded):
+            sequences = zip(*values, present, strict=True)
+            values = torch.cat([sequence[:length] for sequence, length, there in sequences if there])
+        else:
+            values = values[present]
+        yield values.double().flatten(0, -2)

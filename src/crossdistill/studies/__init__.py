@@ -1,0 +1,1 @@
+"""Many runs: planned, carried out on several processes, tabulated; hyper-parameters searched."""

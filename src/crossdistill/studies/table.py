@@ -1,0 +1,83 @@
+"""results.parquet: every finished run of a comparison as one row."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from crossdistill.atomic import written_whole
+from crossdistill.evaluation import gap_recovered
+from crossdistill.recipes.files import to_yaml
+from crossdistill.recipes.recipe import Recipe
+from crossdistill.runs import folder as layout
+
+VIEWS = {"student": "student", "teacher": "teacher", "auxiliary": "auxiliary_alone"}
+Row = dict[str, Any]
+MEASURES = ("top1", "wa", "ua", "r1", "r5")
+
+
+def write_table(rows: Sequence[Row], output: Path) -> pd.DataFrame:
+    """Write `row_of` each run to a Parquet file, whole or not at all, and return the table.
+
+    Columns: label, method, seed, fold, split; student_top1 (.._wa, .._ua, .._r1, .._r5), likewise teacher_ and
+    auxiliary_, fractions, NaN where a method has no such model; gap = teacher - student; gap_recovered, against the
+    runs labelled baseline and teacher of the same seed and fold; cosine_pair, cosine_same_class; seconds of training;
+    peak_memory_mb, of the run (see `measure.peak_memory_mb`); parameters of the student and in all; versions; recipe, a
+    hash of all settings but seed, fold and label; folder.
+    """
+    known = {(row["label"], row["seed"], row["fold"]): row for row in rows}
+    table = pd.DataFrame([row | {"gap_recovered": _recovered(row, known)} for row in rows])
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(output) as file:
+        table.to_parquet(file, index=False)
+    return table
+
+
+def recipe_hash(recipe: Recipe) -> str:
+    """12 hexadecimal digits that two runs share when they differ in seed, fold and label alone."""
+    text = to_yaml(replace(recipe, seed=0, label="", data=replace(recipe.data, fold=-1)))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def row_of(folder: Path, recipe: Recipe) -> Row:
+    """A finished run's row, but for the gap recovered. Raises InputError where its results.json is damaged."""
+    found = layout.read_results(folder)
+    row: Row = {
+        "label": found["label"],
+        "method": found["method"],
+        "seed": found["seed"],
+        "fold": recipe.data.fold,
+        "split": found["split"],
+    }
+    for column, view in VIEWS.items():
+        row |= {f"{column}_{measure}": _number(found.get(view, {}).get(measure)) for measure in MEASURES}
+    return row | {
+        "gap": row["teacher_top1"] - row["student_top1"],
+        "cosine_pair": _number(found.get("cosine/pair")),
+        "cosine_same_class": _number(found.get("cosine/same_class")),
+        "seconds": found["seconds"],
+        "peak_memory_mb": found["peak_memory_mb"],
+        "student_parameters": found["parameters"]["student"],
+        "parameters": found["parameters"]["total"],
+        **{f"version_{name}": version for name, version in found["versions"].items()},
+        "recipe": recipe_hash(recipe),
+        "folder": folder.name,
+    }
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _recovered(row: Row, known: Mapping[tuple[str, int, int], Row]) -> float:
+    """The run's share of the way from the baseline to the teacher alone, of its own seed and fold."""
+    baseline, teacher = (known.get((label, row["seed"], row["fold"])) for label in ("baseline", "teacher"))
+    if baseline is None or teacher is None:
+        return math.nan
+    return gap_recovered(row["student_top1"], baseline["student_top1"], teacher["teacher_top1"])

@@ -1,0 +1,277 @@
+"""`crossdistill prepare manifest`: what it says, what it refuses, and a cache that survives being killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crossdistill.cli.main import main
+from tests.data.clips import bars, halved, tone, write_sound, write_video
+
+HEADER = "id,split,label,face,voice:audio,words,pose"
+
+
+def table(folder: Path, *lines: str, header: str = HEADER) -> Path:
+    path = folder / "manifest.csv"
+    path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+def good(folder: Path) -> list[str]:
+    """Files of every kind, and the rows that name them."""
+    write_video(folder / "a.mp4", sound=tone())
+    write_video(folder / "b.avi", "mpeg4", 50)
+    write_sound(folder / "c.wav", tone(0.5))
+    np.save(folder / "pose.npy", np.arange(12.0).reshape(4, 3))
+    return [
+        "1,train,left,a.mp4,a.mp4,hello,pose.npy#1",
+        "2,train,right,b.avi,b.avi,,pose.npy#0",
+        "3,test,left,a.mp4,c.wav,again,",
+    ]
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    code = main(["prepare", "manifest", *map(str, arguments)])
+    printed = capsys.readouterr()
+    return code, " ".join(printed.out.replace("│", " ").split()), printed.err
+
+
+def test_what_it_says_of_a_good_manifest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = table(tmp_path, *good(tmp_path))
+    for given in (path, tmp_path):
+        code, out, error = said(capsys, given)
+        assert (code, error) == (0, "")
+        for line in (
+            "face train 2 0 0 0:00:04 1.80 s",  # 1.6 and 2 seconds
+            "face test 1 0 0 0:00:02 1.60 s",
+            "voice train 2 1 0",  # the avi has no sound
+            "voice test 1 0 0",
+            "0.50 s",
+            "words train 2 1 0",
+            "pose test 1 1 0",
+            "left 1 1",
+            "right 1 0",
+        ):
+            assert line in out, line
+    assert not (tmp_path / "cache").exists()
+
+
+def test_brackets_in_names_are_no_markup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [line.replace("left", "[noise]").replace("right", "[/b]") for line in good(tmp_path)]
+    code, out, _ = said(capsys, table(tmp_path, *rows))
+    assert code == 0
+    assert "[noise] 1 1" in out
+    assert "[/b] 1 0" in out
+
+
+Break = Callable[[Path, list[str]], None]
+
+
+def first(cell: str, place: int) -> Break:
+    """Another cell in the first row."""
+
+    def change(folder: Path, rows: list[str]) -> None:
+        cells = rows[0].split(",")
+        cells[place] = cell
+        rows[0] = ",".join(cells)
+
+    return change
+
+
+def damaged(write: Callable[[Path], object]) -> Break:
+    """Another file behind the first row's `face` cell."""
+
+    def change(folder: Path, rows: list[str]) -> None:
+        write(folder / "z.mp4")
+        first("z.mp4", 3)(folder, rows)
+
+    return change
+
+
+def not_a_number(folder: Path, rows: list[str]) -> None:
+    write_sound(folder / "nan.wav", np.append(tone(), np.nan), codec="pcm_f32le")
+    first("nan.wav", 4)(folder, rows)
+
+
+def array_not_a_number(folder: Path, rows: list[str]) -> None:
+    np.save(folder / "pose.npy", np.full((4, 3), np.inf))
+
+
+BROKEN: dict[str, tuple[Break, tuple[str, ...]]] = {
+    "missing file": (first("nowhere.mp4", 3), ("row 2", "'face'", "nowhere.mp4", "not found")),
+    "zero-byte mp4": (damaged(lambda path: path.write_bytes(b"")), ("row 2", "z.mp4", "cannot read it as a media")),
+    "mp4 cut in half": (damaged(lambda path: halved(write_video(path))), ("row 2", "z.mp4", "cannot read it")),
+    "text renamed .mp4": (damaged(lambda path: path.write_text("Once upon\n" * 99)), ("row 2", "z.mp4", "cannot")),
+    "NaN samples": (not_a_number, ("row 2", "'voice:audio'", "nan.wav", "NaN")),
+    "NaN in an array": (array_not_a_number, ("row 2", "'pose'", "NaN or infinity")),
+    "duplicate ids": (first("2", 0), ("row 3", "'id'", "'2' is already the id of row 2")),
+    "path that climbs out": (first("../a.mp4", 3), ("row 2", "'face'", "'../a.mp4' leads out", "--allow-outside")),
+    "label unseen in train": (first("up", 2), ("row 4", "'label'", "'left' is in test but never in train")),
+    "sound for a video": (first("c.wav", 3), ("row 3", "'face'", "expected a sound")),
+    "no such text": (first("w.txt", 5), ("row 2", "'words'", "w.txt", "not found")),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_inputs_are_one_line_and_code_2(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = good(tmp_path)
+    change, words = BROKEN[name]
+    change(tmp_path, rows)
+    code, _, error = said(capsys, table(tmp_path, *rows))
+    assert code == 2
+    assert error.startswith("crossdistill: error: ")
+    assert error.count("\n") == 1
+    for word in ("manifest.csv", *words):
+        assert word in error
+
+
+SMALL = """
+method: mi
+epochs: 1
+batch_size: 2
+data:
+  target: [face]
+  auxiliary: [voice]
+  readers: {face: {frames: 2, size: 8, resize: 8}, voice: {seconds: 0.05, rate: 8000}}
+  strict: true
+model:
+  auxiliary_encoders: trained
+  encoders: {face: {kind: mlp, hidden: 8}, voice: {kind: mlp, hidden: 8}}
+"""
+
+
+@pytest.mark.parametrize("name", [name for name in BROKEN if name not in ("NaN in an array", "no such text")])
+def test_strict_training_says_the_same(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = good(tmp_path)
+    change, words = BROKEN[name]
+    change(tmp_path, rows)
+    (tmp_path / "small.yaml").write_text(SMALL)
+    source = table(tmp_path, *rows)
+    command = ["train", str(tmp_path / "small.yaml"), "--data.source", str(source), "--out", str(tmp_path / "run")]
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("crossdistill: error: ")
+    assert error.count("\n") == 1
+    for word in ("manifest.csv", *words):
+        assert word in error
+    assert not (tmp_path / "run" / "results.json").exists()
+
+
+def test_a_manifest_without_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [",".join(line.split(",")[:2] + line.split(",")[3:]) for line in good(tmp_path)]
+    code, _, error = said(capsys, table(tmp_path, *rows, header=HEADER.replace("label,", "")))
+    assert code == 2
+    assert "manifest.csv: no column 'label'; found id, split, face" in error
+    assert error.count("\n") == 1
+    code, _, error = said(capsys, tmp_path / "nothing.csv")
+    assert code == 2
+    assert "nothing.csv: manifest not found" in error
+
+
+def test_every_unreadable_file_is_named_and_the_rest_is_told_about(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = good(tmp_path)
+    for number in range(3):
+        (tmp_path / f"z{number}.mp4").write_bytes(b"")
+        rows.append(f"z{number},train,left,z{number}.mp4,,,")
+    code, out, error = said(capsys, table(tmp_path, *rows), "--cache", "raw")
+    assert code == 2
+    assert error.count("\n") == 1
+    assert "z0.mp4" in error
+    assert "(and 2 more, listed above)" in error
+    assert all(f"row {5 + number}, column 'face': {tmp_path}/z{number}.mp4: cannot" in out for number in range(3))
+    assert "face train 5 0 3" in out
+    assert "Decoded: 4; already there: 0." in out, "a broken file does not hold up the others"
+
+
+def test_a_file_that_ends_early_is_an_error_only_where_that_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = good(tmp_path)
+    halved(write_video(tmp_path / "z.mp4", frames=120, faststart=True))
+    first("z.mp4", 3)(tmp_path, rows)
+    path = table(tmp_path, *rows)
+    code, out, error = said(capsys, path)
+    assert (code, error) == (0, "")
+    assert "z.mp4: ends after" in out
+    code, _, error = said(capsys, path, "--strict")
+    assert code == 2
+    assert "row 2, column 'face': " in error
+    assert "z.mp4: ends after" in error
+
+
+def test_a_segment_after_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_video(tmp_path / "a.mp4")
+    path = table(tmp_path, "1,train,x,a.mp4,0.5,1", "2,train,x,a.mp4,7,9", header="id,split,label,face,start,end")
+    code, out, error = said(capsys, path)
+    assert code == 2
+    assert "row 3, column 'face'" in error
+    assert "begins at 7 s, the file ends at 1.60 s" in error
+    assert "face train 2 0 1 0:00:00 0.50 s" in out
+
+
+def test_outside_files_where_they_are_allowed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_video(tmp_path / "a.mp4")
+    (tmp_path / "inside").mkdir()
+    path = table(tmp_path / "inside", "1,train,x,../a.mp4", header="id,split,label,face")
+    assert said(capsys, path)[0] == 2
+    assert said(capsys, path, "--allow-outside", "--cache", "jpeg")[0] == 0
+    assert len(list((tmp_path / "inside/cache/video").iterdir())) == 1
+
+
+def test_the_cache_s_size_is_told_before_it_is_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = table(tmp_path, *good(tmp_path))
+    code, out, _ = said(capsys, path, "--cache", "raw", "--short-side", "24", "--rate", "16000", "--workers", "2")
+    assert code == 0
+    before, _, after = out.partition("Decoded: 4; already there: 0.")
+    assert before
+    assert not after
+    frames, samples = 90 * 32 * 24 * 3, 4 * 16000 * (1.66 + 0.5)
+    assert f"Cache: 4 files, about {(frames + samples) / 2**20:.1f} MiB" in before
+    size = sum(part.stat().st_size for part in (tmp_path / "cache").rglob("*.part"))
+    assert size == pytest.approx(frames + samples, rel=0.1)
+    assert (
+        "Decoded: 0; already there: 4."
+        in said(capsys, path, "--cache", "raw", "--short-side", "24", "--rate", "16000")[1]
+    )
+    for mistake in (["--workers", "0"], ["--short-side", "-1"], ["--cache", "gif"]):
+        assert said(capsys, path, *mistake)[0] == 2
+
+
+def test_a_cache_that_is_killed_again_and_again_ends_as_one_never_killed(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.mp4", frames=[bars(n, 160, 120) for n in range(60)]).read_bytes()
+    for name in ("killed", "whole"):
+        (tmp_path / name).mkdir()
+        for number in range(24):
+            (tmp_path / name / f"{number}.mp4").write_bytes(video)
+        table(tmp_path / name, *(f"{n},train,x,{n}.mp4" for n in range(24)), header="id,split,label,face")
+    assert main(["prepare", "manifest", str(tmp_path / "whole"), "--cache", "jpeg"]) == 0
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "crossdistill.cli", "prepare", "manifest", str(tmp_path / "killed")]
+    kills = 0
+    for parts in (1, 12):
+        process = subprocess.Popen([*command, "--cache", "jpeg"], env=environment, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 300
+        while process.poll() is None and time.monotonic() < deadline:
+            if len(list((tmp_path / "killed/cache/video").glob("*.part"))) >= parts:
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.004)
+        kills += process.wait() == -signal.SIGKILL
+    assert kills >= 1, "the machine is too fast for this test: give it more files"
+    done = {path: path.stat().st_mtime_ns for path in (tmp_path / "killed").rglob("*.part")}
+    assert len(done) < 24
+    assert main(["prepare", "manifest", str(tmp_path / "killed"), "--cache", "jpeg"]) == 0
+    assert all(path.stat().st_mtime_ns == before for path, before in done.items()), "what was done is kept"
+    names = [sorted(path.name for path in (tmp_path / name / "cache").rglob("*")) for name in ("killed", "whole")]
+    assert names[0] == names[1]
+    assert not [name for name in names[0] if name.endswith(".partial")]

@@ -1,0 +1,66 @@
+"""AMID's ablations: each changes one thing, the paper's rows are among them, and all of them can be built."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+
+from crossdistill.methods import METHODS
+from crossdistill.recipes.files import options_of
+from crossdistill.recipes.library.bundled import emoji
+from crossdistill.recipes.library.catalogue import RECIPES
+from crossdistill.recipes.recipe import Recipe
+from crossdistill.recipes.variants.ablations import ablations
+from crossdistill.runs.build import build_dataset, build_method, build_model
+from crossdistill.studies.plan import configurations
+
+
+def leaves(value: Any, path: str = "") -> dict[str, Any]:
+    if isinstance(value, dict):
+        return {key: leaf for name, item in value.items() for key, leaf in leaves(item, f"{path}.{name}").items()}
+    return {path: value}
+
+
+def complete(made: Recipe) -> dict[str, Any]:
+    """Every field and option of the run, defaults included."""
+    options = options_of(METHODS[made.method]) | dict(made.options.get(made.method, {}))
+    return leaves(asdict(replace(made, options={}, label=""))) | {f"option.{name}": v for name, v in options.items()}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_ablations_change_one_thing_of_amid(name: str) -> None:
+    made = replace(RECIPES[name](), method="amid")
+    for label, chosen in ablations(made).items():
+        assert chosen.label == label
+        if chosen.method == "mi":  # another file: what the two have in common is the same
+            assert (
+                chosen.options["mi"].items()
+                <= {**complete(made), **{k[7:]: v for k, v in complete(made).items()}}.items()
+            )
+            continue
+        before, after = complete(made), complete(chosen)
+        changed = [key for key in before if before[key] != after[key]]
+        allowed = 1
+        if label.startswith("amid: auxiliary encoders"):
+            allowed = 2  # frozen ones want training first; published weights that stay are released with the rest
+        assert 0 < len(changed) <= allowed, (label, changed)
+
+
+def test_the_paper_s_rows_are_among_the_ablations() -> None:
+    rows = ablations(emoji())
+    assert rows["amid: L_MIs"].method == "mi"
+    assert rows["amid: L_MIs + L_MIa"].options["amid"]["alpha_3"] == 0
+    assert rows["amid: L_nce"].options["amid"]["contrast"] == "nce"
+    assert rows["amid: fixed teacher"].model.teacher == "fixed"
+    assert rows["amid: no warm-up"].options["amid"]["warmup_epochs"] == 0
+    assert rows["amid: no D2"].options["amid"]["second_discriminator"] is False
+    assert rows["amid: no dynamic weight"].options["amid"]["dynamic_weights"] is False
+    assert not any("auxiliary encoders" in label for label in rows), "the names' features have nothing to train"
+
+
+def test_every_ablation_and_control_of_the_bundled_data_builds() -> None:
+    for chosen in configurations(emoji(), ["amid"], True, True, []):
+        dataset = build_dataset(chosen.data)
+        build_method(chosen, build_model(chosen, dataset), dataset)

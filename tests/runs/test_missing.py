@@ -1,0 +1,102 @@
+"""Whole runs on data in which some samples lack a modality."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crossdistill.data import MultimodalDataset, from_arrays
+from crossdistill.runs.build import build_method, build_model, split_dataset
+from crossdistill.runs.run import run
+from crossdistill.runs.statistics import feature_statistics
+from crossdistill.types import InputError
+from tests.runs.small import SAMPLES, gestures, recipe
+
+TEST = np.arange(SAMPLES) >= SAMPLES * 2 // 3
+
+
+def lacking(modality: str, lacks: np.ndarray, filler: float = 0.0) -> MultimodalDataset:
+    whole = gestures()
+    values = {name: [np.asarray(v) for v in column_values(whole, name)] for name in whole.columns}
+    values[modality] = [np.full_like(v, filler) if gone else v for v, gone in zip(values[modality], lacks, strict=True)]
+    return from_arrays(
+        values, whole.labels, splits=TEST, ids=whole.ids, present={modality: ~lacks}, classes=whole.classes
+    )
+
+
+def column_values(dataset: MultimodalDataset, name: str) -> list[np.ndarray]:
+    column = dataset.columns[name]
+    return column.sequences if hasattr(column, "sequences") else list(column.array)  # type: ignore[union-attr]
+
+
+EYE = np.arange(SAMPLES) % 5 < 2
+
+
+@pytest.mark.parametrize("method", ["amid", "baseline", "teacher"])
+def test_what_stands_in_the_place_of_what_is_missing_changes_no_result(method: str, tmp_path: Path) -> None:
+    for name, filler in (("a", 0.0), ("b", np.nan)):
+        run(recipe(method=method), tmp_path / name, dataset=lacking("eye", EYE, filler))
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b")]
+    assert weights[0] == weights[1]
+
+
+def test_the_student_is_measured_on_all_and_the_teacher_on_complete_samples(tmp_path: Path) -> None:
+    results = run(recipe(), tmp_path / "run", dataset=lacking("eye", EYE))
+    assert results["student"]["measured"] == TEST.sum()
+    assert results["teacher"]["measured"] == (TEST & ~EYE).sum()
+    assert np.sum(results["teacher"]["confusion"]) == (TEST & ~EYE).sum()
+    record = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
+    assert "loss/classification_incomplete" in record
+    assert "skipped" not in record, "nothing is read from files that could break"
+
+
+def test_a_test_split_without_the_auxiliary_modality_measures_the_student_alone(tmp_path: Path) -> None:
+    results = run(recipe(), tmp_path / "run", dataset=lacking("eye", TEST))
+    assert results["student"]["measured"] == TEST.sum()
+    assert "teacher" not in results
+
+
+def test_a_baseline_does_not_notice(tmp_path: Path) -> None:
+    made = recipe(method="baseline")
+    run(made, tmp_path / "whole", dataset=gestures())
+    run(made, tmp_path / "lacking", dataset=replace(lacking("eye", EYE), name="gestures"))
+    student = [(tmp_path / name / "results.json").read_text() for name in ("whole", "lacking")]
+    assert json.loads(student[0])["student"] == json.loads(student[1])["student"]
+
+
+def test_statistics_are_those_of_samples_that_are_there() -> None:
+    dataset, whole = lacking("eye", EYE, np.nan), gestures()
+    mean, std = feature_statistics(dataset, "eye", center=False)
+    there = np.stack(column_values(whole, "eye"))[~TEST & ~EYE]
+    np.testing.assert_allclose(mean, there.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(std, there.std(0), rtol=1e-6)
+
+
+def test_methods_are_prepared_for_the_samples_that_they_will_meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    from crossdistill.methods import AMID, Baseline
+
+    seen: dict[str, list[int]] = {}
+    for kind in (AMID, Baseline):
+        monkeypatch.setattr(
+            kind, "prepare", lambda self, samples: seen.update({type(self).__name__: samples.rows.tolist()})
+        )
+    for name in ("amid", "baseline"):
+        made, dataset = recipe(method=name), lacking("eye", EYE)
+        build_method(made, build_model(made, dataset), dataset)
+    assert seen["AMID"] == np.flatnonzero(~TEST & ~EYE).tolist()
+    assert seen["Baseline"] == np.flatnonzero(~TEST).tolist()
+
+
+def test_a_missing_target_modality_is_refused_and_the_sample_named() -> None:
+    with pytest.raises(InputError, match="sample 's3' lacks the target modality 'wrist'"):
+        split_dataset(lacking("wrist", np.arange(SAMPLES) == 3), recipe().data, 0)
+
+
+def test_an_auxiliary_modality_that_no_training_sample_has_is_refused() -> None:
+    made, dataset = recipe(), lacking("eye", ~TEST)
+    with pytest.raises(InputError, match="no training sample has the modality 'eye'"):
+        build_model(made, dataset)

@@ -1,0 +1,171 @@
+"""Tuning: equal budgets, validation samples only, the best values in a recipe that `train` takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from crossdistill.methods import METHODS
+from crossdistill.recipes.files import load_recipe
+from crossdistill.recipes.recipe import Recipe
+from crossdistill.studies import tune as tuning
+from crossdistill.studies.tune import SHARED, present, search_space, tune, validation_accuracy, with_values
+from crossdistill.types import Choice, DivergedError, InputError, LogUniform
+from tests.runs.small import folder_of, gestures, recipe
+
+Told = list[tuple[str, int, float]]
+
+
+def tuned(folder: Path, methods: list[str], trials: int, storage: str = "", **changes: Any) -> tuple[Recipe, Told]:
+    told: Told = []
+    source = folder / "gestures"
+    if not source.exists():
+        folder_of(gestures(), folder)
+    made = recipe(source, epochs=1, auxiliary_epochs=1, **changes)
+    out = folder / "out"
+    return tune(made, methods, trials, 1, out, storage, lambda *heard: told.append(heard)), told
+
+
+def test_every_method_gets_the_same_number_of_trials_and_the_baseline_comes_first(tmp_path: Path) -> None:
+    _, told = tuned(tmp_path, ["amid", "baseline"], 3)
+    assert [(method, trial) for method, trial, _ in told] == [
+        *(("baseline", trial) for trial in range(3)),
+        *(("amid", trial) for trial in range(3)),
+    ]
+
+
+def test_a_search_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    _, first = tuned(tmp_path, ["baseline"], 2)
+    _, then = tuned(tmp_path, ["baseline"], 3)
+    _, nothing = tuned(tmp_path, ["baseline"], 3)
+    assert [trial for _, trial, _ in first + then] == [0, 1, 2]
+    assert nothing == []
+
+
+def test_a_search_repeats(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    first, second = tuned(one, ["baseline", "mi"], 3), tuned(two, ["baseline", "mi"], 3)
+    assert first[1] == second[1]
+    assert first[0].optimization == second[0].optimization
+    assert first[0].options["mi"] == second[0].options["mi"]
+
+
+def test_machines_may_share_a_database(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path / 'trials.db'}"
+    tuned(tmp_path, ["mi"], 2, storage)
+    assert len(optuna.load_study(study_name="gestures mi", storage=storage).trials) == 2
+    assert not (tmp_path / "out" / "trials.journal").exists()
+
+
+def test_the_recipe_that_is_written_is_the_one_that_is_returned(tmp_path: Path) -> None:
+    best, _ = tuned(tmp_path, ["baseline", "amid"], 2)
+    written = load_recipe(str(tmp_path / "out" / "tuned.yaml"))
+    assert written.optimization == best.optimization
+    assert written.model == best.model
+    assert written.options["amid"] == best.options["amid"]
+    assert (written.method, written.evaluate_every) == ("amid", 1)
+
+
+def test_the_first_trial_is_the_recipe_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Recipe] = []
+
+    def measured(chosen: Recipe, seeds: int) -> float:
+        seen.append(chosen)
+        return 0.5
+
+    monkeypatch.setattr(tuning, "validation_accuracy", measured)
+    amid = {"alpha_1": 1.5, "alpha_2": 0.3, "alpha_3": 0.2, "temperature": 0.2, "reduction": "mean"}
+    tuned(tmp_path, ["amid"], 1, options={"amid": amid})
+    assert amid.items() <= seen[0].options["amid"].items()
+
+
+def test_the_best_trial_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Accuracy rises with the learning rate: the largest that was tried must come out."""
+    tried: list[float] = []
+
+    def measured(chosen: Recipe, seeds: int) -> float:
+        tried.append(chosen.optimization.learning_rate)
+        return chosen.optimization.learning_rate
+
+    monkeypatch.setattr(tuning, "validation_accuracy", measured)
+    best, _ = tuned(tmp_path, ["baseline"], 5)
+    assert best.optimization.learning_rate == max(tried)
+    assert len(set(tried)) > 2
+
+
+def test_no_test_sample_is_opened(tmp_path: Path) -> None:
+    folder = folder_of(gestures(), tmp_path)
+    for sample in range(32, 48):
+        (folder / "wrist" / f"s{sample}.npy").write_bytes(
+            (folder / "wrist" / f"s{sample}.npy").read_bytes()[:-4] + b"\x00\x00\xc0\x7f"  # NaN, noticed when read
+        )
+    accuracy = validation_accuracy(recipe(folder, method="baseline", epochs=1), seeds=2)
+    assert 0 <= accuracy <= 1
+
+
+def test_a_diverged_trial_counts_and_the_search_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(chosen: Recipe, seeds: int) -> float:
+        if chosen.optimization.learning_rate < 1.5e-3:
+            return 0.5
+        raise DivergedError("loss became nan")
+
+    monkeypatch.setattr(tuning, "validation_accuracy", measured)
+    best, told = tuned(tmp_path, ["baseline"], 6)
+    assert 0 < len(told) < 6
+    assert best.optimization.learning_rate < 1.5e-3
+
+
+def test_a_search_in_which_all_diverge_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(chosen: Recipe, seeds: int) -> float:
+        raise DivergedError("loss became nan")
+
+    monkeypatch.setattr(tuning, "validation_accuracy", measured)
+    with pytest.raises(InputError, match="baseline: every one of 2 trials diverged"):
+        tuned(tmp_path, ["baseline"], 2)
+
+
+def test_data_that_are_not_there_are_no_bad_choice(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nowhere: manifest not found"):
+        tune(recipe(tmp_path / "nowhere"), ["baseline"], 2, 1, tmp_path / "out", "", lambda *heard: None)
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if search_space(name)])
+def test_what_a_method_wants_tuned_exists_and_holds_its_recipe_default(method: str) -> None:
+    """Every value of the space, and its ends, build a recipe; `present` finds what the recipe says."""
+    space = search_space(method)
+    lowest = {n: kind.low if isinstance(kind, LogUniform) else kind.values[0] for n, kind in space.items()}
+    highest = {n: kind.high if isinstance(kind, LogUniform) else kind.values[-1] for n, kind in space.items()}
+    for values in (lowest, highest):
+        assert present(with_values(replace(recipe(), method=method), method, values), space) == values
+    assert all(kind.low < kind.high for kind in space.values() if isinstance(kind, LogUniform))
+    assert all(len(kind.values) > 1 for kind in space.values() if isinstance(kind, Choice))
+
+
+def test_encoders_share_one_dropout() -> None:
+    made = with_values(recipe(), "baseline", {"encoders.dropout": 0.4, "model.dropout": 0.1})
+    assert {encoder.dropout for encoder in made.model.encoders.values()} == {0.4}
+    assert made.model.dropout == 0.1
+    assert set(SHARED) >= {"optimization.learning_rate", "optimization.weight_decay"}
+
+
+@pytest.mark.parametrize(
+    ("methods", "trials", "seeds", "storage", "message"),
+    [
+        (["amdi"], 1, 1, "", "--methods: expected some of baseline, .* found 'amdi'"),
+        (["amid"], 0, 1, "", "--trials: expected at least 1, found 0"),
+        (["amid"], 1, 0, "", "--seeds: expected at least 1, found 0"),
+        (["amid"], 1, 1, "nonsense", "--storage nonsense: cannot be opened"),
+    ],
+)
+def test_mistakes_are_one_line(
+    methods: list[str], trials: int, seeds: int, storage: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        tune(recipe(), methods, trials, seeds, tmp_path / "out", storage, lambda *heard: None)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,138 @@
+"""Runs on several processes: the same as in one, whatever is killed or fails beside them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from crossdistill.data import MultimodalDataset
+from crossdistill.recipes.recipe import DataSettings, Recipe
+from crossdistill.runs.build import build_dataset
+from crossdistill.runs.run import run
+from crossdistill.studies import workers as jobs
+from crossdistill.studies.workers import LastDataset, Listener, run_all
+from crossdistill.training import Machine, Optimization
+from tests.contracts.test_runs import assert_same_run
+from tests.runs.small import folder_of, gestures, recipe, with_data
+
+ONE_THREAD = Machine(accelerator="cpu", threads=1)
+
+
+@pytest.fixture(scope="module")
+def recipes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recipe]:
+    """Name of a folder -> recipe; sequences from files, several epochs, so that there is something to kill."""
+    source = folder_of(gestures(), tmp_path_factory.mktemp("data"))
+    amid = recipe(source, epochs=8, machine=ONE_THREAD)
+    return {
+        "amid": amid,
+        "shuffled": with_data(replace(amid, seed=1), control="shuffled"),
+        "baseline": replace(amid, method="baseline"),
+    }
+
+
+@pytest.fixture(scope="module")
+def alone(recipes: Mapping[str, Recipe], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Each run by itself, in this process."""
+    root = tmp_path_factory.mktemp("alone")
+    for name, made in recipes.items():
+        run(made, root / name)
+    return root
+
+
+def test_one_process_that_is_killed_in_a_run(recipes: Mapping[str, Recipe], alone: Path, tmp_path: Path) -> None:
+    """That run has failed, the others have not; asked for again, it ends as if nothing had happened."""
+    heard: list[tuple[str, str]] = []
+    processes = set()
+
+    def epoch(folder: Path, record: object) -> None:
+        heard.append(("epoch", folder.name))
+        (worker,) = multiprocessing.active_children()
+        processes.add(worker.pid)
+        if heard.count(("epoch", "amid")) == 4 and folder.name == "amid":
+            os.kill(worker.pid or 0, signal.SIGKILL)
+            worker.join()
+
+    listener = Listener(
+        started=lambda folder: heard.append(("started", folder.name)),
+        epoch=epoch,
+        ended=lambda folder, failure: heard.append(("failed" if failure else "ended", folder.name)),
+    )
+    runs = {tmp_path / name: made for name, made in recipes.items()}
+    failures = run_all(runs, 1, listener)
+    assert list(failures) == [tmp_path / "amid"]
+    assert not failures[tmp_path / "amid"].mistake
+    assert "killed by signal 9" in failures[tmp_path / "amid"].message
+    order = [event for event in heard if event[0] != "epoch"]
+    assert order == [("started", "amid"), ("failed", "amid")] + [
+        (event, name) for name in ("shuffled", "baseline") for event in ("started", "ended")
+    ]
+    assert heard.count(("epoch", "baseline")) == 8
+    assert len(processes) == 2, "one until the kill, and one for all other runs"
+    assert not (tmp_path / "amid" / "results.json").exists()
+    assert run_all({tmp_path / "amid": recipes["amid"]}, 1, Listener()) == {}
+    for name in recipes:
+        assert_same_run(tmp_path / name, alone / name)
+    assert not multiprocessing.active_children()
+
+
+def test_two_processes_with_runs_that_fail(recipes: Mapping[str, Recipe], alone: Path, tmp_path: Path) -> None:
+    """Bit for bit what one process gives; a diverging run is the user's to mend, a crash has a traceback."""
+    diverging = replace(recipes["baseline"], optimization=Optimization("sgd", learning_rate=1e30))
+    (tmp_path / "file").write_text("not a folder")
+    runs = {
+        tmp_path / "diverging": diverging,
+        tmp_path / "file" / "crashing": recipes["baseline"],
+        **{tmp_path / name: made for name, made in recipes.items()},
+    }
+    at_once = set()
+    failures = run_all(runs, 2, Listener(epoch=lambda *_: at_once.add(len(multiprocessing.active_children()))))
+    assert set(failures) == {tmp_path / "diverging", tmp_path / "file" / "crashing"}
+    diverged, crashed = failures[tmp_path / "diverging"], failures[tmp_path / "file" / "crashing"]
+    assert diverged.mistake
+    assert "learning_rate" in diverged.message
+    assert diverged.details == ""
+    assert not crashed.mistake
+    assert crashed.message.startswith("NotADirectoryError: ")
+    assert "Traceback" in crashed.details
+    assert "\n" not in diverged.message + crashed.message
+    assert at_once == {2}
+    for name in recipes:
+        assert_same_run(tmp_path / name, alone / name)
+
+
+def test_nothing_to_do_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "_start", lambda: pytest.fail("started"))
+    assert run_all({}, 3, Listener()) == {}
+
+
+def test_a_data_set_is_read_again_only_when_other_samples_are_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[DataSettings] = []
+
+    def counting(settings: DataSettings, seed: int) -> MultimodalDataset:
+        read.append(settings)
+        return build_dataset(settings, seed)
+
+    monkeypatch.setattr(jobs, "build_dataset", counting)
+    settings, build = recipe(folder_of(gestures(), tmp_path)).data, LastDataset()
+    first = build(settings, 0)
+    assert build(settings, 1) is first, "the seed draws no split here"
+    noise = build(replace(settings, control="noise"), 0)
+    assert noise.columns["wrist"] is first.columns["wrist"]
+    assert noise.columns["eye"] is not first.columns["eye"]
+    assert build(settings, 0).columns["eye"] is first.columns["eye"], "a control changes nothing for the next run"
+    assert len(read) == 1
+    fold = build(replace(settings, fold=1), 0)
+    assert len(read) == 2
+    assert fold.rows("train").tolist() != first.rows("train").tolist()
+    validation = replace(settings, evaluate_on="validation")
+    splits = [build(validation, seed).rows("validation").tolist() for seed in (0, 0, 1)]
+    assert len(read) == 4, "a validation split is the seed's"
+    assert splits[0] == splits[1] != splits[2]
