@@ -27,10 +27,11 @@ from torch import Tensor
 from crossdistill.cli.compare import parse_methods
 from crossdistill.data import from_arrays
 from crossdistill.methods import Method
+from crossdistill.models.spec import build_model
 from crossdistill.recipes.library.paper_sets import ucf51
 from crossdistill.recipes.recipe import Recipe
-from crossdistill.runs.build import build_method, build_model, stages
-from crossdistill.training.engine import deterministic, quiet_libraries
+from crossdistill.runs.build import build_method, model_spec, stages, training_samples
+from crossdistill.training.engine import own_process, seeded
 from crossdistill.training.loop import build_optimizers, step
 from crossdistill.types import Batch
 
@@ -85,8 +86,8 @@ def sizes_of(recipe: Recipe) -> Sizes:
 def tiny(recipe: Recipe) -> Recipe:
     """The same in small, for a look at whether everything runs."""
     encoders = dict(recipe.model.encoders)
-    encoders["video"] = replace(encoders["video"], channels=2)
-    encoders["audio"] = replace(encoders["audio"], channels=2, width=16)
+    encoders["video"] = replace(encoders["video"], settings={**encoders["video"].settings, "channels": 2})
+    encoders["audio"] = replace(encoders["audio"], settings={"channels": 2, "width": 16})
     readers = dict(recipe.data.readers)
     readers["video"] = replace(readers["video"], frames=4, size=16, resize=16)
     readers["audio"] = replace(readers["audio"], seconds=0.1)
@@ -114,9 +115,9 @@ def measure(recipe: Recipe, variant: Variant, device: str, steps: int) -> Measur
     labels = np.arange(2 * CLASSES) % CLASSES
     shapes = {"video": np.zeros((len(labels), 3, 1, 1, 1)), "audio": np.zeros((len(labels), 1, 1))}
     dataset = from_arrays(shapes, labels, splits=np.arange(len(labels)) >= CLASSES)
-    with deterministic(recipe.seed, threads=0):
-        model = build_model(recipe, dataset, read_weights=False)
-        method = build_method(recipe, model, dataset)
+    with seeded(recipe.seed):
+        model = build_model(model_spec(recipe, dataset))
+        method = build_method(recipe, model, training_samples(recipe, dataset))
         fabric.to_device(method)
         fabric.to_device(model).train()
         batch = batch_of(sizes, method, fabric.device)
@@ -125,7 +126,9 @@ def measure(recipe: Recipe, variant: Variant, device: str, steps: int) -> Measur
             batch.modalities["video"] = batch.modalities["video"].to(memory_format=torch.channels_last_3d)
         if variant.compiled:
             model.encoders["video"].compile()
-        *_, stage = stages(recipe, model, method)  # each freezes, on the way, what it leaves fixed
+        for stage in stages(recipe, method):
+            for prepare in stage.before:
+                prepare()
         optimizers = build_optimizers(stage.method, stage.epochs, recipe.optimization)
         turns = stage.method.turns(stage.epochs - 1)
         times = []
@@ -188,7 +191,7 @@ def main() -> int:
     if arguments.device == "cuda" and not torch.cuda.is_available():
         print("gpu.py: error: no GPU here; `--device cpu --tiny` shows whether everything runs", file=sys.stderr)
         return 2
-    quiet_libraries()
+    own_process()
     recipe = tiny(ucf51()) if arguments.tiny else ucf51()
     compiled = [replace(v, name=f"{v.name}, compiled", compiled=True) for v in VARIANTS[-2:] if arguments.compile]
     sizes = sizes_of(recipe)

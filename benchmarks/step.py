@@ -15,7 +15,7 @@ from timing import compare
 
 from crossdistill.methods import METHODS
 from crossdistill.recipes.library.bundled import emoji
-from crossdistill.runs.build import build_dataset, build_method, build_model
+from crossdistill.runs.build import build
 from crossdistill.training.loop import build_optimizers, step
 from crossdistill.types import Batch
 
@@ -23,8 +23,7 @@ from crossdistill.types import Batch
 def method_step(fabric: Fabric, name: str, batch: Batch) -> Callable[[], object]:
     """One step of our loop, after warm-up."""
     recipe = replace(emoji(), method=name)
-    dataset = build_dataset(recipe.data)
-    method = build_method(recipe, build_model(recipe, dataset), dataset)
+    method = build(recipe).method
     fabric.to_device(method.model)
     fabric.to_device(method)
     optimizers = build_optimizers(method, recipe.epochs, recipe.optimization)
@@ -40,7 +39,7 @@ def method_step(fabric: Fabric, name: str, batch: Batch) -> Callable[[], object]
 def bare_baseline_step(fabric: Fabric, batch: Batch) -> Callable[[], object]:
     """The baseline's step as one would type it without a library."""
     recipe = replace(emoji(), method="baseline")
-    model = fabric.to_device(build_model(recipe, build_dataset(recipe.data)))
+    model = fabric.to_device(build(recipe).model)
     optimizer = torch.optim.AdamW(model.parameters_of("target"), 1e-3)
     local = batch.to(fabric.device)
 

@@ -25,8 +25,8 @@ model:
   width: 32
   auxiliary_encoders: trained
   encoders:
-    video: {kind: r2plus1d, blocks: [1, 1, 1, 1], channels: 8}
-    audio: {kind: cnn14, width: 32, channels: 4}
+    video: {kind: r2plus1d, settings: {blocks: [1, 1, 1, 1], channels: 8}}
+    audio: {kind: cnn14, settings: {width: 32, channels: 4}}
 optimization: {learning_rate: 3.0e-3}
 machine: {accelerator: cpu, threads: 1}
 amid: {warmup_epochs: 3, reduction: mean, discriminator_width: 32}

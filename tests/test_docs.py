@@ -9,17 +9,17 @@ import shlex
 from pathlib import Path
 
 import pytest
-from safetensors.torch import load_file
 
 from crossdistill.cli.main import parser_for
 from crossdistill.methods import METHODS
 from crossdistill.recipes.check import check
 from crossdistill.recipes.files import load_recipe
-from crossdistill.runs.build import build_model
+from crossdistill.runs.build import build
 from crossdistill.runs.run import run
 from tests.contracts import test_methods as contract
 from tests.runs.small import gestures
 from tests.runs.small import recipe as small_recipe
+from tests.saved import model_state
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -122,8 +122,8 @@ def test_the_documented_method_trains_and_its_student_predicts(documented: str, 
     matching = [line["loss/matching"] for line in lines if "loss/matching" in line]
     assert [line["stage"] for line in lines] == ["auxiliary"] * 2 + ["teacher"] * 3 + [documented] * 3
     assert matching[-1] < matching[0]
-    model = build_model(made, gestures())
-    model.load_state_dict(load_file(tmp_path / "run/model.safetensors"))
+    model = build(made, gestures()).model
+    model.load_state_dict(model_state(tmp_path / "run"))
     dataset = gestures()
     test = dataset.__getitems__(dataset.rows("test").tolist())
     logits = model.eval().predict({"wrist": test.modalities["wrist"]})

@@ -1,3 +1,101 @@
 """Cross-modal knowledge distillation: train with all modalities, predict with some of them."""
 
-__version__ = "0.1.0"
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from crossdistill.version import __version__
+
+if TYPE_CHECKING:
+    from crossdistill.data.dataset import from_arrays as from_arrays
+    from crossdistill.data.manifest import read_manifest as read_manifest
+    from crossdistill.encoders.settings import EncoderSettings as EncoderSettings
+    from crossdistill.methods import AMID as AMID
+    from crossdistill.methods import C2KD as C2KD
+    from crossdistill.methods import CCL as CCL
+    from crossdistill.methods import CMC as CMC
+    from crossdistill.methods import CRCD as CRCD
+    from crossdistill.methods import CRD as CRD
+    from crossdistill.methods import GMC as GMC
+    from crossdistill.methods import KD as KD
+    from crossdistill.methods import METHODS as METHODS
+    from crossdistill.methods import MI as MI
+    from crossdistill.methods import MST as MST
+    from crossdistill.methods import RKD as RKD
+    from crossdistill.methods import Auxiliary as Auxiliary
+    from crossdistill.methods import Baseline as Baseline
+    from crossdistill.methods import FitNets as FitNets
+    from crossdistill.methods import Method as Method
+    from crossdistill.methods import Teacher as Teacher
+    from crossdistill.models.cross_modal import CrossModalModel as CrossModalModel
+    from crossdistill.recipes.library.bundled import own as own
+    from crossdistill.recipes.library.catalogue import RECIPES as RECIPES
+    from crossdistill.recipes.recipe import DataSettings as DataSettings
+    from crossdistill.recipes.recipe import ModelSettings as ModelSettings
+    from crossdistill.recipes.recipe import Recipe as Recipe
+    from crossdistill.runs.build import build as build
+    from crossdistill.runs.run import run as run
+    from crossdistill.runs.run import student_of as student_of
+    from crossdistill.runs.train import MemoryLog as MemoryLog
+    from crossdistill.runs.train import train as train
+    from crossdistill.student import Student as Student
+    from crossdistill.student import load as load
+    from crossdistill.studies.tune import tune as tune
+    from crossdistill.training.settings import Machine as Machine
+    from crossdistill.training.settings import Optimization as Optimization
+    from crossdistill.types import InputError as InputError
+
+_HOMES = {
+    "crossdistill.data.dataset": ("from_arrays",),
+    "crossdistill.data.manifest": ("read_manifest",),
+    "crossdistill.encoders.settings": ("EncoderSettings",),
+    "crossdistill.methods": (
+        "METHODS",
+        "AMID",
+        "C2KD",
+        "CCL",
+        "CMC",
+        "CRCD",
+        "CRD",
+        "GMC",
+        "KD",
+        "MI",
+        "MST",
+        "RKD",
+        "Auxiliary",
+        "Baseline",
+        "FitNets",
+        "Method",
+        "Teacher",
+    ),
+    "crossdistill.models.cross_modal": ("CrossModalModel",),
+    "crossdistill.recipes.library.bundled": ("own",),
+    "crossdistill.recipes.library.catalogue": ("RECIPES",),
+    "crossdistill.recipes.recipe": ("DataSettings", "ModelSettings", "Recipe"),
+    "crossdistill.runs.build": ("build",),
+    "crossdistill.runs.run": ("run", "student_of"),
+    "crossdistill.runs.train": ("MemoryLog", "train"),
+    "crossdistill.student": ("Student", "load"),
+    "crossdistill.studies.tune": ("tune",),
+    "crossdistill.training.settings": ("Machine", "Optimization"),
+    "crossdistill.types": ("InputError",),
+}
+"""Module -> the public names that are its. They are imported when they are first used: `import crossdistill` takes no
+torch."""
+
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *_HOME_OF]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME_OF})

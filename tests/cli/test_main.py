@@ -19,6 +19,7 @@ from crossdistill import __version__
 from crossdistill.cli.main import main
 from crossdistill.runs.run import run
 from tests.runs.small import folder_of, gestures, recipe
+from tests.saved import model_bytes
 
 SOURCE = Path(__file__).parents[2] / "src"
 TIMED = ("seconds", "peak_memory_mb")
@@ -58,7 +59,7 @@ def untimed(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def assert_same_run(first: Path, second: Path) -> None:
-    assert (first / "model.safetensors").read_bytes() == (second / "model.safetensors").read_bytes()
+    assert model_bytes(first) == model_bytes(second)
     logs = [[untimed(line) for line in lines_of(folder / "metrics.jsonl")] for folder in (first, second)]
     assert logs[0] == logs[1]
     results = [untimed(json.loads((folder / "results.json").read_text())) for folder in (first, second)]
@@ -244,9 +245,10 @@ def test_several_target_modalities(quick: Path, tmp_path: Path) -> None:
 
 
 def test_encoders_from_the_command_line(quick: Path, tmp_path: Path) -> None:
-    encoders = "{wrist: {kind: rnn, width: 8, hidden: 4}, eye: {kind: features}}"
+    encoders = "{wrist: {kind: rnn, settings: {width: 8, hidden: 4}}, eye: {kind: features}}"
     found = recipe_written(tmp_path / "run", quick, "--model.encoders", encoders)
-    assert (found["model"]["encoders"]["wrist"]["kind"], found["model"]["encoders"]["wrist"]["hidden"]) == ("rnn", 4)
+    wrist = found["model"]["encoders"]["wrist"]
+    assert (wrist["kind"], wrist["settings"]) == ("rnn", {"width": 8, "hidden": 4})
     assert found["model"]["encoders"]["eye"]["kind"] == "features"
 
 
@@ -281,7 +283,10 @@ def test_a_folder_that_holds_a_run_is_left_alone(quick: Path, capsys: pytest.Cap
     assert snapshot(quick.parent) == before
 
 
-@pytest.mark.parametrize("name", ["results.json", "metrics.jsonl", "model.safetensors", "recipe.yaml"])
+MODEL_FILES = ("student.safetensors", "rest.safetensors", "config.json")
+
+
+@pytest.mark.parametrize("name", ["results.json", "metrics.jsonl", "recipe.yaml", *MODEL_FILES])
 @pytest.mark.parametrize("command", ["evaluate", "report"])
 def test_a_damaged_run_is_one_line(
     command: str, name: str, quick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -290,7 +295,7 @@ def test_a_damaged_run_is_one_line(
     page = ["--out", str(tmp_path / "page.html")] if command == "report" else []
     code = main([command, str(quick.parent), *page])
     error = capsys.readouterr().err
-    if (command, name) in (("evaluate", "metrics.jsonl"), ("report", "model.safetensors")):
+    if (command, name) == ("evaluate", "metrics.jsonl") or (command == "report" and name in MODEL_FILES):
         assert (code, error) == (0, ""), "to measure again needs no log, a report without pictures no model"
     else:
         assert code == 2

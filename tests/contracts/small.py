@@ -25,7 +25,7 @@ WIDTH, CLASSES = 16, 7
 
 def recipe(method: str, **changes: object) -> Recipe:
     """Seconds on one core; with warm-up, pre-training and every player's turn in four epochs."""
-    encoder = EncoderSettings("conv", width=WIDTH, layers=2, hidden=8)
+    encoder = EncoderSettings("conv", {"width": WIDTH, "layers": 2, "hidden": 8})
     options = {name: one_epoch_each(kind) for name, kind in METHODS.items()}
     base = Recipe(
         name="small",

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from crossdistill.methods import METHODS
 from crossdistill.runs.run import run
 from crossdistill.training import Record
 from tests.contracts.small import recipe
+from tests.saved import model_state
 
 TIMED = ("seconds", "peak_memory_mb")
 
@@ -26,7 +26,7 @@ class StopError(Exception):
 
 
 def state_of(folder: Path) -> dict[str, torch.Tensor]:
-    return load_file(folder / "model.safetensors")
+    return model_state(folder)
 
 
 def log_of(folder: Path) -> list[dict[str, Any]]:

@@ -144,7 +144,7 @@ data:
   strict: true
 model:
   auxiliary_encoders: trained
-  encoders: {face: {kind: mlp, hidden: 8}, voice: {kind: mlp, hidden: 8}}
+  encoders: {face: {kind: mlp, settings: {hidden: 8}}, voice: {kind: mlp, settings: {hidden: 8}}}
 """
 
 

@@ -271,7 +271,7 @@ def test_every_file_broken_is_an_empty_array_that_says_so(tmp_path: Path, media:
         ({"name": "../x"}, "letters, digits, _ and - only"),
         ({"windows": -1}, "windows: expected 0 or more"),
         ({"batch_size": 0}, "batch_size.* expected at least 1"),
-        ({"reader": ReaderSettings(frames=0)}, "data.readers.face.frames: expected above 0"),
+        ({"reader": ReaderSettings(frames=0)}, "--reader.frames: expected above 0"),
     ],
 )
 def test_a_mistake_is_an_error_before_anything_is_written(

@@ -207,8 +207,8 @@ def test_dropout_acts_in_training_only() -> None:
 @pytest.mark.parametrize(
     ("target", "auxiliary", "message"),
     [
-        ((), ("audio",), "at least one target and one auxiliary"),
-        (("video",), (), "at least one target and one auxiliary"),
+        ((), ("audio",), "at least one target"),
+        ((), (), "at least one target"),
         (("video",), ("video",), "each modality once"),
         (("video", "video"), ("audio",), "each modality once"),
         (("video",), ("smell", "taste"), "found none for smell, taste"),

@@ -54,7 +54,7 @@ ODD = Recipe(
     model=ModelSettings(
         7,
         0.1,
-        {"no": EncoderSettings("rnn", 1, 2, 3, 0.4, 5, True), "1": EncoderSettings()},
+        {"no": EncoderSettings("rnn", {"width": 1, "layers": 2, "dropout": 0.4}, True), "1": EncoderSettings()},
         "trained",
         "fixed",
         True,

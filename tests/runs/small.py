@@ -56,8 +56,8 @@ def recipe(source: Path | str = "unused", **changes: Any) -> Recipe:
         model=ModelSettings(
             width=8,
             encoders={
-                "wrist": EncoderSettings("conv", width=8, layers=2, hidden=8),
-                "eye": EncoderSettings("mlp", width=8, layers=2, hidden=8),
+                "wrist": EncoderSettings("conv", {"width": 8, "layers": 2, "hidden": 8}),
+                "eye": EncoderSettings("mlp", {"width": 8, "layers": 2, "hidden": 8}),
             },
         ),
         optimization=Optimization(learning_rate=3e-3),

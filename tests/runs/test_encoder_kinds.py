@@ -9,24 +9,29 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from crossdistill.data import MultimodalDataset, from_arrays
 from crossdistill.data.columns import ArrayColumn
+from crossdistill.data.inputs import InputSpec
 from crossdistill.encoders import RNN, Cnn14, DenseNet, Features, R2Plus1D, Standardized
-from crossdistill.encoders.make import activation_of
+from crossdistill.encoders.make import resolved
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.recipes.check import check
 from crossdistill.recipes.files import load_recipe, to_yaml
 from crossdistill.recipes.recipe import DataSettings, ModelSettings, Recipe
-from crossdistill.runs.build import build_model
+from crossdistill.runs.build import build
 from crossdistill.runs.run import load_trained, run
 from crossdistill.training import Machine, Optimization
 from crossdistill.types import InputError
+from tests.saved import model_state
 
 CLASSES, SAMPLES = 2, 12
-R2PLUS1D = EncoderSettings("r2plus1d", blocks=(1, 1, 1, 1), channels=2)
-CNN14 = EncoderSettings("cnn14", width=8, channels=2)
+R2PLUS1D = EncoderSettings("r2plus1d", {"blocks": [1, 1, 1, 1], "channels": 2})
+CNN14 = EncoderSettings("cnn14", {"width": 8, "channels": 2})
+
+
+def with_settings(encoder: EncoderSettings, **changes: Any) -> EncoderSettings:
+    return replace(encoder, settings={**encoder.settings, **changes})
 
 
 def clips() -> MultimodalDataset:
@@ -59,7 +64,7 @@ def recipe(**encoders: EncoderSettings) -> Recipe:
 
 def test_raw_media_go_in_as_they_are_and_features_in_standard_units() -> None:
     made = recipe(video=R2PLUS1D, sound=CNN14, picture=EncoderSettings("densenet121"), words=EncoderSettings("rnn"))
-    encoders = build_model(made, clips()).encoders
+    encoders = build(made, clips()).model.encoders
     kinds = {name: type(encoder) for name, encoder in encoders.items()}
     assert kinds == {"video": R2Plus1D, "sound": Cnn14, "picture": DenseNet, "words": Standardized}
 
@@ -69,19 +74,22 @@ def test_cnn14_takes_its_own_vectors_as_features() -> None:
     data = clips()
     data = replace(data, columns=data.columns | {"vectors": ArrayColumn(vectors)})
     made = recipe(video=R2PLUS1D, vectors=replace(CNN14, weights="not read", frozen=True))
-    encoder = build_model(made, data).encoders["vectors"]
+    encoder = build(made, data).model.encoders["vectors"]
     assert isinstance(encoder, Standardized)
     assert isinstance(encoder.encoder, Features)
     assert encoder.width == 8
     assert isinstance(
-        build_model(recipe(video=R2PLUS1D, vectors=replace(CNN14, width=9)), data).encoders["vectors"], Cnn14
+        build(
+            recipe(video=R2PLUS1D, vectors=replace(CNN14, settings={"width": 9, "channels": 2})), data
+        ).model.encoders["vectors"],
+        Cnn14,
     )
 
 
 def test_settings_reach_the_encoders() -> None:
-    rnn = EncoderSettings("rnn", width=7, hidden=5, cell="lstm", bidirectional=False, pooling="max")
-    made = recipe(video=replace(R2PLUS1D, midplanes="formula", activation="relu"), sound=CNN14, words=rnn)
-    encoders = build_model(made, clips()).encoders
+    rnn = EncoderSettings("rnn", {"width": 7, "hidden": 5, "cell": "lstm", "bidirectional": False, "pooling": "max"})
+    made = recipe(video=with_settings(R2PLUS1D, midplanes="formula", activation="relu"), sound=CNN14, words=rnn)
+    encoders = build(made, clips()).model.encoders
     assert sum(isinstance(module, torch.nn.ReLU) for module in encoders["video"].modules()) == 2 + 4 * 4 + 3
     assert encoders["video"].layer4[0].conv2[0][0].out_channels == 2 * 27 * 16 * 16 // (2 * 12 * 16)  # type: ignore
     assert encoders["sound"].width == 8
@@ -97,12 +105,13 @@ def test_settings_reach_the_encoders() -> None:
         (EncoderSettings("cnn14"), "leaky_relu"),
         (EncoderSettings("cnn14", weights="w"), "leaky_relu"),
         (EncoderSettings("cnn14", weights="w", frozen=True), "relu"),
-        (EncoderSettings("cnn14", weights="w", frozen=True, activation="leaky_relu"), "leaky_relu"),
-        (EncoderSettings("cnn14", activation="relu"), "relu"),
+        (EncoderSettings("cnn14", {"activation": "leaky_relu"}, weights="w", frozen=True), "leaky_relu"),
+        (EncoderSettings("cnn14", {"activation": "relu"}), "relu"),
     ],
 )
 def test_weights_that_stay_keep_their_activation(settings: EncoderSettings, expected: str) -> None:
-    assert activation_of(settings) == expected
+    resolved_settings = resolved("sound", InputSpec("array", (-1, 1)), settings)
+    assert resolved_settings.settings["activation"] == expected
 
 
 REFUSED = {
@@ -120,12 +129,12 @@ REFUSED = {
     "no such file": ({"video": replace(R2PLUS1D, weights="no/w.pt")}, r"no/w\.pt: no such file of weights"),
     "no model": ({"words": EncoderSettings("pretrained")}, "pretrained needs a model's folder or its name on the hub"),
     "rnn's first token": (
-        {"words": EncoderSettings("rnn", pooling="cls")},
-        "rnn takes mean_max, mean or max, found cls",
+        {"words": EncoderSettings("rnn", {"pooling": "cls"})},
+        "words.settings.pooling: expected one of mean_max, mean, max, found .cls.",
     ),
     "words' maximum": (
-        {"words": EncoderSettings("pretrained", weights="w", pooling="max")},
-        "pretrained takes mean, cls or pooler, found max",
+        {"words": EncoderSettings("pretrained", {"pooling": "max"}, weights="w")},
+        "words.settings.pooling: expected one of mean, cls, pooler, found .max.",
     ),
 }
 
@@ -136,32 +145,29 @@ def test_what_cannot_be_encoded_is_one_line(case: str) -> None:
     other = {"picture": EncoderSettings("mlp"), "words": EncoderSettings("rnn")}
     rest = {name: settings for name, settings in other.items() if name not in encoders}
     with pytest.raises(InputError, match=message) as caught:
-        build_model(recipe(**encoders, **rest), clips())
+        build(recipe(**encoders, **rest), clips())
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"channels": 0}, "model.encoders.video.channels: expected above 0, found 0"),
-        ({"blocks": (1, 1, 1)}, "model.encoders.video.blocks: expected 4 numbers, found 3"),
-        ({"blocks": (1, 1, 0, 1)}, "model.encoders.video.blocks: expected above 0, found 0"),
+        ({"channels": 0}, "model.encoders.video.settings.channels: expected above 0, found 0"),
+        ({"blocks": (1, 1, 1)}, "model.encoders.video.settings.blocks: expected 4 numbers, found 3"),
+        ({"blocks": (1, 1, 0, 1)}, "model.encoders.video.settings.blocks: expected above 0, found 0"),
     ],
 )
 def test_impossible_numbers_are_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        check(recipe(video=replace(R2PLUS1D, **change), sound=CNN14))
+        check(recipe(video=with_settings(R2PLUS1D, **change), sound=CNN14))
 
 
 def test_every_setting_goes_to_yaml_and_back(tmp_path: Path) -> None:
-    odd = EncoderSettings(
-        "pretrained", 1, 2, 3, 0.4, 5, True, "a/b: c", True, "relu", (3, 4, 6, 3), 7, "formula", "lstm", False, "cls"
-    )
+    odd = EncoderSettings("pretrained", {"pooling": "cls"}, True, "a/b: c", True)
     made = recipe(video=odd, sound=R2PLUS1D)
     (tmp_path / "recipe.yaml").write_text(to_yaml(made), encoding="utf-8")
     found = load_recipe(str(tmp_path / "recipe.yaml")).model.encoders
     assert found == {"video": odd, "sound": R2PLUS1D}
-    assert isinstance(found["video"].blocks, tuple)
 
 
 def weights_in(folder: Path) -> Path:
@@ -177,10 +183,10 @@ def test_a_run_starts_from_published_weights_and_keeps_frozen_ones(frozen: bool,
     made = recipe(video=R2PLUS1D, sound=replace(CNN14, weights=str(path), frozen=frozen))
     if frozen:
         made = replace(made, auxiliary_epochs=0)  # nothing to train before the method
-    started = build_model(made, clips()).encoders["sound"].state_dict()
+    started = build(made, clips()).model.encoders["sound"].state_dict()
     assert all(torch.equal(started[key], published[key]) for key in published)
     run(made, tmp_path / "run", dataset=clips())
-    stored = load_file(tmp_path / "run" / "model.safetensors")
+    stored = model_state(tmp_path / "run")
     kept = [torch.equal(stored[f"encoders.sound.{key}"], published[key]) for key in published]
     assert all(kept) == frozen
 
@@ -196,8 +202,8 @@ def test_a_finished_run_does_not_need_the_published_weights_again(tmp_path: Path
     made = recipe(video=R2PLUS1D, sound=replace(CNN14, weights=str(path), frozen=True))
     run(replace(made, auxiliary_epochs=0), tmp_path / "run", dataset=clips())
     path.unlink()
-    _, _, method = load_trained(tmp_path / "run", lambda *_: clips())
-    assert any(p.requires_grad for p in method.model.parameters())
+    built = load_trained(tmp_path / "run", clips())
+    assert any(p.requires_grad for p in built.model.parameters())
 
 
 def test_words_through_a_model_of_transformers(tmp_path: Path) -> None:
@@ -209,10 +215,10 @@ def test_words_through_a_model_of_transformers(tmp_path: Path) -> None:
     bert = EncoderSettings("pretrained", weights=str(tmp_path / "bert"), frozen=True)
     made = replace(recipe(video=R2PLUS1D, words=bert), auxiliary_epochs=0)
     run(made, tmp_path / "run", dataset=clips())
-    stored = load_file(tmp_path / "run" / "model.safetensors")
+    stored = model_state(tmp_path / "run")
     published = transformers.AutoModel.from_pretrained(tmp_path / "bert").state_dict()
     assert all(torch.equal(stored[f"encoders.words.model.{key}"], published[key]) for key in published)
     with pytest.raises(
         InputError, match=r"words needs token ids \(time,\) or \(time, 1\), found samples of shape \(3, 32"
     ):
-        build_model(recipe(video=R2PLUS1D, picture=bert), clips())
+        build(recipe(video=R2PLUS1D, picture=bert), clips())

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from crossdistill.data import training_batches
 from crossdistill.data.controls import Control
@@ -21,14 +20,16 @@ from crossdistill.data.reading import Parts
 from crossdistill.encoders import Cnn14, R2Plus1D
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.evaluation import confusion_matrix, top1
+from crossdistill.evaluation.collect import outputs_of
 from crossdistill.recipes.files import load_recipe
 from crossdistill.recipes.recipe import DataSettings, ModelSettings, Recipe
-from crossdistill.runs.build import build_dataset, build_model, load_dataset
-from crossdistill.runs.measure import all_outputs
+from crossdistill.runs.build import build
+from crossdistill.runs.data import load_dataset
 from crossdistill.runs.run import load_trained, run
 from crossdistill.training import Machine
 from crossdistill.types import InputError
 from tests.data.clips import halved, tone, write_video
+from tests.saved import model_bytes, model_state
 
 SAMPLES = 16
 
@@ -67,8 +68,8 @@ def recipe(folder: Path, **changes: Any) -> Recipe:
             width=8,
             auxiliary_encoders="trained",
             encoders={
-                "face": EncoderSettings("mlp", width=8, hidden=8),
-                "voice": EncoderSettings("mlp", width=8, hidden=8),
+                "face": EncoderSettings("mlp", {"width": 8, "hidden": 8}),
+                "voice": EncoderSettings("mlp", {"width": 8, "hidden": 8}),
             },
         ),
         machine=Machine(accelerator="cpu"),
@@ -83,7 +84,7 @@ def log_of(folder: Path) -> list[dict[str, Any]]:
 
 
 def weights_of(folder: Path) -> bytes:
-    return (folder / "model.safetensors").read_bytes()
+    return model_bytes(folder)
 
 
 @pytest.fixture(scope="module")
@@ -143,9 +144,7 @@ def test_a_broken_file_is_skipped_counted_and_named_once(media: Path, tmp_path: 
     notes = (tmp_path / "run" / "notes.txt").read_text().splitlines()
     assert len([note for note in notes if "2.mp4: cannot read it" in note and "/2.mp4" in note]) == 2
     assert len([note for note in notes if "/12.mp4: cannot read it" in note]) == 2
-    assert all(
-        np.isfinite(values).all() for values in map(np.asarray, load_file(tmp_path / "run/model.safetensors").values())
-    )
+    assert all(np.isfinite(values).all() for values in map(np.asarray, model_state(tmp_path / "run").values()))
 
 
 def test_what_the_last_measurement_alone_reads_is_noted_too(media: Path, tmp_path: Path) -> None:
@@ -194,7 +193,8 @@ def test_the_finished_run_is_measured_on_all_windows_and_its_curves_on_the_middl
     """Every student of a comparison on the same windows: those of the target modality. 12 frames are 3 windows of 4."""
     made = recipe(media, evaluate_every=1)
     results = run(made, tmp_path / "run")
-    trained, dataset, method = load_trained(tmp_path / "run")
+    loaded = load_trained(tmp_path / "run")
+    trained, dataset, method = loaded.recipe, loaded.dataset, loaded.method
     test = dataset.rows("test")
     shares, vectors, middles = [], [], []
     with torch.no_grad():
@@ -208,10 +208,10 @@ def test_the_finished_run_is_measured_on_all_windows_and_its_curves_on_the_middl
     assert results["student"]["confusion"] == confusion_matrix(expected, dataset.labels[test], 2).tolist()
     last = log_of(tmp_path / "run")[-1]
     assert last["student/top1"] == top1(torch.stack(middles), dataset.labels[test])
-    made = all_outputs(dataset, "test", method.model, ("target", "full"), torch.device("cpu"), windows=0)
+    made = outputs_of(dataset, dataset.rows("test"), method.model, ("target", "full"), torch.device("cpu"), windows=0)
     assert made.rows.tolist() == test.tolist()
     assert torch.allclose(made.made.target, torch.stack(vectors), atol=1e-6)
-    alone = all_outputs(dataset, "test", method.model, ("target",), torch.device("cpu"), windows=0)
+    alone = outputs_of(dataset, dataset.rows("test"), method.model, ("target",), torch.device("cpu"), windows=0)
     assert torch.allclose(alone.made.target_logits, made.made.target_logits, atol=1e-6)
     assert trained.data.windows == 0
 
@@ -219,21 +219,24 @@ def test_the_finished_run_is_measured_on_all_windows_and_its_curves_on_the_middl
 @pytest.mark.parametrize("control", ["none", "shuffled", "noise"])
 def test_encoders_of_media_are_found_by_what_the_cells_hold(control: Control, media: Path) -> None:
     made = recipe(media)
-    encoders = {"face": EncoderSettings(channels=2), "voice": EncoderSettings(channels=2, width=8)}
+    encoders = {
+        "face": EncoderSettings(settings={"channels": 2}),
+        "voice": EncoderSettings(settings={"channels": 2, "width": 8}),
+    }
     readers = made.data.readers | {"voice": ReaderSettings(seconds=0.05)}
     made = replace(made, data=replace(made.data, readers=readers, control=control))
     made = replace(made, model=replace(made.model, encoders=encoders))
-    found = build_model(made, build_dataset(made.data)).encoders
+    found = build(made).model.encoders
     assert {name: type(encoder) for name, encoder in found.items()} == {"face": R2Plus1D, "voice": Cnn14}
 
 
 def test_sound_at_another_rate_than_the_encoder_s_is_refused(media: Path) -> None:
     made = recipe(media)
-    made = replace(made, model=replace(made.model, encoders={"voice": EncoderSettings("cnn14", channels=2)}))
+    made = replace(made, model=replace(made.model, encoders={"voice": EncoderSettings("cnn14", {"channels": 2})}))
     with pytest.raises(
         InputError, match=r"^data\.readers\.voice\.rate: the encoder takes sound at 32000 Hz, found 8000$"
     ):
-        build_model(made, build_dataset(made.data))
+        build(made)
 
 
 def test_text_wants_a_model_to_be_chosen(tmp_path: Path) -> None:
@@ -242,7 +245,7 @@ def test_text_wants_a_model_to_be_chosen(tmp_path: Path) -> None:
     np.save(tmp_path / "p.npy", np.zeros((2, 3)))
     made = Recipe(data=DataSettings(str(tmp_path), ("pose",), ("words",), in_memory=False))
     with pytest.raises(InputError, match=r"model\.encoders\.words: weights: pretrained needs a model's folder or its"):
-        build_model(made, build_dataset(made.data))
+        build(made)
 
 
 def test_settings_that_no_clip_can_have(media: Path) -> None:

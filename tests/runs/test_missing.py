@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from crossdistill.data import MultimodalDataset, from_arrays
-from crossdistill.runs.build import build_method, build_model, split_dataset
+from crossdistill.runs.build import build
+from crossdistill.runs.data import split_dataset
 from crossdistill.runs.run import run
 from crossdistill.runs.statistics import feature_statistics
 from crossdistill.types import InputError
 from tests.runs.small import SAMPLES, gestures, recipe
+from tests.saved import model_bytes
 
 TEST = np.arange(SAMPLES) >= SAMPLES * 2 // 3
 
@@ -40,7 +42,7 @@ EYE = np.arange(SAMPLES) % 5 < 2
 def test_what_stands_in_the_place_of_what_is_missing_changes_no_result(method: str, tmp_path: Path) -> None:
     for name, filler in (("a", 0.0), ("b", np.nan)):
         run(recipe(method=method), tmp_path / name, dataset=lacking("eye", EYE, filler))
-    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b")]
+    weights = [model_bytes(tmp_path / name) for name in ("a", "b")]
     assert weights[0] == weights[1]
 
 
@@ -86,7 +88,7 @@ def test_methods_are_prepared_for_the_samples_that_they_will_meet(monkeypatch: p
         )
     for name in ("amid", "baseline"):
         made, dataset = recipe(method=name), lacking("eye", EYE)
-        build_method(made, build_model(made, dataset), dataset)
+        build(made, dataset)
     assert seen["AMID"] == np.flatnonzero(~TEST & ~EYE).tolist()
     assert seen["Baseline"] == np.flatnonzero(~TEST).tolist()
 
@@ -99,4 +101,4 @@ def test_a_missing_target_modality_is_refused_and_the_sample_named() -> None:
 def test_an_auxiliary_modality_that_no_training_sample_has_is_refused() -> None:
     made, dataset = recipe(), lacking("eye", ~TEST)
     with pytest.raises(InputError, match="no training sample has the modality 'eye'"):
-        build_model(made, dataset)
+        build(made, dataset)

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from crossdistill.data import MultimodalDataset
 from crossdistill.data.columns import Rows
 from crossdistill.data.reading import Parts
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.recipes.recipe import Recipe
-from crossdistill.runs.build import build_dataset
+from crossdistill.runs.data import build_dataset
 from crossdistill.runs.run import load_trained, run
 from crossdistill.types import Batch, InputError
 from tests.runs.small import SAMPLES, folder_of, gestures, recipe, with_data, with_model
+from tests.saved import model_bytes, model_state
 
 TEST_ROWS = set(range(SAMPLES * 2 // 3, SAMPLES))
 
@@ -39,10 +39,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_what_a_finished_run_leaves(finished: Path) -> None:
     assert sorted(path.name for path in finished.iterdir()) == [
+        "config.json",
         "metrics.jsonl",
-        "model.safetensors",
         "recipe.yaml",
+        "rest.safetensors",
         "results.json",
+        "student.safetensors",
     ]
 
 
@@ -58,7 +60,7 @@ def test_results(finished: Path) -> None:
         assert 0 <= results[view]["top1"] <= 1
         assert np.sum(results[view]["confusion"]) == 16
         assert np.trace(results[view]["confusion"]) == round(16 * results[view]["top1"])
-    state = load_file(finished / "model.safetensors")
+    state = model_state(finished)
     assert results["parameters"]["total"] == sum(
         value.numel() for name, value in state.items() if not name.endswith((".mean", ".inverse_std"))
     )
@@ -85,7 +87,8 @@ def test_evaluate_every_leaves_epochs_out_but_never_the_last(tmp_path: Path) -> 
 
 
 def test_the_saved_model_gives_the_results_again(finished: Path) -> None:
-    made, dataset, method = load_trained(finished)
+    built = load_trained(finished)
+    made, dataset, method = built.recipe, built.dataset, built.method
     assert made.name == "gestures"
     assert not method.model.training
     given = dataset.__getitems__(dataset.rows("test").tolist())
@@ -97,13 +100,13 @@ def test_the_saved_model_gives_the_results_again(finished: Path) -> None:
 
 def test_arrays_and_manifest_give_the_same_model(finished: Path, tmp_path: Path) -> None:
     run(recipe(), tmp_path / "run", dataset=gestures())
-    a, b = (load_file(folder / "model.safetensors") for folder in (finished, tmp_path / "run"))
+    a, b = (model_state(folder) for folder in (finished, tmp_path / "run"))
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
 @pytest.mark.parametrize("kind", ["auto", "mlp", "conv", "rnn"])
 def test_sequences_of_different_length_train_with_every_encoder(kind: str, tmp_path: Path) -> None:
-    encoders = {"wrist": EncoderSettings(kind, width=8, hidden=8, center=kind == "mlp")}  # type: ignore[arg-type]
+    encoders = {"wrist": EncoderSettings(kind, {"width": 8, "hidden": 8}, center=kind == "mlp")}  # type: ignore[arg-type]
     made = with_model(recipe(epochs=2, auxiliary_epochs=1), encoders=encoders)
     results = run(made, tmp_path / "run", dataset=gestures())
     assert results["student"]["top1"] >= 0
@@ -149,7 +152,7 @@ def test_what_test_samples_hold_changes_no_weight(evaluate_on: str, method: str,
     made = with_data(recipe(method=method), evaluate_on=evaluate_on)
     run(made, tmp_path / "a", dataset=gestures())
     run(made, tmp_path / "b", dataset=gestures(lambda values: 1000 - 50 * values))
-    assert (tmp_path / "a/model.safetensors").read_bytes() == (tmp_path / "b/model.safetensors").read_bytes()
+    assert model_bytes(tmp_path / "a") == model_bytes(tmp_path / "b")
 
 
 def test_a_fold_is_tested_and_the_rest_trained(tmp_path: Path) -> None:
@@ -253,7 +256,10 @@ IMPOSSIBLE = {
     "never saving": (lambda r: replace(r, checkpoint_every=0), "checkpoint_every"),
     "no width": (lambda r: with_model(r, width=0), "model.width"),
     "certain dropout": (lambda r: with_model(r, dropout=1.5), "model.dropout"),
-    "no layers": (lambda r: with_model(r, encoders={"wrist": EncoderSettings("conv", layers=0)}), "wrist.layers"),
+    "no layers": (
+        lambda r: with_model(r, encoders={"wrist": EncoderSettings("conv", {"layers": 0})}),
+        "wrist.settings.layers",
+    ),
     "a negative learning rate": (
         lambda r: replace(r, optimization=replace(r.optimization, learning_rate=-1.0)),
         "optimization.learning_rate",
@@ -296,14 +302,17 @@ def test_an_impossible_recipe_is_one_line(case: str, tmp_path: Path) -> None:
 
 
 def test_files_that_do_not_fit_together(finished: Path, tmp_path: Path) -> None:
-    for name in ("recipe.yaml", "results.json", "metrics.jsonl"):
+    for name in ("recipe.yaml", "results.json", "metrics.jsonl", "config.json"):
         (tmp_path / name).write_bytes((finished / name).read_bytes())
-    with pytest.raises(InputError, match=r"model\.safetensors: does not hold this recipe's model"):
+    with pytest.raises(InputError, match=r"student\.safetensors: cannot read it: No such file"):
         load_trained(tmp_path)
-    (tmp_path / "model.safetensors").write_bytes(b"half")
-    with pytest.raises(InputError, match=r"model\.safetensors: does not hold this recipe's model"):
+    (tmp_path / "student.safetensors").write_bytes(b"half")
+    with pytest.raises(InputError, match=r"student\.safetensors: damaged or exchanged"):
         load_trained(tmp_path)
+    (tmp_path / "results.json").unlink()
     with pytest.raises(InputError, match=r"not a finished run \(no results\.json\)"):
+        load_trained(tmp_path)
+    with pytest.raises(InputError, match="nowhere: no such folder"):
         load_trained(tmp_path / "nowhere")
 
 
@@ -320,5 +329,5 @@ def test_another_seed_is_another_run_and_the_same_seed_the_same(tmp_path: Path) 
     found = []
     for number, seed in enumerate((0, 0, 1)):
         run(recipe(seed=seed), tmp_path / str(number), dataset=gestures())
-        found.append((tmp_path / str(number) / "model.safetensors").read_bytes())
+        found.append(model_bytes(tmp_path / str(number)))
     assert found[0] == found[1] != found[2]

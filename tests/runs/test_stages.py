@@ -10,11 +10,10 @@ from torch import Tensor
 
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.methods import METHODS, Auxiliary, Teacher
-from crossdistill.models import CrossModalModel
 from crossdistill.recipes.library.catalogue import RECIPES
 from crossdistill.recipes.recipe import Recipe
-from crossdistill.runs import run as running
-from crossdistill.runs.build import build_method, build_model, stages, total_epochs
+from crossdistill.runs import train as training
+from crossdistill.runs.build import build, total_epochs
 from crossdistill.runs.run import run
 from crossdistill.training import Checkpoint, Record
 from crossdistill.types import InputError
@@ -29,8 +28,7 @@ SETTINGS = [
 
 
 def planned(made: Recipe) -> list[tuple[str, int]]:
-    model = build_model(made, gestures())
-    return [(stage.name, stage.epochs) for stage in stages(made, model, build_method(made, model, gestures()))]
+    return [(stage.name, stage.epochs) for stage in build(made, gestures()).stages]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +136,7 @@ def test_what_is_fixed_does_not_change_in_a_real_run(settings: dict[str, str | b
 def test_teachers_are_separate_where_the_method_or_the_recipe_says_so(
     method: str, settings: dict[str, object], separate: bool
 ) -> None:
-    assert build_model(with_model(recipe(method=method), **settings), gestures()).separate_teacher == separate
+    assert build(with_model(recipe(method=method), **settings), gestures()).model.separate_teacher == separate
 
 
 def test_the_specialised_teachers_do_not_change_while_the_student_learns_from_them(tmp_path: Path) -> None:
@@ -172,8 +170,12 @@ def test_frozen_encoders_without_pre_training_are_refused_and_the_folder_stays_f
 
 def test_the_pre_training_stage_is_the_auxiliary_method_on_the_same_model() -> None:
     made = with_model(recipe(), teacher="fixed")
-    model: CrossModalModel = build_model(made, gestures())
-    kinds = [type(stage.method) for stage in stages(made, model, build_method(made, model, gestures()))]
+    built = build(made, gestures())
+    kinds = [type(stage.method) for stage in built.stages]
+    assert all(stage.method.model is built.model for stage in built.stages)
+    for stage in built.stages:
+        for prepare in stage.before:
+            prepare()
     assert kinds == [Auxiliary, Teacher, METHODS["amid"]]
 
 
@@ -181,19 +183,19 @@ def test_options_of_the_recipe_reach_the_method() -> None:
     options = {"amid": {"alpha_1": 0.25, "expected_partners": 4.17, "dynamic_weights": False}, "mi": {"alpha_1": 9.0}}
     for name, expected in options.items():
         made = recipe(method=name, options=options)
-        method = build_method(made, build_model(made, gestures()), gestures())
+        method = build(made, gestures()).method
         assert {key: getattr(method, key) for key in expected} == expected
 
 
 def test_each_stage_draws_its_own_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An epoch of the main stage does not repeat the pre-training's order of samples."""
     seen: list[int] = []
-    original = running.data.training_batches
+    original = training.training_batches
 
     def watched(*arguments: object, **options: object) -> object:
         seen.append(options["epoch"])  # type: ignore[arg-type]
         return original(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(running.data, "training_batches", watched)
+    monkeypatch.setattr(training, "training_batches", watched)
     run(recipe(), tmp_path / "run", dataset=gestures())
     assert seen == [0, 1, 2, 3, 4]

@@ -149,7 +149,7 @@ def test_what_a_method_wants_tuned_exists_and_holds_its_recipe_default(method: s
 
 def test_encoders_share_one_dropout() -> None:
     made = with_values(recipe(), "baseline", {"encoders.dropout": 0.4, "model.dropout": 0.1})
-    assert {encoder.dropout for encoder in made.model.encoders.values()} == {0.4}
+    assert {encoder.settings["dropout"] for encoder in made.model.encoders.values()} == {0.4}
     assert made.model.dropout == 0.1
     assert set(SHARED) >= {"optimization.learning_rate", "optimization.weight_decay"}
 

@@ -18,7 +18,7 @@ from crossdistill.recipes.library.bundled import emoji
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.variants.paper_tables import FIGURES, TABLES, Rows
 from crossdistill.runs import folder as layout
-from crossdistill.runs.build import load_dataset
+from crossdistill.runs.data import load_dataset
 from crossdistill.studies.plan import configurations, plan
 from crossdistill.studies.table import row_of, write_table
 from crossdistill.studies.workers import Failure, Listener, run_all
@@ -172,7 +172,7 @@ def finished(recipe: Recipe, folder: Path) -> bool:
     """Raises InputError when the folder holds another recipe's run."""
     if not (folder / layout.RECIPE).is_file():
         return False
-    layout.claim(recipe, folder, resume=True)
+    layout.require_usable(recipe, folder, resume=True)
     return layout.is_finished(folder)
 
 

@@ -16,7 +16,8 @@ from crossdistill.types import NAMES
 
 def evaluate(folder: Path) -> None:
     """Measure a finished run's saved model again, and say whether it still gives what results.json holds."""
-    recipe, dataset, method = load_trained(folder)
+    built = load_trained(folder)
+    recipe, dataset, method = built.recipe, built.dataset, built.method
     stored = layout.read_results(folder)
     again = results(recipe, dataset, method, stored["seconds"], torch.device("cpu"))
     table = Table(title=f"{folder}: {len(dataset.rows(recipe.data.evaluate_on))} {recipe.data.evaluate_on} samples")

@@ -39,20 +39,20 @@ def _run(parsed: Namespace, command: str) -> int:
     from crossdistill.cli.train import train
     from crossdistill.cli.tune import tune
     from crossdistill.features.settings import extraction_of
-    from crossdistill.recipes.files import recipe_of
+    from crossdistill.recipes.files import load_recipe, recipe_of
     from crossdistill.studies.plan import configurations
-    from crossdistill.training.engine import quiet_libraries
+    from crossdistill.training.engine import own_process
 
-    quiet_libraries()
+    own_process()
 
     options = parsed[parsed.subcommand]
     if parsed.subcommand == "train":
-        train(recipe_of(options), options.out, options.resume)
+        train(recipe_of(options, load_recipe(options.recipe)), options.out, options.resume)
     elif parsed.subcommand == "compare":
         printed = parse_printed(options.table, options.figure)
         return compare(
             configurations(
-                recipe_of(options),
+                recipe_of(options, load_recipe(options.recipe)),
                 parse_methods(options.methods or "all") if options.methods or not printed else [],
                 options.ablations,
                 options.controls,
@@ -67,7 +67,7 @@ def _run(parsed: Namespace, command: str) -> int:
         )
     elif parsed.subcommand == "tune":
         tune(
-            recipe_of(options),
+            recipe_of(options, load_recipe(options.recipe)),
             parse_methods(options.methods),
             options.trials,
             options.seeds,

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from crossdistill import __version__
 from crossdistill.cli.compare import _compare_parser
 from crossdistill.cli.extract import _extract_parser
 from crossdistill.cli.prepare import _add_preparers
 from crossdistill.cli.train import _train_parser
 from crossdistill.cli.tune import _tune_parser
+from crossdistill.version import __version__
 
 EPILOG = (
     "`crossdistill COMMAND --help` lists a command's options; `crossdistill train RECIPE --help` with their values."

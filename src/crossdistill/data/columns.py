@@ -47,6 +47,7 @@ class ArrayColumn:
                 "a single feature is (samples, 1)"
             )
         require_numbers(self.array, name)
+        self.dtype = str(self.array.dtype)
         if not isinstance(self.array, np.memmap):
             step = max(1, _CHUNK_VALUES // int(np.prod(self.shape)))
             for start in range(0, len(self), step):
@@ -78,6 +79,7 @@ class SequenceColumn:
             require_numbers(sequence, f"{name}: row {row}")
             require_sequence(sequence.shape, self.sequences[0].shape, f"{name}: row {row}")
             as_float32(sequence[None], [row], self._place)
+        self.dtype = str(self.sequences[0].dtype)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -104,6 +106,7 @@ class FileColumn:
     def __init__(self, paths: Sequence[Path], places: Sequence[str]) -> None:
         self.paths, self.places = tuple(paths), tuple(places)
         shapes = [open_array(path, place).shape for path, place in zip(self.paths, self.places, strict=True)]
+        self.dtype = str(open_array(self.paths[0], self.places[0]).dtype)
         if len(set(shapes)) == 1 and 0 not in shapes[0] and shapes[0]:
             self.shape: tuple[int, ...] = shapes[0]
             return
@@ -141,6 +144,7 @@ class RowColumn:
         first = [self.places[paths.index(path)] for path in self.files]
         shapes = [open_array(path, place).shape for path, place in zip(self.files, first, strict=True)]
         self.shape = tuple(shapes[0][1:])
+        self.dtype = str(open_array(self.files[0], first[0]).dtype)
         for shape, place in zip(shapes, first, strict=True):
             if len(shape) < 2 or shape[1:] != self.shape or 0 in shape:
                 features = ", ".join(map(str, self.shape)) or "features, ..."
@@ -169,10 +173,14 @@ class RowColumn:
 
 
 class KeptColumn:
-    """Some rows of another column, read once and kept as float32: faster batches where they fit into memory."""
+    """Some rows of another column, read once and kept as float32: faster batches where they fit into memory.
 
-    def __init__(self, column: Column, rows: Rows, name: str) -> None:
-        self.shape, self._length = column.shape, len(column)
+    dtype: of the other column's numbers; files: those that it read, where it has some.
+    """
+
+    def __init__(self, column: FileColumn | RowColumn, rows: Rows, name: str) -> None:
+        self.shape, self.dtype, self._length = column.shape, column.dtype, len(column)
+        self.source = column
         self._position = np.full(len(column), -1, dtype=np.int64)
         self._position[rows] = np.arange(len(rows))
         values = column.fetch(rows)

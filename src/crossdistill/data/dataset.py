@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from crossdistill.data.columns import ArrayColumn, Column, KeptColumn, Rows, SequenceColumn
+from crossdistill.data.columns import ArrayColumn, Column, FileColumn, KeptColumn, RowColumn, Rows, SequenceColumn
 from crossdistill.data.labels import SPLITS, Strings, encode_labels, split_names
-from crossdistill.data.reading import Mask, PartialColumn, Parts, Reader, known_present, may_fail, middle, read, windows
+from crossdistill.data.reading import Mask, PartialColumn, Parts, known_present, may_fail, middle, read, windows
 from crossdistill.types import Batch, InputError
 
 NO_PICTURES: npt.NDArray[np.uint8] = np.zeros((0, 0, 0, 3), dtype=np.uint8)
@@ -33,6 +33,7 @@ class MultimodalDataset:
     folds: (N,) int64, -1 where there are none
     pictures: (N, H, W, 3) uint8 for reports, (0, 0, 0, 3) where there are none
     captions: N texts for reports, empty where there are none
+    licence: of the data, empty where it is not known
     """
 
     name: str
@@ -45,6 +46,7 @@ class MultimodalDataset:
     folds: Rows
     pictures: npt.NDArray[np.uint8] = field(default_factory=lambda: NO_PICTURES)
     captions: tuple[str, ...] = ()
+    licence: str = ""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -106,7 +108,7 @@ def from_arrays(
     modalities: Mapping[str, npt.ArrayLike | Sequence[npt.ArrayLike]],
     labels: npt.ArrayLike,
     *,
-    splits: npt.ArrayLike,
+    splits: npt.ArrayLike | None = None,
     ids: Sequence[str] = (),
     groups: Sequence[Any] | npt.NDArray[Any] = (),
     folds: Sequence[int] | Rows = (),
@@ -115,15 +117,17 @@ def from_arrays(
     captions: Sequence[str] = (),
     present: Mapping[str, npt.ArrayLike] = MappingProxyType({}),
     name: str = "arrays",
+    licence: str = "",
 ) -> MultimodalDataset:
     """A data set from arrays in memory.
 
     modalities: name -> (N, ...) array, or N arrays: stacked where their shapes are equal, else sequences (T_i, F)
     labels: (N,) whole numbers or strings
-    splits: (N,) "train" | "validation" | "test", or (N,) bool, True for test
+    splits: (N,) "train" | "validation" | "test", or (N,) bool, True for test; None: all are for training
     ids, groups, folds, captions: N entries, or empty where there are none
     classes: the class names; integer labels count into it. Empty: the distinct labels in natural order.
     present: name -> (N,) bool, for a modality that some samples lack; what stands in their place is not looked at
+    licence: of the data, which runs keep beside what was trained on them
 
     Raises InputError where lengths, values or names do not fit.
     """
@@ -139,11 +143,12 @@ def from_arrays(
         labels=label_numbers,
         classes=class_names,
         ids=texts,
-        splits=split_names(np.asarray(splits)),
+        splits=split_names(np.zeros(count, dtype=np.bool_) if splits is None else np.asarray(splits)),
         groups=np.array([str(group) for group in groups] if len(groups) else texts, dtype=np.str_),
         folds=np.asarray(folds, dtype=np.int64) if len(folds) else np.full(count, -1, dtype=np.int64),
         pictures=pictures,
         captions=tuple(map(str, captions)),
+        licence=licence,
     )
     check_consistency(dataset)
     return dataset
@@ -207,6 +212,6 @@ def _kept(name: str, column: Column, rows: Rows) -> Column:
     if isinstance(column, PartialColumn):
         return PartialColumn(_kept(name, column.column, column.positions(rows)), column.present)
     # clips are drawn anew in each epoch; of no rows there is nothing to keep
-    if isinstance(column, (ArrayColumn, SequenceColumn, Reader)) or not len(rows):
-        return column
-    return KeptColumn(column, rows, name)
+    if isinstance(column, FileColumn | RowColumn) and len(rows):
+        return KeptColumn(column, rows, name)
+    return column

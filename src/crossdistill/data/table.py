@@ -8,9 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet
-
 from crossdistill.types import InputError
 
 FILES = ("manifest.csv", "manifest.parquet")
@@ -78,6 +75,9 @@ def _read_csv(path: Path) -> Table:
 
 def _read_parquet(path: Path) -> Table:
     """Rows count from 1, as there is no header row."""
+    import pyarrow as pa  # a tenth of a second, which CSV need not pay
+    import pyarrow.parquet
+
     try:
         table = pa.parquet.read_table(path)
     except (pa.ArrowException, OSError) as error:

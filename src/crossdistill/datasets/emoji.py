@@ -7,6 +7,7 @@ Licences: see NOTICE.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ SPLIT_SEED = 0
 
 def load() -> MultimodalDataset:
     """The bundled data set, with the 64×64 drawings as `pictures` and the names as `captions`."""
-    return load_bundle("emoji")
+    return replace(load_bundle("emoji"), licence="CC-BY-4.0 (pictures), Unicode-3.0 (names), MIT (categories)")
 
 
 def prepare(source: Path, output: Path) -> Path:

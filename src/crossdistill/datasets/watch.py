@@ -7,6 +7,7 @@ Source: Burns et al., Physiological Measurement 39 (2018), as shipped in seglear
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ TEST_SUBJECTS = 4
 
 def load() -> MultimodalDataset:
     """The bundled data set."""
-    return load_bundle("watch")
+    return replace(load_bundle("watch"), licence="BSD-3-Clause")
 
 
 def prepare(source: Path, output: Path) -> Path:

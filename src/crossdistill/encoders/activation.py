@@ -7,6 +7,7 @@ from typing import Literal
 from torch import nn
 
 Activation = Literal["leaky_relu", "relu"]
+ChosenActivation = Literal["auto", "leaky_relu", "relu"]
 
 
 def make_activation(name: Activation) -> nn.Module:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -11,13 +12,28 @@ import torch.nn.functional as F
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from crossdistill.encoders.activation import Activation, make_activation
+from crossdistill.encoders.activation import Activation, ChosenActivation, make_activation
 from crossdistill.encoders.log_mel import BINS, RATE, WINDOW, LogMel, hann_window, mel_filters
 from crossdistill.encoders.sequences import masked_max, masked_mean, time_mask
 from crossdistill.encoders.weights import load_weights, read_weights
+from crossdistill.requirements import require_above_zero, require_probability
 from crossdistill.types import InputError, Modality
 
 _FRONT_END = ("spectrogram_extractor.", "logmel_extractor.")
+
+
+@dataclass(frozen=True)
+class Cnn14Settings:
+    """width: of the output; channels: of the first block; activation: as of `R2Plus1DSettings`."""
+
+    width: int = 256
+    channels: int = 64
+    dropout: float = 0.0
+    activation: ChosenActivation = "auto"
+
+    def check(self, place: str) -> None:
+        require_above_zero({"width": self.width, "channels": self.channels}, place)
+        require_probability({"dropout": self.dropout}, place)
 
 
 class Cnn14(nn.Module):

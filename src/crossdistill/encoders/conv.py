@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from crossdistill.encoders.sequences import as_padded, masked_max, masked_mean, time_mask
+from crossdistill.requirements import require_above_zero, require_probability
 from crossdistill.types import Modality
+
+
+@dataclass(frozen=True)
+class ConvSettings:
+    """width: of the output; layers: convolutional blocks; hidden: their channels."""
+
+    width: int = 256
+    layers: int = 2
+    hidden: int = 256
+    dropout: float = 0.0
+
+    def check(self, place: str) -> None:
+        require_above_zero({"width": self.width, "layers": self.layers, "hidden": self.hidden}, place)
+        require_probability({"dropout": self.dropout}, place)
 
 
 class Conv(nn.Module):

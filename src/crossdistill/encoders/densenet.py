@@ -5,16 +5,27 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from crossdistill.encoders.activation import Activation, make_activation
+from crossdistill.encoders.activation import Activation, ChosenActivation, make_activation
 from crossdistill.encoders.sequences import as_padded
 from crossdistill.encoders.weights import load_weights, read_weights
 from crossdistill.types import Modality, Padded
+
+
+@dataclass(frozen=True)
+class DenseNet121Settings:
+    """activation: as of `R2Plus1DSettings`."""
+
+    activation: ChosenActivation = "auto"
+
+    def check(self, place: str) -> None:
+        """There is no number to check."""
 
 
 class DenseNet(nn.Module):

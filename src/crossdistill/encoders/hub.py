@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,37 +15,72 @@ from crossdistill.types import InputError
 _UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, AttributeError, ImportError, SafetensorError)
 
 
-def read_model(source: str, unused: Sequence[str] = (), read_weights: bool = True) -> Any:
-    """The bare encoder, in float32, without those random parts of its training that Lightning Fabric's seeds and ranks
-    know nothing of: masking of its input, and layers left out.
+def read_model(source: str, unused: Sequence[str] = ()) -> Any:
+    """The bare encoder with its weights, in float32, without those random parts of its training that Lightning Fabric's
+    seeds and ranks know nothing of: masking of its input, and layers left out.
 
-    unused: beginnings of parameters that may be missing; read_weights: false leaves all as initialised.
+    unused: beginnings of parameters that may be missing.
     Raises InputError when transformers is not installed, or the model or a part of it is missing or damaged.
     """
-    try:
-        from transformers import AutoConfig, AutoModel
-    except ImportError as error:
-        raise InputError(f"{source}: reading it needs transformers: pip install 'crossdistill[pretrained]'") from error
+    transformers = _transformers(source)
     try:
         with _quiet():
-            config = AutoConfig.from_pretrained(source)
-            if hasattr(config, "mask_time_prob"):
-                config.apply_spec_augment = False
-            if hasattr(config, "layerdrop"):
-                config.layerdrop = 0.0
-            if not read_weights:
-                return AutoModel.from_config(config, dtype=torch.float32)
-            model, found = AutoModel.from_pretrained(
-                source, config=config, dtype=torch.float32, output_loading_info=True
+            config = _without_chance(transformers.AutoConfig.from_pretrained(source, trust_remote_code=False))
+            model, loading = transformers.AutoModel.from_pretrained(
+                source, config=config, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
             )
     except _UNREADABLE as error:
-        reason = " ".join(str(error).split())[:160]
         raise InputError(
-            f"{source}: neither a folder with a transformers model nor one of the hub ({reason})"
+            f"{source}: neither a folder with a transformers model nor one of the hub ({_reason(error)})"
         ) from error
-    if missing := sorted(key for key in found["missing_keys"] if not key.startswith(tuple(unused))):
+    if missing := sorted(key for key in loading["missing_keys"] if not key.startswith(tuple(unused))):
         raise InputError(f"{source}: expected weights for {missing[0]} ({len(missing)} missing), found none")
     return model
+
+
+def model_from_config(source: str, config: Mapping[str, Any]) -> Any:
+    """The bare encoder as initialised, of a configuration that `config_of` gave, or where it is empty of the source's.
+
+    Raises InputError when transformers is not installed or does not know such a model.
+    """
+    transformers = _transformers(source)
+    try:
+        with _quiet():
+            if config:
+                fields = {key: value for key, value in config.items() if key != "model_type"}
+                read = transformers.AutoConfig.for_model(config["model_type"], **fields)
+            else:
+                read = transformers.AutoConfig.from_pretrained(source, trust_remote_code=False)
+            return transformers.AutoModel.from_config(
+                _without_chance(read), dtype=torch.float32, trust_remote_code=False
+            )
+    except _UNREADABLE as error:
+        raise InputError(f"{source}: not a model that transformers can build ({_reason(error)})") from error
+
+
+def config_of(model: Any) -> dict[str, Any]:
+    """The configuration of a model as plain values, from which `model_from_config` builds it again without files."""
+    return dict(json.loads(model.config.to_json_string(use_diff=False)))
+
+
+def _transformers(source: str) -> Any:
+    try:
+        import transformers
+    except ImportError as error:
+        raise InputError(f"{source}: reading it needs transformers: pip install 'crossdistill[pretrained]'") from error
+    return transformers
+
+
+def _without_chance(config: Any) -> Any:
+    if hasattr(config, "mask_time_prob"):
+        config.apply_spec_augment = False
+    if hasattr(config, "layerdrop"):
+        config.layerdrop = 0.0
+    return config
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:160]
 
 
 def read_speech_settings(source: str) -> dict[str, Any]:

@@ -1,134 +1,165 @@
-"""From encoder settings to an encoder: what each kind takes and is made of."""
+"""From a modality's settings to its encoder: what `auto` stands for, what goes together, the module itself."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import cast
+from typing import Any
 
-import numpy as np
+import torch
 from torch import nn
 
-from crossdistill.encoders import MLP, RNN, Cnn14, Conv, DenseNet, Features, Pretrained, R2Plus1D
-from crossdistill.encoders.activation import Activation
-from crossdistill.encoders.pretrained import Pooling
+from crossdistill.data.inputs import InputSpec
+from crossdistill.encoders.kinds import (
+    ENCODERS,
+    EncoderKind,
+    KindSettings,
+    Shape,
+    Weights,
+    activation_of,
+    arguments_of,
+    is_video,
+    kind_named,
+)
+from crossdistill.encoders.pretrained import Pretrained
 from crossdistill.encoders.settings import EncoderSettings
+from crossdistill.encoders.standardize import Standardized
+from crossdistill.plain import from_plain, to_plain
 from crossdistill.types import InputError
 
-RAW_MEDIA = ("r2plus1d", "cnn14", "densenet121", "pretrained")
-"""Kinds whose inputs go in as the reader makes them: pixels it has normalised already, waveforms, token ids."""
 
-NEEDS = {
-    "features": "vectors",
-    "conv": "sequences (time, features)",
-    "rnn": "sequences (time, features)",
-    "r2plus1d": "videos (3, time, height, width)",
-    "cnn14": "waveforms (time,) or (time, 1)",
-    "densenet121": "pictures (3, height, width) or videos (3, time, height, width)",
-    "words": "token ids (time,) or (time, 1)",
-    "speech": "waveforms (time,) or (time, 1)",
-    "pictures": "pictures (3, height, width) or videos (3, time, height, width)",
-    "video": "videos (3, time, height, width)",
-}
+def automatic(spec: InputSpec) -> str:
+    """The kind that `auto` stands for: by what the modality's samples are."""
+    by_content = {"text": "pretrained", "audio": "cnn14"}
+    if spec.kind in by_content:
+        return by_content[spec.kind]
+    if is_video(spec.shape):
+        return "r2plus1d"
+    return "mlp" if len(spec.shape) == 1 else "conv"
 
 
-PUBLISHED = {
-    "r2plus1d": "https://download.pytorch.org/models/r2plus1d_18-91a641e6.pth (Kinetics-400)",
-    "cnn14": "https://zenodo.org/records/3987831, Cnn14_emb512_mAP=0.420.pth (AudioSet)",
-    "densenet121": "https://download.pytorch.org/models/densenet121-a639ec97.pth (ImageNet)",
-}
-"""Where the weights that each kind takes are to be had."""
+def default_settings(spec: InputSpec, width: int) -> EncoderSettings:
+    """Of a modality for which a recipe says nothing: kind auto, of the model's width where the kind has one."""
+    settings = ENCODERS[automatic(spec)].settings
+    has_width = any(field.name == "width" for field in fields(settings))
+    return EncoderSettings("auto", {"width": width} if has_width else {})
 
 
-def require_input(name: str, kind: str, shape: tuple[int, ...], settings: EncoderSettings) -> None:
-    """Raise InputError unless the encoder takes samples of this shape and its settings go together."""
-    require_shape(name, kind, shape)
-    if settings.center and (len(shape) != 2 or kind in RAW_MEDIA):
-        raise InputError(f"model.encoders.{name}: center needs sequences (time, features), found shape {shape}")
-    if settings.frozen and not settings.weights:
-        raise InputError(f"model.encoders.{name}: frozen: expected weights to start from and stay at, found none")
-    if settings.weights and kind not in RAW_MEDIA:
-        raise InputError(f"model.encoders.{name}: weights: {kind} has no published weights")
+def with_dropout(chosen: EncoderSettings, dropout: float) -> EncoderSettings:
+    """The settings with this dropout, where the kind has one."""
+    kind = ENCODERS.get(chosen.kind)
+    if kind is None or not any(field.name == "dropout" for field in fields(kind.settings)):
+        return chosen
+    return replace(chosen, settings={**chosen.settings, "dropout": dropout})
 
 
-def require_shape(name: str, kind: str, shape: tuple[int, ...]) -> None:
-    if not takes(kind, shape):
-        raise InputError(f"model.encoders.{name}: {kind} needs {NEEDS[kind]}, found samples of shape {shape}")
+def check_encoder_settings(name: str, chosen: EncoderSettings) -> None:
+    """Raise InputError for an unknown kind, and for a setting that the kind does not have or no encoder can have."""
+    if chosen.kind != "auto":  # what it stands for is known with the data
+        kind = kind_named(chosen.kind, f"{_place(name)}.kind")
+        if isinstance(kind, EncoderKind):
+            _typed_settings(name, kind, chosen.settings)
 
 
-def takes(kind: str, shape: tuple[int, ...]) -> bool:
-    """Whether a kind of encoder, or of model in `pretrained`, takes samples of this shape."""
-    if kind == "features":
-        return len(shape) == 1
-    if kind in ("conv", "rnn"):
-        return len(shape) == 2
-    if kind in ("cnn14", "words", "speech"):
-        return len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
-    if kind in ("densenet121", "pictures"):
-        return len(shape) in (3, 4) and shape[0] == 3
-    return kind not in ("r2plus1d", "video") or (len(shape) == 4 and shape[0] == 3)
+def resolved(name: str, spec: InputSpec, chosen: EncoderSettings) -> EncoderSettings:
+    """The settings with nothing left implied: kind, and all settings of the kind, as this modality gets them.
+
+    Raises InputError where the encoder does not take such samples or the settings do not go together.
+    """
+    kind_name = automatic(spec) if chosen.kind == "auto" else chosen.kind
+    if kind_name == "cnn14" and spec.shape == (chosen.settings.get("width", 256),):
+        kind_name, chosen = "features", EncoderSettings("features")  # its own output, computed before
+    kind = kind_named(kind_name, f"{_place(name)}.kind")
+    _require_fitting(name, kind_name, kind, spec.shape, chosen)
+    if not isinstance(kind, EncoderKind):
+        arguments_of(kind, chosen.settings, spec.shape, _place(name))
+        return replace(chosen, kind=kind_name)
+    settings = to_plain(_typed_settings(name, kind, chosen.settings))
+    if settings.get("activation") == "auto":
+        settings["activation"] = activation_of("auto", chosen.frozen)
+    return replace(chosen, kind=kind_name, settings=settings)
 
 
 def make_encoder(
-    name: str, kind: str, shape: tuple[int, ...], settings: EncoderSettings, read_weights: bool = True
+    name: str, spec: InputSpec, chosen: EncoderSettings, read_weights: bool = True, given: nn.Module | None = None
 ) -> nn.Module:
-    """The encoder of modality `name` for samples of this shape, with its published weights unless told to leave them.
+    """The encoder of modality `name`, by `resolved` settings; inputs that are not raw media are standardised in it, by
+    statistics that are still to be set.
 
-    Raises InputError when these are missing or do not fit, or for a pooling that the kind does not have.
+    read_weights: start from the settings' published weights; given: somebody's own module in place of a new one.
+    Raises InputError when weights are missing or do not fit.
     """
-    width, layers, hidden, dropout = settings.width, settings.layers, settings.hidden, settings.dropout
-    if kind == "features":
-        return Features(shape[0])
-    if kind == "mlp":
-        in_features = settings.steps * shape[1] if shape[0] == -1 else int(np.prod(shape))
-        return MLP(in_features, width, layers, hidden, dropout, settings.steps)
-    if kind == "conv":
-        return Conv(shape[-1], width, layers, hidden, dropout)
-    if kind == "rnn":
-        pooling = settings.pooling if settings.pooling != "auto" else "mean_max"
-        if pooling == "cls" or pooling == "pooler":
-            raise InputError(f"model.encoders.{name}: pooling: rnn takes mean_max, mean or max, found {pooling}")
-        return RNN(shape[-1], width, layers, hidden, dropout, settings.cell, settings.bidirectional, pooling)
-    if kind == "pretrained":
-        return _pretrained(name, shape, settings, read_weights)
-    encoder = _backbone(kind, settings)
-    if settings.weights and read_weights:
-        require_file(name, kind, settings.weights)
-        encoder.load_weights(settings.weights)
-    return encoder
-
-
-def require_file(name: str, kind: str, weights: str) -> None:
-    """Raise InputError, saying where they are to be had, where there is no such file of weights."""
-    if not Path(weights).is_file():
+    kind = kind_named(chosen.kind, f"{_place(name)}.kind")
+    encoder = given if given is not None else _built(name, kind, spec.shape, chosen, read_weights)
+    if not isinstance(getattr(encoder, "width", None), int):
+        raise InputError(f"{_place(name)}: {type(encoder).__name__} needs an attribute `width`, of its output")
+    expected = getattr(encoder, "sample_rate", None)
+    if spec.kind == "audio" and expected is not None and spec.reading.rate != expected:
         raise InputError(
-            f"model.encoders.{name}.weights: {weights}: no such file of weights; they are at {PUBLISHED[kind]}"
+            f"data.readers.{name}.rate: the encoder takes sound at {expected} Hz, found {spec.reading.rate}"
         )
+    if _is_raw(kind, spec):
+        return encoder
+    return Standardized(encoder, torch.zeros(spec.shape[-1]), torch.ones(spec.shape[-1]), chosen.center)
 
 
-def activation_of(settings: EncoderSettings) -> Activation:
-    """Published weights that stay as they are keep the activation with which they were trained."""
-    if settings.activation != "auto":
-        return settings.activation
-    return "relu" if settings.frozen else "leaky_relu"
+def loadable_settings(chosen: EncoderSettings, encoder: nn.Module) -> EncoderSettings:
+    """The settings by which the encoder is built again where the files that it was built from are not at hand."""
+    if not isinstance(encoder, Pretrained):
+        return chosen
+    return replace(chosen, settings={**chosen.settings, "config": encoder.config, "speech": encoder.speech})
 
 
-def _backbone(kind: str, settings: EncoderSettings) -> R2Plus1D | Cnn14 | DenseNet:
-    activation = activation_of(settings)
-    if kind == "r2plus1d":
-        return R2Plus1D(settings.blocks, settings.channels, settings.midplanes, activation)
-    if kind == "cnn14":
-        return Cnn14(settings.width, settings.channels, settings.dropout, activation)
-    return DenseNet(activation=activation)
+def _built(
+    name: str, kind: EncoderKind | type[nn.Module], shape: Shape, chosen: EncoderSettings, read_weights: bool
+) -> nn.Module:
+    place = _place(name)
+    if not isinstance(kind, EncoderKind):
+        try:
+            return kind(**arguments_of(kind, chosen.settings, shape, place))
+        except (ValueError, TypeError, RuntimeError) as error:
+            raise InputError(f"{place}: {kind.__name__}: {' '.join(str(error).split())}") from error
+    if chosen.weights and read_weights and chosen.kind != "pretrained" and not Path(chosen.weights).is_file():
+        raise InputError(f"{place}.weights: {chosen.weights}: no such file of weights; they are at {kind.published}")
+    settings = _typed_settings(name, kind, chosen.settings)
+    try:
+        return kind.build(shape, settings, Weights(chosen.weights, read_weights, chosen.frozen))
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from error
 
 
-def _pretrained(name: str, shape: tuple[int, ...], settings: EncoderSettings, read_weights: bool) -> Pretrained:
-    if not settings.weights:
-        raise InputError(f"model.encoders.{name}: weights: pretrained needs a model's folder or its name on the hub")
-    if settings.pooling in ("mean_max", "max"):
-        raise InputError(
-            f"model.encoders.{name}: pooling: pretrained takes mean, cls or pooler, found {settings.pooling}"
-        )
-    pooling = "mean" if settings.pooling == "auto" else settings.pooling
-    encoder = Pretrained(settings.weights, cast(Pooling, pooling), read_weights)
-    require_shape(name, encoder.kind, shape)
-    return encoder
+def _typed_settings(name: str, kind: EncoderKind, settings: Mapping[str, Any]) -> KindSettings:
+    typed: KindSettings = from_plain(kind.settings, settings, f"{_place(name)}.settings")
+    typed.check(f"{_place(name)}.settings.")
+    return typed
+
+
+def _require_fitting(
+    name: str, kind_name: str, kind: EncoderKind | type[nn.Module], shape: Shape, chosen: EncoderSettings
+) -> None:
+    """Raise InputError unless the encoder takes samples of this shape and its settings go together."""
+    place = _place(name)
+    if isinstance(kind, EncoderKind):
+        if not kind.takes(shape):
+            raise InputError(f"{place}: {kind_name} needs {kind.needs}, found samples of shape {shape}")
+        if chosen.weights and not kind.published:
+            raise InputError(f"{place}: weights: {kind_name} has no published weights")
+        if chosen.frozen and not chosen.weights:
+            raise InputError(f"{place}: frozen: expected weights to start from and stay at, found none")
+    elif chosen.weights:
+        raise InputError(f"{place}: weights: {kind_name} loads its own; give it a setting for that")
+    if chosen.center and (len(shape) != 2 or (isinstance(kind, EncoderKind) and kind.raw)):
+        raise InputError(f"{place}: center needs sequences (time, features), found shape {shape}")
+
+
+def _is_raw(kind: EncoderKind | type[nn.Module], spec: InputSpec) -> bool:
+    """Whether inputs go in as they are. A class of one's own gets vectors and sequences of numbers in standard units,
+    and all else as it is; its attribute `raw` = True says that it wants these as they are, too."""
+    if isinstance(kind, EncoderKind):
+        return kind.raw
+    return bool(getattr(kind, "raw", False)) or spec.kind != "array" or len(spec.shape) > 2
+
+
+def _place(name: str) -> str:
+    return f"model.encoders.{name}"

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from typing import cast
 
 from torch import Tensor, nn
 
 from crossdistill.encoders.sequences import resampled
+from crossdistill.requirements import require_above_zero, require_probability
 from crossdistill.types import Modality, Padded
+
+
+@dataclass(frozen=True)
+class MLPSettings:
+    """width: of the output; layers: linear layers; hidden: units of the layers inside; steps: that sequences of
+    different length are resampled to."""
+
+    width: int = 256
+    layers: int = 2
+    hidden: int = 256
+    dropout: float = 0.0
+    steps: int = 16
+
+    def check(self, place: str) -> None:
+        sizes = {"width": self.width, "layers": self.layers, "hidden": self.hidden, "steps": self.steps}
+        require_above_zero(sizes, place)
+        require_probability({"dropout": self.dropout}, place)
 
 
 class MLP(nn.Module):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from crossdistill.encoders.hub import read_model, read_speech_settings
+from crossdistill.encoders.hub import config_of, model_from_config, read_model, read_speech_settings
 from crossdistill.encoders.log_mel import as_waveforms
 from crossdistill.encoders.sequences import as_padded, masked_mean, time_mask
 from crossdistill.types import InputError, Modality, Padded
@@ -18,6 +20,19 @@ Pooling = Literal["mean", "cls", "pooler"]
 Kind = Literal["words", "speech", "pictures", "video"]
 
 _MASKS_PADDING = ("wav2vec2", "hubert")
+
+
+@dataclass(frozen=True)
+class PretrainedSettings:
+    """pooling: the mean over a sample's steps, its first token, or what the model's own pooler makes; config, speech: a
+    finished run's copy of what the model's folder says, by which it loads where that folder is not."""
+
+    pooling: Pooling = "mean"
+    config: Mapping[str, Any] = field(default_factory=dict)
+    speech: Mapping[str, Any] = field(default_factory=dict)
+
+    def check(self, place: str) -> None:
+        """There is no number to check."""
 
 
 class Pretrained(nn.Module):
@@ -31,22 +46,31 @@ class Pretrained(nn.Module):
 
     pooling: the mean over a sample's own steps (tokens, frames or patches; special tokens count), the first token, or
     what the model's own pooler makes. The output of a sample does not depend on the padding that its batch brings.
-    read_weights: false leaves the weights to be loaded from elsewhere.
+    read_weights: false leaves the weights to be loaded from elsewhere. config, speech: what an earlier one's attributes
+    of these names held; then nothing is read from the source.
     Raises InputError when transformers is not installed (`pip install 'crossdistill[pretrained]'`), when there is no
     such model, when it lacks weights, or when it cannot be used or pooled so.
     """
 
-    def __init__(self, source: str, pooling: Pooling = "mean", read_weights: bool = True) -> None:
+    def __init__(
+        self,
+        source: str,
+        pooling: Pooling = "mean",
+        read_weights: bool = True,
+        config: Mapping[str, Any] | None = None,
+        speech: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__()
         unused = ("masked_spec_embed",) if pooling == "pooler" else ("masked_spec_embed", "pooler.")
-        self.model: Any = read_model(source, unused, read_weights)
+        self.model: Any = read_model(source, unused) if read_weights else model_from_config(source, config or {})
         self.pooling, self.kind = pooling, kind_of(self.model, source)
         self.width = width_of(self.model, source)
         if not can_pool(self.model, self.kind, pooling):
             raise InputError(f"{source}: pooling {pooling}: {type(self.model).__name__} has none; take mean")
-        settings = read_speech_settings(source) if self.kind == "speech" else {}
-        self.sample_rate = int(settings.get("sampling_rate", 16_000))
-        self.normalize = bool(settings.get("do_normalize", True))
+        self.config = config_of(self.model)
+        self.speech = dict(speech or (read_speech_settings(source) if self.kind == "speech" and not config else {}))
+        self.sample_rate = int(self.speech.get("sampling_rate", 16_000))
+        self.normalize = bool(self.speech.get("do_normalize", True))
 
     def forward(self, x: Modality) -> Tensor:
         if self.pooling == "mean" or self._is_video_as_pictures(x):

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
 from torch import Tensor, nn
 
-from crossdistill.encoders.activation import Activation, make_activation
+from crossdistill.encoders.activation import Activation, ChosenActivation, make_activation
 from crossdistill.encoders.weights import load_weights, read_weights
-from crossdistill.types import Modality
+from crossdistill.requirements import require_above_zero
+from crossdistill.types import InputError, Modality
 
 Midplanes = Literal["shared", "formula"]
+
+
+@dataclass(frozen=True)
+class R2Plus1DSettings:
+    """As the encoder's own arguments; its width is 8 x channels. activation: auto is relu, with which published weights
+    were trained, where these stay frozen, and leaky_relu, the paper's, else."""
+
+    blocks: tuple[int, ...] = (2, 2, 2, 2)
+    channels: int = 64
+    midplanes: Midplanes = "shared"
+    activation: ChosenActivation = "auto"
+
+    def check(self, place: str) -> None:
+        if len(self.blocks) != 4:
+            raise InputError(f"{place}blocks: expected 4 numbers, found {len(self.blocks)}")
+        require_above_zero({"blocks": min(self.blocks), "channels": self.channels}, place)
 
 
 class R2Plus1D(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, cast
 
 import torch
@@ -9,9 +10,27 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from crossdistill.encoders.sequences import as_padded, masked_max, masked_mean, time_mask
+from crossdistill.requirements import require_above_zero, require_probability
 from crossdistill.types import Modality
 
 Pooling = Literal["mean_max", "mean", "max"]
+
+
+@dataclass(frozen=True)
+class RNNSettings:
+    """width: of the output; layers: recurrent layers; hidden: units in each direction; pooling: over time."""
+
+    width: int = 256
+    layers: int = 2
+    hidden: int = 256
+    dropout: float = 0.0
+    cell: Literal["gru", "lstm"] = "gru"
+    bidirectional: bool = True
+    pooling: Pooling = "mean_max"
+
+    def check(self, place: str) -> None:
+        require_above_zero({"width": self.width, "layers": self.layers, "hidden": self.hidden}, place)
+        require_probability({"dropout": self.dropout}, place)
 
 
 class RNN(nn.Module):

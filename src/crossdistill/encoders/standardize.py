@@ -41,9 +41,15 @@ class Standardized(nn.Module):
         self.encoder = encoder
         self.width = int(cast(Encoder, encoder).width)
         self.center = center
-        self.register_buffer("mean", mean.float())
+        self.register_buffer("mean", torch.zeros(len(mean)))
+        self.register_buffer("inverse_std", torch.ones(len(mean)))
+        self.set_statistics(mean, std)
+
+    def set_statistics(self, mean: Float[Tensor, " features"], std: Float[Tensor, " features"]) -> None:
+        """Standardise by this mean and deviation from now on."""
         spread = std > 1e-7 * mean.abs()  # less is the rounding of float32, whatever the unit
-        self.register_buffer("inverse_std", torch.where(spread, 1 / torch.where(spread, std, 1.0), 0.0).float())
+        self.mean.copy_(mean)
+        self.inverse_std.copy_(torch.where(spread, 1 / torch.where(spread, std, 1.0), 0.0))
 
     def forward(self, x: Modality) -> Tensor:
         if self.center:

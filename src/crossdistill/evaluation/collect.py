@@ -1,7 +1,8 @@
-"""A model's outputs over a data set."""
+"""A model's outputs over a data set: the one way in which trained models are measured and predict."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,8 +10,21 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from crossdistill.models import CrossModalModel
-from crossdistill.types import Batch, Note, Representations, View
+from crossdistill.data.columns import Rows
+from crossdistill.data.dataset import MultimodalDataset
+from crossdistill.data.loading import evaluation_batches, windows_of
+from crossdistill.models.cross_modal import CrossModalModel
+from crossdistill.models.present import select
+from crossdistill.types import NAMES, Batch, DivergedError, Note, Padded, Representations, View
+
+BATCH = 256
+BATCH_VALUES = 1 << 24
+"""Of an evaluation batch: 27 clips of 16 frames of 112 x 112."""
+SOUND = 320_000
+"""What a sound of any length counts for: ten seconds at 32 kHz."""
+LEAST, LEAST_VALUES = 4, 1 << 18
+"""Samples of a batch at least, and how large one may be for that. Products of fewer rows are computed by other kernels
+and round otherwise: with at least four, a sample's result is the same in whatever batch it is."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +48,39 @@ class Outputs:
         representations = {view: self.made.representations[view][rows] for view in views}
         logits = {view: self.made.logits[view][rows] for view in views}
         return Representations(representations, logits), self.labels[rows]
+
+
+def outputs_of(
+    dataset: MultimodalDataset,
+    rows: Rows,
+    model: CrossModalModel,
+    views: tuple[View, ...],
+    device: torch.device,
+    workers: int = 0,
+    windows: int = 1,
+) -> Outputs:
+    """What the model makes of these rows, in their order. Only what the views read is read.
+
+    windows: most of a sample, counted in the target modalities whatever the views, so that all methods' students see
+    the same; 0 for all that do not overlap. They are averaged.
+    Raises DivergedError when logits are not finite: an epoch's last step may diverge after the last loss was finite.
+    """
+    needed = dataset.only(model.modalities_of(*views))
+    size = max(1, min(BATCH, BATCH_VALUES // sum(values_of(shape) for shape in needed.shapes.values())))
+    parts, positions = windows_of(dataset, rows, model.target, windows)
+    outputs = collect(model, evaluation_batches(needed, parts, positions, size, workers), views, device)
+    for view, logits in outputs.made.logits.items():
+        if not torch.isfinite(logits[outputs.present[view]]).all():
+            raise DivergedError(
+                f"{NAMES[view]}: its predictions are no longer finite, training has diverged; lower "
+                "optimization.learning_rate or the method's weights, or set optimization.clip_norm"
+            )
+    return averaged(outputs)
+
+
+def values_of(shape: tuple[int, ...]) -> int:
+    """How many numbers a sample has; of sequences, a step; of sounds, as of texts' tokens, `SOUND`."""
+    return SOUND if shape == (-1, 1) else math.prod(abs(size) for size in shape)
 
 
 def averaged(outputs: Outputs) -> Outputs:
@@ -70,9 +117,8 @@ def collect(model: CrossModalModel, batches: Iterable[Batch], views: Sequence[Vi
     parts = []
     for batch in batches:
         batch = batch.to(device)
-        inputs = {name: batch.modalities[name] for name in model.modalities_of(*views)}
         present: dict[View, Tensor] = {view: batch.has(model.modalities_of(view)) for view in views}
-        parts.append(Outputs(model(inputs, views, batch.present), batch.labels, batch.rows, present, batch.notes))
+        parts.append(Outputs(_forward(model, batch, views), batch.labels, batch.rows, present, batch.notes))
     model.train(training)
     representations = {view: torch.cat([p.made.representations[view].float().cpu() for p in parts]) for view in views}
     logits = {view: torch.cat([p.made.logits[view].float().cpu() for p in parts]) for view in views}
@@ -82,4 +128,20 @@ def collect(model: CrossModalModel, batches: Iterable[Batch], views: Sequence[Vi
         torch.cat([p.rows.cpu() for p in parts]),
         {view: torch.cat([p.present[view] for p in parts]) for view in views},
         tuple(note for p in parts for note in p.notes),
+    )
+
+
+def _forward(model: CrossModalModel, batch: Batch, views: Sequence[View]) -> Representations:
+    """The views of a batch; one of few and small samples is filled up with its last one to `LEAST`."""
+    count, names = len(batch.labels), model.modalities_of(*views)
+    inputs, present = {name: batch.modalities[name] for name in names}, batch.present
+    tensors = [x.values if isinstance(x, Padded) else x for x in inputs.values()]
+    if count < LEAST and sum(x.numel() for x in tensors) <= count * LEAST_VALUES:
+        rows = torch.arange(LEAST).clamp_max(count - 1)
+        inputs = {name: select(x, rows.to(batch.labels.device)) for name, x in inputs.items()}
+        present = {name: mask[rows] for name, mask in present.items()}
+    made: Representations = model(inputs, views, present)
+    return Representations(
+        {view: tensor[:count] for view, tensor in made.representations.items()},
+        {view: tensor[:count] for view, tensor in made.logits.items()},
     )

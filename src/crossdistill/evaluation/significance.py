@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 Values = Sequence[float] | npt.NDArray[np.floating]
 
@@ -24,6 +23,8 @@ def mean_ci(values: Values, confidence: float = 0.95) -> tuple[float, float]:
     mean = float(sample.mean())
     if len(sample) == 1:
         return mean, math.nan
+    from scipy import special  # where a test is asked for: what predicts needs no scipy
+
     quantile = float(special.stdtrit(len(sample) - 1, (1 + confidence) / 2))
     return mean, quantile * float(sample.std(ddof=1)) / math.sqrt(len(sample))
 
@@ -48,6 +49,8 @@ def paired_test(a: Values, b: Values) -> float:
     if np.ptp(difference) <= rounding:
         return 0.0
     t = difference.mean() / (difference.std(ddof=1) / math.sqrt(len(difference)))
+    from scipy import special
+
     return float(2 * special.stdtr(len(difference) - 1, -abs(t)))
 
 

@@ -25,7 +25,7 @@ from crossdistill.features.settings import Extraction, build, fingerprint, requi
 from crossdistill.features.shards import CHUNK, FeatureFolder, Features
 from crossdistill.models.present import select
 from crossdistill.training.distributed import gather_notes
-from crossdistill.training.engine import deterministic, launched
+from crossdistill.training.engine import launched, on_threads
 from crossdistill.types import Batch, InputError, Modality, Note, Padded, Track
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def extract(path: Path, settings: Extraction, out: Path | None, track: Track[int
         path, (settings.modality,), (), {settings.modality: settings.reader}, settings.allow_outside, settings.strict
     )
     fabric = launched(settings.machine)
-    with deterministic(0, settings.machine.threads):
+    with on_threads(settings.machine.threads):
         encoder = build(settings, dataset).to(fabric.device).eval()
         features = FeatureFolder(table.path.parent / FOLDER, name, fingerprint(settings, dataset, table))
         described = features.described()

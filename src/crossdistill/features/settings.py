@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,14 +13,14 @@ from torch import nn
 
 from crossdistill.data import MultimodalDataset
 from crossdistill.data.cells import PARTS, modalities
-from crossdistill.data.columns import Column, FileColumn, RowColumn
-from crossdistill.data.readers import MediaColumn, ReaderSettings, TextColumn, check_settings
+from crossdistill.data.fingerprint import source_files
+from crossdistill.data.inputs import input_spec
+from crossdistill.data.readers import ReaderSettings
 from crossdistill.data.readers.cache import stamp
 from crossdistill.data.table import Table
-from crossdistill.data.wrappers import content_of
-from crossdistill.encoders.make import make_encoder, require_input
+from crossdistill.encoders.kinds import ENCODERS
+from crossdistill.encoders.make import make_encoder, resolved
 from crossdistill.encoders.settings import EncoderSettings
-from crossdistill.runs.columns import require_rate
 from crossdistill.training import Machine
 from crossdistill.types import InputError
 
@@ -89,7 +88,7 @@ def extraction_of(parsed: Namespace) -> Extraction:
 
 def require_numbers(settings: Extraction, name: str) -> None:
     """Raise InputError for settings that nothing can be encoded with."""
-    check_settings(settings.modality, settings.reader)
+    settings.reader.check("--reader.")
     if min(settings.batch_size, settings.width, settings.channels, *settings.blocks) < 1 or settings.windows < 0:
         raise InputError("batch_size, width, channels and blocks: expected at least 1; windows: expected 0 or more")
     if not name.replace("-", "").replace("_", "").isalnum():
@@ -104,24 +103,14 @@ def with_tokenizer(settings: Extraction) -> Extraction:
 
 
 def build(settings: Extraction, dataset: MultimodalDataset) -> nn.Module:
-    chosen = EncoderSettings(
-        settings.encoder,
-        width=settings.width,
-        weights=settings.weights,
-        frozen=True,
-        activation=settings.activation,
-        blocks=settings.blocks,
-        channels=settings.channels,
-        midplanes=settings.midplanes,
-        pooling=settings.pooling,
-    )
-    shape = dataset.shapes[settings.modality]
+    """The encoder with its weights. Raises InputError where these are missing or do not suit the modality."""
     if not settings.weights:
         raise InputError("--weights: expected a file of published weights, or a model's folder or name, found none")
-    require_input(settings.modality, settings.encoder, shape, chosen)
-    encoder = make_encoder(settings.modality, settings.encoder, shape, chosen)
-    require_rate(settings.modality, dataset.columns[settings.modality], encoder)
-    return encoder
+    name, spec = settings.modality, input_spec(dataset.columns[settings.modality])
+    names = [field.name for field in fields(ENCODERS[settings.encoder].settings) if hasattr(settings, field.name)]
+    values = {key: getattr(settings, key) for key in names if getattr(settings, key) != "auto"}
+    encoder = EncoderSettings(settings.encoder, values, weights=settings.weights, frozen=True)
+    return make_encoder(name, spec, resolved(name, spec, encoder))
 
 
 def fingerprint(settings: Extraction, dataset: MultimodalDataset, table: Table) -> str:
@@ -136,20 +125,10 @@ def fingerprint(settings: Extraction, dataset: MultimodalDataset, table: Table) 
     header = next(column.header for column in modalities(table) if column.name == settings.modality)
     own = [header, *PARTS, *(f"{settings.modality}:{part}" for part in PARTS)]
     cells = {name: table.columns[name] for name in own if name in table.columns}
-    files = [[path.name, *stamp(path)] for path in (*weights, *sources(dataset.columns[settings.modality]))]
+    files = [[path.name, *stamp(path)] for path in (*weights, *source_files(dataset.columns[settings.modality]))]
     content = json.dumps([chosen, cells, files], sort_keys=True)
     return hashlib.blake2b(content.encode(), digest_size=20).hexdigest()
 
 
 def sorted_files(path: Path) -> list[Path]:
     return sorted(path.rglob("*")) if path.is_dir() else [path]
-
-
-def sources(column: Column) -> Iterable[Path]:
-    """The files that a column reads."""
-    inner = content_of(column)
-    if isinstance(inner, MediaColumn):
-        return [clip.path for clip in inner.clips]
-    if isinstance(inner, TextColumn):
-        return [text for text in inner.texts if isinstance(text, Path)]
-    return inner.paths if isinstance(inner, FileColumn) else inner.files if isinstance(inner, RowColumn) else []

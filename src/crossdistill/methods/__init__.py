@@ -15,6 +15,7 @@ from crossdistill.methods.mi import MI
 from crossdistill.methods.mst import MST
 from crossdistill.methods.rkd import RKD
 from crossdistill.methods.single import Auxiliary, Baseline, Teacher
+from crossdistill.plugins import METHODS_GROUP, load_entry_points
 
 METHODS: dict[str, type[Method]] = {
     "baseline": Baseline,
@@ -33,6 +34,14 @@ METHODS: dict[str, type[Method]] = {
     "mi": MI,
     "amid": AMID,
 }
+"""Name -> method. `METHODS["mine"] = Mine` adds one; so do installed packages, by entry points."""
+
+
+def load_plugins() -> None:
+    """Add the methods of installed packages' entry points `crossdistill.methods` to `METHODS`."""
+    for name, method in load_entry_points(METHODS_GROUP).items():
+        METHODS.setdefault(name, method)
+
 
 __all__ = [
     "AMID",
@@ -54,4 +63,5 @@ __all__ = [
     "FitNets",
     "Method",
     "Teacher",
+    "load_plugins",
 ]

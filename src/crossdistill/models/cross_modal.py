@@ -23,8 +23,9 @@ class CrossModalModel(nn.Module):
     """S from the target modalities, A from the auxiliary ones, M from all, each (B, width).
 
     encoders: modality name -> encoder with `.width`; target, auxiliary: names in the order in which features are
-    concatenated, at least one each; classes: C. One linear classifier serves S and M. A has none in AMID; the linear
+    concatenated, at least one target; classes: C. One linear classifier serves S and M. A has none in AMID; the linear
     layer for it here serves pre-training of the auxiliary encoders only.
+    Without an auxiliary modality there is S alone: the student as it ships.
     separate_teacher: M gets its own copies of the encoders and of the classifier instead of sharing them.
     Raises ValueError when a modality is missing, named twice or has no encoder.
     """
@@ -45,12 +46,14 @@ class CrossModalModel(nn.Module):
         widths = {name: cast(Encoder, encoders[name]).width for name in self.target + self.auxiliary}
         self.encoders = nn.ModuleDict({name: encoders[name] for name in self.target + self.auxiliary})
         self.target_projection = Projection([widths[name] for name in self.target], width)
-        self.auxiliary_projection = Projection([widths[name] for name in self.auxiliary], width)
-        self.fusion = Fusion([widths[name] for name in self.target + self.auxiliary], width, dropout)
+        distils = bool(self.auxiliary)
+        auxiliary_widths = [widths[name] for name in self.auxiliary]
+        self.auxiliary_projection = Projection(auxiliary_widths, width) if distils else nn.Identity()
+        self.fusion = Fusion(list(widths.values()), width, dropout) if distils else nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(width, classes)
-        self.auxiliary_classifier = nn.Linear(width, classes)
-        self.separate_teacher = separate_teacher
+        self.auxiliary_classifier = nn.Linear(width, classes) if distils else nn.Identity()
+        self.separate_teacher = separate_teacher = separate_teacher and distils
         self.teacher_encoders = copy.deepcopy(self.encoders) if separate_teacher else nn.ModuleDict()
         self.teacher_classifier = copy.deepcopy(self.classifier) if separate_teacher else nn.Identity()
         self._frozen: list[nn.Module] = []
@@ -61,6 +64,8 @@ class CrossModalModel(nn.Module):
         present: as in `Batch`. An encoder sees only the samples that have its modality; a view of a sample that lacks
         one of the view's modalities means nothing, and whoever reads views leaves it out.
         """
+        if not self.auxiliary and set(views) - {"target"}:
+            raise ValueError(f"views {', '.join(views)}: a model without auxiliary modalities has the target's alone")
         features = {name: encode_present(self.encoders, name, modalities, present) for name in self._encoded(views)}
         made: dict[View, tuple[Tensor, Tensor]] = {}
         for view in views:
@@ -76,6 +81,11 @@ class CrossModalModel(nn.Module):
         """The student's logits (B, C) from the target modalities alone; nothing auxiliary is read."""
         made: Representations = self(target_modalities, ("target",))
         return made.target_logits
+
+    def student_state(self) -> dict[str, Tensor]:
+        """The part of the state that predicts, with the keys that the model has without auxiliary modalities."""
+        parts = (*(f"encoders.{name}." for name in self.target), "target_projection.", "classifier.")
+        return {key: value for key, value in self.state_dict().items() if key.startswith(parts)}
 
     def modalities_of(self, *views: View) -> tuple[str, ...]:
         """The names of the modalities that the views read."""
@@ -171,8 +181,8 @@ def modalities_of(views: Sequence[View], target: tuple[str, ...], auxiliary: tup
 
 
 def _check_modalities(target: tuple[str, ...], auxiliary: tuple[str, ...], encoded: set[str]) -> None:
-    if not target or not auxiliary:
-        raise ValueError(f"expected at least one target and one auxiliary modality, got {target} and {auxiliary}")
+    if not target:
+        raise ValueError(f"expected at least one target modality, got {target} and auxiliary {auxiliary}")
     names = target + auxiliary
     if len(set(names)) < len(names):
         raise ValueError(f"expected each modality once, got target {target} and auxiliary {auxiliary}")

@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 import inspect
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-from crossdistill.methods import METHODS, Method
+from crossdistill.encoders.kinds import ENCODERS
+from crossdistill.encoders.settings import EncoderSettings
+from crossdistill.methods import METHODS, Method, load_plugins
+from crossdistill.plain import to_plain
+from crossdistill.recipes.legacy import from_0_1
 from crossdistill.recipes.library.catalogue import RECIPES
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.types import InputError
@@ -20,6 +24,7 @@ from crossdistill.types import InputError
 
 def add_recipe_arguments(parser: ArgumentParser, without: Collection[str] = ()) -> None:
     """Every field of a recipe but those `without` as an option, and every method's options under the method's name."""
+    load_plugins()
     parser.add_class_arguments(Recipe, skip={"options", *without})
     for name, method in METHODS.items():
         if has_options(method):
@@ -53,7 +58,7 @@ def load_recipe(source: str) -> Recipe:
         raise InputError(f"{path}: expected a recipe's fields, found {type(content).__name__}")
     parser = _parser()
     try:
-        return recipe_of(parser.instantiate(parser.parse_object(content)))
+        return recipe_of(parser.instantiate(parser.parse_object(from_0_1(content))))
     except (argparse.ArgumentError, ValueError, TypeError) as error:
         raise InputError(f"{path}: {one_line(error)}") from error
 
@@ -84,8 +89,12 @@ def set_recipe_defaults(parser: ArgumentParser, recipe: Recipe, without: Collect
     parser.set_defaults({name: value for name, value in _leaves(as_dict(recipe)) if name not in without})
 
 
-def recipe_of(parsed: Namespace) -> Recipe:
-    """The typed recipe in what a parser with `add_recipe_arguments` parsed and instantiated."""
+def recipe_of(parsed: Namespace, base: Recipe | None = None) -> Recipe:
+    """The typed recipe in what a parser with `add_recipe_arguments` parsed and instantiated.
+
+    base: the recipe whose values were the parser's defaults; an encoder that is now of another kind keeps of its
+    settings there what the new kind has, too.
+    """
     fields = vars(parsed)
     options = {name: dict(vars(fields[name])) for name in METHODS if name in fields}
     known = set(Recipe.__dataclass_fields__) - {"options"}
@@ -94,21 +103,42 @@ def recipe_of(parsed: Namespace) -> Recipe:
         raise InputError(f"method: expected one of {', '.join(METHODS)}, found {recipe.method!r}")
     data = replace(recipe.data, target=tuple(recipe.data.target), auxiliary=tuple(recipe.data.auxiliary))
     recipe = replace(recipe, data=data)
-    if empty := [key for key, value in _leaves(_plain(recipe)) if value is None]:
+    if empty := [key for key, value in _leaves(to_plain(recipe)) if value is None]:
         raise InputError(f"{empty[0]}: expected a value, found null")
+    if base is not None:
+        encoders = _without_settings_of_other_kinds(recipe.model.encoders, base.model.encoders)
+        recipe = replace(recipe, model=replace(recipe.model, encoders=encoders))
     return replace(recipe, options=options)
+
+
+def _without_settings_of_other_kinds(
+    encoders: Mapping[str, EncoderSettings], before: Mapping[str, EncoderSettings]
+) -> dict[str, EncoderSettings]:
+    """The parser merges what is given with its defaults, and so puts one kind's settings beside another's name."""
+    kept: dict[str, EncoderSettings] = {}
+    for name, encoder in encoders.items():
+        old, kind = before.get(name, encoder), ENCODERS.get(encoder.kind)
+        inherited = old.settings if old.kind != encoder.kind else {}
+        names = [field.name for field in fields(kind.settings)] if kind is not None else []
+        settings = {
+            key: value
+            for key, value in encoder.settings.items()
+            if key in names or key not in inherited or inherited[key] != value
+        }
+        kept[name] = replace(encoder, settings=settings)
+    return kept
 
 
 def as_dict(recipe: Recipe) -> dict[str, Any]:
     """Plain values: fields by section, and each method's options under its name."""
-    fields = _plain(recipe)
+    fields = to_plain(recipe)
     options = fields.pop("options")
     return {**fields, **options}
 
 
 def to_yaml(recipe: Recipe) -> str:
     """The recipe with every field, and every option of its own method."""
-    fields = _plain(recipe)
+    fields = to_plain(recipe)
     fields.pop("options")
     method = METHODS[recipe.method]
     if has_options(method):
@@ -133,11 +163,3 @@ def _leaves(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield from _leaves(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "__dataclass_fields__"):
-        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value

@@ -8,8 +8,11 @@ from typing import Any, Literal
 
 from crossdistill.data.controls import Control
 from crossdistill.data.readers import ReaderSettings
+from crossdistill.encoders.make import check_encoder_settings
 from crossdistill.encoders.settings import EncoderSettings
-from crossdistill.training import Machine, Optimization
+from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
+from crossdistill.training.settings import Machine, Optimization
+from crossdistill.types import InputError
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,8 @@ class DataSettings:
         target: modalities available at prediction time, in the order in which their features are concatenated
         auxiliary: modalities available in training only
         fold: the fold that is tested, where the data has folds; -1 takes the data's own split
-        evaluate_on: test, or validation, a part held out from training while the test samples are not read at all
+        evaluate_on: test, or validation, a part held out from training while the test samples are not read at all, or
+            none: nothing is measured
         validation_fraction: of the training samples, where the data has no validation split of its own
         control: what stands in for the auxiliary modalities, to tell distillation from other gains: shuffled among the
             training samples, noise, or the target modalities once more
@@ -38,7 +42,7 @@ class DataSettings:
     target: tuple[str, ...] = ("picture",)
     auxiliary: tuple[str, ...] = ("name",)
     fold: int = -1
-    evaluate_on: Literal["test", "validation"] = "test"
+    evaluate_on: Literal["test", "validation", "none"] = "test"
     validation_fraction: float = 0.25
     control: Control = "none"
     windows: int = 0
@@ -46,6 +50,15 @@ class DataSettings:
     readers: dict[str, ReaderSettings] = field(default_factory=dict)
     strict: bool = False
     allow_outside: bool = False
+
+    def check(self, place: str = "data.") -> None:
+        """Raise InputError, naming `place` and the field, for what no data can be read with."""
+        require_at_least_zero({"windows": self.windows}, place)
+        names = (*self.target, *self.auxiliary)
+        for name, reader in self.readers.items():
+            reader.check(f"{place}readers.{name}.")
+            if name not in names:
+                raise InputError(f"{place}readers: no modality {name}; there are {', '.join(names)}")
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,13 @@ class ModelSettings:
     auxiliary_encoders: Literal["frozen", "trained"] = "frozen"
     teacher: Literal["by_method", "online", "fixed"] = "by_method"
     separate_teacher: bool = False
+
+    def check(self, place: str = "model.") -> None:
+        """Raise InputError, naming `place` and the field, for a model that there cannot be."""
+        require_above_zero({"width": self.width}, place)
+        require_probability({"dropout": self.dropout}, place)
+        for name, encoder in self.encoders.items():
+            check_encoder_settings(name, encoder)
 
 
 @dataclass(frozen=True)

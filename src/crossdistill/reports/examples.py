@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +10,12 @@ import torch
 
 from crossdistill.data import MultimodalDataset
 from crossdistill.evaluation import nearest
+from crossdistill.evaluation.collect import outputs_of
 from crossdistill.methods import Method
 from crossdistill.recipes.recipe import DataSettings
 from crossdistill.reports import RetrievalExample, RetrievedItem
-from crossdistill.runs.build import FROM_PYTHON, load_dataset, split_dataset
+from crossdistill.runs.data import FROM_PYTHON, load_dataset
 from crossdistill.runs.folder import read_recipe
-from crossdistill.runs.measure import all_outputs
 from crossdistill.runs.run import load_trained
 from crossdistill.types import InputError
 
@@ -45,7 +44,8 @@ def retrieval_examples(folders: Sequence[Path], tell: Callable[[str], None]) -> 
             continue
         if len(loaded.pictures) == 0:
             continue
-        _, dataset, method = load_trained(folder, partial(split_dataset, loaded))
+        built = load_trained(folder, loaded)
+        dataset, method = built.dataset, built.method
         if "target" not in method.predicts:
             continue
         rows = dataset.rows(recipe.data.evaluate_on)
@@ -75,7 +75,7 @@ def search(
     """Each query's nearest training samples, nearest first."""
     device = torch.device("cpu")
     asked, gallery = (
-        all_outputs(dataset, split, method.model, ("target",), device, windows=settings.windows)
+        outputs_of(dataset, dataset.rows(split), method.model, ("target",), device, windows=settings.windows)
         for split in (settings.evaluate_on, "train")
     )
     there = gallery.present["target"]

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from crossdistill.atomic import write_atomically
+from crossdistill.models.storage import RESULTS as RESULTS
+from crossdistill.models.storage import read_json
 from crossdistill.recipes.files import load_recipe, to_yaml
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.training import Checkpoint, Record
 from crossdistill.types import InputError, Note
 
 RECIPE, METRICS, CHECKPOINT = "recipe.yaml", "metrics.jsonl", "checkpoint.pt"
-MODEL, RESULTS = "model.safetensors", "results.json"
 NOTES = "notes.txt"
 
 
-def claim(recipe: Recipe, folder: Path, resume: bool) -> None:
-    """Make the folder this recipe's. Raises InputError when it holds a run that this one would overwrite."""
+def require_usable(recipe: Recipe, folder: Path, resume: bool) -> None:
+    """Raise InputError when the folder holds a run that this one would overwrite, or anything else."""
     stored = folder / RECIPE
     if not stored.exists():
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder}: expected a folder for the run, found a file; choose another --out")
         if folder.exists() and any(not path.name.endswith(".partial") for path in folder.iterdir()):
             raise InputError(f"{folder}: expected a new or empty folder, or a run to --resume; it holds other files")
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(stored, to_yaml(recipe))
         return
     if not resume:
         raise InputError(f"{folder}: already holds a run; continue it with --resume or choose another --out")
@@ -42,26 +41,22 @@ def claim(recipe: Recipe, folder: Path, resume: bool) -> None:
         )
 
 
+def write_recipe(recipe: Recipe, folder: Path) -> None:
+    """Make the folder this recipe's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / RECIPE).exists():
+        write_atomically(folder / RECIPE, to_yaml(recipe))
+
+
 def is_finished(folder: Path) -> bool:
     return (folder / RESULTS).is_file()
-
-
-def read_checkpoint(folder: Path) -> Checkpoint | None:
-    path = folder / CHECKPOINT
-    return Checkpoint.load(path) if path.is_file() else None
 
 
 def read_results(folder: Path) -> dict[str, Any]:
     """Raises InputError when the folder holds no finished run."""
     if not is_finished(folder):
         raise InputError(f"{folder}: not a finished run (no {RESULTS}); train it, or continue it with --resume")
-    try:
-        found = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{folder / RESULTS}: not valid JSON ({error}); train the run again") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{folder / RESULTS}: expected a JSON object, found {type(found).__name__}")
-    return found
+    return read_json(folder / RESULTS)
 
 
 def write_results(folder: Path, results: dict[str, Any]) -> None:
@@ -86,22 +81,30 @@ def without_nan(value: Any) -> Any:
 
 
 class RunLog:
-    """metrics.jsonl, one line an epoch, and its listeners; notes.txt, a line for each thing that went wrong in reading.
+    """A training's log in its folder: metrics.jsonl, a line an epoch, and what listens to it; notes.txt, a line for
+    each thing that went wrong in reading; the checkpoint.
 
-    earlier_epochs: of the stages before the present one; skipped: samples that the last epoch could not read.
+    writes: whether this process is the one of several that writes.
     """
 
     def __init__(self, folder: Path, recipe: Recipe, observe: Any, writes: bool = True) -> None:
-        self.folder, self.observe, self.earlier_epochs, self.skipped = folder, observe, 0, 0
+        self.folder, self.observe = folder, observe
         self._writes = writes
         self._tensorboard = recipe.tensorboard
 
+    def checkpoint(self) -> Checkpoint | None:
+        path = self.folder / CHECKPOINT
+        return Checkpoint.load(path) if path.is_file() else None
+
+    def save(self, take: Callable[[], Checkpoint]) -> None:
+        take().save(self.folder / CHECKPOINT)
+
     def keep(self, epochs: int) -> None:
-        """Drop the lines after this stage's first `epochs`: epochs that a resumed run does again."""
+        """Drop the lines after the first `epochs`: epochs that a resumed run does again."""
         path = self.folder / METRICS
         if path.is_file():
             lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-            write_atomically(path, "".join(lines[: self.earlier_epochs + epochs]))
+            write_atomically(path, "".join(lines[:epochs]))
 
     def write(self, record: Record) -> None:
         with (self.folder / METRICS).open("a", encoding="utf-8") as file:

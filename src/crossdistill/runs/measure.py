@@ -2,70 +2,53 @@
 
 from __future__ import annotations
 
-import math
 import platform
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-import crossdistill
-from crossdistill import data
-from crossdistill.data import MultimodalDataset
+from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.evaluation import evaluate_view, top1
-from crossdistill.evaluation.collect import Outputs, averaged, collect
+from crossdistill.evaluation.collect import Outputs, outputs_of
 from crossdistill.losses import pair_cosine, same_class_cosine
 from crossdistill.methods import Method
-from crossdistill.models import CrossModalModel
 from crossdistill.recipes.recipe import Recipe
+from crossdistill.runs.data import splits_in_use
 from crossdistill.training.memory import peak_memory_mb
-from crossdistill.types import NAMES, DivergedError, Note, Representations, View
+from crossdistill.types import NAMES, Note, View
+from crossdistill.version import __version__
 
-BATCH = 256
-BATCH_VALUES = 1 << 24
-"""Of an evaluation batch: 27 clips of 16 frames of 112 x 112."""
-SOUND = 320_000
-"""What a sound of any length counts for: ten seconds at 32 kHz."""
+if TYPE_CHECKING:
+    from crossdistill.runs.build import Built
 
 
-def all_outputs(
-    dataset: MultimodalDataset,
-    split: str,
-    model: CrossModalModel,
-    views: tuple[View, ...],
-    device: torch.device,
-    workers: int = 0,
-    windows: int = 1,
-) -> Outputs:
-    """What the model makes of a split's samples, in the data set's order. Only what the views read is read.
-
-    windows: most of a sample, counted in the target modalities whatever the views, so that all methods' students see
-    the same; 0 for all that do not overlap. They are averaged.
-    Raises DivergedError when logits are not finite: an epoch's last step may diverge after the last loss was finite.
-    """
-    needed = dataset.only(model.modalities_of(*views))
-    size = max(1, min(BATCH, BATCH_VALUES // sum(values_of(shape) for shape in needed.shapes.values())))
-    rows, positions = data.windows_of(dataset, dataset.rows(split), model.target, windows)
-    found = collect(model, data.evaluation_batches(needed, rows, positions, size, workers), views, device)
-    for view, logits in found.made.logits.items():
-        if not torch.isfinite(logits[found.present[view]]).all():
-            raise DivergedError(
-                f"{NAMES[view]}: its predictions are no longer finite, training has diverged; lower "
-                "optimization.learning_rate or the method's weights, or set optimization.clip_norm"
-            )
-    return averaged(found)
+def about(built: Built, data: Mapping[str, str]) -> dict[str, Any]:
+    """What config.json says beside the model: where it comes from. data: the fingerprint of the data set."""
+    recipe, dataset = built.recipe, built.dataset
+    return {
+        "name": recipe.name,
+        "method": recipe.method,
+        "student": "target" in built.method.predicts,
+        "data": {
+            "name": dataset.name,
+            "source": recipe.data.source,
+            "licence": dataset.licence or "not stated",
+            "samples": {split: len(dataset.rows(split)) for split in splits_in_use(recipe.data)},
+            "fingerprint": dict(data),
+        },
+        "versions": versions(),
+    }
 
 
-def values_of(shape: tuple[int, ...]) -> int:
-    """How many numbers a sample has; of sequences, a step; of sounds, as of texts' tokens, `SOUND`."""
-    return SOUND if shape == (-1, 1) else math.prod(abs(size) for size in shape)
-
-
-def outputs(
-    dataset: MultimodalDataset, split: str, model: CrossModalModel, views: tuple[View, ...], device: torch.device
-) -> tuple[Representations, torch.Tensor]:
-    """The representations, logits and labels of a split's samples that have all that the views read, in order."""
-    return all_outputs(dataset, split, model, views, device).complete(*views)
+def versions() -> dict[str, str]:
+    """What a result depends on beside its recipe."""
+    return {
+        "crossdistill": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "threads": str(torch.get_num_threads()),
+    }
 
 
 def epoch_measures(made: Outputs, predicts: tuple[View, ...]) -> dict[str, float]:
@@ -119,11 +102,8 @@ def results(
     note: Callable[[Sequence[Note]], None] = lambda notes: None,
 ) -> dict[str, Any]:
     """Everything a finished run says of itself, as plain values. note: hears of what went wrong in reading samples."""
-    model, views = method.model, method.predicts
-    workers, windows = recipe.machine.workers, recipe.data.windows
-    tested = all_outputs(dataset, recipe.data.evaluate_on, model, views, device, workers, windows)
-    gallery = all_outputs(dataset, "train", model, views, device, workers, windows)
-    note([*tested.notes, *gallery.notes])
+    model = method.model
+    measured = measured_on(recipe, dataset, method, device, note) if recipe.data.evaluate_on != "none" else {}
     return {
         "name": recipe.name,
         "method": recipe.method,
@@ -131,7 +111,7 @@ def results(
         "seed": recipe.seed,
         "split": recipe.data.evaluate_on,
         "classes": list(dataset.classes),
-        "samples": {split: len(dataset.rows(split)) for split in ("train", recipe.data.evaluate_on)},
+        "samples": {split: len(dataset.rows(split)) for split in splits_in_use(recipe.data)},
         "target": list(recipe.data.target),
         "auxiliary": list(recipe.data.auxiliary),
         "seconds": round(seconds, 3),
@@ -140,12 +120,30 @@ def results(
             "student": sum(p.numel() for p in model.modules_of("target").parameters()),
             "total": sum(p.numel() for p in model.parameters()),
         },
-        "versions": {
-            "crossdistill": crossdistill.__version__,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-            "threads": str(torch.get_num_threads()),
-        },
-        **measured_views(tested, gallery, views),
-        **cosines(tested),
+        "versions": versions(),
+        **measured,
     }
+
+
+def measured_on(
+    recipe: Recipe,
+    dataset: MultimodalDataset,
+    method: Method,
+    device: torch.device,
+    note: Callable[[Sequence[Note]], None],
+) -> dict[str, Any]:
+    """Metrics of each view on the evaluation split, searched for in the training split, and the alignment of views."""
+    tested, gallery = (
+        outputs_of(
+            dataset,
+            dataset.rows(split),
+            method.model,
+            method.predicts,
+            device,
+            recipe.machine.workers,
+            recipe.data.windows,
+        )
+        for split in (recipe.data.evaluate_on, "train")
+    )
+    note([*tested.notes, *gallery.notes])
+    return {**measured_views(tested, gallery, method.predicts), **cosines(tested)}

@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from torch import nn
 
-from crossdistill import data
-from crossdistill.data import MultimodalDataset
-from crossdistill.methods import Method
-from crossdistill.recipes.check import check
-from crossdistill.recipes.recipe import DataSettings, Recipe
-from crossdistill.runs import folder as layout
-from crossdistill.runs.build import (
-    FROM_PYTHON,
-    build_dataset,
-    build_method,
-    build_model,
-    require_trained_encoders,
-    split_dataset,
-    stages,
+from crossdistill.data.dataset import MultimodalDataset
+from crossdistill.data.fingerprint import differing, fingerprint
+from crossdistill.methods import METHODS
+from crossdistill.models.spec import ModelSpec, build_model, loadable
+from crossdistill.models.storage import (
+    CONFIG,
+    REST,
+    STUDENT,
+    digests_of,
+    load_state,
+    read_config,
+    read_tensors,
+    write_config,
+    write_tensors,
 )
+from crossdistill.recipes.check import check
+from crossdistill.recipes.recipe import Recipe
+from crossdistill.runs import folder as layout
+from crossdistill.runs.build import BuildDataset, Built, build, model_spec, with_given
+from crossdistill.runs.data import build_dataset, split_dataset
 from crossdistill.runs.folder import RunLog
-from crossdistill.runs.measure import all_outputs, epoch_measures, results
-from crossdistill.training import Checkpoint, Record, Stage, fit
-from crossdistill.training.distributed import gather_notes
-from crossdistill.training.engine import deterministic, launched
+from crossdistill.runs.measure import about, results
+from crossdistill.runs.train import train
+from crossdistill.student import Student, keep_tokenizers
+from crossdistill.training import Record
+from crossdistill.training.engine import launched, on_threads
 from crossdistill.training.memory import reset_peak_memory
-from crossdistill.types import Batch, InputError, Note
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
+from crossdistill.types import InputError
 
 Observer = Callable[[Record], None]
-BuildDataset = Callable[[DataSettings, int], MultimodalDataset]
 
 
 def run(
@@ -46,113 +46,115 @@ def run(
     resume: bool = False,
     observe: Observer = lambda record: None,
     dataset: MultimodalDataset | None = None,
-    build: BuildDataset = build_dataset,
+    build_data: BuildDataset = build_dataset,
+    encoders: Mapping[str, nn.Module] | None = None,
 ) -> dict[str, Any]:
     """Train a recipe, write everything into `folder`, and return what its results.json holds.
 
     resume: go on from the folder's checkpoint; a finished run is returned as it is. observe: called after each epoch.
-    dataset: one made in Python, in place of the recipe's `data.source`. build: makes the data set of a recipe's data
-    settings and seed; the processes of a comparison pass one that remembers.
-    Raises InputError when the folder holds a run and resume is False, or when it holds another recipe's run.
+    dataset: one made in Python, in place of the recipe's `data.source`. build_data: makes the data set of a recipe's
+    data settings and seed; the processes of a comparison pass one that remembers. encoders: modality -> a module of
+    your own, (B, ...) or `Padded` to (B, width); its class must be importable and say with which arguments it was made.
+    Raises InputError when the folder holds a run and resume is False, or when it holds another recipe's run, or one
+    that was begun on other data.
     """
+    folder = Path(folder)
+    recipe = with_given(recipe, dataset, encoders)
     check(recipe)
     fabric = launched(recipe.machine)
-    folder = Path(folder)
     reset_peak_memory(fabric.device)
-    with deterministic(recipe.seed, recipe.machine.threads):
-        if dataset is None:
-            dataset = build(recipe.data, recipe.seed)
-        else:  # a recipe read back cannot find it: its source says so instead of naming some other data
-            recipe = replace(recipe, data=replace(recipe.data, source=f"{FROM_PYTHON}{dataset.name}"))
-            dataset = split_dataset(dataset, recipe.data, recipe.seed)
-        model = build_model(recipe, dataset)
-        method = build_method(recipe, model, dataset)
-        require_trained_encoders(recipe, method)
-        plan = stages(recipe, model, method)
-        if fabric.is_global_zero:
-            layout.claim(recipe, folder, resume)
-        fabric.barrier()
-        if layout.is_finished(folder):
-            return layout.read_results(folder)
-        checkpoint = layout.read_checkpoint(folder)
-        log = RunLog(folder, recipe, observe, writes=fabric.is_global_zero)
-        for stage in plan:
-            if checkpoint is None or checkpoint.stage <= stage.index:
-                train(fabric, recipe, dataset, stage, checkpoint, log)
-                checkpoint = None
-            log.earlier_epochs += stage.epochs
-        if fabric.is_global_zero:
-            save_file(model.state_dict(), folder / layout.MODEL)
-            layout.write_results(folder, results(recipe, dataset, method, log.seconds(), fabric.device, log.note))
-        fabric.barrier()
+    layout.require_usable(recipe, folder, resume)
+    fabric.barrier()
+    if layout.is_finished(folder):
+        return layout.read_results(folder)
+    built = build(recipe, dataset, encoders, build_data)
+    if fabric.is_global_zero:
+        _claim(built, folder)
+    fabric.barrier()
+    log = RunLog(folder, recipe, observe, writes=fabric.is_global_zero)
+    train(built, log, fabric)
+    if fabric.is_global_zero:
+        with on_threads(recipe.machine.threads):
+            measured = results(recipe, built.dataset, built.method, log.seconds(), fabric.device, log.note)
+        layout.write_results(folder, {**measured, "files": save_model(built, folder)})
+    fabric.barrier()
     return layout.read_results(folder)
 
 
-def load_trained(folder: Path, build: BuildDataset = build_dataset) -> tuple[Recipe, MultimodalDataset, Method]:
-    """A finished run's recipe, its data, and its method with the trained model, on the CPU in evaluation mode.
+def load_trained(
+    folder: Path, dataset: MultimodalDataset | None = None, build_data: BuildDataset = build_dataset
+) -> Built:
+    """A finished run with its trained model, on the CPU in evaluation mode, and the data that it is measured on.
 
-    build: as of `run`. Raises InputError when the folder holds no finished run or its files do not fit together.
+    dataset: where the run's came from Python; build_data: as of `run`. Methods' own parts are not prepared for the
+    data again. Raises InputError when the folder holds no finished run or its files do not fit together.
     """
-    layout.read_results(folder)
-    recipe = layout.read_recipe(folder)
-    dataset = build(recipe.data, recipe.seed)
-    method = build_method(recipe, build_model(recipe, dataset, read_weights=False), dataset)
-    try:
-        method.model.load_state_dict(load_file(folder / layout.MODEL))
-    except (OSError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{folder / layout.MODEL}: does not hold this recipe's model ({reason})") from error
-    method.model.eval()
-    return recipe, dataset, method
+    folder = Path(folder)
+    spec, config = read_config(folder)
+    recipe, digests = layout.read_recipe(folder), digests_of(folder, config)
+    check(recipe)
+    if dataset is None:
+        dataset = build_data(recipe.data, recipe.seed)
+    else:
+        dataset = split_dataset(dataset, recipe.data, recipe.seed)
+    _require_same_inputs(folder, spec, model_spec(recipe, dataset))
+    model = build_model(spec)
+    student = read_tensors(folder / STUDENT, digests) if config.get("student", True) else {}
+    rest = read_tensors(folder / REST, digests)
+    prefix = "model."
+    state = student | {key.removeprefix(prefix): value for key, value in rest.items() if key.startswith(prefix)}
+    load_state(model, state, folder / (STUDENT if student else REST))
+    model.eval()
+    method = METHODS[recipe.method](model, **recipe.options.get(recipe.method, {}))
+    return Built(recipe, dataset, spec, method, ())
 
 
-def train(
-    fabric: Fabric,
-    recipe: Recipe,
-    dataset: MultimodalDataset,
-    stage: Stage,
-    checkpoint: Checkpoint | None,
-    log: RunLog,
-) -> None:
-    """One stage, from the checkpoint where that is of this stage."""
-    resume = checkpoint if checkpoint is not None and checkpoint.stage == stage.index else None
-    if fabric.is_global_zero:
-        log.keep(resume.epoch if resume is not None else 0)
+def student_of(built: Built) -> Student:
+    """The student of a trained run, on the CPU: it predicts without the rest and can be saved alone.
 
-    model, views = stage.method.model, stage.method.views
-    needed = dataset.only(model.modalities_of(*views))
+    Raises InputError where the method trains none.
+    """
+    if "target" not in built.method.predicts:
+        raise InputError(f"method {built.recipe.method} trains no student")
+    spec = loadable(built.spec, built.model).of_student()
+    network = build_model(spec)
+    network.load_state_dict({key: value.cpu() for key, value in built.model.student_state().items()})
+    return Student(spec, network, about(built, fingerprint(built.dataset)))
 
-    def batches(epoch: int) -> Iterator[Batch]:
-        notes: list[Note] = []
-        for batch in data.training_batches(
-            needed,
-            dataset.rows("train"),
-            recipe.batch_size,
-            seed=recipe.seed,
-            epoch=log.earlier_epochs + epoch,
-            rank=fabric.global_rank,
-            world_size=fabric.world_size,
-            workers=recipe.machine.workers,
-        ):
-            notes += batch.notes
-            yield batch
-        if needed.may_fail:
-            everyone = gather_notes(fabric, notes)
-            log.skipped = sum(note.skipped for note in everyone)
-            log.note(everyone)
 
-    def evaluate(method: Method, epoch: int) -> dict[str, float]:
-        if (epoch + 1) % recipe.evaluate_every and epoch + 1 < stage.epochs:
-            return {}
-        made = all_outputs(
-            dataset, recipe.data.evaluate_on, model, method.predicts, fabric.device, recipe.machine.workers
-        )
-        log.note(made.notes)
-        return epoch_measures(made, method.predicts)
+def save_model(built: Built, folder: Path) -> dict[str, str]:
+    """Write what predicts into student.safetensors, and all else into rest.safetensors: name -> digest.
 
-    def finish_epoch(record: Record, epoch: int, take: Callable[[], Checkpoint]) -> None:
-        log.write(record | ({"skipped": log.skipped} if needed.may_fail else {}))
-        if (epoch + 1) % recipe.checkpoint_every == 0 or epoch + 1 == stage.epochs:
-            take().save(log.folder / layout.CHECKPOINT)
+    A method that trains no student has nothing that predicts, and no first file.
+    """
+    trains_student = "target" in built.method.predicts
+    student = built.model.student_state() if trains_student else {}
+    rest = {f"model.{key}": value for key, value in built.model.state_dict().items() if key not in student}
+    rest |= {f"method.{key}": value for key, value in built.method.state_dict().items()}
+    digests = {STUDENT: write_tensors(folder / STUDENT, student)} if student else {}
+    return digests | {REST: write_tensors(folder / REST, rest)}
 
-    fit(fabric, stage, batches, recipe.optimization, recipe.seed, resume, evaluate, finish_epoch)
+
+def _claim(built: Built, folder: Path) -> None:
+    """Make the folder this run's. Raises InputError where it was begun on other data."""
+    data = fingerprint(built.dataset)
+    if (folder / CONFIG).is_file():
+        _, config = read_config(folder)
+        before = config.get("data", {}).get("fingerprint", {})
+        if changed := differing(before, data):
+            raise InputError(
+                f"{folder}: was begun on other data: {', '.join(changed)} differ from when it stopped; "
+                "give it the same data, or choose another --out"
+            )
+        return
+    layout.write_recipe(built.recipe, folder)
+    spec = keep_tokenizers(loadable(built.spec, built.model), folder)
+    write_config(folder, spec, about(built, data))
+
+
+def _require_same_inputs(folder: Path, stored: ModelSpec, now: ModelSpec) -> None:
+    if stored.classes != now.classes:
+        raise InputError(f"{folder}: its data have other classes now than when it was trained")
+    for name, spec in stored.inputs.items():
+        if (spec.kind, spec.shape) != (now.inputs[name].kind, now.inputs[name].shape):
+            raise InputError(f"{folder}: {name}: expected {spec} as in training, found {now.inputs[name]} in its data")

@@ -1,4 +1,4 @@
-"""Means and deviations of the training samples' features."""
+"""Means and deviations of the training samples' features, into the model that standardises its inputs by them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,24 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
-from crossdistill.data import MultimodalDataset
+from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.reading import middle, read
+from crossdistill.encoders import Standardized
 from crossdistill.encoders.standardize import centred_like
+from crossdistill.models import CrossModalModel
 from crossdistill.types import InputError, Padded
+
+
+def set_statistics(model: CrossModalModel, dataset: MultimodalDataset) -> None:
+    """Let every encoder that standardises its input do so by the training samples, and a separate teacher's too."""
+    for name in model.encoders:
+        encoder = model.encoders[name]
+        if isinstance(encoder, Standardized):
+            mean, std = feature_statistics(dataset, name, encoder.center)
+            copies = [model.teacher_encoders[name]] if name in model.teacher_encoders else []
+            for standardized in (encoder, *copies):
+                assert isinstance(standardized, Standardized)
+                standardized.set_statistics(mean, std)
 
 
 def feature_statistics(dataset: MultimodalDataset, name: str, center: bool, chunk: int = 512) -> tuple[Tensor, Tensor]:
@@ -19,25 +33,25 @@ def feature_statistics(dataset: MultimodalDataset, name: str, center: bool, chun
 
     In two passes: squares less the squared mean would leave rounding as the spread of a constant.
     """
-    count = sum(len(steps) for steps in training_steps(dataset, name, center, chunk))
-    mean = sum_of(steps.sum(0) for steps in training_steps(dataset, name, center, chunk)) / count
-    squares = sum_of((steps - mean).square().sum(0) for steps in training_steps(dataset, name, center, chunk))
+    count = sum(len(steps) for steps in _training_steps(dataset, name, center, chunk))
+    mean = _sum_of(steps.sum(0) for steps in _training_steps(dataset, name, center, chunk)) / count
+    squares = _sum_of((steps - mean).square().sum(0) for steps in _training_steps(dataset, name, center, chunk))
     return mean, (squares / count).sqrt()
 
 
-def sum_of(parts: Iterable[Tensor]) -> Tensor:
+def _sum_of(parts: Iterable[Tensor]) -> Tensor:
     return functools.reduce(torch.add, parts)
 
 
-def training_steps(dataset: MultimodalDataset, name: str, center: bool, chunk: int) -> Iterator[Tensor]:
+def _training_steps(dataset: MultimodalDataset, name: str, center: bool, chunk: int) -> Iterator[Tensor]:
     """(n, F) float64: the training samples' features, every step of a sequence a row, a chunk of samples at a time."""
     rows = dataset.rows("train")
     rows = rows[dataset.present([name])[rows]]
     if not len(rows):
         raise InputError(f"{dataset.name}: no training sample has the modality '{name}'")
     for start in range(0, len(rows), chunk):
-        chosen = rows[start : start + chunk]
-        values, present, _ = read(dataset.columns[name], chosen, middle(len(chosen)))
+        part = rows[start : start + chunk]
+        values, present, _ = read(dataset.columns[name], part, middle(len(part)))
         if center:
             values = centred_like(values)
         if isinstance(values, Padded):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import yaml
 
 from crossdistill.atomic import write_atomically
+from crossdistill.encoders.make import with_dropout
 from crossdistill.methods import METHODS
 from crossdistill.recipes.files import as_dict, with_fields
 from crossdistill.recipes.recipe import Recipe
@@ -71,7 +72,7 @@ def with_values(recipe: Recipe, method: str, values: Values) -> Recipe:
     fields: dict[str, Any] = {}
     for name, value in values.items():
         if name == "encoders.dropout":
-            encoders = {key: replace(encoder, dropout=value) for key, encoder in recipe.model.encoders.items()}
+            encoders = {key: with_dropout(encoder, value) for key, encoder in recipe.model.encoders.items()}
             recipe = replace(recipe, model=replace(recipe.model, encoders=encoders))
         elif "." in name:
             fields[name] = value
@@ -138,7 +139,7 @@ def _search(
 def present(recipe: Recipe, space: SearchSpace) -> dict[str, Any]:
     """The recipe's own values of what is searched; None where it does not say or they are out of range."""
     fields = {**_flat(as_dict(recipe)), **recipe.options.get(recipe.method, {})}
-    dropouts = {encoder.dropout for encoder in recipe.model.encoders.values()} - {0.0}
+    dropouts = {float(encoder.settings.get("dropout", 0.0)) for encoder in recipe.model.encoders.values()} - {0.0}
     fields["encoders.dropout"] = min(dropouts) if dropouts else 0.0
     return {name: value if _within(kind, value := fields.get(name)) else None for name, kind in space.items()}
 

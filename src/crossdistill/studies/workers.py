@@ -18,10 +18,10 @@ from pathlib import Path
 from crossdistill import data
 from crossdistill.data import MultimodalDataset
 from crossdistill.recipes.recipe import DataSettings, Recipe
-from crossdistill.runs.build import build_dataset
+from crossdistill.runs.data import build_dataset
 from crossdistill.runs.run import run
 from crossdistill.training import Record
-from crossdistill.training.engine import quiet_libraries
+from crossdistill.training.engine import own_process
 from crossdistill.types import InputError
 
 
@@ -147,7 +147,7 @@ def _obituary(code: int | None) -> str:
 def _work(pipe: Connection) -> None:
     """The worker process: runs until the pipe closes."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    quiet_libraries()
+    own_process()
     build = LastDataset()
     while True:
         try:
@@ -167,7 +167,7 @@ def _end_with_parent() -> None:
 
 def _run_one(recipe: Recipe, folder: Path, pipe: Connection, build: LastDataset) -> Failure | None:
     try:
-        run(recipe, folder, resume=True, observe=lambda record: pipe.send(("epoch", record)), build=build)
+        run(recipe, folder, resume=True, observe=lambda record: pipe.send(("epoch", record)), build_data=build)
     except InputError as error:
         return Failure(" ".join(str(error).split()), mistake=True)
     except BrokenPipeError:  # the parent is gone

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from crossdistill.training import Machine
+from crossdistill.training.settings import Machine
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -35,27 +35,30 @@ def launched(machine: Machine) -> Fabric:
 
 
 @contextmanager
-def deterministic(seed: int, threads: int) -> Iterator[None]:
-    """Seeded, with deterministic kernels wherever there are any, on this many CPU threads (0: as many as before); the
-    caller's settings and random state come back afterwards."""
-    before, warn_only, threads_before = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-        torch.get_num_threads(),
-    )
+def on_threads(threads: int) -> Iterator[None]:
+    """On this many CPU threads inside, as many as before where it is 0; the process has its own number afterwards."""
+    before = torch.get_num_threads()
+    if threads:
+        torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        if threads:
+            torch.set_num_threads(before)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Random numbers from this seed inside; the caller's random state comes back afterwards."""
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.use_deterministic_algorithms(True, warn_only=True)
         torch.manual_seed(seed)
-        torch.set_num_threads(threads or threads_before)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads_before)
-            torch.use_deterministic_algorithms(before, warn_only=warn_only)
+        yield
 
 
-def quiet_libraries() -> None:
-    """Launch notices of the engine are not this program's output. After its import, which sets its level."""
+def own_process() -> None:
+    """Settings of a process that is ours (the command line's, a worker's), never of one that calls the library:
+    deterministic kernels wherever there are any; the engine's notices are not this program's output."""
+    torch.use_deterministic_algorithms(True, warn_only=True)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")

@@ -27,12 +27,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stage:
-    """One method for a number of epochs. A run is a list of them: pre-training where there is any, then the method."""
+    """One method for a number of epochs. A run is a list of them: pre-training where there is any, then the method.
+
+    before: what is done to the model before the stage begins, and again before it is resumed: copying, freezing.
+    """
 
     index: int
     name: str
     method: Method
     epochs: int
+    before: tuple[Callable[[], None], ...] = ()
 
 
 Record = dict[str, float | int | str]

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from crossdistill.requirements import require_above_zero, require_at_least_zero
+
 
 @dataclass(frozen=True)
 class Optimization:
@@ -31,6 +33,17 @@ class Optimization:
     clip_norm: float = math.inf
     discriminator_learning_rate: float = 1e-4
 
+    def check(self, place: str = "optimization.") -> None:
+        """Raise InputError, naming `place` and the field, for a number that no training can have."""
+        rates = {
+            "learning_rate": self.learning_rate,
+            "discriminator_learning_rate": self.discriminator_learning_rate,
+            "clip_norm": self.clip_norm,
+        }
+        require_above_zero(rates, place)
+        others = {"weight_decay": self.weight_decay, "momentum": self.momentum, "ramp_epochs": self.ramp_epochs}
+        require_at_least_zero(others, place)
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -52,6 +65,11 @@ class Machine:
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     workers: int = 0
     threads: int = 0
+
+    def check(self, place: str = "machine.") -> None:
+        """Raise InputError, naming `place` and the field, for a machine that there cannot be."""
+        require_above_zero({"devices": self.devices, "nodes": self.nodes}, place)
+        require_at_least_zero({"workers": self.workers, "threads": self.threads}, place)
 
 
 def learning_rate_factor(settings: Optimization, epoch: int, epochs: int) -> float:

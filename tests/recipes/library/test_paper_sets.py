@@ -15,17 +15,19 @@ from lightning_fabric import Fabric
 
 from crossdistill.cli.main import main, parser_for
 from crossdistill.data import MultimodalDataset, from_arrays, write_manifest
+from crossdistill.data.inputs import InputSpec
 from crossdistill.encoders import Cnn14, Features
 from crossdistill.encoders.make import make_encoder
 from crossdistill.methods import AMID, METHODS
 from crossdistill.models import CrossModalModel
+from crossdistill.models.spec import build_model
 from crossdistill.recipes.check import check
 from crossdistill.recipes.files import recipe_of
 from crossdistill.recipes.library.catalogue import RECIPES
 from crossdistill.recipes.library.paper_sets import ucf51
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.variants.paper_tables import PAPER
-from crossdistill.runs.build import build_method, build_model, require_trained_encoders, stages, total_epochs
+from crossdistill.runs.build import build, model_spec, total_epochs
 from crossdistill.training import Machine
 from crossdistill.training.loop import build_optimizers, step
 from crossdistill.types import InputError
@@ -98,9 +100,10 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small(made: Recipe, weights: Path) -> Recipe:
     """The recipe, with encoders so narrow that a step takes milliseconds."""
     encoders = dict(made.model.encoders)
-    encoders["video"] = replace(encoders["video"], width=WIDTH, channels=WIDTH // 8, hidden=4)
+    narrow = {"channels": WIDTH // 8} if made.name in VIDEO else {"width": WIDTH, "hidden": 4}
+    encoders["video"] = replace(encoders["video"], settings={**encoders["video"].settings, **narrow})
     if made.name in VIDEO:
-        encoders["audio"] = replace(encoders["audio"], width=WIDTH, channels=2, weights=str(weights))
+        encoders["audio"] = replace(encoders["audio"], settings={"width": WIDTH, "channels": 2}, weights=str(weights))
     model = replace(made.model, width=WIDTH, encoders=encoders)
     return replace(made, batch_size=8, model=model, machine=Machine("cpu"))
 
@@ -110,13 +113,12 @@ def small(made: Recipe, weights: Path) -> Recipe:
 def test_every_method_learns_in_every_recipe(name: str, method: str, weights: Path) -> None:
     """A step of each stage's first epoch and of its last one."""
     made = replace(small(RECIPES[name](), weights), method=method)
-    dataset, fabric = arrays(made), Fabric(accelerator="cpu", devices=1)
-    torch.manual_seed(0)
-    model = build_model(made, dataset)
-    built = build_method(made, model, dataset)
-    require_trained_encoders(made, built)
-    epochs = 0
-    for stage in stages(made, model, built):  # which freezes what a stage leaves fixed when it is asked for the next
+    fabric = Fabric(accelerator="cpu", devices=1)
+    built = build(made, arrays(made))
+    dataset, model, epochs = built.dataset, built.model, 0
+    for stage in built.stages:
+        for prepare in stage.before:
+            prepare()
         batch = dataset.only(model.modalities_of(*stage.method.views)).__getitems__(range(8))
         optimizers = build_optimizers(stage.method, stage.epochs, made.optimization)
         model.train()
@@ -135,7 +137,7 @@ def full_size() -> CrossModalModel:
     labels = np.arange(102) % 51
     values = {"video": np.zeros((102, 3, 1, 1, 1)), "audio": np.zeros((102, 1))}
     dataset = from_arrays(values, labels, splits=np.arange(102) >= 51)
-    return build_model(made, dataset, read_weights=False)
+    return build_model(model_spec(made, dataset))
 
 
 def test_the_student_of_ucf51_is_r2plus1d_18(full_size: CrossModalModel) -> None:
@@ -157,13 +159,11 @@ def test_cnn14_of_ucf51_stays_as_it_is(full_size: CrossModalModel) -> None:
 
 
 def test_the_network_that_ccl_trains_is_two_options_away() -> None:
-    options = re.findall(
-        r"(--model\.encoders\.video\.\w+) ('.*?'|\w+)", " ".join((inspect.getdoc(ucf51) or "").split())
-    )
+    options = re.findall(r"(--model\.encoders\.video\.\w+) ('.*?')", " ".join((inspect.getdoc(ucf51) or "").split()))
     arguments = ["train", "ucf51", *(word.strip("'") for option in options for word in option)]
     parser = parser_for(arguments)
     made = recipe_of(parser.instantiate(parser.parse_args(arguments)).train)
-    encoder = make_encoder("video", "r2plus1d", (3, 16, 112, 112), made.model.encoders["video"])
+    encoder = make_encoder("video", InputSpec("video", (3, 16, 112, 112)), made.model.encoders["video"])
     assert sum(p.numel() for p in encoder.parameters()) + 51 * 513 == pytest.approx(14.39e6, abs=5e3)
     assert made.model.encoders["audio"] == ucf51().model.encoders["audio"], "the rest stays"
 
@@ -171,7 +171,7 @@ def test_the_network_that_ccl_trains_is_two_options_away() -> None:
 def test_vectors_of_sound_stand_for_cnn14(weights: Path) -> None:
     made = small(ucf51(), weights)
     values = {"video": np.zeros((4, 3, 4, 16, 16)), "audio": np.random.default_rng(0).normal(size=(4, WIDTH))}
-    model = build_model(made, from_arrays(values, [0, 1, 0, 1], splits=np.arange(4) >= 2))
+    model = build(made, from_arrays(values, [0, 1, 0, 1], splits=np.arange(4) >= 2)).model
     assert not model.has_auxiliary_encoder_parameters()
 
 
@@ -200,10 +200,10 @@ def test_a_method_asks_for_the_weights_that_it_uses_and_no_others(weights: Path,
     made = replace(made, model=replace(made.model, encoders={**made.model.encoders, "audio": sound}))
     values = {"video": np.zeros((4, 3, 4, 16, 16)), "audio": np.zeros((4, 3200, 1))}
     dataset = from_arrays(values, [0, 1, 0, 1], splits=np.arange(4) >= 2)
-    build_model(replace(made, method="baseline"), dataset)
+    build(replace(made, method="baseline"), dataset)
     for method in ("auxiliary", "teacher", "amid", "kd"):
         with pytest.raises(InputError, match=r"nowhere\.pth: no such file of weights"):
-            build_model(replace(made, method=method), dataset)
+            build(replace(made, method=method), dataset)
 
 
 @pytest.mark.parametrize("name", PAPER)

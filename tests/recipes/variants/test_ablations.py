@@ -13,7 +13,7 @@ from crossdistill.recipes.library.bundled import emoji
 from crossdistill.recipes.library.catalogue import RECIPES
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.variants.ablations import ablations
-from crossdistill.runs.build import build_dataset, build_method, build_model
+from crossdistill.runs.build import build
 from crossdistill.studies.plan import configurations
 
 
@@ -62,5 +62,4 @@ def test_the_paper_s_rows_are_among_the_ablations() -> None:
 
 def test_every_ablation_and_control_of_the_bundled_data_builds() -> None:
     for chosen in configurations(emoji(), ["amid"], True, True, []):
-        dataset = build_dataset(chosen.data)
-        build_method(chosen, build_model(chosen, dataset), dataset)
+        build(chosen)

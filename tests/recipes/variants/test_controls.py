@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from crossdistill.data import MultimodalDataset, from_arrays
 from crossdistill.data.controls import Control
@@ -19,6 +18,7 @@ from crossdistill.studies.plan import configurations
 from crossdistill.training import Optimization
 from crossdistill.types import Padded
 from tests.runs.small import SAMPLES, folder_of, gestures, recipe
+from tests.saved import model_state
 
 TRAIN = np.arange(SAMPLES * 2 // 3)
 TEST = np.arange(SAMPLES * 2 // 3, SAMPLES)
@@ -124,7 +124,8 @@ def test_a_controlled_run_repeats_from_its_files(control: str, tmp_path: Path) -
     ]  # fmt: skip
     results = run(made, tmp_path / "run")
     assert results["label"] == made.label
-    again, dataset, method = load_trained(tmp_path / "run")
+    loaded = load_trained(tmp_path / "run")
+    again, dataset, method = loaded.recipe, loaded.dataset, loaded.method
     assert again.data.control == control
     given = dataset.__getitems__(dataset.rows("test").tolist())
     with torch.no_grad():
@@ -139,7 +140,7 @@ def test_the_student_of_a_method_without_auxiliary_inputs_is_the_same_under_ever
     for control in ("none", "shuffled", "noise"):
         made = replace(plain, data=replace(plain.data, control=control))  # type: ignore[arg-type]
         run(made, tmp_path / control, dataset=gestures())
-        state = load_file(tmp_path / control / "model.safetensors")
+        state = model_state(tmp_path / control)
         weights.add(tuple(float(state[name].double().sum()) for name in sorted(state) if name.startswith("classifier")))
     assert len(weights) == 1
 

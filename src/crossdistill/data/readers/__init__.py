@@ -3,7 +3,7 @@
 from crossdistill.data.readers.audio import AudioReader
 from crossdistill.data.readers.cache import CacheFolder
 from crossdistill.data.readers.media import Clip, MediaColumn, UnreadableError
-from crossdistill.data.readers.settings import ReaderSettings, check_settings
+from crossdistill.data.readers.settings import ReaderSettings
 from crossdistill.data.readers.text import TextColumn
 from crossdistill.data.readers.video import VideoReader
 
@@ -16,5 +16,4 @@ __all__ = [
     "TextColumn",
     "UnreadableError",
     "VideoReader",
-    "check_settings",
 ]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from crossdistill.data.readers.cache import Entry
 from crossdistill.data.readers.decoding import TICK
 from crossdistill.data.readers.frames import ChooseBox, Extent, Pixels
 from crossdistill.data.readers.media import UnreadableError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 class CachedFrames:
@@ -25,6 +28,8 @@ class CachedFrames:
         self.warning = str(described["warning"])
 
     def take(self, times: Sequence[float], box: ChooseBox, size: int) -> Pixels:
+        from PIL import Image  # where a cache is read: files themselves need no pillow
+
         width, height = self._size
         left, top, w, h = box(width, height)
         part = (left * width, top * height, min((left + w) * width, width), min((top + h) * height, height))
@@ -37,6 +42,8 @@ class CachedFrames:
 
     def picture(self, number: int) -> Image.Image:
         """Frame `number`, from 0. Raises UnreadableError where the part is damaged."""
+        from PIL import Image
+
         content = self._entry.payload[self._entry.offsets[number] : self._entry.offsets[number + 1]]
         try:
             if self._jpeg:

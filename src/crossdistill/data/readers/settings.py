@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from crossdistill.requirements import require_above_zero, require_at_least_zero
 from crossdistill.types import InputError
 
 
@@ -41,26 +42,21 @@ class ReaderSettings:
     tokenizer: str = ""
     max_tokens: int = 512
 
-
-def check_settings(name: str, settings: ReaderSettings) -> None:
-    """Raise InputError, naming data.readers.`name`, for a number that no clip can have."""
-    above_zero: dict[str, float] = {
-        "frames": settings.frames,
-        "stride": settings.stride,
-        "size": settings.size,
-        "resize": settings.resize,
-        "least_area": settings.least_area,
-        "std": min(settings.std),
-        "rate": settings.rate,
-        "max_tokens": settings.max_tokens,
-    }
-    for key, value in above_zero.items():
-        if not value > 0:
-            raise InputError(f"data.readers.{name}.{key}: expected above 0, found {value}")
-    for key, value in {"fps": settings.fps, "seconds": settings.seconds}.items():
-        if not value >= 0:
-            raise InputError(f"data.readers.{name}.{key}: expected 0 or more, found {value}")
-    if settings.least_area > 1:
-        raise InputError(f"data.readers.{name}.least_area: expected at most 1, found {settings.least_area}")
-    if settings.resize < settings.size:
-        raise InputError(f"data.readers.{name}.resize: expected at least size {settings.size}, found {settings.resize}")
+    def check(self, place: str) -> None:
+        """Raise InputError, naming `place` and the field, for a number that no clip can have."""
+        sizes: dict[str, float] = {
+            "frames": self.frames,
+            "stride": self.stride,
+            "size": self.size,
+            "resize": self.resize,
+            "least_area": self.least_area,
+            "std": min(self.std),
+            "rate": self.rate,
+            "max_tokens": self.max_tokens,
+        }
+        require_above_zero(sizes, place)
+        require_at_least_zero({"fps": self.fps, "seconds": self.seconds}, place)
+        if self.least_area > 1:
+            raise InputError(f"{place}least_area: expected at most 1, found {self.least_area}")
+        if self.resize < self.size:
+            raise InputError(f"{place}resize: expected at least size {self.size}, found {self.resize}")

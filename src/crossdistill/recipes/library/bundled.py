@@ -33,7 +33,7 @@ def emoji() -> Recipe:
             width=256,
             dropout=0.25,
             encoders={
-                "picture": EncoderSettings("mlp", width=256, layers=2, hidden=512, dropout=0.25),
+                "picture": EncoderSettings("mlp", {"width": 256, "layers": 2, "hidden": 512, "dropout": 0.25}),
                 "name": EncoderSettings("features"),
             },
         ),
@@ -65,7 +65,7 @@ def watch() -> Recipe:
 
     `crossdistill train watch --method amid`
     """
-    encoder = EncoderSettings("conv", width=128, layers=3, hidden=64, dropout=0.25)
+    encoder = EncoderSettings("conv", {"width": 128, "layers": 3, "hidden": 64, "dropout": 0.25})
     return Recipe(
         name="watch",
         epochs=20,
@@ -99,7 +99,8 @@ def avletters() -> Recipe:
     leaves speaker K out instead. Settings: the best on validation samples, averaged over three splits, of 16
     trials for the baseline (learning rate, weight decay, dropout) and 7 each for L_MIs and AMID (`crossdistill tune`).
     """
-    encoder = EncoderSettings("mlp", width=128, layers=2, hidden=512, dropout=0.5, steps=12, center=True)
+    settings = {"width": 128, "layers": 2, "hidden": 512, "dropout": 0.5, "steps": 12}
+    encoder = EncoderSettings("mlp", settings, center=True)
     return Recipe(
         name="avletters",
         epochs=60,
@@ -133,7 +134,7 @@ def utd_mhad() -> Recipe:
 
     `crossdistill prepare utd_mhad --source DIR`, then `crossdistill train utd_mhad --method amid`
     """
-    encoder = EncoderSettings("conv", width=128, layers=3, hidden=64, dropout=0.25)
+    encoder = EncoderSettings("conv", {"width": 128, "layers": 3, "hidden": 64, "dropout": 0.25})
     return Recipe(
         name="utd_mhad",
         epochs=60,
@@ -165,7 +166,7 @@ def mosi() -> Recipe:
 
     `crossdistill prepare mosi --source DIR`, then `crossdistill train mosi --method amid`
     """
-    encoder = EncoderSettings("mlp", width=128, layers=2, hidden=128, dropout=0.5)
+    encoder = EncoderSettings("mlp", {"width": 128, "layers": 2, "hidden": 128, "dropout": 0.5})
     return Recipe(
         name="mosi",
         epochs=20,

@@ -28,8 +28,9 @@ def ucf51() -> Recipe:
     `crossdistill compare ucf51 --methods all --seeds 5`. Cnn14's weights, from https://zenodo.org/records/3987831, are
     expected in data/weights; `--model.encoders.audio.weights FILE` takes them from elsewhere.
 
-    The network that CCL's code trains in the place of R(2+1)D-18 is `--model.encoders.video.blocks '[1, 1, 1, 1]'
-    --model.encoders.video.midplanes formula`. Eq. 12's d is each batch's own count; `--amid.expected_partners 4.17` is
+    The network that CCL's code trains in the place of R(2+1)D-18 is
+    `--model.encoders.video.settings '{blocks: [1, 1, 1, 1], midplanes: formula}'`. Eq. 12's d is each batch's own
+    count; `--amid.expected_partners 4.17` is
     the number that 16 samples of this training split have on average. Where the column `audio` holds vectors of 512
     numbers, such as CCL published, they are taken as Cnn14's output.
     """
@@ -103,8 +104,8 @@ def video(name: str, source: str, windows: int = 0) -> Recipe:
         model=ModelSettings(
             width=512,
             encoders={
-                "video": EncoderSettings("r2plus1d", blocks=(2, 2, 2, 2)),
-                "audio": EncoderSettings("cnn14", width=512, weights=CNN14_WEIGHTS, frozen=True),
+                "video": EncoderSettings("r2plus1d", {"blocks": [2, 2, 2, 2]}),
+                "audio": EncoderSettings("cnn14", {"width": 512}, weights=CNN14_WEIGHTS, frozen=True),
             },
         ),
         optimization=Optimization("sgd", learning_rate=1e-3, weight_decay=5e-4, momentum=0.9, schedule="steps"),
@@ -130,7 +131,7 @@ def emotion(name: str, auxiliary: tuple[str, ...]) -> Recipe:
             width=768,
             dropout=0.3,
             encoders={
-                "video": EncoderSettings("rnn", width=768, layers=1, hidden=384, dropout=0.3),
+                "video": EncoderSettings("rnn", {"width": 768, "layers": 1, "hidden": 384, "dropout": 0.3}),
                 **{modality: EncoderSettings("features") for modality in auxiliary},
             },
         ),

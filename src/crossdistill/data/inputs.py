@@ -1,0 +1,192 @@
+"""What a modality's samples are, told once from the data; and columns of what somebody gives to be predicted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from crossdistill.data.columns import Array, ArrayColumn, Column, SequenceColumn
+from crossdistill.data.readers.audio import AudioReader
+from crossdistill.data.readers.cache import CacheFolder
+from crossdistill.data.readers.media import Clip, MediaColumn
+from crossdistill.data.readers.settings import ReaderSettings
+from crossdistill.data.readers.text import TextColumn
+from crossdistill.data.readers.video import VideoReader
+from crossdistill.data.wrappers import content_of
+from crossdistill.types import InputError
+
+NO_CACHE = CacheFolder(Path(os.devnull))
+"""No folder of decoded frames: every file is read itself."""
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """One modality's samples.
+
+    kind: arrays, or files of video or sound, or texts; shape: of one sample, -1 first where lengths differ
+    dtype: of the numbers that training read; reader: how files and texts are read, with the rate of sounds and the
+    tokenizer; arrays have none
+    """
+
+    kind: Literal["array", "video", "audio", "text"]
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    reader: ReaderSettings | None = None
+
+    @property
+    def reading(self) -> ReaderSettings:
+        """How files are read; the defaults for arrays, of which none is read."""
+        return self.reader if self.reader is not None else ReaderSettings()
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether samples are sequences whose lengths differ."""
+        return self.shape[0] == -1
+
+    def __str__(self) -> str:
+        if self.kind == "array":
+            sizes = ", ".join("any length" if size == -1 else str(size) for size in self.shape)
+            return f"{self.dtype} of shape ({sizes})"
+        if self.kind == "audio":
+            return f"sound at {self.reading.rate} Hz"
+        return {"video": "videos", "text": "texts"}[self.kind]
+
+
+def input_spec(column: Column) -> InputSpec:
+    """What a column's samples are."""
+    content = content_of(column)
+    if isinstance(content, TextColumn):
+        return InputSpec("text", column.shape, "int64", content.settings)
+    if isinstance(content, MediaColumn):
+        reader = content.reader
+        if isinstance(reader, AudioReader):
+            return InputSpec("audio", column.shape, reader=reader.settings)
+        if isinstance(reader, VideoReader):
+            return InputSpec("video", column.shape, reader=reader.settings)
+    return InputSpec("array", column.shape, str(getattr(content, "dtype", "float32")))
+
+
+def column_of(spec: InputSpec, name: str, values: Any) -> Column:
+    """The samples in `values`, one or a batch, as a column of a modality that is like `spec`.
+
+    values: arrays, tensors or anything that becomes one; for sequences of different length a list of them; a DataFrame
+    with a column for each feature; paths of videos and sounds, texts, or lists of these. A sound may also be an array
+    in [-1, 1] with its rate, (samples, rate).
+    Raises InputError, which says what was expected, for anything else.
+    """
+    if spec.kind == "text":
+        texts = [values] if isinstance(values, str) else [str(text) for text in _listed(name, spec, values)]
+        places = [f"{name}: text {number}" for number in range(len(texts))]
+        return TextColumn(texts, places, spec.reading, f"{name}: tokenizer")
+    if spec.kind in ("video", "audio") and (paths := _paths(name, spec, values)) is not None:
+        reader = (VideoReader if spec.kind == "video" else AudioReader)(spec.reading, NO_CACHE)
+        return MediaColumn([Clip(path, name) for path in paths], reader)
+    if spec.kind == "audio":
+        return SequenceColumn([_waveform(name, spec, value) for value in _waveforms(values)], name)
+    return _sequences(name, spec, values) if spec.is_sequence else _array(name, spec, values)
+
+
+def _paths(name: str, spec: InputSpec, values: Any) -> list[Path] | None:
+    """The files that `values` names; None where it holds numbers."""
+    single = isinstance(values, str | os.PathLike)
+    items = [values] if single else values if isinstance(values, list | tuple) or _is_text_array(values) else []
+    if not len(items) or not all(isinstance(item, str | os.PathLike) for item in items):
+        return None
+    for item in items:
+        if not Path(item).is_file():
+            raise InputError(f"{name}: {item}: no such file; expected {spec}")
+    return [Path(item) for item in items]
+
+
+def _is_text_array(values: Any) -> bool:
+    return hasattr(values, "__array__") and np.asarray(values).dtype.kind in "OUT"
+
+
+def _listed(name: str, spec: InputSpec, values: Any) -> Sequence[Any]:
+    if isinstance(values, list | tuple) or _is_text_array(values):
+        items = list(values)
+        if items and all(isinstance(item, str | os.PathLike) for item in items):
+            return items
+    raise InputError(f"{name}: expected {spec}, found {_described(values)}")
+
+
+def _waveforms(values: Any) -> list[Any]:
+    """One sound or several, each an array (T,), (T, 1) or (1, T), or a pair of one and its rate."""
+    if isinstance(values, list):
+        return values
+    if isinstance(values, tuple) and len(values) == 2 and np.ndim(values[1]) == 0:
+        return [values]
+    array = _numbers_of(values)
+    several = array.ndim == 3 or (array.ndim == 2 and 1 not in array.shape)
+    return list(array) if several else [array]
+
+
+def _waveform(name: str, spec: InputSpec, value: Any) -> Array:
+    if isinstance(value, tuple) and len(value) == 2 and np.ndim(value[1]) == 0:
+        value, rate = value
+        if rate != spec.reading.rate:
+            raise InputError(f"{name}: expected {spec}, found {rate} Hz; resample it, or give the file's path")
+    array = _numbers(name, spec, value)
+    if array.ndim == 2 and 1 in array.shape:
+        array = array.reshape(-1)
+    if array.ndim != 1 or not len(array):
+        raise InputError(f"{name}: expected {spec} of one channel, found an array of shape {array.shape}")
+    return array[:, None]
+
+
+def _sequences(name: str, spec: InputSpec, values: Any) -> Column:
+    """One sequence (T, F), a batch of them of equal length (B, T, F), or a list whose lengths differ."""
+    if isinstance(values, list | tuple) and len({np.shape(value) for value in values}) != 1:
+        items = [_numbers(name, spec, value) for value in values]
+    else:
+        array = _numbers(name, spec, values)
+        items = [array] if array.ndim == 2 else list(array)
+    for item in items:
+        if item.ndim != 2 or item.shape[1] != spec.shape[1] or not len(item):
+            raise InputError(f"{name}: expected {spec}, one or a list of them, found a sample of shape {item.shape}")
+    if not items:
+        raise InputError(f"{name}: expected at least one sample, found none")
+    return SequenceColumn(items, name)
+
+
+def _array(name: str, spec: InputSpec, values: Any) -> Column:
+    """One sample, or a batch of them along the first axis."""
+    array = _numbers(name, spec, values)
+    array = array[None] if array.shape == spec.shape else array
+    if array.shape[1:] != spec.shape or array.ndim != len(spec.shape) + 1 or not len(array):
+        raise InputError(f"{name}: expected {spec}, one or a batch of them, found an array of shape {array.shape}")
+    return ArrayColumn(array, name)
+
+
+def _numbers(name: str, spec: InputSpec, values: Any) -> Array:
+    """As a NumPy array of numbers like those of training."""
+    try:
+        array = _numbers_of(values)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{name}: expected {spec}, found {_described(values)}") from error
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{name}: expected {spec}, found {_described(values)} of dtype {array.dtype}")
+    if np.dtype(spec.dtype).kind in "iu" and spec.kind == "array" and array.dtype.kind == "f":
+        raise InputError(
+            f"{name}: expected {spec}, found {array.dtype}; training read whole numbers, and values on another scale "
+            f"would be misread: convert them, e.g. with .astype('{spec.dtype}')"
+        )
+    return array
+
+
+def _numbers_of(values: Any) -> Array:
+    if hasattr(values, "detach"):  # a tensor, on any device
+        values = values.detach().cpu()
+        values = values.float() if str(values.dtype) == "torch.bfloat16" else values
+    return np.asarray(values)
+
+
+def _described(values: Any) -> str:
+    if hasattr(values, "shape"):
+        return f"{type(values).__name__} of shape {tuple(values.shape)}"
+    return f"{type(values).__name__} {repr(values)[:40]}"

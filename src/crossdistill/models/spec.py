@@ -1,0 +1,76 @@
+"""What a model is built from: its inputs, classes and settings, told once from the data and kept with its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from crossdistill.data.inputs import InputSpec
+from crossdistill.encoders.make import loadable_settings, make_encoder
+from crossdistill.encoders.settings import EncoderSettings
+from crossdistill.models.cross_modal import CrossModalModel
+from crossdistill.types import InputError
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """All that decides a model's parts and shapes; nothing in it is left to be found out from data.
+
+    target, auxiliary: names of modalities, in order; classes: their C names
+    inputs: modality -> what its samples are; encoders: modality -> its encoder, with every setting
+    width: D; dropout: before the classifiers and inside the fusion; separate_teacher: whether M shares nothing with S
+    windows: most parts of a long sample that predictions are averaged over, 0 for all that do not overlap
+    """
+
+    target: tuple[str, ...]
+    auxiliary: tuple[str, ...]
+    classes: tuple[str, ...]
+    inputs: Mapping[str, InputSpec]
+    encoders: Mapping[str, EncoderSettings]
+    width: int
+    dropout: float = 0.0
+    separate_teacher: bool = False
+    windows: int = 1
+
+    def of_student(self) -> ModelSpec:
+        """The same without anything auxiliary."""
+        return replace(
+            self,
+            auxiliary=(),
+            inputs={name: self.inputs[name] for name in self.target},
+            encoders={name: self.encoders[name] for name in self.target},
+            separate_teacher=False,
+        )
+
+
+def build_model(
+    spec: ModelSpec, read_weights: tuple[str, ...] = (), given: Mapping[str, nn.Module] | None = None
+) -> CrossModalModel:
+    """The model, with new weights and statistics that are still to be set.
+
+    read_weights: the modalities whose encoders start from their published weights; given: modality -> somebody's own
+    encoder, in place of a new one. Raises InputError.
+    """
+    encoders = {
+        name: make_encoder(name, spec.inputs[name], spec.encoders[name], name in read_weights, (given or {}).get(name))
+        for name in (*spec.target, *spec.auxiliary)
+    }
+    try:
+        model = CrossModalModel(
+            encoders, spec.target, spec.auxiliary, spec.width, len(spec.classes), spec.dropout, spec.separate_teacher
+        )
+    except ValueError as error:
+        raise InputError(f"data.target, data.auxiliary: {error}") from error
+    model.freeze_encoders([name for name in encoders if spec.encoders[name].frozen])
+    return model
+
+
+def loadable(spec: ModelSpec, model: CrossModalModel) -> ModelSpec:
+    """The specification that builds the model again where its encoders' own files are not at hand."""
+    encoders = {}
+    for name, settings in spec.encoders.items():
+        module = model.encoders[name]
+        encoders[name] = loadable_settings(settings, getattr(module, "encoder", module))
+    return replace(spec, encoders=encoders)

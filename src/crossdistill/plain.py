@@ -1,0 +1,104 @@
+"""Dataclasses to and from the plain values that JSON holds, with every key and type checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+from crossdistill.types import InputError
+
+T = TypeVar("T")
+
+
+def to_plain(value: Any) -> Any:
+    """Dataclasses and mappings as dicts, tuples as lists, everything else as it is.
+
+    >>> from crossdistill.data.readers import ReaderSettings
+    >>> to_plain(ReaderSettings())["rate"]
+    32000
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {key: to_plain(item) for key, item in value.items()}
+    return [to_plain(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def from_plain(kind: type[T], value: Any, place: str = "") -> T:
+    """The dataclass `kind` of a mapping of its fields; those that are left out keep their defaults.
+
+    place: how errors call the mapping. Raises InputError for an unknown or missing field or a value of another type.
+
+    >>> from crossdistill.data.readers import ReaderSettings
+    >>> from_plain(ReaderSettings, {"rate": 16000}).rate
+    16000
+    >>> from_plain(ReaderSettings, {"rate": "fast"}, "voice")
+    Traceback (most recent call last):
+        ...
+    crossdistill.types.InputError: voice.rate: expected int, found 'fast'
+    """
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if not isinstance(value, Mapping):
+        raise InputError(f"{place}: expected {', '.join(fields)}, found {_shown(value)}")
+    dot = f"{place}." if place else ""
+    if unknown := [key for key in value if key not in fields]:
+        raise InputError(f"{dot}{unknown[0]}: not a field; there are {', '.join(fields) or 'none'}")
+    for name, field in fields.items():
+        optional = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+        if name not in value and not optional:
+            raise InputError(f"{dot}{name}: expected a value, found nothing")
+    hints = typing.get_type_hints(kind)
+    return kind(**{name: _of_type(hints[name], item, f"{dot}{name}") for name, item in value.items()})
+
+
+def _of_type(hint: Any, value: Any, place: str) -> Any:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        return from_plain(typing.cast(type[Any], hint), value, place)
+    if origin is Literal:
+        return _require(value in arguments and type(value) in map(type, arguments), hint, value, place)
+    if origin in (Union, types.UnionType):
+        return _any_of(arguments, hint, value, place)
+    if origin is tuple:
+        _require(isinstance(value, tuple | list), hint, value, place)
+        same = len(arguments) == 2 and arguments[1] is Ellipsis
+        _require(same or len(value) == len(arguments), hint, value, place)
+        kinds = [arguments[0]] * len(value) if same else arguments
+        return tuple(_of_type(kind, item, place) for kind, item in zip(kinds, value, strict=True))
+    if origin is not None and issubclass(origin, Mapping):
+        _require(isinstance(value, Mapping), hint, value, place)
+        return {key: _of_type(arguments[1], item, f"{place}.{key}") for key, item in value.items()}
+    if hint is Any:
+        return value
+    if hint is float and type(value) is int:
+        return float(value)
+    return _require(type(value) is hint, hint, value, place)
+
+
+def _any_of(kinds: tuple[Any, ...], hint: Any, value: Any, place: str) -> Any:
+    for kind in kinds:
+        try:
+            return _of_type(kind, value, place)
+        except InputError:
+            continue
+    return _require(False, hint, value, place)
+
+
+def _require(fits: bool, hint: Any, value: Any, place: str) -> Any:
+    if not fits:
+        raise InputError(f"{place}: expected {_name(hint)}, found {_shown(value)}")
+    return value
+
+
+def _name(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return "one of " + ", ".join(map(str, get_args(hint)))
+    return hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint).replace("typing.", "")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,75 @@
+"""From a recipe's data settings to the data set of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from crossdistill import data
+from crossdistill.data import MultimodalDataset
+from crossdistill.datasets import BUNDLED
+from crossdistill.recipes.recipe import DataSettings
+from crossdistill.types import InputError
+
+FROM_PYTHON = "python:"
+"""Begins the source of runs whose data came as arrays."""
+
+
+def load_dataset(settings: DataSettings) -> MultimodalDataset:
+    """The recipe's source, with its own split. Raises InputError when something is missing or wrong."""
+    if settings.source.startswith(FROM_PYTHON):
+        raise InputError(
+            f"data.source: {settings.source} was given as arrays; from Python, pass it again as dataset=. "
+            "`crossdistill.load(RUN)` predicts without it"
+        )
+    if settings.source in BUNDLED:
+        return BUNDLED[settings.source]()
+    if not Path(settings.source).exists():
+        raise InputError(
+            f"data.source: {settings.source}: manifest not found; `crossdistill prepare` makes one of a data set "
+            "(--help lists them) and says what comes next"
+        )
+    return data.read_manifest(
+        Path(settings.source),
+        only=(*settings.target, *settings.auxiliary),
+        required=settings.target,
+        readers=settings.readers,
+        allow_outside=settings.allow_outside,
+        strict=settings.strict,
+    )
+
+
+def split_dataset(dataset: MultimodalDataset, settings: DataSettings, seed: int) -> MultimodalDataset:
+    """The recipe's modalities of a data set, and its split. Raises InputError when something is missing or wrong."""
+    dataset = dataset.only([*settings.target, *settings.auxiliary])
+    if settings.fold >= 0:
+        dataset = data.with_fold(dataset, settings.fold)
+    if settings.evaluate_on == "validation":
+        dataset = data.with_validation(dataset, settings.validation_fraction, seed)
+    splits = splits_in_use(settings)
+    for split in splits:
+        _require_samples(dataset, split, settings.target)
+    if settings.in_memory:  # of the splits in use alone: tuning must not read the test samples
+        dataset = data.in_memory(dataset, np.concatenate([dataset.rows(split) for split in splits]))
+    return data.with_control(dataset, settings.control, settings.target, settings.auxiliary, seed)
+
+
+def splits_in_use(settings: DataSettings) -> list[str]:
+    """The training split, and the one that is measured where there is one."""
+    return ["train"] if settings.evaluate_on == "none" else ["train", settings.evaluate_on]
+
+
+def build_dataset(settings: DataSettings, seed: int = 0) -> MultimodalDataset:
+    """`load_dataset`, then `split_dataset`."""
+    return split_dataset(load_dataset(settings), settings, seed)
+
+
+def _require_samples(dataset: MultimodalDataset, split: str, target: tuple[str, ...]) -> None:
+    rows = dataset.rows(split)
+    if len(rows) == 0:
+        without = "" if split == "train" else "; data.evaluate_on none trains without measuring"
+        raise InputError(f"{dataset.name}: expected samples of split {split!r}, found none{without}")
+    for name in target:
+        if len(lacking := rows[~dataset.present([name])[rows]]):
+            raise InputError(f"{dataset.name}: sample '{dataset.ids[lacking[0]]}' lacks the target modality '{name}'")

@@ -1,0 +1,138 @@
+"""Training a built run, in somebody's process: no folder, no console, nothing of the process changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from crossdistill.data.loading import training_batches
+from crossdistill.evaluation.collect import outputs_of
+from crossdistill.methods import Method
+from crossdistill.runs.build import Built
+from crossdistill.runs.measure import epoch_measures
+from crossdistill.training import Checkpoint, Record, Stage, fit
+from crossdistill.training.distributed import gather_notes
+from crossdistill.training.engine import launched, on_threads, seeded
+from crossdistill.types import Batch, Note
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+class TrainingLog(Protocol):
+    """Where a training's records go, and from where it continues.
+
+    checkpoint: to go on from, None for a new training; keep: drop the records after so many epochs, which are done
+    again; write: an epoch's record; note: what went wrong in reading; save: a checkpoint, where one is due
+    """
+
+    def checkpoint(self) -> Checkpoint | None: ...
+    def keep(self, epochs: int) -> None: ...
+    def write(self, record: Record) -> None: ...
+    def note(self, notes: Sequence[Note]) -> None: ...
+    def save(self, take: Callable[[], Checkpoint]) -> None: ...
+
+
+class MemoryLog:
+    """The records of a training, epoch by epoch, and the notes of what could not be read."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.notes: list[Note] = []
+
+    def checkpoint(self) -> Checkpoint | None:
+        return None
+
+    def keep(self, epochs: int) -> None:
+        del self.records[epochs:]
+
+    def write(self, record: Record) -> None:
+        self.records.append(record)
+
+    def note(self, notes: Sequence[Note]) -> None:
+        self.notes += [note for note in notes if note not in self.notes]
+
+    def save(self, take: Callable[[], Checkpoint]) -> None:
+        """Nothing is kept of a training in memory but its records."""
+
+
+def train(built: Built, log: TrainingLog | None = None, fabric: Fabric | None = None) -> Method:
+    """Train all stages of a built run and return its method, whose `model` is trained and in evaluation mode.
+
+    log: takes an epoch's record each, `MemoryLog` unless given; fabric: an engine that is launched already.
+    The evaluation split is measured where the recipe names one, and chooses nothing. The caller's random state, threads
+    and torch settings are as before when it returns. Raises DivergedError when a loss is no longer finite.
+
+    >>> import numpy as np, crossdistill
+    >>> from dataclasses import replace
+    >>> x = np.random.default_rng(0).normal(size=(64, 3)); y = np.arange(64) % 2
+    >>> data = crossdistill.from_arrays({"wrist": x + y[:, None]}, y)
+    >>> recipe = replace(crossdistill.own(("wrist",), ()), method="baseline", epochs=2)
+    >>> built = crossdistill.build(replace(recipe, data=replace(recipe.data, evaluate_on="none")), data)
+    >>> log = MemoryLog()
+    >>> model = crossdistill.train(built, log).model
+    >>> len(log.records)
+    2
+    """
+    log = log if log is not None else MemoryLog()
+    with on_threads(built.recipe.machine.threads), seeded(built.recipe.seed):
+        fabric = fabric if fabric is not None else launched(built.recipe.machine)
+        checkpoint, earlier = log.checkpoint(), 0
+        for stage in built.stages:
+            for prepare in stage.before:
+                prepare()
+            if checkpoint is None or checkpoint.stage <= stage.index:
+                _train_stage(fabric, built, stage, checkpoint, log, earlier)
+                checkpoint = None
+            earlier += stage.epochs
+    built.model.eval()
+    return built.method
+
+
+def _train_stage(
+    fabric: Fabric, built: Built, stage: Stage, checkpoint: Checkpoint | None, log: TrainingLog, earlier: int
+) -> None:
+    """One stage, from the checkpoint where that is of this stage; earlier: epochs of the stages before it."""
+    recipe, dataset, model = built.recipe, built.dataset, stage.method.model
+    resume = checkpoint if checkpoint is not None and checkpoint.stage == stage.index else None
+    if fabric.is_global_zero:
+        log.keep(earlier + (resume.epoch if resume is not None else 0))
+    needed = dataset.only(model.modalities_of(*stage.method.views))
+    skipped = 0
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        nonlocal skipped
+        notes: list[Note] = []
+        for batch in training_batches(
+            needed,
+            dataset.rows("train"),
+            recipe.batch_size,
+            seed=recipe.seed,
+            epoch=earlier + epoch,
+            rank=fabric.global_rank,
+            world_size=fabric.world_size,
+            workers=recipe.machine.workers,
+        ):
+            notes += batch.notes
+            yield batch
+        if needed.may_fail:
+            everyone = gather_notes(fabric, notes)
+            skipped = sum(note.skipped for note in everyone)
+            if fabric.is_global_zero:
+                log.note(everyone)
+
+    def evaluate(method: Method, epoch: int) -> dict[str, float]:
+        last = epoch + 1 == stage.epochs
+        if recipe.data.evaluate_on == "none" or ((epoch + 1) % recipe.evaluate_every and not last):
+            return {}
+        rows, workers = dataset.rows(recipe.data.evaluate_on), recipe.machine.workers
+        outputs = outputs_of(dataset, rows, model, method.predicts, fabric.device, workers)
+        log.note(outputs.notes)
+        return epoch_measures(outputs, method.predicts)
+
+    def finish_epoch(record: Record, epoch: int, take: Callable[[], Checkpoint]) -> None:
+        log.write(record | ({"skipped": skipped} if needed.may_fail else {}))
+        if (epoch + 1) % recipe.checkpoint_every == 0 or epoch + 1 == stage.epochs:
+            log.save(take)
+
+    fit(fabric, stage, batches, recipe.optimization, recipe.seed, resume, evaluate, finish_epoch)

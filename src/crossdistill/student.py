@@ -1,0 +1,188 @@
+"""What ships: a trained student with all that it needs to predict, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+from crossdistill.data.dataset import MultimodalDataset
+from crossdistill.data.inputs import InputSpec, column_of
+from crossdistill.data.readers.text import load_tokenizer
+from crossdistill.evaluation.collect import Outputs, outputs_of
+from crossdistill.models.cross_modal import CrossModalModel
+from crossdistill.models.spec import ModelSpec, build_model, loadable
+from crossdistill.models.storage import (
+    CONFIG,
+    STUDENT,
+    digests_of,
+    load_state,
+    read_config,
+    read_tensors,
+    write_config,
+    write_tensors,
+)
+from crossdistill.types import InputError, Modalities
+
+TOKENIZERS = "tokenizers"
+Array = npt.NDArray[Any]
+
+
+def load(folder: Path | str) -> Student:
+    """The student of a finished run, or one that `Student.save` wrote, on the CPU in evaluation mode.
+
+    Neither the data nor the packages that read them are needed; only those that its own encoders use.
+    Raises InputError where the folder holds no such thing, its files are damaged or do not fit together, or the run
+    trained no student (methods `teacher` and `auxiliary`).
+
+    >>> import tempfile, numpy as np, crossdistill
+    >>> x = np.random.default_rng(0).normal(size=(40, 3)); y = np.arange(40) % 2
+    >>> data = crossdistill.from_arrays({"wrist": x + y[:, None]}, y, splits=np.arange(40) >= 30)
+    >>> recipe = crossdistill.own(("wrist",), ()); folder = tempfile.mkdtemp()
+    >>> from dataclasses import replace
+    >>> results = crossdistill.run(replace(recipe, method="baseline", epochs=1), folder, dataset=data)
+    >>> crossdistill.load(folder).classes
+    ('0', '1')
+    """
+    folder = Path(folder)
+    spec, about = read_config(folder)
+    if not about.get("student", True):
+        raise InputError(
+            f"{folder}: method {about.get('method')} trains no student, so there is nothing that predicts from "
+            f"{', '.join(spec.target)} alone; load a run of another method"
+        )
+    digests = digests_of(folder, about)
+    spec = _with_tokenizers(spec.of_student(), folder)
+    network = build_model(spec)
+    load_state(network, read_tensors(folder / STUDENT, digests), folder / STUDENT)
+    return Student(spec, network, {key: value for key, value in about.items() if key != "files"})
+
+
+class Student(nn.Module):
+    """Predicts classes from the target modalities alone. `load` makes one from a run's folder.
+
+    Inputs are given by modality name; of a student with one modality its values will do. Of each modality: an array or
+    tensor of one sample or of a batch; for sequences of different length a list of arrays (T, F); a DataFrame with a
+    column for each feature; paths of videos and sounds, or texts, or lists of these, which are read as in training.
+    A sample's result does not depend on the others that are given with it, up to the rounding of float32.
+
+    spec: what the network is built from; about: where it comes from: method, data, versions
+    """
+
+    def __init__(
+        self, spec: ModelSpec, network: CrossModalModel, about: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        super().__init__()
+        self.spec, self.about = spec, dict(about)
+        self.network = network
+        self.eval()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the probabilities' columns."""
+        return self.spec.classes
+
+    @property
+    def inputs(self) -> Mapping[str, InputSpec]:
+        """Modality -> what its samples are: kind, shape, dtype, and how files are read."""
+        return self.spec.inputs
+
+    def forward(self, modalities: Modalities) -> Tensor:
+        """Logits (B, C) of tensors (B, ...) or `Padded` sequences by modality name, on the student's own device."""
+        return self.network.predict(modalities)
+
+    def predict(self, inputs: Any) -> Array:
+        """The class names (N,) of N samples. Raises InputError for inputs that are not as in training."""
+        logits = self._outputs(inputs).made.target_logits
+        names: Array = np.array(self.classes)[logits.argmax(1).numpy()]
+        return names
+
+    def predict_proba(self, inputs: Any) -> npt.NDArray[np.float32]:
+        """The classes' probabilities (N, C), in the order of `classes`. Raises InputError like `predict`."""
+        return np.asarray(self._outputs(inputs).made.target_logits.softmax(1).numpy())
+
+    def transform(self, inputs: Any) -> npt.NDArray[np.float32]:
+        """The representations (N, width), for retrieval or a classifier of your own. Raises like `predict`."""
+        return np.asarray(self._outputs(inputs).made.target.numpy())
+
+    def save(self, folder: Path | str) -> Path:
+        """Write what `load` needs, and no more, into a folder that is new or empty, and return it.
+
+        Raises InputError where there is something in it.
+        """
+        folder = Path(folder)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(f"{folder}: expected a new or empty folder, found something in it")
+        folder.mkdir(parents=True, exist_ok=True)
+        digest = write_tensors(folder / STUDENT, self.network.student_state())
+        spec = keep_tokenizers(loadable(self.spec, self.network), folder)
+        write_config(folder, spec, {**self.about, "files": {STUDENT: digest}})
+        return folder
+
+    def _outputs(self, inputs: Any) -> Outputs:
+        """What the network makes of the samples, windows of long ones averaged as in evaluation."""
+        samples = self._samples(inputs)
+        device = next(self.parameters()).device
+        outputs = outputs_of(samples, np.arange(len(samples)), self.network, ("target",), device, 0, self.spec.windows)
+        unread = (~outputs.present["target"]).nonzero()
+        if len(unread):
+            why = "; ".join(note.text for note in outputs.notes[:1]) or "it lacks a modality"
+            raise InputError(f"sample {int(unread[0])}: cannot be read: {why}")
+        return outputs
+
+    def _samples(self, inputs: Any) -> MultimodalDataset:
+        columns = {name: column_of(self.inputs[name], name, value) for name, value in self._by_modality(inputs).items()}
+        counts = {name: len(column) for name, column in columns.items()}
+        if len(set(counts.values())) > 1:
+            found = ", ".join(f"{count} of {name}" for name, count in counts.items())
+            raise InputError(f"expected as many samples of each modality, found {found}")
+        count = next(iter(counts.values()))
+        ids = tuple(map(str, range(count)))
+        nothing = np.zeros(count, dtype=np.int64)
+        return MultimodalDataset("inputs", columns, nothing, self.classes, ids, np.array(ids), np.array(ids), nothing)
+
+    def _by_modality(self, inputs: Any) -> dict[str, Any]:
+        names = self.spec.target
+        if hasattr(inputs, "columns") and set(names) <= set(inputs.columns):  # a table with a column a modality
+            return {name: list(inputs[name]) for name in names}
+        if not isinstance(inputs, Mapping):
+            if len(names) > 1:
+                raise InputError(f"expected inputs by name, {{{', '.join(map(repr, names))}: ...}}")
+            return {names[0]: inputs}
+        for name in inputs:
+            if name not in names:
+                raise InputError(f"{name!r} is no input of this student; expected {', '.join(names)}")
+        if missing := [name for name in names if name not in inputs]:
+            raise InputError(f"expected inputs for {', '.join(names)}, found none for {missing[0]}")
+        return {name: inputs[name] for name in names}
+
+
+def keep_tokenizers(spec: ModelSpec, folder: Path) -> ModelSpec:
+    """Copy the tokenizers of a model's texts into its folder: the specification that names them there."""
+    inputs = dict(spec.inputs)
+    for name, given in spec.inputs.items():
+        if given.kind == "text" and given.reading.tokenizer:
+            kept = f"{TOKENIZERS}/{name}"
+            load_tokenizer(given.reading.tokenizer, f"data.readers.{name}.tokenizer").save_pretrained(folder / kept)
+            inputs[name] = replace(given, reader=replace(given.reading, tokenizer=kept))
+    return replace(spec, inputs=inputs)
+
+
+def _with_tokenizers(spec: ModelSpec, folder: Path) -> ModelSpec:
+    """The specification with the tokenizers that lie in the folder under their whole path."""
+    inputs = {
+        name: replace(given, reader=replace(given.reading, tokenizer=str(folder / given.reading.tokenizer)))
+        if given.reading.tokenizer and (folder / given.reading.tokenizer).is_dir()
+        else given
+        for name, given in spec.inputs.items()
+    }
+    return replace(spec, inputs=inputs)
+
+
+__all__ = ["CONFIG", "STUDENT", "Student", "load"]
