@@ -45,7 +45,7 @@ LOSS_CAPTION = "Each panel has its own scale; a term that levels off early no lo
 
 
 @dataclass(frozen=True)
-class Plate:
+class CaptionedFigure:
     """One figure, or panels of lines, under one caption.
 
     name: unique, of letters and hyphens; legend: what the lines stand for; title: of a single figure.
@@ -65,7 +65,7 @@ def illustrated(runs: Sequence[Run]) -> list[Path]:
     return [students[label][0].folder for label in first_of(students, by_weight(runs), MAX_PICTURED)]
 
 
-def difference_plate(runs: Sequence[Run], reference: str = "baseline") -> Plate | None:
+def difference_figure(runs: Sequence[Run], reference: str = "baseline") -> CaptionedFigure | None:
     table = {label: row for label, row in differences(runs, reference).items() if math.isfinite(row.difference)}
     if not table:
         return None
@@ -75,10 +75,10 @@ def difference_plate(runs: Sequence[Run], reference: str = "baseline") -> Plate 
     )
     figure = figures.difference_intervals(table, grouped(runs))
     title = f"Student top-1 minus {reference} (percentage points)"
-    return Plate(f"difference-{reference}", caption, figure, title=title)
+    return CaptionedFigure(f"difference-{reference}", caption, figure, title=title)
 
 
-def seeds_plate(runs: Sequence[Run]) -> Plate | None:
+def seeds_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
     """Every run's student; nothing where no configuration has two."""
     configurations = configurations_of(runs)
     found = {label: values for label in grouped(runs) if (values := _student_accuracies(configurations[label]))}
@@ -93,23 +93,23 @@ def seeds_plate(runs: Sequence[Run]) -> Plate | None:
         "; colours as in the differences."
     )
     figure = figures.seed_scatter(found, verdicts, grouped(runs), reference)
-    return Plate("seeds", caption, figure, title="Student top-1 of every run (%)")
+    return CaptionedFigure("seeds", caption, figure, title="Student top-1 of every run (%)")
 
 
-def curve_plates(runs: Sequence[Run]) -> dict[str, Plate]:
+def curve_figures(runs: Sequence[Run]) -> dict[str, CaptionedFigure]:
     """Heading -> panels over epochs; headings without any logged quantity are left out."""
     order = by_weight(runs)
     accuracy = GAP_CAPTION if curves(runs, "gap") else "Accuracy on the evaluation split after each epoch"
-    plates = {
+    captioned = {
         "Accuracy over epochs": _lines("accuracy", ACCURACIES, accuracy, runs, order, percent=True),
         "Alignment over epochs": _lines("alignment", COSINES, COSINE_CAPTION, runs, order),
         "Balance of the discriminators": _lines("lambda", LAMBDAS, LAMBDA_CAPTION, runs, order),
         "Loss terms over epochs": _lines("losses", _loss_terms(runs), LOSS_CAPTION, runs, order),
     }
-    return {heading: plate for heading, plate in plates.items() if plate.panels}
+    return {heading: figure for heading, figure in captioned.items() if figure.panels}
 
 
-def every_configuration_plate(runs: Sequence[Run]) -> Plate | None:
+def every_configuration_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
     """Student and teacher of each configuration in a small panel of its own, where lines in one would be too many."""
     drawn = {"student": curves(runs, "student/top1"), "teacher": curves(runs, "teacher/top1")}
     own = {
@@ -125,19 +125,19 @@ def every_configuration_plate(runs: Sequence[Run]) -> Plate | None:
     if baseline is not None:
         legend = {**legend, "the baseline's student": LineStyle(NEITHER, "")}
     caption = "Means over runs with a band from the lowest to the highest run; all panels have the same axes."
-    return Plate("configurations", caption, figure, legend=legend, title="Top-1 over epochs (%)")
+    return CaptionedFigure("configurations", caption, figure, legend=legend, title="Top-1 over epochs (%)")
 
 
-def class_plates(runs: Sequence[Run]) -> list[Plate]:
+def figures_by_class(runs: Sequence[Run]) -> list[CaptionedFigure]:
     """The main configuration by class against the baseline, and AMID against CCL as in the paper's Figure 3."""
     main = main_configuration(runs)
-    plates = [_class_plate(runs, main, "baseline") or _plain_class_plate(runs, main)]
+    captioned = [_class_differences(runs, main, "baseline") or _class_accuracies(runs, main)]
     if {"amid", "ccl"} <= configurations_of(runs).keys():
-        plates.append(_class_plate(runs, "amid", "ccl"))
-    return [plate for plate in plates if plate is not None]
+        captioned.append(_class_differences(runs, "amid", "ccl"))
+    return [figure for figure in captioned if figure is not None]
 
 
-def confusion_plate(runs: Sequence[Run]) -> Plate | None:
+def confusion_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
     main = main_configuration(runs)
     counts = sum(
         (run.scores["student"].confusion for run in runs if run.label == main and "student" in run.scores),
@@ -147,7 +147,7 @@ def confusion_plate(runs: Sequence[Run]) -> Plate | None:
         return None
     title = f"{main} student, confusion (% of the true class)"
     caption = "Off the diagonal are the classes that are taken for one another, summed over the configuration's runs."
-    return Plate("confusion", caption, class_figures.confusion(counts, runs[0].classes), title=title)
+    return CaptionedFigure("confusion", caption, class_figures.confusion(counts, runs[0].classes), title=title)
 
 
 def _lines(
@@ -157,7 +157,7 @@ def _lines(
     runs: Sequence[Run],
     order: Sequence[str],
     percent: bool = False,
-) -> Plate:
+) -> CaptionedFigure:
     """One panel for each quantity (column of metrics.jsonl -> title) that any run logged."""
     logged: dict[str, dict[str, Curve]] = {key: curves(runs, key) for key in quantities}
     labels = {label for found in logged.values() for label in found}
@@ -171,7 +171,8 @@ def _lines(
     band = "; line: mean over runs, band: lowest to highest run" if several else ""
     kept = f"; {len(shown)} of {len(labels)} configurations are drawn" if len(shown) < len(labels) else ""
     styles = line_styles(order)
-    return Plate(name, f"{caption}{band}{kept}.", panels=panels, legend={label: styles[label] for label in shown})
+    legend = {label: styles[label] for label in shown}
+    return CaptionedFigure(name, f"{caption}{band}{kept}.", panels=panels, legend=legend)
 
 
 def _loss_terms(runs: Sequence[Run]) -> dict[str, str]:
@@ -183,23 +184,23 @@ def _loss_terms(runs: Sequence[Run]) -> dict[str, str]:
     return losses | {key: key.replace("/", ": ") for key in keys_starting_with(runs, "discriminators/")}
 
 
-def _class_plate(runs: Sequence[Run], label: str, reference: str) -> Plate | None:
+def _class_differences(runs: Sequence[Run], label: str, reference: str) -> CaptionedFigure | None:
     values = _per_class(runs, label) - _per_class(runs, reference)
     if label == reference or not np.isfinite(values).any():
         return None
     title = f"{label} student minus {reference}, accuracy by class (percentage points)"
     caption = f"Classes above zero (blue) are recognised better by the {label} student than by {_named(reference)}"
     figure = class_figures.class_bars(runs[0].classes, values, signed=True)
-    return Plate(f"classes-{reference}", f"{caption}{_ends(values)}.", figure, title=title)
+    return CaptionedFigure(f"classes-{reference}", f"{caption}{_ends(values)}.", figure, title=title)
 
 
-def _plain_class_plate(runs: Sequence[Run], label: str) -> Plate | None:
+def _class_accuracies(runs: Sequence[Run], label: str) -> CaptionedFigure | None:
     values = _per_class(runs, label)
     if not np.isfinite(values).any():
         return None
     caption = f"The classes that the {label} student recognises best are at the top{_ends(values)}."
     figure = class_figures.class_bars(runs[0].classes, values, signed=False)
-    return Plate("classes", caption, figure, title=f"{label} student, accuracy by class (%)")
+    return CaptionedFigure("classes", caption, figure, title=f"{label} student, accuracy by class (%)")
 
 
 def _named(reference: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossdistill.evaluation import mean_ci, unweighted_accuracy, weighted_accuracy
-from crossdistill.reports.cells import Row, Sheet
+from crossdistill.reports.cells import ReportTable, Row
 from crossdistill.reports.formats import with_ci
 from crossdistill.reports.groups import grouped
 from crossdistill.reports.runs import Run, configurations_of
@@ -44,7 +44,7 @@ def fold_numbers(runs: Sequence[Run]) -> list[int]:
     return sorted({run.fold for run in runs if run.fold >= 0})
 
 
-def folds_sheet(runs: Sequence[Run]) -> Sheet | None:
+def folds_table(runs: Sequence[Run]) -> ReportTable | None:
     """A row for each configuration's student and teacher; None where there are no two folds."""
     folds, groups = fold_numbers(runs), grouped(runs)
     if len(folds) < 2:
@@ -59,7 +59,7 @@ def folds_sheet(runs: Sequence[Run]) -> Sheet | None:
                 cells = (label, view, str(found.seeds), *(with_ci(*measure) for measure in measures))
                 rows.append(Row(cells, groups[label]))
     columns = ("configuration", "model", "seeds", "WA, mean", "WA, pooled", "UA, mean", "UA, pooled")
-    return Sheet(columns, tuple(rows)) if rows else None
+    return ReportTable(columns, tuple(rows)) if rows else None
 
 
 def validated(runs: Sequence[Run], view: View, folds: Sequence[int]) -> Validated:
