@@ -16,7 +16,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.data.cells import OPTIONAL, REQUIRED, Named, clip, inside, kind_of, modalities
+from crossdistill.data.cells import OPTIONAL, REQUIRED, ModalityHeader, clip, inside, kind_of, modalities
 from crossdistill.data.columns import Array, ArrayColumn, Column, FileColumn, RowColumn, SequenceColumn, open_array
 from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_consistency
 from crossdistill.data.folders import new_folder, write_csv
@@ -122,7 +122,9 @@ def _folds(table: Table) -> npt.NDArray[np.int64]:
     return np.array(folds, dtype=np.int64)
 
 
-def _column(table: Table, column: Named, settings: ReaderSettings, allow_outside: bool, strict: bool) -> Column:
+def _column(
+    table: Table, column: ModalityHeader, settings: ReaderSettings, allow_outside: bool, strict: bool
+) -> Column:
     """The filled cells' column, with gaps where cells are empty."""
     kind, find = kind_of(table, column), inside(table, allow_outside)
     cells = table.columns[column.header]

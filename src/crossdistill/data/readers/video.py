@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossdistill.data.readers.cache import CacheFolder
-from crossdistill.data.readers.cached import CachedFrames
+from crossdistill.data.readers.cached_video import CachedFrames
 from crossdistill.data.readers.decoding import FileFrames, is_early, opened
 from crossdistill.data.readers.frames import (
     ChooseBox,
