@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from crossdistill.reports.groups import by_weight, first_of, group_of, grouped
+from crossdistill.reports.groups import by_importance, first_of, group_of, grouped
 from tests.reports.synthetic import runs_of
 
 ACCURACIES = {
@@ -49,9 +49,9 @@ def test_methods_by_accuracy_and_variations_by_value_in_whatever_order_they_come
 
 def test_figures_with_room_for_a_few_show_what_the_paper_s_show() -> None:
     runs = runs_of(ACCURACIES)
-    shown = first_of(ACCURACIES, by_weight(runs), 5)
+    shown = first_of(ACCURACIES, by_importance(runs), 5)
     assert shown == ["amid", "baseline", "teacher", "amid: L_MIs + L_MIa", "amid: no D2"]
-    assert sorted(by_weight(runs)) == sorted(ACCURACIES)
+    assert sorted(by_importance(runs)) == sorted(ACCURACIES)
 
 
 def test_a_configuration_without_accuracy_comes_last_in_its_group() -> None:

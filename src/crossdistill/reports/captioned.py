@@ -15,7 +15,7 @@ from crossdistill.reports import class_figures, figures
 from crossdistill.reports.comparison import differences
 from crossdistill.reports.curves import Curve, curves, keys_starting_with
 from crossdistill.reports.figures import Panel
-from crossdistill.reports.groups import by_weight, first_of, grouped, main_configuration
+from crossdistill.reports.groups import by_importance, first_of, grouped, main_configuration
 from crossdistill.reports.runs import Run, configurations_of
 from crossdistill.reports.style import CYCLE, NEITHER, OWN_COLORS, LineStyle, line_styles
 
@@ -62,7 +62,7 @@ class CaptionedFigure:
 def illustrated(runs: Sequence[Run]) -> list[Path]:
     """The folders whose students a reader may want to see at work: the first run of a few configurations."""
     students = {label: own for label, own in configurations_of(runs).items() if "student" in own[0].scores}
-    return [students[label][0].folder for label in first_of(students, by_weight(runs), MAX_PICTURED)]
+    return [students[label][0].folder for label in first_of(students, by_importance(runs), MAX_PICTURED)]
 
 
 def difference_figure(runs: Sequence[Run], reference: str = "baseline") -> CaptionedFigure | None:
@@ -98,7 +98,7 @@ def seeds_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
 
 def curve_figures(runs: Sequence[Run]) -> dict[str, CaptionedFigure]:
     """Heading -> panels over epochs; headings without any logged quantity are left out."""
-    order = by_weight(runs)
+    order = by_importance(runs)
     accuracy = GAP_CAPTION if curves(runs, "gap") else "Accuracy on the evaluation split after each epoch"
     captioned = {
         "Accuracy over epochs": _lines("accuracy", ACCURACIES, accuracy, runs, order, percent=True),

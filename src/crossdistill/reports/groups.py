@@ -61,7 +61,7 @@ def main_configuration(runs: Sequence[Run]) -> str:
     return (students or list(groups))[0]
 
 
-def by_weight(runs: Sequence[Run]) -> list[str]:
+def by_importance(runs: Sequence[Run]) -> list[str]:
     """All labels, those first that carry the message of a figure with room for a few.
 
     The main configuration, `baseline`, `teacher`; the ablations of Figures 1(a), 4 and 5; the methods `mi`, also of
@@ -70,7 +70,7 @@ def by_weight(runs: Sequence[Run]) -> list[str]:
     main = main_configuration(runs)
     first = {"ccl": 5, "mi": 4, "teacher": 2, "baseline": 1, main: 0}
 
-    def weight(label: str, group: Group) -> int:
+    def rank(label: str, group: Group) -> int:
         if label in first:
             return first[label]
         if group == "ablations":
@@ -78,7 +78,7 @@ def by_weight(runs: Sequence[Run]) -> list[str]:
         return 7 if group in ("methods", "without distillation") else 8
 
     groups = grouped(runs)
-    return sorted(groups, key=lambda label: weight(label, groups[label]))
+    return sorted(groups, key=lambda label: rank(label, groups[label]))
 
 
 def first_of(labels: Iterable[str], order: Sequence[str], room: int) -> list[str]:

@@ -27,7 +27,7 @@ def controls(recipe: Recipe, method: str) -> list[Recipe]:
     """The method with each stand-in for its auxiliary inputs."""
     return [
         replace(
-            matched(recipe) if control == "target" else recipe,
+            with_target_encoders(recipe) if control == "target" else recipe,
             method=method,
             label=f"{method}, {label}",
             data=replace(recipe.data, control=control),
@@ -36,7 +36,7 @@ def controls(recipe: Recipe, method: str) -> list[Recipe]:
     ]
 
 
-def matched(recipe: Recipe) -> Recipe:
+def with_target_encoders(recipe: Recipe) -> Recipe:
     """The recipe whose auxiliary encoders are like those of the target modalities that stand in.
 
     Encoders that the recipe has no epochs to pre-train, as they were ready-made features, are trained with the rest.
