@@ -43,7 +43,7 @@ def modalities(table: Table) -> list[ModalityHeader]:
 
     Raises InputError for an unknown kind, a name that occurs twice, a part (`face:start`) of no modality.
     """
-    found: dict[str, ModalityHeader] = {}
+    by_name: dict[str, ModalityHeader] = {}
     parts = []
     for header in table.columns:
         name, _, kind = header.partition(":")
@@ -53,13 +53,13 @@ def modalities(table: Table) -> list[ModalityHeader]:
             if kind not in ("", *get_args(Kind)) or header.endswith(":"):
                 known = ", ".join((*get_args(Kind), *PARTS))
                 raise InputError(f"{table.path} row 1: '{header}': expected one of {known} after the colon")
-            if name in found:
-                raise InputError(f"{table.path} row 1: '{found[name].header}' and '{header}' are the same modality")
-            found[name] = ModalityHeader(header, name, cast(Kind, kind))
+            if name in by_name:
+                raise InputError(f"{table.path} row 1: '{by_name[name].header}' and '{header}' are the same modality")
+            by_name[name] = ModalityHeader(header, name, cast(Kind, kind))
     for header, name in parts:
-        if name not in found:
+        if name not in by_name:
             raise InputError(f"{table.path} row 1: '{header}': there is no modality '{name}'")
-    return list(found.values())
+    return list(by_name.values())
 
 
 def kind_of(table: Table, column: ModalityHeader) -> Kind:
@@ -107,7 +107,7 @@ def inside(table: Table, allow_outside: bool) -> Callable[[int, str, str], Path]
             path = home / cell
             try:
                 outside = Path(cell).is_absolute() or real_home not in path.resolve().parents
-                there = path.is_file()
+                is_file = path.is_file()
             except (OSError, RuntimeError, ValueError) as error:  # too long, links in a circle, a zero byte
                 reason = getattr(error, "strerror", None) or str(error)
                 raise InputError(f"{table.place(row, column)}: '{shortened(cell)}' names no file: {reason}") from None
@@ -116,7 +116,7 @@ def inside(table: Table, allow_outside: bool) -> Callable[[int, str, str], Path]
                     f"{table.place(row, column)}: '{cell}' leads out of the manifest's folder; move it inside, or "
                     "allow it (--allow-outside, data.allow_outside)"
                 )
-            if not there:
+            if not is_file:
                 raise InputError(f"{table.place(row, column)}: file not found: {path}")
             known[cell] = path
         return known[cell]
@@ -141,8 +141,8 @@ def clip(table: Table, column: ModalityHeader, row: int, path: Path) -> Clip:
 
 def _part(table: Table, column: ModalityHeader, row: int, part: str) -> tuple[str, str]:
     """Header and cell of a modality's start, end or crop; an empty cell where there is none."""
-    own = f"{column.name}:{part}"
-    header = own if own in table.columns and table.columns[own][row] else part
+    own_header = f"{column.name}:{part}"
+    header = own_header if own_header in table.columns and table.columns[own_header][row] else part
     return header, table.columns[header][row] if header in table.columns else ""
 
 

@@ -130,20 +130,20 @@ def _column(
     cells = table.columns[column.header]
     filled = [row for row, cell in enumerate(cells) if cell]
     places = [table.place(row, column.header) for row in filled]
-    made: Column
+    filled_column: Column
     if kind == "array":
-        made = _arrays(table, column.header, filled, allow_outside)
+        filled_column = _arrays(table, column.header, filled, allow_outside)
     elif kind == "text":
         texts = [find(row, column.header, cells[row]) if cells[row].endswith(".txt") else cells[row] for row in filled]
-        made = TextColumn(texts, places, settings, f"data.readers.{column.name}.tokenizer")
+        filled_column = TextColumn(texts, places, settings, f"data.readers.{column.name}.tokenizer")
     else:
         cache = CacheFolder(table.path.parent)
         reader = VideoReader(settings, cache) if kind == "video" else AudioReader(settings, cache)
         clips = [clip(table, column, row, find(row, column.header, cells[row])) for row in filled]
-        made = MediaColumn(clips, reader, strict)
+        filled_column = MediaColumn(clips, reader, strict)
     present = np.zeros(len(cells), dtype=np.bool_)
     present[filled] = True
-    return made if present.all() else PartialColumn(made, present)
+    return filled_column if present.all() else PartialColumn(filled_column, present)
 
 
 def _arrays(table: Table, header: str, filled: Sequence[int], allow_outside: bool) -> RowColumn | FileColumn:
@@ -191,9 +191,9 @@ def _write(folder: Path, dataset: MultimodalDataset) -> None:
         if name in REQUIRED + OPTIONAL:
             raise InputError(f"modality '{name}': this name means something else in a manifest; choose another")
         present = known_present(column)
-        ids = [key for key, there in zip(dataset.ids, present, strict=True) if there]
+        ids = [key for key, has_sample in zip(dataset.ids, present, strict=True) if has_sample]
         written = iter(_write_column(folder, name, column, ids))
-        cells[name] = [next(written) if there else "" for there in present]
+        cells[name] = [next(written) if has_sample else "" for has_sample in present]
     write_csv(folder / "manifest.csv", cells)
 
 

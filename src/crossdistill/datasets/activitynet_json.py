@@ -50,8 +50,8 @@ def read_annotations(path: Path) -> list[Video]:
 
 def _video(place: str, key: str, entry: Any) -> Video:
     if not isinstance(entry, dict) or entry.get("subset") not in (*SUBSETS, "testing"):
-        found = repr(entry.get("subset")) if isinstance(entry, dict) else "no object"
-        raise InputError(f"{place}: expected a subset of {', '.join(SUBSETS)}, testing; found {found}")
+        actual = repr(entry.get("subset")) if isinstance(entry, dict) else "no object"
+        raise InputError(f"{place}: expected a subset of {', '.join(SUBSETS)}, testing; found {actual}")
     annotations = entry.get("annotations", [])
     if not isinstance(annotations, list):
         raise InputError(f"{place}: expected a list of annotations, found {annotations!r}")

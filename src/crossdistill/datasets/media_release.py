@@ -49,7 +49,7 @@ class Prepared:
 def video_files(folder: Path) -> list[Path]:
     """The video files in a folder and in those below it, links included, in order. Raises InputError without any."""
     require_folder(folder)
-    found: list[Path] = []
+    paths: list[Path] = []
     been: set[str] = set()
     for home, below, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(home)
@@ -57,10 +57,10 @@ def video_files(folder: Path) -> list[Path]:
             below.clear()
             continue
         been.add(real)
-        found += [Path(home, name) for name in names if is_video(name)]
-    if not found:
+        paths += [Path(home, name) for name in names if is_video(name)]
+    if not paths:
         raise InputError(f"{folder}: no video files in it, nor in the folders below")
-    return sorted(found)
+    return sorted(paths)
 
 
 def is_video(name: str) -> bool:

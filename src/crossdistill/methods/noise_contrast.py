@@ -100,8 +100,8 @@ class NoiseContrast(nn.Module):
         """(2,) log Z of each direction: those of the first step, or, as long as that lasts, of the batch itself."""
         if self.normalization == "none" or not self._is_first_step():
             return self.log_normalizers
-        own = [noise_contrastive_normalizer(*direction, temperature=self.temperature) for direction in directions]
-        return torch.stack(own)
+        estimates = [noise_contrastive_normalizer(*direction, temperature=self.temperature) for direction in directions]
+        return torch.stack(estimates)
 
     def _is_first_step(self) -> bool:
         return int(self.sampler.steps) == 0

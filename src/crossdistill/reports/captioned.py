@@ -61,7 +61,9 @@ class CaptionedFigure:
 
 def illustrated(runs: Sequence[Run]) -> list[Path]:
     """The folders whose students a reader may want to see at work: the first run of a few configurations."""
-    students = {label: own for label, own in configurations_of(runs).items() if "student" in own[0].scores}
+    students = {
+        label: replicates for label, replicates in configurations_of(runs).items() if "student" in replicates[0].scores
+    }
     return [students[label][0].folder for label in first_of(students, by_importance(runs), MAX_PICTURED)]
 
 
@@ -81,18 +83,18 @@ def difference_figure(runs: Sequence[Run], reference: str = "baseline") -> Capti
 def seeds_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
     """Every run's student; nothing where no configuration has two."""
     configurations = configurations_of(runs)
-    found = {label: values for label in grouped(runs) if (values := _student_accuracies(configurations[label]))}
-    if not found or max(len(values) for values in found.values()) < 2:
+    accuracies = {label: values for label in grouped(runs) if (values := _student_accuracies(configurations[label]))}
+    if not accuracies or max(len(values) for values in accuracies.values()) < 2:
         return None
     verdicts = {label: row.verdict for label, row in differences(runs).items()}
-    baseline = found.get("baseline", [])
+    baseline = accuracies.get("baseline", [])
     reference = math.fsum(baseline) / len(baseline) if baseline else math.nan
     dashed = ", dashed: the baseline's mean" if baseline else ""
     caption = (
         f"Each dot is a run, in each row by fold and seed from top to bottom; bar: mean with its 95 % interval{dashed}"
         "; colours as in the differences."
     )
-    figure = figures.seed_scatter(found, verdicts, grouped(runs), reference)
+    figure = figures.seed_scatter(accuracies, verdicts, grouped(runs), reference)
     return CaptionedFigure("seeds", caption, figure, title="Student top-1 of every run (%)")
 
 
@@ -112,16 +114,16 @@ def curve_figures(runs: Sequence[Run]) -> dict[str, CaptionedFigure]:
 def every_configuration_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
     """Student and teacher of each configuration in a small panel of its own, where lines in one would be too many."""
     drawn = {"student": curves(runs, "student/top1"), "teacher": curves(runs, "teacher/top1")}
-    own = {
-        label: found
+    by_label_and_view = {
+        label: by_view
         for label in grouped(runs)
-        if (found := {view: by_label[label] for view, by_label in drawn.items() if label in by_label})
+        if (by_view := {view: by_label[label] for view, by_label in drawn.items() if label in by_label})
     }
-    if len(own) <= MAX_LINES:
+    if len(by_label_and_view) <= MAX_LINES:
         return None
     legend = {"student": LineStyle(CYCLE[0], ""), "teacher": LineStyle(OWN_COLORS["teacher"], "5 2")}
     baseline = drawn["student"].get("baseline")
-    figure = figures.small_multiples(own, legend, baseline)
+    figure = figures.small_multiples(by_label_and_view, legend, baseline)
     if baseline is not None:
         legend = {**legend, "the baseline's student": LineStyle(NEITHER, "")}
     caption = "Means over runs with a band from the lowest to the highest run; all panels have the same axes."
@@ -160,14 +162,14 @@ def _lines(
 ) -> CaptionedFigure:
     """One panel for each quantity (column of metrics.jsonl -> title) that any run logged."""
     logged: dict[str, dict[str, Curve]] = {key: curves(runs, key) for key in quantities}
-    labels = {label for found in logged.values() for label in found}
+    labels = {label for by_label in logged.values() for label in by_label}
     shown = first_of(labels, order, MAX_LINES)
     panels = tuple(
         Panel(quantities[key], drawn, percent)
-        for key, found in logged.items()
-        if (drawn := {label: found[label] for label in shown if label in found})
+        for key, by_label in logged.items()
+        if (drawn := {label: by_label[label] for label in shown if label in by_label})
     )
-    several = any(len(own) > 1 for own in configurations_of(runs).values())
+    several = any(len(replicates) > 1 for replicates in configurations_of(runs).values())
     band = "; line: mean over runs, band: lowest to highest run" if several else ""
     kept = f"; {len(shown)} of {len(labels)} configurations are drawn" if len(shown) < len(labels) else ""
     styles = line_styles(order)

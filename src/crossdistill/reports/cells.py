@@ -71,7 +71,7 @@ def results_table(runs: Sequence[Run]) -> ReportTable:
     Beside a measure for which the paper printed a figure on this data set stands that figure.
     """
     rows, groups, marked = headlines(runs), grouped(runs), best(runs)
-    paper = {label: paper_figures(own) for label, own in configurations_of(runs).items()}
+    paper = {label: paper_figures(replicates) for label, replicates in configurations_of(runs).items()}
     columns: dict[str, dict[str, str]] = {}
     for name, cell in CELLS.items():
         if name == "auxiliary top-1" and all(math.isnan(row.auxiliary_top1) for row in rows.values()):

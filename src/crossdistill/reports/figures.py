@@ -79,12 +79,12 @@ def small_multiples(
     rows = math.ceil(len(curves) / columns)
     figure = Figure(figsize=(2.4 * columns, 1.5 * rows + 0.1), layout="constrained", facecolor="none")
     grid = list(figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).flat)
-    for axes, (label, own) in zip(grid, curves.items(), strict=False):
+    for axes, (label, by_view) in zip(grid, curves.items(), strict=False):
         axes.set_facecolor("none")
         axes.set_title(shortened(label, 30), fontsize=7)
         if everywhere is not None:
             axes.plot(everywhere.epochs, 100 * everywhere.mean, color=NEITHER, linewidth=1)
-        for name, curve in own.items():
+        for name, curve in by_view.items():
             _draw_curve(axes, curve, styles[name], 100)
         axes.grid(axis="y")
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))

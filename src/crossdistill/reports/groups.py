@@ -39,14 +39,14 @@ def grouped(runs: Sequence[Run]) -> dict[str, Group]:
 
     Variations go by their option's value. The order of the runs does not matter.
     """
-    found = {label: group_of(label, own[0].method) for label, own in configurations_of(runs).items()}
+    groups = {label: group_of(label, replicates[0].method) for label, replicates in configurations_of(runs).items()}
     means = student_means(runs)
-    return dict(sorted(found.items(), key=lambda item: _place(item[0], item[1], means)))
+    return dict(sorted(groups.items(), key=lambda item: _place(item[0], item[1], means)))
 
 
 def student_means(runs: Sequence[Run]) -> dict[str, float]:
     """Label -> mean student top-1 over its runs, NaN where there is none."""
-    return {label: _student_mean(own) for label, own in configurations_of(runs).items()}
+    return {label: _student_mean(replicates) for label, replicates in configurations_of(runs).items()}
 
 
 def main_configuration(runs: Sequence[Run]) -> str:

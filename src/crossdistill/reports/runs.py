@@ -88,10 +88,10 @@ def load_runs(paths: Sequence[Path]) -> list[Run]:
 
 def configurations_of(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """Label -> its runs; labels in the order of their first run."""
-    found: dict[str, list[Run]] = {}
+    configurations: dict[str, list[Run]] = {}
     for run in runs:
-        found.setdefault(run.label, []).append(run)
-    return found
+        configurations.setdefault(run.label, []).append(run)
+    return configurations
 
 
 def _load(folder: Path) -> Run:
@@ -140,8 +140,8 @@ class _Fields:
     def get(self, key: str, kind: type[T]) -> T:
         value = self.values.get(key)
         if not isinstance(value, kind) or isinstance(value, bool):
-            found = "nothing" if key not in self.values else repr(value)[:40]
-            raise InputError(f"{self.path}: {self.prefix}{key}: expected {kind.__name__}, found {found}")
+            actual = "nothing" if key not in self.values else repr(value)[:40]
+            raise InputError(f"{self.path}: {self.prefix}{key}: expected {kind.__name__}, found {actual}")
         return value
 
     def number(self, key: str) -> float:
@@ -181,8 +181,8 @@ def _metrics(path: Path, method: str) -> pd.DataFrame:
     if any(not isinstance(row.get("epoch"), int) for row in rows):
         raise InputError(f"{path}: every line needs a whole number `epoch`, at least one has none")
     # a resumed run may have logged an epoch twice: the later one counts
-    own = {row["epoch"]: row for row in rows if row.get("stage") == method}
-    return pd.DataFrame(list(own.values()), columns=None if own else ["epoch"])
+    rows_by_epoch = {row["epoch"]: row for row in rows if row.get("stage") == method}
+    return pd.DataFrame(list(rows_by_epoch.values()), columns=None if rows_by_epoch else ["epoch"])
 
 
 def _fold(path: Path, recipe: str) -> int:
@@ -225,10 +225,10 @@ def _check_comparable(runs: Sequence[Run]) -> None:
         label, fold, seed = key
         same = ", ".join(str(run.folder) for run in runs if (run.label, *run.replicate) == key)
         raise InputError(f"{same}: all are configuration {label}, seed {seed}, fold {fold}; give one of them")
-    for label, own in configurations_of(runs).items():
-        other = next((run for run in own if run.method != own[0].method), None)
+    for label, replicates in configurations_of(runs).items():
+        other = next((run for run in replicates if run.method != replicates[0].method), None)
         if other is not None:
             raise InputError(
-                f"{own[0].folder} and {other.folder}: both are labelled {label}, but their methods are "
-                f"{own[0].method} and {other.method}; give one of them another label"
+                f"{replicates[0].folder} and {other.folder}: both are labelled {label}, but their methods are "
+                f"{replicates[0].method} and {other.method}; give one of them another label"
             )

@@ -82,13 +82,13 @@ def report_of(runs: Sequence[Run], command: str) -> Report:
 
 def versions(runs: Sequence[Run]) -> str:
     """Every version that took part: "torch 2.9.0", or "torch 2.9.0 and 2.10.0" where runs differ; threads last."""
-    found: dict[str, list[str]] = {}
+    by_package: dict[str, list[str]] = {}
     for run in runs:
         for package, version in run.versions.items():
-            if str(version) not in found.setdefault(package, []):
-                found[package].append(str(version))
-    threads = found.pop("threads", [])
-    words = [f"{package} {listed(sorted(each))}" for package, each in found.items()]
+            if str(version) not in by_package.setdefault(package, []):
+                by_package[package].append(str(version))
+    threads = by_package.pop("threads", [])
+    words = [f"{package} {listed(sorted(each))}" for package, each in by_package.items()]
     return ", ".join(
         words + [f"{listed(sorted(threads))} CPU {'thread' if threads == ['1'] else 'threads'}"] * bool(threads)
     )
@@ -98,10 +98,10 @@ def sources(runs: Sequence[Run]) -> dict[str, tuple[tuple[str, ...], str]]:
     """Label -> the commands that repeat its runs, and the recipe of the first; the others differ in seed and fold."""
     return {
         label: (
-            tuple(f"crossdistill train {shlex.quote((run.folder / 'recipe.yaml').as_posix())}" for run in own),
-            own[0].recipe,
+            tuple(f"crossdistill train {shlex.quote((run.folder / 'recipe.yaml').as_posix())}" for run in replicates),
+            replicates[0].recipe,
         )
-        for label, own in configurations_of(runs).items()
+        for label, replicates in configurations_of(runs).items()
     }
 
 

@@ -36,9 +36,9 @@ def gather_notes(fabric: Fabric, notes: Sequence[Note]) -> list[Note]:
     """All ranks' notes, in rank order."""
     if fabric.world_size == 1:
         return list(notes)
-    found: list[list[Note]] = [[]] * fabric.world_size
-    torch.distributed.all_gather_object(found, list(notes))
-    return [note for rank in found for note in rank]
+    by_rank: list[list[Note]] = [[]] * fabric.world_size
+    torch.distributed.all_gather_object(by_rank, list(notes))
+    return [note for rank in by_rank for note in rank]
 
 
 def average_gradients(fabric: Fabric, parameters: Sequence[nn.Parameter]) -> None:

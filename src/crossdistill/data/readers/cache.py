@@ -68,8 +68,8 @@ class CacheFolder:
 
 def stamp(source: Path) -> list[int]:
     """Size and time of change: what tells that a file is not the one that was decoded."""
-    found = source.stat()
-    return [found.st_size, found.st_mtime_ns]
+    status = source.stat()
+    return [status.st_size, status.st_mtime_ns]
 
 
 def read_part(path: Path) -> Entry | None:

@@ -100,12 +100,12 @@ class VideoReader:
 @contextmanager
 def open_frames(clip: Clip, cache: CacheFolder) -> Iterator[FrameSource]:
     """The clip's frames, from the cache where it has them. Raises UnreadableError or NoStreamError."""
-    found = cache.find(clip.path, "video")
-    if found.entry is not None:
-        yield CachedFrames(found.entry)
+    cached = cache.find(clip.path, "video")
+    if cached.entry is not None:
+        yield CachedFrames(cached.entry)
         return
     with opened(clip.path, "video") as (container, stream):
-        yield FileFrames(container, stream, found.warning)
+        yield FileFrames(container, stream, cached.warning)
 
 
 def segment(whole: Extent, clip: Clip) -> Extent:

@@ -27,7 +27,7 @@ def ablations(recipe: Recipe) -> dict[str, Recipe]:
 
     other_reduction = "sum" if amid["reduction"] == "mean" else "mean"
     shared = {name: value for name, value in amid.items() if name in options_of(MI)}
-    found = {
+    rows = {
         "amid: L_MIs": replace(recipe, method="mi", options={**recipe.options, "mi": shared}),
         "amid: L_MIs + L_MIa": changed(alpha_3=0.0),
         "amid: L_nce": changed(contrast="nce"),
@@ -40,7 +40,7 @@ def ablations(recipe: Recipe) -> dict[str, Recipe]:
         f"amid: reduction {other_reduction}": changed(reduction=other_reduction),
         **other_auxiliary_encoders(recipe, modelled),
     }
-    return {label: replace(chosen, label=label) for label, chosen in found.items()}
+    return {label: replace(ablation, label=label) for label, ablation in rows.items()}
 
 
 def other_auxiliary_encoders(recipe: Recipe, modelled: Callable[..., Recipe]) -> dict[str, Recipe]:

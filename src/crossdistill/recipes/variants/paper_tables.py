@@ -100,7 +100,7 @@ def table_4(recipe: Recipe) -> dict[str, Recipe]:
     `crossdistill compare ucf51 --table 4`
     """
     alone, distilled = methods(recipe, "baseline", "teacher"), methods(recipe, "amid")
-    return {**alone, **chosen(recipe, L_MIS, NO_ADVERSARIAL), **distilled, **chosen(recipe, NCE)}
+    return {**alone, **some_ablations(recipe, L_MIS, NO_ADVERSARIAL), **distilled, **some_ablations(recipe, NCE)}
 
 
 def table_5(recipe: Recipe) -> dict[str, Recipe]:
@@ -118,7 +118,7 @@ def table_5(recipe: Recipe) -> dict[str, Recipe]:
     """
     return {
         **methods(recipe, "amid"),
-        **chosen(recipe, FIXED_TEACHER, NO_WARMUP, NO_D2, NO_DYNAMIC_WEIGHT),
+        **some_ablations(recipe, FIXED_TEACHER, NO_WARMUP, NO_D2, NO_DYNAMIC_WEIGHT),
     }
 
 
@@ -163,7 +163,7 @@ def figure_4(recipe: Recipe) -> dict[str, Recipe]:
 
     `crossdistill compare ucf51 --figure 4`
     """
-    return {**chosen(recipe, NO_ADVERSARIAL), **methods(recipe, "amid")}
+    return {**some_ablations(recipe, NO_ADVERSARIAL), **methods(recipe, "amid")}
 
 
 def figure_5(recipe: Recipe) -> dict[str, Recipe]:
@@ -174,7 +174,7 @@ def figure_5(recipe: Recipe) -> dict[str, Recipe]:
 
     `crossdistill compare ucf51 --figure 5`
     """
-    return {**chosen(recipe, NO_ADVERSARIAL, NO_D2), **methods(recipe, "amid")}
+    return {**some_ablations(recipe, NO_ADVERSARIAL, NO_D2), **methods(recipe, "amid")}
 
 
 TABLES: dict[str, Rows] = {
@@ -193,10 +193,10 @@ def methods(recipe: Recipe, *names: str) -> dict[str, Recipe]:
     return {name: replace(recipe, method=name, label="") for name in names}
 
 
-def chosen(recipe: Recipe, *labels: str) -> dict[str, Recipe]:
+def some_ablations(recipe: Recipe, *labels: str) -> dict[str, Recipe]:
     """Some of the recipe's ablations."""
-    found = ablations(recipe)
-    return {label: found[label] for label in labels}
+    all_ablations = ablations(recipe)
+    return {label: all_ablations[label] for label in labels}
 
 
 def with_option(recipe: Recipe, label: str, option: str, value: float) -> Recipe:

@@ -133,11 +133,11 @@ def published(recipe: str, label: str) -> dict[str, float]:
 
     Values in a label are compared as numbers: `amid alpha_1=4` is `amid alpha_1=4.0`.
     """
-    found: dict[str, float] = {}
+    figures: dict[str, float] = {}
     label = ALSO.get(label, label)
     for table in PAPER.get(recipe, {}).values():
-        found |= table.get(_plain(label), {})
-    return found
+        figures |= table.get(_plain(label), {})
+    return figures
 
 
 def _plain(label: str) -> str:

@@ -34,15 +34,15 @@ def variations(recipe: Recipe, methods: Sequence[str], text: str) -> list[Recipe
         fits = with_option if is_option else list(methods)
     if not fits:
         raise InputError(f"--vary {text}: none of {', '.join(methods)} has an option {key}")
-    made = []
+    varied = []
     for method in fits:
         for value in values:
             labelled = replace(recipe, method=method, label=f"{method} {option}={value}")
             try:
-                made.append(with_fields(labelled, {f"{method}.{option}" if is_option else key: value}))
+                varied.append(with_fields(labelled, {f"{method}.{option}" if is_option else key: value}))
             except InputError as error:
                 raise InputError(f"--vary {text}: {error}") from error
-    return made
+    return varied
 
 
 def parse_variation(text: str) -> tuple[str, list[Any]]:
