@@ -85,7 +85,7 @@ def kind_of(table: Table, column: ModalityHeader) -> Kind:
 
 
 def looks_like(cell: str) -> Kind:
-    """By the ending: video files, sound files, arrays; whatever else is text."""
+    """The kind that a cell's ending tells: video file, sound file, array; whatever else is text."""
     suffix = PurePosixPath(cell).suffix.lower()
     if re.fullmatch(r"(?s).+\.npy(#.*)?", cell):
         return "array"

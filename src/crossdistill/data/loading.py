@@ -127,7 +127,7 @@ class _Plain:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """The same in training."""
+    """What DataLoader asks for a batch of training, whose parts are drawn by the epoch's seed."""
 
     dataset: MultimodalDataset
     seed: int

@@ -100,7 +100,7 @@ def _require_filled(table: Table, column: str) -> None:
 
 
 def _require_rows(table: Table) -> None:
-    """Known splits, distinct ids, and no class that training never sees."""
+    """Require known splits, distinct ids, and no class that training never sees."""
     ids, splits, labels = (table.columns[name] for name in REQUIRED)
     seen: dict[str, int] = {}
     learnt = {label for label, split in zip(labels, splits, strict=True) if split == "train"}
@@ -147,7 +147,7 @@ def _column(
 
 
 def _arrays(table: Table, header: str, filled: Sequence[int], allow_outside: bool) -> RowColumn | FileColumn:
-    """Of the rows `filled`: each a row of a file, or each a file of its own."""
+    """The array column of the rows `filled`: each a row of a file, or each a file of its own."""
     find = inside(table, allow_outside)
     paths, rows = [], []
     for row in filled:

@@ -28,7 +28,7 @@ class Parts(NamedTuple):
     seeds: npt.NDArray[np.uint64] | None = None
 
     def of(self, mask: Mask) -> Parts:
-        """Those of some of the B samples."""
+        """The parts of those of the B samples that the mask marks."""
         return Parts(self.positions[mask], None if self.seeds is None else self.seeds[mask])
 
 

@@ -25,7 +25,7 @@ class Table:
     numbers: Sequence[int]
 
     def place(self, row: int, column: str) -> str:
-        """How an error calls the cell."""
+        """The words by which an error names the cell."""
         return f"{self.path} row {self.numbers[row]}, column '{column}'"
 
 
@@ -77,7 +77,7 @@ def _read_csv(path: Path) -> Table:
 
 
 def _read_parquet(path: Path) -> Table:
-    """Rows count from 1, as there is no header row."""
+    """Read a Parquet file, whose rows count from 1, as there is no header row."""
     try:
         table = pa.parquet.read_table(path)
     except (pa.ArrowException, OSError) as error:

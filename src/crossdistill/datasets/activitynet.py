@@ -110,7 +110,7 @@ def _look(
 
 
 def _whole(video: Video) -> dict[str, str]:
-    """Labelled with the activity of most annotated seconds, the first annotated one of several."""
+    """A row for the whole video, labelled with the activity of most annotated seconds, the first one of equals."""
     seconds: dict[str, float] = defaultdict(float)
     for segment in video.segments:
         seconds[segment.label] += segment.end - segment.start

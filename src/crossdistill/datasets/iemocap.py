@@ -28,7 +28,7 @@ from crossdistill.datasets.media_release import (
 from crossdistill.types import InputError, Track
 
 EMOTIONS = {"ang": "angry", "hap": "happy", "exc": "happy", "sad": "sad", "neu": "neutral"}
-"""Of the release -> class; turns with others, or on which the annotators did not agree (xxx), are no samples."""
+"""Emotion of the release -> class; turns with others, or on which the annotators disagreed (xxx), are no samples."""
 
 RELEASE = {
     1: {"angry": 229, "happy": 278, "sad": 194, "neutral": 384},

@@ -64,7 +64,7 @@ def video_files(folder: Path) -> list[Path]:
 
 
 def is_video(name: str) -> bool:
-    """By its ending; `._x.avi`, which macOS leaves beside `x.avi`, is none."""
+    """Whether a file's ending is a video's; `._x.avi`, which macOS leaves beside `x.avi`, is none."""
     return not name.startswith(".") and name.lower().endswith(VIDEOS)
 
 
@@ -100,7 +100,7 @@ def header_of(path: Path) -> Header:
 
 
 def headers(paths: Sequence[Path], track: Track[Header]) -> dict[Path, Header]:
-    """The header of each file, asked once."""
+    """Read the header of each file, once."""
     distinct = list(dict.fromkeys(paths))
     return dict(zip(distinct, track(map(header_of, distinct), len(distinct), "headers"), strict=True))
 

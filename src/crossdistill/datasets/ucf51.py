@@ -84,7 +84,7 @@ CLASSES = (
 )
 
 CLIPS = 6845
-"""In train and test lists of each official split together, as each divides the same clips."""
+"""Clips in the train and test lists of an official split together; each split divides the same ones."""
 SPLIT_1 = {"train": 4901, "test": 1944}
 
 _KNOWN = {name.lower(): name for name in CLASSES}

@@ -50,7 +50,7 @@ ACTIONS = (
     "lunge",
     "squat",
 )
-"""a1 to a27."""
+"""Names of the actions a1 to a27, in order."""
 
 ARCHIVES = ("utd_mhad_inertial_skeleton.tar.xz", "Inertial.zip", "Skeleton.zip")
 DEPTH = "utd_mhad.npz"

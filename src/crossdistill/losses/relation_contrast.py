@@ -12,7 +12,7 @@ from crossdistill.losses.checks import full_precision, require_floating, require
 from crossdistill.losses.cosine import unit_rows
 
 LEAST_DISTANCE = 1e-6
-"""Of a negative, as 1 - cosine: below it log(1 - h) would grow without bound, and float32 cannot tell it from 0."""
+"""Least 1 - cosine of a negative: below it log(1 - h) would grow without bound, and float32 cannot tell it from 0."""
 
 
 def relation_contrastive_loss(

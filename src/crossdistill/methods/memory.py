@@ -35,7 +35,7 @@ class MemoryBank(nn.Module):
 
     @torch.no_grad()
     def update(self, positions: Int[Tensor, " batch"], vectors: Float[Tensor, "batch width"]) -> None:
-        """positions: (B,) distinct places in the bank; vectors: (B, width), of any length."""
+        """Move the bank's vectors at (B,) distinct `positions` towards new `vectors` (B, width), of any length."""
         before, now = self.vectors[positions], unit_rows(vectors.to(self.vectors))
         self.vectors[positions] = unit_rows(self.momentum * before + (1 - self.momentum) * now)
 

@@ -81,7 +81,7 @@ def difference_figure(runs: Sequence[Run], reference: str = "baseline") -> Capti
 
 
 def seeds_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
-    """Every run's student; nothing where no configuration has two."""
+    """Draw every run's student as a dot; None where no configuration has two runs."""
     configurations = configurations_of(runs)
     accuracies = {label: values for label in grouped(runs) if (values := _student_accuracies(configurations[label]))}
     if not accuracies or max(len(values) for values in accuracies.values()) < 2:

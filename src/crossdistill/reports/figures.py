@@ -20,7 +20,7 @@ from crossdistill.reports.style import GAIN, INK, LOSS, NEITHER, STYLE, LineStyl
 
 VERDICT_COLORS: Mapping[Verdict, str] = {"better": GAIN, "worse": LOSS}
 ROW, GROUP_GAP = 0.25, 0.6
-"""Height of a configuration's row in inches; space between groups in rows."""
+"""Height of a configuration's row in inches, and the space between groups in rows."""
 LABEL_LETTERS = 44
 
 
@@ -58,7 +58,7 @@ def line_grid(panels: Sequence[Panel], styles: Mapping[str, LineStyle]) -> Figur
 
 @matplotlib.rc_context(STYLE)
 def add_legend(figure: Figure, styles: Mapping[str, LineStyle]) -> None:
-    """Below the axes, as many entries in a row as fit."""
+    """Add a legend below the axes, as many entries in a row as fit."""
     handles = [Line2D([], [], color=style.color, dashes=_dashes(style)) for style in styles.values()]
     labels = [shortened(label, LABEL_LETTERS) for label in styles]
     letters = 6 + max(len(label) for label in labels)

@@ -40,7 +40,7 @@ class Validated:
 
 
 def fold_numbers(runs: Sequence[Run]) -> list[int]:
-    """The folds that occur."""
+    """The folds that occur in these runs, in order."""
     return sorted({run.fold for run in runs if run.fold >= 0})
 
 
@@ -63,7 +63,7 @@ def folds_table(runs: Sequence[Run]) -> ReportTable | None:
 
 
 def validated(runs: Sequence[Run], view: View, folds: Sequence[int]) -> Validated:
-    """One configuration's runs, over the seeds that have all folds."""
+    """Measure one configuration over the seeds that have all folds."""
     by_seed: dict[int, dict[int, Run]] = {}
     for run in runs:
         if view in run.scores and run.fold in folds:

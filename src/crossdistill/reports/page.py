@@ -36,7 +36,7 @@ def write_report(
 
 
 def render(runs: Sequence[Run], pictures: Sequence[RetrievalExample] = (), command: str = "") -> str:
-    """The page's HTML."""
+    """Render these runs as the page's HTML."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["data_uri"] = data_uri
     environment.filters["panels"] = panels
@@ -45,7 +45,7 @@ def render(runs: Sequence[Run], pictures: Sequence[RetrievalExample] = (), comma
 
 
 def panels(captioned: CaptionedFigure) -> list[str]:
-    """Its <svg> elements."""
+    """The <svg> elements that a captioned figure consists of."""
     if captioned.figure is not None:
         return [svg.inline(captioned.figure, captioned.name)]
     return [

@@ -55,7 +55,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Report:
-    """summary: sentences of one paragraph; findings: what the tests say, one sentence each."""
+    """What is said of some runs. summary: sentences of one paragraph; findings: what the tests say, a sentence each."""
 
     title: str
     summary: tuple[str, ...]

@@ -38,7 +38,7 @@ class Entry:
 
 
 class Found(NamedTuple):
-    """None where the source is to be decoded; and what is to be said about that, empty for nothing."""
+    """What the cache has of a source, None where it is to be decoded; and what to say of that, empty for nothing."""
 
     entry: Entry | None
     warning: str = ""

@@ -61,7 +61,7 @@ class VideoReader:
         return Taken(normalised(pixels[..., ::-1] if mirrored else pixels, self.settings), warning)
 
     def _pixels(self, source: FrameSource, extent: Extent, positions: Sequence[float], box: ChooseBox) -> Pixels:
-        """(K, 3, T, H, W): the clips at these positions."""
+        """The pixels (K, 3, T, H, W) of the clips at these positions."""
         times = [clip_times(extent, self.settings, position) for position in positions]
         size = self.settings.size
         wanted = len(times) * self.settings.frames * frame_step(extent, self.settings)
@@ -73,7 +73,7 @@ class VideoReader:
     def _before(
         self, end: float, source: FrameSource, extent: Extent, positions: Sequence[float], box: ChooseBox
     ) -> Pixels:
-        """The clips at the same positions of what can be read, which ends at `end`."""
+        """Read the clips at the same positions of what can be read, which ends at `end`."""
         if end <= extent.start:
             raise UnreadableError(f"no frame can be decoded after {end:.2f} s")
         try:
@@ -82,7 +82,7 @@ class VideoReader:
             raise UnreadableError("no video frame can be decoded") from None
 
     def _chosen(self, clip: Clip, seed: int | None) -> tuple[ChooseBox, bool]:
-        """Where in the frame, and whether mirrored."""
+        """Choose the part of the frame that a clip shows, and whether it is mirrored."""
         settings, crop = self.settings, clip.crop
         if seed is None:
             return lambda w, h: inside(crop, centre_box(w * crop[2], h * crop[3], settings)), False
@@ -116,7 +116,7 @@ def segment(whole: Extent, clip: Clip) -> Extent:
 
 
 def normalised(pixels: Pixels, settings: ReaderSettings) -> npt.NDArray[np.float32]:
-    """(K, 3, T, H, W) bytes -> less the mean and divided by the deviation of each colour."""
+    """Bytes (K, 3, T, H, W), less the mean and divided by the deviation of each colour."""
     out = pixels.astype(np.float32, order="C")
     for clip in out:
         for colour, mean, std in zip(clip, settings.mean, settings.std, strict=True):

@@ -44,7 +44,7 @@ def ablations(recipe: Recipe) -> dict[str, Recipe]:
 
 
 def other_auxiliary_encoders(recipe: Recipe, modelled: Callable[..., Recipe]) -> dict[str, Recipe]:
-    """Trained where the recipe freezes them and the other way round; nothing where they are ready-made features."""
+    """Train auxiliary encoders where the recipe freezes them, and the reverse; nothing for ready-made features."""
     kinds = {recipe.model.encoders[name].kind for name in recipe.data.auxiliary if name in recipe.model.encoders}
     if kinds == {"features"}:
         return {}

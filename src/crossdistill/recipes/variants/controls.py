@@ -14,11 +14,11 @@ CONTROLS: Mapping[str, Control] = {
     "noise auxiliary": "noise",
     "capacity-matched": "target",
 }
-"""How labels call the controls of `data.control`."""
+"""Words of a control's label -> the control of `data.control` that they stand for."""
 
 
 def distils(method: str) -> bool:
-    """Whether it trains a student that ships with the help of auxiliary modalities."""
+    """Whether the method trains a student that ships with the help of auxiliary modalities."""
     kind = METHODS[method]
     return "target" in kind.predicts and bool({"auxiliary", "full"} & set(kind.views))
 
