@@ -30,6 +30,8 @@ def controls(recipe: Recipe, method: str) -> list[Recipe]:
             with_target_encoders(recipe) if control == "target" else recipe,
             method=method,
             label=f"{method}, {label}",
+            role="control",
+            varied="",
             data=replace(recipe.data, control=control),
         )
         for label, control in CONTROLS.items()
