@@ -29,7 +29,7 @@ import numpy as np
 from crossdistill.data import MultimodalDataset, from_arrays
 from crossdistill.data.loading import drawn_parts, training_batches
 from crossdistill.data.readers import CacheFolder, Clip, MediaColumn, ReaderSettings, VideoReader
-from crossdistill.data.readers.fill import fill
+from crossdistill.data.readers.cache_writer import fill
 from crossdistill.data.readers.frames import clip_times
 from crossdistill.data.readers.video import open_frames
 

@@ -11,6 +11,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 View = Literal["target", "auxiliary", "full"]
+Role = Literal["method", "ablation", "control", "variation"]
+"""What a comparison calls a configuration."""
 """Which modalities a representation saw: the student's (S), the auxiliary ones (A), all of them (M, the teacher's)."""
 
 

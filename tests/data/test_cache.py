@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossdistill.data.readers import AudioReader, CacheFolder, Clip, ReaderSettings, VideoReader
-from crossdistill.data.readers import fill as filling
+from crossdistill.data.readers import AudioReader, CacheFolder, Clip, ReaderSettings, VideoReader, cache_writer
 from crossdistill.data.readers.cache import is_whole, read_part, write_part
-from crossdistill.data.readers.fill import fill
+from crossdistill.data.readers.cache_writer import fill
 from crossdistill.data.readers.media import UnreadableError
 from tests.data.clips import bars, halved, number_of, sample_of, tone, write_sound, write_video
 
@@ -116,7 +115,7 @@ def test_what_is_done_is_not_done_again_unless_it_is_damaged_or_of_another_form(
     part = CacheFolder(tmp_path).part(path, "video")
     assert filled(path)
     whole = part.read_bytes()
-    monkeypatch.setattr(filling, "_fill_video", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(cache_writer, "_fill_video", lambda *_: pytest.fail("decoded again"))
     assert not filled(path)
     monkeypatch.undo()
     flipped = bytearray(whole)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from crossdistill.data import evaluation_batches, from_arrays, windows_of, with_control
 from crossdistill.data.readers import AudioReader, CacheFolder, Clip, MediaColumn, ReaderSettings, VideoReader
-from crossdistill.data.readers.fill import fill
+from crossdistill.data.readers.cache_writer import fill
 from crossdistill.data.readers.frames import Extent, clip_times, window_count
 from crossdistill.data.reading import PartialColumn, Parts, middle
 from tests.data.clips import RATE, bars, number_of, tone, write_sound, write_video

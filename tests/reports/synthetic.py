@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -49,10 +51,11 @@ def write_run(
     epochs: int = 12,
     fold: int = -1,
     label: str = "",
+    role: str = "",
 ) -> Path:
     """A finished run folder; accuracies: view -> top-1, by default those of the method's views.
 
-    label: "" leaves it out, as in runs from before there were labels.
+    label, role: "" leaves it out, as in runs from before there were any.
     """
     accuracies = accuracies or dict.fromkeys(VIEWS.get(method, ("student", "teacher")), 0.7)
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,6 +68,7 @@ def write_run(
         "name": name,
         "method": method,
         **({"label": label} if label else {}),
+        **({"role": role} if role else {}),
         "seed": seed,
         "split": "test",
         "classes": list(classes),
@@ -115,6 +119,9 @@ def run_of(label: str, seed: int, student: float, method: str = "", fold: int = 
         "name": "watch",
         "method": method or label,
         "label": label,
+        "role": "method",
+        "varied": "",
+        "value": math.nan,
         "seed": seed,
         "fold": fold,
         "split": "test",
@@ -134,10 +141,15 @@ def run_of(label: str, seed: int, student: float, method: str = "", fold: int = 
     return Run(**(fields | changes))
 
 
-def runs_of(accuracies: Mapping[str, Sequence[float]]) -> list[Run]:
-    """label -> student top-1 of seeds 0, 1, ...; the method is the label up to a comma, colon or space."""
+def runs_of(
+    accuracies: Mapping[str, Sequence[float]], roles: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+) -> list[Run]:
+    """label -> student top-1 of seeds 0, 1, ...; the method is the label up to a comma, colon or space.
+
+    roles: label -> the role of what is not a method, and of a variation what it sets to which value
+    """
     return [
-        run_of(label, seed, value, method=re.split("[,: ]", label)[0])
+        run_of(label, seed, value, method=re.split("[,: ]", label)[0], **roles.get(label, {}))
         for label, values in accuracies.items()
         for seed, value in enumerate(values)
     ]

@@ -10,7 +10,7 @@ import pytest
 
 from crossdistill.evaluation import mean_ci, unweighted_accuracy, weighted_accuracy
 from crossdistill.reports import load_runs
-from crossdistill.reports.folds import accuracies, folds_sheet, validated
+from crossdistill.reports.folds import accuracies, folds_table, validated
 from crossdistill.reports.markdown import document
 from crossdistill.reports.runs import Run
 from crossdistill.reports.sections import report_of
@@ -79,14 +79,14 @@ def two_methods(folder: Path) -> list[Run]:
 
 
 def test_the_table_has_a_row_for_each_model(tmp_path: Path) -> None:
-    sheet = folds_sheet(two_methods(tmp_path))
-    assert sheet is not None
-    assert [row.cells[:3] for row in sheet.rows] == [
+    table = folds_table(two_methods(tmp_path))
+    assert table is not None
+    assert [row.cells[:3] for row in table.rows] == [
         ("baseline", "student", "2"),
         ("amid", "student", "2"),
         ("amid", "teacher", "2"),
     ]
-    assert all("±" in cell for row in sheet.rows for cell in row.cells[3:])
+    assert all("±" in cell for row in table.rows for cell in row.cells[3:])
 
 
 def test_reports_have_it_where_there_are_folds_only(tmp_path: Path) -> None:
@@ -95,5 +95,5 @@ def test_reports_have_it_where_there_are_folds_only(tmp_path: Path) -> None:
     assert "Over 3 folds" in text
     assert "WA, pooled" in text
     one_fold = [run for run in runs if run.fold == 0]
-    assert folds_sheet(one_fold) is None
+    assert folds_table(one_fold) is None
     assert "pooled" not in document(report_of(one_fold, "crossdistill compare"), "figures")

@@ -16,7 +16,8 @@ from crossdistill.types import InputError
 from tests.reports.synthetic import write_run
 
 COMMAND = "crossdistill report runs/watch --markdown docs/results"
-LABELS = ("amid", "amid, no D2", "amid alpha_1=3.7", "a & <b> | `c` *d* [e](f)", "L_MIs + L_MIa", 'id="x" $y$')
+LABELS = ("amid", "amid: no D2", "amid alpha_1=3.7", "a & <b> | `c` *d* [e](f)", "amid: L_MIs + L_MIa", 'id="x" $y$')
+ROLES = {"amid: no D2": "ablation", "amid: L_MIs + L_MIa": "ablation", "amid alpha_1=3.7": "variation"}
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def odd(tmp_path: Path, comparison: list[Path]) -> list[Path]:
     """The comparison, with more configurations whose labels mean something to Markdown, HTML or SVG."""
     return comparison + [
         write_run(tmp_path / f"odd-{index}-{seed}", "amid", seed, {"student": 0.6 + 0.01 * seed, "teacher": 0.8},
-                  label=label)
+                  label=label, role=ROLES.get(label, "method"))
         for index, label in enumerate(LABELS[1:])
         for seed in range(3)
     ]  # fmt: skip
@@ -93,7 +94,7 @@ def test_every_figure_is_a_file_and_every_file_a_figure(odd: list[Path], tmp_pat
         source = (document.parent / name).read_text(encoding="utf-8")
         assert "var(--" not in source  # colours of its own: it stands on no page
         assert not re.search(r'href="(?!#|data:image/png)', source)
-    assert "amid, no D2" in (document.parent / "watch/accuracy.svg").read_text(encoding="utf-8")  # its own legend
+    assert "amid: no D2" in (document.parent / "watch/accuracy.svg").read_text(encoding="utf-8")  # its own legend
 
 
 def test_same_runs_same_bytes_whatever_their_order(odd: list[Path], tmp_path: Path) -> None:

@@ -147,7 +147,11 @@ def test_the_best_alone_is_bold(tmp_path: Path) -> None:
 
 def test_many_configurations(tmp_path: Path) -> None:
     labels = ["baseline", "teacher", "amid", *(f"m{index}" for index in range(8)), "amid, no D2", "amid alpha_1=2"]
-    folders = [write_run(tmp_path / label, re.split("[, ]", label)[0], label=label, epochs=3) for label in labels]
+    roles = {"amid, no D2": "ablation", "amid alpha_1=2": "variation"}
+    folders = [
+        write_run(tmp_path / label, re.split("[, ]", label)[0], label=label, role=roles.get(label, "method"), epochs=3)
+        for label in labels
+    ]
     page = checked_page(folders, tmp_path / "report.html")
     text = " ".join(page.text)
     assert "6 of 13 configurations are drawn" in text

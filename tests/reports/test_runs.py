@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -120,9 +121,43 @@ def test_a_label_stands_for_one_configuration(tmp_path: Path) -> None:
         load_runs([first, write_run(tmp_path / "b", "amid", label="x")])
     with pytest.raises(InputError, match="both are labelled x, but their methods are amid and mi"):
         load_runs([first, write_run(tmp_path / "c", "mi", 1, label="x")])
+    with pytest.raises(InputError, match="both are labelled x, but their roles are method and control") as caught:
+        load_runs([first, write_run(tmp_path / "d", "amid", 1, label="x", role="control")])
+    assert "\n" not in str(caught.value)
     edit_results(first, label=3)
     with pytest.raises(InputError, match="label: expected str, found 3"):
         load_runs([first])
+
+
+def test_an_unknown_role_is_refused_in_one_line(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "a", "amid", role="hero")
+    with pytest.raises(InputError, match=r"results.json: role: expected one of method, .*, found 'hero'"):
+        load_runs([folder])
+    edit_results(folder, role=3)
+    with pytest.raises(InputError, match="role: expected str, found 3"):
+        load_runs([folder])
+
+
+@pytest.mark.parametrize(
+    ("fields", "varied", "value"),
+    [
+        ("varied: amid.alpha_1\namid:\n  alpha_1: 3.5\n", "amid.alpha_1", 3.5),
+        ("varied: model.width\nmodel: {width: 64}\n", "model.width", 64.0),
+        ("varied: amid.contrast\namid: {contrast: nce}\n", "amid.contrast", math.nan),
+        ("varied: data.in_memory\ndata: {in_memory: true}\n", "data.in_memory", math.nan),
+        ("varied: model.width\nmodel: none\n", "model.width", math.nan),
+        ("varied: ''\n", "", math.nan),
+        ("varied: 3\n", "", math.nan),
+        ("epochs: 3\n", "", math.nan),
+        ("- a list\n", "", math.nan),
+    ],
+)
+def test_what_is_varied_comes_from_the_recipe(tmp_path: Path, fields: str, varied: str, value: float) -> None:
+    folder = write_run(tmp_path / "a", "amid", role="variation")
+    (folder / "recipe.yaml").write_text(fields, encoding="utf-8")
+    [run] = load_runs([folder])
+    assert (run.role, run.varied) == ("variation", varied)
+    assert run.value == pytest.approx(value, nan_ok=True)
 
 
 def test_no_runs_and_no_folder(tmp_path: Path) -> None:

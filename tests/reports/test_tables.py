@@ -11,7 +11,7 @@ from rich.console import Console
 from scipy import stats
 
 from crossdistill.reports import differences, headline, headline_table, load_runs
-from crossdistill.reports.cells import differences_sheet, headline_sheet
+from crossdistill.reports.cells import differences_table, results_table
 from crossdistill.reports.formats import interval, listed, p_value, percent, points
 from tests.reports.synthetic import write_run
 
@@ -34,14 +34,14 @@ def test_headline_by_hand(comparison: list[Path]) -> None:
 
 
 def test_headline_cells(comparison: list[Path]) -> None:
-    sheet = headline_sheet(load_runs(comparison))
-    amid = dict(zip(sheet.columns, sheet.rows[2].cells, strict=True))
+    table = results_table(load_runs(comparison))
+    amid = dict(zip(table.columns, table.rows[2].cells, strict=True))
     assert amid["student top-1"] == "71.0 ± 2.5"
     assert amid["teacher top-1"] == "79.0 ± 0.0"
     assert (amid["gap"], amid["gap recovered"], amid["R@1"], amid["R@5"]) == ("8.0", "50.0", "69.0", "81.0")
-    teacher = dict(zip(sheet.columns, sheet.rows[1].cells, strict=True))
+    teacher = dict(zip(table.columns, table.rows[1].cells, strict=True))
     assert (teacher["student top-1"], teacher["gap"], teacher["R@1"]) == ("–", "–", "–")
-    assert "auxiliary top-1" not in sheet.columns
+    assert "auxiliary top-1" not in table.columns
 
 
 @pytest.mark.parametrize("left_out", ["baseline", "teacher"])
@@ -52,8 +52,8 @@ def test_no_gap_recovered_without_its_ends(comparison: list[Path], left_out: str
 
 def test_auxiliary_runs_get_their_column(tmp_path: Path, comparison: list[Path]) -> None:
     auxiliary = write_run(tmp_path / "aux", "auxiliary", 0, {"auxiliary_alone": 0.55})
-    sheet = headline_sheet(load_runs([*comparison, auxiliary]))
-    assert [row.cells[sheet.columns.index("auxiliary top-1")] for row in sheet.rows] == ["–", "–", "55.0", "–"]
+    table = results_table(load_runs([*comparison, auxiliary]))
+    assert [row.cells[table.columns.index("auxiliary top-1")] for row in table.rows] == ["–", "–", "55.0", "–"]
 
 
 def test_differences_pair_the_common_seeds(comparison: list[Path]) -> None:
@@ -79,7 +79,7 @@ def test_one_pair_has_a_difference_and_no_interval(tmp_path: Path) -> None:
         write_run(tmp_path / "b", "baseline", 0, {"student": 0.6}),
         write_run(tmp_path / "a", "amid", 0, {"student": 0.57, "teacher": 0.8}),
     ]
-    [row] = differences_sheet(load_runs(folders)).rows
+    [row] = differences_table(load_runs(folders)).rows
     assert row.cells == ("amid", "1", "−3.0", "–", "–", "–", "not tested")
     assert differences(load_runs(folders[1:])) == {}
 

@@ -122,7 +122,8 @@ def test_wins_losses_and_ties_are_each_named() -> None:
         "baseline": SEEDS, "amid": raised(0.05), "kd": raised(0.05), "gmc": raised(-0.04), "crd": raised(0.0),
         "amid, shuffled auxiliary": raised(0.001), "amid, no D2": raised(0.03),
     }  # fmt: skip
-    sentences = findings(runs_of(table))
+    roles = {"amid, shuffled auxiliary": {"role": "control"}, "amid, no D2": {"role": "ablation"}}
+    sentences = findings(runs_of(table, roles))
     assert "Significantly better than the baseline: amid (+5.0) and kd (+5.0)." in sentences
     assert "Significantly worse than the baseline: gmc (−4.0)." in sentences
     assert "No significant difference to the baseline: crd (0.0); and amid, shuffled auxiliary (+0.1)." in sentences

@@ -63,7 +63,7 @@ def test_tables_and_figures_by_their_numbers() -> None:
 
 
 def test_a_method_alone_is_the_recipe_that_train_would_run() -> None:
-    made = configurations(recipe(label="old"), ["baseline", "amid"], False, False, [])
+    made = configurations(recipe(label="old", role="control", varied="epochs"), ["baseline", "amid"], False, False, [])
     assert made == [recipe(method="baseline"), recipe(method="amid")]
 
 
@@ -91,7 +91,7 @@ IMPOSSIBLE = [
     "alpha_1", "alpha_1=", "=1,2", "alpha_1=1:2:0", "alpha_1=1:2:-1", "alpha_1=2:1:1", "alpha_1=1:inf:1",
     "alpha_1=nan:2:1", "alpha_1=a:b:c", "alpha_1=0:1:1e-9", "alpha_1=1,,2", "alpha_1=[", "alpha_1=big", "alpha_9=1",
     "amid.alpha_9=1", "optimization.speed=1", "nowhere.speed=1", "epochs.x=1", "epochs=many", "seed=1,2", "method=mi",
-    "label=x", "data.fold=0,1",
+    "label=x", "role=control", "varied=x", "data.fold=0,1",
 ]  # fmt: skip
 
 
@@ -126,7 +126,7 @@ def test_a_field_is_varied_in_every_method() -> None:
     assert [made.optimization.learning_rate for made in found] == [1e-3, 0.01, 1e-3, 0.01]
     assert [made.epochs for made in varied("epochs=2:3:1", "baseline")] == [2, 3]
     assert varied("epochs=2,3", "baseline")[0] == replace(
-        recipe(method="baseline", label="baseline epochs=2", epochs=2),
+        recipe(method="baseline", label="baseline epochs=2", role="variation", varied="epochs", epochs=2),
         options=varied("epochs=2", "baseline")[0].options,
     )
 
@@ -150,7 +150,10 @@ def test_controls_of_the_methods_that_distil() -> None:
         for control in ("shuffled auxiliary", "noise auxiliary", "capacity-matched")
     ]
     assert [made.data.control for made in found[-3:]] == ["shuffled", "noise", "target"]
-    assert all(replace(made, label="", data=recipe().data) == recipe(method=distilling[-1]) for made in found[-3:-1])
+    assert all(
+        replace(made, label="", role="method", data=recipe().data) == recipe(method=distilling[-1])
+        for made in found[-3:-1]
+    )
 
 
 def test_capacity_matched_auxiliary_encoders_are_like_the_target_s() -> None:
@@ -212,7 +215,7 @@ def test_labels_make_plain_folder_names() -> None:
 
 def test_the_hash_says_which_runs_repeat_one_configuration() -> None:
     made = recipe()
-    same = [replace(made, seed=7), replace(made, label="x"), with_data(made, fold=1)]
+    same = [replace(made, seed=7), replace(made, label="x", role="control"), with_data(made, fold=1)]
     assert {recipe_hash(other) for other in same} == {recipe_hash(made)}
     others = [
         replace(made, epochs=4), replace(made, method="mi"), with_data(made, control="noise"),

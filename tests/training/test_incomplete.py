@@ -161,4 +161,4 @@ def test_a_whole_batch_passes_as_it_is() -> None:
     samples = divide(method, made, batch)
     assert samples.complete is made
     assert samples.batch is batch
-    assert (samples.n_c, samples.n_r) == (SIZE, 0)
+    assert (samples.complete_count, samples.rest_count) == (SIZE, 0)

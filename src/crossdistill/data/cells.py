@@ -30,7 +30,7 @@ PARTS = ("start", "end", "crop")
 
 
 @dataclass(frozen=True)
-class Named:
+class ModalityHeader:
     """A modality's column: its `header` in the table, its name, and the kind that the header gives it, "" for none."""
 
     header: str
@@ -38,12 +38,12 @@ class Named:
     kind: Kind | Literal[""]
 
 
-def modalities(table: Table) -> list[Named]:
+def modalities(table: Table) -> list[ModalityHeader]:
     """The modality columns, in order. `words:text` is the modality `words`, whatever its cells look like.
 
     Raises InputError for an unknown kind, a name that occurs twice, a part (`face:start`) of no modality.
     """
-    found: dict[str, Named] = {}
+    by_name: dict[str, ModalityHeader] = {}
     parts = []
     for header in table.columns:
         name, _, kind = header.partition(":")
@@ -53,16 +53,16 @@ def modalities(table: Table) -> list[Named]:
             if kind not in ("", *get_args(Kind)) or header.endswith(":"):
                 known = ", ".join((*get_args(Kind), *PARTS))
                 raise InputError(f"{table.path} row 1: '{header}': expected one of {known} after the colon")
-            if name in found:
-                raise InputError(f"{table.path} row 1: '{found[name].header}' and '{header}' are the same modality")
-            found[name] = Named(header, name, cast(Kind, kind))
+            if name in by_name:
+                raise InputError(f"{table.path} row 1: '{by_name[name].header}' and '{header}' are the same modality")
+            by_name[name] = ModalityHeader(header, name, cast(Kind, kind))
     for header, name in parts:
-        if name not in found:
+        if name not in by_name:
             raise InputError(f"{table.path} row 1: '{header}': there is no modality '{name}'")
-    return list(found.values())
+    return list(by_name.values())
 
 
-def kind_of(table: Table, column: Named) -> Kind:
+def kind_of(table: Table, column: ModalityHeader) -> Kind:
     """The kind that the header says, or that the first filled cell looks like; all filled cells must agree with it.
 
     Raises InputError, naming the row, where they do not, and where no cell is filled.
@@ -85,7 +85,7 @@ def kind_of(table: Table, column: Named) -> Kind:
 
 
 def looks_like(cell: str) -> Kind:
-    """By the ending: video files, sound files, arrays; whatever else is text."""
+    """The kind that a cell's ending tells: video file, sound file, array; whatever else is text."""
     suffix = PurePosixPath(cell).suffix.lower()
     if re.fullmatch(r"(?s).+\.npy(#.*)?", cell):
         return "array"
@@ -107,7 +107,7 @@ def inside(table: Table, allow_outside: bool) -> Callable[[int, str, str], Path]
             path = home / cell
             try:
                 outside = Path(cell).is_absolute() or real_home not in path.resolve().parents
-                there = path.is_file()
+                is_file = path.is_file()
             except (OSError, RuntimeError, ValueError) as error:  # too long, links in a circle, a zero byte
                 reason = getattr(error, "strerror", None) or str(error)
                 raise InputError(f"{table.place(row, column)}: '{shortened(cell)}' names no file: {reason}") from None
@@ -116,7 +116,7 @@ def inside(table: Table, allow_outside: bool) -> Callable[[int, str, str], Path]
                     f"{table.place(row, column)}: '{cell}' leads out of the manifest's folder; move it inside, or "
                     "allow it (--allow-outside, data.allow_outside)"
                 )
-            if not there:
+            if not is_file:
                 raise InputError(f"{table.place(row, column)}: file not found: {path}")
             known[cell] = path
         return known[cell]
@@ -128,7 +128,7 @@ def shortened(cell: str) -> str:
     return cell if len(cell) <= 80 else f"{cell[:40]}...{cell[-30:]}"
 
 
-def clip(table: Table, column: Named, row: int, path: Path) -> Clip:
+def clip(table: Table, column: ModalityHeader, row: int, path: Path) -> Clip:
     """The cell's clip. `face:start`, `face:end`, `face:crop` hold for the modality `face`; `start`, `end`, `crop` for
     all. Raises InputError for what is no segment or no part of a frame."""
     start = _seconds(table, column, row, "start", 0.0)
@@ -139,14 +139,14 @@ def clip(table: Table, column: Named, row: int, path: Path) -> Clip:
     return Clip(path, table.place(row, column.header), start, end, _crop(table, column, row))
 
 
-def _part(table: Table, column: Named, row: int, part: str) -> tuple[str, str]:
+def _part(table: Table, column: ModalityHeader, row: int, part: str) -> tuple[str, str]:
     """Header and cell of a modality's start, end or crop; an empty cell where there is none."""
-    own = f"{column.name}:{part}"
-    header = own if own in table.columns and table.columns[own][row] else part
+    own_header = f"{column.name}:{part}"
+    header = own_header if own_header in table.columns and table.columns[own_header][row] else part
     return header, table.columns[header][row] if header in table.columns else ""
 
 
-def _seconds(table: Table, column: Named, row: int, part: str, default: float) -> float:
+def _seconds(table: Table, column: ModalityHeader, row: int, part: str, default: float) -> float:
     header, cell = _part(table, column, row, part)
     if not cell:
         return default
@@ -155,7 +155,7 @@ def _seconds(table: Table, column: Named, row: int, part: str, default: float) -
     return float(cell)
 
 
-def _crop(table: Table, column: Named, row: int) -> Box:
+def _crop(table: Table, column: ModalityHeader, row: int) -> Box:
     header, cell = _part(table, column, row, "crop")
     if not cell:
         return WHOLE

@@ -151,8 +151,8 @@ class RowColumn:
                 raise InputError(f"{place}: expected an array of shape (rows, {features}), found {shape}")
         for file, row, place in zip(self._file, rows, self.places, strict=True):
             if not 0 <= row < shapes[file][0]:
-                found = f"{self.files[file].name}#{row}"
-                raise InputError(f"{place}: row out of range: expected #0 to #{shapes[file][0] - 1}, found {found}")
+                cell = f"{self.files[file].name}#{row}"
+                raise InputError(f"{place}: row out of range: expected #0 to #{shapes[file][0] - 1}, found {cell}")
 
     def __len__(self) -> int:
         return len(self._row)
@@ -160,10 +160,10 @@ class RowColumn:
     def fetch(self, rows: Rows) -> Modality:
         samples = np.empty((len(rows), *self.shape), dtype=np.float32)
         for file in np.unique(self._file[rows]):
-            chosen = np.flatnonzero(self._file[rows] == file)
-            wanted = rows[chosen]
+            in_file = np.flatnonzero(self._file[rows] == file)
+            wanted = rows[in_file]
             array = open_array(self.files[file], self.places[wanted[0]])
-            samples[chosen] = as_float32(array[self._row[wanted]], wanted, self.places.__getitem__)
+            samples[in_file] = as_float32(array[self._row[wanted]], wanted, self.places.__getitem__)
         return torch.from_numpy(samples)
 
     def raw(self) -> Array:

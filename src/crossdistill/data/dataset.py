@@ -57,13 +57,13 @@ class MultimodalDataset:
 
     def batch(self, rows: Rows, parts: Parts) -> Batch:
         """The rows (B,) as one `Batch`, in this order; parts: which part of each."""
-        found = {name: read(column, rows, parts) for name, column in self.columns.items()}
+        readings = {name: read(column, rows, parts) for name, column in self.columns.items()}
         return Batch(
-            {name: reading.modality for name, reading in found.items()},
+            {name: reading.modality for name, reading in readings.items()},
             torch.from_numpy(self.labels[rows]),
             torch.from_numpy(rows.copy()),
-            {name: reading.present for name, reading in found.items()},
-            tuple(note for reading in found.values() for note in reading.notes),
+            {name: reading.present for name, reading in readings.items()},
+            tuple(note for reading in readings.values() for note in reading.notes),
         )
 
     def present(self, modalities: Sequence[str]) -> Mask:

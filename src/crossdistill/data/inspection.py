@@ -17,8 +17,8 @@ from crossdistill.data.labels import SPLITS
 from crossdistill.data.manifest import check_values
 from crossdistill.data.readers import CacheFolder, MediaColumn, TextColumn
 from crossdistill.data.readers.cache import Kind
-from crossdistill.data.readers.fill import fill
-from crossdistill.data.readers.inspect import Inspected, at_segment, inspect, kind_of
+from crossdistill.data.readers.cache_writer import fill
+from crossdistill.data.readers.inspection import Inspected, at_segment, inspect, kind_of
 from crossdistill.data.reading import known_present
 from crossdistill.data.wrappers import content_of
 from crossdistill.types import InputError, Track

@@ -127,15 +127,15 @@ class _Plain:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """The same in training."""
+    """What DataLoader asks for a batch of training, whose parts are drawn by the epoch's seed."""
 
     dataset: MultimodalDataset
     seed: int
     epoch: int
 
     def __getitems__(self, rows: Sequence[int]) -> Batch | InputError:
-        chosen = np.asarray(rows, dtype=np.int64)
-        return _attempt(self.dataset, chosen, drawn_parts(self.seed, self.epoch, chosen))
+        row_numbers = np.asarray(rows, dtype=np.int64)
+        return _attempt(self.dataset, row_numbers, drawn_parts(self.seed, self.epoch, row_numbers))
 
 
 def _attempt(dataset: MultimodalDataset, rows: Rows, parts: Parts) -> Batch | InputError:

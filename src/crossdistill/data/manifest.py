@@ -16,7 +16,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.data.cells import OPTIONAL, REQUIRED, Named, clip, inside, kind_of, modalities
+from crossdistill.data.cells import OPTIONAL, REQUIRED, ModalityHeader, clip, inside, kind_of, modalities
 from crossdistill.data.columns import Array, ArrayColumn, Column, FileColumn, RowColumn, SequenceColumn, open_array
 from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_consistency
 from crossdistill.data.folders import new_folder, write_csv
@@ -100,7 +100,7 @@ def _require_filled(table: Table, column: str) -> None:
 
 
 def _require_rows(table: Table) -> None:
-    """Known splits, distinct ids, and no class that training never sees."""
+    """Require known splits, distinct ids, and no class that training never sees."""
     ids, splits, labels = (table.columns[name] for name in REQUIRED)
     seen: dict[str, int] = {}
     learnt = {label for label, split in zip(labels, splits, strict=True) if split == "train"}
@@ -122,30 +122,32 @@ def _folds(table: Table) -> npt.NDArray[np.int64]:
     return np.array(folds, dtype=np.int64)
 
 
-def _column(table: Table, column: Named, settings: ReaderSettings, allow_outside: bool, strict: bool) -> Column:
+def _column(
+    table: Table, column: ModalityHeader, settings: ReaderSettings, allow_outside: bool, strict: bool
+) -> Column:
     """The filled cells' column, with gaps where cells are empty."""
     kind, find = kind_of(table, column), inside(table, allow_outside)
     cells = table.columns[column.header]
     filled = [row for row, cell in enumerate(cells) if cell]
     places = [table.place(row, column.header) for row in filled]
-    made: Column
+    filled_column: Column
     if kind == "array":
-        made = _arrays(table, column.header, filled, allow_outside)
+        filled_column = _arrays(table, column.header, filled, allow_outside)
     elif kind == "text":
         texts = [find(row, column.header, cells[row]) if cells[row].endswith(".txt") else cells[row] for row in filled]
-        made = TextColumn(texts, places, settings, f"data.readers.{column.name}.tokenizer")
+        filled_column = TextColumn(texts, places, settings, f"data.readers.{column.name}.tokenizer")
     else:
         cache = CacheFolder(table.path.parent)
         reader = VideoReader(settings, cache) if kind == "video" else AudioReader(settings, cache)
         clips = [clip(table, column, row, find(row, column.header, cells[row])) for row in filled]
-        made = MediaColumn(clips, reader, strict)
+        filled_column = MediaColumn(clips, reader, strict)
     present = np.zeros(len(cells), dtype=np.bool_)
     present[filled] = True
-    return made if present.all() else PartialColumn(made, present)
+    return filled_column if present.all() else PartialColumn(filled_column, present)
 
 
 def _arrays(table: Table, header: str, filled: Sequence[int], allow_outside: bool) -> RowColumn | FileColumn:
-    """Of the rows `filled`: each a row of a file, or each a file of its own."""
+    """The array column of the rows `filled`: each a row of a file, or each a file of its own."""
     find = inside(table, allow_outside)
     paths, rows = [], []
     for row in filled:
@@ -189,9 +191,9 @@ def _write(folder: Path, dataset: MultimodalDataset) -> None:
         if name in REQUIRED + OPTIONAL:
             raise InputError(f"modality '{name}': this name means something else in a manifest; choose another")
         present = known_present(column)
-        ids = [key for key, there in zip(dataset.ids, present, strict=True) if there]
+        ids = [key for key, has_sample in zip(dataset.ids, present, strict=True) if has_sample]
         written = iter(_write_column(folder, name, column, ids))
-        cells[name] = [next(written) if there else "" for there in present]
+        cells[name] = [next(written) if has_sample else "" for has_sample in present]
     write_csv(folder / "manifest.csv", cells)
 
 

@@ -27,9 +27,9 @@ class Parts(NamedTuple):
     positions: npt.NDArray[np.float64]
     seeds: npt.NDArray[np.uint64] | None = None
 
-    def of(self, chosen: Mask) -> Parts:
-        """Those of some of the B samples."""
-        return Parts(self.positions[chosen], None if self.seeds is None else self.seeds[chosen])
+    def of(self, mask: Mask) -> Parts:
+        """The parts of those of the B samples that the mask marks."""
+        return Parts(self.positions[mask], None if self.seeds is None else self.seeds[mask])
 
 
 def middle(count: int) -> Parts:
@@ -86,13 +86,13 @@ class PartialColumn:
         return counts
 
     def read(self, rows: Rows, parts: Parts) -> Reading:
-        there = self.present[rows]
-        if not there.any():
-            return Reading(_nothing(self.shape, len(rows)), torch.from_numpy(there), ())
-        found = read(self.column, self.positions(rows), parts.of(there))
-        present = torch.from_numpy(there)
-        values = _spread(found.modality, present)
-        return Reading(values, present.masked_scatter(present, found.present), found.notes)
+        has_sample = self.present[rows]
+        if not has_sample.any():
+            return Reading(_nothing(self.shape, len(rows)), torch.from_numpy(has_sample), ())
+        reading = read(self.column, self.positions(rows), parts.of(has_sample))
+        present = torch.from_numpy(has_sample)
+        values = _spread(reading.modality, present)
+        return Reading(values, present.masked_scatter(present, reading.present), reading.notes)
 
 
 def read(column: Column, rows: Rows, parts: Parts) -> Reading:
@@ -121,12 +121,12 @@ def assemble(
     samples: Sequence[npt.NDArray[np.float32] | None], shape: tuple[int, ...], notes: Sequence[Note]
 ) -> Reading:
     """One reading from B samples of a column's `shape`, None where there is none."""
-    there = [sample for sample in samples if sample is not None]
+    given = [sample for sample in samples if sample is not None]
     present = torch.tensor([sample is not None for sample in samples])
-    if not there:
+    if not given:
         return Reading(_nothing(shape, len(samples)), present, tuple(notes))
-    made: Modality = pad(there) if shape[0] == -1 else torch.from_numpy(np.stack(there))
-    return Reading(_spread(made, present), present, tuple(notes))
+    modality: Modality = pad(given) if shape[0] == -1 else torch.from_numpy(np.stack(given))
+    return Reading(_spread(modality, present), present, tuple(notes))
 
 
 def _nothing(shape: tuple[int, ...], count: int) -> Modality:

@@ -19,9 +19,9 @@ def with_fold(dataset: MultimodalDataset, fold: int) -> MultimodalDataset:
     if fold not in known:
         has = ", ".join(map(str, known)) if len(known) else "no folds"
         raise InputError(f"{dataset.name} has no fold {fold}; it has {has}")
-    chosen = replace(dataset, splits=np.where(dataset.folds == fold, "test", "train"))
-    require_splits(chosen)
-    return chosen
+    on_fold = replace(dataset, splits=np.where(dataset.folds == fold, "test", "train"))
+    require_splits(on_fold)
+    return on_fold
 
 
 def with_validation(dataset: MultimodalDataset, fraction: float, seed: int) -> MultimodalDataset:
@@ -46,21 +46,21 @@ def _validation_rows(dataset: MultimodalDataset, fraction: float, seed: int) -> 
     shared = np.intersect1d(groups, dataset.groups[dataset.rows("test")])
     grouped = len(np.unique(groups)) < len(train) and not len(shared)
     try:
-        chosen = _by_group(labels, groups, fraction, seed) if grouped else _by_class(labels, fraction, seed)
+        held_out = _by_group(labels, groups, fraction, seed) if grouped else _by_class(labels, fraction, seed)
     except ValueError as error:
         raise InputError(f"{dataset.name}: cannot take {fraction:g} of {len(train)} train rows: {error}") from None
-    lost = np.setdiff1d(labels[chosen], np.delete(labels, chosen))
+    lost = np.setdiff1d(labels[held_out], np.delete(labels, held_out))
     if len(lost):
         raise InputError(f"{dataset.name}: class '{dataset.classes[lost[0]]}' would be in validation but not in train")
-    return train[chosen]
+    return train[held_out]
 
 
 def _by_class(labels: Rows, fraction: float, seed: int) -> Rows:
     from sklearn.model_selection import StratifiedShuffleSplit  # a second, and few runs need it
 
     splitter = StratifiedShuffleSplit(n_splits=1, test_size=fraction, random_state=seed)
-    chosen: Rows = next(splitter.split(labels, labels))[1]
-    return chosen
+    held_out: Rows = next(splitter.split(labels, labels))[1]
+    return held_out
 
 
 def _by_group(labels: Rows, groups: Strings, fraction: float, seed: int) -> Rows:
@@ -71,5 +71,5 @@ def _by_group(labels: Rows, groups: Strings, fraction: float, seed: int) -> Rows
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a class rarer than the folds; the caller checks what matters
-        chosen: Rows = next(splitter.split(labels, labels, groups))[1]
-    return chosen
+        held_out: Rows = next(splitter.split(labels, labels, groups))[1]
+    return held_out

@@ -22,7 +22,7 @@ class Table:
     numbers: Sequence[int]
 
     def place(self, row: int, column: str) -> str:
-        """How an error calls the cell."""
+        """The words by which an error names the cell."""
         return f"{self.path} row {self.numbers[row]}, column '{column}'"
 
 
@@ -40,11 +40,11 @@ def read_table(path: Path) -> Table:
 
 def _find(path: Path) -> Path:
     if path.is_dir():
-        found = [path / name for name in FILES if (path / name).is_file()]
-        if len(found) != 1:
-            what = "both" if found else "neither"
+        manifests = [path / name for name in FILES if (path / name).is_file()]
+        if len(manifests) != 1:
+            what = "both" if manifests else "neither"
             raise InputError(f"{path}: expected {FILES[0]} or {FILES[1]} in this folder, found {what}")
-        return found[0]
+        return manifests[0]
     if not path.is_file():
         raise InputError(f"{path}: manifest not found")
     if path.suffix not in (".csv", ".parquet"):
@@ -66,15 +66,15 @@ def _read_csv(path: Path) -> Table:
         raise InputError(f"{path} row 1: expected distinct column names, found {', '.join(header)}")
     numbers = [number for number, line in enumerate(lines, start=1) if number > 1 and any(line)]
     for number in numbers:
-        found = len(lines[number - 1])
-        if found != len(header):
-            raise InputError(f"{path} row {number}: expected {len(header)} cells as in the header, found {found}")
+        cell_count = len(lines[number - 1])
+        if cell_count != len(header):
+            raise InputError(f"{path} row {number}: expected {len(header)} cells as in the header, found {cell_count}")
     columns = {name: [lines[number - 1][i] for number in numbers] for i, name in enumerate(header)}
     return Table(path, columns, numbers)
 
 
 def _read_parquet(path: Path) -> Table:
-    """Rows count from 1, as there is no header row."""
+    """Read a Parquet file, whose rows count from 1, as there is no header row."""
     import pyarrow as pa  # a tenth of a second, which CSV need not pay
     import pyarrow.parquet
 

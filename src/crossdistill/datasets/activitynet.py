@@ -35,7 +35,7 @@ LEFT_OUT, UNLABELLED = "left_out.txt", "unlabelled.txt"
 
 
 @dataclass
-class _Found:
+class _Outcome:
     """What became of the annotated videos, each in its list. lines: of the text files beside the manifest."""
 
     rows: list[Row] = field(default_factory=list)
@@ -65,11 +65,11 @@ def prepare(
     require_new(output)
     annotated = read_annotations(annotations)
     paths = _paths([video.id for video in annotated], video_files(videos))
-    found = _look(annotated, paths, headers(list(paths.values()), track), output, trimmed, keep_silent)
-    if not found.rows:
-        raise InputError(_nothing(videos, annotated, found))
-    write_rows(output, found.rows, found.lines)
-    return Prepared(output, found.rows, _notes(annotated, found, trimmed, keep_silent), _table(annotated, found))
+    outcome = _look(annotated, paths, headers(list(paths.values()), track), output, trimmed, keep_silent)
+    if not outcome.rows:
+        raise InputError(_nothing(videos, annotated, outcome))
+    write_rows(output, outcome.rows, outcome.lines)
+    return Prepared(output, outcome.rows, _notes(annotated, outcome, trimmed, keep_silent), _table(annotated, outcome))
 
 
 def _paths(ids: Sequence[str], files: Iterable[Path]) -> dict[str, Path]:
@@ -77,8 +77,8 @@ def _paths(ids: Sequence[str], files: Iterable[Path]) -> dict[str, Path]:
     named: dict[str, Path] = {}
     for path in files:
         named.setdefault(path.stem, path)
-    found = {key: named.get(f"v_{key}") or named.get(key) for key in ids}
-    return {key: path for key, path in found.items() if path}
+    path_of = {key: named.get(f"v_{key}") or named.get(key) for key in ids}
+    return {key: path for key, path in path_of.items() if path}
 
 
 def _look(
@@ -88,29 +88,29 @@ def _look(
     output: Path,
     trimmed: bool,
     keep_silent: bool,
-) -> _Found:
-    found, name = _Found(), path_from(output)
+) -> _Outcome:
+    outcome, name = _Outcome(), path_from(output)
     for video in annotated:
         path = paths.get(video.id)
         header = asked[path] if path else Header(problem="not found")
         if not video.segments:
-            found.record(UNLABELLED, video)
+            outcome.record(UNLABELLED, video)
         elif path is None or header.problem:
-            found.record(MISSING, video, video.url, header.problem)
+            outcome.record(MISSING, video, video.url, header.problem)
         elif not (header.sound or keep_silent):
-            found.record(SILENT, video)
+            outcome.record(SILENT, video)
         else:
             if not header.sound:
-                found.record(SILENT, video)  # listed, and kept
+                outcome.record(SILENT, video)  # listed, and kept
             cells = {"video": name(path), "audio:audio": name(path) if header.sound else ""}
-            rows = _segments(video, header.seconds, found) if trimmed else [_whole(video)]
-            found.rows += [row | cells for row in rows]
-            found.counts[video.subset, "videos"] += bool(rows)
-    return found
+            rows = _segments(video, header.seconds, outcome) if trimmed else [_whole(video)]
+            outcome.rows += [row | cells for row in rows]
+            outcome.counts[video.subset, "videos"] += bool(rows)
+    return outcome
 
 
 def _whole(video: Video) -> dict[str, str]:
-    """Labelled with the activity of most annotated seconds, the first annotated one of several."""
+    """A row for the whole video, labelled with the activity of most annotated seconds, the first one of equals."""
     seconds: dict[str, float] = defaultdict(float)
     for segment in video.segments:
         seconds[segment.label] += segment.end - segment.start
@@ -118,13 +118,13 @@ def _whole(video: Video) -> dict[str, str]:
     return {"id": video.id, "split": SUBSETS[video.subset], "group": video.id, "label": label}
 
 
-def _segments(video: Video, file_seconds: float, found: _Found) -> list[dict[str, str]]:
+def _segments(video: Video, file_seconds: float, outcome: _Outcome) -> list[dict[str, str]]:
     """A row for each annotated segment that can be one; the others are listed."""
     rows = []
     for number, segment in enumerate(video.segments):
         problem = _problem(segment, file_seconds)
         if problem:
-            found.record(LEFT_OUT, video, str(number), f"{segment.start:g}", f"{segment.end:g}", problem)
+            outcome.record(LEFT_OUT, video, str(number), f"{segment.start:g}", f"{segment.end:g}", problem)
             continue
         rows.append(
             {
@@ -148,14 +148,14 @@ def _problem(segment: Segment, file_seconds: float) -> str:
     return ""
 
 
-def _nothing(videos: Path, annotated: Sequence[Video], found: _Found) -> str:
-    silent = len(found.lines[SILENT])
+def _nothing(videos: Path, annotated: Sequence[Video], outcome: _Outcome) -> str:
+    silent = len(outcome.lines[SILENT])
     why = f"; {silent:,} are there but have no sound, and --keep-silent would keep them" if silent else ""
     return f"{videos}: none of the {len(annotated):,} annotated videos can be used{why}"
 
 
-def _notes(annotated: Sequence[Video], found: _Found, trimmed: bool, keep_silent: bool) -> list[str]:
-    count = {name: len(lines) for name, lines in found.lines.items()}
+def _notes(annotated: Sequence[Video], outcome: _Outcome, trimmed: bool, keep_silent: bool) -> list[str]:
+    count = {name: len(lines) for name, lines in outcome.lines.items()}
     silent = "so that they lack audio" if keep_silent else "left out unless --keep-silent is given"
     several = sum(len({segment.label for segment in video.segments}) > 1 for video in annotated)
     mended = sum(segment.mended for video in annotated for segment in video.segments)
@@ -170,11 +170,11 @@ def _notes(annotated: Sequence[Video], found: _Found, trimmed: bool, keep_silent
     return [line for line, said in lines.items() if said]
 
 
-def _table(annotated: Sequence[Video], found: _Found) -> list[list[str]]:
+def _table(annotated: Sequence[Video], outcome: _Outcome) -> list[list[str]]:
     """What became of each subset's videos."""
     table = [["subset", "annotated", "missing", "silent", "unlabelled", "in the manifest", "in the paper"]]
     for subset, paper in PAPER.items():
         of = sum(video.subset == subset for video in annotated)
-        cells = [of, *(found.counts[subset, key] for key in (MISSING, SILENT, UNLABELLED, "videos")), paper]
+        cells = [of, *(outcome.counts[subset, key] for key in (MISSING, SILENT, UNLABELLED, "videos")), paper]
         table.append([subset, *(f"{cell:,}" for cell in cells)])
     return table

@@ -14,7 +14,7 @@ SUBSETS = {"training": "train", "validation": "test"}
 """Subset -> split. "testing" has no labels and is left out."""
 
 LEAST = 0.1
-"""Seconds: shorter segments are slips of the annotation ([0, 0], [0.01, 0.02])."""
+"""Least seconds of a segment: shorter ones are slips of the annotation ([0, 0], [0.01, 0.02])."""
 
 
 class Segment(NamedTuple):
@@ -50,8 +50,8 @@ def read_annotations(path: Path) -> list[Video]:
 
 def _video(place: str, key: str, entry: Any) -> Video:
     if not isinstance(entry, dict) or entry.get("subset") not in (*SUBSETS, "testing"):
-        found = repr(entry.get("subset")) if isinstance(entry, dict) else "no object"
-        raise InputError(f"{place}: expected a subset of {', '.join(SUBSETS)}, testing; found {found}")
+        actual = repr(entry.get("subset")) if isinstance(entry, dict) else "no object"
+        raise InputError(f"{place}: expected a subset of {', '.join(SUBSETS)}, testing; found {actual}")
     annotations = entry.get("annotations", [])
     if not isinstance(annotations, list):
         raise InputError(f"{place}: expected a list of annotations, found {annotations!r}")
@@ -65,7 +65,7 @@ def _video(place: str, key: str, entry: Any) -> Video:
 
 
 def _segment(place: str, annotation: Any, duration: float) -> Segment:
-    """In order and inside the video: times that stand the wrong way round are exchanged, what lies outside is cut."""
+    """A segment in order and inside the video: times the wrong way round are exchanged, what lies outside is cut."""
     label = annotation.get("label") if isinstance(annotation, dict) else None
     times = annotation.get("segment") if isinstance(annotation, dict) else None
     if not (isinstance(label, str) and label.strip() and isinstance(times, list) and len(times) == 2):

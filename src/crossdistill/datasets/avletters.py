@@ -47,7 +47,7 @@ def from_release(source: Path) -> MultimodalDataset:
     ids = natural_order(list(clips["lips"]))
     speakers = [name.partition("_")[2] for name in ids]
     return from_arrays(
-        {modality: [found[name] for name in ids] for modality, found in clips.items()},
+        {modality: [by_name[name] for name in ids] for modality, by_name in clips.items()},
         [name[0] for name in ids],
         splits=np.array([name[1] == TEST_REPETITION for name in ids]),
         ids=ids,
@@ -66,8 +66,8 @@ def htk_features(content: bytes, file: str) -> npt.NDArray[np.float32]:
         raise InputError(f"{file}: expected an HTK header of 12 bytes, found {len(content)}")
     frames, _, size, kind = struct.unpack(">iihh", content[:12])
     if len(content) != 12 + frames * size or size % 4 or kind & 0o2000:
-        found = f"{len(content) - 12} bytes of kind {kind:#o}"
-        raise InputError(f"{file}: expected {frames} uncompressed HTK frames of {size} bytes, found {found}")
+        actual = f"{len(content) - 12} bytes of kind {kind:#o}"
+        raise InputError(f"{file}: expected {frames} uncompressed HTK frames of {size} bytes, found {actual}")
     return np.frombuffer(content, dtype=">f4", offset=12).reshape(frames, size // 4).astype(np.float32)
 
 

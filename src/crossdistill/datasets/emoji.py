@@ -28,7 +28,7 @@ GROUPS = (
     "symbols",
     "flags",
 )
-"""In the order of the release's `y`, which is emojibase's without its group 2 (skin tones)."""
+"""Class names in the order of the release's `y`, which is emojibase's without its group 2 (skin tones)."""
 
 TEST_FRACTION = 0.4
 SPLIT_SEED = 0

@@ -28,7 +28,7 @@ from crossdistill.datasets.media_release import (
 from crossdistill.types import InputError, Track
 
 EMOTIONS = {"ang": "angry", "hap": "happy", "exc": "happy", "sad": "sad", "neu": "neutral"}
-"""Of the release -> class; turns with others, or on which the annotators did not agree (xxx), are no samples."""
+"""Emotion of the release -> class; turns with others, or on which the annotators disagreed (xxx), are no samples."""
 
 RELEASE = {
     1: {"angry": 229, "happy": 278, "sad": 194, "neutral": 384},
@@ -82,9 +82,9 @@ def _sessions(root: Path) -> dict[int, Path]:
     """Number -> folder, of the sessions that are there."""
     require_folder(root)
     for home in (root, root / "IEMOCAP_full_release"):
-        found = {number: home / f"Session{number}" for number in RELEASE if (home / f"Session{number}").is_dir()}
-        if found:
-            return found
+        sessions = {number: home / f"Session{number}" for number in RELEASE if (home / f"Session{number}").is_dir()}
+        if sessions:
+            return sessions
     raise InputError(f"{root}: expected IEMOCAP's folders Session1 to Session5, found none of them")
 
 
@@ -95,13 +95,13 @@ def _turns(session: Path) -> list[Turn]:
     files = text_files(folder)
     if not files:
         raise InputError(f"{folder}: expected evaluation files such as Ses01F_impro01.txt, found none")
-    found: dict[str, Turn] = {}
+    by_id: dict[str, Turn] = {}
     for path in files:
         for turn in read_turns(path):
-            if turn.id in found:
+            if turn.id in by_id:
                 raise InputError(f"{path}: turn {turn.id} is there twice, or in another file, too")
-            found[turn.id] = turn
-    return [turn for turn in found.values() if turn.emotion in EMOTIONS]
+            by_id[turn.id] = turn
+    return [turn for turn in by_id.values() if turn.emotion in EMOTIONS]
 
 
 def _videos(session: Path) -> list[Path]:
@@ -173,7 +173,7 @@ def _notes(turns: Mapping[int, Sequence[Turn]], rows: Sequence[Row], missing: Se
 def _counts(turns: Mapping[int, Sequence[Turn]], rows: Sequence[Row]) -> list[list[str]]:
     """By session and class, where it is not what the full release has: in the manifest, annotated, in the release."""
     written = Counter((int(row["fold"]) + 1, row["label"]) for row in rows)
-    annotated = Counter((number, EMOTIONS[turn.emotion]) for number, found in turns.items() for turn in found)
+    annotated = Counter((number, EMOTIONS[turn.emotion]) for number, of_session in turns.items() for turn in of_session)
     table = [["session", "class", "in the manifest", "annotated", "in the full release"]]
     for session, classes in RELEASE.items():
         for label, expected in classes.items():

@@ -57,11 +57,11 @@ def read_turns(path: Path) -> list[Turn]:
 
 def read_transcripts(path: Path) -> dict[str, str]:
     """Turn -> its words, from `Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.`; other lines are left out."""
-    found = {}
+    transcripts = {}
     for line in read_lines(path):
         if match := _SAID.fullmatch(line):
-            found[match[1]] = " ".join(match[2].split())
-    return found
+            transcripts[match[1]] = " ".join(match[2].split())
+    return transcripts
 
 
 _EXAMPLE = "[6.2901 - 8.2357] Ses01F_impro01_F000 neu [2.5, 2.5, 2.5]"

@@ -49,7 +49,7 @@ class Prepared:
 def video_files(folder: Path) -> list[Path]:
     """The video files in a folder and in those below it, links included, in order. Raises InputError without any."""
     require_folder(folder)
-    found: list[Path] = []
+    paths: list[Path] = []
     been: set[str] = set()
     for home, below, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(home)
@@ -57,14 +57,14 @@ def video_files(folder: Path) -> list[Path]:
             below.clear()
             continue
         been.add(real)
-        found += [Path(home, name) for name in names if is_video(name)]
-    if not found:
+        paths += [Path(home, name) for name in names if is_video(name)]
+    if not paths:
         raise InputError(f"{folder}: no video files in it, nor in the folders below")
-    return sorted(found)
+    return sorted(paths)
 
 
 def is_video(name: str) -> bool:
-    """By its ending; `._x.avi`, which macOS leaves beside `x.avi`, is none."""
+    """Whether a file's ending is a video's; `._x.avi`, which macOS leaves beside `x.avi`, is none."""
     return not name.startswith(".") and name.lower().endswith(VIDEOS)
 
 
@@ -100,7 +100,7 @@ def header_of(path: Path) -> Header:
 
 
 def headers(paths: Sequence[Path], track: Track[Header]) -> dict[Path, Header]:
-    """The header of each file, asked once."""
+    """Read the header of each file, once."""
     distinct = list(dict.fromkeys(paths))
     return dict(zip(distinct, track(map(header_of, distinct), len(distinct), "headers"), strict=True))
 

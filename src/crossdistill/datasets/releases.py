@@ -30,11 +30,11 @@ def release_files(
     source: a tar or zip archive, a folder with some of `archives`, or the extracted tree.
     example: such a file, for errors. Raises InputError where there is none, or an archive is damaged.
     """
-    found = False
+    any_file = False
     for name, content in _all_files(source, archives, re.compile(pattern)):
-        found = True
+        any_file = True
         yield name, content
-    if not found:
+    if not any_file:
         raise InputError(f"{source}: expected {' or '.join(archives)}, or files such as {example}; found none of them")
 
 
@@ -78,8 +78,8 @@ def matlab_array(content: bytes, variable: str, ndim: int, file: str) -> npt.NDA
         raise InputError(f"{file}: cannot read it as a MATLAB file: {_one_line(error)}") from None
     array = variables.get(variable)
     if not isinstance(array, np.ndarray) or array.ndim != ndim or array.dtype.kind not in "biuf":
-        found = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else "nothing of that name"
-        raise InputError(f"{file}: expected '{variable}', a numeric array of {ndim} dimensions, found {found}")
+        actual = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else "nothing of that name"
+        raise InputError(f"{file}: expected '{variable}', a numeric array of {ndim} dimensions, found {actual}")
     return array
 
 

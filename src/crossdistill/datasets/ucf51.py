@@ -84,7 +84,7 @@ CLASSES = (
 )
 
 CLIPS = 6845
-"""In train and test lists of each official split together, as each divides the same clips."""
+"""Clips in the train and test lists of an official split together; each split divides the same ones."""
 SPLIT_1 = {"train": 4901, "test": 1944}
 
 _KNOWN = {name.lower(): name for name in CLASSES}
@@ -110,12 +110,12 @@ def prepare(videos: Path, splits: Path, output: Path, split: int = 1, track: Tra
     require_new(output)
     listed = read_split(splits, split)
     files = _files_of(video_files(videos))
-    found = {clip.id: files[clip.id.lower()] for clip in listed if clip.id.lower() in files}
-    asked = headers(list(found.values()), track)
-    there = {key: path for key, path in found.items() if not asked[path].problem}
-    rows = _rows([clip for clip in listed if clip.id in there], there, asked, output)
+    path_of = {clip.id: files[clip.id.lower()] for clip in listed if clip.id.lower() in files}
+    asked = headers(list(path_of.values()), track)
+    readable = {key: path for key, path in path_of.items() if not asked[path].problem}
+    rows = _rows([clip for clip in listed if clip.id in readable], readable, asked, output)
     silent = [row["id"] for row in rows if not row["audio:audio"]]
-    missing = [_missing(clip, found, asked) for clip in listed if clip.id not in there]
+    missing = [_missing(clip, path_of, asked) for clip in listed if clip.id not in readable]
     if not rows:
         raise InputError(f"{videos}: none of the {len(listed):,} clips that the lists name is there and can be read")
     write_rows(output, rows, {MISSING: missing, SILENT: silent})
@@ -185,7 +185,9 @@ def _files_of(paths: Iterable[Path]) -> dict[str, Path]:
     return files
 
 
-def _rows(clips: Sequence[Listed], found: Mapping[str, Path], asked: Mapping[Path, Header], output: Path) -> list[Row]:
+def _rows(
+    clips: Sequence[Listed], path_of: Mapping[str, Path], asked: Mapping[Path, Header], output: Path
+) -> list[Row]:
     name = path_from(output)
     return [
         {
@@ -193,16 +195,16 @@ def _rows(clips: Sequence[Listed], found: Mapping[str, Path], asked: Mapping[Pat
             "split": clip.split,
             "group": clip.group,
             "label": clip.label,
-            "video": name(found[clip.id]),
-            "audio:audio": name(found[clip.id]) if asked[found[clip.id]].sound else "",
+            "video": name(path_of[clip.id]),
+            "audio:audio": name(path_of[clip.id]) if asked[path_of[clip.id]].sound else "",
         }
         for clip in clips
     ]
 
 
-def _missing(clip: Listed, found: Mapping[str, Path], asked: Mapping[Path, Header]) -> str:
+def _missing(clip: Listed, path_of: Mapping[str, Path], asked: Mapping[Path, Header]) -> str:
     """A line of missing.txt: the clip and why it is left out."""
-    return f"{clip.label}/{clip.id}.avi\t{asked[found[clip.id]].problem if clip.id in found else 'not found'}"
+    return f"{clip.label}/{clip.id}.avi\t{asked[path_of[clip.id]].problem if clip.id in path_of else 'not found'}"
 
 
 def _odd(listed: Sequence[Listed], split: int) -> str:
@@ -220,10 +222,10 @@ def _odd(listed: Sequence[Listed], split: int) -> str:
 def _counts(listed: Sequence[Listed], rows: Sequence[Row], every: bool) -> list[list[str]]:
     """How many clips of each class are listed and there: of those classes that lack some, or of every class."""
     named = Counter((clip.label, clip.split) for clip in listed)
-    there = Counter((row["label"], row["split"]) for row in rows)
+    prepared = Counter((row["label"], row["split"]) for row in rows)
     table = [["class", "train listed", "there", "test listed", "there"]]
     for name in CLASSES:
-        cells = [count[name, part] for part in ("train", "test") for count in (named, there)]
+        cells = [count[name, part] for part in ("train", "test") for count in (named, prepared)]
         if every or cells[0] != cells[1] or cells[2] != cells[3]:
             table.append([name, *(f"{cell:,}" for cell in cells)])
     return table if len(table) > 1 else []

@@ -50,7 +50,7 @@ ACTIONS = (
     "lunge",
     "squat",
 )
-"""a1 to a27."""
+"""Names of the actions a1 to a27, in order."""
 
 ARCHIVES = ("utd_mhad_inertial_skeleton.tar.xz", "Inertial.zip", "Skeleton.zip")
 DEPTH = "utd_mhad.npz"
@@ -83,16 +83,16 @@ def from_release(source: Path) -> MultimodalDataset:
 
 
 def _dataset(source: Path, clips: dict[str, dict[Clip, npt.NDArray[np.float32]]]) -> MultimodalDataset:
-    names = {"a{}_s{}_t{}".format(*clip): clip for found in clips.values() for clip in found}
+    names = {"a{}_s{}_t{}".format(*clip): clip for by_clip in clips.values() for clip in by_clip}
     ids = natural_order(list(names))
     order = [names[name] for name in ids]
-    for modality, found in clips.items():
-        lacking = [name for name in ids if names[name] not in found]
+    for modality, by_clip in clips.items():
+        lacking = [name for name in ids if names[name] not in by_clip]
         if lacking:
             raise InputError(f"{source}: {lacking[0]} has no {modality}")
     subjects = np.array([subject for _, subject, _ in order])
     return from_arrays(
-        {modality: [found[clip] for clip in order] for modality, found in clips.items()},
+        {modality: [by_clip[clip] for clip in order] for modality, by_clip in clips.items()},
         [ACTIONS[action - 1] for action, _, _ in order],
         splits=subjects % 2 == 0,
         ids=ids,

@@ -26,13 +26,13 @@ EXERCISES = (
     "lower trapezius row",
     "bent-over row",
 )
-"""In the order of the release's `y`: PEN, ABD, FEL, IR, ER, TRAP, ROW."""
+"""Class names in the order of the release's `y`: PEN, ABD, FEL, IR, ER, TRAP, ROW."""
 
 TEST_SUBJECTS = 4
 
 
 def load() -> MultimodalDataset:
-    """The bundled data set."""
+    """Load the bundled data set."""
     return replace(load_bundle("watch"), licence="BSD-3-Clause")
 
 

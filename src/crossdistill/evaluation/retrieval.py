@@ -34,13 +34,14 @@ def recall_at_k(
     if not ks or min(ks) < 1:
         raise ValueError(f"every K must be at least 1 and there must be one, found {tuple(ks)}")
     rows = nearest(queries, gallery, max(ks))
-    own = torch.as_tensor(query_labels).to(rows.device)
+    wanted = torch.as_tensor(query_labels).to(rows.device)
     others = torch.as_tensor(gallery_labels).to(rows.device)
-    if own.shape != (len(queries),) or others.shape != (len(gallery),):
+    if wanted.shape != (len(queries),) or others.shape != (len(gallery),):
         raise ValueError(
-            f"expected labels ({len(queries)},) and ({len(gallery)},), found {tuple(own.shape)}, {tuple(others.shape)}"
+            f"expected labels ({len(queries)},) and ({len(gallery)},), "
+            f"found {tuple(wanted.shape)}, {tuple(others.shape)}"
         )
-    same = others[rows] == own[:, None]
+    same = others[rows] == wanted[:, None]
     return {k: same[:, :k].any(1).double().mean().item() for k in ks}
 
 
@@ -54,11 +55,11 @@ def nearest(queries: Array, gallery: Array, k: int, query_chunk: int = 512, gall
     """
     queries, gallery = torch.as_tensor(queries), torch.as_tensor(gallery)
     _check(queries, gallery, k, query_chunk, gallery_chunk)
-    found = []
+    neighbours = []
     for start in range(0, len(queries), query_chunk):
         directions = _directions(queries[start : start + query_chunk], queries.device, "query", start)
-        found.append(_nearest_to(directions, gallery, k, gallery_chunk))
-    return torch.cat(found)
+        neighbours.append(_nearest_to(directions, gallery, k, gallery_chunk))
+    return torch.cat(neighbours)
 
 
 def _nearest_to(directions: Tensor, gallery: Tensor, k: int, gallery_chunk: int) -> Tensor:
@@ -82,8 +83,8 @@ def _top(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
         # topk took any of the equals at the threshold: take the first ones instead
         above, equal = values > threshold, values == threshold
         places_left = k - above.sum(1, keepdim=True)
-        chosen = above | (equal & (equal.cumsum(1, dtype=torch.int32) <= places_left))
-        positions = chosen.nonzero()[:, 1].view(len(values), k)
+        in_top = above | (equal & (equal.cumsum(1, dtype=torch.int32) <= places_left))
+        positions = in_top.nonzero()[:, 1].view(len(values), k)
     positions = positions.sort(dim=1).values
     kept, order = values.gather(1, positions).sort(dim=1, descending=True, stable=True)
     return kept, positions.gather(1, order)

@@ -29,6 +29,6 @@ def class_contrastive_loss(
         full_precision(first),
         full_precision(second),
     )  # once: two gradients in half precision would be added
-    there = mutual_information_loss(first, second, labels, temperature, "mean")
-    back = mutual_information_loss(second, first, labels, temperature, "mean")
-    return there + back
+    first_to_second = mutual_information_loss(first, second, labels, temperature, "mean")
+    second_to_first = mutual_information_loss(second, first, labels, temperature, "mean")
+    return first_to_second + second_to_first

@@ -12,7 +12,7 @@ from crossdistill.losses.checks import full_precision, require_floating, require
 from crossdistill.losses.cosine import unit_rows
 
 LEAST_DISTANCE = 1e-6
-"""Of a negative, as 1 - cosine: below it log(1 - h) would grow without bound, and float32 cannot tell it from 0."""
+"""Least 1 - cosine of a negative: below it log(1 - h) would grow without bound, and float32 cannot tell it from 0."""
 
 
 def relation_contrastive_loss(
@@ -56,9 +56,9 @@ def classification_gradient(
     require_floating(logits, "logits")
     require_floating(weight, "weight")
     require_labels(labels, len(logits))
-    own = labels[:, None] == torch.arange(logits.shape[1], device=labels.device)
-    others = full_precision(logits).softmax(dim=1).masked_fill(own, 0.0)
-    errors = others - own * others.sum(dim=1, keepdim=True)  # p - 1 as -Σ of the others: exact when p rounds to 1
+    is_label = labels[:, None] == torch.arange(logits.shape[1], device=labels.device)
+    others = full_precision(logits).softmax(dim=1).masked_fill(is_label, 0.0)
+    errors = others - is_label * others.sum(dim=1, keepdim=True)  # p - 1 as -Σ of the others: exact when p rounds to 1
     with without_autocast(errors):
         return errors @ full_precision(weight).to(errors.dtype)
 

@@ -55,7 +55,7 @@ def _differences(x: Tensor) -> Float[Tensor, "batch batch width"]:
 
 
 def _lengths(differences: Tensor) -> tuple[Float[Tensor, "batch batch"], Bool[Tensor, "batch batch"]]:
-    """Their lengths, 0 with slope 0 between identical rows, and which are not 0."""
+    """Lengths of differences, 0 with slope 0 between identical rows, and which of them are not 0."""
     squares = differences.square().sum(dim=2)
     apart = ~(squares < torch.finfo(squares.dtype).tiny)  # true for NaN, which must show
     return torch.where(apart, torch.where(apart, squares, 1.0).sqrt(), 0.0), apart
@@ -78,7 +78,7 @@ def _angle_cosines(x: Tensor) -> Float[Tensor, "batch batch batch"]:
 
 
 def _count(batch: int, size: int) -> int:
-    """Ordered tuples of `size` different samples; at least 1, so that no tuples give a mean of 0."""
+    """Number of ordered tuples of `size` different samples; at least 1, so that no tuples give a mean of 0."""
     pairs = batch * (batch - 1)
     return max(pairs if size == 2 else pairs * (batch - 2), 1)
 

@@ -80,7 +80,7 @@ class CCL(Method):
         return Objective(total, terms)
 
     def _composition(self, representations: Representations, batch: Batch) -> Objective:
-        """The same from the composition's side: its contrast is with the student and with the auxiliary embedding."""
+        """The composition's objective: its contrast is with the student and with the auxiliary embedding."""
         target, auxiliary, labels = representations.target.detach(), representations.auxiliary, batch.labels
         composed, composed_logits = self.composition(auxiliary, target)
         classification = cross_entropy(composed_logits, labels)

@@ -73,7 +73,7 @@ class CMC(Method):
         return Objective(classification + self.weight * contrast, terms)
 
     def _contrast(self, representations: Representations, batch: Batch) -> Tensor:
-        """L(V1, V2) of Eq. 4."""
+        """The contrast L(V1, V2) of Eq. 4."""
         if self.form == "memory":
             loss: Tensor = self.contrast(representations.target, representations.auxiliary, batch)
             return loss

@@ -73,7 +73,7 @@ class CRCD(Method):
         self.queue = TeacherQueue(negatives, model.width)
 
     def prepare(self, samples: TrainingSamples) -> None:
-        """No sample is remembered twice where there are fewer than K."""
+        """Make the queue, in which no sample is remembered twice where there are fewer than K."""
         self.queue = TeacherQueue(min(self.negatives, len(samples.rows)), self.model.width)
 
     def turns(self, epoch: int) -> Sequence[Turn]:
@@ -82,7 +82,7 @@ class CRCD(Method):
 
     def _objective(self, representations: Representations, batch: Batch) -> Objective:
         student, teacher = self._student(representations, batch), self._teacher(representations, batch)
-        candidates, negatives = self.queue.behind(teacher, batch.labels)
+        candidates, negatives = self.queue.extended(teacher, batch.labels)
         features = self._contrast(self.features, student.features, candidates.features, negatives)
         gradients = self._contrast(self.gradients, student.gradients, candidates.gradients, negatives)
         hard = cross_entropy(representations.target_logits, batch.labels)
@@ -107,7 +107,7 @@ class CRCD(Method):
         return Elements(unit_rows(representations.target), unit_rows(gradients))
 
     def _teacher(self, representations: Representations, batch: Batch) -> Elements:
-        """The same of the teacher, which learns nothing from them."""
+        """The teacher's features and gradients, from which it learns nothing."""
         classifier = cast(nn.Linear, self.model.classifier_of("full"))
         gradients = classification_gradient(
             representations.full_logits.detach(), batch.labels, classifier.weight.detach()

@@ -78,12 +78,12 @@ class FitNets(Method):
         return self.soft_weight + progress * (self.final_soft_weight - self.soft_weight)
 
     def _hints(self, representations: Representations, batch: Batch) -> Objective:
-        """Eq. 3; the student's classifier stays as it was."""
+        """The first stage's objective (Eq. 3); the student's classifier stays as it was."""
         hint, teacher = self._hint(representations), cross_entropy(representations.full_logits, batch.labels)
         return Objective(hint + teacher, {"hint": hint, "classification_teacher": teacher})
 
     def _distillation(self, soft_weight: float, representations: Representations, batch: Batch) -> Objective:
-        """Eq. 2."""
+        """The second stage's objective (Eq. 2): labels, and the teacher's soft labels."""
         student, full = representations.target_logits, representations.full_logits
         hard = cross_entropy(student, batch.labels)
         soft = soft_label_divergence(student, full.detach(), self.temperature)

@@ -35,7 +35,7 @@ class MemoryBank(nn.Module):
 
     @torch.no_grad()
     def update(self, positions: Int[Tensor, " batch"], vectors: Float[Tensor, "batch width"]) -> None:
-        """positions: (B,) distinct places in the bank; vectors: (B, width), of any length."""
+        """Move the bank's vectors at (B,) distinct `positions` towards new `vectors` (B, width), of any length."""
         before, now = self.vectors[positions], unit_rows(vectors.to(self.vectors))
         self.vectors[positions] = unit_rows(self.momentum * before + (1 - self.momentum) * now)
 
@@ -84,10 +84,10 @@ class NegativeSampler(nn.Module):
 
     def positions(self, rows: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
         """(B,) where the data set's rows are in the banks. Raises ValueError for one that is no training sample."""
-        found = torch.searchsorted(self.rows, rows).clamp_max(max(len(self.rows) - 1, 0))
-        if len(self.rows) == 0 or not torch.equal(self.rows[found], rows):
+        indices = torch.searchsorted(self.rows, rows).clamp_max(max(len(self.rows) - 1, 0))
+        if len(self.rows) == 0 or not torch.equal(self.rows[indices], rows):
             raise ValueError("expected rows of the training samples that the method was prepared with")
-        return found
+        return indices
 
     def draw(self, batch: Batch) -> Negatives:
         """This step's negatives of a batch; the next step's differ. An anchor's class is what the batch says."""

@@ -118,11 +118,11 @@ class MST(Method):
 
     def specialised(self, representations: Representations) -> Float[Tensor, "batch teachers classes"]:
         """The logits of each teacher's masked representation; the teachers themselves get no gradient."""
-        made = []
+        logits = []
         for view in TEACHERS:
             teacher = representations.representations[view].detach()
-            made.append(self.model.classifier_of(view)(self.masks[view](teacher) * teacher))
-        return torch.stack(made, dim=1)
+            logits.append(self.model.classifier_of(view)(self.masks[view](teacher) * teacher))
+        return torch.stack(logits, dim=1)
 
     def routing(self, representations: Representations) -> Float[Tensor, "batch teachers"]:
         """How much each specialised teacher suits each sample; rows add up to 1."""
@@ -131,8 +131,8 @@ class MST(Method):
 
     @torch.no_grad()
     def end_step(self, representations: Representations, batch: Batch) -> None:
-        chosen = self.routing(representations).topk(self.top, dim=1).indices
-        shares = one_hot(chosen, len(TEACHERS)).double().mean(dim=(0, 1))
+        routed = self.routing(representations).topk(self.top, dim=1).indices
+        shares = one_hot(routed, len(TEACHERS)).double().mean(dim=(0, 1))
         for view, share in zip(TEACHERS, shares, strict=True):
             self._means.add(f"routed_to_{NAMES[view]}", share)
 

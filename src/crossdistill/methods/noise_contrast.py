@@ -79,7 +79,7 @@ class NoiseContrast(nn.Module):
 
     @torch.no_grad()
     def end_step(self, first: Tensor, second: Tensor, batch: Batch) -> None:
-        """Once after each step, with the global batch."""
+        """Move the banks' vectors, once after each step, with the global batch."""
         if self._is_first_step():
             self.log_normalizers.copy_(self._normalizers(self._directions(first, second, batch)))
         positions = self.sampler.positions(batch.rows)
@@ -97,11 +97,11 @@ class NoiseContrast(nn.Module):
         )
 
     def _normalizers(self, directions: tuple[Direction, Direction]) -> Tensor:
-        """(2,) log Z of each direction: those of the first step, or, as long as that lasts, of the batch itself."""
+        """Log Z (2,) of each direction: that of the first step, or, as long as that lasts, of the batch itself."""
         if self.normalization == "none" or not self._is_first_step():
             return self.log_normalizers
-        own = [noise_contrastive_normalizer(*direction, temperature=self.temperature) for direction in directions]
-        return torch.stack(own)
+        estimates = [noise_contrastive_normalizer(*direction, temperature=self.temperature) for direction in directions]
+        return torch.stack(estimates)
 
     def _is_first_step(self) -> bool:
         return int(self.sampler.steps) == 0

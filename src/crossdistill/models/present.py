@@ -24,8 +24,8 @@ def encode_present(encoders: nn.ModuleDict, name: str, modalities: Modalities, p
     if len(rows) == 0:
         return _zeros(encoder, len(present[name]), x)
     rows = rows.to(_values(x).device)
-    made = cast(Tensor, encoder(select(x, rows)))
-    return made.new_zeros(len(present[name]), made.shape[1]).index_copy(0, rows, made)
+    encoded = cast(Tensor, encoder(select(x, rows)))
+    return encoded.new_zeros(len(present[name]), encoded.shape[1]).index_copy(0, rows, encoded)
 
 
 def _zeros(encoder: nn.Module, count: int, x: Modality) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from crossdistill.data.controls import Control
@@ -12,7 +12,7 @@ from crossdistill.encoders.make import check_encoder_settings
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
 from crossdistill.training.settings import Machine, Optimization
-from crossdistill.types import InputError
+from crossdistill.types import InputError, Role
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,8 @@ class Recipe:
         name: of the recipe, in reports
         method: one of crossdistill.methods.METHODS
         label: what comparisons call this configuration; empty for the method's name
+        role: what a comparison calls this configuration: a method, or an ablation, control or variation of one
+        varied: the option or field that a variation sets, as in amid.alpha_1 or model.width; empty for all others
         seed: of initial weights, order of batches and dropout
         epochs: of the method
         auxiliary_epochs: of the auxiliary encoders' own pre-training, before the method; 0 for none
@@ -112,6 +114,8 @@ class Recipe:
     name: str = "own"
     method: str = "amid"
     label: str = ""
+    role: Role = "method"
+    varied: str = ""
     seed: int = 0
     epochs: int = 60
     auxiliary_epochs: int = 0
@@ -124,3 +128,8 @@ class Recipe:
     optimization: Optimization = field(default_factory=Optimization)
     machine: Machine = field(default_factory=Machine)
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def as_method(recipe: Recipe, method: str) -> Recipe:
+    """The recipe with a method as such, where the given one may be an ablation, control or variation."""
+    return replace(recipe, method=method, label="", role="method", varied="")

@@ -15,7 +15,7 @@ from crossdistill.reports import class_figures, figures
 from crossdistill.reports.comparison import differences
 from crossdistill.reports.curves import Curve, curves, keys_starting_with
 from crossdistill.reports.figures import Panel
-from crossdistill.reports.groups import by_weight, first_of, grouped, main_configuration
+from crossdistill.reports.groups import by_importance, first_of, grouped, main_configuration
 from crossdistill.reports.runs import Run, configurations_of
 from crossdistill.reports.style import CYCLE, NEITHER, OWN_COLORS, LineStyle, line_styles
 
@@ -45,7 +45,7 @@ LOSS_CAPTION = "Each panel has its own scale; a term that levels off early no lo
 
 
 @dataclass(frozen=True)
-class Plate:
+class CaptionedFigure:
     """One figure, or panels of lines, under one caption.
 
     name: unique, of letters and hyphens; legend: what the lines stand for; title: of a single figure.
@@ -61,11 +61,13 @@ class Plate:
 
 def illustrated(runs: Sequence[Run]) -> list[Path]:
     """The folders whose students a reader may want to see at work: the first run of a few configurations."""
-    students = {label: own for label, own in configurations_of(runs).items() if "student" in own[0].scores}
-    return [students[label][0].folder for label in first_of(students, by_weight(runs), MAX_PICTURED)]
+    students = {
+        label: replicates for label, replicates in configurations_of(runs).items() if "student" in replicates[0].scores
+    }
+    return [students[label][0].folder for label in first_of(students, by_importance(runs), MAX_PICTURED)]
 
 
-def difference_plate(runs: Sequence[Run], reference: str = "baseline") -> Plate | None:
+def difference_figure(runs: Sequence[Run], reference: str = "baseline") -> CaptionedFigure | None:
     table = {label: row for label, row in differences(runs, reference).items() if math.isfinite(row.difference)}
     if not table:
         return None
@@ -75,69 +77,69 @@ def difference_plate(runs: Sequence[Run], reference: str = "baseline") -> Plate 
     )
     figure = figures.difference_intervals(table, grouped(runs))
     title = f"Student top-1 minus {reference} (percentage points)"
-    return Plate(f"difference-{reference}", caption, figure, title=title)
+    return CaptionedFigure(f"difference-{reference}", caption, figure, title=title)
 
 
-def seeds_plate(runs: Sequence[Run]) -> Plate | None:
-    """Every run's student; nothing where no configuration has two."""
+def seeds_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
+    """Draw every run's student as a dot; None where no configuration has two runs."""
     configurations = configurations_of(runs)
-    found = {label: values for label in grouped(runs) if (values := _student_accuracies(configurations[label]))}
-    if not found or max(len(values) for values in found.values()) < 2:
+    accuracies = {label: values for label in grouped(runs) if (values := _student_accuracies(configurations[label]))}
+    if not accuracies or max(len(values) for values in accuracies.values()) < 2:
         return None
     verdicts = {label: row.verdict for label, row in differences(runs).items()}
-    baseline = found.get("baseline", [])
+    baseline = accuracies.get("baseline", [])
     reference = math.fsum(baseline) / len(baseline) if baseline else math.nan
     dashed = ", dashed: the baseline's mean" if baseline else ""
     caption = (
         f"Each dot is a run, in each row by fold and seed from top to bottom; bar: mean with its 95 % interval{dashed}"
         "; colours as in the differences."
     )
-    figure = figures.seed_scatter(found, verdicts, grouped(runs), reference)
-    return Plate("seeds", caption, figure, title="Student top-1 of every run (%)")
+    figure = figures.seed_scatter(accuracies, verdicts, grouped(runs), reference)
+    return CaptionedFigure("seeds", caption, figure, title="Student top-1 of every run (%)")
 
 
-def curve_plates(runs: Sequence[Run]) -> dict[str, Plate]:
+def curve_figures(runs: Sequence[Run]) -> dict[str, CaptionedFigure]:
     """Heading -> panels over epochs; headings without any logged quantity are left out."""
-    order = by_weight(runs)
+    order = by_importance(runs)
     accuracy = GAP_CAPTION if curves(runs, "gap") else "Accuracy on the evaluation split after each epoch"
-    plates = {
+    captioned = {
         "Accuracy over epochs": _lines("accuracy", ACCURACIES, accuracy, runs, order, percent=True),
         "Alignment over epochs": _lines("alignment", COSINES, COSINE_CAPTION, runs, order),
         "Balance of the discriminators": _lines("lambda", LAMBDAS, LAMBDA_CAPTION, runs, order),
         "Loss terms over epochs": _lines("losses", _loss_terms(runs), LOSS_CAPTION, runs, order),
     }
-    return {heading: plate for heading, plate in plates.items() if plate.panels}
+    return {heading: figure for heading, figure in captioned.items() if figure.panels}
 
 
-def every_configuration_plate(runs: Sequence[Run]) -> Plate | None:
+def every_configuration_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
     """Student and teacher of each configuration in a small panel of its own, where lines in one would be too many."""
     drawn = {"student": curves(runs, "student/top1"), "teacher": curves(runs, "teacher/top1")}
-    own = {
-        label: found
+    by_label_and_view = {
+        label: by_view
         for label in grouped(runs)
-        if (found := {view: by_label[label] for view, by_label in drawn.items() if label in by_label})
+        if (by_view := {view: by_label[label] for view, by_label in drawn.items() if label in by_label})
     }
-    if len(own) <= MAX_LINES:
+    if len(by_label_and_view) <= MAX_LINES:
         return None
     legend = {"student": LineStyle(CYCLE[0], ""), "teacher": LineStyle(OWN_COLORS["teacher"], "5 2")}
     baseline = drawn["student"].get("baseline")
-    figure = figures.small_multiples(own, legend, baseline)
+    figure = figures.small_multiples(by_label_and_view, legend, baseline)
     if baseline is not None:
         legend = {**legend, "the baseline's student": LineStyle(NEITHER, "")}
     caption = "Means over runs with a band from the lowest to the highest run; all panels have the same axes."
-    return Plate("configurations", caption, figure, legend=legend, title="Top-1 over epochs (%)")
+    return CaptionedFigure("configurations", caption, figure, legend=legend, title="Top-1 over epochs (%)")
 
 
-def class_plates(runs: Sequence[Run]) -> list[Plate]:
+def figures_by_class(runs: Sequence[Run]) -> list[CaptionedFigure]:
     """The main configuration by class against the baseline, and AMID against CCL as in the paper's Figure 3."""
     main = main_configuration(runs)
-    plates = [_class_plate(runs, main, "baseline") or _plain_class_plate(runs, main)]
+    captioned = [_class_differences(runs, main, "baseline") or _class_accuracies(runs, main)]
     if {"amid", "ccl"} <= configurations_of(runs).keys():
-        plates.append(_class_plate(runs, "amid", "ccl"))
-    return [plate for plate in plates if plate is not None]
+        captioned.append(_class_differences(runs, "amid", "ccl"))
+    return [figure for figure in captioned if figure is not None]
 
 
-def confusion_plate(runs: Sequence[Run]) -> Plate | None:
+def confusion_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
     main = main_configuration(runs)
     counts = sum(
         (run.scores["student"].confusion for run in runs if run.label == main and "student" in run.scores),
@@ -147,7 +149,7 @@ def confusion_plate(runs: Sequence[Run]) -> Plate | None:
         return None
     title = f"{main} student, confusion (% of the true class)"
     caption = "Off the diagonal are the classes that are taken for one another, summed over the configuration's runs."
-    return Plate("confusion", caption, class_figures.confusion(counts, runs[0].classes), title=title)
+    return CaptionedFigure("confusion", caption, class_figures.confusion(counts, runs[0].classes), title=title)
 
 
 def _lines(
@@ -157,21 +159,22 @@ def _lines(
     runs: Sequence[Run],
     order: Sequence[str],
     percent: bool = False,
-) -> Plate:
+) -> CaptionedFigure:
     """One panel for each quantity (column of metrics.jsonl -> title) that any run logged."""
     logged: dict[str, dict[str, Curve]] = {key: curves(runs, key) for key in quantities}
-    labels = {label for found in logged.values() for label in found}
+    labels = {label for by_label in logged.values() for label in by_label}
     shown = first_of(labels, order, MAX_LINES)
     panels = tuple(
         Panel(quantities[key], drawn, percent)
-        for key, found in logged.items()
-        if (drawn := {label: found[label] for label in shown if label in found})
+        for key, by_label in logged.items()
+        if (drawn := {label: by_label[label] for label in shown if label in by_label})
     )
-    several = any(len(own) > 1 for own in configurations_of(runs).values())
+    several = any(len(replicates) > 1 for replicates in configurations_of(runs).values())
     band = "; line: mean over runs, band: lowest to highest run" if several else ""
     kept = f"; {len(shown)} of {len(labels)} configurations are drawn" if len(shown) < len(labels) else ""
     styles = line_styles(order)
-    return Plate(name, f"{caption}{band}{kept}.", panels=panels, legend={label: styles[label] for label in shown})
+    legend = {label: styles[label] for label in shown}
+    return CaptionedFigure(name, f"{caption}{band}{kept}.", panels=panels, legend=legend)
 
 
 def _loss_terms(runs: Sequence[Run]) -> dict[str, str]:
@@ -183,23 +186,23 @@ def _loss_terms(runs: Sequence[Run]) -> dict[str, str]:
     return losses | {key: key.replace("/", ": ") for key in keys_starting_with(runs, "discriminators/")}
 
 
-def _class_plate(runs: Sequence[Run], label: str, reference: str) -> Plate | None:
+def _class_differences(runs: Sequence[Run], label: str, reference: str) -> CaptionedFigure | None:
     values = _per_class(runs, label) - _per_class(runs, reference)
     if label == reference or not np.isfinite(values).any():
         return None
     title = f"{label} student minus {reference}, accuracy by class (percentage points)"
     caption = f"Classes above zero (blue) are recognised better by the {label} student than by {_named(reference)}"
     figure = class_figures.class_bars(runs[0].classes, values, signed=True)
-    return Plate(f"classes-{reference}", f"{caption}{_ends(values)}.", figure, title=title)
+    return CaptionedFigure(f"classes-{reference}", f"{caption}{_ends(values)}.", figure, title=title)
 
 
-def _plain_class_plate(runs: Sequence[Run], label: str) -> Plate | None:
+def _class_accuracies(runs: Sequence[Run], label: str) -> CaptionedFigure | None:
     values = _per_class(runs, label)
     if not np.isfinite(values).any():
         return None
     caption = f"The classes that the {label} student recognises best are at the top{_ends(values)}."
     figure = class_figures.class_bars(runs[0].classes, values, signed=False)
-    return Plate("classes", caption, figure, title=f"{label} student, accuracy by class (%)")
+    return CaptionedFigure("classes", caption, figure, title=f"{label} student, accuracy by class (%)")
 
 
 def _named(reference: str) -> str:

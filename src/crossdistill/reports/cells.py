@@ -35,7 +35,10 @@ CELLS: Mapping[str, Callable[[Headline], str]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """cells: the first names the row; best: the tests call it so, and its cell in the marked column is bold."""
+    """One line of a table.
+
+    cells: the first names the row; best: the tests call it so, and its cell in the marked column is bold.
+    """
 
     cells: tuple[str, ...]
     group: Group
@@ -43,8 +46,11 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """columns: their names; rows: in order, rows of one group together; marked: the column that shows the best."""
+class ReportTable:
+    """A table ready to be shown.
+
+    columns: their names; rows: in order, rows of one group together; marked: the column that shows the best.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
@@ -52,19 +58,20 @@ class Sheet:
 
     @property
     def groups(self) -> dict[Group, list[Row]]:
-        found: dict[Group, list[Row]] = {}
+        """The rows of each group, in the order of the table."""
+        by_group: dict[Group, list[Row]] = {}
         for row in self.rows:
-            found.setdefault(row.group, []).append(row)
-        return found
+            by_group.setdefault(row.group, []).append(row)
+        return by_group
 
 
-def headline_sheet(runs: Sequence[Run]) -> Sheet:
+def results_table(runs: Sequence[Run]) -> ReportTable:
     """The headline in %, one decimal; "–" where a configuration has no such model.
 
     Beside a measure for which the paper printed a figure on this data set stands that figure.
     """
     rows, groups, marked = headlines(runs), grouped(runs), best(runs)
-    paper = {label: paper_figures(own) for label, own in configurations_of(runs).items()}
+    paper = {label: paper_figures(replicates) for label, replicates in configurations_of(runs).items()}
     columns: dict[str, dict[str, str]] = {}
     for name, cell in CELLS.items():
         if name == "auxiliary top-1" and all(math.isnan(row.auxiliary_top1) for row in rows.values()):
@@ -74,7 +81,7 @@ def headline_sheet(runs: Sequence[Run]) -> Sheet:
             columns[f"{name}, paper"] = {
                 label: f"{paper[label][name]:.1f}" if name in paper[label] else NONE for label in rows
             }
-    return Sheet(
+    return ReportTable(
         ("configuration", *columns),
         tuple(
             Row((label, *(cells[label] for cells in columns.values())), groups[label], label in marked)
@@ -91,7 +98,7 @@ def paper_figures(runs: Sequence[Run]) -> Mapping[str, float]:
     return published(name, runs[0].label) if split == "test" and not others else {}
 
 
-def differences_sheet(runs: Sequence[Run], reference: str = "baseline") -> Sheet:
+def differences_table(runs: Sequence[Run], reference: str = "baseline") -> ReportTable:
     """Paired differences to one configuration in percentage points, and what the test says in words."""
     groups = grouped(runs)
     rows = (
@@ -109,7 +116,7 @@ def differences_sheet(runs: Sequence[Run], reference: str = "baseline") -> Sheet
         )
         for label, row in differences(runs, reference).items()
     )
-    return Sheet(("configuration", "pairs", "difference", "95 % CI", "p", "p (Holm)", "verdict"), tuple(rows))
+    return ReportTable(("configuration", "pairs", "difference", "95 % CI", "p", "p (Holm)", "verdict"), tuple(rows))
 
 
 def headline_table(runs: Sequence[Run]) -> Table:
@@ -117,16 +124,16 @@ def headline_table(runs: Sequence[Run]) -> Table:
 
     Long labels take the room of more columns.
     """
-    sheet = headline_sheet(runs)
-    long = max(len(row.cells[0]) for row in sheet.rows) > 14
+    headline = results_table(runs)
+    long = max(len(row.cells[0]) for row in headline.rows) > 14
     left_out = ("WA", "seconds", *(("auxiliary top-1", "R@5", "UA") if long else ()))
-    kept = [i for i, name in enumerate(sheet.columns) if name not in left_out and not name.endswith(", paper")]
+    kept = [i for i, name in enumerate(headline.columns) if name not in left_out and not name.endswith(", paper")]
     caption = "%, mean ± 95 % confidence interval over runs"
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0, caption=caption, caption_justify="left")
     table.add_column("configu-\nration", min_width=8, overflow="fold")
     for index in kept[1:]:
-        table.add_column(sheet.columns[index].replace(" ", "\n"), justify="right", no_wrap=True)
-    for group in sheet.groups.values():
+        table.add_column(headline.columns[index].replace(" ", "\n"), justify="right", no_wrap=True)
+    for group in headline.groups.values():
         for row in group:
             table.add_row(*(Text(row.cells[index]) for index in kept))  # Text: a label is no markup
         table.add_section()

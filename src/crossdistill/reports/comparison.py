@@ -53,11 +53,11 @@ def differences(runs: Sequence[Run], reference: str = "baseline") -> dict[str, D
         if label != reference and common:
             pairs[label] = [ours[key] for key in common], [theirs[key] for key in common]
     p_values = [paired_test(a, b) for a, b in pairs.values()]
-    found = {}
+    compared = {}
     for (label, (a, b)), p, p_holm in zip(pairs.items(), p_values, holm(p_values), strict=True):
         mean, half = mean_ci([x - y for x, y in zip(a, b, strict=True)])
-        found[label] = Difference(len(a), mean, half, p, float(p_holm))
-    return found
+        compared[label] = Difference(len(a), mean, half, p, float(p_holm))
+    return compared
 
 
 def highest(runs: Sequence[Run]) -> str:

@@ -24,8 +24,11 @@ class Curve:
 
 def curves(runs: Sequence[Run], key: str) -> dict[str, Curve]:
     """Label -> the curve of one column of metrics.jsonl; those that never logged it (or only NaN) are left out."""
-    found = {label: _curve([_series(run, key) for run in own]) for label, own in configurations_of(runs).items()}
-    return {label: curve for label, curve in found.items() if len(curve.epochs)}
+    by_label = {
+        label: _curve([_series(run, key) for run in replicates])
+        for label, replicates in configurations_of(runs).items()
+    }
+    return {label: curve for label, curve in by_label.items() if len(curve.epochs)}
 
 
 def keys_starting_with(runs: Sequence[Run], prefix: str) -> list[str]:

@@ -30,12 +30,12 @@ def retrieval_examples(folders: Sequence[Path], tell: Callable[[str], None]) -> 
     well it does. Empty when the data has no pictures or no run has a student. tell: hears of data that are not where
     they were; the other contents of a report need none.
     """
-    found: dict[str, list[list[RetrievedItem]]] = {}
+    retrieved: dict[str, list[list[RetrievedItem]]] = {}
     queries: list[int] = []
     for folder in folders:
         recipe = read_recipe(folder)
         label = recipe.label or recipe.method
-        if label in found or recipe.data.source.startswith(FROM_PYTHON):
+        if label in retrieved or recipe.data.source.startswith(FROM_PYTHON):
             continue
         try:
             loaded = load_dataset(recipe.data)
@@ -50,13 +50,13 @@ def retrieval_examples(folders: Sequence[Path], tell: Callable[[str], None]) -> 
             continue
         rows = dataset.rows(recipe.data.evaluate_on)
         queries = queries or draw_queries(dataset.labels, rows)
-        found[label] = search(dataset, method, recipe.data, queries)
+        retrieved[label] = search(dataset, method, recipe.data, queries)
     return [
         RetrievalExample(
             dataset.pictures[query],
             dataset.classes[dataset.labels[query]],
             caption(dataset, query),
-            {name: items[position] for name, items in found.items()},
+            {name: items[position] for name, items in retrieved.items()},
         )
         for position, query in enumerate(queries)
     ]
@@ -78,10 +78,10 @@ def search(
         outputs_of(dataset, dataset.rows(split), method.model, ("target",), device, windows=settings.windows)
         for split in (settings.evaluate_on, "train")
     )
-    there = gallery.present["target"]
+    present = gallery.present["target"]
     positions = np.searchsorted(asked.rows.numpy(), queries)
-    found = nearest(asked.made.target[positions], gallery.made.target[there], NEAREST)
-    chosen = gallery.rows[there][found].numpy()
+    neighbours = nearest(asked.made.target[positions], gallery.made.target[present], NEAREST)
+    neighbour_rows = gallery.rows[present][neighbours].numpy()
     return [
         [
             RetrievedItem(
@@ -92,7 +92,7 @@ def search(
             )
             for row in rows
         ]
-        for query, rows in zip(queries, chosen, strict=True)
+        for query, rows in zip(queries, neighbour_rows, strict=True)
     ]
 
 

@@ -20,7 +20,7 @@ from crossdistill.reports.style import GAIN, INK, LOSS, NEITHER, STYLE, LineStyl
 
 VERDICT_COLORS: Mapping[Verdict, str] = {"better": GAIN, "worse": LOSS}
 ROW, GROUP_GAP = 0.25, 0.6
-"""Height of a configuration's row in inches; space between groups in rows."""
+"""Height of a configuration's row in inches, and the space between groups in rows."""
 LABEL_LETTERS = 44
 
 
@@ -58,7 +58,7 @@ def line_grid(panels: Sequence[Panel], styles: Mapping[str, LineStyle]) -> Figur
 
 @matplotlib.rc_context(STYLE)
 def add_legend(figure: Figure, styles: Mapping[str, LineStyle]) -> None:
-    """Below the axes, as many entries in a row as fit."""
+    """Add a legend below the axes, as many entries in a row as fit."""
     handles = [Line2D([], [], color=style.color, dashes=_dashes(style)) for style in styles.values()]
     labels = [shortened(label, LABEL_LETTERS) for label in styles]
     letters = 6 + max(len(label) for label in labels)
@@ -79,12 +79,12 @@ def small_multiples(
     rows = math.ceil(len(curves) / columns)
     figure = Figure(figsize=(2.4 * columns, 1.5 * rows + 0.1), layout="constrained", facecolor="none")
     grid = list(figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).flat)
-    for axes, (label, own) in zip(grid, curves.items(), strict=False):
+    for axes, (label, by_view) in zip(grid, curves.items(), strict=False):
         axes.set_facecolor("none")
         axes.set_title(shortened(label, 30), fontsize=7)
         if everywhere is not None:
             axes.plot(everywhere.epochs, 100 * everywhere.mean, color=NEITHER, linewidth=1)
-        for name, curve in own.items():
+        for name, curve in by_view.items():
             _draw_curve(axes, curve, styles[name], 100)
         axes.grid(axis="y")
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))

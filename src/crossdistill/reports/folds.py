@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossdistill.evaluation import mean_ci, unweighted_accuracy, weighted_accuracy
-from crossdistill.reports.cells import Row, Sheet
+from crossdistill.reports.cells import ReportTable, Row
 from crossdistill.reports.formats import with_ci
 from crossdistill.reports.groups import grouped
 from crossdistill.reports.runs import Run, configurations_of
@@ -40,11 +40,11 @@ class Validated:
 
 
 def fold_numbers(runs: Sequence[Run]) -> list[int]:
-    """The folds that occur."""
+    """The folds that occur in these runs, in order."""
     return sorted({run.fold for run in runs if run.fold >= 0})
 
 
-def folds_sheet(runs: Sequence[Run]) -> Sheet | None:
+def folds_table(runs: Sequence[Run]) -> ReportTable | None:
     """A row for each configuration's student and teacher; None where there are no two folds."""
     folds, groups = fold_numbers(runs), grouped(runs)
     if len(folds) < 2:
@@ -53,31 +53,33 @@ def folds_sheet(runs: Sequence[Run]) -> Sheet | None:
     rows = []
     for label in groups:
         for view in VIEWS:
-            found = validated(configurations[label], view, folds)
-            if found.seeds:
-                measures = (found.mean_wa, found.pooled_wa, found.mean_ua, found.pooled_ua)
-                cells = (label, view, str(found.seeds), *(with_ci(*measure) for measure in measures))
+            over_folds = validated(configurations[label], view, folds)
+            if over_folds.seeds:
+                measures = (over_folds.mean_wa, over_folds.pooled_wa, over_folds.mean_ua, over_folds.pooled_ua)
+                cells = (label, view, str(over_folds.seeds), *(with_ci(*measure) for measure in measures))
                 rows.append(Row(cells, groups[label]))
     columns = ("configuration", "model", "seeds", "WA, mean", "WA, pooled", "UA, mean", "UA, pooled")
-    return Sheet(columns, tuple(rows)) if rows else None
+    return ReportTable(columns, tuple(rows)) if rows else None
 
 
 def validated(runs: Sequence[Run], view: View, folds: Sequence[int]) -> Validated:
-    """One configuration's runs, over the seeds that have all folds."""
+    """Measure one configuration over the seeds that have all folds."""
     by_seed: dict[int, dict[int, Run]] = {}
     for run in runs:
         if view in run.scores and run.fold in folds:
             by_seed.setdefault(run.seed, {})[run.fold] = run
-    whole = [[found[fold].scores[view] for fold in folds] for found in by_seed.values() if len(found) == len(folds)]
+    whole = [
+        [by_fold[fold].scores[view] for fold in folds] for by_fold in by_seed.values() if len(by_fold) == len(folds)
+    ]
     if not whole:
         nothing = (math.nan, math.nan)
         return Validated(0, nothing, nothing, nothing, nothing)
-    pooled = [accuracies(sum((scores.confusion for scores in own), np.zeros(1))) for own in whole]
+    pooled = [accuracies(sum((scores.confusion for scores in of_seed), np.zeros(1))) for of_seed in whole]
     return Validated(
         len(whole),
-        mean_ci([float(np.mean([scores.wa for scores in own])) for own in whole]),
+        mean_ci([float(np.mean([scores.wa for scores in of_seed])) for of_seed in whole]),
         mean_ci([wa for wa, _ in pooled]),
-        mean_ci([float(np.mean([scores.ua for scores in own])) for own in whole]),
+        mean_ci([float(np.mean([scores.ua for scores in of_seed])) for of_seed in whole]),
         mean_ci([ua for _, ua in pooled]),
     )
 

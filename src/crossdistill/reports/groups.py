@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, get_args
 
+from crossdistill.recipes.variants.published import L_MIS, NO_ADVERSARIAL, NO_D2
 from crossdistill.reports.runs import Run, configurations_of
+from crossdistill.types import Role
 
 Group = Literal["without distillation", "methods", "ablations", "controls", "variations"]
 GROUPS: tuple[Group, ...] = get_args(Group)
@@ -15,23 +16,19 @@ GROUPS: tuple[Group, ...] = get_args(Group)
 ALONE = ("baseline", "teacher", "auxiliary")
 """Methods without distillation, in the order in which they are shown."""
 
-VARIED = re.compile(r"([\w.]+)=(\S+)")
-CONTROL = re.compile(r"\b(?:shuffled|noise|noisy|capacity)\b", re.IGNORECASE)
-DRAWN_IN_THE_PAPER = re.compile(r"L_MIs|D2")
-"""Ablations of Figures 1(a), 4 and 5: L_MIs alone, without L_adv, without D2."""
+GROUP_OF: Mapping[Role, Group] = {
+    "method": "methods",
+    "ablation": "ablations",
+    "control": "controls",
+    "variation": "variations",
+}
+DRAWN_IN_THE_PAPER = (L_MIS, NO_ADVERSARIAL, NO_D2)
+"""Ablations of Figures 1(a), 4 and 5."""
 
 
-def group_of(label: str, method: str) -> Group:
-    """The group of a configuration by its label's form.
-
-    The method's own name: one of the methods. With `option=value` in it: a variation of that option. With a word for
-    shuffled or random auxiliary inputs or for matched capacity: a control. Any other label: an ablation.
-    """
-    if label == method:
-        return "without distillation" if method in ALONE else "methods"
-    if VARIED.search(label):
-        return "variations"
-    return "controls" if CONTROL.search(label) else "ablations"
+def group_of(run: Run) -> Group:
+    """The group of a run's configuration by its role; methods that do not distil are one of their own."""
+    return "without distillation" if run.role == "method" and run.method in ALONE else GROUP_OF[run.role]
 
 
 def grouped(runs: Sequence[Run]) -> dict[str, Group]:
@@ -39,14 +36,14 @@ def grouped(runs: Sequence[Run]) -> dict[str, Group]:
 
     Variations go by their option's value. The order of the runs does not matter.
     """
-    found = {label: group_of(label, own[0].method) for label, own in configurations_of(runs).items()}
+    first = [replicates[0] for replicates in configurations_of(runs).values()]
     means = student_means(runs)
-    return dict(sorted(found.items(), key=lambda item: _place(item[0], item[1], means)))
+    return {run.label: group_of(run) for run in sorted(first, key=lambda run: _place(run, means[run.label]))}
 
 
 def student_means(runs: Sequence[Run]) -> dict[str, float]:
     """Label -> mean student top-1 over its runs, NaN where there is none."""
-    return {label: _student_mean(own) for label, own in configurations_of(runs).items()}
+    return {label: _student_mean(replicates) for label, replicates in configurations_of(runs).items()}
 
 
 def main_configuration(runs: Sequence[Run]) -> str:
@@ -61,7 +58,7 @@ def main_configuration(runs: Sequence[Run]) -> str:
     return (students or list(groups))[0]
 
 
-def by_weight(runs: Sequence[Run]) -> list[str]:
+def by_importance(runs: Sequence[Run]) -> list[str]:
     """All labels, those first that carry the message of a figure with room for a few.
 
     The main configuration, `baseline`, `teacher`; the ablations of Figures 1(a), 4 and 5; the methods `mi`, also of
@@ -70,15 +67,15 @@ def by_weight(runs: Sequence[Run]) -> list[str]:
     main = main_configuration(runs)
     first = {"ccl": 5, "mi": 4, "teacher": 2, "baseline": 1, main: 0}
 
-    def weight(label: str, group: Group) -> int:
+    def rank(label: str, group: Group) -> int:
         if label in first:
             return first[label]
         if group == "ablations":
-            return 3 if DRAWN_IN_THE_PAPER.search(label) else 6
+            return 3 if label in DRAWN_IN_THE_PAPER else 6
         return 7 if group in ("methods", "without distillation") else 8
 
     groups = grouped(runs)
-    return sorted(groups, key=lambda label: weight(label, groups[label]))
+    return sorted(groups, key=lambda label: rank(label, groups[label]))
 
 
 def first_of(labels: Iterable[str], order: Sequence[str], room: int) -> list[str]:
@@ -87,24 +84,17 @@ def first_of(labels: Iterable[str], order: Sequence[str], room: int) -> list[str
     return [label for label in order if label in present][:room]
 
 
-def _place(
-    label: str, group: Group, means: Mapping[str, float]
-) -> tuple[int, float, str, tuple[tuple[str, float], ...]]:
-    if group == "without distillation":
-        return GROUPS.index(group), ALONE.index(label), label, ()
+def _place(run: Run, mean: float) -> tuple[int, str, str, float, str]:
+    """What configurations are sorted by: group, in it what is varied and to which value, or the student's mean."""
+    group = group_of(run)
     if group == "variations":
-        varied = tuple((option, _number(value)) for option, value in VARIED.findall(label))
-        return GROUPS.index(group), 0.0, VARIED.sub("", label), varied
-    mean = means[label]
-    return GROUPS.index(group), math.inf if math.isnan(mean) else -mean, label, ()
+        return GROUPS.index(group), run.method, run.varied, _last_if_nan(run.value), run.label
+    rank = ALONE.index(run.method) if group == "without distillation" else _last_if_nan(-mean)
+    return GROUPS.index(group), "", "", rank, run.label
 
 
-def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        return math.inf
-    return math.inf if math.isnan(value) else value
+def _last_if_nan(number: float) -> float:
+    return math.inf if math.isnan(number) else number
 
 
 def _student_mean(runs: Sequence[Run]) -> float:

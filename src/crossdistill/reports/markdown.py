@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from crossdistill.reports import figures, svg
-from crossdistill.reports.captioned import Plate
-from crossdistill.reports.cells import Row, Sheet
+from crossdistill.reports.captioned import CaptionedFigure
+from crossdistill.reports.cells import ReportTable, Row
 from crossdistill.reports.runs import load_runs
 from crossdistill.reports.sections import Report, report_of
 from crossdistill.types import InputError
@@ -24,11 +24,11 @@ def write_markdown(runs: Sequence[Path], folder: Path, command: str = "") -> Pat
     loaded = load_runs(runs)
     report = report_of(loaded, command)
     name = "-".join(re.findall(r"\w+", loaded[0].name)) or "report"
-    plates = [plate for part in report.parts for plate in part.plates]
+    captioned = [figure for section in report.sections for figure in section.figures]
     try:
         (folder / name).mkdir(parents=True, exist_ok=True)
-        for plate in plates:
-            _write(folder / name / f"{plate.name}.svg", standing_alone(plate))
+        for figure in captioned:
+            _write(folder / name / f"{figure.name}.svg", standing_alone(figure))
         _write(folder / f"{name}.md", document(report, name))
     except OSError as error:
         raise InputError(f"{folder}: cannot be written to: {error.strerror}; give a folder") from error
@@ -40,15 +40,15 @@ def document(report: Report, figures_in: str) -> str:
     blocks = [f"# {escaped(report.title)}", escaped(" ".join(report.summary))]
     if report.findings:
         blocks.append("\n".join(f"- {escaped(finding)}" for finding in report.findings))
-    for part in report.parts:
-        blocks.append(f"## {part.heading}")
-        if part.sheet is not None:
-            blocks.append(table(part.sheet))
-        if part.note:
-            blocks.append(escaped(part.note))
-        for plate in part.plates:
-            blocks.append(f"![{escaped(plate.title or part.heading)}]({figures_in}/{plate.name}.svg)")
-            blocks.append(f"*{escaped(plate.caption)}*")
+    for section in report.sections:
+        blocks.append(f"## {section.heading}")
+        if section.table is not None:
+            blocks.append(table(section.table))
+        if section.note:
+            blocks.append(escaped(section.note))
+        for figure in section.figures:
+            blocks.append(f"![{escaped(figure.title or section.heading)}]({figures_in}/{figure.name}.svg)")
+            blocks.append(f"*{escaped(figure.caption)}*")
     blocks.append("## How this was made")
     if report.origin.command:
         blocks += [fenced(report.origin.command), "Written by this command, not by hand."]
@@ -57,13 +57,13 @@ def document(report: Report, figures_in: str) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def table(sheet: Sheet) -> str:
+def table(report_table: ReportTable) -> str:
     """A Markdown table; a row in bold opens each group where there are several."""
-    lines = [_line(map(escaped, sheet.columns)), _line(["---", *["---:"] * (len(sheet.columns) - 1)])]
-    for group, rows in sheet.groups.items():
-        if len(sheet.groups) > 1:
-            lines.append(_line([f"**{group}**", *[""] * (len(sheet.columns) - 1)]))
-        lines += [_line(_cells(sheet, row)) for row in rows]
+    lines = [_line(map(escaped, report_table.columns)), _line(["---", *["---:"] * (len(report_table.columns) - 1)])]
+    for group, rows in report_table.groups.items():
+        if len(report_table.groups) > 1:
+            lines.append(_line([f"**{group}**", *[""] * (len(report_table.columns) - 1)]))
+        lines += [_line(_cells(report_table, row)) for row in rows]
     return "\n".join(lines)
 
 
@@ -79,20 +79,20 @@ def fenced(text: str) -> str:
     return f"{fence}\n{text}\n{fence}"
 
 
-def standing_alone(plate: Plate) -> str:
-    """The plate as one SVG document, panels in a grid and the legend inside."""
-    figure = plate.figure
+def standing_alone(captioned: CaptionedFigure) -> str:
+    """The figure as one SVG document, panels in a grid and the legend inside."""
+    figure = captioned.figure
     if figure is None:
-        figure = figures.line_grid(plate.panels, plate.legend)
-    elif plate.legend:
-        figures.add_legend(figure, plate.legend)
-    return svg.document(figure, plate.title)
+        figure = figures.line_grid(captioned.panels, captioned.legend)
+    elif captioned.legend:
+        figures.add_legend(figure, captioned.legend)
+    return svg.document(figure, captioned.title)
 
 
-def _cells(sheet: Sheet, row: Row) -> list[str]:
+def _cells(table: ReportTable, row: Row) -> list[str]:
     return [
-        f"**{escaped(cell)}**" if row.best and column == sheet.marked else escaped(cell)
-        for column, cell in zip(sheet.columns, row.cells, strict=True)
+        f"**{escaped(cell)}**" if row.best and column == table.marked else escaped(cell)
+        for column, cell in zip(table.columns, row.cells, strict=True)
     ]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from crossdistill.reports import figures, svg
-from crossdistill.reports.captioned import Plate
+from crossdistill.reports.captioned import CaptionedFigure
 from crossdistill.reports.pictures import RetrievalExample, data_uri
 from crossdistill.reports.runs import Run, load_runs
 from crossdistill.reports.sections import report_of
@@ -36,7 +36,7 @@ def write_report(
 
 
 def render(runs: Sequence[Run], pictures: Sequence[RetrievalExample] = (), command: str = "") -> str:
-    """The page's HTML."""
+    """Render these runs as the page's HTML."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["data_uri"] = data_uri
     environment.filters["panels"] = panels
@@ -44,11 +44,11 @@ def render(runs: Sequence[Run], pictures: Sequence[RetrievalExample] = (), comma
     return template.render(report=report_of(runs, command), pictures=pictures)
 
 
-def panels(plate: Plate) -> list[str]:
-    """Its <svg> elements."""
-    if plate.figure is not None:
-        return [svg.inline(plate.figure, plate.name)]
+def panels(captioned: CaptionedFigure) -> list[str]:
+    """The <svg> elements that a captioned figure consists of."""
+    if captioned.figure is not None:
+        return [svg.inline(captioned.figure, captioned.name)]
     return [
-        svg.inline(figures.lines(panel, plate.legend), f"{plate.name}-{index}")
-        for index, panel in enumerate(plate.panels)
+        svg.inline(figures.lines(panel, captioned.legend), f"{captioned.name}-{index}")
+        for index, panel in enumerate(captioned.panels)
     ]

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import yaml
 
-from crossdistill.types import InputError
-
-T = TypeVar("T")
+from crossdistill.reports.fields import Fields, field_at, read_json, read_text, read_yaml
+from crossdistill.types import InputError, Role
 
 RECIPE, METRICS, RESULTS = "recipe.yaml", "metrics.jsonl", "results.json"
 
@@ -43,6 +40,8 @@ class Run:
     """A finished run.
 
     label: the name of its configuration in comparisons; the method's name unless the recipe gives another
+    role: what its configuration is; a run that does not say so is a method
+    varied: the option or field that a variation sets, empty for all others; value: what to, NaN for no number
     scores: "student", "teacher", "auxiliary_alone" -> its scores; only the models that the method has
     metrics: one row per epoch of the method itself (pre-training stages are left out), columns as in metrics.jsonl
     fold: of the recipe's data, -1 where there is none
@@ -53,6 +52,9 @@ class Run:
     name: str
     method: str
     label: str
+    role: Role
+    varied: str
+    value: float
     seed: int
     fold: int
     split: str
@@ -77,7 +79,7 @@ def load_runs(paths: Sequence[Path]) -> list[Run]:
     """Read finished runs that can be compared, in the order given.
 
     Raises InputError when a folder is no finished run, a file in it cannot be read, runs were evaluated on different
-    classes or splits, two runs have the same label, seed and fold, or one label stands for two methods.
+    classes or splits, two runs have the same label, seed and fold, or one label stands for two methods or roles.
     """
     if not paths:
         raise InputError("no run folders given; name at least one, e.g. runs/amid-0")
@@ -88,10 +90,10 @@ def load_runs(paths: Sequence[Path]) -> list[Run]:
 
 def configurations_of(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """Label -> its runs; labels in the order of their first run."""
-    found: dict[str, list[Run]] = {}
+    configurations: dict[str, list[Run]] = {}
     for run in runs:
-        found.setdefault(run.label, []).append(run)
-    return found
+        configurations.setdefault(run.label, []).append(run)
+    return configurations
 
 
 def _load(folder: Path) -> Run:
@@ -100,17 +102,22 @@ def _load(folder: Path) -> Run:
     for name in (RECIPE, METRICS, RESULTS):
         if not (folder / name).is_file():
             raise InputError(f"{folder}: has no {name}, so this is no finished run; finish it or leave it out")
-    recipe = _read(folder / RECIPE)
-    results = _Fields(folder / RESULTS, _json(folder / RESULTS, _read(folder / RESULTS)))
+    recipe = read_text(folder / RECIPE)
+    results = Fields(folder / RESULTS, read_json(folder / RESULTS, read_text(folder / RESULTS)))
     classes = tuple(str(label) for label in results.get("classes", list))
     method = results.get("method", str)
+    settings = read_yaml(folder / RECIPE, recipe)
+    varied, fold = field_at(settings, "varied"), field_at(settings, "data.fold")
     return Run(
         folder=folder,
         name=results.get("name", str),
         method=method,
         label=(results.get("label", str) if "label" in results.values else "") or method,
+        role=_role(results),
+        varied=varied if isinstance(varied, str) else "",
+        value=_number(field_at(settings, varied)) if isinstance(varied, str) else math.nan,
         seed=results.get("seed", int),
-        fold=_fold(folder / RECIPE, recipe),
+        fold=fold if isinstance(fold, int) else -1,
         split=results.get("split", str),
         classes=classes,
         samples=results.get("samples", dict),
@@ -129,42 +136,7 @@ def _load(folder: Path) -> Run:
     )
 
 
-@dataclass(frozen=True)
-class _Fields:
-    """A JSON object whose fields are read with their type; `path` names it in messages."""
-
-    path: Path
-    values: Mapping[str, Any]
-    prefix: str = ""
-
-    def get(self, key: str, kind: type[T]) -> T:
-        value = self.values.get(key)
-        if not isinstance(value, kind) or isinstance(value, bool):
-            found = "nothing" if key not in self.values else repr(value)[:40]
-            raise InputError(f"{self.path}: {self.prefix}{key}: expected {kind.__name__}, found {found}")
-        return value
-
-    def number(self, key: str) -> float:
-        """A float; null, which stands for NaN in strict JSON, is NaN."""
-        value = self.values.get(key)
-        if key in self.values and value is None:
-            return math.nan
-        return float(value) if type(value) is int else self.get(key, float)
-
-    def within(self, key: str) -> _Fields:
-        return _Fields(self.path, self.get(key, dict), f"{self.prefix}{key}.")
-
-    def array(self, key: str, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
-        try:
-            array = np.asarray(self.get(key, list), dtype=np.float64)  # null becomes NaN
-        except (ValueError, TypeError) as error:
-            raise InputError(f"{self.path}: {self.prefix}{key}: expected numbers, found something else") from error
-        if array.shape != shape:
-            raise InputError(f"{self.path}: {self.prefix}{key}: expected shape {shape}, found {array.shape}")
-        return array
-
-
-def _scores(fields: _Fields, classes: int) -> Scores:
+def _scores(fields: Fields, classes: int) -> Scores:
     return Scores(
         top1=fields.number("top1"),
         wa=fields.number("wa"),
@@ -177,39 +149,23 @@ def _scores(fields: _Fields, classes: int) -> Scores:
 
 
 def _metrics(path: Path, method: str) -> pd.DataFrame:
-    rows = [_json(path, line, f" line {number}") for number, line in enumerate(_read(path).splitlines(), 1)]
+    rows = [read_json(path, line, f" line {number}") for number, line in enumerate(read_text(path).splitlines(), 1)]
     if any(not isinstance(row.get("epoch"), int) for row in rows):
         raise InputError(f"{path}: every line needs a whole number `epoch`, at least one has none")
     # a resumed run may have logged an epoch twice: the later one counts
-    own = {row["epoch"]: row for row in rows if row.get("stage") == method}
-    return pd.DataFrame(list(own.values()), columns=None if own else ["epoch"])
+    rows_by_epoch = {row["epoch"]: row for row in rows if row.get("stage") == method}
+    return pd.DataFrame(list(rows_by_epoch.values()), columns=None if rows_by_epoch else ["epoch"])
 
 
-def _fold(path: Path, recipe: str) -> int:
-    try:
-        fields = yaml.safe_load(recipe)
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
-    data = fields.get("data") if isinstance(fields, dict) else None
-    fold = data.get("fold", -1) if isinstance(data, dict) else -1
-    return fold if isinstance(fold, int) else -1
+def _number(value: Any) -> float:
+    return float(value) if type(value) in (int, float) else math.nan
 
 
-def _json(path: Path, text: str, where: str = "") -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}{where}: not valid JSON ({error.msg}); was the run cut off?") from error
-    if not isinstance(value, dict):
-        raise InputError(f"{path}{where}: expected a JSON object, found {type(value).__name__}")
-    return value
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text: {error}") from error
+def _role(results: Fields) -> Role:
+    given = results.get("role", str) if "role" in results.values else "method"
+    if given not in get_args(Role):
+        raise InputError(f"{results.path}: role: expected one of {', '.join(get_args(Role))}, found {given!r}")
+    return cast(Role, given)
 
 
 def _check_comparable(runs: Sequence[Run]) -> None:
@@ -225,10 +181,16 @@ def _check_comparable(runs: Sequence[Run]) -> None:
         label, fold, seed = key
         same = ", ".join(str(run.folder) for run in runs if (run.label, *run.replicate) == key)
         raise InputError(f"{same}: all are configuration {label}, seed {seed}, fold {fold}; give one of them")
-    for label, own in configurations_of(runs).items():
-        other = next((run for run in own if run.method != own[0].method), None)
-        if other is not None:
-            raise InputError(
-                f"{own[0].folder} and {other.folder}: both are labelled {label}, but their methods are "
-                f"{own[0].method} and {other.method}; give one of them another label"
-            )
+    _check_labels(runs)
+
+
+def _check_labels(runs: Sequence[Run]) -> None:
+    for label, [first, *others] in configurations_of(runs).items():
+        for other in others:
+            for what in ("method", "role"):
+                one, another = getattr(first, what), getattr(other, what)
+                if one != another:
+                    raise InputError(
+                        f"{first.folder} and {other.folder}: both are labelled {label}, but their {what}s are "
+                        f"{one} and {another}; give one of them another label"
+                    )

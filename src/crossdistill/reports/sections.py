@@ -6,10 +6,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from crossdistill.reports import captioned as plates
-from crossdistill.reports import folds, wording
-from crossdistill.reports.captioned import Plate
-from crossdistill.reports.cells import Sheet, differences_sheet, headline_sheet
+from crossdistill.reports import captioned, folds, wording
+from crossdistill.reports.captioned import CaptionedFigure
+from crossdistill.reports.cells import ReportTable, differences_table, results_table
 from crossdistill.reports.comparison import LEVEL, differences
 from crossdistill.reports.formats import counted, listed
 from crossdistill.reports.groups import grouped
@@ -34,14 +33,14 @@ FOLDS_NOTE = "Folds share training samples, so their pairs are not independent a
 
 
 @dataclass(frozen=True)
-class Part:
-    """A section: a table, figures, or both. name: unique, for links to it."""
+class Section:
+    """A heading with a table, figures, or both under it. name: unique, for links to it."""
 
     name: str
     heading: str
-    sheet: Sheet | None = None
+    table: ReportTable | None = None
     note: str = ""
-    plates: tuple[Plate, ...] = ()
+    figures: tuple[CaptionedFigure, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,12 +55,12 @@ class Origin:
 
 @dataclass(frozen=True)
 class Report:
-    """summary: sentences of one paragraph; findings: what the tests say, one sentence each."""
+    """What is said of some runs. summary: sentences of one paragraph; findings: what the tests say, a sentence each."""
 
     title: str
     summary: tuple[str, ...]
     findings: tuple[str, ...]
-    parts: tuple[Part, ...]
+    sections: tuple[Section, ...]
     origin: Origin
 
 
@@ -76,20 +75,20 @@ def report_of(runs: Sequence[Run], command: str) -> Report:
         title=wording.title(runs),
         summary=tuple(wording.summary(runs)),
         findings=tuple(wording.findings(runs)),
-        parts=(*_tables(runs), *_figures(runs)),
+        sections=(*_tables(runs), *_figures(runs)),
         origin=Origin(command, wording.replicates(runs), versions(runs), sources(runs)),
     )
 
 
 def versions(runs: Sequence[Run]) -> str:
     """Every version that took part: "torch 2.9.0", or "torch 2.9.0 and 2.10.0" where runs differ; threads last."""
-    found: dict[str, list[str]] = {}
+    by_package: dict[str, list[str]] = {}
     for run in runs:
         for package, version in run.versions.items():
-            if str(version) not in found.setdefault(package, []):
-                found[package].append(str(version))
-    threads = found.pop("threads", [])
-    words = [f"{package} {listed(sorted(each))}" for package, each in found.items()]
+            if str(version) not in by_package.setdefault(package, []):
+                by_package[package].append(str(version))
+    threads = by_package.pop("threads", [])
+    words = [f"{package} {listed(sorted(each))}" for package, each in by_package.items()]
     return ", ".join(
         words + [f"{listed(sorted(threads))} CPU {'thread' if threads == ['1'] else 'threads'}"] * bool(threads)
     )
@@ -99,58 +98,59 @@ def sources(runs: Sequence[Run]) -> dict[str, tuple[tuple[str, ...], str]]:
     """Label -> the commands that repeat its runs, and the recipe of the first; the others differ in seed and fold."""
     return {
         label: (
-            tuple(f"crossdistill train {shlex.quote((run.folder / 'recipe.yaml').as_posix())}" for run in own),
-            own[0].recipe,
+            tuple(f"crossdistill train {shlex.quote((run.folder / 'recipe.yaml').as_posix())}" for run in replicates),
+            replicates[0].recipe,
         )
-        for label, own in configurations_of(runs).items()
+        for label, replicates in configurations_of(runs).items()
     }
 
 
-def _tables(runs: Sequence[Run]) -> list[Part]:
-    sheet = headline_sheet(runs)
-    seeds = plates.seeds_plate(runs)
-    parts = [Part("headline", "Results", sheet, _results_note(sheet, runs), (seeds,) if seeds else ())]
-    validation = folds.folds_sheet(runs)
+def _tables(runs: Sequence[Run]) -> list[Section]:
+    table = results_table(runs)
+    seeds = captioned.seeds_figure(runs)
+    sections = [Section("headline", "Results", table, _results_note(table, runs), (seeds,) if seeds else ())]
+    validation = folds.folds_table(runs)
     if validation is not None:
-        parts.append(Part("folds", f"Over {len(folds.fold_numbers(runs))} folds", validation, folds.NOTE))
+        sections.append(Section("folds", f"Over {len(folds.fold_numbers(runs))} folds", validation, folds.NOTE))
     for reference, name in (("baseline", "the baseline"), ("amid", "AMID")):
-        table = differences(runs, reference)
-        if not table or (reference == "amid" and table.keys() <= {"baseline"}):
+        compared = differences(runs, reference)
+        if not compared or (reference == "amid" and compared.keys() <= {"baseline"}):
             continue
-        plate = plates.difference_plate(runs, reference)
-        parts.append(
-            Part(
+        figure = captioned.difference_figure(runs, reference)
+        sections.append(
+            Section(
                 f"differences-{reference}",
                 f"Difference to {name}",
-                differences_sheet(runs, reference),
+                differences_table(runs, reference),
                 _differences_note(runs, reference),
-                (plate,) if plate else (),
+                (figure,) if figure else (),
             )
         )
-    return parts
+    return sections
 
 
-def _figures(runs: Sequence[Run]) -> list[Part]:
-    parts = [Part(plate.name, heading, plates=(plate,)) for heading, plate in plates.curve_plates(runs).items()]
-    every = plates.every_configuration_plate(runs)
+def _figures(runs: Sequence[Run]) -> list[Section]:
+    over_epochs = captioned.curve_figures(runs)
+    sections = [Section(figure.name, heading, figures=(figure,)) for heading, figure in over_epochs.items()]
+    every = captioned.every_configuration_figure(runs)
     if every:
-        parts.append(Part("configurations", "Every configuration over epochs", plates=(every,)))
-    by_class = plates.class_plates(runs)
+        sections.append(Section("configurations", "Every configuration over epochs", figures=(every,)))
+    by_class = captioned.figures_by_class(runs)
     if by_class:
-        parts.append(Part("classes", "Class by class", plates=tuple(by_class)))
-    confusion = plates.confusion_plate(runs)
+        sections.append(Section("classes", "Class by class", figures=tuple(by_class)))
+    confusion = captioned.confusion_figure(runs)
     if confusion:
-        parts.append(Part("confusion", "What is confused with what", plates=(confusion,)))
-    return parts
+        sections.append(Section("confusion", "What is confused with what", figures=(confusion,)))
+    return sections
 
 
-def _results_note(sheet: Sheet, runs: Sequence[Run]) -> str:
+def _results_note(table: ReportTable, runs: Sequence[Run]) -> str:
     notes = [RESULTS_NOTE]
-    if any(row.best for row in sheet.rows):
+    if any(row.best for row in table.rows):
         notes.append(BEST_NOTE)
     elif differences(runs):
         notes.append(NONE_BEST_NOTE)
-    if any(column.endswith(", paper") for column in sheet.columns):
+    if any(column.endswith(", paper") for column in table.columns):
         notes.append(PAPER_NOTE)
     return " ".join(notes)
 

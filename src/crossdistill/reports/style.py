@@ -46,14 +46,17 @@ STYLE: dict[Any, Any] = {
 }
 
 GAIN, LOSS, NEITHER = "#0072b2", "#d55e00", "#7c8591"
-"""Better, worse, neither."""
+"""Colours of what is better, worse and neither."""
 
 MAX_LETTERS = 24
 
 
 @dataclass(frozen=True)
 class LineStyle:
-    """color: hex; dash: lengths of strokes and gaps as in SVG's stroke-dasharray, "" for a solid line."""
+    """How a configuration's line is drawn.
+
+    color: hex; dash: lengths of strokes and gaps as in SVG's stroke-dasharray, "" for a solid line.
+    """
 
     color: str
     dash: str

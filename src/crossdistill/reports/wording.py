@@ -105,10 +105,10 @@ def _tested(table: Mapping[str, Difference]) -> int:
 
 def replicates(runs: Sequence[Run]) -> str:
     """How many seeds and folds each configuration has, in words."""
-    own = configurations_of(runs).values()
-    seeds = sorted({len({run.seed for run in group}) for group in own})
-    folds = sorted({len({run.fold for run in group}) for group in own})
-    each = " each" if len(own) > 1 else ""
+    configurations = configurations_of(runs).values()
+    seeds = sorted({len({run.seed for run in group}) for group in configurations})
+    folds = sorted({len({run.fold for run in group}) for group in configurations})
+    each = " each" if len(configurations) > 1 else ""
     words = f"{_spread(seeds)} {'seed' if seeds[-1] == 1 else 'seeds'}{each}"
     return words if folds[-1] == 1 else f"{words} in {_spread(folds)} folds"
 
@@ -152,24 +152,24 @@ def _difference(row: Difference, comparisons: int) -> list[str]:
             f"That is {points(row.difference)} points against the baseline of the same seed; one pair of runs cannot "
             "tell a difference from the noise between seeds."
         ]
-    found = (
+    measured = (
         f"Paired by seed, it differs from the baseline by {points(row.difference)} points "
         f"(95 % CI {interval(row.difference, row.half_width)}, {row.pairs} pairs, p {equals(row.p)})."
     )
     if row.p > LEVEL:
         return [
-            found,
+            measured,
             "The interval includes zero: these runs do not show that distillation changes the accuracy (no significant "
             "difference to the baseline).",
         ]
     if row.verdict == "no significant difference":
         return [
-            found,
+            measured,
             f"The interval excludes zero, but corrected for {comparisons} comparisons (Holm) p {equals(row.p_holm)}: "
             "no significant difference to the baseline, chance may explain it.",
         ]
     verdict = "helped" if row.verdict == "better" else "did harm"
-    return [found, f"The interval excludes zero: in this setting distillation {verdict}."]
+    return [measured, f"The interval excludes zero: in this setting distillation {verdict}."]
 
 
 def _gap(table: Mapping[str, Headline], label: str) -> list[str]:

@@ -108,6 +108,7 @@ def results(
         "name": recipe.name,
         "method": recipe.method,
         "label": recipe.label or recipe.method,
+        "role": recipe.role,
         "seed": recipe.seed,
         "split": recipe.data.evaluate_on,
         "classes": list(dataset.classes),

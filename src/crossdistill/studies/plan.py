@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from crossdistill.recipes.check import check
-from crossdistill.recipes.recipe import Recipe
+from crossdistill.recipes.recipe import Recipe, as_method
 from crossdistill.recipes.variants.ablations import ablations
 from crossdistill.recipes.variants.controls import controls, distils
 from crossdistill.recipes.variants.paper_tables import Rows
@@ -29,9 +29,9 @@ def configurations(
     Raises InputError where a variation cannot be understood or fits none of the methods, or a number is one that no
     run can have.
     """
-    found = [replace(recipe, method=method, label="") for method in methods]
+    found = [as_method(recipe, method) for method in methods]
     if with_ablations:
-        found += [replace(chosen, label=label) for label, chosen in ablations(recipe).items()]
+        found += ablations(recipe).values()
     if with_controls:
         found += [control for method in methods if distils(method) for control in controls(recipe, method)]
     for text in vary:

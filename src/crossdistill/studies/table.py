@@ -14,7 +14,7 @@ import pandas as pd
 from crossdistill.atomic import written_whole
 from crossdistill.evaluation import gap_recovered
 from crossdistill.recipes.files import to_yaml
-from crossdistill.recipes.recipe import Recipe
+from crossdistill.recipes.recipe import Recipe, as_method
 from crossdistill.runs import folder as layout
 
 VIEWS = {"student": "student", "teacher": "teacher", "auxiliary": "auxiliary_alone"}
@@ -29,7 +29,7 @@ def write_table(rows: Sequence[Row], output: Path) -> pd.DataFrame:
     auxiliary_, fractions, NaN where a method has no such model; gap = teacher - student; gap_recovered, against the
     runs labelled baseline and teacher of the same seed and fold; cosine_pair, cosine_same_class; seconds of training;
     peak_memory_mb, of the run (see `measure.peak_memory_mb`); parameters of the student and in all; versions; recipe, a
-    hash of all settings but seed, fold and label; folder.
+    hash of all settings but seed, fold, label and role; folder.
     """
     known = {(row["label"], row["seed"], row["fold"]): row for row in rows}
     table = pd.DataFrame([row | {"gap_recovered": _recovered(row, known)} for row in rows])
@@ -40,8 +40,8 @@ def write_table(rows: Sequence[Row], output: Path) -> pd.DataFrame:
 
 
 def recipe_hash(recipe: Recipe) -> str:
-    """12 hexadecimal digits that two runs share when they differ in seed, fold and label alone."""
-    text = to_yaml(replace(recipe, seed=0, label="", data=replace(recipe.data, fold=-1)))
+    """12 hexadecimal digits that two runs share when they differ in seed, fold, label and role alone."""
+    text = to_yaml(replace(as_method(recipe, recipe.method), seed=0, data=replace(recipe.data, fold=-1)))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -33,12 +33,12 @@ def gather(fabric: Fabric, representations: Representations, batch: Batch) -> tu
 
 
 def gather_notes(fabric: Fabric, notes: Sequence[Note]) -> list[Note]:
-    """All ranks' notes, in rank order."""
+    """Gather all ranks' notes, in rank order."""
     if fabric.world_size == 1:
         return list(notes)
-    found: list[list[Note]] = [[]] * fabric.world_size
-    torch.distributed.all_gather_object(found, list(notes))
-    return [note for rank in found for note in rank]
+    by_rank: list[list[Note]] = [[]] * fabric.world_size
+    torch.distributed.all_gather_object(by_rank, list(notes))
+    return [note for rank in by_rank for note in rank]
 
 
 def average_gradients(fabric: Fabric, parameters: Sequence[nn.Parameter]) -> None:
@@ -56,7 +56,7 @@ def average_gradients(fabric: Fabric, parameters: Sequence[nn.Parameter]) -> Non
 
 
 def _gather_present(fabric: Fabric, present: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """In one message, and back on the CPU."""
+    """Gather who has which modality, in one message, and bring it back to the CPU."""
     if not present:
         return {}
     masks = _gather(fabric, torch.stack(list(present.values()), dim=1).to(fabric.device, torch.uint8)).bool().cpu()

@@ -13,76 +13,79 @@ from crossdistill.types import Batch, Objective, Representations, Turn
 
 
 @dataclass(frozen=True)
-class Samples:
+class DividedBatch:
     """A global batch by what its samples have.
 
     complete, batch: the n_c samples that have every modality that the method's views read
-    others, labels: S's logits (n_r, C) and labels (n_r,) of the samples that have the target modalities alone
+    rest_logits, rest_labels: S's logits (n_r, C) and labels (n_r,) of the samples that have the target modalities alone
     Samples that lack a target modality are in neither: nothing is learnt from them.
     """
 
     method: Method
     complete: Representations
     batch: Batch
-    others: Tensor
-    labels: Tensor
+    rest_logits: Tensor
+    rest_labels: Tensor
 
     @property
-    def n_c(self) -> int:
+    def complete_count(self) -> int:
+        """n_c: how many samples have everything that the method reads."""
         return len(self.batch.labels)
 
     @property
-    def n_r(self) -> int:
-        return len(self.labels)
+    def rest_count(self) -> int:
+        """n_r: how many samples train the student alone."""
+        return len(self.rest_labels)
 
-    def moves(self, turn: Turn) -> bool:
+    def can_learn(self, turn: Turn) -> bool:
         """Whether there is anything that the turn could learn from."""
-        return self.n_c > 0 or self._classifies_others(turn)
+        return self.complete_count > 0 or self._classifies_rest(turn)
 
     def objective(self, turn: Turn) -> Objective:
-        """n_c/B times the method's objective on the complete samples, plus n_r/B times S's cross-entropy on the others.
+        """n_c/B times the method's objective on the complete samples, plus n_r/B times S's cross-entropy on the rest.
 
-        B = n_c + n_r. Without others it is the method's objective itself. The second term is the student's, so it is in
+        B = n_c + n_r. Without a rest it is the method's objective itself. The second term is the student's, so it is in
         the turns that move the whole student, and only where the method trains S's logits.
         """
-        if self.n_r == 0:
+        if self.rest_count == 0:
             return turn.objective(self.complete, self.batch)
         terms: dict[str, Tensor] = {}
         parts: list[Tensor] = []
-        if self.n_c > 0:
-            made = turn.objective(self.complete, self.batch)
-            parts.append(self.n_c / (self.n_c + self.n_r) * made.total)
-            terms |= made.terms
-        if self._classifies_others(turn):
-            classification = cross_entropy(self.others, self.labels)
-            parts.append(self.n_r / (self.n_c + self.n_r) * classification)
+        if self.complete_count > 0:
+            objective = turn.objective(self.complete, self.batch)
+            parts.append(self.complete_count / (self.complete_count + self.rest_count) * objective.total)
+            terms |= objective.terms
+        if self._classifies_rest(turn):
+            classification = cross_entropy(self.rest_logits, self.rest_labels)
+            parts.append(self.rest_count / (self.complete_count + self.rest_count) * classification)
             terms["classification_incomplete"] = classification
         return Objective(torch.stack(parts).sum(), terms)
 
-    def _classifies_others(self, turn: Turn) -> bool:
-        if self.n_r == 0 or turn.adversary or "target" not in self.method.predicts:
+    def _classifies_rest(self, turn: Turn) -> bool:
+        if self.rest_count == 0 or turn.adversary or "target" not in self.method.predicts:
             return False
         moved = {id(p) for p in turn.parameters}
         return all(id(p) in moved for p in self.method.model.parameters_of("target"))
 
 
-def divide(method: Method, representations: Representations, batch: Batch) -> Samples:
-    """The gathered batch, divided."""
+def divide(method: Method, representations: Representations, batch: Batch) -> DividedBatch:
+    """Divide the gathered batch into complete samples and the rest."""
     model, device = method.model, batch.labels.device
     complete = batch.has(model.modalities_of(*method.views))
     rest = (~complete & batch.has(model.target)).nonzero().squeeze(1).to(device)
     logits = representations.logits.get("target", torch.empty(len(batch.labels), 0, device=device))
     if not bool(complete.all()):
-        chosen = complete.nonzero().squeeze(1).to(device)
-        representations, batch_of_complete = _select(representations, chosen), _select_batch(batch, chosen)
-        return Samples(method, representations, batch_of_complete, logits[rest], batch.labels[rest])
-    return Samples(method, representations, batch, logits[rest], batch.labels[rest])
+        complete_rows = complete.nonzero().squeeze(1).to(device)
+        representations = _select(representations, complete_rows)
+        batch_of_complete = _select_batch(batch, complete_rows)
+        return DividedBatch(method, representations, batch_of_complete, logits[rest], batch.labels[rest])
+    return DividedBatch(method, representations, batch, logits[rest], batch.labels[rest])
 
 
-def _select(made: Representations, rows: Tensor) -> Representations:
+def _select(representations: Representations, rows: Tensor) -> Representations:
     return Representations(
-        {view: tensor[rows] for view, tensor in made.representations.items()},
-        {view: tensor[rows] for view, tensor in made.logits.items()},
+        {view: tensor[rows] for view, tensor in representations.representations.items()},
+        {view: tensor[rows] for view, tensor in representations.logits.items()},
     )
 
 

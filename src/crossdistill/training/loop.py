@@ -74,7 +74,7 @@ def fit(
             for name, value in step(fabric, method, turns, optimizers, batch, settings.clip_norm).items():
                 means.add(name, value)
         record: Record = {"stage": stage.name, "epoch": epoch, "learning_rate": learning_rate}
-        record |= {f"loss/{name}": value for name, value in finite(means.read(), stage.name, epoch).items()}
+        record |= {f"loss/{name}": value for name, value in require_finite(means.read(), stage.name, epoch).items()}
         record |= method.end_epoch(epoch)
         record["seconds"] = time.perf_counter() - started
         if fabric.is_global_zero:
@@ -83,7 +83,7 @@ def fit(
         fabric.barrier()
 
 
-def finite(losses: dict[str, float], stage: str, epoch: int) -> dict[str, float]:
+def require_finite(losses: dict[str, float], stage: str, epoch: int) -> dict[str, float]:
     """The epoch's losses. Raises DivergedError when one is not finite: nothing that follows would mean anything."""
     for name, value in losses.items():
         if not math.isfinite(value):
@@ -111,7 +111,7 @@ def step(
         local = method.model(batch.modalities, method.views, batch.present)
     samples = divide(method, *gather(fabric, in_float32(local), batch))
     terms: dict[str, Tensor] = {}
-    for turn in filter(samples.moves, turns):
+    for turn in filter(samples.can_learn, turns):
         objective = samples.objective(turn)
         optimizers[turn.name].zero_grad()
         torch.autograd.backward(objective.total, inputs=list(turn.parameters))  # leaves no gradient on the other player
@@ -120,7 +120,7 @@ def step(
             torch.nn.utils.clip_grad_norm_(turn.parameters, clip_norm)
         optimizers[turn.name].step()
         terms |= objective.terms
-    if samples.n_c > 0:
+    if samples.complete_count > 0:
         method.end_step(samples.complete, samples.batch)
     return terms
 

@@ -11,7 +11,7 @@ import torch
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """So that each run of a process measures its own peak, where the system can forget the earlier one."""
+    """Forget the earlier peak, where the system can, so that each run of a process measures its own."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     with contextlib.suppress(OSError):  # Linux: see proc_pid_clear_refs(5)
@@ -19,8 +19,10 @@ def reset_peak_memory(device: torch.device) -> None:
 
 
 def peak_memory_mb(device: torch.device) -> float:
-    """Of tensors on the GPU; without one, the largest that this whole process has been since `reset_peak_memory`, with
-    Python, libraries and data; or since it began, where the system cannot forget (other than Linux)."""
+    """Peak memory of tensors on the GPU; without one, of this whole process since `reset_peak_memory`.
+
+    A process's has Python, libraries and data in it, and begins with it where the system cannot forget (not Linux).
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     with contextlib.suppress(OSError, StopIteration):

@@ -26,14 +26,16 @@ def leaves(value: Any, path: str = "") -> dict[str, Any]:
 def complete(made: Recipe) -> dict[str, Any]:
     """Every field and option of the run, defaults included."""
     options = options_of(METHODS[made.method]) | dict(made.options.get(made.method, {}))
-    return leaves(asdict(replace(made, options={}, label=""))) | {f"option.{name}": v for name, v in options.items()}
+    return leaves(asdict(replace(made, options={}, label="", role="method"))) | {
+        f"option.{name}": v for name, v in options.items()
+    }
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_ablations_change_one_thing_of_amid(name: str) -> None:
     made = replace(RECIPES[name](), method="amid")
     for label, chosen in ablations(made).items():
-        assert chosen.label == label
+        assert (chosen.label, chosen.role) == (label, "ablation")
         if chosen.method == "mi":  # another file: what the two have in common is the same
             assert (
                 chosen.options["mi"].items()

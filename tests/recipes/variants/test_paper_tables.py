@@ -79,6 +79,15 @@ def test_table_6_has_the_labels_of_a_sweep() -> None:
     assert [chosen.label for chosen in swept] == list(TABLES["6"](emoji()))
 
 
+def test_rows_say_what_they_are_whatever_the_recipe_was() -> None:
+    recipe = replace(emoji(), label="something else", role="control", varied="epochs")
+    for rows in EVERY.values():
+        for label, row in rows(recipe).items():
+            role = "variation" if "=" in label else "ablation" if ": " in label else "method"
+            assert row.role == role, label
+            assert row.varied == (f"amid.{label.split()[1].split('=')[0]}" if role == "variation" else "")
+
+
 def test_table_6_varies_one_weight_at_a_time() -> None:
     base = emoji().options["amid"]
     for label, row in TABLES["6"](emoji()).items():

@@ -8,14 +8,14 @@ import pytest
 
 from crossdistill.recipes.variants.published import PAPER, published
 from crossdistill.reports import load_runs
-from crossdistill.reports.cells import headline_sheet
+from crossdistill.reports.cells import results_table
 from crossdistill.reports.runs import Run
 from tests.reports.synthetic import edit_results, run_of, write_run
 
 
 def column(runs: list[Run], name: str) -> dict[str, str]:
-    sheet = headline_sheet(runs)
-    return {row.cells[0]: row.cells[sheet.columns.index(name)] for row in sheet.rows}
+    table = results_table(runs)
+    return {row.cells[0]: row.cells[table.columns.index(name)] for row in table.rows}
 
 
 def test_ucf51_shows_the_paper_s_top1_and_recalls() -> None:
@@ -25,28 +25,28 @@ def test_ucf51_shows_the_paper_s_top1_and_recalls() -> None:
         "baseline": "66.7", "amid": "73.8", "amid: fixed teacher": "66.0", "mst": "–", "amid alpha_2=1.8": "72.4",
     }  # fmt: skip
     assert column(runs, "R@5, paper")["amid"] == "77.1"
-    assert "WA, paper" not in headline_sheet(runs).columns
+    assert "WA, paper" not in results_table(runs).columns
 
 
 def test_iemocap_shows_wa_and_ua() -> None:
     runs = [run_of(label, 0, 0.5, name="iemocap_al_v") for label in ("baseline", "amid", "ccl")]
     assert column(runs, "WA, paper") == {"baseline": "–", "amid": "53.8", "ccl": "53.2"}
     assert column(runs, "UA, paper") == {"baseline": "50.8", "amid": "52.7", "ccl": "51.4"}
-    assert "student top-1, paper" not in headline_sheet(runs).columns
+    assert "student top-1, paper" not in results_table(runs).columns
 
 
 @pytest.mark.parametrize("name", ["emoji", "avletters", "own", "UCF51", "ucf51-small"])
 def test_other_data_sets_have_no_such_column(name: str) -> None:
-    sheet = headline_sheet([run_of("baseline", 0, 0.5, name=name), run_of("amid", 0, 0.5, name=name)])
-    assert not any("paper" in column for column in sheet.columns)
+    table = results_table([run_of("baseline", 0, 0.5, name=name), run_of("amid", 0, 0.5, name=name)])
+    assert not any("paper" in column for column in table.columns)
 
 
 def test_nor_have_validation_samples_and_mixed_data(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "a", "amid", name="ucf51")
     edit_results(folder, split="validation")
-    assert not any("paper" in column for column in headline_sheet(load_runs([folder])).columns)
+    assert not any("paper" in column for column in results_table(load_runs([folder])).columns)
     mixed = [run_of("amid", 0, 0.5, name="ucf51"), run_of("amid", 1, 0.5, name="activitynet")]
-    assert not any("paper" in column for column in headline_sheet(mixed).columns)
+    assert not any("paper" in column for column in results_table(mixed).columns)
 
 
 def test_values_in_labels_are_numbers() -> None:

@@ -54,12 +54,12 @@ class AudioReader:
         return Taken(np.stack(parts)[..., None], warning)
 
     def _segment(self, clip: Clip) -> tuple[Samples, str]:
-        found = self.cache.find(clip.path, "audio")
-        if found.entry is not None and found.entry.description["rate"] == self.settings.rate:
-            samples = np.frombuffer(found.entry.payload, dtype=np.float32)
-            return cut(samples, 0.0, clip.start, clip.end, self.settings.rate), str(found.entry.description["warning"])
+        cached = self.cache.find(clip.path, "audio")
+        if cached.entry is not None and cached.entry.description["rate"] == self.settings.rate:
+            samples = np.frombuffer(cached.entry.payload, dtype=np.float32)
+            return cut(samples, 0.0, clip.start, clip.end, self.settings.rate), str(cached.entry.description["warning"])
         samples, warning = decoded(clip.path, self.settings.rate, clip.start, clip.end)
-        return samples, warning or found.warning
+        return samples, warning or cached.warning
 
 
 def decoded(path: Path, rate: int, start: float = 0.0, end: float = math.inf) -> tuple[Samples, str]:

@@ -38,7 +38,7 @@ class Entry:
 
 
 class Found(NamedTuple):
-    """None where the source is to be decoded; and what is to be said about that, empty for nothing."""
+    """What the cache has of a source, None where it is to be decoded; and what to say of that, empty for nothing."""
 
     entry: Entry | None
     warning: str = ""
@@ -68,8 +68,8 @@ class CacheFolder:
 
 def stamp(source: Path) -> list[int]:
     """Size and time of change: what tells that a file is not the one that was decoded."""
-    found = source.stat()
-    return [found.st_size, found.st_mtime_ns]
+    status = source.stat()
+    return [status.st_size, status.st_mtime_ns]
 
 
 def read_part(path: Path) -> Entry | None:

@@ -52,12 +52,12 @@ def opened(path: Path, kind: Literal["video", "audio"]) -> Iterator[tuple[Any, A
 
 
 def reason(error: Exception) -> str:
-    """FFmpeg's words, without number and path."""
+    """What went wrong in FFmpeg's words, without number and path."""
     return str(getattr(error, "strerror", None) or error)
 
 
 def declared_end(container: Any, stream: Any) -> float:
-    """In seconds, what the header says: of the stream, else of the file; 0 where it says nothing."""
+    """The end in seconds that the header declares: of the stream, else of the file; 0 where it says nothing."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     if tag := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "")):  # Matroska
@@ -83,11 +83,11 @@ class FileFrames:
         self._reformatter = pyav().video.reformatter.VideoReformatter()
 
     def readable_end(self, frame: float) -> float:
-        """In seconds, where the stream really ends, found without decoding; 0 where it holds nothing."""
+        """The second at which the stream really ends, found without decoding; 0 where it holds nothing."""
         return max(self._packet_times(), default=-frame) + frame
 
     def _mean_interval(self) -> float:
-        """Seconds from one frame to the next, of the file's first."""
+        """Mean seconds from one frame to the next among the file's first frames."""
         times = list(islice(self._packet_times(), PROBED))
         return (max(times) - min(times)) / (len(times) - 1) if len(set(times)) > 1 else 0.04
 

@@ -67,8 +67,8 @@ def clip_times(extent: Extent, settings: ReaderSettings, position: float) -> lis
     step = frame_step(extent, settings)
     room = extent.seconds - (settings.frames - 1) * step - extent.frame
     if room < -1e-6:
-        there = max(1, math.ceil(extent.seconds / step - 1e-6))
-        return [extent.start + (i % there) * step for i in range(settings.frames)]
+        frames_there = max(1, math.ceil(extent.seconds / step - 1e-6))
+        return [extent.start + (i % frames_there) * step for i in range(settings.frames)]
     begin = position * max(room, 0.0)
     if settings.fps == 0:
         places = math.floor(room / extent.frame + 1e-3) + 1

@@ -46,10 +46,10 @@ class TextColumn:
         encode = load_tokenizer(self.settings.tokenizer, self.option)
         texts = [self.text(row) for row in rows]
         numbers = encode(texts, truncation=True, max_length=self.settings.max_tokens)["input_ids"]
-        for row, found in zip(rows, numbers, strict=True):
-            if not found:
+        for row, tokens in zip(rows, numbers, strict=True):
+            if not tokens:
                 raise InputError(f"{self.places[row]}: the tokenizer makes nothing of this text")
-        return pad([np.array(found, dtype=np.float32)[:, None] for found in numbers])
+        return pad([np.array(tokens, dtype=np.float32)[:, None] for tokens in numbers])
 
 
 @lru_cache(maxsize=4)

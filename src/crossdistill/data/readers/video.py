@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossdistill.data.readers.cache import CacheFolder
-from crossdistill.data.readers.cached import CachedFrames
+from crossdistill.data.readers.cached_video import CachedFrames
 from crossdistill.data.readers.decoding import FileFrames, is_early, opened
 from crossdistill.data.readers.frames import (
     ChooseBox,
@@ -61,7 +61,7 @@ class VideoReader:
         return Taken(normalised(pixels[..., ::-1] if mirrored else pixels, self.settings), warning)
 
     def _pixels(self, source: FrameSource, extent: Extent, positions: Sequence[float], box: ChooseBox) -> Pixels:
-        """(K, 3, T, H, W): the clips at these positions."""
+        """The pixels (K, 3, T, H, W) of the clips at these positions."""
         times = [clip_times(extent, self.settings, position) for position in positions]
         size = self.settings.size
         wanted = len(times) * self.settings.frames * frame_step(extent, self.settings)
@@ -73,7 +73,7 @@ class VideoReader:
     def _before(
         self, end: float, source: FrameSource, extent: Extent, positions: Sequence[float], box: ChooseBox
     ) -> Pixels:
-        """The clips at the same positions of what can be read, which ends at `end`."""
+        """Read the clips at the same positions of what can be read, which ends at `end`."""
         if end <= extent.start:
             raise UnreadableError(f"no frame can be decoded after {end:.2f} s")
         try:
@@ -82,7 +82,7 @@ class VideoReader:
             raise UnreadableError("no video frame can be decoded") from None
 
     def _chosen(self, clip: Clip, seed: int | None) -> tuple[ChooseBox, bool]:
-        """Where in the frame, and whether mirrored."""
+        """Choose the part of the frame that a clip shows, and whether it is mirrored."""
         settings, crop = self.settings, clip.crop
         if seed is None:
             return lambda w, h: inside(crop, centre_box(w * crop[2], h * crop[3], settings)), False
@@ -100,12 +100,12 @@ class VideoReader:
 @contextmanager
 def open_frames(clip: Clip, cache: CacheFolder) -> Iterator[FrameSource]:
     """The clip's frames, from the cache where it has them. Raises UnreadableError or NoStreamError."""
-    found = cache.find(clip.path, "video")
-    if found.entry is not None:
-        yield CachedFrames(found.entry)
+    cached = cache.find(clip.path, "video")
+    if cached.entry is not None:
+        yield CachedFrames(cached.entry)
         return
     with opened(clip.path, "video") as (container, stream):
-        yield FileFrames(container, stream, found.warning)
+        yield FileFrames(container, stream, cached.warning)
 
 
 def segment(whole: Extent, clip: Clip) -> Extent:
@@ -116,7 +116,7 @@ def segment(whole: Extent, clip: Clip) -> Extent:
 
 
 def normalised(pixels: Pixels, settings: ReaderSettings) -> npt.NDArray[np.float32]:
-    """(K, 3, T, H, W) bytes -> less the mean and divided by the deviation of each colour."""
+    """Bytes (K, 3, T, H, W), less the mean and divided by the deviation of each colour."""
     out = pixels.astype(np.float32, order="C")
     for clip in out:
         for colour, mean, std in zip(clip, settings.mean, settings.std, strict=True):

@@ -9,8 +9,8 @@ from crossdistill.recipes.recipe import DataSettings, ModelSettings, Recipe
 from crossdistill.training import Optimization
 
 
-def in_stages(epochs: int) -> dict[str, Mapping[str, int]]:
-    """For methods that train in stages: which shares of the run's epochs their first stages take."""
+def stage_epochs(epochs: int) -> dict[str, Mapping[str, int]]:
+    """Options of the methods that train in stages: which shares of the run's epochs their first stages take."""
     hint_epochs = epochs // 4
     return {
         "fitnets": {"hint_epochs": hint_epochs, "anneal_epochs": epochs - hint_epochs},
@@ -38,9 +38,9 @@ def emoji() -> Recipe:
             },
         ),
         options={
-            **in_stages(30),
+            **stage_epochs(30),
             "kd": {"temperature": 10.0, "soft_weight": 0.585},
-            "fitnets": {**in_stages(30)["fitnets"], "soft_weight": 15.9, "temperature": 3.0, "hint_weight": 10.0},
+            "fitnets": {**stage_epochs(30)["fitnets"], "soft_weight": 15.9, "temperature": 3.0, "hint_weight": 10.0},
             "rkd": {"distance_weight": 31.3, "angle_weight": 135.0},
             "cmc": {"weight": 0.169, "temperature": 0.05},
             "crcd": {"feature_weight": 0.0159, "gradient_weight": 0.0111, "temperature": 0.2},
@@ -78,7 +78,7 @@ def watch() -> Recipe:
             auxiliary_encoders="trained",
         ),
         options={
-            **in_stages(20),
+            **stage_epochs(20),
             "mi": {"alpha_1": 1.0, "reduction": "mean", "warmup_epochs": 4},
             "amid": {
                 "alpha_1": 1.0,
@@ -113,7 +113,7 @@ def avletters() -> Recipe:
         ),
         optimization=Optimization(learning_rate=3.9e-3, weight_decay=0.14, discriminator_learning_rate=7.5e-5),
         options={
-            **in_stages(60),
+            **stage_epochs(60),
             "mi": {"alpha_1": 9.06, "temperature": 0.1, "reduction": "mean", "warmup_epochs": 12},
             "amid": {
                 "alpha_1": 1.72,
@@ -147,7 +147,7 @@ def utd_mhad() -> Recipe:
             auxiliary_encoders="trained",
         ),
         options={
-            **in_stages(60),
+            **stage_epochs(60),
             "mi": {"alpha_1": 1.0, "reduction": "mean", "warmup_epochs": 12},
             "amid": {
                 "alpha_1": 1.0,
@@ -179,7 +179,7 @@ def mosi() -> Recipe:
         ),
         optimization=Optimization(learning_rate=3e-4, weight_decay=0.1),
         options={
-            **in_stages(20),
+            **stage_epochs(20),
             "mi": {"alpha_1": 1.0, "reduction": "mean", "warmup_epochs": 4},
             "amid": {
                 "alpha_1": 1.0,
@@ -205,7 +205,7 @@ def own(target: tuple[str, ...] = ("target",), auxiliary: tuple[str, ...] = ("au
         data=DataSettings("data/own", target, auxiliary),
         model=ModelSettings(width=128, dropout=0.25, auxiliary_encoders="trained"),
         options={
-            **in_stages(40),
+            **stage_epochs(40),
             "mi": {"alpha_1": 1.0, "reduction": "mean", "warmup_epochs": 8},
             "amid": {
                 "alpha_1": 1.0,

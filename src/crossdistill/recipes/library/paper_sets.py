@@ -12,7 +12,7 @@ from typing import Any
 
 from crossdistill.data.readers import ReaderSettings
 from crossdistill.encoders.settings import EncoderSettings
-from crossdistill.recipes.library.bundled import in_stages
+from crossdistill.recipes.library.bundled import stage_epochs
 from crossdistill.recipes.recipe import DataSettings, ModelSettings, Recipe
 from crossdistill.training import Machine, Optimization
 
@@ -143,4 +143,4 @@ def emotion(name: str, auxiliary: tuple[str, ...]) -> Recipe:
 def distillation(epochs: int, temperature: float, warmup_epochs: int, reduction: str) -> dict[str, Mapping[str, Any]]:
     """α = 4, 1.6, 1 with a task's τ and T_start; all other methods keep their own papers' settings."""
     shared = {"temperature": temperature, "warmup_epochs": warmup_epochs, "reduction": reduction, "alpha_1": 4.0}
-    return {**in_stages(epochs), "mi": shared, "amid": {**shared, "alpha_2": 1.6, "alpha_3": 1.0}}
+    return {**stage_epochs(epochs), "mi": shared, "amid": {**shared, "alpha_2": 1.6, "alpha_3": 1.0}}

@@ -9,6 +9,15 @@ from typing import Any
 from crossdistill.methods import AMID, MI
 from crossdistill.recipes.files import options_of
 from crossdistill.recipes.recipe import Recipe
+from crossdistill.recipes.variants.published import (
+    FIXED_TEACHER,
+    L_MIS,
+    NCE,
+    NO_ADVERSARIAL,
+    NO_D2,
+    NO_DYNAMIC_WEIGHT,
+    NO_WARMUP,
+)
 
 
 def ablations(recipe: Recipe) -> dict[str, Recipe]:
@@ -27,24 +36,24 @@ def ablations(recipe: Recipe) -> dict[str, Recipe]:
 
     other_reduction = "sum" if amid["reduction"] == "mean" else "mean"
     shared = {name: value for name, value in amid.items() if name in options_of(MI)}
-    found = {
-        "amid: L_MIs": replace(recipe, method="mi", options={**recipe.options, "mi": shared}),
-        "amid: L_MIs + L_MIa": changed(alpha_3=0.0),
-        "amid: L_nce": changed(contrast="nce"),
-        "amid: fixed teacher": modelled(teacher="fixed"),
-        "amid: no warm-up": changed(warmup_epochs=0),
-        "amid: no D2": changed(second_discriminator=False),
-        "amid: no dynamic weight": changed(dynamic_weights=False),
+    rows = {
+        L_MIS: replace(recipe, method="mi", options={**recipe.options, "mi": shared}),
+        NO_ADVERSARIAL: changed(alpha_3=0.0),
+        NCE: changed(contrast="nce"),
+        FIXED_TEACHER: modelled(teacher="fixed"),
+        NO_WARMUP: changed(warmup_epochs=0),
+        NO_D2: changed(second_discriminator=False),
+        NO_DYNAMIC_WEIGHT: changed(dynamic_weights=False),
         "amid: symmetric KL": changed(divergence="symmetric_kl"),
         "amid: separate extractors": modelled(separate_teacher=not recipe.model.separate_teacher),
         f"amid: reduction {other_reduction}": changed(reduction=other_reduction),
         **other_auxiliary_encoders(recipe, modelled),
     }
-    return {label: replace(chosen, label=label) for label, chosen in found.items()}
+    return {label: replace(ablation, label=label, role="ablation", varied="") for label, ablation in rows.items()}
 
 
 def other_auxiliary_encoders(recipe: Recipe, modelled: Callable[..., Recipe]) -> dict[str, Recipe]:
-    """Trained where the recipe freezes them and the other way round; nothing where they are ready-made features."""
+    """Train auxiliary encoders where the recipe freezes them, and the reverse; nothing for ready-made features."""
     kinds = {recipe.model.encoders[name].kind for name in recipe.data.auxiliary if name in recipe.model.encoders}
     if kinds == {"features"}:
         return {}

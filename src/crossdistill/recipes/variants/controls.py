@@ -14,11 +14,11 @@ CONTROLS: Mapping[str, Control] = {
     "noise auxiliary": "noise",
     "capacity-matched": "target",
 }
-"""How labels call the controls of `data.control`."""
+"""Words of a control's label -> the control of `data.control` that they stand for."""
 
 
 def distils(method: str) -> bool:
-    """Whether it trains a student that ships with the help of auxiliary modalities."""
+    """Whether the method trains a student that ships with the help of auxiliary modalities."""
     kind = METHODS[method]
     return "target" in kind.predicts and bool({"auxiliary", "full"} & set(kind.views))
 
@@ -27,16 +27,18 @@ def controls(recipe: Recipe, method: str) -> list[Recipe]:
     """The method with each stand-in for its auxiliary inputs."""
     return [
         replace(
-            matched(recipe) if control == "target" else recipe,
+            with_target_encoders(recipe) if control == "target" else recipe,
             method=method,
             label=f"{method}, {label}",
+            role="control",
+            varied="",
             data=replace(recipe.data, control=control),
         )
         for label, control in CONTROLS.items()
     ]
 
 
-def matched(recipe: Recipe) -> Recipe:
+def with_target_encoders(recipe: Recipe) -> Recipe:
     """The recipe whose auxiliary encoders are like those of the target modalities that stand in.
 
     Encoders that the recipe has no epochs to pre-train, as they were ready-made features, are trained with the rest.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from crossdistill.recipes.recipe import Recipe
+from crossdistill.recipes.recipe import Recipe, as_method
 from crossdistill.recipes.variants.ablations import ablations
 from crossdistill.recipes.variants.published import (
     ALPHAS,
@@ -22,7 +22,7 @@ from crossdistill.recipes.variants.published import (
     NO_DYNAMIC_WEIGHT,
     NO_WARMUP,
     PAPER,
-    varied,
+    variation_label,
 )
 
 __all__ = ["FIGURES", "PAPER", "TABLES", "Rows"]
@@ -100,7 +100,7 @@ def table_4(recipe: Recipe) -> dict[str, Recipe]:
     `crossdistill compare ucf51 --table 4`
     """
     alone, distilled = methods(recipe, "baseline", "teacher"), methods(recipe, "amid")
-    return {**alone, **chosen(recipe, L_MIS, NO_ADVERSARIAL), **distilled, **chosen(recipe, NCE)}
+    return {**alone, **some_ablations(recipe, L_MIS, NO_ADVERSARIAL), **distilled, **some_ablations(recipe, NCE)}
 
 
 def table_5(recipe: Recipe) -> dict[str, Recipe]:
@@ -118,7 +118,7 @@ def table_5(recipe: Recipe) -> dict[str, Recipe]:
     """
     return {
         **methods(recipe, "amid"),
-        **chosen(recipe, FIXED_TEACHER, NO_WARMUP, NO_D2, NO_DYNAMIC_WEIGHT),
+        **some_ablations(recipe, FIXED_TEACHER, NO_WARMUP, NO_D2, NO_DYNAMIC_WEIGHT),
     }
 
 
@@ -139,10 +139,9 @@ def table_6(recipe: Recipe) -> dict[str, Recipe]:
     `crossdistill compare ucf51 --table 6`
     """
     return {
-        label: with_option(recipe, label, option, value)
+        variation_label("amid", option, value): with_option(recipe, option, value)
         for option, accuracies in ALPHAS.items()
         for value in accuracies
-        for label in [varied(option, value)]
     }
 
 
@@ -163,7 +162,7 @@ def figure_4(recipe: Recipe) -> dict[str, Recipe]:
 
     `crossdistill compare ucf51 --figure 4`
     """
-    return {**chosen(recipe, NO_ADVERSARIAL), **methods(recipe, "amid")}
+    return {**some_ablations(recipe, NO_ADVERSARIAL), **methods(recipe, "amid")}
 
 
 def figure_5(recipe: Recipe) -> dict[str, Recipe]:
@@ -174,7 +173,7 @@ def figure_5(recipe: Recipe) -> dict[str, Recipe]:
 
     `crossdistill compare ucf51 --figure 5`
     """
-    return {**chosen(recipe, NO_ADVERSARIAL, NO_D2), **methods(recipe, "amid")}
+    return {**some_ablations(recipe, NO_ADVERSARIAL, NO_D2), **methods(recipe, "amid")}
 
 
 TABLES: dict[str, Rows] = {
@@ -190,16 +189,17 @@ FIGURES: dict[str, Rows] = {"3": figure_3, "4": figure_4, "5": figure_5}
 
 def methods(recipe: Recipe, *names: str) -> dict[str, Recipe]:
     """The recipe with each of these methods, labelled by the method's name."""
-    return {name: replace(recipe, method=name, label="") for name in names}
+    return {name: as_method(recipe, name) for name in names}
 
 
-def chosen(recipe: Recipe, *labels: str) -> dict[str, Recipe]:
+def some_ablations(recipe: Recipe, *labels: str) -> dict[str, Recipe]:
     """Some of the recipe's ablations."""
-    found = ablations(recipe)
-    return {label: found[label] for label in labels}
+    all_ablations = ablations(recipe)
+    return {label: all_ablations[label] for label in labels}
 
 
-def with_option(recipe: Recipe, label: str, option: str, value: float) -> Recipe:
-    """AMID with one option at another value."""
+def with_option(recipe: Recipe, option: str, value: float) -> Recipe:
+    """The recipe's AMID with one option at another value."""
     options = {**recipe.options, "amid": {**recipe.options.get("amid", {}), option: value}}
-    return replace(recipe, method="amid", label=label, options=options)
+    label = variation_label("amid", option, value)
+    return replace(recipe, method="amid", label=label, role="variation", varied=f"amid.{option}", options=options)

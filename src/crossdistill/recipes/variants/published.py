@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 STUDENT, TEACHER, R1, R5, WA, UA = "student top-1", "teacher top-1", "R@1", "R@5", "WA", "UA"
 
@@ -36,9 +37,9 @@ ALPHAS = {
 """Table 6: weight -> value -> student top-1 on UCF51."""
 
 
-def varied(option: str, value: float) -> str:
-    """The label of AMID with one option set to another value."""
-    return f"amid {option}={value}"
+def variation_label(method: str, option: str, value: Any) -> str:
+    """What comparisons call a method with one option set to another value."""
+    return f"{method} {option}={value}"
 
 
 PAPER: Mapping[str, Mapping[str, Figures]] = {
@@ -75,7 +76,7 @@ PAPER: Mapping[str, Mapping[str, Figures]] = {
             NO_DYNAMIC_WEIGHT: {STUDENT: 72.7},
         },
         "6": {
-            varied(option, value): {STUDENT: accuracy}
+            variation_label("amid", option, value): {STUDENT: accuracy}
             for option, accuracies in ALPHAS.items()
             for value, accuracy in accuracies.items()
         },
@@ -133,11 +134,11 @@ def published(recipe: str, label: str) -> dict[str, float]:
 
     Values in a label are compared as numbers: `amid alpha_1=4` is `amid alpha_1=4.0`.
     """
-    found: dict[str, float] = {}
+    figures: dict[str, float] = {}
     label = ALSO.get(label, label)
     for table in PAPER.get(recipe, {}).values():
-        found |= table.get(_plain(label), {})
-    return found
+        figures |= table.get(_plain(label), {})
+    return figures
 
 
 def _plain(label: str) -> str:

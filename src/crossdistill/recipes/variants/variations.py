@@ -12,6 +12,7 @@ import yaml
 from crossdistill.methods import METHODS
 from crossdistill.recipes.files import options_of, with_fields
 from crossdistill.recipes.recipe import Recipe
+from crossdistill.recipes.variants.published import variation_label
 from crossdistill.types import InputError
 
 LARGEST_VARIATION = 1000
@@ -25,7 +26,7 @@ def variations(recipe: Recipe, methods: Sequence[str], text: str) -> list[Recipe
     key, values = parse_variation(text)
     section, _, option = key.rpartition(".")
     with_option = [method for method in methods if option in options_of(METHODS[method])]
-    if key in ("method", "label", "seed", "name", "data.fold"):
+    if key in ("method", "label", "role", "varied", "seed", "name", "data.fold"):
         raise InputError(f"--vary {text}: {key} is not a setting to vary; see --methods, --seeds and --folds")
     if section in METHODS:
         fits, is_option = [section], True
@@ -34,15 +35,17 @@ def variations(recipe: Recipe, methods: Sequence[str], text: str) -> list[Recipe
         fits = with_option if is_option else list(methods)
     if not fits:
         raise InputError(f"--vary {text}: none of {', '.join(methods)} has an option {key}")
-    made = []
+    recipes = []
     for method in fits:
+        varied = f"{method}.{option}" if is_option else key
         for value in values:
-            labelled = replace(recipe, method=method, label=f"{method} {option}={value}")
+            label = variation_label(method, option, value)
+            labelled = replace(recipe, method=method, label=label, role="variation", varied=varied)
             try:
-                made.append(with_fields(labelled, {f"{method}.{option}" if is_option else key: value}))
+                recipes.append(with_fields(labelled, {varied: value}))
             except InputError as error:
                 raise InputError(f"--vary {text}: {error}") from error
-    return made
+    return recipes
 
 
 def parse_variation(text: str) -> tuple[str, list[Any]]:

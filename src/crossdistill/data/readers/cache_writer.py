@@ -1,4 +1,4 @@
-"""Filling the cache: each file is decoded once."""
+"""Writing the cache: each file is decoded once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from av import VideoFrame
 
 QUALITY = 90
-"""Of the JPEG pictures."""
+"""Quality of the JPEG pictures in a cache."""
 
 
 def fill(folder: CacheFolder, source: Path, kind: Kind, form: str, short_side: int, rate: int) -> bool:
@@ -76,13 +76,14 @@ def fitted(frame: VideoFrame, quarters: int, short_side: int) -> tuple[int, int]
 
 
 def picture_of(frame: VideoFrame, quarters: int, size: tuple[int, int]) -> Pixels:
-    """(H, W, 3), upright."""
+    """A frame as an upright picture (H, W, 3) of this size."""
     width, height = size[::-1] if quarters % 2 else size
     scaled = frame.reformat(width, height, "rgb24", interpolation="BILINEAR", threads=1).to_ndarray()
     return np.ascontiguousarray(np.rot90(scaled, quarters))
 
 
 def encode(picture: Pixels, form: str) -> bytes:
+    """A picture's bytes in a cache of this form, raw or jpeg."""
     if form == "raw":
         return picture.tobytes()
     content = io.BytesIO()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from crossdistill.data.readers.audio import AudioReader, decoded
 from crossdistill.data.readers.cache import Kind
+from crossdistill.data.readers.cache_writer import encode, fitted, picture_of
 from crossdistill.data.readers.decoding import FileFrames, is_early, opened
-from crossdistill.data.readers.fill import encode, fitted, picture_of
 from crossdistill.data.readers.media import Clip, MediaColumn, NoStreamError, UnreadableError
 
 
@@ -49,13 +49,13 @@ def inspect(path: Path, kind: Kind, form: str, short_side: int, rate: int) -> In
         return Inspected(problem=str(error))
 
 
-def at_segment(found: Inspected, clip: Clip) -> Inspected:
-    """The same for a segment of the file; one that begins after the end is a problem."""
-    if found.problem or found.missing:
-        return found
-    if clip.start >= found.seconds:
-        return replace(found, problem=f"the segment begins at {clip.start:g} s, the file ends at {found.seconds:.2f} s")
-    return replace(found, seconds=min(clip.end, found.seconds) - clip.start)
+def at_segment(file: Inspected, clip: Clip) -> Inspected:
+    """What is known of a file, for a segment of it; one that begins after the end is a problem."""
+    if file.problem or file.missing:
+        return file
+    if clip.start >= file.seconds:
+        return replace(file, problem=f"the segment begins at {clip.start:g} s, the file ends at {file.seconds:.2f} s")
+    return replace(file, seconds=min(clip.end, file.seconds) - clip.start)
 
 
 def _sound(path: Path, rate: int) -> Inspected:
