@@ -27,11 +27,18 @@ def test_the_suite_has_every_property_once() -> None:
     assert len(EXTREMES) == 8
 
 
+class Draws(KD):
+    """Random numbers in each step, as augmentation would."""
+
+    def end_step(self, representations: Representations, batch: Batch) -> None:
+        torch.rand(1)
+
+
 def test_checking_leaves_the_random_state_alone() -> None:
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
-    check_method(KD)
+    check_method(Draws)
     assert torch.equal(torch.rand(2), expected)
 
 

@@ -30,19 +30,21 @@ def check_method(cls: type[Method]) -> None:
     """Assert that a method keeps the contract of all methods; call it from a test of a method of your own.
 
     cls: a subclass of `Method` whose constructor works with the model alone. It is tried on `small_problem`, within
-    seconds on one core. Raises AssertionError with a sentence that names the class and the property that fails.
+    seconds on one core; the caller's random state stays as it was.
+    Raises AssertionError with a sentence that names the class and the property that fails.
 
     >>> from crossdistill.methods import KD
     >>> from crossdistill.testing import check_method
     >>> check_method(KD)
     >>> class Forgetful(KD):
-    ...     views = ("target",)  # and reads the teacher all the same
+    ...     views = ("target",)  # and the teacher's view?
     >>> check_method(Forgetful)
     Traceback (most recent call last):
     AssertionError: Forgetful: predicts has views that are not in its views, ('target',): full
     """
-    for method_property in METHOD_PROPERTIES:
-        method_property(cls)
+    with torch.random.fork_rng(devices=[]):
+        for method_property in METHOD_PROPERTIES:
+            method_property(cls)
 
 
 def declared_views_are_enough(cls: type[Method]) -> None:
@@ -79,8 +81,8 @@ def turns_of_one_name_have_the_same_parameters(cls: type[Method]) -> None:
     method, _ = built(cls)
     parameters: dict[str, list[int]] = {}
     for turn in (turn for epoch in range(LAST_EPOCH + 1) for turn in method.turns(epoch)):
-        own = [id(p) for p in turn.parameters]
-        same = parameters.setdefault(turn.name, own) == own
+        identities = [id(p) for p in turn.parameters]
+        same = parameters.setdefault(turn.name, identities) == identities
         assert same, f"{cls.__name__}: turn {turn.name!r} has other parameters in another epoch"
 
 

@@ -54,8 +54,8 @@ def parameters_of(method: Method) -> dict[str, nn.Parameter]:
 
 def parameters_of_others(method: Method, turn: Turn) -> dict[str, nn.Parameter]:
     """Those that are not the turn's."""
-    own = {id(p) for p in turn.parameters}
-    return {name: p for name, p in parameters_of(method).items() if id(p) not in own}
+    of_turn = {id(p) for p in turn.parameters}
+    return {name: p for name, p in parameters_of(method).items() if id(p) not in of_turn}
 
 
 def state_of(method: Method) -> dict[str, Tensor]:
