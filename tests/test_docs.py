@@ -16,7 +16,7 @@ from crossdistill.recipes.check import check
 from crossdistill.recipes.files import load_recipe
 from crossdistill.runs.build import build
 from crossdistill.runs.run import run
-from tests.contracts import test_methods as contract
+from crossdistill.testing import check_encoder, check_method
 from tests.runs.small import gestures
 from tests.runs.small import recipe as small_recipe
 from tests.saved import model_state
@@ -105,7 +105,8 @@ def blocks_of(path: Path) -> list[str]:
 @pytest.fixture
 def documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of the method of docs/architecture.md, added as the page says: one file, one line."""
-    file, line = (block for block in blocks_of(ROOT / "docs/architecture.md") if "LogitMatching" in block)
+    blocks = blocks_of(ROOT / "docs/architecture.md")
+    file, line = (block for block in blocks if "LogitMatching" in block and "check_method" not in block)
     (tmp_path / "logit_matching.py").write_text(file, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     kind = importlib.import_module("logit_matching").LogitMatching
@@ -143,19 +144,32 @@ def test_the_documented_method_has_its_option_on_the_command_line(
 
 
 def test_the_documented_method_keeps_the_contract(documented: str) -> None:
-    contract.test_the_objective_falls(documented)
-    for epoch in (0, 1000):
-        contract.test_each_turn_changes_its_own_parameters_and_no_others(documented, epoch)
-    for extreme in contract.EXTREMES:
-        contract.test_extremes_give_finite_losses_and_gradients(documented, extreme)
-    for test in (
-        contract.test_no_turn_leaves_a_gradient_on_another_player,
-        contract.test_predict_does_not_depend_on_anything_auxiliary,
-        contract.test_evaluating_the_objectives_changes_no_state,
-        contract.test_objectives_do_not_read_inputs,
-        contract.test_declared_views_are_enough,
-    ):
-        test(documented)
+    check_method(METHODS[documented])
+
+
+def test_the_documented_plug_ins_are_checked_as_documented(
+    documented: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (block,) = (block for block in blocks_of(ROOT / "docs/architecture.md") if "check_encoder(" in block)
+    (tmp_path / "stroke_encoder.py").write_text(STROKE_ENCODER, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    names: dict[str, object] = {}
+    exec(block, names)
+    for name in ("test_logit_matching", "test_stroke_encoder"):
+        names[name]()  # type: ignore[operator]
+    assert names["check_method"] is check_method
+    assert names["check_encoder"] is check_encoder
+
+
+STROKE_ENCODER = """
+from crossdistill.encoders import RNN
+
+
+class StrokeEncoder(RNN):
+    def __init__(self, width: int) -> None:
+        super().__init__(3, width)
+"""
+"""What the document's author of an encoder is to have written."""
 
 
 def test_recipes_in_documents_are_recipes(tmp_path: Path) -> None:

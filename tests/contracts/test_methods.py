@@ -1,168 +1,254 @@
-"""The contract that every method of METHODS keeps. A new method is taken up by itself."""
+"""The contract that every method of METHODS keeps, and that the public suite tells a method that breaks it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 import torch
-from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
-from crossdistill.methods import METHODS, Method
-from crossdistill.training.distributed import gather
-from crossdistill.training.loop import build_optimizers, step
-from crossdistill.training.settings import Optimization
-from crossdistill.types import Batch, Representations
-from tests.contracts.small import CLASSES, WIDTH, build, last_epoch, real_batch
-
-pytestmark = pytest.mark.parametrize("name", METHODS)
+from crossdistill.methods import AMID, CCL, KD, METHODS, MI, Method
+from crossdistill.models import CrossModalModel
+from crossdistill.testing import METHOD_PROPERTIES, check_method
+from crossdistill.testing.extremes import EXTREMES
+from crossdistill.types import Batch, Objective, Representations, Turn, View
 
 
-def representations_of(method: Method, batch: Batch) -> Representations:
-    made: Representations = method.model(batch.modalities, method.views)
-    return made
+@pytest.mark.parametrize("method_property", METHOD_PROPERTIES, ids=lambda function: function.__name__)
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_keeps(name: str, method_property: Callable[[type[Method]], None]) -> None:
+    method_property(METHODS[name])
 
 
-def snapshot(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in parameters.items()}
+def test_the_suite_has_every_property_once() -> None:
+    assert len(METHOD_PROPERTIES) == len(set(METHOD_PROPERTIES)) == 11
+    assert len(EXTREMES) == 8
 
 
-def all_parameters(method: Method) -> dict[str, Tensor]:
-    model = {f"model.{name}": p for name, p in method.model.named_parameters()}
-    return model | {f"method.{name}": p for name, p in method.named_parameters()}
+class Draws(KD):
+    """Random numbers in each step, as augmentation would."""
+
+    def end_step(self, representations: Representations, batch: Batch) -> None:
+        torch.rand(1)
 
 
-def test_the_objective_falls(name: str) -> None:
-    method, batch = build(name), real_batch()
-    epoch = last_epoch(method)
-    fabric = Fabric(accelerator="cpu", devices=1)
-    optimizers = build_optimizers(method, epoch + 1, Optimization(learning_rate=3e-3))
-    turn = method.turns(epoch)[0]
-    totals = []
-    for _ in range(30):
-        totals.append(float(turn.objective(representations_of(method, batch), batch).total.detach()))
-        step(fabric, method, [turn], optimizers, batch, float("inf"))
-    assert totals[-1] < 0.9 * totals[0]
+def test_checking_leaves_the_random_state_alone() -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    check_method(Draws)
+    assert torch.equal(torch.rand(2), expected)
 
 
-@pytest.mark.parametrize("epoch", [0, 1000])
-def test_each_turn_changes_its_own_parameters_and_no_others(name: str, epoch: int) -> None:
-    method, batch = build(name), real_batch()
-    optimizers = build_optimizers(method, 1001, Optimization())
-    fabric = Fabric(accelerator="cpu", devices=1)
-    for turn in method.turns(epoch):
-        before = snapshot(all_parameters(method))
-        step(fabric, method, [turn], optimizers, batch, float("inf"))
-        own = {id(p) for p in turn.parameters}
-        after = all_parameters(method)
-        changed = {key for key, p in after.items() if not torch.equal(p, before[key])}
-        assert changed, f"{turn.name} changed nothing"
-        assert all(id(after[key]) in own for key in changed)
+class Altered(MI):
+    """A good method whose objective the classes below spoil."""
+
+    def turns(self, epoch: int) -> Sequence[Turn]:
+        return [Turn(turn.name, turn.parameters, self.altered) for turn in super().turns(epoch)]
+
+    def altered(self, representations: Representations, batch: Batch) -> Objective:
+        return self._objective(representations, batch)
 
 
-def test_no_turn_leaves_a_gradient_on_another_player(name: str) -> None:
-    method, batch = build(name), real_batch()
-    for turn in method.turns(last_epoch(method)):
-        objective = turn.objective(representations_of(method, batch), batch)
-        torch.autograd.backward(objective.total, inputs=list(turn.parameters))
-        own = {id(p) for p in turn.parameters}
-        touched = [key for key, p in all_parameters(method).items() if p.grad is not None and id(p) not in own]
-        assert not touched
-        for p in turn.parameters:
-            p.grad = None
+class ReadsAnUndeclaredView(Altered):
+    def altered(self, representations: Representations, batch: Batch) -> Objective:
+        return Objective(self._objective(representations, batch).total + representations.auxiliary.mean(), {})
 
 
-def test_predict_does_not_depend_on_anything_auxiliary(name: str) -> None:
-    method, batch = build(name), real_batch()
-    model = method.model.eval()
-    expected = model.predict({"gyroscope": batch.modalities["gyroscope"]})
-    garbage = torch.full_like(batch.modalities["accelerometer"], float("nan"))  # type: ignore[arg-type]
-    assert torch.equal(model.predict({**batch.modalities, "accelerometer": garbage}), expected)
-    with torch.no_grad():
-        for part in (model.encoders["accelerometer"], model.fusion, model.auxiliary_projection):
-            for p in part.parameters():
-                p.fill_(float("nan"))
-    assert torch.equal(model.predict({"gyroscope": batch.modalities["gyroscope"]}), expected)
+class PredictsAnUndeclaredView(MI):
+    predicts: tuple[View, ...] = ("target", "auxiliary")
 
 
-def test_evaluating_the_objectives_changes_no_state(name: str) -> None:
-    method, batch = build(name), real_batch()
-    made = representations_of(method, batch)
-    before = snapshot(method.state_dict() | method.model.state_dict())
-    for epoch in (0, last_epoch(method)):
-        for turn in method.turns(epoch):
-            first = turn.objective(made, batch).total
-            assert torch.equal(first, turn.objective(made, batch).total)
-    after = method.state_dict() | method.model.state_dict()
-    assert all(torch.equal(after[key], value) for key, value in before.items())
+class ReadsInputs(Altered):
+    def altered(self, representations: Representations, batch: Batch) -> Objective:
+        windows = batch.modalities["windows"]
+        assert isinstance(windows, Tensor)
+        return Objective(self._objective(representations, batch).total * windows.abs().mean(), {})
 
 
-def test_the_method_holds_no_model_of_its_own(name: str) -> None:
-    """What ships is the model; a method's state is banks, centres and players that stay behind."""
-    method = build(name)
-    assert not {id(p) for p in method.parameters()} & {id(p) for p in method.model.parameters()}
+class GivesAnEpochOtherParameters(MI):
+    def turns(self, epoch: int) -> Sequence[Turn]:
+        parameters = self.model.parameters_of("target") if epoch == 7 else self.model.parameters_of("target", "full")
+        return [Turn("student and teacher", parameters, self._objective)]
 
 
-def test_objectives_do_not_read_inputs(name: str) -> None:
-    """After the gather there are none."""
-    method, batch = build(name), real_batch()
-    made, gathered = gather(Fabric(accelerator="cpu", devices=1), representations_of(method, batch), batch)
-    for turn in method.turns(last_epoch(method)):
-        assert torch.isfinite(turn.objective(made, gathered).total)
+class HoldsTheModel(MI):
+    def __init__(self, model: CrossModalModel) -> None:
+        super().__init__(model)
+        self.classifier = model.classifier
 
 
-EXTREMES = {
-    "one class only": lambda r, b: (r, replace(b, labels=torch.zeros_like(b.labels))),
-    "all classes distinct": lambda r, b: (first(r, CLASSES), relabelled(b, torch.arange(CLASSES))),
-    "batch of two": lambda r, b: (first(r, 2), relabelled(b, torch.tensor([0, 0]))),
-    "batch of two classes": lambda r, b: (first(r, 2), relabelled(b, torch.tensor([0, 1]))),
-    "identical rows": lambda r, b: (map_all(r, lambda t: t[:1].expand_as(t)), b),
-    "zero vectors": lambda r, b: (map_all(r, torch.zeros_like), b),
-    "huge logits": lambda r, b: (Representations(r.representations, scaled(r.logits, 1e4)), b),
-    "huge representations": lambda r, b: (Representations(scaled(r.representations, 1e4), r.logits), b),
+class WithCentre(Altered):
+    """A running mean that the objective itself moves, in the state for all to see."""
+
+    centre: Tensor
+
+    def __init__(self, model: CrossModalModel) -> None:
+        super().__init__(model)
+        self.register_buffer("centre", torch.zeros(model.width))
+
+    def altered(self, representations: Representations, batch: Batch) -> Objective:
+        self.centre.add_(representations.full.detach().mean(dim=0))
+        return self._objective(representations, batch)
+
+
+class CountsCalls(Altered):
+    """The same, out of sight."""
+
+    calls = 0
+
+    def altered(self, representations: Representations, batch: Batch) -> Objective:
+        self.calls += 1
+        return Objective(self._objective(representations, batch).total * self.calls, {})
+
+
+class StepsTheTeacher(Altered):
+    """Backpropagates by itself, into all players."""
+
+    def turns(self, epoch: int) -> Sequence[Turn]:
+        return [Turn("student", self.model.parameters_of("target"), self.altered)]
+
+    def altered(self, representations: Representations, batch: Batch) -> Objective:
+        objective = self._objective(representations, batch)
+        torch.autograd.backward(objective.total, retain_graph=True)
+        return objective
+
+
+class MovesTheTeacher(MI):
+    """A turn of the student whose end of step averages the teacher."""
+
+    def turns(self, epoch: int) -> Sequence[Turn]:
+        return [Turn("student", self.model.parameters_of("target"), self._objective)]
+
+    @torch.no_grad()
+    def end_step(self, representations: Representations, batch: Batch) -> None:
+        for p in self.model.fusion.parameters():
+            p.mul_(0.9)
+
+
+class MovesNothing(AMID):
+    """The discriminators' parameters with an objective that does not reach them."""
+
+    def turns(self, epoch: int) -> Sequence[Turn]:
+        first, *others = super().turns(epoch)
+        return [first, *(Turn(turn.name, turn.parameters, self._idle, adversary=True) for turn in others)]
+
+    def _idle(self, representations: Representations, batch: Batch) -> Objective:
+        return Objective(0.0 * self.d1(representations.target.detach()).sum(), {})
+
+
+class FusedProjection(nn.Module):
+    """A projection that sends the target's features through the teacher's last layer."""
+
+    def __init__(self, fusion: nn.Module) -> None:
+        super().__init__()
+        self.last = fusion.layers[-1]  # type: ignore[index, union-attr]
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        projected: Tensor = self.last(features[0])
+        return projected
+
+
+class PredictsByTheTeacher(MI):
+    def __init__(self, model: CrossModalModel) -> None:
+        super().__init__(model)
+        model.target_projection = FusedProjection(model.fusion)  # type: ignore[assignment]
+
+
+class PredictsFromEverything(MI):
+    def __init__(self, model: CrossModalModel) -> None:
+        super().__init__(model)
+        model.predict = lambda modalities: model(modalities, ("full",)).full_logits  # type: ignore[method-assign]
+
+
+class PredictsFromWhatIsThere(MI):
+    def __init__(self, model: CrossModalModel) -> None:
+        super().__init__(model)
+
+        def predict(modalities: Any) -> Tensor:
+            logits: Tensor = model(modalities, ("target",)).target_logits
+            return logits + modalities["vectors"].sum() if "vectors" in modalities else logits
+
+        model.predict = predict  # type: ignore[method-assign]
+
+
+class DividesByTheSpread(Altered):
+    def altered(self, representations: Representations, batch: Batch) -> Objective:
+        spread = representations.full.std(dim=0).mean()
+        return Objective(self._objective(representations, batch).total / spread, {})
+
+
+class LogsNothingOverNothing(MI):
+    pairs = 0.0
+
+    def end_step(self, representations: Representations, batch: Batch) -> None:
+        self.pairs = float((batch.labels == 2).sum()) or float("nan")
+
+    def end_epoch(self, epoch: int) -> dict[str, float]:
+        return {"pairs": self.pairs}
+
+
+class RemembersElsewhere(Altered):
+    """A weight that steps move and that the state does not hold."""
+
+    weight = 1.0
+
+    def altered(self, representations: Representations, batch: Batch) -> Objective:
+        return Objective(self.weight * self._objective(representations, batch).total, {})
+
+    def end_step(self, representations: Representations, batch: Batch) -> None:
+        self.weight *= 1.5
+
+
+class GrowsItsState(MI):
+    def end_step(self, representations: Representations, batch: Batch) -> None:
+        self.register_buffer("last", representations.target.detach())
+
+
+class Climbs(Altered):
+    def altered(self, representations: Representations, batch: Batch) -> Objective:
+        objective = self._objective(representations, batch)
+        return Objective(100 + objective.total - objective.total.detach(), {})
+
+
+BROKEN: dict[type[Method], str] = {
+    ReadsAnUndeclaredView: "turn 'student and teacher' reads the undeclared view 'auxiliary'",
+    PredictsAnUndeclaredView: "predicts has views that are not in its views",
+    ReadsInputs: "turn 'student and teacher' reads the inputs of 'windows'",
+    GivesAnEpochOtherParameters: "turn 'student and teacher' has other parameters in another epoch",
+    HoldsTheModel: "the method holds parameters of the model as its own",
+    WithCentre: "evaluating turn 'student and teacher' changed the state method.centre",
+    CountsCalls: "turn 'student and teacher' has another loss when it is evaluated again",
+    StepsTheTeacher: "turn 'student' left a gradient on .*model.fusion.layers.0.weight",
+    MovesTheTeacher: "turn 'student' changed another player's model.fusion.layers.0.bias",
+    MovesNothing: "turn 'discriminators' changed nothing in epoch 20",
+    PredictsByTheTeacher: "predict depends on parameters of the teacher, the auxiliary model or the method",
+    PredictsFromEverything: "predict reads the auxiliary input 'vectors'",
+    PredictsFromWhatIsThere: "predict depends on an auxiliary input",
+    DividesByTheSpread: "identical rows: turn 'student and teacher' has the loss inf",
+    LogsNothingOverNothing: "one class only: NaN in the epoch's log, pairs",
+    RemembersElsewhere: "turn 'student and teacher' has another loss after a state_dict round trip",
+    GrowsItsState: "its state_dict does not load into a new object",
+    Climbs: "the objective of turn 'student and teacher' went from 100 to 100",
 }
 
 
-def relabelled(batch: Batch, labels: Tensor) -> Batch:
-    """The batch's first samples, with other labels."""
-    return Batch({}, labels, batch.rows[: len(labels)], {})
+@pytest.mark.parametrize("cls", BROKEN, ids=lambda cls: cls.__name__)
+def test_a_broken_method_is_told_what_it_breaks(cls: type[Method]) -> None:
+    with pytest.raises(AssertionError, match=f"^{cls.__name__}: {BROKEN[cls]}"):
+        check_method(cls)
 
 
-def map_all(made: Representations, function: object) -> Representations:
-    return Representations(
-        {view: function(t) for view, t in made.representations.items()},  # type: ignore[operator]
-        {view: function(t) for view, t in made.logits.items()},  # type: ignore[operator]
-    )
+def test_two_players_keep_the_contract_where_their_turns_say_so() -> None:
+    """The same method whose turns name one another's parameters does not."""
 
+    class OnePlayer(CCL):
+        def turns(self, epoch: int) -> Sequence[Turn]:
+            composition, student = super().turns(epoch)
+            return [Turn(composition.name, student.parameters, composition.objective), student]
 
-def first(made: Representations, count: int) -> Representations:
-    return map_all(made, lambda t: t[:count])
-
-
-def scaled(tensors: object, largest: float) -> dict[str, Tensor]:
-    return {view: largest * t / t.abs().max() for view, t in tensors.items()}  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize("extreme", EXTREMES)
-def test_extremes_give_finite_losses_and_gradients(name: str, extreme: str) -> None:
-    method, batch = build(name), real_batch()
-    made, changed = EXTREMES[extreme](representations_of(method, batch), batch)
-    leaves = map_all(made, lambda t: t.detach().clone().requires_grad_())
-    for turn in method.turns(last_epoch(method)):
-        total = turn.objective(leaves, changed).total
-        assert torch.isfinite(total)
-        inputs = [*leaves.representations.values(), *leaves.logits.values(), *method.parameters()]
-        total.backward(inputs=inputs)
-        assert all(torch.isfinite(leaf.grad).all() for leaf in inputs if leaf.grad is not None)
-    method.end_step(leaves, changed)
-    assert all(value == value for value in method.end_epoch(0).values()), "NaN in the epoch's log"
-
-
-def test_declared_views_are_enough(name: str) -> None:
-    """The model computes no view that is not declared, and reading another one fails loudly."""
-    method, batch = build(name), real_batch()
-    made = representations_of(method, batch)
-    assert set(made.representations) == set(method.views)
-    assert set(method.predicts) <= set(method.views)
-    assert made.representations[method.views[0]].shape == (len(batch.labels), WIDTH)
+    check_method(CCL)
+    with pytest.raises(AssertionError, match=r"^OnePlayer: "):
+        check_method(OnePlayer)

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossdistill.methods import METHODS, Auxiliary, Baseline, EpochMeans, Teacher
+from crossdistill.methods import Auxiliary, Baseline, EpochMeans, Teacher
 from crossdistill.types import Batch
 from tests.methods.small import LABELS, batch, leaves, model, rows
 
@@ -68,14 +68,3 @@ def test_the_baseline_never_needs_an_auxiliary_input() -> None:
     alone = Batch({"video": given.modalities["video"]}, given.labels, given.rows, {})
     made = method.model(alone.modalities, method.views)
     assert torch.isfinite(method.turns(0)[0].objective(made, alone).total)
-
-
-def test_turns_of_one_name_have_the_same_parameters_in_every_epoch() -> None:
-    """One optimiser a name is built for the whole run."""
-    for kind in METHODS.values():
-        method = kind(model())
-        seen: dict[str, list[int]] = {}
-        for epoch in (0, 1, 30, 1000):
-            for turn in method.turns(epoch):
-                found = [id(p) for p in turn.parameters]
-                assert seen.setdefault(turn.name, found) == found

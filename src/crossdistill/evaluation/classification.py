@@ -15,18 +15,53 @@ Array = npt.NDArray[np.generic] | Tensor
 
 
 def top1(scores: Array, labels: Array) -> float:
-    """Fraction of samples whose highest logit (the lowest class among equals) is the label's."""
+    """Fraction of samples whose highest logit (the lowest class among equals) is the label's.
+
+    Plain accuracy, for classes of much the same size.
+
+    scores: logits (N, C) or classes (N,); labels: (N,). Raises ValueError on shapes that disagree, without samples, on
+    a class outside [0, C) and on a NaN logit.
+
+    >>> import torch
+    >>> from crossdistill.evaluation import top1
+    >>> top1(torch.tensor([[2.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0]))  # logits
+    0.5
+    >>> top1(torch.tensor([0, 1]), torch.tensor([0, 1]))  # predicted classes
+    1.0
+    """
     predicted, true = _checked(scores, labels)
     return float((predicted == true).mean())
 
 
 def weighted_accuracy(scores: Array, labels: Array) -> float:
-    """WA of emotion recognition: recall of each class weighted by its size, which is plain accuracy."""
+    """WA of emotion recognition: recall of each class weighted by its size, which is plain accuracy.
+
+    Report it beside `unweighted_accuracy` where that is the field's habit.
+
+    scores: logits (N, C) or classes (N,); labels: (N,). Raises ValueError on shapes that disagree, without samples, on
+    a class outside [0, C) and on a NaN logit.
+
+    >>> import numpy as np
+    >>> from crossdistill.evaluation import weighted_accuracy
+    >>> weighted_accuracy(np.array([0, 0, 0, 0]), np.array([0, 0, 0, 1]))  # always the larger class
+    0.75
+    """
     return top1(scores, labels)
 
 
 def unweighted_accuracy(scores: Array, labels: Array) -> float:
-    """UA of emotion recognition: mean recall over the classes that occur in `labels` (balanced accuracy)."""
+    """UA of emotion recognition: mean recall over the classes that occur in `labels` (balanced accuracy).
+
+    Use it where classes differ in size: always saying the largest one gives 1/C.
+
+    scores: logits (N, C) or classes (N,); labels: (N,). Raises ValueError on shapes that disagree, without samples, on
+    a class outside [0, C) and on a NaN logit.
+
+    >>> import numpy as np
+    >>> from crossdistill.evaluation import unweighted_accuracy
+    >>> unweighted_accuracy(np.array([0, 0, 0, 0]), np.array([0, 0, 0, 1]))  # always the larger class
+    0.5
+    """
     predicted, true = _checked(scores, labels)
     size = np.bincount(true)
     hits = np.bincount(true[predicted == true], minlength=size.size)
@@ -34,7 +69,18 @@ def unweighted_accuracy(scores: Array, labels: Array) -> float:
 
 
 def per_class_accuracy(scores: Array, labels: Array, classes: int) -> npt.NDArray[np.float64]:
-    """(C,) recall of each class; NaN for a class that no label has. classes: C."""
+    """(C,) recall of each class; NaN for a class that no label has. classes: C.
+
+    It tells which classes a mean hides.
+
+    scores: logits (N, C) or classes (N,); labels: (N,). Raises ValueError on shapes that disagree, without samples, on
+    a class outside [0, C) and on a NaN logit.
+
+    >>> import numpy as np
+    >>> from crossdistill.evaluation import per_class_accuracy
+    >>> per_class_accuracy(np.array([0, 0, 1, 0]), np.array([0, 0, 1, 1]), classes=3).tolist()
+    [1.0, 0.5, nan]
+    """
     matrix = confusion_matrix(scores, labels, classes)
     size = matrix.sum(1)
     recall = np.full(classes, np.nan)
@@ -43,7 +89,18 @@ def per_class_accuracy(scores: Array, labels: Array, classes: int) -> npt.NDArra
 
 
 def confusion_matrix(scores: Array, labels: Array, classes: int) -> npt.NDArray[np.int64]:
-    """(C, C) counts: row = true class, column = predicted class. classes: C."""
+    """(C, C) counts: row = true class, column = predicted class. classes: C.
+
+    It tells which classes are taken for which.
+
+    scores: logits (N, C) or classes (N,); labels: (N,). Raises ValueError on shapes that disagree, without samples, on
+    a class outside [0, C) and on a NaN logit.
+
+    >>> import numpy as np
+    >>> from crossdistill.evaluation import confusion_matrix
+    >>> confusion_matrix(np.array([0, 0, 1, 0]), np.array([0, 0, 1, 1]), classes=2).tolist()
+    [[2, 0], [1, 1]]
+    """
     predicted, true = _checked(scores, labels)
     _check_classes(predicted, classes, "predictions")
     _check_classes(true, classes, "labels")

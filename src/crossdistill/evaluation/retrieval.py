@@ -27,9 +27,17 @@ def recall_at_k(
 ) -> dict[int, float]:
     """K -> fraction of queries with at least one row of their own class among their K nearest gallery rows.
 
+    It judges the representation without its classifier.
+
     queries: (Q, D), gallery: (G, D), labels: (Q,) and (G,). The gallery (the training split in the paper's
     protocol) must not hold the queries themselves: no row is left out. K beyond G uses the whole gallery.
     Raises ValueError on a shape mismatch, on empty inputs, on a K below 1 and on values that are not finite.
+
+    >>> import torch
+    >>> from crossdistill.evaluation import recall_at_k
+    >>> gallery, gallery_labels = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]]), torch.tensor([0, 1, 2])
+    >>> recall_at_k(torch.tensor([[1.0, 0.1], [0.2, 1.0]]), torch.tensor([1, 2]), gallery, gallery_labels, ks=(1, 2))
+    {1: 0.5, 2: 1.0}
     """
     if not ks or min(ks) < 1:
         raise ValueError(f"every K must be at least 1 and there must be one, found {tuple(ks)}")
@@ -49,9 +57,17 @@ def recall_at_k(
 def nearest(queries: Array, gallery: Array, k: int, query_chunk: int = 512, gallery_chunk: int = 8192) -> Tensor:
     """(Q, min(k, G)) int64: each query's gallery rows of highest cosine, best first, on the queries' device.
 
+    Use it to look at what a representation takes for alike; `recall_at_k` counts.
+
     queries: (Q, D), gallery: (G, D). A zero row has cosine 0 with everything. Among equal cosines the lowest gallery
     row comes first. Exact; holds about query_chunk x gallery_chunk cosines at a time.
     Raises ValueError on a shape mismatch, on empty inputs, on k below 1 and on values that are not finite.
+
+    >>> import torch
+    >>> from crossdistill.evaluation import nearest
+    >>> gallery = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])
+    >>> nearest(torch.tensor([[1.0, 0.1], [0.2, 1.0]]), gallery, k=2).tolist()
+    [[0, 1], [2, 1]]
     """
     queries, gallery = torch.as_tensor(queries), torch.as_tensor(gallery)
     _check(queries, gallery, k, query_chunk, gallery_chunk)

@@ -20,10 +20,20 @@ def evaluate_view(
 ) -> ViewSummary:
     """Metrics of one view as plain numbers, ready for JSON; all in [0, 1] but the confusion counts.
 
+    Use it to write a trained view's results in one go.
+
     logits: (N, C), representations: (N, D), labels: (N,), of the evaluation split;
     gallery_representations: (G, D), gallery_labels: (G,), of the split that is searched (training).
     Keys: top1, wa, ua, r1, r5 (floats), per_class (C,; NaN where a class does not occur), confusion (C, C; row = true).
     Raises ValueError on a shape mismatch.
+
+    >>> import torch
+    >>> from crossdistill.evaluation import evaluate_view
+    >>> logits, labels = torch.tensor([[2.0, 0.0], [2.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1, 1])
+    >>> gallery, gallery_labels = torch.eye(2), torch.tensor([0, 1])
+    >>> results = evaluate_view(logits, logits, labels, gallery, gallery_labels)
+    >>> {name: round(results[name], 3) for name in ("top1", "ua", "r1")}, results["confusion"]
+    ({'top1': 0.667, 'ua': 0.75, 'r1': 0.667}, [[1, 0], [1, 1]])
     """
     if logits.ndim != 2 or len(representations) != len(logits):
         raise ValueError(

@@ -22,9 +22,21 @@ def student_adversarial_loss(
 ) -> Float[Tensor, ""]:
     """L_adv (Eq. 12): small when the discriminators take the student's representations for the teacher's.
 
+    The student's side of AMID's game, for a turn that leaves the discriminators alone; `discriminator_loss` is theirs.
+
     d1_logits: (B,) D1's raw logits of S; d2_logits: (w,) D2's raw logits of the partners S^{η1}, w ≥ 0;
     weights: (λ1, λ2); expected_partners: the constant d > 0, or None for d = w. With w = 0 the second term is 0.
     Raises ValueError on a shape or dtype mismatch or d ≤ 0.
+
+    >>> import torch
+    >>> from crossdistill.losses import student_adversarial_loss
+    >>> alike, told_apart, nobody = torch.full((4,), 9.0), torch.full((4,), -9.0), torch.zeros(0)
+    >>> round(float(student_adversarial_loss(alike, nobody, (0.5, 0.5))), 3)
+    0.0
+    >>> round(float(student_adversarial_loss(told_apart, nobody, (0.5, 0.5))), 3)
+    4.5
+    >>> round(float(student_adversarial_loss(told_apart, told_apart, (0.5, 0.5))), 3)
+    9.0
     """
     _check_logits({"d1_logits": d1_logits}, "(B,)")
     _check_logits({"d2_logits": d2_logits}, "(w,)")
@@ -45,9 +57,19 @@ def discriminator_loss(
 ) -> Float[Tensor, ""]:
     """L_D (Eq. 13): small when the discriminators tell the teacher's representations (real) from the student's.
 
+    The discriminators' side of AMID's game: give it detached representations' logits, so that they alone move.
+
     d1_full, d1_student: (B,) D1's raw logits of M and S; d2_full, d2_student: (w,) D2's raw logits of the anchors M_v
     and their partners S_v^{η1}, w ≥ 0; weights and expected_partners as in `student_adversarial_loss`.
     Raises ValueError on a shape or dtype mismatch or d ≤ 0.
+
+    >>> import torch
+    >>> from crossdistill.losses import discriminator_loss
+    >>> undecided, certain = torch.zeros(4), torch.full((4,), 9.0)
+    >>> round(float(discriminator_loss(undecided, undecided, undecided, undecided, (0.5, 0.5))), 3)  # 2 log 2
+    1.386
+    >>> round(float(discriminator_loss(certain, -certain, certain, -certain, (0.5, 0.5))), 3)
+    0.0
     """
     _check_logits({"d1_full": d1_full, "d1_student": d1_student}, "(B,)")
     _check_logits({"d2_full": d2_full, "d2_student": d2_student}, "(w,)")
@@ -61,8 +83,16 @@ def discriminator_loss(
 def class_partners(labels: Int[Tensor, " batch"]) -> tuple[Int[Tensor, " anchors"], Int[Tensor, " anchors"]]:
     """For every sample whose class appears at least twice, the next sample of its class in the batch (cyclic): η1.
 
+    It pairs the anchors M_v with the S_v^{η1} that D2 is shown (Section 3.2), before either side's loss.
+
     labels: (B,) integers. Returns (anchors, partners), index tensors (w,), anchors ascending; within each class a
     bijection without fixed points, so w = 0 when all classes are distinct. Raises ValueError on other labels.
+
+    >>> import torch
+    >>> from crossdistill.losses import class_partners
+    >>> anchors, partners = class_partners(torch.tensor([0, 1, 0, 2, 0]))
+    >>> anchors.tolist(), partners.tolist()  # classes 1 and 2 have one sample each, which takes no part
+    ([0, 2, 4], [2, 4, 0])
     """
     require_labels(labels)
     labels = labels.long()  # searchsorted knows no unsigned integers wider than 8 bits

@@ -17,12 +17,23 @@ def class_contrastive_loss(
 ) -> Float[Tensor, ""]:
     """CCL's loss that pulls two kinds of embeddings together within classes, L_nce(x, y) + L_nce(y, x), in nats.
 
+    Use it where classes fill much of a batch and both sides are to move.
+
     L_nce(x, y): with p_ij the softmax over j of cos(x_i, y_j)/τ, the mean over i of the mean of -log p_ij over the
     samples j of i's class, i among them, plus the mean of -log(1 - p_ij) over those of other classes (0 without any).
     That is AMID's Eq. 8 with means in place of its sums.
 
     first, second: (B, D), row i of both from one sample; labels: (B,) integers; temperature: τ > 0. Gradients reach
     both. Raises ValueError on a shape or dtype mismatch or τ ≤ 0.
+
+    >>> import torch
+    >>> from crossdistill.losses import class_contrastive_loss
+    >>> labels = torch.tensor([0, 0, 1, 1])
+    >>> first = torch.eye(2)[labels]
+    >>> round(float(class_contrastive_loss(first, first, labels)), 3)
+    1.763
+    >>> round(float(class_contrastive_loss(first, first.flip(0), labels)), 3)  # each class in the other's place
+    6.801
     """
     require_pair(first, second, ("first", "second"), "(B, D)")
     first, second = (

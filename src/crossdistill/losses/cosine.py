@@ -33,7 +33,15 @@ def cosine_similarity(
 def pair_cosine(full: Float[Tensor, "batch width"], other: Float[Tensor, "batch width"]) -> Float[Tensor, ""]:
     """Mean of Φ(M_i, S_i) over the batch, in [-1, 1].
 
+    A measure of alignment for logs and for Eq. 14: 1 where every student representation has its teacher's direction.
+
     full, other: (B, D). Raises ValueError on a shape or dtype mismatch.
+
+    >>> import torch
+    >>> from crossdistill.losses import pair_cosine
+    >>> full = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+    >>> float(pair_cosine(full, 10 * full)), float(pair_cosine(full, full.flip(0))), float(pair_cosine(full, -full))
+    (1.0, 0.0, -1.0)
     """
     require_pair(full, other, ("full", "other"), "(B, D)")
     return (unit_rows(full_precision(full)) * unit_rows(full_precision(other))).sum(dim=1).mean()
@@ -44,8 +52,18 @@ def same_class_cosine(
 ) -> Float[Tensor, ""]:
     """Mean of Φ(M_v, S_v^{η_j}), j ≠ 0: over ordered pairs of different samples of one class (Eq. 14, Figure 5).
 
+    Beside `pair_cosine` it tells whether a class, and not its samples alone, is aligned.
+
     full, other: (B, D); labels: (B,) integers. 0 when no class appears twice: ask `same_class_pairs` first.
     Raises ValueError on a shape or dtype mismatch.
+
+    >>> import torch
+    >>> from crossdistill.losses import same_class_cosine
+    >>> full = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    >>> float(same_class_cosine(full, full, torch.tensor([0, 0, 1])))  # samples 0 and 1
+    1.0
+    >>> float(same_class_cosine(full, full, torch.tensor([0, 1, 1])))  # samples 1 and 2
+    0.0
     """
     require_pair(full, other, ("full", "other"), "(B, D)")
     require_labels(labels, len(full))
@@ -54,7 +72,15 @@ def same_class_cosine(
 
 
 def same_class_pairs(labels: Int[Tensor, " batch"]) -> Int[Tensor, ""]:
-    """Number of ordered pairs of different samples of one class. Raises ValueError unless labels are (B,) integers."""
+    """Number of ordered pairs of different samples of one class. Raises ValueError unless labels are (B,) integers.
+
+    It is the weight of a batch's `same_class_cosine` in a mean over batches; 0 means that there is nothing to average.
+
+    >>> import torch
+    >>> from crossdistill.losses import same_class_pairs
+    >>> int(same_class_pairs(torch.tensor([0, 0, 0, 1]))), int(same_class_pairs(torch.tensor([0, 1, 2, 3])))
+    (6, 0)
+    """
     require_labels(labels)
     return same_class_mask(labels).sum()
 

@@ -24,6 +24,8 @@ def noise_contrastive_loss(
 ) -> Float[Tensor, ""]:
     """Noise-contrastive estimation: -L_critic of CRD (Tian, Krishnan, Isola, ICLR 2020, Eq. 18 and 19), in nats.
 
+    Use it with a memory bank, where negatives come from outside the batch; `info_nce_loss` takes the batch's own.
+
     h(a, b) = p / (p + N/M) with p = exp(cos(a, b)/τ) / Z; an anchor's terms are -log h of its positive and
     -log(1 - h) of its N negatives, added up; the loss is their mean over anchors. It is also the memory-bank form of
     CMC (Tian, Krishnan, Isola, ECCV 2020), both after Wu et al. (CVPR 2018, Eq. 6 and 7).
@@ -32,6 +34,15 @@ def noise_contrastive_loss(
     batch shares; allowed: (B, K), which of them are negatives of which anchor, N of them; samples: M, of the training
     set; log_normalizer: log Z, 0 for Eq. 19 as printed; temperature: τ > 0. Without a negative h is 1, the term 0.
     Gradients reach all three. Raises ValueError on a shape or dtype mismatch, τ <= 0 or samples < 1.
+
+    >>> import torch
+    >>> from crossdistill.losses import noise_contrastive_loss
+    >>> bank = torch.eye(4)
+    >>> others = ~torch.eye(4, dtype=torch.bool)
+    >>> round(float(noise_contrastive_loss(bank, bank, bank, others, samples=4)), 3)
+    2.542
+    >>> round(float(noise_contrastive_loss(bank, bank.roll(1, 0), bank, others, samples=4)), 3)  # others' positives
+    3.102
     """
     _check(anchors, positives, negatives, allowed, samples, temperature)
     positive, negative = _scores(anchors, positives, negatives, temperature)
@@ -53,8 +64,17 @@ def noise_contrastive_normalizer(
 ) -> Float[Tensor, ""]:
     """log Z of a batch: Z = M times the mean of exp(cos/τ) over its positive and negative pairs (Wu et al., Eq. 8).
 
+    Take it once, of the first batch, and give it to `noise_contrastive_loss` ever after.
+
     A Monte Carlo estimate of Σ_j exp(cos(a, v_j)/τ) over the training set, which makes p a probability that is 1/M on
     average. Arguments and errors as `noise_contrastive_loss`; it is a constant, without a gradient.
+
+    >>> import torch
+    >>> from crossdistill.losses import noise_contrastive_normalizer
+    >>> anchors, others = torch.eye(4)[:2], torch.eye(4)[2:]  # every cosine is 0, every exp(cos/τ) is 1: Z = M
+    >>> allowed = torch.ones(2, 2, dtype=torch.bool)
+    >>> round(float(noise_contrastive_normalizer(anchors, others, others, allowed, samples=100)), 3)  # log 100
+    4.605
     """
     _check(anchors, positives, negatives, allowed, samples, temperature)
     positive, negative = _scores(anchors, positives, negatives, temperature)
@@ -68,9 +88,18 @@ def info_nce_loss(
 ) -> Float[Tensor, ""]:
     """InfoNCE with the batch's other samples as negatives: CMC's L^{V1,V2} (ECCV 2020, Eq. 2 and 3), in nats.
 
+    Use it to match samples across modalities in batches of some size, blind to classes.
+
     The mean over anchors of -log softmax_j(cos(a_i, c_j)/τ) at j = i. log B - L bounds I(V1; V2) from below.
     anchors, candidates: (B, D); temperature: τ > 0. Gradients reach both. 0 for B = 1.
     Raises ValueError on a shape or dtype mismatch or τ <= 0.
+
+    >>> import torch
+    >>> from crossdistill.losses import info_nce_loss
+    >>> round(float(info_nce_loss(torch.eye(8), torch.eye(8))), 3)
+    0.0
+    >>> round(float(info_nce_loss(torch.ones(8, 8), torch.ones(8, 8))), 3)  # nothing tells them apart: log 8
+    2.079
     """
     require_pair(anchors, candidates, ("anchors", "candidates"), "(B, D)")
     require_temperature(temperature)

@@ -17,11 +17,20 @@ def nt_xent_loss(
 ) -> Float[Tensor, ""]:
     """Each of the 2B rows is to find its sample's other row among the 2B - 1 other rows; GMC's term of one modality.
 
+    Use it where both kinds of rows lie in one space and are to spread over it (GMC: Poklukar et al., ICML 2022).
+
     The mean over i of -log( exp(cos(z_i, z_i')/τ) / Σ_{j ≠ i} exp(cos(z_i, z_j)/τ) ), in nats, z_i' being the other row
     of z_i's sample. Rows of one kind are each other's negatives too, which InfoNCE does not have. 0 for B = 1.
 
     first, second: (B, D), row i of both from one sample; temperature: τ > 0. Gradients reach both.
     Raises ValueError on a shape or dtype mismatch or τ ≤ 0.
+
+    >>> import torch
+    >>> from crossdistill.losses import nt_xent_loss
+    >>> float(nt_xent_loss(torch.eye(3), torch.eye(3))) < float(nt_xent_loss(torch.eye(3), torch.eye(3).roll(1, 0)))
+    True
+    >>> round(float(nt_xent_loss(torch.ones(3, 3), torch.ones(3, 3))), 3)  # nothing tells the 5 others apart: log 5
+    1.609
     """
     require_pair(first, second, ("first", "second"), "(B, D)")
     if not (math.isfinite(temperature) and temperature > 0):

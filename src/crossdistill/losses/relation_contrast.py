@@ -23,12 +23,23 @@ def relation_contrastive_loss(
 ) -> Float[Tensor, ""]:
     """The relation of an anchor and a sample across the spaces is to fit the teacher's own relation of both, in nats.
 
+    Relations come from a `RelationNetwork` for each kind; CRCD (Zhu et al., CVPR 2021) uses the loss for features and
+    for gradients.
+
     The mean over anchors a and samples i of -log h(r_ai, R_ai) - Σ_j log(1 - h(r_ai, R_aj)), j over the negatives of i,
     with the critic h(r, R) = exp(cos(r, R)/τ) / exp(1/τ), in (0, 1]. Negatives count as no nearer than cosine 1 - 1e-6.
 
     cross: (A, B, D) relations r; teacher: (A, K, D) relations R with K ≥ B candidates, the first B of them the batch's
     samples themselves; negatives: (B, K), which candidates are negatives of which sample; temperature: τ > 0.
     Gradients reach both. Raises ValueError on a shape or dtype mismatch or τ ≤ 0.
+
+    >>> import torch
+    >>> from crossdistill.losses import relation_contrastive_loss
+    >>> teacher, nothing = torch.eye(3).repeat(2, 1, 1), torch.zeros(3, 3, dtype=torch.bool)
+    >>> float(relation_contrastive_loss(teacher, teacher, nothing))
+    0.0
+    >>> round(float(relation_contrastive_loss(-teacher, teacher, nothing)), 3)  # cosine -1: (1 - cos)/τ = 2/0.05
+    40.0
     """
     _check(cross, teacher, negatives, temperature)
     with without_autocast(cross):
@@ -47,8 +58,18 @@ def classification_gradient(
 ) -> Float[Tensor, "batch width"]:
     """Each sample's gradient of its own cross-entropy at the input of a linear classifier: Σ_c (p_c - y_c) w_c.
 
+    Use it where gradients themselves enter a loss, as in CRCD (Zhu et al., CVPR 2021), without a second backward pass.
+
     logits: (B, C); labels: (B,) integers in [0, C); weight: (C, D), the classifier's. Itself differentiable, in all
     but the labels. Raises ValueError on a shape or dtype mismatch.
+
+    >>> import torch
+    >>> from crossdistill.losses import classification_gradient
+    >>> x, weight, labels = torch.eye(3)[:2].requires_grad_(), torch.arange(12.0).view(4, 3), torch.tensor([0, 3])
+    >>> logits = x @ weight.T
+    >>> (expected,) = torch.autograd.grad(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"), x)
+    >>> torch.allclose(classification_gradient(logits, labels, weight), expected)
+    True
     """
     if logits.ndim != 2 or weight.ndim != 2 or logits.shape[1] != len(weight):
         shapes = f"{tuple(logits.shape)} and {tuple(weight.shape)}"

@@ -19,10 +19,21 @@ def distance_relation_loss(
 ) -> Float[Tensor, ""]:
     """L_RKD-D (Section 3.2.1): Huber loss of the pairs' distances, each divided by its own space's mean distance μ.
 
+    Use it where the student's space need not be the teacher's, as long as who is near whom is kept (RKD: Park, Kim, Lu,
+    Cho; CVPR 2019).
+
     student, teacher: (B, D); pairs are the B(B − 1) ordered ones of different samples. reduction: "sum" is the loss as
     printed, "mean" divides it by the number of pairs. Where all rows of an argument are identical (μ = 0) its relative
     distances are 0. Gradients reach both arguments. Memory O(B²D). Raises ValueError on a shape or dtype mismatch or
     an unknown reduction.
+
+    >>> import torch
+    >>> from crossdistill.losses import distance_relation_loss
+    >>> teacher = torch.tensor([[0.0, 0.0], [3.0, 0.0], [0.0, 4.0]])
+    >>> round(float(distance_relation_loss(10 * teacher + 1, teacher)), 3)  # scale and place do not matter
+    0.0
+    >>> round(float(distance_relation_loss(teacher * torch.tensor([2.0, 1.0]), teacher)), 3)
+    0.03
     """
     _check(student, teacher, reduction)
     loss = huber_loss(_relative_distances(student), _relative_distances(teacher), reduction="sum")  # diagonals are 0
@@ -34,10 +45,20 @@ def angle_relation_loss(
 ) -> Float[Tensor, ""]:
     """L_RKD-A (Section 3.2.2): Huber loss of the cosines of the angles ∠ ijk that triplets of samples form at j.
 
+    Use it beside `distance_relation_loss`: it relates three samples at a time (RKD: Park, Kim, Lu, Cho; CVPR 2019).
+
     student, teacher: (B, D); triplets are the B(B − 1)(B − 2) ordered ones of different samples, none when B = 2.
     reduction: "sum" is the loss as printed, "mean" divides it by their number. Between identical rows there is no
     direction: such an angle's cosine is taken as 0. Gradients reach both arguments. Memory O(B³ + B²D).
     Raises ValueError on a shape or dtype mismatch or an unknown reduction.
+
+    >>> import torch
+    >>> from crossdistill.losses import angle_relation_loss
+    >>> teacher = torch.tensor([[0.0, 0.0], [3.0, 0.0], [0.0, 4.0]])
+    >>> round(float(angle_relation_loss(10 * teacher.flip(1), teacher)), 3)  # scaled and mirrored
+    0.0
+    >>> round(float(angle_relation_loss(teacher * torch.tensor([2.0, 1.0]), teacher)), 3)
+    0.019
     """
     _check(student, teacher, reduction)
     losses = huber_loss(_angle_cosines(student), _angle_cosines(teacher), reduction="none")  # (j, i, k), 0 for i = j

@@ -20,9 +20,21 @@ def routed_divergence(
 ) -> Float[Tensor, ""]:
     """Mean of KL(teacher || student) over the batch and over the `top` teachers that each sample is routed to.
 
+    Use it where a sample should learn from the teachers that suit it and not from all of them (MST-Distill: Li et al.,
+    ACM Multimedia 2025).
+
     student_logits: (B, C); teacher_logits: (B, E, C); routing_logits: (B, E), the largest of which choose; temperature:
     T > 0, softening both predictions. Gradients reach student and teachers; choosing passes none to the router.
     Raises ValueError on a shape or dtype mismatch, T ≤ 0 or `top` outside [1, E].
+
+    >>> import torch
+    >>> from crossdistill.losses import routed_divergence
+    >>> student = torch.tensor([[2.0, 0.0, 0.0]])
+    >>> teachers = torch.stack([student, student.flip(1)], dim=1)  # the first agrees with the student
+    >>> float(routed_divergence(student, teachers, torch.tensor([[1.0, 0.0]])))
+    0.0
+    >>> round(float(routed_divergence(student, teachers, torch.tensor([[0.0, 1.0]]))), 3)
+    1.361
     """
     _check(student_logits, teacher_logits, routing_logits)
     require_temperature(temperature)
@@ -35,7 +47,17 @@ def routed_divergence(
 def load_balance_loss(routing_logits: Float[Tensor, "batch teachers"]) -> Float[Tensor, ""]:
     """KL(uniform || the batch's mean routing), in nats: 0 when all teachers are used alike.
 
+    Add it to a router's objective, or it may send every sample to one teacher (MST-Distill: Li et al., ACM Multimedia
+    2025).
+
     routing_logits: (B, E), whose softmax over E is a sample's routing. Raises ValueError on another shape or dtype.
+
+    >>> import torch
+    >>> from crossdistill.losses import load_balance_loss
+    >>> abs(float(load_balance_loss(torch.tensor([[5.0, 0.0], [0.0, 5.0]])))) < 1e-6  # a teacher for each sample
+    True
+    >>> round(float(load_balance_loss(torch.tensor([[5.0, 0.0], [5.0, 0.0]]))), 3)
+    1.814
     """
     if routing_logits.ndim != 2 or 0 in routing_logits.shape:
         raise ValueError(f"expected routing_logits of shape (B, E), got {tuple(routing_logits.shape)}")

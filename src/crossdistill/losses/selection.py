@@ -20,9 +20,19 @@ def rank_correlation(
 ) -> Float[Tensor, " batch"]:
     """Kendall's τ-b of each sample's two rankings of the classes, within [-1, 1]; it has no gradient.
 
+    Use it to tell the samples on which two modalities agree enough to learn from each other (C²KD: Huo et al.,
+    CVPR 2024).
+
     τ-b = (concordant − discordant pairs of classes) / √(pairs not tied in the first · pairs not tied in the second);
     0 where a row's logits are all equal and rank nothing. first_logits, second_logits: (B, C). Memory O(BC²).
     Raises ValueError on a shape or dtype mismatch.
+
+    >>> import torch
+    >>> from crossdistill.losses import rank_correlation
+    >>> first = torch.tensor([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [0.0, 0.0, 0.0]])
+    >>> second = torch.tensor([[10.0, 20.0, 90.0], [3.0, 2.0, 1.0], [1.0, 2.0, 3.0]])
+    >>> rank_correlation(first, second).tolist()
+    [1.0, -1.0, 0.0]
     """
     require_pair(first_logits, second_logits, ("first_logits", "second_logits"), "(B, C)")
     first, second = _orders(first_logits), _orders(second_logits)
@@ -40,10 +50,24 @@ def non_target_divergence(
 ) -> Float[Tensor, ""]:
     """KL(teacher || student) over the classes that are not the sample's own: selected samples' sum, divided by B.
 
+    Use it where labels teach the sample's class already, and the teacher is to add how the others relate (C²KD:
+    Huo et al., CVPR 2024).
+
     student_logits, teacher_logits: (B, C); labels: (B,) in [0, C); selected: (B,) bool. target_class: "removed"
     normalises over the other C − 1 classes (nothing is left to compare when C = 2); "zeroed" keeps the sample's class
     with logit 0 on both sides, as the published code does. Gradients reach both logits.
     Raises ValueError on a shape or dtype mismatch or an unknown target_class.
+
+    >>> import torch
+    >>> from crossdistill.losses import non_target_divergence
+    >>> student, teacher = torch.tensor([[9.0, 1.0, 0.0]]), torch.tensor([[0.0, 1.0, 0.0]])
+    >>> labels, selected = torch.tensor([0]), torch.tensor([True])
+    >>> float(non_target_divergence(student, teacher, labels, selected))  # they differ in the sample's own class alone
+    0.0
+    >>> round(float(non_target_divergence(student, teacher.roll(1, 1), labels, selected)), 3)
+    0.462
+    >>> float(non_target_divergence(student, teacher.roll(1, 1), labels, ~selected))
+    0.0
     """
     require_pair(student_logits, teacher_logits, ("student_logits", "teacher_logits"), "(B, C)")
     require_labels(labels, len(student_logits))

@@ -13,7 +13,15 @@ def symmetric_kl_divergence(
 ) -> Float[Tensor, ""]:
     """Mean of (KL(P || Q) + KL(Q || P)) / 2 over the batch, in nats, ≥ 0 and, unlike Eq. 16, without an upper bound.
 
+    Use it in place of `jensen_shannon_divergence` where certain and contrary predictions are to cost more than log 2.
+
     p_logits, q_logits: (B, C), any real scale. Gradients reach both. Raises ValueError on a shape or dtype mismatch.
+
+    >>> import torch
+    >>> from crossdistill.losses import symmetric_kl_divergence
+    >>> p = torch.tensor([[50.0, 0.0, 0.0]])
+    >>> float(symmetric_kl_divergence(p, p)), round(float(symmetric_kl_divergence(p, p.flip(1))), 3)
+    (0.0, 50.0)
     """
     require_pair(p_logits, q_logits, ("p_logits", "q_logits"), "(B, C)")
     log_p = full_precision(p_logits).log_softmax(dim=1)

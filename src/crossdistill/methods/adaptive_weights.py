@@ -9,7 +9,17 @@ from torch import Tensor, nn
 class AdaptiveWeights(nn.Module):
     """λ1, λ2 of D1 and D2, by how badly M and S are aligned (Eq. 14): start (½, ½), positive, adding up to 1.
 
+    The discriminator whose pairs are aligned worse weighs more in Eq. 12 and 13.
+
     beta: the moving average's smoothing, in (0, 1). Raises ValueError outside it.
+
+    >>> from crossdistill.methods import AdaptiveWeights
+    >>> adaptive = AdaptiveWeights(beta=0.5)
+    >>> adaptive.weights
+    (0.5, 0.5)
+    >>> adaptive.update(0.9, 0.1)  # own pairs are aligned well, those of a class are not: more weight to D2
+    >>> [round(weight, 3) for weight in adaptive.weights]
+    [0.401, 0.599]
     """
 
     moving_average: Tensor

@@ -31,6 +31,8 @@ class AMID(Method):
     """Maximise I(M; S) and I(M; A), minimise H(M | S), with a teacher M trained online (Eq. 17).
 
     Defaults are the paper's for video.
+    Use it where the auxiliary modalities are the better ones and student and teacher may learn together.
+    Paper: Chen, Xing, Wang, Zhang; CVPR 2023.
 
     Args:
         alpha_1: weight of L_MIs
@@ -49,6 +51,24 @@ class AMID(Method):
 
     Raises:
         ValueError: a negative weight, or an unusable d, τ or β.
+
+    Example:
+        >>> import torch
+        >>> from crossdistill.encoders import MLP
+        >>> from crossdistill.methods import AMID
+        >>> from crossdistill.models import CrossModalModel
+        >>> from crossdistill.types import Batch
+        >>> model = CrossModalModel({"video": MLP(4, 8), "audio": MLP(6, 8)}, ["video"], ["audio"], width=8, classes=3)
+        >>> labels = torch.tensor([0, 0, 1, 1, 2, 2])
+        >>> batch = Batch({"video": torch.randn(6, 4), "audio": torch.randn(6, 6)}, labels, torch.arange(6), {})
+        >>> method = AMID(model, warmup_epochs=20)
+        >>> [turn.name for turn in method.turns(epoch=0)], [turn.name for turn in method.turns(epoch=20)]
+        (['student and teacher'], ['student and teacher', 'discriminators'])
+        >>> distillation, _ = method.turns(epoch=20)
+        >>> sorted(distillation.objective(model(batch.modalities, method.views), batch).terms)
+        ['adversarial', 'classification_student', 'classification_teacher', 'jsd', 'mi_auxiliary', 'mi_student']
+        >>> method.weights  # λ1, λ2 until the first epoch's end
+        (0.5, 0.5)
     """
 
     views = ("target", "auxiliary", "full")

@@ -15,12 +15,27 @@ from crossdistill.types import Batch, Representations, SearchSpace, TrainingSamp
 class Method(nn.Module):
     """A training recipe for a `CrossModalModel`, kept outside it so that the model alone is what ships.
 
+    Derive from it to add a method; `crossdistill.testing.check_method` tells whether it keeps the contract.
+
     views: the representations that its objectives read; the model computes no others.
     predicts: the views whose logits it trains; accuracies are reported for these.
     teacher: whether its paper distils from a teacher that learns alongside ("online") or was trained before ("fixed").
     separate_teacher: whether its paper's teacher shares nothing with the student even while both learn; a fixed one
         never does.
     search: the options worth tuning on validation samples, with their ranges around the paper's values.
+
+    >>> from torch.nn.functional import cross_entropy
+    >>> from crossdistill.methods import Method
+    >>> from crossdistill.testing import check_method
+    >>> from crossdistill.types import Objective, Turn
+    >>> class StudentAlone(Method):
+    ...     views = predicts = ("target",)
+    ...     def turns(self, epoch):
+    ...         return [Turn("student", self.model.parameters_of("target"), self._objective)]
+    ...     def _objective(self, representations, batch):
+    ...         loss = cross_entropy(representations.target_logits, batch.labels)
+    ...         return Objective(loss, {"classification": loss})
+    >>> check_method(StudentAlone)
     """
 
     views: ClassVar[tuple[View, ...]]
@@ -60,7 +75,18 @@ def require(options: dict[str, float], least: float, included: bool) -> None:
 
 
 class EpochMeans:
-    """Weighted means over an epoch, summed in float64 on the device; reading them starts a new epoch."""
+    """Weighted means over an epoch, summed in float64 on the device; reading them starts a new epoch.
+
+    For what a method logs: add in `end_step`, return `read()` in `end_epoch`.
+
+    >>> import torch
+    >>> from crossdistill.methods import EpochMeans
+    >>> means = EpochMeans()
+    >>> means.add("cosine", torch.tensor(1.0), weight=3)
+    >>> means.add("cosine", torch.tensor(0.0))
+    >>> means.read(), means.read()
+    ({'cosine': 0.75}, {})
+    """
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}

@@ -29,6 +29,8 @@ class C2KD(Method):
     the samples whose classes they rank alike.
 
     The paper's teacher is of another modality than the student: here it is the auxiliary model, not the fusion.
+    Use it where modalities disagree on many samples, which are then left out.
+    Paper: Huo, Xu, Guo, Wang, Guo; CVPR 2024.
 
     Args:
         threshold: only samples whose rank correlation (Kendall's τ) exceeds it are distilled across modalities
@@ -38,6 +40,15 @@ class C2KD(Method):
 
     Raises:
         ValueError: a negative weight, or a threshold outside [-1, 1].
+
+    Example:
+        >>> from crossdistill.methods import C2KD
+        >>> from crossdistill.testing import small_problem
+        >>> model, _, batch = small_problem()
+        >>> method = C2KD(model)
+        >>> [turn] = method.turns(epoch=0)
+        >>> sorted(turn.objective(model(batch.modalities, method.views), batch).terms)
+        ['classification_auxiliary', 'classification_student', 'crossmodal', 'unimodal']
     """
 
     views = ("target", "auxiliary")

@@ -18,6 +18,8 @@ class CCL(Method):
 
     Two players move on the same batch: the student, and the composition with its own classifier. The auxiliary model
     is the paper's teacher; there is no model of all modalities.
+    Use it where the auxiliary modality is strong and a gap of meaning separates it from the target's.
+    Paper: Chen, Xian, Koepke, Shan, Akata; CVPR 2021.
 
     Args:
         contrast_weight: of the contrastive terms of both players
@@ -27,6 +29,17 @@ class CCL(Method):
 
     Raises:
         ValueError: a negative weight, a temperature that is not positive, or an unknown divergence.
+
+    Example:
+        >>> from crossdistill.methods import CCL
+        >>> from crossdistill.testing import small_problem
+        >>> model, _, batch = small_problem()
+        >>> method = CCL(model)
+        >>> representations = model(batch.modalities, method.views)
+        >>> for turn in method.turns(epoch=0):
+        ...     print(turn.name, sorted(turn.objective(representations, batch).terms))
+        composition ['classification_composed', 'contrast_composed_auxiliary']
+        student ['classification_student', 'contrast_student_auxiliary', 'contrast_student_composed', 'symmetric_kl']
     """
 
     views = ("target", "auxiliary")

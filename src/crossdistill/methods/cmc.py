@@ -21,6 +21,8 @@ class CMC(Method):
     """What target and auxiliary modalities say of a sample is to be told from what they say of others.
 
     L_cls + weight · L(V1, V2) with V1 = S and V2 = A, L(V1, V2) = L^{V1,V2} + L^{V2,V1} (Eq. 4). No teacher.
+    Use it where the modalities say the same of a sample and no model of all of them is wanted.
+    Paper: Tian, Krishnan, Isola; ECCV 2020.
 
     Args:
         weight: of L(V1, V2)
@@ -34,6 +36,17 @@ class CMC(Method):
 
     Raises:
         ValueError: a negative weight, an unknown form, or another option that is unusable.
+
+    Example:
+        >>> from crossdistill.methods import CMC
+        >>> from crossdistill.testing import small_problem
+        >>> model, samples, batch = small_problem()
+        >>> method = CMC(model)
+        >>> method.prepare(samples)
+        >>> [turn] = method.turns(epoch=0)
+        >>> objective = turn.objective(model(batch.modalities, method.views), batch)
+        >>> sorted(objective.terms)
+        ['classification', 'contrast']
     """
 
     views = ("target", "auxiliary")

@@ -30,6 +30,8 @@ class CRCD(Method):
 
     Relations are between features and, complementary, between gradients of the cross-entropy. Anchors are samples of
     the batch; negatives are the teacher's relations of an anchor with the latest samples of other classes.
+    Use it in RKD's place where relations are to be learnt, by networks, and not distances and angles.
+    Paper: Zhu et al.; CVPR 2021.
 
     Args:
         feature_weight: of the contrast of relations between features
@@ -41,6 +43,16 @@ class CRCD(Method):
 
     Raises:
         ValueError: a negative weight, or another option that is not positive.
+
+    Example:
+        >>> from crossdistill.methods import CRCD
+        >>> from crossdistill.testing import small_problem
+        >>> model, samples, batch = small_problem()
+        >>> method = CRCD(model)
+        >>> method.prepare(samples)
+        >>> [turn] = method.turns(epoch=0)
+        >>> sorted(turn.objective(model(batch.modalities, method.views), batch).terms)
+        ['classification_student', 'classification_teacher', 'feature_relations', 'gradient_relations']
     """
 
     views = ("target", "full")

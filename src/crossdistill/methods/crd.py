@@ -17,6 +17,8 @@ class CRD(Method):
 
     L_cls + β L_CRD, where L_CRD is -L_critic (Eq. 18) with h of Eq. 19, of student anchors against a memory bank of
     the teacher plus of teacher anchors against one of the student.
+    Use it where the training set is much larger than a batch: a memory bank gives each sample thousands of negatives.
+    Paper: Tian, Krishnan, Isola; ICLR 2020.
 
     Args:
         beta: weight of L_CRD
@@ -29,6 +31,16 @@ class CRD(Method):
 
     Raises:
         ValueError: a negative β, or an unusable τ, N, embedding, momentum or normalization.
+
+    Example:
+        >>> from crossdistill.methods import CRD
+        >>> from crossdistill.testing import small_problem
+        >>> model, samples, batch = small_problem()
+        >>> method = CRD(model)
+        >>> method.prepare(samples)
+        >>> [turn] = method.turns(epoch=0)
+        >>> sorted(turn.objective(model(batch.modalities, method.views), batch).terms)
+        ['classification_student', 'classification_teacher', 'contrast']
     """
 
     views = ("target", "full")

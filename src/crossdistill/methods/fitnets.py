@@ -19,6 +19,9 @@ class FitNets(Method):
     """First the student's representation learns to predict the teacher's; then the whole student learns from soft
     labels (Algorithm 1).
 
+    Use it where the student should start from the teacher's representation before it learns from its predictions.
+    Paper: Romero et al.; ICLR 2015.
+
     Args:
         hint_epochs: of the first stage, which minimises L_HT (Eq. 3)
         temperature: τ of the soft labels in the second stage, which minimises L_KD (Eq. 2)
@@ -31,6 +34,16 @@ class FitNets(Method):
 
     Raises:
         ValueError: a negative weight or number of epochs, or a temperature that is not positive.
+
+    Example:
+        >>> from crossdistill.methods import FitNets
+        >>> from crossdistill.testing import small_problem
+        >>> model, _, batch = small_problem()
+        >>> method = FitNets(model)
+        >>> [turn.name for epoch in (0, 15) for turn in method.turns(epoch)]
+        ['hints', 'student and teacher']
+        >>> [method.soft_weight_at(epoch) for epoch in (15, 30, 60, 100)]
+        [4.0, 3.0, 1.0, 1.0]
     """
 
     views = ("target", "full")

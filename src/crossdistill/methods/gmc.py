@@ -19,6 +19,9 @@ Supervision = Literal["student_and_joint", "joint"]
 class GMC(Method):
     """S and A are each to lie where the joint representation M of the same sample lies, behind one shared projection.
 
+    Use it where one space for all modalities is wanted, in which any of them can stand in for all.
+    Paper: Poklukar et al.; ICML 2022.
+
     Args:
         contrast_weight: of the contrastive terms, one for S and one for A
         temperature: τ of NT-Xent; the paper's for supervised learning
@@ -29,6 +32,15 @@ class GMC(Method):
     Raises:
         ValueError: a negative weight, a temperature or a projection that is not positive, an unknown supervision, or
             "joint" for a student that shares no classifier with the teacher.
+
+    Example:
+        >>> from crossdistill.methods import GMC
+        >>> from crossdistill.testing import small_problem
+        >>> model, _, batch = small_problem()
+        >>> method = GMC(model)
+        >>> [turn] = method.turns(epoch=0)
+        >>> sorted(turn.objective(model(batch.modalities, method.views), batch).terms)
+        ['classification_student', 'classification_teacher', 'contrast_auxiliary', 'contrast_student']
     """
 
     views = ("target", "auxiliary", "full")

@@ -16,6 +16,8 @@ class KD(Method):
     """The student learns the teacher's predictions, softened by a temperature, beside the true labels.
 
     Defaults are the paper's for speech recognition (Section 4.1).
+    The first method to compare with: a fixed teacher's soft labels, and nothing of its representations.
+    Paper: Hinton, Vinyals, Dean; 2015.
 
     Args:
         temperature: T, of both predictions in the soft term
@@ -24,6 +26,21 @@ class KD(Method):
 
     Raises:
         ValueError: a negative weight, or a temperature that is not positive.
+
+    Example:
+        >>> import torch
+        >>> from crossdistill.encoders import MLP
+        >>> from crossdistill.methods import KD
+        >>> from crossdistill.models import CrossModalModel
+        >>> from crossdistill.types import Batch
+        >>> model = CrossModalModel({"video": MLP(4, 8), "audio": MLP(6, 8)}, ["video"], ["audio"], width=8, classes=3)
+        >>> labels = torch.tensor([0, 2])
+        >>> batch = Batch({"video": torch.randn(2, 4), "audio": torch.randn(2, 6)}, labels, torch.arange(2), {})
+        >>> [turn] = KD(model, temperature=2.0, soft_weight=1.0, hard_weight=0.5).turns(epoch=0)
+        >>> objective = turn.objective(model(batch.modalities, KD.views), batch)
+        >>> hard, teacher, soft = objective.terms.values()
+        >>> torch.allclose(objective.total, 0.5 * hard + 1.0 * 2.0**2 * soft + teacher)
+        True
     """
 
     views = ("target", "full")

@@ -20,11 +20,28 @@ DIVERGENCES = {"jsd": jensen_shannon_divergence, "symmetric_kl": symmetric_kl_di
 class MI(Method):
     """L_cls + L_JSD + α1 L_MIs. Nothing keeps the teacher's information, so it may fall to the student's.
 
+    Use it to see what AMID's other terms are for.
+    Paper: row L_MIs of AMID's Table 4 (CVPR 2023).
+
     Args:
         alpha_1: weight of L_MIs
         temperature: τ of Eq. 7
         warmup_epochs: the first epochs with L_cls + L_JSD only
         reduction: "sum" is Eq. 8 as printed, "mean" divides by the numbers of positives and of negatives
+
+    Raises:
+        ValueError: a negative weight or number of epochs, or a temperature that is not positive.
+
+    Example:
+        >>> from crossdistill.methods import MI
+        >>> from crossdistill.testing import small_problem
+        >>> model, _, batch = small_problem()
+        >>> method = MI(model)
+        >>> representations = model(batch.modalities, method.views)
+        >>> (warmup,), (distillation,) = method.turns(epoch=0), method.turns(epoch=20)
+        >>> terms, more = (turn.objective(representations, batch).terms for turn in (warmup, distillation))
+        >>> sorted(terms), sorted(more.keys() - terms.keys())
+        (['classification_student', 'classification_teacher', 'jsd'], ['mi_student'])
     """
 
     views = ("target", "full")

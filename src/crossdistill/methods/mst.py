@@ -25,6 +25,9 @@ class MST(Method):
     """Three stages: student and teachers train together; a mask specialises each teacher to the student; the student
     learns from the specialised teachers that a router chooses for each sample.
 
+    Use it where different samples need different teachers, the auxiliary model or that of all modalities.
+    Paper: Li et al.; ACM Multimedia 2025.
+
     Args:
         cooperation_epochs: of the first stage, cross-entropy and mutual distillation of student and teachers
         mask_epochs: of the second stage, in which only the masks learn
@@ -37,6 +40,18 @@ class MST(Method):
 
     Raises:
         ValueError: a negative weight or number of epochs, or an unusable temperature, top, hidden width or heads.
+
+    Example:
+        >>> import torch
+        >>> from crossdistill.methods import MST
+        >>> from crossdistill.testing import small_problem
+        >>> model, _, batch = small_problem()
+        >>> method = MST(model)
+        >>> [turn.name for epoch in (0, 20, 30) for turn in method.turns(epoch)]
+        ['student and teachers', 'masks', 'student']
+        >>> routing = method.routing(model(batch.modalities, method.views))
+        >>> routing.shape, bool(torch.allclose(routing.sum(dim=1), torch.ones(32)))
+        (torch.Size([32, 2]), True)
     """
 
     views = ("target", "auxiliary", "full")

@@ -18,6 +18,8 @@ class RKD(Method):
     """Samples keep, in the student's space, the relative distances and the angles that they have in the teacher's.
 
     Defaults are the paper's for classification (RKD-DA).
+    Use it where the teacher's space should keep its geometry in the student's, at whatever scale.
+    Paper: Park, Kim, Lu, Cho; CVPR 2019.
 
     Args:
         distance_weight: of L_RKD-D
@@ -27,6 +29,15 @@ class RKD(Method):
 
     Raises:
         ValueError: a negative weight.
+
+    Example:
+        >>> from crossdistill.methods import RKD
+        >>> from crossdistill.testing import small_problem
+        >>> model, _, batch = small_problem()
+        >>> method = RKD(model)
+        >>> [turn] = method.turns(epoch=0)
+        >>> sorted(turn.objective(model(batch.modalities, method.views), batch).terms)
+        ['angle', 'classification_student', 'classification_teacher', 'distance']
     """
 
     views = ("target", "full")

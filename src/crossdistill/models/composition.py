@@ -14,7 +14,18 @@ from crossdistill.losses.cosine import unit_rows
 class Composition(nn.Module):
     """The auxiliary embedding plus a residual that knows both, and a classifier on it.
 
+    It closes the gap of meaning between a student and an auxiliary teacher; it stays behind when the student ships.
+
     (A, S), both (B, width) -> A + W [A/‖A‖; S/‖S‖] + b, (B, width), and its logits, (B, classes).
+
+    >>> import torch
+    >>> from crossdistill.models import Composition
+    >>> composition, auxiliary, target = Composition(width=4, classes=3), torch.ones(2, 4), torch.ones(2, 4)
+    >>> composed, logits = composition(auxiliary, target)
+    >>> torch.equal(composition(auxiliary, 10 * target)[0], composed)  # of the student, the direction counts
+    True
+    >>> logits.shape
+    torch.Size([2, 3])
     """
 
     def __init__(self, width: int, classes: int) -> None:

@@ -22,12 +22,27 @@ EVERYTHING: Present = MappingProxyType({})
 class CrossModalModel(nn.Module):
     """S from the target modalities, A from the auxiliary ones, M from all, each (B, width).
 
+    What every method trains; what ships of it is `predict`, which reads the target modalities alone.
+
     encoders: modality name -> encoder with `.width`; target, auxiliary: names in the order in which features are
     concatenated, at least one target; classes: C. One linear classifier serves S and M. A has none in AMID; the linear
     layer for it here serves pre-training of the auxiliary encoders only.
     Without an auxiliary modality there is S alone: the student as it ships.
     separate_teacher: M gets its own copies of the encoders and of the classifier instead of sharing them.
     Raises ValueError when a modality is missing, named twice or has no encoder.
+
+    >>> import torch
+    >>> from crossdistill.encoders import MLP
+    >>> from crossdistill.models import CrossModalModel
+    >>> model = CrossModalModel({"video": MLP(4, 8), "audio": MLP(6, 8)}, ["video"], ["audio"], width=8, classes=3)
+    >>> video, audio = torch.randn(2, 4), torch.randn(2, 6)
+    >>> representations = model({"video": video, "audio": audio}, ("target", "full"))
+    >>> representations.full.shape, representations.full_logits.shape
+    (torch.Size([2, 8]), torch.Size([2, 3]))
+    >>> torch.equal(model.predict({"video": video}), representations.target_logits)
+    True
+    >>> model.modalities_of("target"), model.modalities_of("full")
+    (('video',), ('video', 'audio'))
     """
 
     def __init__(

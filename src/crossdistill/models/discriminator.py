@@ -12,7 +12,16 @@ from torch import Tensor, nn
 class Discriminator(nn.Module):
     """An MLP of `depth` linear layers of width `width` with Leaky ReLU: (B, in_width) -> raw logits (B,).
 
+    It tells M from S, as a player of its own whose parameters are in no turn of the student.
+
     A large logit says "a full-modality representation". The paper's D1 has depth 5, its D2 depth 3.
+    Raises ValueError when depth < 1.
+
+    >>> import torch
+    >>> from crossdistill.models import Discriminator
+    >>> discriminator = Discriminator(depth=5, width=16, in_width=8)
+    >>> discriminator(torch.zeros(4, 8)).shape, sum(p.ndim == 2 for p in discriminator.parameters())
+    (torch.Size([4]), 5)
     """
 
     def __init__(self, depth: int, width: int, in_width: int) -> None:

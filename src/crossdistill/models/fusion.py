@@ -10,7 +10,18 @@ from torch import Tensor, nn
 
 
 class Fusion(nn.Module):
-    """A 2-layer MLP on the concatenated features of all modalities, in the declared order: (B, ΣF) -> (B, width)."""
+    """A 2-layer MLP on the concatenated features of all modalities, in the declared order: (B, ΣF) -> (B, width).
+
+    It makes M of `CrossModalModel`, and is the part of the teacher that no other view shares.
+
+    >>> import torch
+    >>> from crossdistill.models import Fusion
+    >>> fusion = Fusion([4, 6], width=8)
+    >>> fusion([torch.zeros(2, 4), torch.zeros(2, 6)]).shape
+    torch.Size([2, 8])
+    >>> bool((fusion([torch.zeros(2, 4), torch.ones(2, 6)]) != fusion([torch.zeros(2, 4), torch.zeros(2, 6)])).any())
+    True
+    """
 
     def __init__(self, in_widths: Sequence[int], width: int, dropout: float = 0.0) -> None:
         super().__init__()
@@ -24,7 +35,18 @@ class Fusion(nn.Module):
 
 class Projection(nn.Module):
     """S or A from its encoders: nothing to do for one encoder of the right width, else one linear layer on the
-    concatenated features."""
+    concatenated features.
+
+    It makes S and A of `CrossModalModel`: (B, F) of each encoder -> (B, width).
+
+    >>> import torch
+    >>> from crossdistill.models import Projection
+    >>> x = torch.randn(2, 8)
+    >>> torch.equal(Projection([8], width=8)([x]), x)
+    True
+    >>> Projection([8, 8], width=8)([x, x]).shape
+    torch.Size([2, 8])
+    """
 
     def __init__(self, in_widths: Sequence[int], width: int) -> None:
         super().__init__()

@@ -11,8 +11,16 @@ from torch import Tensor, nn
 class FeatureMask(nn.Module):
     """How much of each feature of a representation to keep: (B, width) -> (B, width), within [0, 1].
 
+    Multiply a teacher's representation by it, to keep what suits the student.
+
     A linear layer turns the representation into one token of `hidden` numbers for each feature, the tokens attend to
     one another, and each is scored. hidden: a multiple of heads. Raises ValueError where it is not.
+
+    >>> import torch
+    >>> from crossdistill.models import FeatureMask
+    >>> mask = FeatureMask(width=5)(torch.randn(3, 5))
+    >>> mask.shape, bool(((mask >= 0) & (mask <= 1)).all())
+    (torch.Size([3, 5]), True)
     """
 
     def __init__(self, width: int, hidden: int = 12, heads: int = 3) -> None:

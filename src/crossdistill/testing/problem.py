@@ -1,0 +1,58 @@
+"""A small synthetic problem: three classes, windows of a sensor as target, feature vectors as auxiliary modality."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+
+from crossdistill.encoders import MLP, Conv
+from crossdistill.models import CrossModalModel
+from crossdistill.types import Batch, TrainingSamples
+
+WIDTH, CLASSES = 16, 3
+SAMPLES, BATCH, STEPS, FEATURES = 96, 32, 12, 6
+
+
+class Problem(NamedTuple):
+    """A model, the training samples that memory banks are told of, and a batch of them.
+
+    model: target `windows` (12, 3), auxiliary `vectors` (6,), width 16, 3 classes; samples: 96; batch: 32 of them
+
+    >>> from crossdistill.testing import small_problem
+    >>> problem = small_problem()
+    >>> problem.model.target, problem.model.auxiliary, len(problem.samples.rows), len(problem.batch.labels)
+    (('windows',), ('vectors',), 96, 32)
+    """
+
+    model: CrossModalModel
+    samples: TrainingSamples
+    batch: Batch
+
+
+def small_problem(seed: int = 0) -> Problem:
+    """The problem on which `check_method` tries a method; also a quick stand-in for data in examples and tests.
+
+    The same for the same seed; the caller's random state stays as it was.
+
+    >>> from crossdistill.testing import small_problem
+    >>> model, samples, batch = small_problem()
+    >>> model.predict({"windows": batch.modalities["windows"]}).shape
+    torch.Size([32, 3])
+    >>> batch.labels.bincount().tolist()
+    [11, 11, 10]
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        encoders = {"windows": Conv(3, WIDTH, layers=2, hidden=8), "vectors": MLP(FEATURES, WIDTH, hidden=16)}
+        model = CrossModalModel(encoders, ("windows",), ("vectors",), WIDTH, CLASSES)
+        labels = torch.arange(SAMPLES) // 3 % CLASSES
+        rows = 5 + 2 * torch.arange(SAMPLES)  # a data set's rows: neither from 0 nor without gaps
+        phase = torch.linspace(0, 2 * math.pi, STEPS)[None, :] * (1 + labels[:, None])
+        windows = torch.stack([phase.sin(), phase.cos(), torch.zeros_like(phase)], dim=2)
+        windows = windows + 0.3 * torch.randn(SAMPLES, STEPS, 3)
+        vectors = 2 * torch.randn(CLASSES, FEATURES)[labels] + 0.3 * torch.randn(SAMPLES, FEATURES)
+    places = torch.arange(0, SAMPLES, SAMPLES // BATCH)
+    batch = Batch({"windows": windows[places], "vectors": vectors[places]}, labels[places], rows[places], {})
+    return Problem(model, TrainingSamples(rows, labels), batch)

@@ -1,0 +1,68 @@
+"""A method on trial: built anew, with what its properties are read off from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from crossdistill.methods import Method
+from crossdistill.testing.problem import small_problem
+from crossdistill.types import Batch, Representations, Turn
+
+LAST_EPOCH = 1000
+"""After every warm-up and every first stage."""
+
+
+def built(cls: type[Method], seed: int = 0) -> tuple[Method, Batch]:
+    """A prepared method on `small_problem`, and its batch; the caller's random state stays as it was."""
+    model, samples, batch = small_problem()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        method = cls(model)
+        method.prepare(samples)
+    return method, batch
+
+
+def representations_of(method: Method, batch: Batch) -> Representations:
+    representations: Representations = method.model(batch.modalities, method.views)
+    return representations
+
+
+def epochs_of(method: Method) -> list[int]:
+    """The first epoch of each stage, by the names of its turns, and the last epoch."""
+    epochs, names = [], None
+    for epoch in range(LAST_EPOCH + 1):
+        current = [turn.name for turn in method.turns(epoch)]
+        if current != names or epoch == LAST_EPOCH:
+            epochs.append(epoch)
+        names = current
+    return epochs
+
+
+def turns_of(method: Method) -> list[Turn]:
+    """The turns of `epochs_of`."""
+    return [turn for epoch in epochs_of(method) for turn in method.turns(epoch)]
+
+
+def parameters_of(method: Method) -> dict[str, nn.Parameter]:
+    """The model's and the method's own, by name."""
+    model = {f"model.{name}": p for name, p in method.model.named_parameters()}
+    return model | {f"method.{name}": p for name, p in method.named_parameters()}
+
+
+def parameters_of_others(method: Method, turn: Turn) -> dict[str, nn.Parameter]:
+    """Those that are not the turn's."""
+    of_turn = {id(p) for p in turn.parameters}
+    return {name: p for name, p in parameters_of(method).items() if id(p) not in of_turn}
+
+
+def state_of(method: Method) -> dict[str, Tensor]:
+    """Parameters and buffers of the model and of the method, by name."""
+    model = {f"model.{name}": value for name, value in method.model.state_dict().items()}
+    return model | {f"method.{name}": value for name, value in method.state_dict().items()}
+
+
+def copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in tensors.items()}
