@@ -63,5 +63,4 @@ __all__ = [
     "FitNets",
     "Method",
     "Teacher",
-    "load_plugins",
 ]
