@@ -30,7 +30,7 @@ from crossdistill.methods import Method
 from crossdistill.recipes.library.paper_sets import ucf51
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.build import build_method, build_model, stages
-from crossdistill.training.engine import deterministic, quiet_libraries
+from crossdistill.training.engine import deterministic, own_process
 from crossdistill.training.loop import build_optimizers, step
 from crossdistill.types import Batch
 
@@ -188,7 +188,7 @@ def main() -> int:
     if arguments.device == "cuda" and not torch.cuda.is_available():
         print("gpu.py: error: no GPU here; `--device cpu --tiny` shows whether everything runs", file=sys.stderr)
         return 2
-    quiet_libraries()
+    own_process()
     recipe = tiny(ucf51()) if arguments.tiny else ucf51()
     compiled = [replace(v, name=f"{v.name}, compiled", compiled=True) for v in VARIANTS[-2:] if arguments.compile]
     sizes = sizes_of(recipe)

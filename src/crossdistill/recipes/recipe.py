@@ -104,3 +104,9 @@ class Recipe:
     optimization: Optimization = field(default_factory=Optimization)
     machine: Machine = field(default_factory=Machine)
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def name_of(recipe: Recipe) -> str:
+    """How output calls a run of the recipe: its label or method, its fold and its seed."""
+    fold = f" fold {recipe.data.fold}" if recipe.data.fold >= 0 else ""
+    return f"{recipe.label or recipe.method}{fold} seed {recipe.seed}"

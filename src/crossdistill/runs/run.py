@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from crossdistill import data
 from crossdistill.data import MultimodalDataset
 from crossdistill.methods import Method
 from crossdistill.recipes.check import check
-from crossdistill.recipes.recipe import DataSettings, Recipe
+from crossdistill.recipes.recipe import DataSettings, Recipe, name_of
 from crossdistill.runs import folder as layout
 from crossdistill.runs.build import (
     FROM_PYTHON,
@@ -24,6 +25,7 @@ from crossdistill.runs.build import (
     require_trained_encoders,
     split_dataset,
     stages,
+    total_epochs,
 )
 from crossdistill.runs.folder import RunLog
 from crossdistill.runs.measure import all_outputs, epoch_measures, results
@@ -31,12 +33,11 @@ from crossdistill.training import Checkpoint, Record, Stage, fit
 from crossdistill.training.distributed import gather_notes
 from crossdistill.training.engine import deterministic, launched
 from crossdistill.training.memory import reset_peak_memory
-from crossdistill.types import Batch, InputError, Note
+from crossdistill.types import Batch, InputError, Listener, Note, reported
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-Observer = Callable[[Record], None]
 BuildDataset = Callable[[DataSettings, int], MultimodalDataset]
 
 
@@ -44,13 +45,14 @@ def run(
     recipe: Recipe,
     folder: Path | str,
     resume: bool = False,
-    observe: Observer = lambda record: None,
+    listener: Listener = Listener(),
     dataset: MultimodalDataset | None = None,
     build: BuildDataset = build_dataset,
 ) -> dict[str, Any]:
     """Train a recipe, write everything into `folder`, and return what its results.json holds.
 
-    resume: go on from the folder's checkpoint; a finished run is returned as it is. observe: called after each epoch.
+    resume: go on from the folder's checkpoint; a finished run is returned as it is. listener: hears of each epoch as
+    a step of the task `name_of(recipe)`, on the first rank alone.
     dataset: one made in Python, in place of the recipe's `data.source`. build: makes the data set of a recipe's data
     settings and seed; the processes of a comparison pass one that remembers.
     Raises InputError when the folder holds a run and resume is False, or when it holds another recipe's run.
@@ -59,7 +61,8 @@ def run(
     fabric = launched(recipe.machine)
     folder = Path(folder)
     reset_peak_memory(fabric.device)
-    with deterministic(recipe.seed, recipe.machine.threads):
+    task, heard_by = name_of(recipe), listener if fabric.is_global_zero else Listener()
+    with deterministic(recipe.seed, recipe.machine.threads), reported(heard_by, task, total_epochs(recipe)):
         if dataset is None:
             dataset = build(recipe.data, recipe.seed)
         else:  # a recipe read back cannot find it: its source says so instead of naming some other data
@@ -75,7 +78,7 @@ def run(
         if layout.is_finished(folder):
             return layout.read_results(folder)
         checkpoint = layout.read_checkpoint(folder)
-        log = RunLog(folder, recipe, observe, writes=fabric.is_global_zero)
+        log = RunLog(folder, recipe, partial(heard_by.step, task), writes=fabric.is_global_zero)
         for stage in plan:
             if checkpoint is None or checkpoint.stage <= stage.index:
                 train(fabric, recipe, dataset, stage, checkpoint, log)

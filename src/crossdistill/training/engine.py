@@ -54,8 +54,11 @@ def deterministic(seed: int, threads: int) -> Iterator[None]:
             torch.use_deterministic_algorithms(before, warn_only=warn_only)
 
 
-def quiet_libraries() -> None:
-    """Launch notices of the engine are not this program's output. After its import, which sets its level."""
+def own_process() -> None:
+    """Settings of the whole process, where it is ours: the command line, its workers, the ranks that torchrun starts.
+
+    Launch notices of the engine are not this program's output. To be called after its import, which sets its level.
+    """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")
