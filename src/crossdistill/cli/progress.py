@@ -40,6 +40,13 @@ def accuracies(values: Values) -> str:
     return ", ".join(f"{view} {100 * float(value):.1f} %" for view, value in top1.items())
 
 
+class Lines(Listener):
+    """Prints what a person should know, and shows no bar."""
+
+    def say(self, line: str) -> None:
+        console().print(line, soft_wrap=True)
+
+
 class Bars(Listener):
     """A bar for each task, which stays when the task is over."""
 

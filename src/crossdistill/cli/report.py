@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from crossdistill.cli.progress import bars, console
+from crossdistill.cli.progress import Lines, console
 from crossdistill.reports import headline_table, illustrated, load_runs, write_markdown, write_report
 from crossdistill.reports.examples import retrieval_examples
 from crossdistill.runs.folder import RECIPE, RESULTS
@@ -43,8 +43,7 @@ def execute(options: Namespace, command: str) -> int:
 def write(folders: Sequence[Path], out: Path, command: str) -> None:
     """The page of these runs; command: the one that was given, which the page names."""
     runs = load_runs(folders)
-    with bars() as listener:
-        examples = retrieval_examples(illustrated(runs), listener)
+    examples = retrieval_examples(illustrated(runs), Lines())
     write_report(folders, out, examples, command)
     console().print(headline_table(runs))
     console().print(f"Report: {out}", soft_wrap=True)
