@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from crossdistill.cli.main import parser_for
+from crossdistill.cli import train
+from crossdistill.cli.main import COMMANDS
 from crossdistill.methods import METHODS
 from crossdistill.recipes.check import check
 from crossdistill.recipes.files import load_recipe
@@ -50,8 +51,7 @@ def test_named_files_exist(path: Path) -> None:
 
 
 def test_every_switch_of_the_readings_is_an_option() -> None:
-    train = parser_for(["train", "emoji"]).parse_args(["train", "emoji"]).train
-    known = set(train.keys())  # dotted names of all fields
+    known = set(train.parser(["emoji"]).parse_args(["emoji"]).keys())  # dotted names of all fields
     known |= {name for method in METHODS for name in known_options(method)}
     switches = {
         name
@@ -84,7 +84,8 @@ def test_commands_in_documents_parse(path: Path) -> None:
         arguments = [re.sub(r"^[A-Z]+/?.*\.yaml$", "emoji", word) for word in command]
         if {"--help", "--version"} & set(arguments):
             continue
-        parser_for(arguments).parse_args(arguments)
+        name, *options = arguments
+        importlib.import_module(COMMANDS[name][0]).parser(options).parse_args(options)
 
 
 def test_nothing_names_a_machine() -> None:
@@ -135,11 +136,11 @@ def test_the_documented_method_trains_and_its_student_predicts(documented: str, 
 def test_the_documented_method_has_its_option_on_the_command_line(
     documented: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["train", "emoji", "--method", documented, f"--{documented}.weight", "2"]
-    parsed = parser_for(arguments).parse_args(arguments)
-    assert parsed.train[documented].weight == 2.0
+    arguments = ["emoji", "--method", documented, f"--{documented}.weight", "2"]
+    parsed = train.parser(arguments).parse_args(arguments)
+    assert parsed[documented].weight == 2.0
     with pytest.raises(SystemExit):
-        parser_for(["train", "emoji", "--help"]).parse_args(["train", "emoji", "--help"])
+        train.parser(["emoji", "--help"]).parse_args(["emoji", "--help"])
     assert "of the squared distance between the student's logits" in " ".join(capsys.readouterr().out.split())
 
 

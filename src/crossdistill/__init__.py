@@ -41,10 +41,12 @@ if TYPE_CHECKING:
     from crossdistill.runs.train import train as train
     from crossdistill.student import Student as Student
     from crossdistill.student import load as load
+    from crossdistill.studies.compare import compare as compare
     from crossdistill.studies.tune import tune as tune
     from crossdistill.training.settings import Machine as Machine
     from crossdistill.training.settings import Optimization as Optimization
     from crossdistill.types import InputError as InputError
+    from crossdistill.types import Listener as Listener
 
 _HOMES = {
     "crossdistill.data.dataset": ("from_arrays",),
@@ -77,9 +79,10 @@ _HOMES = {
     "crossdistill.runs.run": ("run", "student_of"),
     "crossdistill.runs.train": ("MemoryLog", "train"),
     "crossdistill.student": ("Student", "load"),
+    "crossdistill.studies.compare": ("compare",),
     "crossdistill.studies.tune": ("tune",),
     "crossdistill.training.settings": ("Machine", "Optimization"),
-    "crossdistill.types": ("InputError",),
+    "crossdistill.types": ("InputError", "Listener"),
 }
 """Module -> the public names that are its. They are imported when they are first used: `import crossdistill` takes no
 torch."""

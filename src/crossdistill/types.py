@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeVar
 
 import torch
@@ -146,10 +148,6 @@ class Choice:
     values: tuple[float | int | str | bool, ...]
 
 
-T = TypeVar("T")
-Track = Callable[[Iterable[T], int, str], Iterator[T]]
-"""Passes results on, of which there will be so many, and shows how far it is."""
-
 SearchSpace = Mapping[str, LogUniform | Choice]
 """Option of the method's constructor, or dotted field of a recipe -> what to try."""
 
@@ -176,3 +174,45 @@ class Turn:
 
 
 NAMES: dict[View, str] = {"target": "student", "full": "teacher", "auxiliary": "auxiliary_alone"}
+
+T = TypeVar("T")
+Values = Mapping[str, float | int | str]
+
+
+class Listener:
+    """Hears how work goes; each method does nothing unless it is overridden.
+
+    A task is something with a length: a run and its epochs, files that are read, trials.
+    """
+
+    def begin(self, task: str, total: int) -> None:
+        """A task of so many steps begins."""
+
+    def step(self, task: str, values: Values = MappingProxyType({})) -> None:
+        """One epoch, file or trial is done; values: an epoch's record, a trial's accuracy."""
+
+    def end(self, task: str, problem: str = "") -> None:
+        """The task is over; problem: in one line, why it did not come to its end."""
+
+    def say(self, line: str) -> None:
+        """Something that a person should know: what was skipped or guessed."""
+
+
+@contextmanager
+def reported(listener: Listener, task: str, total: int) -> Iterator[None]:
+    """The listener hears that the task begins, and how it ends."""
+    listener.begin(task, total)
+    try:
+        yield
+    except BaseException as error:
+        listener.end(task, problem=" ".join(str(error).split()) or type(error).__name__)
+        raise
+    listener.end(task)
+
+
+def tracked(listener: Listener, items: Iterable[T], total: int, task: str) -> Iterator[T]:
+    """The items, of which there will be `total`; the listener hears of each, once it has been dealt with."""
+    with reported(listener, task, total):
+        for item in items:
+            yield item
+            listener.step(task)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from crossdistill.cli import extract, prepare, train
 from crossdistill.cli.main import main
-from crossdistill.cli.parsers import parser_for
 from crossdistill.data import read_manifest
 from tests.datasets import media_trees
 
@@ -85,10 +85,10 @@ def test_what_they_say_and_what_comes_next(
     assert following[0][:4] == ["prepare", "manifest", f"data/{arguments[0]}", "--allow-outside"]
     assert main(following[0]) == 0, "the next command works"
     assert (here / "data" / arguments[0] / "cache").is_dir() == ("--cache" in following[0])
-    for command in following[1:]:
-        parser_for(command).parse_args(command)
+    for name, *options in following[1:]:
+        {"extract": extract, "train": train, "prepare": prepare}[name].parser(options).parse_args(options)
     expected = f"data/{arguments[0]}" if arguments[0] != "iemocap" else following[-2][-1]
-    trained = parser_for(following[-1]).parse_args(following[-1]).train
+    trained = train.parser(following[-1][1:]).parse_args(following[-1][1:])
     assert trained.data.source == expected, "where the recipe looks"
     assert trained.data.allow_outside
     assert read_manifest(here / "data" / arguments[0], allow_outside=True).name == arguments[0]

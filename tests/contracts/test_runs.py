@@ -14,8 +14,8 @@ import torch
 
 from crossdistill.methods import METHODS
 from crossdistill.runs.run import run
-from crossdistill.training import Record
 from tests.contracts.small import recipe
+from tests.listening import Heard
 from tests.saved import model_state
 
 TIMED = ("seconds", "peak_memory_mb")
@@ -64,22 +64,18 @@ def test_a_stopped_and_resumed_run_equals_one_never_stopped(
     """Stopped after every single epoch, in every stage, after its checkpoint was due and before it was written."""
     chosen = recipe(method)
 
-    def stop(record: Record) -> None:
+    def stop(task: str, count: int) -> None:
         raise StopError  # the log has the line, the checkpoint is not written: the epoch is done again
 
-    def stop_at_second(seen: list[int]) -> Any:
-        def observe(record: Record) -> None:
-            seen.append(1)
-            if len(seen) == 2:
-                raise StopError
-
-        return observe
+    def stop_at_second(task: str, count: int) -> None:
+        if count == 2:
+            raise StopError
 
     with pytest.raises(StopError):
-        run(chosen, tmp_path / "run", observe=stop)
+        run(chosen, tmp_path / "run", listener=Heard(stop))
     for _ in range(20):
         try:
-            run(chosen, tmp_path / "run", resume=True, observe=stop_at_second([]))
+            run(chosen, tmp_path / "run", resume=True, listener=Heard(stop_at_second))
             break
         except StopError:
             continue

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,15 +26,12 @@ from crossdistill.features.settings import Extraction, default_reader
 from crossdistill.training import Machine
 from crossdistill.types import InputError
 from tests.data.clips import tone, write_video
+from tests.listening import Heard
 from tests.tokenizer import save_tokenizer
 
 READER = ReaderSettings(frames=4, size=16, resize=16)
 HEADER = "id,split,fold,label,face,voice:audio,face:end"
 CPU = Machine(accelerator="cpu")
-
-
-def untracked(results: Iterator[int], total: int, what: str) -> Iterator[int]:
-    return results
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +93,7 @@ def lines_of(path: Path) -> list[str]:
 def test_a_sample_s_vector_is_the_mean_over_its_windows(media: Path, tmp_path: Path) -> None:
     """In slow loops: each window read and encoded by itself."""
     folder = copied(media, tmp_path / "data")
-    made = extract(folder / "manifest.csv", video(folder), None, untracked)
+    made = extract(folder / "manifest.csv", video(folder))
     assert (made.samples, made.encoded, made.unreadable) == (9, 7, 1)
     assert [note.text.rpartition(": ")[0] for note in made.notes] == [
         f"{folder}/manifest.csv row 9, column 'face': {folder}/broken.mp4"
@@ -128,8 +126,8 @@ def test_a_sample_s_vector_is_the_mean_over_its_windows(media: Path, tmp_path: P
 
 def test_two_modalities_one_after_the_other_and_sequences_of_windows(media: Path, tmp_path: Path) -> None:
     folder = copied(media, tmp_path / "data")
-    first = extract(folder, video(folder, sequence=True, windows=3), None, untracked)
-    made = extract(first.manifest, sound(folder), folder / "features.csv", untracked)
+    first = extract(folder, video(folder, sequence=True, windows=3))
+    made = extract(first.manifest, sound(folder), folder / "features.csv")
     assert (made.encoded, made.unreadable) == (5, 3), "silent videos hold nothing to encode"
     dataset = read_manifest(folder / "features.csv")
     assert dataset.shapes == {"face": (-1, 32), "voice": (6,)}
@@ -152,12 +150,12 @@ def test_densenet_gives_a_sequence_of_frames(media: Path, tmp_path: Path) -> Non
     (folder / "two.csv").write_text("\n".join([lines[0], lines[1], lines[3]]) + "\n")
     single = ReaderSettings(frames=1, size=32, resize=32)
     settings = Extraction("face", "densenet121", str(folder / "densenet.pth"), True, reader=single, machine=CPU)
-    made = read_manifest(extract(folder / "two.csv", settings, None, untracked).manifest, only=("face",))
+    made = read_manifest(extract(folder / "two.csv", settings).manifest, only=("face",))
     found = made.__getitems__(range(2)).modalities["face"]
     assert found.lengths.tolist() == [4, 12]  # type: ignore[union-attr]
     assert found.values.shape[2] == 1024  # type: ignore[union-attr]
     fours = Extraction(**{**vars(settings), "reader": ReaderSettings(frames=4, size=32, resize=32), "name": "fours"})
-    made = read_manifest(extract(folder / "two.csv", fours, None, untracked).manifest, only=("face",))
+    made = read_manifest(extract(folder / "two.csv", fours).manifest, only=("face",))
     other = made.__getitems__(range(2)).modalities["face"]
     assert torch.allclose(found.values, other.values, rtol=1e-3, atol=1e-4)  # type: ignore[union-attr]
 
@@ -173,9 +171,7 @@ def test_words_through_a_model_of_transformers_with_its_own_tokenizer(tmp_path: 
     (tmp_path / "manifest.csv").write_text(
         "id,split,label,words:text\n1,train,a,good bad bad\n2,train,a,\n3,test,a,bad\n"
     )
-    result = extract(
-        tmp_path / "manifest.csv", Extraction("words", "pretrained", str(folder), machine=CPU), None, untracked
-    )
+    result = extract(tmp_path / "manifest.csv", Extraction("words", "pretrained", str(folder), machine=CPU))
     assert lines_of(result.manifest)[1:] == [
         "1,train,a,features/words-pretrained.npy#0",
         "2,train,a,",
@@ -196,57 +192,56 @@ def test_after_a_kill_only_the_rest_is_done_and_nothing_differs(
 ) -> None:
     monkeypatch.setattr(module, "CHUNK", 2)
     whole, broken = copied(media, tmp_path / "whole"), copied(media, tmp_path / "broken")
-    extract(whole, video(whole), None, untracked)
+    extract(whole, video(whole))
 
-    def killing(results: Iterator[int], total: int, what: str) -> Iterator[int]:
-        for done, result in enumerate(results):
-            if done == 5:  # two chunks are whole, the third has one sample
-                raise Killed
-            yield result
+    def kill(task: str, count: int) -> None:
+        if count == 6:  # two chunks are whole, the third has one sample
+            raise Killed
 
     with pytest.raises(Killed):
-        extract(broken, video(broken), None, killing)
+        extract(broken, video(broken), listener=Heard(kill))
     assert not (broken / "features" / "face-r2plus1d.npy").exists()
     assert not (broken / "manifest-face-r2plus1d.csv").exists()
     done: list[int] = []
+    encoded = module.encoded
 
-    def counting(results: Iterator[int], total: int, what: str) -> Iterator[int]:
-        assert total == 4
-        for result in results:
-            done.append(result)
-            yield result
+    def counting(*arguments: Any) -> Iterator[tuple[int, Any]]:
+        for row, value in encoded(*arguments):
+            done.append(row)
+            yield row, value
 
-    extract(broken, video(broken), None, counting)
+    monkeypatch.setattr(module, "encoded", counting)
+    heard = Heard()
+    extract(broken, video(broken), listener=heard)
     assert done == [4, 5, 6, 7]
+    assert heard.totals == {"samples": 4}
+    assert heard.events == [("begin", "samples"), *[("step", "samples")] * 4, ("end", "samples")]
     for name in ("features/face-r2plus1d.npy", "manifest-face-r2plus1d.csv"):
         assert (broken / name).read_bytes() == (whole / name).read_bytes()
     (broken / "manifest-face-r2plus1d.csv").unlink()  # as if it had been killed just before
-
-    def nothing(results: Iterator[int], total: int, what: str) -> Iterator[int]:
-        raise AssertionError("all is there")
-
-    made = extract(broken, video(broken, batch_size=5), None, nothing)
+    made = extract(broken, video(broken, batch_size=5), listener=(nothing := Heard()))
+    assert nothing.events == [], "all is there"
     assert (made.encoded, made.unreadable) == (7, 1)
     assert made.manifest.read_bytes() == (whole / "manifest-face-r2plus1d.csv").read_bytes()
 
 
 def test_features_of_other_files_or_settings_are_not_taken_for_these(media: Path, tmp_path: Path) -> None:
     folder = copied(media, tmp_path / "data")
-    extract(folder, video(folder), None, untracked)
+    extract(folder, video(folder))
     for changed in (video(folder, windows=1), video(folder, activation="leaky_relu"), video(folder, sequence=True)):
         with pytest.raises(InputError, match=r"face-r2plus1d\.json: features of that name were made from other files"):
-            extract(folder, changed, None, untracked)
+            extract(folder, changed)
     path = folder / "3.mp4"
     content = path.read_bytes()
     path.unlink()
     path.write_bytes(content)
     with pytest.raises(InputError, match="other files or with other settings; remove them, or choose another --name"):
-        extract(folder, video(folder), None, untracked)
+        extract(folder, video(folder))
     with pytest.raises(InputError, match=r"manifest-face-r2plus1d\.csv: already there; remove it, or choose another"):
-        extract(folder, video(folder, name="more"), folder / "manifest-face-r2plus1d.csv", untracked)
+        extract(folder, video(folder, name="more"), folder / "manifest-face-r2plus1d.csv")
     (folder / "features" / "own.npy").write_bytes(b"something of the user's")
     with pytest.raises(InputError, match=r"own\.npy: already there; remove it, or choose another --name"):
-        extract(folder, video(folder, name="own"), None, untracked)
+        extract(folder, video(folder, name="own"))
     assert (folder / "features" / "own.npy").read_bytes() == b"something of the user's"
 
 
@@ -255,8 +250,8 @@ def test_every_file_broken_is_an_empty_array_that_says_so(tmp_path: Path, media:
     (tmp_path / "manifest.csv").write_text("id,split,label,face\n1,train,a,a.mp4\n")
     settings = video(media)
     with pytest.raises(InputError, match=r"a\.mp4: cannot read it as a media file"):
-        extract(tmp_path, Extraction(**{**vars(settings), "strict": True}), None, untracked)
-    made = extract(tmp_path, settings, None, untracked)
+        extract(tmp_path, Extraction(**{**vars(settings), "strict": True}))
+    made = extract(tmp_path, settings)
     assert (made.encoded, made.unreadable) == (0, 1)
 
 
@@ -278,10 +273,10 @@ def test_a_mistake_is_an_error_before_anything_is_written(
     change: dict[str, object], message: str, media: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=message):
-        extract(media, video(media, **change), None, untracked)
+        extract(media, video(media, **change))
     for place in (tmp_path / "other.csv", media / "other.parquet"):
         with pytest.raises(InputError, match=r"expected a \.csv in .*media.*, where the manifest's paths begin"):
-            extract(media, video(media), place, untracked)
+            extract(media, video(media), place)
     assert not (media / "features").exists()
 
 
@@ -289,7 +284,7 @@ def test_a_manifest_that_is_a_link_has_its_paths_where_the_link_is(media: Path, 
     folder = copied(media, tmp_path / "data")
     (folder / "manifest.csv").rename(tmp_path / "elsewhere.csv")
     (folder / "manifest.csv").symlink_to(tmp_path / "elsewhere.csv")
-    assert extract(folder, video(folder), None, untracked).manifest == folder / "manifest-face-r2plus1d.csv"
+    assert extract(folder, video(folder)).manifest == folder / "manifest-face-r2plus1d.csv"
 
 
 def test_the_command(media: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -177,8 +177,8 @@ def test_a_run_reads_the_cache(media: Path, finished: Path, tmp_path: Path) -> N
     """Sound is the same bit for bit, pictures nearly: they were scaled before."""
     folder = copied(media, tmp_path / "cached")
     settings = CacheSettings("raw", 0, 8000)
-    made = check_manifest(folder, settings, False, lambda results, total, what: iter(results))
-    assert fill_cache(made, folder, settings, lambda results, total, what: iter(results)) == SAMPLES + 12
+    made = check_manifest(folder, settings)
+    assert fill_cache(made, folder, settings) == SAMPLES + 12
     for path in folder.glob("*.mp4"):
         stamp = path.stat()
         path.write_bytes(b"\0" * stamp.st_size)  # so that it is not the file that is read

@@ -19,6 +19,7 @@ from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.data import build_dataset
 from crossdistill.runs.run import load_trained, run
 from crossdistill.types import Batch, InputError
+from tests.listening import Heard
 from tests.runs.small import SAMPLES, folder_of, gestures, recipe, with_data, with_model
 from tests.saved import model_bytes, model_state
 
@@ -218,12 +219,12 @@ def test_a_damaged_checkpoint_is_one_line(tmp_path: Path) -> None:
     class StopError(Exception):
         pass
 
-    def stop(record: object) -> None:
+    def stop(task: str, count: int) -> None:
         if len(log_of(tmp_path / "run")) == 2:
             raise StopError
 
     with pytest.raises(StopError):
-        run(recipe(), tmp_path / "run", observe=stop, dataset=gestures())
+        run(recipe(), tmp_path / "run", listener=Heard(stop), dataset=gestures())
     (tmp_path / "run" / "checkpoint.pt").write_bytes(b"half")
     with pytest.raises(InputError, match=r"checkpoint\.pt: not a readable checkpoint"):
         run(recipe(), tmp_path / "run", resume=True, dataset=gestures())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 import torch
@@ -15,8 +16,8 @@ from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs import train as training
 from crossdistill.runs.build import build, total_epochs
 from crossdistill.runs.run import run
-from crossdistill.training import Checkpoint, Record
-from crossdistill.types import InputError
+from crossdistill.training import Checkpoint
+from crossdistill.types import InputError, Listener, Values
 from tests.runs.small import gestures, recipe, with_model
 
 SETTINGS = [
@@ -78,8 +79,9 @@ def state_after_each_epoch(made: Recipe, folder: Path) -> list[tuple[str, dict[s
     """(stage, the model's state) after every epoch of a real run."""
     found: list[tuple[str, dict[str, Tensor]]] = []
 
-    def observe(record: Record) -> None:
-        found.append((str(record["stage"]), {}))
+    class Stages(Listener):
+        def step(self, task: str, values: Values = MappingProxyType({})) -> None:
+            found.append((str(values["stage"]), {}))
 
     original = Checkpoint.save
 
@@ -89,7 +91,7 @@ def state_after_each_epoch(made: Recipe, folder: Path) -> list[tuple[str, dict[s
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Checkpoint, "save", save)
-        run(made, folder, observe=observe, dataset=gestures())
+        run(made, folder, listener=Stages(), dataset=gestures())
     return found
 
 

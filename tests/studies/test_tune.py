@@ -15,19 +15,21 @@ from crossdistill.recipes.recipe import Recipe
 from crossdistill.studies import tune as tuning
 from crossdistill.studies.tune import SHARED, present, search_space, tune, validation_accuracy, with_values
 from crossdistill.types import Choice, DivergedError, InputError, LogUniform
+from tests.listening import Heard
 from tests.runs.small import folder_of, gestures, recipe
 
 Told = list[tuple[str, int, float]]
 
 
 def tuned(folder: Path, methods: list[str], trials: int, storage: str = "", **changes: Any) -> tuple[Recipe, Told]:
-    told: Told = []
     source = folder / "gestures"
     if not source.exists():
         folder_of(gestures(), folder)
     made = recipe(source, epochs=1, auxiliary_epochs=1, **changes)
-    out = folder / "out"
-    return tune(made, methods, trials, 1, out, storage, lambda *heard: told.append(heard)), told
+    heard = Heard()
+    best = tune(made, methods, trials, 1, folder / "out", storage, heard)
+    finished = [(method, values) for method, values in heard.steps if "accuracy" in values]
+    return best, [(method, int(values["trial"]), float(values["accuracy"])) for method, values in finished]
 
 
 def test_every_method_gets_the_same_number_of_trials_and_the_baseline_comes_first(tmp_path: Path) -> None:
@@ -132,7 +134,7 @@ def test_a_search_in_which_all_diverge_is_an_error(tmp_path: Path, monkeypatch: 
 
 def test_data_that_are_not_there_are_no_bad_choice(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere: manifest not found"):
-        tune(recipe(tmp_path / "nowhere"), ["baseline"], 2, 1, tmp_path / "out", "", lambda *heard: None)
+        tune(recipe(tmp_path / "nowhere"), ["baseline"], 2, 1, tmp_path / "out", "")
 
 
 @pytest.mark.parametrize("method", [name for name in METHODS if search_space(name)])
@@ -167,5 +169,5 @@ def test_mistakes_are_one_line(
     methods: list[str], trials: int, seeds: int, storage: str, message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        tune(recipe(), methods, trials, seeds, tmp_path / "out", storage, lambda *heard: None)
+        tune(recipe(), methods, trials, seeds, tmp_path / "out", storage)
     assert "\n" not in str(caught.value)

@@ -16,9 +16,10 @@ from crossdistill.recipes.recipe import DataSettings, Recipe
 from crossdistill.runs.build import build_dataset
 from crossdistill.runs.run import run
 from crossdistill.studies import workers as jobs
-from crossdistill.studies.workers import LastDataset, Listener, run_all
+from crossdistill.studies.workers import DatasetCache, Failure, run_all
 from crossdistill.training import Machine, Optimization
 from tests.contracts.test_runs import assert_same_run
+from tests.listening import Heard
 from tests.runs.small import folder_of, gestures, recipe, with_data
 
 ONE_THREAD = Machine(accelerator="cpu", threads=1)
@@ -45,37 +46,41 @@ def alone(recipes: Mapping[str, Recipe], tmp_path_factory: pytest.TempPathFactor
     return root
 
 
+def failed(outcomes: Mapping[Path, Failure | None]) -> dict[Path, Failure]:
+    return {folder: failure for folder, failure in outcomes.items() if failure is not None}
+
+
 def test_one_process_that_is_killed_in_a_run(recipes: Mapping[str, Recipe], alone: Path, tmp_path: Path) -> None:
     """That run has failed, the others have not; asked for again, it ends as if nothing had happened."""
-    heard: list[tuple[str, str]] = []
     processes = set()
 
-    def epoch(folder: Path, record: object) -> None:
-        heard.append(("epoch", folder.name))
+    def kill(task: str, count: int) -> None:
         (worker,) = multiprocessing.active_children()
         processes.add(worker.pid)
-        if heard.count(("epoch", "amid")) == 4 and folder.name == "amid":
+        if (task, count) == ("amid seed 0", 4):
             os.kill(worker.pid or 0, signal.SIGKILL)
             worker.join()
 
-    listener = Listener(
-        started=lambda folder: heard.append(("started", folder.name)),
-        epoch=epoch,
-        ended=lambda folder, failure: heard.append(("failed" if failure else "ended", folder.name)),
-    )
+    heard = Heard(kill)
     runs = {tmp_path / name: made for name, made in recipes.items()}
-    failures = run_all(runs, 1, listener)
+    outcomes = dict(run_all(runs, 1, heard))
+    failures = failed(outcomes)
+    assert list(outcomes) == list(runs), "each is told about when it has ended"
     assert list(failures) == [tmp_path / "amid"]
     assert not failures[tmp_path / "amid"].mistake
     assert "killed by signal 9" in failures[tmp_path / "amid"].message
-    order = [event for event in heard if event[0] != "epoch"]
-    assert order == [("started", "amid"), ("failed", "amid")] + [
-        (event, name) for name in ("shuffled", "baseline") for event in ("started", "ended")
-    ]
-    assert heard.count(("epoch", "baseline")) == 8
+    names = ("amid seed 0", "amid seed 1", "baseline seed 0")
+    order = [event for event in heard.events if event[0] != "step"]
+    assert order == [(event, name) for name in names for event in ("begin", "end")]
+    assert heard.problems == {names[0]: failures[tmp_path / "amid"].message, names[1]: "", names[2]: ""}
+    assert heard.totals == {names[0]: 10, names[1]: 10, names[2]: 8}
+    assert heard.events.count(("step", "baseline seed 0")) == 8
+    last = [values for task, values in heard.steps if task == "baseline seed 0"][-1]
+    assert (last["stage"], last["epoch"]) == ("baseline", 7)
+    assert "student/top1" in last
     assert len(processes) == 2, "one until the kill, and one for all other runs"
     assert not (tmp_path / "amid" / "results.json").exists()
-    assert run_all({tmp_path / "amid": recipes["amid"]}, 1, Listener()) == {}
+    assert dict(run_all({tmp_path / "amid": recipes["amid"]}, 1)) == {tmp_path / "amid": None}
     for name in recipes:
         assert_same_run(tmp_path / name, alone / name)
     assert not multiprocessing.active_children()
@@ -91,7 +96,8 @@ def test_two_processes_with_runs_that_fail(recipes: Mapping[str, Recipe], alone:
         **{tmp_path / name: made for name, made in recipes.items()},
     }
     at_once = set()
-    failures = run_all(runs, 2, Listener(epoch=lambda *_: at_once.add(len(multiprocessing.active_children()))))
+    listener = Heard(lambda *_: at_once.add(len(multiprocessing.active_children())))
+    failures = failed(dict(run_all(runs, 2, listener)))
     assert set(failures) == {tmp_path / "diverging", tmp_path / "file" / "crashing"}
     diverged, crashed = failures[tmp_path / "diverging"], failures[tmp_path / "file" / "crashing"]
     assert diverged.mistake
@@ -107,8 +113,8 @@ def test_two_processes_with_runs_that_fail(recipes: Mapping[str, Recipe], alone:
 
 
 def test_nothing_to_do_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "_start", lambda: pytest.fail("started"))
-    assert run_all({}, 3, Listener()) == {}
+    monkeypatch.setattr(jobs, "_start", lambda entries: pytest.fail("started"))
+    assert list(run_all({}, 3)) == []
 
 
 def test_a_data_set_is_read_again_only_when_other_samples_are_wanted(
@@ -121,7 +127,7 @@ def test_a_data_set_is_read_again_only_when_other_samples_are_wanted(
         return build_dataset(settings, seed)
 
     monkeypatch.setattr(jobs, "build_dataset", counting)
-    settings, build = recipe(folder_of(gestures(), tmp_path)).data, LastDataset()
+    settings, build = recipe(folder_of(gestures(), tmp_path)).data, DatasetCache()
     first = build(settings, 0)
     assert build(settings, 1) is first, "the seed draws no split here"
     noise = build(replace(settings, control="noise"), 0)

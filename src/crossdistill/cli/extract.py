@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 
-from crossdistill.cli.progress import console, tracked
-from crossdistill.features.extract import extract as encode
-from crossdistill.features.settings import Extraction, default_reader
+from crossdistill.cli.progress import bars, console
+from crossdistill.features.extract import extract
+from crossdistill.features.settings import Extraction, default_reader, extraction_of
 
 
-def _extract_parser(arguments: Sequence[str]) -> ArgumentParser:
+def parser(arguments: Sequence[str]) -> ArgumentParser:
     extract = ArgumentParser(
+        prog="crossdistill extract",
         exit_on_error=False,
+        allow_abbrev=False,
         description="Encode a modality of a manifest once, by published weights, into features/NAME beside it, and "
         "write a manifest that names the features. After a kill the same command goes on; processes that torchrun "
         "starts share the samples.",
@@ -30,10 +32,13 @@ def _extract_parser(arguments: Sequence[str]) -> ArgumentParser:
     return extract
 
 
-def extract(path: Path, settings: Extraction, out: Path | None) -> None:
+def execute(options: Namespace, command: str) -> int:
     """Encode a modality, with a progress bar, and say what came of it."""
-    made = encode(path, settings, out, tracked)
-    for note in made.notes:
+    with bars() as listener:
+        extracted = extract(options.manifest, extraction_of(options), options.out, listener)
+    for note in extracted.notes:
         console().print(note.text, soft_wrap=True)
-    others = f", {made.unreadable} files hold nothing to encode" if made.unreadable else ""
-    console().print(f"{made.manifest}: {made.encoded} of {made.samples} samples encoded{others}", soft_wrap=True)
+    others = f", {extracted.unreadable} files hold nothing to encode" if extracted.unreadable else ""
+    counts = f"{extracted.encoded} of {extracted.samples} samples encoded"
+    console().print(f"{extracted.manifest}: {counts}{others}", soft_wrap=True)
+    return 0

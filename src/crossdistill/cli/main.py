@@ -1,87 +1,91 @@
-"""The command line: crossdistill demo | prepare | extract | train | compare | tune | evaluate | report."""
+"""The command line: which command was asked for, and what becomes of a user's mistake.
+
+Nothing heavy is imported before a command is known, so that help and a mistyped name come at once.
+"""
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import shlex
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
 
-from jsonargparse import Namespace
+from crossdistill.version import __version__
 
-from crossdistill.cli.parsers import parser_for
-from crossdistill.cli.prepare import _prepare
-from crossdistill.cli.recipe_options import with_recipe_in_place
-from crossdistill.types import InputError
+COMMANDS = {
+    "demo": ("crossdistill.cli.demo", "train three methods on bundled data and write a report"),
+    "prepare": ("crossdistill.cli.prepare", "make a manifest of a release, or check one of your own"),
+    "extract": ("crossdistill.cli.extract", "encode a modality once, by published weights"),
+    "train": ("crossdistill.cli.train", "train one recipe with one method and seed"),
+    "compare": ("crossdistill.cli.compare", "compare methods, with error bars"),
+    "tune": ("crossdistill.cli.tune", "choose hyper-parameters on validation data"),
+    "evaluate": ("crossdistill.cli.evaluate", "measure a finished run's model again"),
+    "report": ("crossdistill.cli.report", "write an HTML page from runs"),
+}
+"""Name -> the module with its `parser` and its `execute`, and what the command does."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a user's mistake becomes one line on standard error and exit code 2."""
-    arguments = with_recipe_in_place(sys.argv[1:] if arguments is None else arguments)
+    name, *rest = (sys.argv[1:] if arguments is None else arguments) or [""]
     try:
-        parser = parser_for(arguments)
-        return _run(parser.instantiate(parser.parse_args(arguments)), shlex.join(["crossdistill", *arguments]))
-    except (InputError, argparse.ArgumentError, argparse.ArgumentTypeError) as error:
-        line = " ".join(str(error).replace("<class '", "").replace("'>", "").split())
-        print(f"crossdistill: error: {line}", file=sys.stderr)
-        return 2
+        return _execute(name, rest) if name in COMMANDS else _without_command(name)
     except KeyboardInterrupt:
         again = "a training run continues with --resume, a comparison when the same command is given again"
         print(f"crossdistill: interrupted; {again}", file=sys.stderr)
         return 130
 
 
-def _run(parsed: Namespace, command: str) -> int:
-    from crossdistill.cli.compare import compare, demo, parse_methods, parse_printed
-    from crossdistill.cli.evaluate import evaluate
-    from crossdistill.cli.extract import extract
-    from crossdistill.cli.report import report
-    from crossdistill.cli.train import train
-    from crossdistill.cli.tune import tune
-    from crossdistill.features.settings import extraction_of
-    from crossdistill.recipes.files import load_recipe, recipe_of
-    from crossdistill.studies.plan import configurations
-    from crossdistill.training.engine import own_process
+def _execute(name: str, arguments: Sequence[str]) -> int:
+    from crossdistill.cli.recipe_options import with_recipe_in_place
+    from crossdistill.training.engine import deterministic_kernels, own_process
+    from crossdistill.types import InputError
 
-    own_process()
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # where a recipe's `module:Class` may be, as `python -m` has it
+    command = import_module(COMMANDS[name][0])
+    arguments = with_recipe_in_place(arguments) if name == "compare" else arguments
+    try:
+        parser = command.parser(arguments)
+        options = parser.instantiate(parser.parse_args(arguments))
+        own_process()
+        with deterministic_kernels():
+            return int(command.execute(options, shlex.join(["crossdistill", name, *arguments])))
+    except (InputError, argparse.ArgumentError, argparse.ArgumentTypeError) as error:
+        return _mistake(" ".join(str(error).replace("<class '", "").replace("'>", "").split()))
 
-    options = parsed[parsed.subcommand]
-    if parsed.subcommand == "train":
-        train(recipe_of(options, load_recipe(options.recipe)), options.out, options.resume)
-    elif parsed.subcommand == "compare":
-        printed = parse_printed(options.table, options.figure)
-        return compare(
-            configurations(
-                recipe_of(options, load_recipe(options.recipe)),
-                parse_methods(options.methods or "all") if options.methods or not printed else [],
-                options.ablations,
-                options.controls,
-                options.vary,
-                printed,
-            ),
-            options.seeds,
-            options.folds,
-            options.jobs,
-            options.out,
-            command,
-        )
-    elif parsed.subcommand == "tune":
-        tune(
-            recipe_of(options, load_recipe(options.recipe)),
-            parse_methods(options.methods),
-            options.trials,
-            options.seeds,
-            options.out,
-            options.storage,
-        )
-    elif parsed.subcommand == "evaluate":
-        evaluate(options.run)
-    elif parsed.subcommand == "report":
-        report(options.runs, options.out, options.markdown)
-    elif parsed.subcommand == "extract":
-        extract(options.manifest, extraction_of(options), options.out)
-    elif parsed.subcommand == "prepare":
-        _prepare(options)
-    else:
-        return demo(options.seeds, options.jobs, options.out)
-    return 0
+
+def _without_command(word: str) -> int:
+    """What the program says of itself, or of a word that is none of its commands."""
+    if word in ("-h", "--help", "--version"):
+        _overview().parse_args([word])  # prints and exits
+    if not word or word.startswith("-"):
+        first = f", found {word}" if word else ""
+        return _mistake(f"expected a command first{first}: {', '.join(COMMANDS)}; `crossdistill --help` describes them")
+    nearest = difflib.get_close_matches(word, COMMANDS, n=1)
+    known = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(COMMANDS)}"
+    return _mistake(f"no command {word}; {known}")
+
+
+def _overview() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="crossdistill",
+        usage="crossdistill COMMAND ...",
+        description="Cross-modal knowledge distillation.",
+        epilog="`crossdistill COMMAND --help` lists a command's options; `crossdistill train RECIPE --help` with their "
+        "values.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"crossdistill {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for name, (_, line) in COMMANDS.items():
+        commands.add_parser(name, help=line)
+    return parser
+
+
+def _mistake(line: str) -> int:
+    print(f"crossdistill: error: {line}", file=sys.stderr)
+    return 2

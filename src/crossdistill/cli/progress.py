@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeVar
+from types import MappingProxyType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from crossdistill.recipes.recipe import Recipe
-from crossdistill.runs.build import total_epochs
-from crossdistill.training import Record
+from crossdistill.studies.compare import RUNS
+from crossdistill.types import Listener, Values
 
-T = TypeVar("T")
+NOTHING: Values = MappingProxyType({})
 
 
 def console() -> Console:
@@ -24,86 +23,117 @@ def console() -> Console:
     return Console(highlight=False, markup=False, quiet=rank != "0")
 
 
-def progress_bar(unit: str = "epochs") -> Progress:
+def progress_bar() -> Progress:
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn(unit),
+        TextColumn("{task.fields[unit]}", markup=False),
         TimeElapsedColumn(),
         TextColumn("{task.fields[note]}", markup=False),
         console=console(),
     )
 
 
-def advance(progress: Progress, task: TaskID, record: Record) -> None:
-    progress.update(task, advance=1, note=accuracies(record))
+def accuracies(values: Values) -> str:
+    top1 = {view: values[f"{view}/top1"] for view in ("student", "teacher") if f"{view}/top1" in values}
+    return ", ".join(f"{view} {100 * float(value):.1f} %" for view, value in top1.items())
 
 
-def accuracies(record: Record) -> str:
-    found = {view: record[f"{view}/top1"] for view in ("student", "teacher") if f"{view}/top1" in record}
-    return ", ".join(f"{view} {100 * float(value):.1f} %" for view, value in found.items())
+class Lines(Listener):
+    """Prints what a person should know, and shows no bar."""
+
+    def say(self, line: str) -> None:
+        console().print(line, soft_wrap=True)
 
 
-def name_of(recipe: Recipe) -> str:
-    """How the output calls a run of a comparison."""
-    fold = f" fold {recipe.data.fold}" if recipe.data.fold >= 0 else ""
-    return f"{recipe.label or recipe.method}{fold} seed {recipe.seed}"
+class Bars(Listener):
+    """A bar for each task, which stays when the task is over."""
+
+    def __init__(self, progress: Progress, unit: str = "") -> None:
+        self.progress, self.unit = progress, unit
+        self.bars: dict[str, TaskID] = {}
+
+    def begin(self, task: str, total: int) -> None:
+        self.bars[task] = self.progress.add_task(task, total=total, unit=self.unit, note="")
+
+    def step(self, task: str, values: Values = NOTHING) -> None:
+        self.progress.update(self.bars[task], advance=1, note=self.note(task, values))
+
+    def say(self, line: str) -> None:
+        self.progress.console.print(line, soft_wrap=True)
+
+    def note(self, task: str, values: Values) -> str:
+        return accuracies(values)
+
+
+@contextmanager
+def bars(unit: str = "") -> Iterator[Bars]:
+    """A listener that shows a bar for each task while the block runs."""
+    with progress_bar() as progress:
+        yield Bars(progress, unit)
+
+
+class TrialBars(Bars):
+    """A bar for each method's trials, with the accuracy of the last and of the best."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__(progress, "trials")
+        self.best: dict[str, float] = {}
+
+    def note(self, task: str, values: Values) -> str:
+        if "accuracy" not in values:
+            return f"trial {values['trial']} diverged"
+        accuracy = float(values["accuracy"])
+        self.best[task] = max(accuracy, self.best.get(task, 0.0))
+        return f"trial {values['trial']} {100 * accuracy:.1f} %, best {100 * self.best[task]:.1f} %"
 
 
 @dataclass
-class Shown:
+class RunBar:
     """A run that is on: how many of its epochs were heard of, and what the last one measured."""
 
-    task: TaskID
+    bar: TaskID
+    total: int
     epochs: int = 0
     note: str = ""
 
 
-class ComparisonProgress:
-    """One bar for all epochs of all runs and one for each run that is on; without a terminal, a line a run."""
+class RunBars(Listener):
+    """One bar for all runs of a comparison and one for each that is on; without a terminal, a line a run."""
 
-    def __init__(self, progress: Progress, recipes: Mapping[Path, Recipe], unfinished: Mapping[Path, Recipe]) -> None:
-        self.progress, self.recipes, self.count = progress, recipes, len(recipes)
-        self.terminal = progress.console.is_terminal
-        self.totals = {folder: total_epochs(recipe) for folder, recipe in recipes.items()}
-        self.done = self.count - len(unfinished)
-        kept = sum(total for folder, total in self.totals.items() if folder not in unfinished)
-        self.whole = progress.add_task(
-            self._title(), total=sum(self.totals.values()), completed=kept, note="", visible=self.terminal
-        )
-        self.shown: dict[Path, Shown] = {}
-        if not self.terminal:
-            progress.console.print(f"{self.count} runs, {self.done} of them finished already", soft_wrap=True)
+    def __init__(self, progress: Progress) -> None:
+        self.progress, self.terminal = progress, progress.console.is_terminal
+        self.runs: dict[str, RunBar] = {}
+        self.whole, self.done, self.count = TaskID(0), 0, 0
 
-    def started(self, folder: Path) -> None:
-        title, total = name_of(self.recipes[folder]), self.totals[folder]
-        self.shown[folder] = Shown(self.progress.add_task(title, total=total, note="", visible=self.terminal))
+    def begin(self, task: str, total: int) -> None:
+        unit = "runs" if task == RUNS else "epochs"
+        bar = self.progress.add_task(task, total=total, unit=unit, note="", visible=self.terminal)
+        if task == RUNS:
+            self.whole, self.count = bar, total
+        else:
+            self.runs[task] = RunBar(bar, total)
 
-    def epoch(self, folder: Path, record: Record) -> None:
-        shown = self.shown[folder]
-        shown.epochs, shown.note = shown.epochs + 1, accuracies(record) or shown.note
-        self.progress.update(shown.task, completed=shown.epochs, note=shown.note)
-        self.progress.advance(self.whole)
+    def step(self, task: str, values: Values = NOTHING) -> None:
+        if task == RUNS:
+            self.done += 1
+        else:
+            run = self.runs[task]
+            run.epochs, run.note = run.epochs + 1, accuracies(values) or run.note
+            self.progress.update(run.bar, completed=run.epochs, note=run.note)
+        under_way = sum(run.epochs / run.total for run in self.runs.values())
+        self.progress.update(self.whole, completed=self.done + under_way)
 
-    def ended(self, folder: Path, failed: bool) -> None:
-        shown = self.shown.pop(folder)
-        self.progress.remove_task(shown.task)
-        self.done += not failed
-        # the epochs of a run that failed will not come, those of one that was resumed were done before
-        self.progress.advance(self.whole, self.totals[folder] - shown.epochs)
-        self.progress.update(self.whole, description=self._title())
-        if failed or not self.terminal:
-            outcome = "failed" if failed else shown.note or "finished"
-            line = f"{self.done}/{self.count} {name_of(self.recipes[folder])}: {outcome}"
-            self.progress.console.print(line, soft_wrap=True)
+    def end(self, task: str, problem: str = "") -> None:
+        if task == RUNS:
+            return
+        run = self.runs.pop(task)
+        self.progress.remove_task(run.bar)
+        if problem or not self.terminal:
+            outcome = "failed" if problem else run.note or "finished"
+            done = self.done + (not problem)  # this run is a step of the whole next
+            self.progress.console.print(f"{done}/{self.count} {task}: {outcome}", soft_wrap=True)
 
-    def _title(self) -> str:
-        return f"{self.done}/{self.count} runs"
-
-
-def tracked(results: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """The results, with a progress bar."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console()) as progress:
-        yield from progress.track(results, total=total, description=what)
+    def say(self, line: str) -> None:
+        self.progress.console.print(line, soft_wrap=True)

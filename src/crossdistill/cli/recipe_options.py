@@ -6,23 +6,24 @@ from collections.abc import Collection, Sequence
 
 from jsonargparse import ArgumentParser
 
+from crossdistill.recipes.files import add_recipe_arguments, load_recipe, set_recipe_defaults
+from crossdistill.recipes.library.catalogue import RECIPES
+
 FLAGS = ("--resume", "--ablations", "--controls", "--help", "-h")
 """Options that take no value."""
+
+RECIPE_HELP = f"a bundled recipe ({', '.join(RECIPES)}) or a YAML file"
 
 
 def with_recipe_in_place(arguments: Sequence[str]) -> list[str]:
     """The arguments, with `--recipe NAME` of a comparison as the NAME alone, its other way to be written."""
-    if arguments[:1] != ["compare"]:
-        return list(arguments)
     return [word.removeprefix("--recipe=") for word in arguments if word != "--recipe"]
 
 
-def _add_recipe(parser: ArgumentParser, command: str, arguments: Sequence[str], without: Collection[str] = ()) -> None:
+def add_recipe(parser: ArgumentParser, arguments: Sequence[str], without: Collection[str] = ()) -> None:
     """A recipe's fields as options of the command; their defaults are those of the recipe that is named."""
-    from crossdistill.recipes.files import add_recipe_arguments, load_recipe, set_recipe_defaults
-
     add_recipe_arguments(parser, without)
-    recipe = _recipe_among(arguments[1:]) if arguments[:1] == [command] else ""
+    recipe = _recipe_among(arguments)
     if recipe:
         set_recipe_defaults(parser, load_recipe(recipe), without)
 

@@ -6,27 +6,44 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from crossdistill.cli.progress import console
+from jsonargparse import ArgumentParser, Namespace
+
+from crossdistill.cli.progress import Lines, console
 from crossdistill.reports import headline_table, illustrated, load_runs, write_markdown, write_report
 from crossdistill.reports.examples import retrieval_examples
-from crossdistill.runs import folder as layout
+from crossdistill.runs.folder import RECIPE, RESULTS
 from crossdistill.types import InputError
 
 
-def report(folders: Sequence[Path], out: Path, markdown: Path | None = None) -> None:
+def parser(arguments: Sequence[str]) -> ArgumentParser:
+    report = ArgumentParser(
+        prog="crossdistill report",
+        exit_on_error=False,
+        allow_abbrev=False,
+        description="One self-contained HTML page from run folders.",
+    )
+    report.add_argument("runs", type=Path, nargs="+", help="run folders, or folders that hold some")
+    report.add_argument("--out", type=Path, default=Path("report.html"), help="file to write")
+    report.add_argument("--markdown", type=Path, help="folder for the same as NAME.md, NAME the recipe's, with figures")
+    return report
+
+
+def execute(options: Namespace, command: str) -> int:
     """An HTML page, and Markdown where a folder is given for it, from run folders or folders that hold run folders."""
-    found = [run for folder in folders for run in run_folders(folder)]
-    command = ["crossdistill", "report", *map(str, folders)]
-    write(found, out, shlex.join([*command, "--out", str(out)]))
-    if markdown is not None:
-        document = write_markdown(found, markdown, shlex.join([*command, "--markdown", str(markdown)]))
+    folders = [run for folder in options.runs for run in run_folders(folder)]
+    words = ["crossdistill", "report", *map(str, options.runs)]
+    write(folders, options.out, shlex.join([*words, "--out", str(options.out)]))
+    if options.markdown is not None:
+        named = shlex.join([*words, "--markdown", str(options.markdown)])
+        document = write_markdown(folders, options.markdown, named)
         console().print(f"Markdown: {document}", soft_wrap=True)
+    return 0
 
 
 def write(folders: Sequence[Path], out: Path, command: str) -> None:
     """The page of these runs; command: the one that was given, which the page names."""
     runs = load_runs(folders)
-    examples = retrieval_examples(illustrated(runs), lambda line: console().print(line, soft_wrap=True))
+    examples = retrieval_examples(illustrated(runs), Lines())
     write_report(folders, out, examples, command)
     console().print(headline_table(runs))
     console().print(f"Report: {out}", soft_wrap=True)
@@ -34,9 +51,9 @@ def write(folders: Sequence[Path], out: Path, command: str) -> None:
 
 def run_folders(folder: Path) -> list[Path]:
     """The folder itself, or the finished runs directly in it, in the order in which they were begun."""
-    if (folder / layout.RECIPE).is_file():
+    if (folder / RECIPE).is_file():
         return [folder]
-    found = [path.parent for path in folder.glob(f"*/{layout.RESULTS}")]
-    if not found:
+    runs = [path.parent for path in folder.glob(f"*/{RESULTS}")]
+    if not runs:
         raise InputError(f"{folder}: expected a run folder or a folder that holds finished runs")
-    return sorted(found, key=lambda path: (path / layout.RECIPE).stat().st_mtime_ns)
+    return sorted(runs, key=lambda path: (path / RECIPE).stat().st_mtime_ns)

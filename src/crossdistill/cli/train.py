@@ -5,34 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 
-from crossdistill.cli.progress import advance, console, progress_bar
-from crossdistill.cli.recipe_options import _add_recipe
-from crossdistill.recipes.recipe import Recipe
+from crossdistill.cli.progress import bars, console
+from crossdistill.cli.recipe_options import RECIPE_HELP, add_recipe
+from crossdistill.recipes.files import load_recipe, recipe_of
 from crossdistill.reports import headline_table, load_runs
-from crossdistill.runs import folder as layout
-from crossdistill.runs.build import total_epochs
+from crossdistill.runs.folder import NOTES
 from crossdistill.runs.run import run
 
 
-def _train_parser(arguments: Sequence[str], names: str) -> ArgumentParser:
-    train = ArgumentParser(exit_on_error=False, description="Train one recipe with one method and seed.")
-    train.add_argument("recipe", help=f"a bundled recipe ({names}) or a YAML file, such as RUN/recipe.yaml")
+def parser(arguments: Sequence[str]) -> ArgumentParser:
+    train = ArgumentParser(
+        prog="crossdistill train",
+        usage="crossdistill train RECIPE [options]",
+        exit_on_error=False,
+        allow_abbrev=False,
+        description="Train one recipe with one method and seed.",
+    )
+    train.add_argument("recipe", help=f"{RECIPE_HELP}, such as RUN/recipe.yaml")
     train.add_argument("--out", type=Path, help="run folder; runs/NAME-METHOD-seedN unless given")
     train.add_argument("--resume", action="store_true", help="continue the run in the folder where it stopped")
-    _add_recipe(train, "train", arguments)
+    add_recipe(train, arguments)
     return train
 
 
-def train(recipe: Recipe, out: Path | None, resume: bool) -> None:
+def execute(options: Namespace, command: str) -> int:
     """Train with a progress bar, then print the headline."""
-    folder = out or Path("runs") / f"{recipe.name}-{recipe.method}-seed{recipe.seed}"
-    with progress_bar() as progress:
-        task = progress.add_task(f"{recipe.method} seed {recipe.seed}", total=total_epochs(recipe), note="")
-        run(recipe, folder, resume, lambda record: advance(progress, task, record))
+    recipe = recipe_of(options, load_recipe(options.recipe))
+    folder = options.out or Path("runs") / f"{recipe.name}-{recipe.method}-seed{recipe.seed}"
+    with bars("epochs") as listener:
+        run(recipe, folder, options.resume, listener)
     console().print(headline_table(load_runs([folder])))
     console().print(f"Run: {folder}", soft_wrap=True)
-    if (notes := folder / layout.NOTES).is_file():
+    if (notes := folder / NOTES).is_file():
         count = len(notes.read_text(encoding="utf-8").splitlines())
         console().print(f"Files with something wrong or missing: {count} lines in {notes}", soft_wrap=True)
+    return 0

@@ -21,7 +21,7 @@ from crossdistill.data.readers.cache_writer import fill
 from crossdistill.data.readers.inspection import Inspected, at_segment, inspect, kind_of
 from crossdistill.data.reading import known_present
 from crossdistill.data.wrappers import content_of
-from crossdistill.types import InputError, Track
+from crossdistill.types import InputError, Listener, tracked
 
 Form = Literal["none", "jpeg", "raw"]
 T = TypeVar("T")
@@ -65,14 +65,17 @@ class Checked:
         return [key for key, found in self.files.items() if not (found.problem or found.missing)]
 
 
-def check_manifest(path: Path, settings: CacheSettings, allow_outside: bool, track: Track[Inspected]) -> Checked:
+def check_manifest(
+    path: Path, settings: CacheSettings, allow_outside: bool = False, listener: Listener = Listener()
+) -> Checked:
     """Read everything that a manifest names. Raises InputError for a mistake in the table, an array or a text."""
     dataset = read_manifest(path, allow_outside=allow_outside)
     media = {name: inner for name, column in dataset.columns.items() if (inner := media_of(column)) is not None}
     check_others(dataset)
     named = list(dict.fromkeys((clip.path, kind_of(column)) for column in media.values() for clip in column.clips))
     look = partial(_inspect, settings=settings)
-    files = dict(zip(named, track(spread(look, named, settings.workers), len(named), "files"), strict=True))
+    inspected = tracked(listener, spread(look, named, settings.workers), len(named), "files")
+    files = dict(zip(named, inspected, strict=True))
     counts: list[Count] = []
     broken, damaged = [], []
     for name, column in dataset.columns.items():
@@ -115,13 +118,13 @@ def cache_size(checked: Checked, settings: CacheSettings) -> int:
     )
 
 
-def fill_cache(checked: Checked, path: Path, settings: CacheSettings, track: Track[bool]) -> int:
+def fill_cache(checked: Checked, path: Path, settings: CacheSettings, listener: Listener = Listener()) -> int:
     """Decode every readable file once, those that are done already left out; how many were decoded."""
     folder = CacheFolder(path if path.is_dir() else path.parent)
     readable = checked.readable
     make = partial(_fill, folder=folder, settings=settings)
     try:
-        return sum(track(spread(make, readable, settings.workers), len(readable), "files decoded"))
+        return sum(tracked(listener, spread(make, readable, settings.workers), len(readable), "files decoded"))
     except OSError as error:
         raise InputError(f"{folder.home / 'cache'}: cannot write: {error.strerror or error}") from None
 

@@ -22,11 +22,10 @@ from crossdistill.datasets.media_release import (
     Row,
     headers,
     path_from,
-    untracked,
     video_files,
     write_rows,
 )
-from crossdistill.types import InputError, Track
+from crossdistill.types import InputError, Listener
 
 PAPER = {"training": 10024, "validation": 4926}
 """Videos in the AMID paper: as many as the annotations have."""
@@ -53,7 +52,7 @@ def prepare(
     output: Path,
     trimmed: bool = False,
     keep_silent: bool = False,
-    track: Track[Header] = untracked,
+    listener: Listener = Listener(),
 ) -> Prepared:
     """Write the folder `output` with a manifest of the annotated videos that are below `videos`.
 
@@ -65,7 +64,7 @@ def prepare(
     require_new(output)
     annotated = read_annotations(annotations)
     paths = _paths([video.id for video in annotated], video_files(videos))
-    outcome = _look(annotated, paths, headers(list(paths.values()), track), output, trimmed, keep_silent)
+    outcome = _look(annotated, paths, headers(list(paths.values()), listener), output, trimmed, keep_silent)
     if not outcome.rows:
         raise InputError(_nothing(videos, annotated, outcome))
     write_rows(output, outcome.rows, outcome.lines)

@@ -22,10 +22,9 @@ from crossdistill.datasets.media_release import (
     is_video,
     path_from,
     require_folder,
-    untracked,
     write_rows,
 )
-from crossdistill.types import InputError, Track
+from crossdistill.types import InputError, Listener
 
 EMOTIONS = {"ang": "angry", "hap": "happy", "exc": "happy", "sad": "sad", "neu": "neutral"}
 """Emotion of the release -> class; turns with others, or on which the annotators disagreed (xxx), are no samples."""
@@ -45,7 +44,7 @@ LEFT, RIGHT = "0 0 0.5 1", "0.5 0 0.5 1"
 """Halves of the picture. The actor who wears the markers, whose sex names the dialog (Ses01F), sits on the left."""
 
 
-def prepare(root: Path, output: Path, track: Track[Header] = untracked) -> Prepared:
+def prepare(root: Path, output: Path, listener: Listener = Listener()) -> Prepared:
     """Write the folder `output` with a manifest of the turns in `root`, IEMOCAP_full_release or the folder around it.
 
     Turns without a readable video are left out; a missing sound or transcript is an empty cell; both are listed in
@@ -56,7 +55,7 @@ def prepare(root: Path, output: Path, track: Track[Header] = untracked) -> Prepa
     sessions = _sessions(root)
     turns = {session: _turns(folder) for session, folder in sessions.items()}
     videos = {path.stem: path for folder in sessions.values() for path in _videos(folder)}
-    asked = headers(list(videos.values()), track)
+    asked = headers(list(videos.values()), listener)
     rows: list[Row] = []
     missing: list[str] = []
     for session, folder in sessions.items():

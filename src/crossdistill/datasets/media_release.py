@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from crossdistill.data.cells import OPTIONAL, REQUIRED, VIDEOS
 from crossdistill.data.folders import new_folder, write_csv
 from crossdistill.data.readers.decoding import declared_end, opened
 from crossdistill.data.readers.media import UnreadableError
-from crossdistill.types import InputError, Track
+from crossdistill.types import InputError, Listener, tracked
 
 Row = Mapping[str, str]
 """Column name -> cell, the same columns in all rows."""
@@ -26,11 +26,6 @@ class Header(NamedTuple):
     sound: bool = False
     seconds: float = 0.0
     problem: str = ""
-
-
-def untracked(results: Iterable[Header], total: int, what: str) -> Iterator[Header]:
-    """A `Track` that shows nothing."""
-    return iter(results)
 
 
 @dataclass(frozen=True)
@@ -99,10 +94,10 @@ def header_of(path: Path) -> Header:
         return Header(problem=str(error))
 
 
-def headers(paths: Sequence[Path], track: Track[Header]) -> dict[Path, Header]:
+def headers(paths: Sequence[Path], listener: Listener) -> dict[Path, Header]:
     """Read the header of each file, once."""
     distinct = list(dict.fromkeys(paths))
-    return dict(zip(distinct, track(map(header_of, distinct), len(distinct), "headers"), strict=True))
+    return dict(zip(distinct, tracked(listener, map(header_of, distinct), len(distinct), "headers"), strict=True))
 
 
 def path_from(folder: Path) -> Callable[[Path], str]:

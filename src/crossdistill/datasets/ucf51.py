@@ -23,11 +23,10 @@ from crossdistill.datasets.media_release import (
     path_from,
     read_lines,
     require_folder,
-    untracked,
     video_files,
     write_rows,
 )
-from crossdistill.types import InputError, Track
+from crossdistill.types import InputError, Listener
 
 CLASSES = (
     "ApplyEyeMakeup",
@@ -101,7 +100,7 @@ class Listed(NamedTuple):
     group: str
 
 
-def prepare(videos: Path, splits: Path, output: Path, split: int = 1, track: Track[Header] = untracked) -> Prepared:
+def prepare(videos: Path, splits: Path, output: Path, split: int = 1, listener: Listener = Listener()) -> Prepared:
     """Write the folder `output` with a manifest of the clips below `videos` that a split's lists in `splits` name.
 
     Clips that are missing or cannot be read are left out and listed in missing.txt; those without sound lack `audio`.
@@ -111,7 +110,7 @@ def prepare(videos: Path, splits: Path, output: Path, split: int = 1, track: Tra
     listed = read_split(splits, split)
     files = _files_of(video_files(videos))
     path_of = {clip.id: files[clip.id.lower()] for clip in listed if clip.id.lower() in files}
-    asked = headers(list(path_of.values()), track)
+    asked = headers(list(path_of.values()), listener)
     readable = {key: path for key, path in path_of.items() if not asked[path].problem}
     rows = _rows([clip for clip in listed if clip.id in readable], readable, asked, output)
     silent = [row["id"] for row in rows if not row["audio:audio"]]

@@ -26,7 +26,7 @@ from crossdistill.features.shards import CHUNK, FeatureFolder, Features
 from crossdistill.models.present import select
 from crossdistill.training.distributed import gather_notes
 from crossdistill.training.engine import launched, on_threads
-from crossdistill.types import Batch, InputError, Modality, Note, Padded, Track
+from crossdistill.types import Batch, InputError, Listener, Modality, Note, Padded, tracked
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -46,7 +46,7 @@ class Extracted:
     notes: tuple[Note, ...]
 
 
-def extract(path: Path, settings: Extraction, out: Path | None, track: Track[int]) -> Extracted:
+def extract(path: Path, settings: Extraction, out: Path | None = None, listener: Listener = Listener()) -> Extracted:
     """Encode the modality of every sample that has it, and write a manifest in which it is arrays.
 
     out: the new manifest, in the folder of the old one; STEM-NAME.csv unless given. The features go to features/NAME
@@ -72,7 +72,7 @@ def extract(path: Path, settings: Extraction, out: Path | None, track: Track[int
         rows = np.flatnonzero(known_present(dataset.columns[settings.modality]))
         notes: list[Note] = []
         if described is None:
-            encode_all(fabric, encoder, settings, dataset, rows, features, notes, track)
+            encode_all(fabric, encoder, settings, dataset, rows, features, notes, listener)
     return finished(table, features, settings, rows, new, notes, fabric.is_global_zero)
 
 
@@ -97,7 +97,7 @@ def encode_all(
     rows: Rows,
     features: FeatureFolder,
     notes: list[Note],
-    track: Track[int],
+    listener: Listener,
 ) -> None:
     """This rank's chunks, then, on the first rank, the arrays of all."""
     count = -(-len(rows) // CHUNK)
@@ -114,7 +114,7 @@ def encode_all(
 
     total = sum(len(rows[n * CHUNK : (n + 1) * CHUNK]) for n in mine)
     try:
-        for _ in track(work(), total, "samples"):
+        for _ in tracked(listener, work(), total, "samples"):
             pass
         notes[:] = gather_notes(fabric, notes)
         fabric.barrier()

@@ -133,3 +133,9 @@ class Recipe:
 def as_method(recipe: Recipe, method: str) -> Recipe:
     """The recipe with a method as such, where the given one may be an ablation, control or variation."""
     return replace(recipe, method=method, label="", role="method", varied="")
+
+
+def name_of(recipe: Recipe) -> str:
+    """How output calls a run of the recipe: its label or method, its fold and its seed."""
+    fold = f" fold {recipe.data.fold}" if recipe.data.fold >= 0 else ""
+    return f"{recipe.label or recipe.method}{fold} seed {recipe.seed}"

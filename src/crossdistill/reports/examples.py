@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +17,18 @@ from crossdistill.reports import RetrievalExample, RetrievedItem
 from crossdistill.runs.data import FROM_PYTHON, load_dataset
 from crossdistill.runs.folder import read_recipe
 from crossdistill.runs.run import load_trained
-from crossdistill.types import InputError
+from crossdistill.types import InputError, Listener
 
 NEAREST = 5
 QUERIES = 6
 
 
-def retrieval_examples(folders: Sequence[Path], tell: Callable[[str], None]) -> list[RetrievalExample]:
+def retrieval_examples(folders: Sequence[Path], listener: Listener = Listener()) -> list[RetrievalExample]:
     """For a few evaluation samples, the nearest training samples by each configuration's student, of its first run.
 
     The queries are drawn by a fixed seed, each of another class, before anything is searched: none is picked for how
-    well it does. Empty when the data has no pictures or no run has a student. tell: hears of data that are not where
-    they were; the other contents of a report need none.
+    well it does. Empty when the data has no pictures or no run has a student. listener: hears of data that are not
+    where they were; the other contents of a report need none.
     """
     retrieved: dict[str, list[list[RetrievedItem]]] = {}
     queries: list[int] = []
@@ -40,7 +40,7 @@ def retrieval_examples(folders: Sequence[Path], tell: Callable[[str], None]) -> 
         try:
             loaded = load_dataset(recipe.data)
         except InputError as error:
-            tell(f"Without pictures of what the student of {label} finds: {error}")
+            listener.say(f"Without pictures of what the student of {label} finds: {error}")
             continue
         if len(loaded.pictures) == 0:
             continue

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,34 +25,32 @@ from crossdistill.models.storage import (
     write_tensors,
 )
 from crossdistill.recipes.check import check
-from crossdistill.recipes.recipe import Recipe
+from crossdistill.recipes.recipe import Recipe, name_of
 from crossdistill.runs import folder as layout
-from crossdistill.runs.build import BuildDataset, Built, build, model_spec, with_given
+from crossdistill.runs.build import BuildDataset, Built, build, model_spec, total_epochs, with_given
 from crossdistill.runs.data import build_dataset, split_dataset
 from crossdistill.runs.folder import RunLog
 from crossdistill.runs.measure import about, results
 from crossdistill.runs.train import train
 from crossdistill.student import Student, keep_tokenizers
-from crossdistill.training import Record
 from crossdistill.training.engine import launched, on_threads
 from crossdistill.training.memory import reset_peak_memory
-from crossdistill.types import InputError
-
-Observer = Callable[[Record], None]
+from crossdistill.types import InputError, Listener, reported
 
 
 def run(
     recipe: Recipe,
     folder: Path | str,
     resume: bool = False,
-    observe: Observer = lambda record: None,
+    listener: Listener = Listener(),
     dataset: MultimodalDataset | None = None,
     build_data: BuildDataset = build_dataset,
     encoders: Mapping[str, nn.Module] | None = None,
 ) -> dict[str, Any]:
     """Train a recipe, write everything into `folder`, and return what its results.json holds.
 
-    resume: go on from the folder's checkpoint; a finished run is returned as it is. observe: called after each epoch.
+    resume: go on from the folder's checkpoint; a finished run is returned as it is. listener: hears of each epoch as
+    a step of the task `name_of(recipe)`, on the first rank alone.
     dataset: one made in Python, in place of the recipe's `data.source`. build_data: makes the data set of a recipe's
     data settings and seed; the processes of a comparison pass one that remembers. encoders: modality -> a module of
     your own, (B, ...) or `Padded` to (B, width); its class must be importable and say with which arguments it was made.
@@ -63,21 +62,23 @@ def run(
     check(recipe)
     fabric = launched(recipe.machine)
     reset_peak_memory(fabric.device)
-    layout.require_usable(recipe, folder, resume)
-    fabric.barrier()
-    if layout.is_finished(folder):
-        return layout.read_results(folder)
-    built = build(recipe, dataset, encoders, build_data)
-    if fabric.is_global_zero:
-        _claim(built, folder)
-    fabric.barrier()
-    log = RunLog(folder, recipe, observe, writes=fabric.is_global_zero)
-    train(built, log, fabric)
-    if fabric.is_global_zero:
-        with on_threads(recipe.machine.threads):
-            measured = results(recipe, built.dataset, built.method, log.seconds(), fabric.device, log.note)
-        layout.write_results(folder, {**measured, "files": save_model(built, folder)})
-    fabric.barrier()
+    task, heard_by = name_of(recipe), listener if fabric.is_global_zero else Listener()
+    with reported(heard_by, task, total_epochs(recipe)):
+        layout.require_usable(recipe, folder, resume)
+        fabric.barrier()
+        if layout.is_finished(folder):
+            return layout.read_results(folder)
+        built = build(recipe, dataset, encoders, build_data)
+        if fabric.is_global_zero:
+            _claim(built, folder)
+        fabric.barrier()
+        log = RunLog(folder, recipe, partial(heard_by.step, task), writes=fabric.is_global_zero)
+        train(built, log, fabric)
+        if fabric.is_global_zero:
+            with on_threads(recipe.machine.threads):
+                measured = results(recipe, built.dataset, built.method, log.seconds(), fabric.device, log.note)
+            layout.write_results(folder, {**measured, "files": save_model(built, folder)})
+        fabric.barrier()
     return layout.read_results(folder)
 
 

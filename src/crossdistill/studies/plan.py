@@ -39,11 +39,16 @@ def configurations(
     for rows in printed:
         labels = {made.label or made.method for made in found}
         found += [row for label, row in rows(recipe).items() if label not in labels]
-    for made in found:
-        check(made)
-    if recipe.machine.devices * recipe.machine.nodes > 1:
-        raise InputError("machine.devices, machine.nodes: a comparison trains each run in one process; use --jobs")
+    require_runnable(found)
     return found
+
+
+def require_runnable(recipes: Sequence[Recipe]) -> None:
+    """Raise InputError where a recipe has a number that no run can have, or asks for several processes."""
+    for recipe in recipes:
+        check(recipe)
+        if recipe.machine.devices * recipe.machine.nodes > 1:
+            raise InputError("machine.devices, machine.nodes: a comparison trains each run in one process; use --jobs")
 
 
 def plan(found: Sequence[Recipe], seeds: int, folds: Sequence[int]) -> dict[str, Recipe]:

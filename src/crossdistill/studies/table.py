@@ -15,7 +15,7 @@ from crossdistill.atomic import written_whole
 from crossdistill.evaluation import gap_recovered
 from crossdistill.recipes.files import to_yaml
 from crossdistill.recipes.recipe import Recipe, as_method
-from crossdistill.runs import folder as layout
+from crossdistill.runs.folder import read_results
 
 VIEWS = {"student": "student", "teacher": "teacher", "auxiliary": "auxiliary_alone"}
 Row = dict[str, Any]
@@ -47,7 +47,7 @@ def recipe_hash(recipe: Recipe) -> str:
 
 def row_of(folder: Path, recipe: Recipe) -> Row:
     """A finished run's row, but for the gap recovered. Raises InputError where its results.json is damaged."""
-    found = layout.read_results(folder)
+    found = read_results(folder)
     row: Row = {
         "label": found["label"],
         "method": found["method"],

@@ -8,7 +8,7 @@ baseline, and every method gets the same number of trials.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -19,9 +19,9 @@ from crossdistill.atomic import write_atomically
 from crossdistill.encoders.make import with_dropout
 from crossdistill.methods import METHODS
 from crossdistill.recipes.files import as_dict, with_fields
-from crossdistill.recipes.recipe import Recipe
+from crossdistill.recipes.recipe import Recipe, as_method
 from crossdistill.runs.run import run
-from crossdistill.types import NAMES, Choice, DivergedError, InputError, LogUniform, SearchSpace
+from crossdistill.types import NAMES, Choice, DivergedError, InputError, Listener, LogUniform, SearchSpace, reported
 
 if TYPE_CHECKING:
     import optuna
@@ -35,27 +35,34 @@ SHARED: SearchSpace = {
 """What every method has; `encoders.dropout` stands for the dropout of all encoders."""
 
 Values = Mapping[str, Any]
-Tell = Callable[[str, int, float], None]
-"""Hears of each trial: method, its number, its mean accuracy on validation samples."""
 
 
 def tune(
-    recipe: Recipe, methods: Sequence[str], trials: int, seeds: int, folder: Path, storage: str, tell: Tell
+    recipe: Recipe,
+    methods: Sequence[str],
+    trials: int,
+    seeds: int,
+    folder: Path | str,
+    storage: str = "",
+    listener: Listener = Listener(),
 ) -> Recipe:
     """The recipe with the best values found, also written to `folder`/tuned.yaml.
 
     trials: for each method, those that the storage already has among them; seeds: validation splits and initial
     weights over which a trial's accuracy is averaged; storage: an Optuna URL that several machines may share, or
     empty for a journal in `folder`. The first trial of each method is the recipe as it stands.
+    listener: hears, of each method's trials that are still to do, `trial` and its mean `accuracy` on validation
+    samples; of one that diverged, the number alone.
     Raises InputError for an unknown method, a number below 1, or a missing Optuna.
     """
     _check(methods, trials, seeds)
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for method in sorted(methods, key=lambda name: name != "baseline"):
         space = search_space(method)
         if space:
-            found = _storage(storage, folder)
-            best = _search(replace(recipe, method=method, label=""), space, trials, seeds, found, tell)
+            trialled = as_method(recipe, method)
+            best = _search(trialled, space, trials, seeds, _storage(storage, folder), listener)
             recipe = with_values(recipe, method, best)
             write_atomically(folder / "tuned.yaml", tuned_yaml(recipe))
     return recipe
@@ -102,7 +109,12 @@ def validation_accuracy(recipe: Recipe, seeds: int) -> float:
 
 
 def _search(
-    recipe: Recipe, space: SearchSpace, trials: int, seeds: int, storage: optuna.storages.BaseStorage, tell: Tell
+    recipe: Recipe,
+    space: SearchSpace,
+    trials: int,
+    seeds: int,
+    storage: optuna.storages.BaseStorage,
+    listener: Listener,
 ) -> Values:
     """The values of the best finished trial."""
     import optuna
@@ -123,14 +135,17 @@ def _search(
         try:
             accuracy = validation_accuracy(with_values(recipe, recipe.method, values), seeds)
         except DivergedError as error:  # a bad choice, not the end of the search
+            listener.step(recipe.method, {"trial": trial.number})
             raise optuna.TrialPruned(str(error)) from error
-        tell(recipe.method, trial.number, accuracy)
+        listener.step(recipe.method, {"trial": trial.number, "accuracy": accuracy})
         return accuracy
 
     done = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
     stop = optuna.study.MaxTrialsCallback(trials, states=done)
-    if sum(trial.state in done for trial in study.get_trials(deepcopy=False)) < trials:
-        study.optimize(objective, callbacks=[stop])
+    to_do = trials - sum(trial.state in done for trial in study.get_trials(deepcopy=False))
+    if to_do > 0:
+        with reported(listener, recipe.method, to_do):
+            study.optimize(objective, callbacks=[stop])
     if not study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)):
         raise InputError(f"{recipe.method}: every one of {trials} trials diverged; lower optimization.learning_rate")
     return cast(Values, study.best_params)

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from crossdistill import data
 from crossdistill.data import MultimodalDataset
-from crossdistill.recipes.recipe import DataSettings, Recipe
+from crossdistill.methods import METHODS
+from crossdistill.recipes.recipe import DataSettings, Recipe, name_of
+from crossdistill.runs.build import total_epochs
 from crossdistill.runs.data import build_dataset
 from crossdistill.runs.run import run
-from crossdistill.training import Record
 from crossdistill.training.engine import own_process
-from crossdistill.types import InputError
+from crossdistill.types import InputError, Listener, Values
 
 
 @dataclass(frozen=True)
@@ -37,13 +41,8 @@ class Failure:
     details: str = ""
 
 
-@dataclass(frozen=True)
-class Listener:
-    """What hears of the runs as they go: their start, each epoch, and their end, with what went wrong or None."""
-
-    started: Callable[[Path], None] = lambda folder: None
-    epoch: Callable[[Path, Record], None] = lambda folder, record: None
-    ended: Callable[[Path, Failure | None], None] = lambda folder, failure: None
+REGISTRIES: dict[str, dict[str, Any]] = {"method": METHODS, "encoder": ENCODERS}
+"""What a user's script may add to, by what an entry is called: each worker gets this process's entries."""
 
 
 @dataclass
@@ -51,47 +50,73 @@ class Worker:
     """A process that takes one run after another, and the run that it is at.
 
     Each has a pipe of its own: a process that is killed while it writes to a shared queue would hold it for ever.
+    started: whether it was heard of, so that it could import what it needs
     """
 
     process: BaseProcess
     pipe: Connection
-    folder: Path | None = None
+    task: tuple[Path, Recipe] | None = None
+    started: bool = False
 
 
-def run_all(recipes: Mapping[Path, Recipe], workers: int, listener: Listener) -> dict[Path, Failure]:
-    """Run every recipe into its folder, going on where a folder holds an unfinished run; folder -> what went wrong.
+def run_all(
+    recipes: Mapping[Path, Recipe], workers: int, listener: Listener = Listener()
+) -> Generator[tuple[Path, Failure | None], None, None]:
+    """Run every recipe into its folder, going on where a folder holds an unfinished run; yields each folder when its
+    run has ended, with what went wrong or None.
 
     A run that fails, or whose process dies, does not stop the others. Processes stay for many runs: imports are paid
-    once, and a data set that the next run shares is read once. When this process dies, theirs end with it.
+    once, and a data set that the next run shares is read once. When this process dies, theirs end with it. A script
+    that calls this needs `if __name__ == "__main__":` around what it does: each process imports it first.
+    listener: hears of each run as a task of its epochs, named by `name_of`.
+    Raises InputError where METHODS holds a class that other processes cannot import.
     """
     waiting = deque(recipes.items())
+    entries = _pickled_entries()
     pool: list[Worker] = []
-    failures: dict[Path, Failure] = {}
     try:
         for _ in range(min(workers, len(waiting))):
-            pool.append(_start())
+            pool.append(_start(entries))
             _next(pool[-1], waiting, listener)
-        while busy := [worker for worker in pool if worker.folder is not None]:
+        while busy := [worker for worker in pool if worker.task is not None]:
             ready = wait([worker.pipe for worker in busy])
             for worker in (worker for worker in busy if worker.pipe in ready):
-                if _hear(worker, listener, failures):
-                    if waiting and not worker.process.is_alive():
-                        worker.pipe.close()
-                        fresh = _start()
-                        worker.process, worker.pipe = fresh.process, fresh.pipe
-                    _next(worker, waiting, listener)
+                outcome = _hear(worker, listener)
+                if outcome is None:
+                    continue
+                yield outcome
+                if waiting and not worker.process.is_alive():
+                    worker.pipe.close()
+                    fresh = _start(entries)
+                    worker.process, worker.pipe, worker.started = fresh.process, fresh.pipe, False
+                _next(worker, waiting, listener)
     finally:
         for worker in pool:
             worker.process.terminate()
             worker.process.join()
             worker.pipe.close()
-    return failures
 
 
-def _start() -> Worker:
+def _pickled_entries() -> dict[str, bytes]:
+    """Each registry's entries by reference, module and name. Raises InputError for one that has no such name."""
+    entries: dict[str, bytes] = {}
+    for kind, registry in REGISTRIES.items():
+        for name, entry in registry.items():
+            try:
+                pickle.dumps(entry)
+            except (pickle.PicklingError, AttributeError, TypeError):
+                raise InputError(
+                    f"{kind} {name!r}: the processes of a comparison cannot import {entry!r}; define it at the top of "
+                    "a module, not in a function"
+                ) from None
+        entries[kind] = pickle.dumps(registry)
+    return entries
+
+
+def _start(entries: Mapping[str, bytes]) -> Worker:
     context = multiprocessing.get_context("spawn")  # a forked process would share torch's thread pools
     ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs,))
+    process = context.Process(target=_work, args=(theirs, entries))
     with _ignoring_interrupts():  # a child inherits that: Ctrl-C reaches this process alone, which ends the children
         process.start()
     theirs.close()
@@ -111,50 +136,81 @@ def _ignoring_interrupts() -> Iterator[None]:
 
 
 def _next(worker: Worker, waiting: deque[tuple[Path, Recipe]], listener: Listener) -> None:
-    worker.folder = None
+    worker.task = None
     if waiting:
-        worker.folder, recipe = waiting.popleft()
-        listener.started(worker.folder)
+        worker.task = folder, recipe = waiting.popleft()
+        listener.begin(name_of(recipe), total_epochs(recipe))
         try:
-            worker.pipe.send((worker.folder, recipe))
+            worker.pipe.send((folder, recipe))
         except OSError:
             return  # the process died in between, which `_hear` will find
 
 
-def _hear(worker: Worker, listener: Listener, failures: dict[Path, Failure]) -> bool:
-    """Take one message of a worker that has a run. Returns whether the run has ended."""
-    folder = worker.folder
-    assert folder is not None
+def _hear(worker: Worker, listener: Listener) -> tuple[Path, Failure | None] | None:
+    """Take one message of a worker that has a run. Returns the run's folder and what went wrong once it has ended."""
+    assert worker.task is not None
+    folder, recipe = worker.task
     try:
         kind, content = worker.pipe.recv()
     except (EOFError, OSError):
         worker.process.join()
-        kind, content = "end", Failure(_obituary(worker.process.exitcode), mistake=False)
-    if kind == "epoch":
-        listener.epoch(folder, content)
-        return False
-    if content is not None:
-        failures[folder] = content
-    listener.ended(folder, content)
-    return True
+        kind, content = "end", Failure(_exit_reason(worker.process.exitcode, worker.started), mistake=False)
+    worker.started = True
+    if kind == "step":
+        listener.step(name_of(recipe), content)
+    elif kind == "say":
+        listener.say(content)
+    elif kind == "end":
+        listener.end(name_of(recipe), problem=content.message if content is not None else "")
+        return folder, content
+    return None
 
 
-def _obituary(code: int | None) -> str:
+def _exit_reason(code: int | None, started: bool) -> str:
     how = f"was killed by signal {-code}" if code is not None and code < 0 else f"died with exit code {code}"
+    if code == 1 and not started:
+        return f'its process {how} before it could begin; does the script have `if __name__ == "__main__":`?'
     return f"its process {how}; out of memory?" if code == -signal.SIGKILL else f"its process {how}"
 
 
-def _work(pipe: Connection) -> None:
+class _ToParent(Listener):
+    """Sends what a run tells to the process that began it, which knows its task and how long that is."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+
+    def step(self, task: str, values: Values = MappingProxyType({})) -> None:
+        self._pipe.send(("step", dict(values)))
+
+    def say(self, line: str) -> None:
+        self._pipe.send(("say", line))
+
+
+def _work(pipe: Connection, entries: Mapping[str, bytes]) -> None:
     """The worker process: runs until the pipe closes."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     own_process()
-    build = LastDataset()
-    while True:
+    build = DatasetCache()
+    unknown = _take_entries(entries)
+    try:
+        with deterministic_kernels():
+            pipe.send(("started", None))
+            while True:
+                folder, recipe = pipe.recv()
+                pipe.send(("end", unknown or _run_one(recipe, folder, pipe, build)))
+    except (EOFError, BrokenPipeError):
+        return
+
+
+def _take_entries(entries: Mapping[str, bytes]) -> Failure | None:
+    """Fill this process's registries. Returns what cannot be imported here: a class of a notebook, say."""
+    for kind, pickled in entries.items():
         try:
-            folder, recipe = pipe.recv()
-            pipe.send(("end", _run_one(recipe, folder, pipe, build)))
-        except (EOFError, BrokenPipeError):
-            return
+            REGISTRIES[kind].update(pickle.loads(pickled))
+        except (AttributeError, ImportError) as error:
+            reason = " ".join(str(error).split())
+            return Failure(f"{kind}s that were added cannot be imported here ({reason}); define them in a file", True)
+    return None
 
 
 def _end_with_parent() -> None:
@@ -165,9 +221,9 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _run_one(recipe: Recipe, folder: Path, pipe: Connection, build: LastDataset) -> Failure | None:
+def _run_one(recipe: Recipe, folder: Path, pipe: Connection, build: DatasetCache) -> Failure | None:
     try:
-        run(recipe, folder, resume=True, observe=lambda record: pipe.send(("epoch", record)), build_data=build)
+        run(recipe, folder, resume=True, listener=_ToParent(pipe), build_data=build)
     except InputError as error:
         return Failure(" ".join(str(error).split()), mistake=True)
     except BrokenPipeError:  # the parent is gone
@@ -177,7 +233,7 @@ def _run_one(recipe: Recipe, folder: Path, pipe: Connection, build: LastDataset)
     return None
 
 
-class LastDataset:
+class DatasetCache:
     """`build_dataset` that keeps the last one: runs that differ in the model, the method or a control share it."""
 
     def __init__(self) -> None:

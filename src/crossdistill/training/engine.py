@@ -55,10 +55,23 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
-def own_process() -> None:
-    """Settings of a process that is ours (the command line's, a worker's), never of one that calls the library:
-    deterministic kernels wherever there are any; the engine's notices are not this program's output."""
+@contextmanager
+def deterministic_kernels() -> Iterator[None]:
+    """Deterministic kernels wherever there are any, inside; for a process that is ours."""
+    before = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warn_only)
+
+
+def own_process() -> None:
+    """Settings of the whole process, where it is ours: the command line, its workers, the ranks that torchrun starts.
+
+    Launch notices of the engine are not this program's output. To be called after its import, which sets its level.
+    """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")

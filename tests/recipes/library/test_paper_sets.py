@@ -13,7 +13,8 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from crossdistill.cli.main import main, parser_for
+from crossdistill.cli import train
+from crossdistill.cli.main import main
 from crossdistill.data import MultimodalDataset, from_arrays, write_manifest
 from crossdistill.data.inputs import InputSpec
 from crossdistill.encoders import Cnn14, Features
@@ -160,9 +161,9 @@ def test_cnn14_of_ucf51_stays_as_it_is(full_size: CrossModalModel) -> None:
 
 def test_the_network_that_ccl_trains_is_two_options_away() -> None:
     options = re.findall(r"(--model\.encoders\.video\.\w+) ('.*?')", " ".join((inspect.getdoc(ucf51) or "").split()))
-    arguments = ["train", "ucf51", *(word.strip("'") for option in options for word in option)]
-    parser = parser_for(arguments)
-    made = recipe_of(parser.instantiate(parser.parse_args(arguments)).train)
+    arguments = ["ucf51", *(word.strip("'") for option in options for word in option)]
+    parser = train.parser(arguments)
+    made = recipe_of(parser.instantiate(parser.parse_args(arguments)))
     encoder = make_encoder("video", InputSpec("video", (3, 16, 112, 112)), made.model.encoders["video"])
     assert sum(p.numel() for p in encoder.parameters()) + 51 * 513 == pytest.approx(14.39e6, abs=5e3)
     assert made.model.encoders["audio"] == ucf51().model.encoders["audio"], "the rest stays"

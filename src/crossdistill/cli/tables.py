@@ -1,0 +1,62 @@
+"""Tables of what a manifest or a release holds, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import numpy as np
+from rich.table import Table
+
+from crossdistill.data import MultimodalDataset
+from crossdistill.data.inspection import Count
+from crossdistill.data.labels import SPLITS
+from crossdistill.datasets.media_release import Prepared
+
+MOST_CLASSES = 60
+"""That a table of classes lists."""
+
+
+def modality_table(counts: Sequence[Count]) -> Table:
+    """How many samples each modality has in each split, and how long they are."""
+    table = Table()
+    for column in ("modality", "split", "samples", "missing", "unreadable", "duration", "mean"):
+        table.add_column(column, justify="left" if column in ("modality", "split") else "right")
+    for count in counts:
+        readable = count.samples - count.missing - count.unreadable
+        timed = count.seconds > 0
+        table.add_row(
+            count.modality,
+            count.split,
+            *(f"{number:,}" for number in (count.samples, count.missing, count.unreadable)),
+            str(timedelta(seconds=round(count.seconds))) if timed else "",
+            f"{count.seconds / readable:.2f} s" if timed else "",
+        )
+    return table
+
+
+def class_table(dataset: MultimodalDataset) -> Table:
+    """How many samples each class has in each split; of many classes, the smallest and the largest."""
+    splits = [split for split in SPLITS if len(dataset.rows(split))]
+    counts = np.stack([np.bincount(dataset.labels[dataset.rows(s)], minlength=len(dataset.classes)) for s in splits])
+    order = np.argsort(-counts[0], kind="stable")
+    shown = order if len(order) <= MOST_CLASSES else [*order[: MOST_CLASSES // 2], *order[-MOST_CLASSES // 2 :]]
+    left_out = len(order) - len(shown)
+    table = Table(caption=f"{left_out} classes in between are not shown" if left_out else None)
+    table.add_column(f"class ({len(dataset.classes)})")
+    for split in splits:
+        table.add_column(split, justify="right")
+    for number in shown:
+        table.add_row(dataset.classes[number], *(f"{count:,}" for count in counts[:, number]))
+    return table
+
+
+def release_table(prepared: Prepared) -> Table:
+    """What a release's parts hold and what of it is there; the first row is the header."""
+    header, *rows = prepared.counts
+    table = Table()
+    for number, name in enumerate(header):
+        table.add_column(name, justify="right" if number and rows[0][number][:1].isdigit() else "left")
+    for row in rows:
+        table.add_row(*row)
+    return table

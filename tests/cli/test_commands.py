@@ -1,0 +1,104 @@
+"""How the command line finds a command: at once, without what training needs; each from its own module."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crossdistill import __version__
+from crossdistill.cli.main import COMMANDS, main
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("torch", "numpy", "jsonargparse", "pandas", "rich", "yaml", "lightning_fabric")
+SCRIPT = f"""
+import sys
+from crossdistill.cli.main import main
+try:
+    code = main(sys.argv[1:])
+except SystemExit as exit:
+    code = exit.code or 0
+print("imported:", *[name for name in {HEAVY} if name in sys.modules])
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "output", "error"),
+    [
+        (["--version"], 0, f"crossdistill {__version__}\n", ""),
+        (["--help"], 0, "validation data", ""),
+        ([], 2, "", "crossdistill: error: expected a command first: demo, prepare, "),
+        (["trian"], 2, "", "crossdistill: error: no command trian; did you mean train?\n"),
+        (["xyzzy"], 2, "", "crossdistill: error: no command xyzzy; there are demo, prepare, "),
+        (["--epochs", "3", "train"], 2, "", "crossdistill: error: expected a command first, found --epochs: demo, "),
+    ],
+)
+def test_nothing_heavy_is_imported_before_a_command_is_known(
+    arguments: list[str], code: int, output: str, error: str
+) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "80"}
+    command = [sys.executable, "-c", SCRIPT, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert done.stdout.splitlines()[-1] == "imported:"
+    assert output in done.stdout
+    assert done.stderr.startswith(error)
+    assert done.stderr.count("\n") == (1 if error else 0)
+
+
+@pytest.mark.parametrize(("word", "command"), [("comapre", "compare"), ("reports", "report"), ("prepair", "prepare")])
+def test_a_mistyped_command_is_told_the_nearest_name(
+    word: str, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([word, "emoji"]) == 2
+    assert capsys.readouterr().err == f"crossdistill: error: no command {word}; did you mean {command}?\n"
+
+
+def test_the_overview_says_what_each_command_does(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+    assert caught.value.code in (0, None)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    for name, (_, what) in COMMANDS.items():
+        assert [line.split(maxsplit=1) for line in lines if line.split()[:1] == [name]] == [[name, what]]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_its_own_parser(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        importlib.import_module(COMMANDS[name][0]).parser(["--help"]).parse_args(["--help"])
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith(f"usage: crossdistill {name} ")
+    assert len(first) <= 80
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["demo", "--seed", "1"],
+        ["train", "emoji", "--tensor", "true"],
+        ["compare", "emoji", "--method", "amid"],
+        ["tune", "emoji", "--trial", "1"],
+        ["report", "runs", "--mark", "docs"],
+        ["prepare", "manifest", "x", "--shor", "1"],
+        ["extract", "m", "--modality", "a", "--encoder", "cnn14", "--weights", "w", "--seq", "true"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_abbreviations_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "unrecognized arguments" in error
