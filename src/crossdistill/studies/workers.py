@@ -20,12 +20,13 @@ from typing import Any
 
 from crossdistill import data
 from crossdistill.data import MultimodalDataset
+from crossdistill.encoders.kinds import ENCODERS
 from crossdistill.methods import METHODS
 from crossdistill.recipes.recipe import DataSettings, Recipe, name_of
 from crossdistill.runs.build import total_epochs
 from crossdistill.runs.data import build_dataset
 from crossdistill.runs.run import run
-from crossdistill.training.engine import own_process
+from crossdistill.training.engine import deterministic_kernels, own_process
 from crossdistill.types import InputError, Listener, Values
 
 
