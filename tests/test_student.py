@@ -1,0 +1,384 @@
+"""The student that ships: what it takes, what it gives, what it refuses in one line."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from crossdistill.data import from_arrays
+from crossdistill.data.readers import ReaderSettings
+from crossdistill.encoders.settings import EncoderSettings
+from crossdistill.recipes.recipe import DataSettings, ModelSettings, Recipe
+from crossdistill.runs.run import run
+from crossdistill.student import Student, load
+from crossdistill.training import Machine
+from crossdistill.types import InputError
+from tests.runs.small import gestures, recipe, with_data
+from tests.tokenizer import save_tokenizer
+
+SAMPLES, CLASSES = 60, 3
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of AMID whose student takes `wrist`: sequences of different length with 3 features."""
+    root = tmp_path_factory.mktemp("student")
+    run(recipe(), root / "run", dataset=gestures())
+    return root / "run"
+
+
+@pytest.fixture(scope="module")
+def student(folder: Path) -> Student:
+    return load(folder)
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Student:
+    """A student alone of two modalities: `numbers` (5,) and `picture` (4, 4) bytes."""
+    random = np.random.default_rng(0)
+    labels = np.arange(SAMPLES) % CLASSES
+    numbers = random.normal(size=(SAMPLES, 5)) + labels[:, None]
+    picture = random.integers(0, 256, size=(SAMPLES, 4, 4)).astype(np.uint8)
+    dataset = from_arrays({"numbers": numbers, "picture": picture}, labels, splits=np.arange(SAMPLES) >= 40)
+    made = Recipe(
+        method="baseline",
+        epochs=2,
+        batch_size=20,
+        data=DataSettings("x", ("numbers", "picture"), ()),
+        model=ModelSettings(width=8, encoders={name: EncoderSettings("mlp", {"width": 8}) for name in dataset.columns}),
+        machine=Machine("cpu"),
+    )
+    root = tmp_path_factory.mktemp("both")
+    run(made, root / "run", dataset=dataset)
+    return load(root / "run")
+
+
+def sequences(count: int = 7) -> list[np.ndarray]:
+    random = np.random.default_rng(1)
+    return [random.normal(size=(length, 3)) for length in range(1, count + 1)]
+
+
+def test_it_says_what_it_takes_and_gives(student: Student) -> None:
+    assert student.classes == ("gesture 0", "gesture 1", "gesture 2")
+    assert set(student.inputs) == {"wrist"}, "nothing auxiliary"
+    spec = student.inputs["wrist"]
+    assert (spec.kind, spec.shape, spec.dtype) == ("array", (-1, 3), "float64")
+    assert student.about["method"] == "amid"
+    assert student.about["data"]["name"] == "gestures"
+
+
+def test_only_what_predicts_is_in_it(student: Student, folder: Path) -> None:
+    results = json.loads((folder / "results.json").read_text())
+    assert sum(p.numel() for p in student.parameters()) == results["parameters"]["student"]
+    assert not any("eye" in key for key in student.state_dict())
+
+
+def test_shapes_of_what_it_gives(student: Student) -> None:
+    given = sequences(7)
+    labels, shares = student.predict({"wrist": given}), student.predict_proba({"wrist": given})
+    assert labels.shape == (7,)
+    assert set(labels.tolist()) <= set(student.classes)
+    assert shares.shape == (7, 3)
+    assert shares.dtype == np.float32
+    np.testing.assert_allclose(shares.sum(1), 1, rtol=1e-5)
+    assert np.array_equal(labels, np.array(student.classes)[shares.argmax(1)])
+    assert student.transform({"wrist": given}).shape == (7, student.spec.width)
+
+
+def test_forward_takes_tensors_and_gives_logits(student: Student) -> None:
+    values = torch.randn(5, 6, 3)
+    with torch.no_grad():
+        logits = student({"wrist": values})
+    assert logits.shape == (5, 3)
+    np.testing.assert_allclose(logits.softmax(1), student.predict_proba({"wrist": values}), rtol=1e-4, atol=1e-6)
+    assert not student.training
+
+
+def alike(values: np.ndarray) -> Iterator[Any]:
+    """The same batch (B, T, F) in other clothes."""
+    yield values.tolist()
+    yield torch.from_numpy(values)
+    yield torch.from_numpy(values).requires_grad_()
+    yield [torch.from_numpy(value) for value in values]
+    yield tuple(values)
+    yield values.astype(np.float32)
+    yield np.asfortranarray(values)
+
+
+def test_a_batch_in_many_clothes(student: Student) -> None:
+    values = np.random.default_rng(2).normal(size=(4, 6, 3)).astype(np.float32).astype(np.float64)
+    expected = student.predict_proba({"wrist": values})
+    for given in alike(values):
+        assert np.array_equal(student.predict_proba({"wrist": given}), expected)
+    assert np.array_equal(student.predict_proba(values), expected), "one modality needs no name"
+
+
+def test_one_sample_is_a_batch_of_one(student: Student, both: Student) -> None:
+    sample = sequences(3)[2]
+    assert student.predict(sample).shape == (1,)
+    assert np.array_equal(student.predict(sample), student.predict([sample]))
+    one = {"numbers": np.zeros(5), "picture": np.zeros((4, 4), np.uint8)}
+    many = {name: value[None] for name, value in one.items()}
+    assert np.array_equal(both.predict_proba(one), both.predict_proba(many))
+
+
+def test_a_table_with_a_column_for_each_feature(both: Student) -> None:
+    random = np.random.default_rng(3)
+    numbers = random.normal(size=(6, 5)).astype(np.float32)
+    picture = random.integers(0, 256, size=(6, 4, 4)).astype(np.uint8)
+    expected = both.predict_proba({"numbers": numbers, "picture": picture})
+    table = pd.DataFrame(numbers, columns=list("abcde"), index=list("uvwxyz"))
+    assert np.array_equal(both.predict_proba({"numbers": table, "picture": picture}), expected)
+
+
+def test_a_sample_s_result_does_not_depend_on_its_batch(both: Student) -> None:
+    random = np.random.default_rng(4)
+    given = {
+        "numbers": random.normal(size=(300, 5)).astype(np.float32),
+        "picture": random.integers(0, 256, size=(300, 4, 4)).astype(np.uint8),
+    }
+    whole = both.predict_proba(given)
+    for size in (1, 2, 3, 5, 64, 257):
+        parts = [
+            both.predict_proba({name: value[start : start + size] for name, value in given.items()})
+            for start in range(0, 300, size)
+        ]
+        np.testing.assert_allclose(np.concatenate(parts), whole, rtol=0, atol=1e-6)
+        assert np.array_equal(np.concatenate(parts).argmax(1), whole.argmax(1))
+
+
+def test_a_sequence_s_result_does_not_depend_on_the_lengths_beside_it(student: Student) -> None:
+    given = sequences(40)
+    whole = student.predict_proba(given)
+    alone = np.concatenate([student.predict_proba([sample]) for sample in given])
+    np.testing.assert_allclose(alone, whole, rtol=0, atol=1e-6)
+
+
+WRONG: dict[str, tuple[Any, str]] = {
+    "another name": ({"hand": [[0.0] * 3]}, "'hand' is no input of this student; expected wrist"),
+    "an auxiliary modality": (
+        {"wrist": [[0.0] * 3], "eye": [0.0] * 5},
+        "'eye' is no input of this student; expected wrist",
+    ),
+    "nothing": ({}, "expected inputs for wrist, found none for wrist"),
+    "no samples": ({"wrist": []}, "wrist: expected .* found"),
+    "another number of features": (
+        {"wrist": np.zeros((2, 4, 5))},
+        r"wrist: expected float64 of shape \(any length, 3\), one or a list of them, found a sample of shape \(4, 5\)",
+    ),
+    "one such among others": ({"wrist": [np.zeros((2, 3)), np.zeros((2, 4))]}, r"found a sample of shape \(2, 4\)"),
+    "a sequence of no steps": ({"wrist": [np.zeros((2, 3)), np.zeros((0, 3))]}, r"found a sample of shape \(0, 3\)"),
+    "a vector": ({"wrist": np.zeros(3)}, r"found a sample of shape"),
+    "words": ({"wrist": "hello"}, "wrist: expected float64 .* found"),
+    "text in an array": ({"wrist": np.array([["a", "b", "c"]])}, "of dtype <U1"),
+    "objects": ({"wrist": [[{}, {}, {}]]}, "of dtype object"),
+    "complex numbers": ({"wrist": np.zeros((2, 3), complex)}, "of dtype complex128"),
+    "NaN": ({"wrist": [np.full((2, 3), np.nan)]}, "wrist: row 0: NaN or infinity"),
+    "infinity": ({"wrist": [np.zeros((1, 3)), np.full((2, 3), np.inf)]}, "wrist: row 1: NaN or infinity"),
+    "None": ({"wrist": None}, "wrist: expected float64"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_it_cannot_read_is_one_line(case: str, student: Student) -> None:
+    inputs, message = WRONG[case]
+    for method in (student.predict, student.predict_proba, student.transform):
+        with pytest.raises(InputError, match=message) as caught:
+            method(inputs)
+        assert "\n" not in str(caught.value)
+
+
+WRONG_ARRAYS: dict[str, tuple[Any, str]] = {
+    "fractions for bytes": (np.zeros((2, 4, 4)), r"picture: expected uint8 of shape \(4, 4\), found float64; .*astype"),
+    "channels last": (np.zeros((2, 4, 4, 3), np.uint8), r"found an array of shape \(2, 4, 4, 3\)"),
+    "another size": (np.zeros((2, 4, 5), np.uint8), r"found an array of shape \(2, 4, 5\)"),
+    "fewer samples": (
+        np.zeros((1, 4, 4), np.uint8),
+        "as many samples of each modality, found 2 of numbers, 1 of picture",
+    ),
+    "ragged": ([[1, 2], [3]], "picture: expected uint8"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_ARRAYS)
+def test_arrays_of_another_kind_are_one_line(case: str, both: Student) -> None:
+    picture, message = WRONG_ARRAYS[case]
+    with pytest.raises(InputError, match=message):
+        both.predict({"numbers": np.zeros((2, 5)), "picture": picture})
+
+
+def test_two_modalities_need_their_names(both: Student) -> None:
+    with pytest.raises(InputError, match=re.escape("expected inputs by name, {'numbers', 'picture': ...}")):
+        both.predict(np.zeros((2, 5)))
+
+
+def test_predicting_changes_nothing(student: Student) -> None:
+    before = {key: value.clone() for key, value in student.state_dict().items()}
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    student.train()
+    first = student.predict_proba(sequences())
+    assert student.training, "the mode that it was in"
+    student.eval()
+    assert np.array_equal(student.predict_proba(sequences()), first), "and no dropout in either"
+    assert torch.equal(torch.rand(2), expected)
+    assert all(torch.equal(value, before[key]) for key, value in student.state_dict().items())
+
+
+def test_saved_alone_it_loads_again(student: Student, tmp_path: Path) -> None:
+    saved = student.save(tmp_path / "deep" / "saved")
+    assert sorted(path.name for path in saved.iterdir()) == ["config.json", "student.safetensors"]
+    again = load(saved)
+    assert again.classes == student.classes
+    assert again.about == student.about
+    assert np.array_equal(again.predict_proba(sequences()), student.predict_proba(sequences()))
+    twice = again.save(tmp_path / "twice")
+    assert (twice / "student.safetensors").read_bytes() == (saved / "student.safetensors").read_bytes()
+    assert (twice / "config.json").read_bytes() == (saved / "config.json").read_bytes()
+    with pytest.raises(InputError, match="expected a new or empty folder"):
+        student.save(saved)
+
+
+def test_double_precision_is_one_call_away(student: Student) -> None:
+    expected = student.predict_proba(sequences())
+    precise = copy.deepcopy(student).double()
+    np.testing.assert_allclose(precise.predict_proba(sequences()), expected, atol=1e-6)
+
+
+def test_files_can_be_read_by_whom_the_umask_lets(folder: Path) -> None:
+    mask = os.umask(0)
+    os.umask(mask)
+    for path in folder.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~mask, path.name
+
+
+@pytest.mark.parametrize("method", ["teacher", "auxiliary"])
+def test_a_run_that_trains_no_student_has_none(method: str, tmp_path: Path) -> None:
+    run(recipe(method=method, epochs=1, auxiliary_epochs=1), tmp_path / "run", dataset=gestures())
+    assert not (tmp_path / "run" / "student.safetensors").exists()
+    with pytest.raises(InputError, match=f"method {method} trains no student, so there is nothing that predicts"):
+        load(tmp_path / "run")
+
+
+def copied(folder: Path, target: Path) -> Path:
+    target.mkdir()
+    for path in folder.iterdir():
+        (target / path.name).write_bytes(path.read_bytes())
+    return target
+
+
+@pytest.mark.parametrize("place", [10, 400, -3])
+def test_a_flipped_bit_is_found(place: int, folder: Path, tmp_path: Path) -> None:
+    broken = copied(folder, tmp_path / "run")
+    content = bytearray((broken / "student.safetensors").read_bytes())
+    content[place] ^= 1
+    (broken / "student.safetensors").write_bytes(content)
+    with pytest.raises(InputError, match=r"student\.safetensors: damaged or exchanged"):
+        load(broken)
+
+
+def test_another_run_s_student_is_found(folder: Path, tmp_path: Path) -> None:
+    run(recipe(seed=1), tmp_path / "other", dataset=gestures())
+    broken = copied(folder, tmp_path / "run")
+    (broken / "student.safetensors").write_bytes((tmp_path / "other/student.safetensors").read_bytes())
+    with pytest.raises(InputError, match="damaged or exchanged"):
+        load(broken)
+
+
+def changed(config: dict[str, Any], *path: str, value: Any) -> dict[str, Any]:
+    inner: Any = config
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    return config
+
+
+DAMAGED = {
+    "no folder": (None, "no such folder"),
+    "not JSON": ("{", "config.json: not valid JSON"),
+    "a list": ("[]", "config.json: expected a JSON object, found list"),
+    "a later format": (("format", 99), "expected format 1, found 99; update crossdistill"),
+    "no model": (("model", None), "model: expected target, auxiliary, .* found None"),
+    "no classes": (("model", "classes", 3), "model.classes: expected"),
+    "an odd width": (("model", "width", "wide"), "model.width: expected int, found 'wide'"),
+    "an unknown kind": (("model", "encoders", "wrist", "kind", "cnn99"), "expected one of auto, .*found 'cnn99'"),
+    "other layers": (("model", "encoders", "wrist", "settings", "layers", 3), r"does not fit config\.json"),
+    "somebody's own command": (
+        ("model", "encoders", "wrist", "kind", "subprocess:Popen"),
+        "expected subprocess:Popen to be a subclass of torch.nn.modules.module.Module",
+    ),
+    "a module that is not there": (
+        ("model", "encoders", "wrist", "kind", "no_such_module:Net"),
+        "cannot import no_such_module:Net",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_damaged_folders_are_one_line(case: str, folder: Path, tmp_path: Path) -> None:
+    change, message = DAMAGED[case]
+    broken = tmp_path / "nowhere"
+    if change is not None:
+        broken = copied(folder, tmp_path / "run")
+        config = broken / "config.json"
+        if isinstance(change, tuple):
+            *path, value = change
+            config.write_text(json.dumps(changed(json.loads(config.read_text()), *path, value=value)))
+        else:
+            config.write_text(change)
+    with pytest.raises(InputError, match=message) as caught:
+        load(broken)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unfinished_run_is_one_line(folder: Path, tmp_path: Path) -> None:
+    broken = copied(folder, tmp_path / "run")
+    (broken / "results.json").unlink()
+    with pytest.raises(InputError, match=re.escape("not a finished run (no results.json); continue it with --resume")):
+        load(broken)
+
+
+def test_texts_need_neither_the_model_s_folder_nor_the_tokenizer_s(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers", reason="needs the extra 'pretrained'")
+    words = ["red", "blue", "green", "square", "circle"]
+    save_tokenizer(tmp_path / "bert", {word: n for n, word in enumerate(["[CLS]", "[UNK]", *words])})
+    config = transformers.BertConfig(
+        vocab_size=40, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8
+    )
+    transformers.BertModel(config).save_pretrained(tmp_path / "bert")
+    rows = ["id,split,label,said:text"]
+    rows += [f"{n},{'train' if n < 16 else 'test'},{words[n % 2]},{words[n % 2]} {words[3 + n % 2]}" for n in range(20)]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "manifest.csv").write_text("\n".join(rows) + "\n")
+    source = str(tmp_path / "bert")
+    made = with_data(
+        recipe(tmp_path / "data", method="baseline", epochs=2, batch_size=8),
+        target=("said",),
+        auxiliary=(),
+        readers={"said": ReaderSettings(tokenizer=source)},
+    )
+    made = replace(made, model=ModelSettings(width=8, encoders={"said": EncoderSettings("pretrained", weights=source)}))
+    run(made, tmp_path / "run")
+    expected = load(tmp_path / "run").predict_proba({"said": ["red square", "blue"]})
+    (tmp_path / "bert").rename(tmp_path / "gone")
+    (tmp_path / "data").rename(tmp_path / "gone too")
+    student = load((tmp_path / "run").rename(tmp_path / "moved"))
+    assert np.array_equal(student.predict_proba({"said": ["red square", "blue"]}), expected)
+    assert student.predict("red circle").shape == (1,)
+    with pytest.raises(InputError, match="said: expected texts, found ndarray of shape"):
+        student.predict(np.zeros(3))
+    again = load(student.save(tmp_path / "saved"))
+    assert np.array_equal(again.predict_proba({"said": ["red square", "blue"]}), expected)
