@@ -17,7 +17,7 @@ from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.readers.text import load_tokenizer
 from crossdistill.evaluation.collect import Outputs, outputs_of
 from crossdistill.models.cross_modal import CrossModalModel
-from crossdistill.models.spec import ModelSpec, build_model, loadable
+from crossdistill.models.spec import ModelSpec, loadable, model_to_load
 from crossdistill.models.storage import (
     CONFIG,
     STUDENT,
@@ -59,7 +59,7 @@ def load(folder: Path | str) -> Student:
         )
     digests = digests_of(folder, about)
     spec = _with_tokenizers(spec.of_student(), folder)
-    network = build_model(spec)
+    network = model_to_load(spec)
     load_state(network, read_tensors(folder / STUDENT, digests), folder / STUDENT)
     return Student(spec, network, {key: value for key, value in about.items() if key != "files"})
 

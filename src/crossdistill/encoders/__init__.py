@@ -4,19 +4,24 @@ from crossdistill.encoders.cnn14 import Cnn14
 from crossdistill.encoders.conv import Conv
 from crossdistill.encoders.densenet import DenseNet
 from crossdistill.encoders.features import Features
+from crossdistill.encoders.kinds import ENCODERS, EncoderKind
 from crossdistill.encoders.mlp import MLP
 from crossdistill.encoders.pretrained import Pretrained
 from crossdistill.encoders.r2plus1d import R2Plus1D
 from crossdistill.encoders.rnn import RNN
+from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.encoders.standardize import Encoder, Standardized
 
 __all__ = [
+    "ENCODERS",
     "MLP",
     "RNN",
     "Cnn14",
     "Conv",
     "DenseNet",
     "Encoder",
+    "EncoderKind",
+    "EncoderSettings",
     "Features",
     "Pretrained",
     "R2Plus1D",

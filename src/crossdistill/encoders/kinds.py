@@ -205,14 +205,19 @@ def kind_named(name: str, place: str) -> EncoderKind | type[nn.Module]:
     raise InputError(f"{place}: expected one of {known}, or package.module:Class, found {name!r}")
 
 
-def arguments_of(kind: type[nn.Module], settings: Mapping[str, Any], shape: Shape, place: str) -> dict[str, Any]:
-    """The arguments of the constructor of somebody's own encoder: the settings, and the sample's shape where it has a
-    parameter `shape`. Raises InputError for a setting that it does not have or needs and did not get."""
-    parameters = {
+def parameters_of(kind: type[nn.Module]) -> dict[str, inspect.Parameter]:
+    """The named parameters of a class's constructor."""
+    return {
         name: parameter
         for name, parameter in inspect.signature(kind).parameters.items()
         if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
     }
+
+
+def arguments_of(kind: type[nn.Module], settings: Mapping[str, Any], shape: Shape, place: str) -> dict[str, Any]:
+    """The arguments of the constructor of somebody's own encoder: the settings, and the sample's shape where it has a
+    parameter `shape`. Raises InputError for a setting that it does not have or needs and did not get."""
+    parameters = parameters_of(kind)
     if unknown := [key for key in settings if key not in parameters]:
         names = ", ".join(name for name in parameters if name != "shape") or "none"
         raise InputError(f"{place}.settings.{unknown[0]}: {kind.__name__} has no such setting; there are {names}")

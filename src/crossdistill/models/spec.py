@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import torch
 from torch import nn
 
 from crossdistill.data.inputs import InputSpec
@@ -65,6 +66,12 @@ def build_model(
         raise InputError(f"data.target, data.auxiliary: {error}") from error
     model.freeze_encoders([name for name in encoders if spec.encoders[name].frozen])
     return model
+
+
+def model_to_load(spec: ModelSpec) -> CrossModalModel:
+    """The model whose weights come from a file: nothing else is read, and the caller's random state stays."""
+    with torch.random.fork_rng(devices=[]):
+        return build_model(spec)
 
 
 def loadable(spec: ModelSpec, model: CrossModalModel) -> ModelSpec:

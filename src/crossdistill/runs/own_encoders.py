@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import nn
 from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.reading import middle, read
 from crossdistill.encoders import Standardized
+from crossdistill.encoders.kinds import parameters_of
 from crossdistill.encoders.make import make_encoder
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.models.present import select
@@ -32,7 +32,7 @@ def own_settings(name: str, module: nn.Module) -> EncoderSettings:
     if isinstance(declared, Mapping):
         return EncoderSettings(path, dict(declared))
     settings: dict[str, Any] = {}
-    for argument in inspect.signature(type(module)).parameters:
+    for argument in parameters_of(type(module)):
         if argument != "shape":
             value = getattr(module, argument, None)
             if not isinstance(value, bool | int | float | str | list | tuple):

@@ -12,7 +12,7 @@ from torch import nn
 from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.fingerprint import differing, fingerprint
 from crossdistill.methods import METHODS
-from crossdistill.models.spec import ModelSpec, build_model, loadable
+from crossdistill.models.spec import ModelSpec, loadable, model_to_load
 from crossdistill.models.storage import (
     CONFIG,
     REST,
@@ -99,7 +99,7 @@ def load_trained(
     else:
         dataset = split_dataset(dataset, recipe.data, recipe.seed)
     _require_same_inputs(folder, spec, model_spec(recipe, dataset))
-    model = build_model(spec)
+    model = model_to_load(spec)
     student = read_tensors(folder / STUDENT, digests) if config.get("student", True) else {}
     rest = read_tensors(folder / REST, digests)
     prefix = "model."
@@ -118,7 +118,7 @@ def student_of(built: Built) -> Student:
     if "target" not in built.method.predicts:
         raise InputError(f"method {built.recipe.method} trains no student")
     spec = loadable(built.spec, built.model).of_student()
-    network = build_model(spec)
+    network = model_to_load(spec)
     network.load_state_dict({key: value.cpu() for key, value in built.model.student_state().items()})
     return Student(spec, network, about(built, fingerprint(built.dataset)))
 
