@@ -51,7 +51,7 @@ def as_waveforms(x: Modality) -> Padded:
         values = values[:, :, 0]
     if values.ndim != 2:
         raise ValueError(f"expected waveforms of shape (B, T) or (B, T, 1), got {tuple(values.shape)}")
-    full = torch.full((len(values),), values.shape[1], dtype=torch.int64, device=values.device)
+    full = torch.full((values.shape[0],), values.shape[1], dtype=torch.int64, device=values.device)
     return Padded(values, x.lengths if isinstance(x, Padded) else full)
 
 

@@ -115,7 +115,7 @@ class Pretrained(nn.Module):
             shapes = "videos (B, 3, T, H, W)" if self.kind == "video" else "pictures (B, 3, H, W) or videos"
             raise ValueError(f"expected {shapes}, got {found}")
         pixels = x.transpose(1, 2) if self.kind == "video" else x
-        return self.model(pixel_values=pixels), torch.ones(len(x), dtype=torch.int64)
+        return self.model(pixel_values=pixels), torch.ones(x.shape[0], dtype=torch.int64)
 
     def _speech(self, x: Modality) -> Padded:
         """Waveforms that the model cannot tell from their padding are encoded by groups of equal length: wav2vec 2.0's

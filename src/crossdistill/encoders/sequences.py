@@ -15,7 +15,7 @@ def as_padded(x: Modality) -> Padded:
         return x
     if x.ndim != 3:
         raise ValueError(f"expected sequences of shape (B, T, F), got {tuple(x.shape)}")
-    return Padded(x, torch.full((len(x),), x.shape[1], dtype=torch.int64, device=x.device))
+    return Padded(x, torch.full((x.shape[0],), x.shape[1], dtype=torch.int64, device=x.device))
 
 
 def time_mask(lengths: Int[Tensor, " batch"], time: int) -> Bool[Tensor, "batch time"]:
@@ -47,5 +47,5 @@ def resampled(x: Padded, steps: int) -> Float[Tensor, "batch steps features"]:
     before = positions.floor().long()
     after = torch.minimum(before + 1, x.lengths[:, None] - 1)
     weight = (positions - before)[:, :, None]
-    rows = torch.arange(len(x.values), device=x.values.device)[:, None]
+    rows = torch.arange(x.values.shape[0], device=x.values.device)[:, None]
     return x.values[rows, before] * (1 - weight) + x.values[rows, after] * weight

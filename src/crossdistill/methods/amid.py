@@ -21,9 +21,10 @@ from crossdistill.losses import (
 )
 from crossdistill.losses.mutual_information import Reduction
 from crossdistill.methods.adaptive_weights import AdaptiveWeights
-from crossdistill.methods.base import EpochMeans, Method, require
+from crossdistill.methods.base import EpochMeans, Method
 from crossdistill.methods.mi import Divergence, warmup_objective
 from crossdistill.models import CrossModalModel, Discriminator
+from crossdistill.requirements import require_above_zero, require_at_least_zero
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn
 
 
@@ -100,9 +101,9 @@ class AMID(Method):
     ) -> None:
         super().__init__(model)
         weights = {"alpha_1": alpha_1, "alpha_2": alpha_2, "alpha_3": alpha_3, "warmup_epochs": warmup_epochs}
-        require(weights, least=0, included=True)
-        require({"temperature": temperature, "discriminator_width": discriminator_width}, least=0, included=False)
-        require({} if expected_partners is None else {"expected_partners": expected_partners}, least=0, included=False)
+        require_at_least_zero(weights)
+        require_above_zero({"temperature": temperature, "discriminator_width": discriminator_width})
+        require_above_zero({} if expected_partners is None else {"expected_partners": expected_partners})
         self.alpha_1, self.alpha_2, self.alpha_3 = alpha_1, alpha_2, alpha_3
         self.temperature, self.reduction, self.contrast = temperature, reduction, contrast
         self.divergence, self.warmup_epochs = divergence, warmup_epochs

@@ -67,13 +67,6 @@ class Method(nn.Module):
         return {}
 
 
-def require(options: dict[str, float], least: float, included: bool) -> None:
-    """Raise ValueError unless all options are above `least`, or equal to it where that is included."""
-    for name, value in options.items():
-        if not (value > least or (included and value == least)):
-            raise ValueError(f"expected {name} {'of at least' if included else 'above'} {least:g}, got {value}")
-
-
 class EpochMeans:
     """Weighted means over an epoch, summed in float64 on the device; reading them starts a new epoch.
 

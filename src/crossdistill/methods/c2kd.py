@@ -12,8 +12,9 @@ from torch.nn.functional import cross_entropy
 
 from crossdistill.losses import non_target_divergence, rank_correlation, soft_label_divergence
 from crossdistill.losses.selection import TargetClass
-from crossdistill.methods.base import EpochMeans, Method, require
+from crossdistill.methods.base import EpochMeans, Method
 from crossdistill.models import CrossModalModel
+from crossdistill.requirements import require_at_least_zero
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn
 
 
@@ -69,7 +70,7 @@ class C2KD(Method):
     ) -> None:
         super().__init__(model)
         weights = {"unimodal_weight": unimodal_weight, "crossmodal_weight": crossmodal_weight}
-        require(weights, least=0, included=True)
+        require_at_least_zero(weights)
         if not -1 <= threshold <= 1:
             raise ValueError(f"expected a threshold within [-1, 1], got {threshold}")
         self.threshold, self.target_class = threshold, target_class

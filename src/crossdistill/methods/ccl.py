@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from torch.nn.functional import cross_entropy
 
 from crossdistill.losses import class_contrastive_loss
-from crossdistill.methods.base import Method, require
+from crossdistill.methods.base import Method
 from crossdistill.methods.mi import DIVERGENCES, Divergence
 from crossdistill.models import Composition, CrossModalModel
+from crossdistill.requirements import require_above_zero, require_at_least_zero
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn
 
 
@@ -59,8 +60,8 @@ class CCL(Method):
         divergence: Divergence = "symmetric_kl",
     ) -> None:
         super().__init__(model)
-        require({"contrast_weight": contrast_weight, "divergence_weight": divergence_weight}, least=0, included=True)
-        require({"temperature": temperature}, least=0, included=False)
+        require_at_least_zero({"contrast_weight": contrast_weight, "divergence_weight": divergence_weight})
+        require_above_zero({"temperature": temperature})
         if divergence not in DIVERGENCES:
             raise ValueError(f"expected divergence {' or '.join(map(repr, DIVERGENCES))}, got {divergence!r}")
         self.contrast_weight, self.divergence_weight = contrast_weight, divergence_weight

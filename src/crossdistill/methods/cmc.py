@@ -9,9 +9,10 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from crossdistill.losses import info_nce_loss
-from crossdistill.methods.base import Method, require
+from crossdistill.methods.base import Method
 from crossdistill.methods.noise_contrast import NoiseContrast, Normalization
 from crossdistill.models import CrossModalModel
+from crossdistill.requirements import require_at_least_zero
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, TrainingSamples, Turn
 
 Form = Literal["memory", "batch"]
@@ -65,7 +66,7 @@ class CMC(Method):
         normalization: Normalization = "first_batch",
     ) -> None:
         super().__init__(model)
-        require({"weight": weight}, least=0, included=True)
+        require_at_least_zero({"weight": weight})
         if form not in ("memory", "batch"):
             raise ValueError(f"expected form 'memory' or 'batch', got {form!r}")
         self.weight, self.form, self.temperature = weight, form, temperature

@@ -10,9 +10,10 @@ from torch.nn.functional import cross_entropy
 
 from crossdistill.losses import classification_gradient, relation_contrastive_loss
 from crossdistill.losses.cosine import unit_rows
-from crossdistill.methods.base import Method, require
+from crossdistill.methods.base import Method
 from crossdistill.methods.teacher_queue import Elements, TeacherQueue
 from crossdistill.models import CrossModalModel, RelationNetwork
+from crossdistill.requirements import require_above_zero, require_at_least_zero
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, TrainingSamples, Turn
 
 
@@ -75,9 +76,9 @@ class CRCD(Method):
         relation_width: int = 128,
     ) -> None:
         super().__init__(model)
-        require({"feature_weight": feature_weight, "gradient_weight": gradient_weight}, least=0, included=True)
+        require_at_least_zero({"feature_weight": feature_weight, "gradient_weight": gradient_weight})
         sizes = {"negatives": negatives, "anchors": anchors, "relation_width": relation_width}
-        require({"temperature": temperature, **sizes}, least=0, included=False)
+        require_above_zero({"temperature": temperature, **sizes})
         self.feature_weight, self.gradient_weight = feature_weight, gradient_weight
         self.temperature, self.negatives, self.anchors = temperature, negatives, anchors
         self.features = RelationPair(model.width, relation_width)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from torch.nn.functional import cross_entropy
 
-from crossdistill.methods.base import Method, require
+from crossdistill.methods.base import Method
 from crossdistill.methods.noise_contrast import NoiseContrast, Normalization
 from crossdistill.models import CrossModalModel
+from crossdistill.requirements import require_at_least_zero
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, TrainingSamples, Turn
 
 
@@ -59,7 +60,7 @@ class CRD(Method):
         normalization: Normalization = "first_batch",
     ) -> None:
         super().__init__(model)
-        require({"beta": beta}, least=0, included=True)
+        require_at_least_zero({"beta": beta})
         self.beta = beta
         self.contrast = NoiseContrast(model.width, embedding, negatives, True, temperature, momentum, normalization)
 

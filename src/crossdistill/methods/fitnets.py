@@ -10,8 +10,9 @@ from torch.nn.functional import cross_entropy
 
 from crossdistill.losses import hint_loss, soft_label_divergence
 from crossdistill.losses.hints import Reduction
-from crossdistill.methods.base import Method, require
+from crossdistill.methods.base import Method
 from crossdistill.models import CrossModalModel
+from crossdistill.requirements import require_above_zero, require_at_least_zero
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn
 
 
@@ -68,8 +69,8 @@ class FitNets(Method):
     ) -> None:
         super().__init__(model)
         weights = {"soft_weight": soft_weight, "final_soft_weight": final_soft_weight, "hint_weight": hint_weight}
-        require(weights | {"hint_epochs": hint_epochs, "anneal_epochs": anneal_epochs}, least=0, included=True)
-        require({"temperature": temperature}, least=0, included=False)
+        require_at_least_zero(weights | {"hint_epochs": hint_epochs, "anneal_epochs": anneal_epochs})
+        require_above_zero({"temperature": temperature})
         self.hint_epochs, self.temperature, self.hint_weight = hint_epochs, temperature, hint_weight
         self.soft_weight, self.final_soft_weight, self.anneal_epochs = soft_weight, final_soft_weight, anneal_epochs
         self.reduction = reduction

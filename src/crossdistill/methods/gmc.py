@@ -9,8 +9,9 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from crossdistill.losses import nt_xent_loss
-from crossdistill.methods.base import Method, require
+from crossdistill.methods.base import Method
 from crossdistill.models import CrossModalModel
+from crossdistill.requirements import require_above_zero, require_at_least_zero
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn
 
 Supervision = Literal["student_and_joint", "joint"]
@@ -56,8 +57,8 @@ class GMC(Method):
         supervision: Supervision = "student_and_joint",
     ) -> None:
         super().__init__(model)
-        require({"contrast_weight": contrast_weight}, least=0, included=True)
-        require({"temperature": temperature, "projection": projection}, least=0, included=False)
+        require_at_least_zero({"contrast_weight": contrast_weight})
+        require_above_zero({"temperature": temperature, "projection": projection})
         if supervision not in ("student_and_joint", "joint"):
             raise ValueError(f"expected supervision 'student_and_joint' or 'joint', got {supervision!r}")
         if supervision == "joint" and model.separate_teacher:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from torch.nn.functional import cross_entropy
 
 from crossdistill.losses import soft_label_divergence
-from crossdistill.methods.base import Method, require
+from crossdistill.methods.base import Method
 from crossdistill.models import CrossModalModel
+from crossdistill.requirements import require_above_zero, require_at_least_zero
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn
 
 
@@ -52,8 +53,8 @@ class KD(Method):
         self, model: CrossModalModel, temperature: float = 2.0, soft_weight: float = 1.0, hard_weight: float = 0.5
     ) -> None:
         super().__init__(model)
-        require({"temperature": temperature}, least=0, included=False)
-        require({"soft_weight": soft_weight, "hard_weight": hard_weight}, least=0, included=True)
+        require_above_zero({"temperature": temperature})
+        require_at_least_zero({"soft_weight": soft_weight, "hard_weight": hard_weight})
         self.temperature, self.soft_weight, self.hard_weight = temperature, soft_weight, hard_weight
 
     def turns(self, epoch: int) -> Sequence[Turn]:

@@ -9,8 +9,9 @@ from torch.nn.functional import cross_entropy
 
 from crossdistill.losses import jensen_shannon_divergence, mutual_information_loss, symmetric_kl_divergence
 from crossdistill.losses.mutual_information import Reduction
-from crossdistill.methods.base import Method, require
+from crossdistill.methods.base import Method
 from crossdistill.models import CrossModalModel
+from crossdistill.requirements import require_above_zero, require_at_least_zero
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn
 
 Divergence = Literal["jsd", "symmetric_kl"]
@@ -57,8 +58,8 @@ class MI(Method):
         reduction: Reduction = "sum",
     ) -> None:
         super().__init__(model)
-        require({"alpha_1": alpha_1, "warmup_epochs": warmup_epochs}, least=0, included=True)
-        require({"temperature": temperature}, least=0, included=False)
+        require_at_least_zero({"alpha_1": alpha_1, "warmup_epochs": warmup_epochs})
+        require_above_zero({"temperature": temperature})
         self.alpha_1, self.temperature = alpha_1, temperature
         self.warmup_epochs, self.reduction = warmup_epochs, reduction
 

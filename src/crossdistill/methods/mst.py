@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from crossdistill.losses import load_balance_loss, routed_divergence, soft_label_divergence
-from crossdistill.methods.base import EpochMeans, Method, require
+from crossdistill.methods.base import EpochMeans, Method
 from crossdistill.models import CrossModalModel, FeatureMask
+from crossdistill.requirements import require_above_zero, require_at_least_zero
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn, View
 
 TEACHERS: tuple[View, ...] = ("auxiliary", "full")
@@ -78,8 +79,8 @@ class MST(Method):
     ) -> None:
         super().__init__(model)
         epochs = {"cooperation_epochs": cooperation_epochs, "mask_epochs": mask_epochs}
-        require(epochs | {"soft_weight": soft_weight, "balance_weight": balance_weight}, least=0, included=True)
-        require({"temperature": temperature}, least=0, included=False)
+        require_at_least_zero(epochs | {"soft_weight": soft_weight, "balance_weight": balance_weight})
+        require_above_zero({"temperature": temperature})
         if top not in (1, 2):
             raise ValueError(f"expected top 1 or 2, the number of teachers, got {top}")
         self.cooperation_epochs, self.mask_epochs = cooperation_epochs, mask_epochs

@@ -9,8 +9,9 @@ from torch.nn.functional import cross_entropy
 from crossdistill.losses import angle_relation_loss, distance_relation_loss
 from crossdistill.losses.cosine import unit_rows
 from crossdistill.losses.relational import Reduction
-from crossdistill.methods.base import Method, require
+from crossdistill.methods.base import Method
 from crossdistill.models import CrossModalModel
+from crossdistill.requirements import require_at_least_zero
 from crossdistill.types import Batch, LogUniform, Objective, Representations, Turn
 
 
@@ -54,7 +55,7 @@ class RKD(Method):
         normalize: bool = False,
     ) -> None:
         super().__init__(model)
-        require({"distance_weight": distance_weight, "angle_weight": angle_weight}, least=0, included=True)
+        require_at_least_zero({"distance_weight": distance_weight, "angle_weight": angle_weight})
         self.distance_weight, self.angle_weight = distance_weight, angle_weight
         self.reduction, self.normalize = reduction, normalize
 
