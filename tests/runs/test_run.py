@@ -248,8 +248,14 @@ IMPOSSIBLE = {
         lambda r: with_model(r, encoders={"eye": EncoderSettings(center=True)}),
         "encoders.eye: center",
     ),
-    "a negative weight": (lambda r: replace(r, options={"amid": {"alpha_1": -1.0}}), "amid: alpha_1: expected 0 or more, found -1"),
-    "no temperature": (lambda r: replace(r, options={"amid": {"temperature": 0.0}}), "amid: temperature: expected above 0, found 0"),
+    "a negative weight": (
+        lambda r: replace(r, options={"amid": {"alpha_1": -1.0}}),
+        "amid: alpha_1: expected 0 or more, found -1",
+    ),
+    "no temperature": (
+        lambda r: replace(r, options={"amid": {"temperature": 0.0}}),
+        "amid: temperature: expected above 0, found 0",
+    ),
     "no epochs": (lambda r: replace(r, epochs=0), "epochs"),
     "batches of nothing": (lambda r: replace(r, batch_size=0), "batch_size"),
     "a negative seed": (lambda r: replace(r, seed=-1), "seed"),
