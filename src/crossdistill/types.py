@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeVar
 
@@ -44,15 +44,28 @@ class Note(NamedTuple):
     skipped: bool
 
 
+class Mixing(NamedTuple):
+    """How samples were mixed by pairs (mixup): sample i is weight x_i + (1 - weight) x_partner.
+
+    partners: (B,) int64 places in the batch; weights: (B,) in [0, 1]; whole: (B,) bool, False where the partner is no
+    longer in the batch
+    """
+
+    partners: Int[Tensor, " batch"]
+    weights: Float[Tensor, " batch"]
+    whole: Bool[Tensor, " batch"]
+
+
 @dataclass(frozen=True)
 class Batch:
     """One global step's samples: inputs by modality name, class labels, and where they come from.
 
     modalities: name -> (B, ...) tensor, or `Padded` for sequences of different length
-    labels: (B,) int64 in [0, C)
+    labels: (B,) int64 in [0, C), -1 for a sample without a label
     rows: (B,) int64, the samples' row numbers in the data set (memory banks key on them)
     present: name -> (B,) bool on the CPU, False where a sample lacks that modality (its values are then 0); a name that
         is not in it is there in every sample
+    chance: (B,) float64 in [0, 1), drawn for each sample in training by seed, epoch and row alone; empty elsewhere
     notes: what went wrong in reading these samples
     """
 
@@ -61,6 +74,8 @@ class Batch:
     rows: Int[Tensor, " batch"]
     present: Mapping[str, Bool[Tensor, " batch"]]
     notes: tuple[Note, ...] = ()
+    chance: Float[Tensor, " batch"] = field(default_factory=lambda: torch.zeros(0, dtype=torch.float64))
+    mixing: Mixing | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on a device; `present` stays on the CPU, where it is decided which rows an encoder sees."""
@@ -70,7 +85,13 @@ class Batch:
             self.rows.to(device),
             self.present,
             self.notes,
+            self.chance.to(device),
         )
+
+    @property
+    def labelled(self) -> Bool[Tensor, " batch"]:
+        """(B,) True where a sample has a label; on the labels' device."""
+        return self.labels >= 0
 
     def has(self, names: Sequence[str]) -> Bool[Tensor, " batch"]:
         """(B,) True where a sample has all of these modalities."""
@@ -88,11 +109,22 @@ def to_device(modality: Modality, device: torch.device | str) -> Modality:
 class Representations:
     """What the model made of a batch: a (B, D) representation and (B, C) logits for each view that was asked for.
 
+    passes: name -> the same of a further forward pass that the method asked for in `Method.passes`
+
     Reading a view that the method did not declare in `Method.views` raises KeyError.
     """
 
     representations: Mapping[View, Float[Tensor, "batch width"]]
     logits: Mapping[View, Float[Tensor, "batch classes"]]
+    passes: Mapping[str, Representations] = field(default_factory=dict)
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Representations:
+        """The function of every tensor, those of further passes too."""
+        return Representations(
+            {view: function(tensor) for view, tensor in self.representations.items()},
+            {view: function(tensor) for view, tensor in self.logits.items()},
+            {name: further.map(function) for name, further in self.passes.items()},
+        )
 
     @property
     def target(self) -> Float[Tensor, "batch width"]:
@@ -126,11 +158,28 @@ class Representations:
 class TrainingSamples:
     """The samples that a run trains on, for methods that remember something of each (memory banks).
 
-    rows: (n,) int64, ascending: the numbers that `Batch.rows` will hold; labels: (n,) int64, their classes
+    rows: (n,) int64, ascending: the numbers that `Batch.rows` will hold; labels: (n,) int64, their classes, -1 for none
+    epochs: that the method will train for
     """
 
     rows: Int[Tensor, " samples"]
     labels: Int[Tensor, " samples"]
+    epochs: int = 1
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A further forward pass of each batch, beside the one in training mode.
+
+    name: under which an objective finds it in `Representations.passes`; views: what the model computes
+    quiet: without dropout and without gradient, what a detached teacher says; mixed: of pairs of target inputs mixed
+    by `Batch.mixing`, whose views can be the target's alone
+    """
+
+    name: str
+    views: tuple[View, ...]
+    quiet: bool = False
+    mixed: bool = False
 
 
 @dataclass(frozen=True)

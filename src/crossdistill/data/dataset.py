@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, KeptColumn, RowColumn, Rows, SequenceColumn
-from crossdistill.data.labels import SPLITS, Strings, encode_labels, split_names
+from crossdistill.data.labels import SPLITS, UNLABELLED, Strings, encode_labels, split_names
 from crossdistill.data.reading import Mask, PartialColumn, Parts, known_present, may_fail, middle, read, windows
 from crossdistill.types import Batch, InputError
 
@@ -26,7 +26,7 @@ class MultimodalDataset:
     """N samples seen by several modalities. `torch.utils.data.DataLoader` takes it with a batch sampler.
 
     columns: modality name -> column of length N
-    labels: (N,) int64 in [0, C); classes: their C names
+    labels: (N,) int64 in [0, C), or -1 for a training sample without a label; classes: their C names
     ids: N distinct names of the samples
     splits: (N,) "train" | "validation" | "test" (| "held_out" while tuning)
     groups: (N,) what must not be on both sides of a split, e.g. the subject; the sample's id where there are no groups
@@ -56,7 +56,7 @@ class MultimodalDataset:
         return self.batch(np.asarray(rows, dtype=np.int64), middle(len(rows)))
 
     def batch(self, rows: Rows, parts: Parts) -> Batch:
-        """The rows (B,) as one `Batch`, in this order; parts: which part of each."""
+        """The rows (B,) as one `Batch`, in this order; parts: which part of each, and its seeds in training."""
         readings = {name: read(column, rows, parts) for name, column in self.columns.items()}
         return Batch(
             {name: reading.modality for name, reading in readings.items()},
@@ -87,6 +87,12 @@ class MultimodalDataset:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Modality name -> shape of one sample; a first entry of -1 marks sequences of different length."""
         return {name: column.shape for name, column in self.columns.items()}
+
+    def labelled_rows(self, split: str) -> Rows:
+        """(n,) the row numbers of a split's samples that have a label, ascending."""
+        rows = self.rows(split)
+        labelled: Rows = rows[self.labels[rows] != UNLABELLED]
+        return labelled
 
     def rows(self, split: str) -> Rows:
         """(n,) the row numbers of a split, ascending."""
@@ -122,7 +128,7 @@ def from_arrays(
     """A data set from arrays in memory.
 
     modalities: name -> (N, ...) array, or N arrays: stacked where their shapes are equal, else sequences (T_i, F)
-    labels: (N,) whole numbers or strings
+    labels: (N,) whole numbers or strings; -1, "", None or NaN for a training sample without a label
     splits: (N,) "train" | "validation" | "test", or (N,) bool, True for test; None: all are for training
     ids, groups, folds, captions: N entries, or empty where there are none
     classes: the class names; integer labels count into it. Empty: the distinct labels in natural order.
@@ -131,7 +137,7 @@ def from_arrays(
 
     Raises InputError where lengths, values or names do not fit.
     """
-    label_numbers, class_names = encode_labels(np.asarray(labels), tuple(classes))
+    label_numbers, class_names = encode_labels(cast(Any, labels), tuple(classes))
     count = len(label_numbers)
     texts = tuple(map(str, ids)) if len(ids) else tuple(map(str, range(count)))
     dataset = MultimodalDataset(
@@ -178,12 +184,18 @@ def check_consistency(dataset: MultimodalDataset) -> None:
 
 
 def require_splits(dataset: MultimodalDataset) -> None:
-    """Raise InputError for an unknown split, and for a class that is evaluated but never trained."""
-    unknown = sorted(set(dataset.splits.tolist()) - set(SPLITS))
+    """Raise InputError for an unknown split, for a class that is evaluated but never trained, and for no class."""
+    unknown = sorted(set(dataset.splits.tolist()) - {*SPLITS, "held_out"})
     if unknown:
         raise InputError(f"unknown split '{unknown[0]}': expected one of {', '.join(SPLITS)}")
-    learnt = dataset.labels[dataset.splits == "train"]
+    learnt = dataset.labels[dataset.labelled_rows("train")]
     for split in ("validation", "test"):
+        rows = dataset.rows(split)
+        if len(without := rows[dataset.labels[rows] == UNLABELLED]):
+            raise InputError(
+                f"{dataset.name}: sample '{dataset.ids[without[0]]}' of split {split} has no label; "
+                "only training samples may lack one"
+            )
         unseen = np.setdiff1d(dataset.labels[dataset.splits == split], learnt)
         if len(learnt) and len(unseen):
             raise InputError(f"class '{dataset.classes[unseen[0]]}' is in {split} but never in train")

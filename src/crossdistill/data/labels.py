@@ -14,6 +14,9 @@ from crossdistill.types import InputError
 
 Strings = npt.NDArray[np.str_]
 
+UNLABELLED = -1
+"""The class number of a training sample without a label."""
+
 SPLITS = ("train", "validation", "test")
 """What a row is for. `with_validation` adds a fourth, "held_out": a test row that tuning must not see."""
 
@@ -28,27 +31,58 @@ def natural_order(texts: Sequence[str]) -> list[str]:
     )
 
 
-def encode_labels(labels: npt.NDArray[Any], classes: tuple[str, ...]) -> tuple[Rows, tuple[str, ...]]:
-    """Class numbers (N,) and class names."""
-    if labels.ndim != 1:
-        raise InputError(f"labels: expected one per sample, shape (N,), found {labels.shape}")
-    whole = labels.dtype.kind in "iub"
-    if not whole and not all(isinstance(label, str) for label in labels.tolist()):
-        raise InputError(f"labels: expected whole numbers or strings, found dtype {labels.dtype}")
+def encode_labels(labels: Sequence[Any] | npt.NDArray[Any], classes: tuple[str, ...]) -> tuple[Rows, tuple[str, ...]]:
+    """Class numbers (N,), `UNLABELLED` where there is no label, and class names.
+
+    labels: whole numbers, or strings; -1, an empty string, None and NaN stand for no label.
+    """
+    values = _with_gaps(labels)
     if len(set(classes)) < len(classes):
         raise InputError("classes: names must be distinct")
-    if whole and classes:
-        outside = labels[(labels < 0) | (labels >= len(classes))]
+    labelled = values != UNLABELLED if values.dtype.kind == "i" else values != ""
+    if values.dtype.kind == "i" and classes:
+        outside = values[labelled & ((values < 0) | (values >= len(classes)))]
         if len(outside):
             raise InputError(f"labels: expected 0 to {len(classes) - 1} for {len(classes)} classes, found {outside[0]}")
-        return labels.astype(np.int64), classes
-    texts = [str(int(label)) for label in labels] if whole else [str(label) for label in labels]
+        return values, classes
+    texts = [str(label) for label in values[labelled].tolist()]
+    if not texts and len(values):
+        raise InputError("labels: expected some, found none: every sample is unlabelled")
     names = classes or tuple(natural_order(texts))
     numbers = {text: number for number, text in enumerate(names)}
     missing = [text for text in texts if text not in numbers]
     if missing:
         raise InputError(f"labels: '{missing[0]}' is not one of the classes {', '.join(names)}")
-    return np.array([numbers[text] for text in texts], dtype=np.int64), names
+    encoded = np.full(len(values), UNLABELLED, dtype=np.int64)
+    encoded[labelled] = [numbers[text] for text in texts]
+    if len(names) == 1 and not classes and not labelled.all() and values.dtype.kind == "i":
+        raise InputError(
+            f"labels: -1 stands for no label, which leaves the one class {names[0]}; if it is a class, give names"
+        )
+    return encoded, names
+
+
+def _with_gaps(labels: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """(N,) int64 with -1, or strings with "", where there is no label."""
+    listed = isinstance(labels, list | tuple) and any(label is None or _is_nan(label) for label in labels)
+    values = np.array(labels, dtype=object) if listed else np.asarray(labels)  # else NumPy would write "nan"
+    if values.ndim != 1:
+        raise InputError(f"labels: expected one per sample, shape (N,), found {values.shape}")
+    if values.dtype.kind in "iub":
+        return values.astype(np.int64)
+    items = values.tolist()
+    gaps = np.array([label is None or _is_nan(label) for label in items], dtype=np.bool_)
+    rest = [label for label, gap in zip(items, gaps, strict=True) if not gap]
+    whole = all(isinstance(label, int | float) and float(label).is_integer() for label in rest)
+    if whole and rest and (gaps.any() or values.dtype.kind != "f"):
+        return np.array([UNLABELLED if gap else int(label) for label, gap in zip(items, gaps, strict=True)])
+    if not all(isinstance(label, str) for label in rest):
+        raise InputError(f"labels: expected whole numbers or strings, found dtype {values.dtype}")
+    return np.array(["" if gap else label for label, gap in zip(items, gaps, strict=True)], dtype=np.str_)
+
+
+def _is_nan(label: Any) -> bool:
+    return isinstance(label, float | np.floating) and bool(np.isnan(label))
 
 
 def split_names(splits: npt.NDArray[Any]) -> Strings:

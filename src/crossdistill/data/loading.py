@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from crossdistill.types import Batch, InputError
 
 Positions = npt.NDArray[np.float64]
 
+NO_ROWS: Rows = np.zeros(0, dtype=np.int64)
+
 
 class EpochBatches(Sampler[list[int]]):
     """One epoch's batches of row numbers for one process.
@@ -26,9 +28,23 @@ class EpochBatches(Sampler[list[int]]):
     dropped. Of each, rank r gets the r-th contiguous slice: joined in rank order, the ranks' slices are the batch of a
     single process. Fewer rows than `batch_size` make one batch, trimmed to a multiple of `world_size`.
     Neither reads nor changes the global random state. Raises InputError where the sizes do not fit.
+
+    unlabelled: rows of which each batch holds the share `share`, beside `rows`, which have labels. An epoch then has as
+    many batches as all rows together would fill, so that few labels do not mean few steps: rows with labels come round
+    several times, but never twice in a batch. A share of 0 leaves the unlabelled out and keeps that number of batches.
     """
 
-    def __init__(self, rows: Rows, batch_size: int, seed: int, epoch: int, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        batch_size: int,
+        seed: int,
+        epoch: int,
+        rank: int = 0,
+        world_size: int = 1,
+        unlabelled: Rows = NO_ROWS,
+        share: float = 0.0,
+    ) -> None:
         if batch_size < 1 or batch_size % world_size:
             raise InputError(f"batch size: expected a multiple of the {world_size} processes, found {batch_size}")
         if seed < 0 or epoch < 0:
@@ -36,17 +52,37 @@ class EpochBatches(Sampler[list[int]]):
         if len(rows) < world_size:
             raise InputError(f"no batch to train on: {len(rows)} rows for {world_size} processes")
         self.rows, self.seed, self.epoch, self.rank, self.world_size = rows, seed, epoch, rank, world_size
-        self.batch_size = min(batch_size, len(rows) - len(rows) % world_size)
+        self.unlabelled = unlabelled
+        everyone = len(rows) + len(unlabelled)
+        self.count = max(1, everyone // batch_size)
+        wanted = min(round(batch_size * share), batch_size - world_size) if len(unlabelled) else 0
+        self.without = min(wanted, len(unlabelled))
+        labelled = min(batch_size - self.without, len(rows))
+        total = labelled + self.without
+        self.labelled = labelled - total % world_size
+        self.batch_size = self.labelled + self.without
 
     def __len__(self) -> int:
-        return len(self.rows) // self.batch_size
+        return self.count
 
     def __iter__(self) -> Iterator[list[int]]:
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.rows)
         share = self.batch_size // self.world_size
-        for batch in range(len(self)):
-            start = batch * self.batch_size + self.rank * share
-            yield order[start : start + share].tolist()
+        labelled = self._parts(self.rows, self.labelled, [self.seed, self.epoch])
+        without = self._parts(self.unlabelled, self.without, [self.seed, self.epoch, 1])
+        order = np.random.default_rng([self.seed, self.epoch, 2])
+        for _ in range(self.count):
+            batch = next(labelled)
+            if self.without:
+                batch = order.permutation(np.concatenate([batch, next(without)]))
+            yield batch[self.rank * share : (self.rank + 1) * share].tolist()
+
+    def _parts(self, rows: Rows, size: int, seed: list[int]) -> Iterator[Rows]:
+        """Parts of `size` of the rows in random order, again and again; within a round no row comes twice."""
+        random = np.random.default_rng(seed)
+        while size:
+            order = random.permutation(rows)
+            for start in range(0, len(order) - size + 1, size):
+                yield order[start : start + size]
 
 
 def training_batches(
@@ -58,12 +94,14 @@ def training_batches(
     rank: int = 0,
     world_size: int = 1,
     workers: int = 0,
+    unlabelled: Rows = NO_ROWS,
+    share: float = 0.0,
 ) -> Iterator[Batch]:
     """One epoch of shuffled batches of `rows`; see `EpochBatches`. workers: reading processes, 0 for none.
 
     What chance decides about a sample (which part of it, mirrored or not) depends on seed, epoch and row alone.
     """
-    sampler = EpochBatches(rows, batch_size, seed, epoch, rank, world_size)
+    sampler = EpochBatches(rows, batch_size, seed, epoch, rank, world_size, unlabelled, share)
     return _loaded(_Drawn(dataset, seed, epoch), sampler, workers)
 
 
@@ -102,6 +140,12 @@ def drawn_parts(seed: int, epoch: int, rows: Rows) -> Parts:
     return Parts((seeds >> np.uint64(11)).astype(np.float64) * 2.0**-53, seeds)
 
 
+def chance(seed: int, epoch: int, rows: Rows) -> torch.Tensor:
+    """(B,) float64 in [0, 1), one draw for each sample of this epoch, other than its part's."""
+    mixed = random_seeds(seed + 1, epoch, random_seeds(seed, epoch, rows).view(np.int64))
+    return torch.from_numpy((mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53)
+
+
 def random_seeds(seed: int, epoch: int, rows: Rows) -> npt.NDArray[np.uint64]:
     """(B,) a random seed for each sample of this epoch (SplitMix64's mixing of the three numbers)."""
     mixed = np.zeros(len(rows), dtype=np.uint64)
@@ -135,7 +179,10 @@ class _Drawn:
 
     def __getitems__(self, rows: Sequence[int]) -> Batch | InputError:
         row_numbers = np.asarray(rows, dtype=np.int64)
-        return _attempt(self.dataset, row_numbers, drawn_parts(self.seed, self.epoch, row_numbers))
+        batch = _attempt(self.dataset, row_numbers, drawn_parts(self.seed, self.epoch, row_numbers))
+        if isinstance(batch, InputError):
+            return batch
+        return replace(batch, chance=chance(self.seed, self.epoch, row_numbers))
 
 
 def _attempt(dataset: MultimodalDataset, rows: Rows, parts: Parts) -> Batch | InputError:

@@ -1,6 +1,7 @@
 """A data set on disk: a table with one row per sample, and the files that its cells point to.
 
-Columns: id, split (train, validation, test), label; optional fold, group, caption, thumbnail (a picture for reports:
+Columns: id, split (train, validation, test), label (empty for a training sample without one);
+optional fold, group, caption, thumbnail (a picture for reports:
 row of an (N, H, W, 3) uint8 file), start, end and crop (of media); every other column is a modality. A modality's cells
 are paths relative to the manifest, a video, a sound, `video.npy#17` (row 17 of an (N, ...) array) or `clips/a.npy` (a
 file of the sample's own), or texts. An empty cell: the sample lacks the modality. See docs/media.md.
@@ -20,7 +21,7 @@ from crossdistill.data.cells import OPTIONAL, REQUIRED, ModalityHeader, clip, in
 from crossdistill.data.columns import Array, ArrayColumn, Column, FileColumn, RowColumn, SequenceColumn, open_array
 from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_consistency
 from crossdistill.data.folders import new_folder, write_csv
-from crossdistill.data.labels import SPLITS, encode_labels
+from crossdistill.data.labels import SPLITS, UNLABELLED, encode_labels
 from crossdistill.data.readers import AudioReader, CacheFolder, MediaColumn, ReaderSettings, TextColumn, VideoReader
 from crossdistill.data.reading import PartialColumn, known_present
 from crossdistill.data.table import Table, read_table
@@ -51,11 +52,11 @@ def read_manifest(
         raise InputError(f"{table.path}: no {what}; found {', '.join(table.columns)}")
     if unknown := [name for name in only if name not in named]:
         raise InputError(f"{table.path}: no modality '{unknown[0]}'; found {', '.join(named)}")
-    for name in (*REQUIRED, *(named[name].header for name in required)):
+    for name in ("id", "split", *(named[name].header for name in required)):
         _require_filled(table, name)
     _require_rows(table)
     ids, labels = table.columns["id"], table.columns["label"]
-    numbers, classes = encode_labels(np.array(labels), ())
+    numbers, classes = encode_labels(np.array(labels, dtype=np.str_), ())
     dataset = MultimodalDataset(
         name=table.path.absolute().parent.name,
         columns={
@@ -103,13 +104,17 @@ def _require_rows(table: Table) -> None:
     """Require known splits, distinct ids, and no class that training never sees."""
     ids, splits, labels = (table.columns[name] for name in REQUIRED)
     seen: dict[str, int] = {}
-    learnt = {label for label, split in zip(labels, splits, strict=True) if split == "train"}
+    learnt = {label for label, split in zip(labels, splits, strict=True) if split == "train" and label}
     for row, (key, split, label) in enumerate(zip(ids, splits, labels, strict=True)):
         if split not in SPLITS:
             raise InputError(f"{table.place(row, 'split')}: expected {', '.join(SPLITS)}; found '{split}'")
         if seen.setdefault(key, row) != row:
             raise InputError(f"{table.place(row, 'id')}: '{key}' is already the id of row {table.numbers[seen[key]]}")
-        if learnt and label not in learnt:
+        if not label and split != "train":
+            raise InputError(
+                f"{table.place(row, 'label')}: empty cell in split {split}; only training samples may lack a label"
+            )
+        if learnt and label and label not in learnt:
             raise InputError(f"{table.place(row, 'label')}: class '{label}' is in {split} but never in train")
 
 
@@ -178,7 +183,7 @@ def _thumbnails(table: Table, allow_outside: bool) -> npt.NDArray[np.uint8]:
 
 def _write(folder: Path, dataset: MultimodalDataset) -> None:
     cells: dict[str, Sequence[str]] = {"id": dataset.ids, "split": dataset.splits.tolist()}
-    cells["label"] = [dataset.classes[label] for label in dataset.labels]
+    cells["label"] = [dataset.classes[label] if label != UNLABELLED else "" for label in dataset.labels]
     if np.any(dataset.folds >= 0):
         cells["fold"] = [str(fold) for fold in dataset.folds]
     if tuple(dataset.groups) != dataset.ids:

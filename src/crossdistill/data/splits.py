@@ -9,7 +9,7 @@ import numpy as np
 
 from crossdistill.data.columns import Rows
 from crossdistill.data.dataset import MultimodalDataset, require_splits
-from crossdistill.data.labels import Strings
+from crossdistill.data.labels import UNLABELLED, Strings
 from crossdistill.types import InputError
 
 
@@ -19,7 +19,9 @@ def with_fold(dataset: MultimodalDataset, fold: int) -> MultimodalDataset:
     if fold not in known:
         has = ", ".join(map(str, known)) if len(known) else "no folds"
         raise InputError(f"{dataset.name} has no fold {fold}; it has {has}")
-    on_fold = replace(dataset, splits=np.where(dataset.folds == fold, "test", "train"))
+    splits = np.where(dataset.folds == fold, "test", "train").astype("<U10")
+    splits[(splits == "test") & (dataset.labels == UNLABELLED)] = "held_out"  # nothing to measure them by
+    on_fold = replace(dataset, splits=splits)
     require_splits(on_fold)
     return on_fold
 
@@ -36,15 +38,61 @@ def with_validation(dataset: MultimodalDataset, fraction: float, seed: int) -> M
         raise InputError(f"fraction of validation rows: expected above 0 and below 1, found {fraction}")
     splits: Strings = np.where(dataset.splits == "test", "held_out", dataset.splits).astype("<U10")
     if not np.any(splits == "validation"):
-        splits[_validation_rows(dataset, fraction, seed)] = "validation"
+        rows = _validation_rows(dataset, fraction, seed)
+        splits[rows] = "validation"
+        if _by_whole_groups(dataset):  # what of these groups has no label is not trained on, either
+            held_out = np.isin(dataset.groups, dataset.groups[rows]) & (splits == "train")
+            splits[held_out] = "held_out"
     return replace(dataset, splits=splits)
 
 
+def with_labels(dataset: MultimodalDataset, share: float, groups: int, seed: int) -> MultimodalDataset:
+    """The data set with labels for a part of its training samples; the others lose theirs and stay.
+
+    share: of the labelled training samples of each class, at least one of each; groups: so many whole groups instead
+    (0: no), drawn from the seed among those draws that have every class. An experiment's switch: what a label costs.
+    Raises InputError where there are no such groups.
+    """
+    rows = dataset.labelled_rows("train")
+    if groups:
+        kept = rows[np.isin(dataset.groups[rows], _drawn_groups(dataset, rows, groups, seed))]
+    elif share < 1:
+        kept = _stratified(dataset.labels[rows], rows, share, seed)
+    else:
+        return dataset
+    labels = dataset.labels.copy()
+    labels[np.setdiff1d(rows, kept)] = UNLABELLED
+    return replace(dataset, labels=labels)
+
+
+def _stratified(labels: Rows, rows: Rows, share: float, seed: int) -> Rows:
+    random = np.random.default_rng([seed, 3])
+    kept = [
+        random.permutation(rows[labels == label])[: max(1, round(share * int((labels == label).sum())))]
+        for label in np.unique(labels)
+    ]
+    return np.sort(np.concatenate(kept))
+
+
+def _drawn_groups(dataset: MultimodalDataset, rows: Rows, count: int, seed: int) -> Strings:
+    known = np.unique(dataset.groups[rows])
+    if not 0 < count <= len(known):
+        raise InputError(
+            f"data.labelled_groups: expected at most the {len(known)} of the training split, found {count}"
+        )
+    random = np.random.default_rng([seed, 4])
+    classes = len(np.unique(dataset.labels[rows]))
+    for _ in range(1000):
+        drawn: Strings = random.permutation(known)[:count]
+        if len(np.unique(dataset.labels[rows[np.isin(dataset.groups[rows], drawn)]])) == classes:
+            return drawn
+    raise InputError(f"{dataset.name}: data.labelled_groups: no {count} groups have samples of all {classes} classes")
+
+
 def _validation_rows(dataset: MultimodalDataset, fraction: float, seed: int) -> Rows:
-    train = dataset.rows("train")
+    train = dataset.labelled_rows("train")
     labels, groups = dataset.labels[train], dataset.groups[train]
-    shared = np.intersect1d(groups, dataset.groups[dataset.rows("test")])
-    grouped = len(np.unique(groups)) < len(train) and not len(shared)
+    grouped = _by_whole_groups(dataset)
     try:
         held_out = _by_group(labels, groups, fraction, seed) if grouped else _by_class(labels, fraction, seed)
     except ValueError as error:
@@ -53,6 +101,14 @@ def _validation_rows(dataset: MultimodalDataset, fraction: float, seed: int) -> 
     if len(lost):
         raise InputError(f"{dataset.name}: class '{dataset.classes[lost[0]]}' would be in validation but not in train")
     return train[held_out]
+
+
+def _by_whole_groups(dataset: MultimodalDataset) -> bool:
+    """Whether no group is on both sides of the data's own split, so that none may be on both sides of another."""
+    train = dataset.rows("train")
+    groups = dataset.groups[train]
+    shared = np.intersect1d(groups, dataset.groups[dataset.rows("test")])
+    return len(np.unique(groups)) < len(train) and not len(shared)
 
 
 def _by_class(labels: Rows, fraction: float, seed: int) -> Rows:

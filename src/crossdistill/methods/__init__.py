@@ -2,6 +2,7 @@
 
 from crossdistill.methods.adaptive_weights import AdaptiveWeights
 from crossdistill.methods.amid import AMID
+from crossdistill.methods.amid_u import AMIDU
 from crossdistill.methods.base import EpochMeans, Method
 from crossdistill.methods.c2kd import C2KD
 from crossdistill.methods.ccl import CCL
@@ -33,6 +34,7 @@ METHODS: dict[str, type[Method]] = {
     "mst": MST,
     "mi": MI,
     "amid": AMID,
+    "amid_u": AMIDU,
 }
 """Name -> method. `METHODS["mine"] = Mine` adds one; so do installed packages, by entry points."""
 
@@ -45,6 +47,7 @@ def load_plugins() -> None:
 
 __all__ = [
     "AMID",
+    "AMIDU",
     "C2KD",
     "CCL",
     "CMC",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from crossdistill.models import CrossModalModel
-from crossdistill.types import Batch, Representations, SearchSpace, TrainingSamples, Turn, View
+from crossdistill.types import Batch, Pass, Representations, SearchSpace, TrainingSamples, Turn, View
 
 
 class Method(nn.Module):
@@ -23,11 +23,16 @@ class Method(nn.Module):
     separate_teacher: whether its paper's teacher shares nothing with the student even while both learn; a fixed one
         never does.
     search: the options worth tuning on validation samples, with their ranges around the paper's values.
+    learns_unlabelled: whether its objectives have a meaning for samples without a label (`Batch.labelled`); others get
+        labelled samples alone.
+    teacher_shares_auxiliary: whether a separate teacher still has the auxiliary encoders of the auxiliary view.
+    passes: further forward passes of each batch that its objectives read; mixing: of mixed ones, the concentration of
+        the Beta distribution of weights.
 
     >>> from torch.nn.functional import cross_entropy
     >>> from crossdistill.methods import Method
     >>> from crossdistill.testing import check_method
-    >>> from crossdistill.types import Objective, Turn
+    >>> from crossdistill.types import Objective, Pass, Turn
     >>> class StudentAlone(Method):
     ...     views = predicts = ("target",)
     ...     def turns(self, epoch):
@@ -43,6 +48,10 @@ class Method(nn.Module):
     teacher: ClassVar[Literal["online", "fixed"]] = "online"
     separate_teacher: ClassVar[bool] = False
     search: ClassVar[SearchSpace] = {}
+    learns_unlabelled: ClassVar[bool] = False
+    teacher_shares_auxiliary: ClassVar[bool] = False
+    passes: Sequence[Pass] = ()
+    mixing: float = 1.0
 
     def __init__(self, model: CrossModalModel) -> None:
         super().__init__()

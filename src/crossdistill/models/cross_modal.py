@@ -28,7 +28,8 @@ class CrossModalModel(nn.Module):
     concatenated, at least one target; classes: C. One linear classifier serves S and M. A has none in AMID; the linear
     layer for it here serves pre-training of the auxiliary encoders only.
     Without an auxiliary modality there is S alone: the student as it ships.
-    separate_teacher: M gets its own copies of the encoders and of the classifier instead of sharing them.
+    separate_teacher: M gets its own copies of the encoders and of the classifier instead of sharing them;
+    teacher_shares_auxiliary: but for the auxiliary encoders, which then are A's and M's.
     Raises ValueError when a modality is missing, named twice or has no encoder.
 
     >>> import torch
@@ -54,6 +55,7 @@ class CrossModalModel(nn.Module):
         classes: int,
         dropout: float = 0.0,
         separate_teacher: bool = False,
+        teacher_shares_auxiliary: bool = False,
     ) -> None:
         super().__init__()
         self.target, self.auxiliary, self.width, self.classes = tuple(target), tuple(auxiliary), width, classes
@@ -69,7 +71,10 @@ class CrossModalModel(nn.Module):
         self.classifier = nn.Linear(width, classes)
         self.auxiliary_classifier = nn.Linear(width, classes) if distils else nn.Identity()
         self.separate_teacher = separate_teacher = separate_teacher and distils
-        self.teacher_encoders = copy.deepcopy(self.encoders) if separate_teacher else nn.ModuleDict()
+        copied = self.target if teacher_shares_auxiliary else self.target + self.auxiliary
+        self.teacher_encoders = nn.ModuleDict(
+            {name: copy.deepcopy(self.encoders[name]) for name in copied if separate_teacher}
+        )
         self.teacher_classifier = copy.deepcopy(self.classifier) if separate_teacher else nn.Identity()
         self._frozen: list[nn.Module] = []
 
@@ -96,6 +101,11 @@ class CrossModalModel(nn.Module):
         """The student's logits (B, C) from the target modalities alone; nothing auxiliary is read."""
         made: Representations = self(target_modalities, ("target",))
         return made.target_logits
+
+    @property
+    def can_mix(self) -> bool:
+        """Whether target inputs of two samples can be mixed: numbers can, token ids cannot."""
+        return not any(getattr(self.encoders[name], "kind", "") == "words" for name in self.target)
 
     def student_state(self) -> dict[str, Tensor]:
         """The part of the state that predicts, with the keys that the model has without auxiliary modalities."""
@@ -136,8 +146,7 @@ class CrossModalModel(nn.Module):
     def freeze_encoders(self, names: Sequence[str]) -> None:
         """Fix these encoders where they are, the teacher's copies of them too: no gradients, evaluation mode."""
         self._freeze([self.encoders[name] for name in names])
-        if self.separate_teacher:
-            self._freeze([self.teacher_encoders[name] for name in names])
+        self._freeze([self.teacher_encoders[name] for name in names if name in self.teacher_encoders])
 
     def freeze_auxiliary_encoders(self) -> None:
         """`freeze_encoders` of all auxiliary modalities. The projection on top of them stays trainable."""
@@ -145,8 +154,8 @@ class CrossModalModel(nn.Module):
 
     def start_teacher_from_encoders(self) -> None:
         """Copy the shared auxiliary encoders' weights to a separate teacher's (after their pre-training)."""
-        if self.separate_teacher:
-            for name in self.auxiliary:
+        for name in self.auxiliary:
+            if name in self.teacher_encoders:
                 self.teacher_encoders[name].load_state_dict(self.encoders[name].state_dict())
 
     def freeze_teacher(self) -> None:
@@ -168,10 +177,10 @@ class CrossModalModel(nn.Module):
 
     def _encoded(self, views: Sequence[View]) -> list[str]:
         """The modalities whose shared encoders the views need, in the declared order."""
-        everything = "full" in views and not self.separate_teacher
-        target = self.target if everything or "target" in views else ()
-        auxiliary = self.auxiliary if everything or "auxiliary" in views else ()
-        return [*target, *auxiliary]
+        shared = {name for name in self.encoders if name not in self.teacher_encoders} if "full" in views else set()
+        target = {*self.target} if "target" in views else set()
+        auxiliary = {*self.auxiliary} if "auxiliary" in views else set()
+        return [name for name in self.target + self.auxiliary if name in shared | target | auxiliary]
 
     def _target(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         representation = self.target_projection([features[name] for name in self.target])
@@ -183,8 +192,10 @@ class CrossModalModel(nn.Module):
 
     def _full(self, features: Mapping[str, Tensor], modalities: Modalities, present: Present) -> tuple[Tensor, Tensor]:
         names = self.target + self.auxiliary
-        if self.separate_teacher:
-            features = {name: encode_present(self.teacher_encoders, name, modalities, present) for name in names}
+        separate = {
+            name: encode_present(self.teacher_encoders, name, modalities, present) for name in self.teacher_encoders
+        }
+        features = {**features, **separate}
         representation = self.fusion([features[name] for name in names])
         return representation, self.classifier_of("full")(self.dropout(representation))
 

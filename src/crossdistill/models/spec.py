@@ -21,7 +21,8 @@ class ModelSpec:
 
     target, auxiliary: names of modalities, in order; classes: their C names
     inputs: modality -> what its samples are; encoders: modality -> its encoder, with every setting
-    width: D; dropout: before the classifiers and inside the fusion; separate_teacher: whether M shares nothing with S
+    width: D; dropout: before the classifiers and inside the fusion; separate_teacher: whether M shares nothing with S,
+    teacher_shares_auxiliary: but only with A
     windows: most parts of a long sample that predictions are averaged over, 0 for all that do not overlap
     """
 
@@ -33,6 +34,7 @@ class ModelSpec:
     width: int
     dropout: float = 0.0
     separate_teacher: bool = False
+    teacher_shares_auxiliary: bool = False
     windows: int = 1
 
     def of_student(self) -> ModelSpec:
@@ -60,7 +62,14 @@ def build_model(
     }
     try:
         model = CrossModalModel(
-            encoders, spec.target, spec.auxiliary, spec.width, len(spec.classes), spec.dropout, spec.separate_teacher
+            encoders,
+            spec.target,
+            spec.auxiliary,
+            spec.width,
+            len(spec.classes),
+            spec.dropout,
+            spec.separate_teacher,
+            spec.teacher_shares_auxiliary,
         )
     except ValueError as error:
         raise InputError(f"data.target, data.auxiliary: {error}") from error

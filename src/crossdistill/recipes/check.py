@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crossdistill.methods import METHODS, load_plugins
 from crossdistill.recipes.recipe import Recipe
-from crossdistill.requirements import require_above_zero, require_at_least_zero
+from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
 from crossdistill.types import InputError
 
 
@@ -20,6 +20,7 @@ def check(recipe: Recipe) -> None:
         "checkpoint_every": recipe.checkpoint_every,
     }
     require_above_zero(numbers)
+    require_probability({"unlabelled_share": recipe.unlabelled_share})
     require_at_least_zero({"seed": recipe.seed, "auxiliary_epochs": recipe.auxiliary_epochs})
     for section in (recipe.data, recipe.model, recipe.optimization, recipe.machine):
         section.check()

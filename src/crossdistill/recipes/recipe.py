@@ -36,6 +36,9 @@ class DataSettings:
         readers: modality -> how its video, sound or text is read; a modality without an entry gets the defaults
         strict: a file that cannot be read, or that ends early, stops the run; false skips and counts it
         allow_outside: the manifest's files may lie outside its folder
+        labelled: share of the training samples of each class that keep their label, drawn by the seed; the others stay,
+            without it. An experiment's switch: what labels are worth
+        labelled_groups: how many groups, such as subjects, keep their labels instead; 0 for no such draw
     """
 
     source: str = "emoji"
@@ -50,10 +53,14 @@ class DataSettings:
     readers: dict[str, ReaderSettings] = field(default_factory=dict)
     strict: bool = False
     allow_outside: bool = False
+    labelled: float = 1.0
+    labelled_groups: int = 0
 
     def check(self, place: str = "data.") -> None:
         """Raise InputError, naming `place` and the field, for what no data can be read with."""
-        require_at_least_zero({"windows": self.windows}, place)
+        require_at_least_zero({"windows": self.windows, "labelled_groups": self.labelled_groups}, place)
+        if not 0 < self.labelled <= 1:
+            raise InputError(f"{place}labelled: expected a share above 0 and at most 1, found {self.labelled}")
         names = (*self.target, *self.auxiliary)
         for name, reader in self.readers.items():
             reader.check(f"{place}readers.{name}.")
@@ -105,6 +112,7 @@ class Recipe:
         epochs: of the method
         auxiliary_epochs: of the auxiliary encoders' own pre-training, before the method; 0 for none
         batch_size: of the global batch, shared by all ranks
+        unlabelled_share: of each batch, of samples without a label, where the method learns from them and there are any
         evaluate_every: epochs between measurements on the evaluation split, which are for the curves only
         checkpoint_every: epochs between checkpoints
         tensorboard: also write the log as TensorBoard events
@@ -120,6 +128,7 @@ class Recipe:
     epochs: int = 60
     auxiliary_epochs: int = 0
     batch_size: int = 128
+    unlabelled_share: float = 0.5
     evaluate_every: int = 1
     checkpoint_every: int = 10
     tensorboard: bool = False

@@ -75,7 +75,7 @@ def search(
     """Each query's nearest training samples, nearest first."""
     device = torch.device("cpu")
     asked, gallery = (
-        outputs_of(dataset, dataset.rows(split), method.model, ("target",), device, windows=settings.windows)
+        outputs_of(dataset, dataset.labelled_rows(split), method.model, ("target",), device, windows=settings.windows)
         for split in (settings.evaluate_on, "train")
     )
     present = gallery.present["target"]

@@ -98,6 +98,7 @@ def with_given(
 def model_spec(recipe: Recipe, dataset: MultimodalDataset) -> ModelSpec:
     """What the recipe's model is built from, for this data. Raises InputError where they do not go together."""
     settings, names = recipe.model, (*recipe.data.target, *recipe.data.auxiliary)
+    method = METHODS[recipe.method]
     if unknown := set(settings.encoders) - set(dataset.columns):
         raise InputError(f"model.encoders: no modality {', '.join(sorted(unknown))}; there are {', '.join(names)}")
     inputs = {name: input_spec(dataset.columns[name]) for name in names}
@@ -112,21 +113,22 @@ def model_spec(recipe: Recipe, dataset: MultimodalDataset) -> ModelSpec:
         encoders={name: resolved(name, inputs[name], given[name]) for name in names},
         width=settings.width,
         dropout=settings.dropout,
-        separate_teacher=(
-            settings.separate_teacher or METHODS[recipe.method].separate_teacher or has_fixed_teacher(recipe)
-        ),
+        separate_teacher=settings.separate_teacher or method.separate_teacher or has_fixed_teacher(recipe),
+        teacher_shares_auxiliary=method.teacher_shares_auxiliary and not has_fixed_teacher(recipe),
         windows=recipe.data.windows,
     )
 
 
 def training_samples(recipe: Recipe, dataset: MultimodalDataset) -> TrainingSamples:
-    """The training samples that have all that the method's views read. Raises InputError where there is none."""
-    rows = dataset.rows("train")
+    """The training samples that the method learns from: those that have all that its views read, and a label, unless
+    it learns from unlabelled ones, too. Raises InputError where there is none."""
+    learnt = METHODS[recipe.method].learns_unlabelled
+    rows = dataset.rows("train") if learnt else dataset.labelled_rows("train")
     read = modalities_of(METHODS[recipe.method].views, recipe.data.target, recipe.data.auxiliary)
     rows = rows[dataset.present(read)[rows]]
     if not len(rows):
         raise InputError(f"{dataset.name}: no training sample has all modalities that {recipe.method} learns from")
-    return TrainingSamples(torch.from_numpy(rows), torch.from_numpy(dataset.labels[rows]))
+    return TrainingSamples(torch.from_numpy(rows), torch.from_numpy(dataset.labels[rows]), recipe.epochs)
 
 
 def build_method(recipe: Recipe, model: CrossModalModel, samples: TrainingSamples) -> Method:

@@ -47,6 +47,7 @@ def split_dataset(dataset: MultimodalDataset, settings: DataSettings, seed: int)
         dataset = data.with_fold(dataset, settings.fold)
     if settings.evaluate_on == "validation":
         dataset = data.with_validation(dataset, settings.validation_fraction, seed)
+    dataset = data.with_labels(dataset, settings.labelled, settings.labelled_groups, seed)
     splits = splits_in_use(settings)
     for split in splits:
         _require_samples(dataset, split, settings.target)

@@ -137,7 +137,7 @@ def measured_on(
     tested, gallery = (
         outputs_of(
             dataset,
-            dataset.rows(split),
+            dataset.labelled_rows(split),
             method.model,
             method.predicts,
             device,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from crossdistill.data.loading import training_batches
 from crossdistill.evaluation.collect import outputs_of
 from crossdistill.methods import Method
@@ -98,6 +100,7 @@ def _train_stage(
     if fabric.is_global_zero:
         log.keep(earlier + (resume.epoch if resume is not None else 0))
     needed = dataset.only(model.modalities_of(*stage.method.views))
+    unlabelled = np.setdiff1d(dataset.rows("train"), dataset.labelled_rows("train"))
     skipped = 0
 
     def batches(epoch: int) -> Iterator[Batch]:
@@ -105,13 +108,15 @@ def _train_stage(
         notes: list[Note] = []
         for batch in training_batches(
             needed,
-            dataset.rows("train"),
+            dataset.labelled_rows("train"),
             recipe.batch_size,
             seed=recipe.seed,
             epoch=earlier + epoch,
             rank=fabric.global_rank,
             world_size=fabric.world_size,
             workers=recipe.machine.workers,
+            unlabelled=unlabelled,
+            share=recipe.unlabelled_share if stage.method.learns_unlabelled else 0.0,
         ):
             notes += batch.notes
             yield batch

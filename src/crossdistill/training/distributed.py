@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 
-from crossdistill.types import Batch, Note, Representations
+from crossdistill.types import Batch, Mixing, Note, Representations
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-
-Name = TypeVar("Name", bound=str)
 
 
 def gather(fabric: Fabric, representations: Representations, batch: Batch) -> tuple[Representations, Batch]:
@@ -24,12 +22,11 @@ def gather(fabric: Fabric, representations: Representations, batch: Batch) -> tu
     parameters before and after the gather both get the gradient of the one-process loss.
     """
     if fabric.world_size == 1:
-        return representations, Batch({}, batch.labels, batch.rows, batch.present)
-    gathered = Representations(
-        _gather_all(fabric, representations.representations), _gather_all(fabric, representations.logits)
-    )
+        return representations, Batch({}, batch.labels, batch.rows, batch.present, mixing=batch.mixing)
+    gathered = representations.map(lambda tensor: _gather(fabric, tensor))
     present = _gather_present(fabric, batch.present)
-    return gathered, Batch({}, _gather(fabric, batch.labels), _gather(fabric, batch.rows), present)
+    labels, rows = _gather(fabric, batch.labels), _gather(fabric, batch.rows)
+    return gathered, Batch({}, labels, rows, present, mixing=_gather_mixing(fabric, batch))
 
 
 def gather_notes(fabric: Fabric, notes: Sequence[Note]) -> list[Note]:
@@ -63,8 +60,13 @@ def _gather_present(fabric: Fabric, present: Mapping[str, Tensor]) -> dict[str, 
     return dict(zip(present, masks.unbind(1), strict=True))
 
 
-def _gather_all(fabric: Fabric, tensors: Mapping[Name, Tensor]) -> dict[Name, Tensor]:
-    return {name: _gather(fabric, tensor) for name, tensor in tensors.items()}
+def _gather_mixing(fabric: Fabric, batch: Batch) -> Mixing | None:
+    if batch.mixing is None:
+        return None
+    first = fabric.global_rank * len(batch.labels)  # partners are of this rank's own share
+    partners = _gather(fabric, batch.mixing.partners + first)
+    weights, whole = _gather(fabric, batch.mixing.weights), _gather(fabric, batch.mixing.whole.to(torch.uint8)).bool()
+    return Mixing(partners, weights, whole)
 
 
 def _gather(fabric: Fabric, tensor: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from crossdistill.methods import Method
+from crossdistill.training.passes import select_mixing
 from crossdistill.types import Batch, Objective, Representations, Turn
 
 
@@ -18,7 +19,8 @@ class DividedBatch:
 
     complete, batch: the n_c samples that have every modality that the method's views read
     rest_logits, rest_labels: S's logits (n_r, C) and labels (n_r,) of the samples that have the target modalities alone
-    Samples that lack a target modality are in neither: nothing is learnt from them.
+    Samples that lack a target modality are in neither: nothing is learnt from them; nor from those that lack an
+    auxiliary modality and a label.
     """
 
     method: Method
@@ -72,7 +74,8 @@ def divide(method: Method, representations: Representations, batch: Batch) -> Di
     """Divide the gathered batch into complete samples and the rest."""
     model, device = method.model, batch.labels.device
     complete = batch.has(model.modalities_of(*method.views))
-    rest = (~complete & batch.has(model.target)).nonzero().squeeze(1).to(device)
+    with_label = batch.labelled.cpu()
+    rest = (~complete & batch.has(model.target) & with_label).nonzero().squeeze(1).to(device)
     logits = representations.logits.get("target", torch.empty(len(batch.labels), 0, device=device))
     if not bool(complete.all()):
         complete_rows = complete.nonzero().squeeze(1).to(device)
@@ -83,12 +86,10 @@ def divide(method: Method, representations: Representations, batch: Batch) -> Di
 
 
 def _select(representations: Representations, rows: Tensor) -> Representations:
-    return Representations(
-        {view: tensor[rows] for view, tensor in representations.representations.items()},
-        {view: tensor[rows] for view, tensor in representations.logits.items()},
-    )
+    return representations.map(lambda tensor: tensor[rows])
 
 
 def _select_batch(batch: Batch, rows: Tensor) -> Batch:
     present = {name: mask[rows.cpu()] for name, mask in batch.present.items()}
-    return Batch({}, batch.labels[rows], batch.rows[rows], present)
+    mixing = select_mixing(batch.mixing, rows) if batch.mixing is not None else None
+    return Batch({}, batch.labels[rows], batch.rows[rows], present, mixing=mixing)

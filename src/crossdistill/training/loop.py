@@ -18,6 +18,7 @@ from crossdistill.methods import EpochMeans, Method
 from crossdistill.training.checkpoint import Checkpoint
 from crossdistill.training.distributed import average_gradients, gather
 from crossdistill.training.incomplete import divide
+from crossdistill.training.passes import with_mixing, with_passes
 from crossdistill.training.settings import Optimization, learning_rate_factor
 from crossdistill.types import Batch, DivergedError, Representations, Turn
 
@@ -106,9 +107,9 @@ def step(
 
     A turn without a sample that it could learn from is skipped, and so is `end_step` without a complete one.
     """
-    batch = batch.to(fabric.device)
+    batch = with_mixing(method, batch.to(fabric.device))
     with fabric.autocast():
-        local = method.model(batch.modalities, method.views, batch.present)
+        local = with_passes(method, batch, method.model(batch.modalities, method.views, batch.present))
     samples = divide(method, *gather(fabric, in_float32(local), batch))
     terms: dict[str, Tensor] = {}
     for turn in filter(samples.can_learn, turns):
@@ -126,10 +127,7 @@ def step(
 
 
 def in_float32(representations: Representations) -> Representations:
-    return Representations(
-        {view: tensor.float() for view, tensor in representations.representations.items()},
-        {view: tensor.float() for view, tensor in representations.logits.items()},
-    )
+    return representations.map(Tensor.float)
 
 
 def build_optimizers(method: Method, epochs: int, settings: Optimization) -> dict[str, Optimizer]:

@@ -1,0 +1,158 @@
+"""AMID-U: AMID carried to unlabelled pairs, for few labels and many recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, one_hot
+
+from crossdistill.losses import jensen_shannon_divergence, mutual_information_bound, mutual_information_loss
+from crossdistill.methods.base import EpochMeans, Method
+from crossdistill.models import CrossModalModel
+from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
+from crossdistill.types import Batch, Choice, LogUniform, Objective, Pass, Representations, TrainingSamples, Turn
+
+
+class AMIDU(Method):
+    """Learn from labelled and unlabelled pairs at once: *label one, record many*.
+
+    A teacher M, with a target encoder of its own, and the auxiliary model A learn the labels that there are. What they
+    say without dropout, q = (p_M + p_A) / 2, sharpened, is what the student S learns of every pair, labelled or not,
+    and of pairs of target inputs mixed (mixup). After a warm-up AMID's two terms L_MIs and L_MIa (Eq. 8, 9) come in,
+    with means in Eq. 8's place of sums: positives are samples of one class where labels are known, and an unlabelled
+    sample's own pair. The cross-entropy with q stands where AMID has JSD and the adversary: it bounds from above the
+    part of H(M | S) that concerns the class.
+
+    Take it when labels are few and unlabelled recordings of all modalities are many; with all labels it does no harm.
+
+    Args:
+        alpha_1: weight of L_MIs
+        alpha_2: weight of L_MIa
+        temperature: τ of Eq. 7
+        soft_weight: of the cross-entropy with q, on the samples and on their mixtures, once it has risen
+        sharpening: exponent of q before it is normalised again; 1 leaves it
+        concentration: of the Beta distribution of mixtures' weights; 0 for no mixtures
+        ramp: share of the epochs over which soft_weight rises from 0
+        warmup: share of the epochs before L_MIs and L_MIa come in
+        divergence: soft_labels is the cross-entropy with q; jsd puts AMID's Eq. 16 of S and M in its place
+
+    Raises:
+        InputError: a negative weight, or an unusable τ, exponent or share.
+    """
+
+    views = ("target", "auxiliary", "full")
+    predicts = ("target", "full")
+    separate_teacher = True
+    teacher_shares_auxiliary = True
+    learns_unlabelled = True
+    search = {
+        "alpha_1": LogUniform(0.4, 10.0),
+        "alpha_2": LogUniform(0.16, 5.0),
+        "soft_weight": LogUniform(0.3, 3.0),
+        "temperature": Choice((0.2, 0.5, 1.0)),
+    }
+
+    def __init__(
+        self,
+        model: CrossModalModel,
+        alpha_1: float = 4.0,
+        alpha_2: float = 1.6,
+        temperature: float = 0.5,
+        soft_weight: float = 1.0,
+        sharpening: float = 2.0,
+        concentration: float = 0.4,
+        ramp: float = 0.5,
+        warmup: float = 0.2,
+        divergence: Literal["soft_labels", "jsd"] = "soft_labels",
+    ) -> None:
+        super().__init__(model)
+        weights = {"alpha_1": alpha_1, "alpha_2": alpha_2, "soft_weight": soft_weight, "concentration": concentration}
+        require_at_least_zero(weights)
+        require_above_zero({"temperature": temperature, "sharpening": sharpening})
+        require_probability({"ramp": ramp, "warmup": warmup})
+        self.alpha_1, self.alpha_2, self.temperature = alpha_1, alpha_2, temperature
+        self.soft_weight, self.sharpening, self.mixing = soft_weight, sharpening, concentration
+        self.ramp, self.warmup, self.divergence = ramp, warmup, divergence
+        self.passes = (Pass("quiet", ("auxiliary", "full"), quiet=True),)
+        if concentration > 0 and model.can_mix:
+            self.passes += (Pass("mixed", ("target",), mixed=True),)
+        self.epochs = 1
+        self._means = EpochMeans()
+
+    def prepare(self, samples: TrainingSamples) -> None:
+        self.epochs = samples.epochs
+
+    def turns(self, epoch: int) -> Sequence[Turn]:
+        progress = epoch / self.epochs
+        soft = self.soft_weight * (min(1.0, progress / self.ramp) if self.ramp else 1.0)
+        contrast = 1.0 if progress >= self.warmup else 0.0
+
+        def objective(made: Representations, batch: Batch) -> Objective:
+            return self._objective(made, batch, soft, contrast)
+
+        return [Turn("student and teacher", self.model.parameters_of("target", "auxiliary", "full"), objective)]
+
+    def _objective(self, made: Representations, batch: Batch, soft: float, contrast: float) -> Objective:
+        terms = self._classification(made, batch)
+        total = torch.stack(list(terms.values())).sum()
+        if soft > 0:
+            taught = self._taught(made, batch)
+            total = total + soft * torch.stack(list(taught.values())).sum()
+            terms |= taught
+        if contrast > 0 and (self.alpha_1 or self.alpha_2):
+            labels = as_own_classes(batch.labels)
+            mi_student = mutual_information_loss(made.full, made.target, labels, self.temperature, "mean")
+            mi_auxiliary = mutual_information_loss(made.full, made.auxiliary, labels, self.temperature, "mean")
+            total = total + self.alpha_1 * mi_student + self.alpha_2 * mi_auxiliary
+            terms |= {"mi_student": mi_student, "mi_auxiliary": mi_auxiliary}
+        return Objective(total, terms)
+
+    def _classification(self, made: Representations, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy of S, M and A on the labelled samples."""
+        rows = batch.labelled.nonzero().squeeze(1)
+        logits = {"student": made.target_logits, "teacher": made.full_logits, "auxiliary": made.auxiliary_logits}
+        if len(rows) == 0:
+            return {f"classification_{name}": 0 * value.sum() for name, value in logits.items()}
+        return {
+            f"classification_{name}": cross_entropy(value[rows], batch.labels[rows]) for name, value in logits.items()
+        }
+
+    def _taught(self, made: Representations, batch: Batch) -> dict[str, Tensor]:
+        """What S learns from the teachers: on the samples, and on their mixtures."""
+        q = soft_labels(made.passes["quiet"], self.sharpening)
+        if self.divergence == "jsd":
+            terms = {"jsd": jensen_shannon_divergence(made.target_logits, made.full_logits)}
+        else:
+            terms = {"soft_labels": cross_entropy(made.target_logits, q)}
+        if batch.mixing is not None and "mixed" in made.passes and bool(batch.mixing.whole.any()):
+            partners, weights, whole = batch.mixing
+            known = one_hot(batch.labels.clamp_min(0), q.shape[1]).to(q)
+            targets = torch.where(batch.labelled[:, None], known, q)
+            mixture = weights[:, None] * targets + (1 - weights[:, None]) * targets[partners]
+            terms["mixture"] = cross_entropy(made.passes["mixed"].target_logits[whole], mixture[whole])
+        return terms
+
+    @torch.no_grad()
+    def end_step(self, representations: Representations, batch: Batch) -> None:
+        labels = as_own_classes(batch.labels)
+        bound = mutual_information_bound(representations.full, representations.target, labels, self.temperature)
+        self._means.add("mi_bound", bound)
+
+    def end_epoch(self, epoch: int) -> dict[str, float]:
+        return self._means.read()
+
+
+def soft_labels(quiet: Representations, sharpening: float) -> Tensor:
+    """q (B, C): the mean of the teacher's and the auxiliary model's probabilities, raised to `sharpening` and
+    normalised again; without gradient."""
+    q = (quiet.full_logits.detach().softmax(1) + quiet.auxiliary_logits.detach().softmax(1)) / 2
+    powers = (sharpening * q.clamp_min(torch.finfo(q.dtype).tiny).log()).softmax(1)
+    return powers
+
+
+def as_own_classes(labels: Tensor) -> Tensor:
+    """(B,) labels in which each unlabelled sample is a class of its own: its only positive is its own pair."""
+    return torch.where(labels >= 0, labels, -1 - torch.arange(labels.shape[0], device=labels.device))

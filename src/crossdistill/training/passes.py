@@ -1,0 +1,84 @@
+"""Further forward passes of a batch that a method asks for: a teacher's quiet word, pairs of inputs mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from crossdistill.methods import Method
+from crossdistill.models import CrossModalModel
+from crossdistill.types import Batch, Mixing, Modality, Padded, Pass, Representations
+
+
+def with_passes(method: Method, batch: Batch, made: Representations) -> Representations:
+    """What the model made of the batch, and what it makes of it in the passes that the method asks for."""
+    if not method.passes:
+        return made
+    return replace(made, passes={asked.name: _run(asked, method.model, batch) for asked in method.passes})
+
+
+def with_mixing(method: Method, batch: Batch) -> Batch:
+    """The batch with its pairs for mixing, where the method asks for them and the target inputs can be mixed."""
+    if not any(asked.mixed for asked in method.passes):
+        return batch
+    return replace(batch, mixing=mixing_of(batch.chance, method.mixing))
+
+
+def mixing_of(chance: Tensor, concentration: float) -> Mixing:
+    """Pair neighbours of the batch, which comes in random order; weights follow Beta(concentration, concentration).
+
+    An odd last sample is its own partner. Pairs are the same on one process as on several with even shares.
+    """
+    places = torch.arange(chance.shape[0], device=chance.device)
+    partners = (places ^ 1).clamp_max(max(chance.shape[0] - 1, 0))
+    quantiles = _beta_quantiles(concentration).to(chance.device)
+    weights = quantiles[(chance * len(quantiles)).long()]
+    return Mixing(partners, weights, torch.ones_like(places, dtype=torch.bool))
+
+
+def select_mixing(mixing: Mixing, rows: Tensor) -> Mixing:
+    """The pairs of some rows of the batch; a sample whose partner is not among them is no longer whole."""
+    place = torch.full_like(mixing.partners, -1)
+    place[rows] = torch.arange(len(rows), device=rows.device)
+    partners = place[mixing.partners[rows]]
+    return Mixing(partners.clamp_min(0), mixing.weights[rows], mixing.whole[rows] & (partners >= 0))
+
+
+def mixed(x: Modality, mixing: Mixing) -> Modality:
+    """Each sample mixed with its partner; a pair of sequences is as long as the longer one, the shorter padded by 0."""
+    values = x.values if isinstance(x, Padded) else x
+    weights = mixing.weights.to(values.dtype).view(-1, *[1] * (values.ndim - 1))
+    made = weights * values + (1 - weights) * values[mixing.partners]
+    return Padded(made, torch.maximum(x.lengths, x.lengths[mixing.partners])) if isinstance(x, Padded) else made
+
+
+def _run(asked: Pass, model: CrossModalModel, batch: Batch) -> Representations:
+    if asked.mixed:
+        assert batch.mixing is not None
+        inputs: Mapping[str, Modality] = {name: mixed(batch.modalities[name], batch.mixing) for name in model.target}
+        made: Representations = model(inputs, asked.views)
+        return made
+    if not asked.quiet:
+        again: Representations = model(batch.modalities, asked.views, batch.present)
+        return again
+    training = model.training
+    with torch.no_grad():
+        quiet: Representations = model.eval()(batch.modalities, asked.views, batch.present)
+    model.train(training)
+    return quiet
+
+
+@lru_cache(maxsize=8)
+def _beta_quantiles(concentration: float, count: int = 1 << 16) -> Tensor:
+    """(count,) float32 quantiles of Beta(concentration, concentration), by a sample of fixed seed, symmetric."""
+    generator = torch.Generator().manual_seed(0)
+    exponents = torch.rand(4 * count, 2, generator=generator, dtype=torch.float64).pow(1 / concentration)
+    sums = exponents.sum(1)
+    accepted = (exponents[:, 0] / sums)[(sums <= 1) & (sums > 0)]  # Joehnk 1964
+    both = torch.cat([accepted, 1 - accepted]).sort().values
+    places = torch.linspace(0, len(both) - 1, count).round().long()
+    return both[places].float()
