@@ -225,14 +225,19 @@ def test_the_hash_says_which_runs_repeat_one_configuration() -> None:
 
 
 def results_in(folder: Path, made: Recipe, **views: float) -> Path:
-    """A finished run's results.json, as far as the table reads it."""
-    scores = {view: dict.fromkeys(("top1", "wa", "ua", "r1", "r5"), top1) for view, top1 in views.items()}
+    """What the table reads of a finished run."""
+    measures = ("top1", "wa", "ua", "r1", "r5")
+    counts = {"per_class": [None, None], "confusion": [[0, 0], [0, 0]], "measured": 0}
+    scores = {view: {**dict.fromkeys(measures, top1), **counts} for view, top1 in views.items()}
     content = {
-        "label": made.label or made.method, "method": made.method, "seed": made.seed, "split": "test", "seconds": 1.5,
-        "peak_memory_mb": 600.0, "parameters": {"student": 10, "total": 30}, "versions": {"torch": "2"}, **scores,
+        "name": made.name, "label": made.label or made.method, "method": made.method, "seed": made.seed,
+        "fold": made.data.fold, "split": "test", "classes": ["a", "b"], "samples": {"test": 2}, "target": ["wrist"],
+        "auxiliary": ["eye"], "seconds": 1.5, "peak_memory_mb": 600.0, "parameters": {"student": 10, "total": 30},
+        "versions": {"torch": "2"}, **scores,
     }  # fmt: skip
     folder.mkdir()
     (folder / "results.json").write_text(json.dumps(content))
+    (folder / "config.json").write_text("{}")
     return folder
 
 
