@@ -266,6 +266,15 @@ def test_gap_recovered_by_hand(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["results.parquet"], "nothing half-written stays"
 
 
+def test_a_run_that_measured_nothing_is_a_row_without_measures(tmp_path: Path) -> None:
+    measured = row_of(results_in(tmp_path / "a", recipe(method="baseline"), student=0.6), recipe(method="baseline"))
+    row = row_of(results_in(tmp_path / "b", recipe()), recipe())
+    table = write_table([measured, row], tmp_path / "table.parquet")
+    measures = [f"{view}_{name}" for view in ("student", "teacher", "auxiliary") for name in ("top1", "ua", "r5")]
+    assert table.loc[1, [*measures, "gap", "gap_recovered", "cosine_pair", "cosine_same_class"]].isna().all()
+    assert (table.label[1], table.seconds[1], table.parameters[1]) == ("amid", 1.5, 30)
+
+
 def test_a_teacher_below_the_baseline_leaves_no_gap(tmp_path: Path) -> None:
     runs = {"baseline": {"student": 0.6}, "teacher": {"teacher": 0.6}, "amid": {"student": 0.7, "teacher": 0.7}}
     rows = [

@@ -185,7 +185,7 @@ def test_methods_of_a_script_are_known_to_its_processes(baseline: Recipe, tmp_pa
     table = pd.read_parquet(tmp_path / "out" / "results.parquet")
     assert table.method.tolist() == ["mine", "imported", "later"]
     log = (tmp_path / "out" / "mine-seed0" / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line)["mine"] for line in log] == [10, 11]
+    assert [json.loads(line)["training/mine"] for line in log] == [10, 11]
 
 
 UNGUARDED = """
