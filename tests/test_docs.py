@@ -119,9 +119,9 @@ def documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_the_documented_method_trains_and_its_student_predicts(documented: str, tmp_path: Path) -> None:
     made = small_recipe(method=documented, options={documented: {"weight": 2.0}})
     results = run(made, tmp_path / "run", dataset=gestures())
-    assert {"student", "teacher"} <= set(results)
+    assert {"student", "teacher"} <= set(results.scores)
     lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    matching = [line["loss/matching"] for line in lines if "loss/matching" in line]
+    matching = [line["training/loss/matching"] for line in lines if "training/loss/matching" in line]
     assert [line["stage"] for line in lines] == ["auxiliary"] * 2 + ["teacher"] * 3 + [documented] * 3
     assert matching[-1] < matching[0]
     model = build(made, gestures()).model

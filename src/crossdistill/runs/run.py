@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -30,7 +30,8 @@ from crossdistill.runs import folder as layout
 from crossdistill.runs.build import BuildDataset, Built, build, model_spec, total_epochs, with_given
 from crossdistill.runs.data import build_dataset, split_dataset
 from crossdistill.runs.folder import RunLog
-from crossdistill.runs.measure import about, results
+from crossdistill.runs.measure import about, results_of
+from crossdistill.runs.results import RunResults, read_results, write_results
 from crossdistill.runs.train import train
 from crossdistill.student import Student, keep_tokenizers
 from crossdistill.training.engine import launched, on_threads
@@ -46,7 +47,7 @@ def run(
     dataset: MultimodalDataset | None = None,
     build_data: BuildDataset = build_dataset,
     encoders: Mapping[str, nn.Module] | None = None,
-) -> dict[str, Any]:
+) -> RunResults:
     """Train a recipe, write everything into `folder`, and return what its results.json holds.
 
     resume: go on from the folder's checkpoint; a finished run is returned as it is. listener: hears of each epoch as
@@ -67,7 +68,7 @@ def run(
         layout.require_usable(recipe, folder, resume)
         fabric.barrier()
         if layout.is_finished(folder):
-            return layout.read_results(folder)
+            return read_results(folder)
         built = build(recipe, dataset, encoders, build_data)
         if fabric.is_global_zero:
             _claim(built, folder)
@@ -76,10 +77,10 @@ def run(
         train(built, log, fabric)
         if fabric.is_global_zero:
             with on_threads(recipe.machine.threads):
-                measured = results(recipe, built.dataset, built.method, log.seconds(), fabric.device, log.note)
-            layout.write_results(folder, {**measured, "files": save_model(built, folder)})
+                results = results_of(built, log.seconds(), fabric.device, log.note)
+            write_results(folder, replace(results, files=save_model(built, folder)))
         fabric.barrier()
-    return layout.read_results(folder)
+    return read_results(folder)
 
 
 def load_trained(

@@ -101,10 +101,10 @@ def validation_accuracy(recipe: Recipe, seeds: int) -> float:
     found = []
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as scratch:
-            measured = run(replace(chosen, seed=seed), Path(scratch) / "run")
-        if view not in measured:
+            scores = run(replace(chosen, seed=seed), Path(scratch) / "run").scores
+        if view not in scores:
             raise InputError(f"{recipe.data.source}: no validation sample could be read")
-        found.append(measured[view]["top1"])
+        found.append(scores[view].top1)
     return float(sum(found) / seeds)
 
 

@@ -74,8 +74,9 @@ def fit(
             for name, value in step(fabric, method, turns, optimizers, batch, settings.clip_norm).items():
                 means.add(name, value)
         record: Record = {"stage": stage.name, "epoch": epoch, "learning_rate": learning_rate}
-        record |= {f"loss/{name}": value for name, value in require_finite(means.read(), stage.name, epoch).items()}
-        record |= method.end_epoch(epoch)
+        losses = require_finite(means.read(), stage.name, epoch)
+        record |= {f"training/loss/{name}": value for name, value in losses.items()}
+        record |= {f"training/{name}": value for name, value in method.end_epoch(epoch).items()}
         record["seconds"] = time.perf_counter() - started
         if fabric.is_global_zero:
             record |= evaluate(method, epoch)
