@@ -10,13 +10,18 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from crossdistill.types import InputError
 
+__all__ = ["from_plain", "to_plain"]
+
 T = TypeVar("T")
 
 
 def to_plain(value: Any) -> Any:
     """Dataclasses and mappings as dicts, tuples as lists, everything else as it is.
 
+    For settings that are to be written as JSON or YAML.
+
     >>> from crossdistill.data.readers import ReaderSettings
+    >>> from crossdistill.plain import to_plain
     >>> to_plain(ReaderSettings())["rate"]
     32000
     """
@@ -31,8 +36,10 @@ def from_plain(kind: type[T], value: Any, place: str = "") -> T:
     """The dataclass `kind` of a mapping of its fields; those that are left out keep their defaults.
 
     place: how errors call the mapping. Raises InputError for an unknown or missing field or a value of another type.
+    For settings that somebody else has written.
 
     >>> from crossdistill.data.readers import ReaderSettings
+    >>> from crossdistill.plain import from_plain
     >>> from_plain(ReaderSettings, {"rate": 16000}).rate
     16000
     >>> from_plain(ReaderSettings, {"rate": "fast"}, "voice")
