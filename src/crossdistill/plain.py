@@ -13,6 +13,8 @@ import numpy as np
 
 from crossdistill.types import InputError
 
+__all__ = ["from_plain", "to_plain"]
+
 T = TypeVar("T")
 
 Measure = Annotated[float, "null is NaN"]
@@ -25,7 +27,10 @@ KEY = "key"
 def to_plain(value: Any) -> Any:
     """Dataclasses and mappings as dicts, tuples and arrays as lists, everything else as it is.
 
+    For settings that are to be written as JSON or YAML.
+
     >>> from crossdistill.data.readers import ReaderSettings
+    >>> from crossdistill.plain import to_plain
     >>> to_plain(ReaderSettings())["rate"]
     32000
     """
@@ -55,8 +60,10 @@ def from_plain(kind: type[T], value: Any, place: str = "") -> T:
     """The dataclass `kind` of a mapping of its fields; those that are left out keep their defaults.
 
     place: how errors call the mapping. Raises InputError for an unknown or missing field or a value of another type.
+    For settings that somebody else has written.
 
     >>> from crossdistill.data.readers import ReaderSettings
+    >>> from crossdistill.plain import from_plain
     >>> from_plain(ReaderSettings, {"rate": 16000}).rate
     16000
     >>> from_plain(ReaderSettings, {"rate": "fast"}, "voice")

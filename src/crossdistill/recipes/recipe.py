@@ -19,6 +19,8 @@ from crossdistill.types import InputError, Role
 class DataSettings:
     """What is learned from.
 
+    The part of a recipe that names data, modalities and split.
+
     Args:
         source: a bundled data set (emoji, watch), or the path of a manifest or of a folder that holds one
         target: modalities available at prediction time, in the order in which their features are concatenated
@@ -36,6 +38,11 @@ class DataSettings:
         readers: modality -> how its video, sound or text is read; a modality without an entry gets the defaults
         strict: a file that cannot be read, or that ends early, stops the run; false skips and counts it
         allow_outside: the manifest's files may lie outside its folder
+
+    Example:
+        >>> from crossdistill import DataSettings
+        >>> DataSettings("data/my", target=("face",), auxiliary=("voice", "words"), evaluate_on="validation").target
+        ('face',)
     """
 
     source: str = "emoji"
@@ -65,6 +72,8 @@ class DataSettings:
 class ModelSettings:
     """The student, the auxiliary model and the teacher.
 
+    The part of a recipe that says what is trained, whatever the method.
+
     Args:
         width: D, of all three representations
         dropout: before the classifiers and inside the teacher's fusion
@@ -74,6 +83,11 @@ class ModelSettings:
             the method's paper does
         separate_teacher: encoders and classifier of the teacher's own, instead of shared with the student; methods
             whose paper has it so do it anyway
+
+    Example:
+        >>> from crossdistill import EncoderSettings, ModelSettings
+        >>> mlp = EncoderSettings("mlp", {"width": 64, "layers": 2})
+        >>> ModelSettings(width=64, encoders={"wrist": mlp}, auxiliary_encoders="trained").check()
     """
 
     width: int = 256
@@ -95,6 +109,8 @@ class ModelSettings:
 class Recipe:
     """A run.
 
+    All that determines it, to be varied by `dataclasses.replace`; `own` and `RECIPES` give some to start from.
+
     Args:
         name: of the recipe, in reports
         method: one of crossdistill.methods.METHODS
@@ -109,6 +125,14 @@ class Recipe:
         checkpoint_every: epochs between checkpoints
         tensorboard: also write the log as TensorBoard events
         options: method -> its constructor's arguments; on the command line and in YAML: amid.alpha_1 and so on
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from crossdistill import RECIPES, Recipe
+        >>> recipe: Recipe = RECIPES["emoji"]()
+        >>> gentle = replace(recipe, label="gentle", options={"amid": {**recipe.options["amid"], "alpha_1": 0.1}})
+        >>> gentle.method, gentle.options["amid"]["alpha_1"], recipe.options["amid"]["alpha_1"]
+        ('amid', 0.1, 1.0)
     """
 
     name: str = "own"

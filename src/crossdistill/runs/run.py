@@ -56,7 +56,20 @@ def run(
     data settings and seed; the processes of a comparison pass one that remembers. encoders: modality -> a module of
     your own, (B, ...) or `Padded` to (B, width); its class must be importable and say with which arguments it was made.
     Raises InputError when the folder holds a run and resume is False, or when it holds another recipe's run, or one
-    that was begun on other data.
+    that was begun on other data. The usual way to train: what is in the folder can be loaded, reported, resumed.
+
+    >>> import tempfile, numpy as np, crossdistill
+    >>> from dataclasses import replace
+    >>> y = np.arange(60) % 2
+    >>> modalities = {"wrist": np.eye(2)[y], "camera": np.eye(3)[y]}
+    >>> data = crossdistill.from_arrays(modalities, y, splits=np.arange(60) >= 40)
+    >>> recipe = replace(crossdistill.own(("wrist",), ("camera",)), method="kd", epochs=2, batch_size=8)
+    >>> folder = tempfile.mkdtemp()
+    >>> results = crossdistill.run(recipe, folder, dataset=data)
+    >>> results["student"]["top1"], results["teacher"]["top1"]
+    (1.0, 1.0)
+    >>> crossdistill.load(folder).predict([[1.0, 0.0], [0.0, 1.0]]).tolist()
+    ['0', '1']
     """
     folder = Path(folder)
     recipe = with_given(recipe, dataset, encoders)
@@ -114,7 +127,18 @@ def load_trained(
 def student_of(built: Built) -> Student:
     """The student of a trained run, on the CPU: it predicts without the rest and can be saved alone.
 
-    Raises InputError where the method trains none.
+    For what `train` has trained in memory; `load` reads it from a run's folder. Raises InputError where the method
+    trains none.
+
+    >>> import numpy as np, crossdistill
+    >>> from dataclasses import replace
+    >>> y = np.arange(60) % 2
+    >>> data = crossdistill.from_arrays({"wrist": np.eye(2)[y]}, np.array(["push", "wave"])[y])
+    >>> recipe = replace(crossdistill.own(("wrist",), ()), method="baseline", epochs=3, batch_size=8)
+    >>> built = crossdistill.build(replace(recipe, data=replace(recipe.data, evaluate_on="none")), data)
+    >>> _ = crossdistill.train(built)
+    >>> crossdistill.student_of(built).predict([[0.0, 1.0]]).tolist()
+    ['wave']
     """
     if "target" not in built.method.predicts:
         raise InputError(f"method {built.recipe.method} trains no student")
