@@ -27,7 +27,7 @@ def evaluate(folder: Path | str, dataset: MultimodalDataset | None = None) -> Ru
     >>> recipe = replace(crossdistill.own(("wrist",), ()), method="baseline", epochs=1)
     >>> folder = tempfile.mkdtemp()
     >>> trained = crossdistill.run(recipe, folder, dataset=data)
-    >>> evaluate(folder, data).scores["student"].top1 == trained.scores["student"].top1
+    >>> crossdistill.evaluate(folder, data).scores["student"].top1 == trained.scores["student"].top1
     True
     """
     built = load_trained(Path(folder), dataset)

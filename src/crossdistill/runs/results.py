@@ -57,6 +57,16 @@ class RunResults:
     cosine_pair, cosine_same_class: alignment of teacher and student on the evaluation split, NaN where not defined
     scores: "student", "teacher", "auxiliary_alone" -> its measures; only the views that the method predicts with
     files: name -> digest of the model's files
+
+    `run` and `evaluate` return it; `results["student"]["top1"]` reads what results.json holds under these names.
+
+    >>> import tempfile, numpy as np, crossdistill
+    >>> from dataclasses import replace
+    >>> data = crossdistill.from_arrays({"wrist": np.eye(8)}, np.arange(8) % 2, splits=np.arange(8) >= 6)
+    >>> recipe = replace(crossdistill.own(("wrist",), ()), method="baseline", epochs=1)
+    >>> results = crossdistill.run(recipe, tempfile.mkdtemp(), dataset=data)
+    >>> results.samples, results["student"]["measured"]
+    ({'train': 6, 'test': 2}, 2)
     """
 
     name: str
