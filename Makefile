@@ -45,8 +45,8 @@ bench: $(READY)  ## speed of the losses, of a training step and of loading video
 bench-gpu: $(READY)  ## step time and memory of the UCF51 recipe on a GPU, by precision and memory layout
 	$(BIN)/python benchmarks/gpu.py
 
-docs: $(READY)  ## check that the documents name functions and tests that exist
-	$(BIN)/pytest tests/test_docs.py
+docs: $(READY)  ## check that what the documents name exists, and that every example runs
+	$(BIN)/pytest tests/test_docs.py tests/test_docstrings.py tests/test_examples.py
 
 clean:  ## remove the environment, runs and caches
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

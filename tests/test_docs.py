@@ -1,23 +1,22 @@
-"""The documents name things that exist: functions, test files, options, recipes, links; and their example runs."""
+"""The documents name things that exist: functions, test files, options, recipes, links; and their examples run."""
 
 from __future__ import annotations
 
 import importlib
 import json
 import re
-import shlex
 from pathlib import Path
 
 import pytest
+import torch
 
 from crossdistill.cli import train
-from crossdistill.cli.main import COMMANDS
+from crossdistill.encoders.kinds import ENCODERS
 from crossdistill.methods import METHODS
-from crossdistill.recipes.check import check
-from crossdistill.recipes.files import load_recipe
 from crossdistill.runs.build import build
 from crossdistill.runs.run import run
-from crossdistill.testing import check_encoder, check_method
+from crossdistill.testing import check_method
+from tests.documents import documents
 from tests.runs.small import gestures
 from tests.runs.small import recipe as small_recipe
 from tests.saved import model_state
@@ -39,7 +38,7 @@ def test_every_equation_has_its_function_and_its_test() -> None:
         assert hasattr(importlib.import_module(module), attribute), name
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_named_files_exist(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     files = re.findall(r"`((?:tests|src|examples|benchmarks|scripts|docs)/[\w/.-]+\.\w+)", text)
@@ -70,22 +69,44 @@ def known_options(method: str) -> list[str]:
     return list(inspect.signature(METHODS[method]).parameters)
 
 
-def commands_of(path: Path) -> list[list[str]]:
-    text = path.read_text(encoding="utf-8").replace("\\\n", " ")
-    lines = re.findall(
-        r"^\s*(?:\$ )?crossdistill ((?:demo|prepare|train|tune|compare|evaluate|report)\b.*)$", text, flags=re.MULTILINE
-    )
-    return [shlex.split(line, comments=True) for line in lines]
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_example_runs(
+    path: Path, documented: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_names: None
+) -> None:
+    """In the document's order and in an empty folder, from nothing but what the document itself says."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    with torch.random.fork_rng():
+        for example in documents().parse(path).examples():
+            example.evaluate()
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_commands_in_documents_parse(path: Path) -> None:
-    for command in commands_of(path):
-        arguments = [re.sub(r"^[A-Z]+/?.*\.yaml$", "emoji", word) for word in command]
-        if {"--help", "--version"} & set(arguments):
-            continue
-        name, *options = arguments
-        importlib.import_module(COMMANDS[name][0]).parser(options).parse_args(options)
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("    crossdistill train emoji --methd amid", "methd"),
+        ("Then `crossdistill tain emoji`.", "no such command"),
+        ("    torchrun -m crossdistill.cli train emoji --epoch 3", "epoch"),
+        ("    crossdistill extract data --modality voice \\\n        --encode cnn14", "encode"),
+        ("```yaml\nmodel: {widht: 3}\n```\n", "widht"),
+        ('```toml\n[project.entry-points."crossdistill.method"]\nmine = "a:B"\n```\n', "crossdistill.method"),
+        ("```python\nimport crossdistill\ncrossdistill.lod\n```\n", "lod"),
+    ],
+)
+def test_a_wrong_example_is_found(text: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("page.md").write_text(text, encoding="utf-8")
+    (example,) = documents().parse(Path("page.md")).examples()
+    with pytest.raises((Exception, SystemExit), match=problem):
+        example.evaluate()
+
+
+@pytest.fixture
+def fresh_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a document adds to the tables of methods and encoders is gone after its test."""
+    for table in (METHODS, ENCODERS):
+        for name, value in list(table.items()):
+            monkeypatch.setitem(table, name, value)  # type: ignore[arg-type]
 
 
 def test_nothing_names_a_machine() -> None:
@@ -98,20 +119,18 @@ def test_nothing_names_a_machine() -> None:
             assert not re.search(r"/(work|root|home|opt|tmp)/", path.read_text(encoding="utf-8")), path
 
 
-def blocks_of(path: Path) -> list[str]:
-    """The Python blocks of a document, in order."""
-    return re.findall(r"^```python\n(.*?)^```$", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-
-
 @pytest.fixture
-def documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def documented(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of the method of docs/architecture.md, added as the page says: one file, one line."""
-    blocks = blocks_of(ROOT / "docs/architecture.md")
-    file, line = (block for block in blocks if "LogitMatching" in block and "check_method" not in block)
-    (tmp_path / "logit_matching.py").write_text(file, encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    (file,) = (block for block in blocks if "class LogitMatching" in block)
+    folder = tmp_path_factory.mktemp("method")
+    (folder / "logit_matching.py").write_text(file, encoding="utf-8")
+    monkeypatch.syspath_prepend(folder)
     kind = importlib.import_module("logit_matching").LogitMatching
-    assert line.strip() == '"logit_matching": LogitMatching,'
+    (line,) = re.findall(r"add its line, `(.*?)`", text)
+    assert line == '"logit_matching": LogitMatching'
     monkeypatch.setitem(METHODS, "logit_matching", kind)
     return "logit_matching"
 
@@ -119,9 +138,9 @@ def documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_the_documented_method_trains_and_its_student_predicts(documented: str, tmp_path: Path) -> None:
     made = small_recipe(method=documented, options={documented: {"weight": 2.0}})
     results = run(made, tmp_path / "run", dataset=gestures())
-    assert {"student", "teacher"} <= set(results)
+    assert {"student", "teacher"} <= set(results.scores)
     lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    matching = [line["loss/matching"] for line in lines if "loss/matching" in line]
+    matching = [line["training/loss/matching"] for line in lines if "training/loss/matching" in line]
     assert [line["stage"] for line in lines] == ["auxiliary"] * 2 + ["teacher"] * 3 + [documented] * 3
     assert matching[-1] < matching[0]
     model = build(made, gestures()).model
@@ -146,36 +165,3 @@ def test_the_documented_method_has_its_option_on_the_command_line(
 
 def test_the_documented_method_keeps_the_contract(documented: str) -> None:
     check_method(METHODS[documented])
-
-
-def test_the_documented_plug_ins_are_checked_as_documented(
-    documented: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (block,) = (block for block in blocks_of(ROOT / "docs/architecture.md") if "check_encoder(" in block)
-    (tmp_path / "stroke_encoder.py").write_text(STROKE_ENCODER, encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    names: dict[str, object] = {}
-    exec(block, names)
-    for name in ("test_logit_matching", "test_stroke_encoder"):
-        names[name]()  # type: ignore[operator]
-    assert names["check_method"] is check_method
-    assert names["check_encoder"] is check_encoder
-
-
-STROKE_ENCODER = """
-from crossdistill.encoders import RNN
-
-
-class StrokeEncoder(RNN):
-    def __init__(self, width: int) -> None:
-        super().__init__(3, width)
-"""
-"""What the document's author of an encoder is to have written."""
-
-
-def test_recipes_in_documents_are_recipes(tmp_path: Path) -> None:
-    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/media.md").read_text(encoding="utf-8"), flags=re.DOTALL)
-    assert blocks
-    for block in blocks:
-        (tmp_path / "recipe.yaml").write_text(block, encoding="utf-8")
-        check(load_recipe(str(tmp_path / "recipe.yaml")))

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from crossdistill.recipes.recipe import ModelSettings as ModelSettings
     from crossdistill.recipes.recipe import Recipe as Recipe
     from crossdistill.runs.build import build as build
+    from crossdistill.runs.evaluate import evaluate as evaluate
+    from crossdistill.runs.results import RunResults as RunResults
     from crossdistill.runs.run import run as run
     from crossdistill.runs.run import student_of as student_of
     from crossdistill.runs.train import MemoryLog as MemoryLog
@@ -76,6 +78,8 @@ _HOMES = {
     "crossdistill.recipes.library.catalogue": ("RECIPES",),
     "crossdistill.recipes.recipe": ("DataSettings", "ModelSettings", "Recipe"),
     "crossdistill.runs.build": ("build",),
+    "crossdistill.runs.evaluate": ("evaluate",),
+    "crossdistill.runs.results": ("RunResults",),
     "crossdistill.runs.run": ("run", "student_of"),
     "crossdistill.runs.train": ("MemoryLog", "train"),
     "crossdistill.student": ("Student", "load"),

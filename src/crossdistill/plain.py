@@ -3,36 +3,67 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+import numpy as np
 
 from crossdistill.types import InputError
 
+__all__ = ["from_plain", "to_plain"]
+
 T = TypeVar("T")
+
+Measure = Annotated[float, "null is NaN"]
+"""A float that is NaN where it is not defined; in JSON, which has no NaN, it is then null."""
+
+KEY = "key"
+"""In a field's metadata: what the field is called among plain values, where that is no name in Python."""
 
 
 def to_plain(value: Any) -> Any:
-    """Dataclasses and mappings as dicts, tuples as lists, everything else as it is.
+    """Dataclasses and mappings as dicts, tuples and arrays as lists, everything else as it is.
+
+    For settings that are to be written as JSON or YAML.
 
     >>> from crossdistill.data.readers import ReaderSettings
+    >>> from crossdistill.plain import to_plain
     >>> to_plain(ReaderSettings())["rate"]
     32000
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {_key(field): to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {key: to_plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return value.tolist()
     return [to_plain(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def without_nan(value: Any) -> Any:
+    """Plain values with null for NaN, which JSON does not have.
+
+    >>> without_nan({"ua": float("nan"), "top1": 0.5})
+    {'ua': None, 'top1': 0.5}
+    """
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_nan(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def from_plain(kind: type[T], value: Any, place: str = "") -> T:
     """The dataclass `kind` of a mapping of its fields; those that are left out keep their defaults.
 
     place: how errors call the mapping. Raises InputError for an unknown or missing field or a value of another type.
+    For settings that somebody else has written.
 
     >>> from crossdistill.data.readers import ReaderSettings
+    >>> from crossdistill.plain import from_plain
     >>> from_plain(ReaderSettings, {"rate": 16000}).rate
     16000
     >>> from_plain(ReaderSettings, {"rate": "fast"}, "voice")
@@ -40,24 +71,33 @@ def from_plain(kind: type[T], value: Any, place: str = "") -> T:
         ...
     crossdistill.types.InputError: voice.rate: expected int, found 'fast'
     """
-    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    fields = {_key(field): field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if not isinstance(value, Mapping):
         raise InputError(f"{place}: expected {', '.join(fields)}, found {_shown(value)}")
     dot = f"{place}." if place else ""
     if unknown := [key for key in value if key not in fields]:
         raise InputError(f"{dot}{unknown[0]}: not a field; there are {', '.join(fields) or 'none'}")
-    for name, field in fields.items():
+    hints = typing.get_type_hints(kind, include_extras=True)
+    for key, field in fields.items():
         optional = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
-        if name not in value and not optional:
-            raise InputError(f"{dot}{name}: expected a value, found nothing")
-    hints = typing.get_type_hints(kind)
-    return kind(**{name: _of_type(hints[name], item, f"{dot}{name}") for name, item in value.items()})
+        if key not in value and not optional:
+            raise InputError(f"{dot}{key}: expected {_name(hints[field.name])}, found nothing")
+    names = {key: fields[key].name for key in value}
+    return kind(**{names[key]: _of_type(hints[names[key]], item, f"{dot}{key}") for key, item in value.items()})
+
+
+def _key(field: dataclasses.Field[Any]) -> str:
+    return str(field.metadata.get(KEY, field.name))
 
 
 def _of_type(hint: Any, value: Any, place: str) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if dataclasses.is_dataclass(hint):
         return from_plain(typing.cast(type[Any], hint), value, place)
+    if origin is Annotated:
+        return math.nan if hint == Measure and value is None else _of_type(arguments[0], value, place)
+    if origin is np.ndarray:
+        return _array(hint, value, place)
     if origin is Literal:
         return _require(value in arguments and type(value) in map(type, arguments), hint, value, place)
     if origin in (Union, types.UnionType):
@@ -78,6 +118,21 @@ def _of_type(hint: Any, value: Any, place: str) -> Any:
     return _require(type(value) is hint, hint, value, place)
 
 
+def _array(hint: Any, value: Any, place: str) -> Any:
+    """Nested lists of numbers as an array of the hint's type; in one of floats, null is NaN."""
+    kind = get_args(get_args(hint)[1])[0]
+    integers = issubclass(kind, np.integer)
+    allowed = (int,) if integers else (int, float, type(None))
+    problem = f"{place}: expected {'whole ' if integers else ''}numbers, found {_shown(value)}"
+    leaves = np.array(value, dtype=object)
+    if not isinstance(value, list) or any(type(leaf) not in allowed for leaf in leaves.flat):
+        raise InputError(problem)
+    try:
+        return leaves.astype(kind)
+    except OverflowError as error:
+        raise InputError(problem) from error
+
+
 def _any_of(kinds: tuple[Any, ...], hint: Any, value: Any, place: str) -> Any:
     for kind in kinds:
         try:
@@ -94,6 +149,8 @@ def _require(fits: bool, hint: Any, value: Any, place: str) -> Any:
 
 
 def _name(hint: Any) -> str:
+    if get_origin(hint) is Annotated:
+        return _name(get_args(hint)[0])
     if get_origin(hint) is Literal:
         return "one of " + ", ".join(map(str, get_args(hint)))
     return hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint).replace("typing.", "")

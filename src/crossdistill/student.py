@@ -39,7 +39,7 @@ def load(folder: Path | str) -> Student:
 
     Neither the data nor the packages that read them are needed; only those that its own encoders use.
     Raises InputError where the folder holds no such thing, its files are damaged or do not fit together, or the run
-    trained no student (methods `teacher` and `auxiliary`).
+    trained no student (methods `teacher` and `auxiliary`). For predicting, in another program or on another machine.
 
     >>> import tempfile, numpy as np, crossdistill
     >>> x = np.random.default_rng(0).normal(size=(40, 3)); y = np.arange(40) % 2
@@ -73,6 +73,26 @@ class Student(nn.Module):
     A sample's result does not depend on the others that are given with it, up to the rounding of float32.
 
     spec: what the network is built from; about: where it comes from: method, data, versions
+
+    >>> import tempfile, numpy as np, crossdistill
+    >>> from dataclasses import replace
+    >>> y = np.arange(60) % 2
+    >>> strokes = [np.full((3 + row % 4, 2), float(label)) for row, label in enumerate(y)]
+    >>> data = crossdistill.from_arrays({"pen": strokes}, y, splits=np.arange(60) >= 40)
+    >>> recipe = replace(crossdistill.own(("pen",), ()), method="baseline", epochs=3, batch_size=8)
+    >>> folder = tempfile.mkdtemp()
+    >>> _ = crossdistill.run(recipe, folder, dataset=data)
+    >>> student = crossdistill.load(folder)
+    >>> print(student.inputs["pen"])
+    float64 of shape (any length, 2)
+    >>> student.predict([np.zeros((9, 2)), np.ones((2, 2))]).tolist()
+    ['0', '1']
+    >>> student.predict_proba(np.ones((4, 2))).shape, student.transform(np.ones((4, 2))).shape
+    ((1, 2), (1, 128))
+    >>> student.predict(np.ones((4, 3)))
+    Traceback (most recent call last):
+        ...
+    crossdistill.types.InputError: pen: expected float64 of shape (any length, 2), one or a list of them, found ...
     """
 
     def __init__(

@@ -19,7 +19,17 @@ Role = Literal["method", "ablation", "control", "variation"]
 
 
 class InputError(ValueError):
-    """A mistake in what the user gave (file, option, array). The command line prints it as one line, exit code 2."""
+    """A mistake in what the user gave (file, option, array). The command line prints it as one line, exit code 2.
+
+    What a program catches that shows its own users what they did wrong.
+
+    >>> import crossdistill
+    >>> try:
+    ...     crossdistill.from_arrays({"wrist": [[1.0], [2.0]]}, ["wave"])
+    ... except crossdistill.InputError as error:
+    ...     print(error)
+    wrist: expected one entry for each of the 1 labels, found 2
+    """
 
 
 class DivergedError(InputError):
@@ -86,6 +96,7 @@ class Batch:
             self.present,
             self.notes,
             self.chance.to(device),
+            Mixing(*(tensor.to(device) for tensor in self.mixing)) if self.mixing is not None else None,
         )
 
     @property
@@ -231,7 +242,22 @@ Values = Mapping[str, float | int | str]
 class Listener:
     """Hears how work goes; each method does nothing unless it is overridden.
 
-    A task is something with a length: a run and its epochs, files that are read, trials.
+    A task is something with a length: a run and its epochs, files that are read, trials. To be derived from, for a
+    progress bar or a log of your own.
+
+    >>> import tempfile, numpy as np, crossdistill
+    >>> from dataclasses import replace
+    >>> class Lines(crossdistill.Listener):
+    ...     def begin(self, task, total):
+    ...         print(f"{task}: {total} epochs")
+    ...     def step(self, task, values):
+    ...         print("epoch", values["epoch"])
+    >>> data = crossdistill.from_arrays({"wrist": np.eye(8)}, np.arange(8) % 2, splits=np.arange(8) >= 6)
+    >>> recipe = replace(crossdistill.own(("wrist",), ()), method="baseline", epochs=2)
+    >>> _ = crossdistill.run(recipe, tempfile.mkdtemp(), listener=Lines(), dataset=data)
+    baseline seed 0: 2 epochs
+    epoch 0
+    epoch 1
     """
 
     def begin(self, task: str, total: int) -> None:

@@ -283,6 +283,28 @@ def test_a_folder_that_holds_a_run_is_left_alone(quick: Path, capsys: pytest.Cap
     assert snapshot(quick.parent) == before
 
 
+def test_training_without_measuring_says_so_in_words(
+    quick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "silent"
+    recipe_written(folder, quick, "--data.evaluate_on", "none")
+    out = capsys.readouterr().out
+    assert f"Nothing was measured of {folder}" in out
+    assert "student" not in out, "an empty table"
+    results = json.loads((folder / "results.json").read_text())
+    assert not {"student", "teacher", "auxiliary_alone"} & set(results)
+    page = tmp_path / "page.html"
+    assert main(["report", str(folder), "--out", str(page)]) == 0
+    assert f"Nothing was measured of {folder}" in capsys.readouterr().out
+    assert f"Nothing was measured of {folder}" in page.read_text("utf-8")
+    assert main(["report", str(folder), str(quick.parent), "--out", str(page)]) == 0
+    out = capsys.readouterr().out
+    assert "student" in out
+    assert f"Nothing was measured of {folder}" in out
+    assert main(["evaluate", str(folder)]) == 0
+    assert "nothing to measure: its data.evaluate_on is none" in capsys.readouterr().out
+
+
 MODEL_FILES = ("student.safetensors", "rest.safetensors", "config.json")
 
 

@@ -9,7 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossdistill.data import ArrayColumn, FileColumn, RowColumn, SequenceColumn
+from crossdistill.data import ArrayColumn, SequenceColumn
+from crossdistill.data.columns import FileColumn, RowColumn
 from crossdistill.types import InputError, Padded
 
 lengths_and_rows = st.lists(st.integers(1, 7), min_size=1, max_size=6).flatmap(

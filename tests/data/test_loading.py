@@ -8,8 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossdistill.data import EpochBatches, evaluation_batches, from_arrays, training_batches
+from crossdistill.data import from_arrays, training_batches
 from crossdistill.data.dataset import MultimodalDataset
+from crossdistill.data.loading import EpochBatches, evaluation_batches
 from crossdistill.types import InputError
 
 seeds = st.integers(0, 2**31)

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from crossdistill.data import FileColumn, SequenceColumn, from_arrays, in_memory, training_batches
+from crossdistill.data import SequenceColumn, from_arrays, training_batches
+from crossdistill.data.columns import FileColumn
+from crossdistill.data.dataset import in_memory
 from crossdistill.data.loading import random_seeds
 from crossdistill.data.reading import PartialColumn, Parts, Reading, assemble, middle, read, windows
 from crossdistill.types import InputError, Note, Padded

@@ -11,7 +11,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossdistill.data import evaluation_batches, from_arrays, windows_of, with_control
+from crossdistill.data import from_arrays, with_control
+from crossdistill.data.loading import evaluation_batches, windows_of
 from crossdistill.data.readers import AudioReader, CacheFolder, Clip, MediaColumn, ReaderSettings, VideoReader
 from crossdistill.data.readers.cache_writer import fill
 from crossdistill.data.readers.frames import Extent, clip_times, window_count

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from crossdistill.data import FileColumn, RowColumn, from_arrays, in_memory, read_manifest, write_manifest
+from crossdistill.data import from_arrays, read_manifest, write_manifest
+from crossdistill.data.columns import FileColumn, RowColumn
+from crossdistill.data.dataset import in_memory
 from crossdistill.types import InputError
 
 

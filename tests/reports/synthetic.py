@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from crossdistill.reports.runs import Run, Scores
+from crossdistill.reports.runs import Run
+from crossdistill.runs.results import Scores
 
 CLASSES = ("walk", "run", "sit", "stand")
 TERMS = {
@@ -38,7 +39,7 @@ def scores(top1: float, classes: int, seed: int = 0) -> dict[str, Any]:
             confusion[row, column] += 1
     per_class = (confusion.diagonal() / confusion.sum(1)).tolist()
     measures = {"top1": top1, "wa": top1, "ua": float(np.mean(per_class)), "r1": top1 - 0.02, "r5": top1 + 0.1}
-    return {**measures, "per_class": per_class, "confusion": confusion.tolist()}
+    return {**measures, "per_class": per_class, "confusion": confusion.tolist(), "measured": 50 * classes}
 
 
 def write_run(
@@ -61,7 +62,7 @@ def write_run(
     folder.mkdir(parents=True, exist_ok=True)
     recipe = {"name": name, "method": method, "seed": seed, "epochs": epochs, "data": {"fold": fold}}
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    lines = [{"stage": "pretraining", "epoch": epoch, "loss/forgotten": 1.0} for epoch in range(epochs + 5)]
+    lines = [{"stage": "pretraining", "epoch": epoch, "training/loss/forgotten": 1.0} for epoch in range(epochs + 5)]
     lines += [epoch_metrics(method, epoch, epochs, seed, accuracies) for epoch in range(epochs)]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     results = {
@@ -70,6 +71,7 @@ def write_run(
         **({"label": label} if label else {}),
         **({"role": role} if role else {}),
         "seed": seed,
+        "fold": fold,
         "split": "test",
         "classes": list(classes),
         "samples": {"train": 1000, "test": 50 * len(classes)},
@@ -82,6 +84,7 @@ def write_run(
         **{view: scores(top1, len(classes), seed) for view, top1 in accuracies.items()},
     }
     (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")
+    (folder / "config.json").write_text("{}", encoding="utf-8")  # reports ask for no more than that it is there
     return folder
 
 
@@ -92,17 +95,19 @@ def epoch_metrics(
     grown = 1 - np.exp(-4 * (epoch + 1) / epochs)
     line: dict[str, float | str] = {"stage": method, "epoch": epoch, "seconds": 1.0, "learning_rate": 1e-3}
     for index, term in enumerate(TERMS.get(method, ("classification", "distillation"))):
-        line[f"loss/{term}"] = (2 + index) * (1.1 - grown) + rng.normal(0, 0.05)
+        line[f"training/loss/{term}"] = (2 + index) * (1.1 - grown) + rng.normal(0, 0.05)
     for view in ("student", "teacher"):
         if view in accuracies:
-            line[f"{view}/top1"] = accuracies[view] * grown + rng.normal(0, 0.01)
+            line[f"evaluation/{view}/top1"] = accuracies[view] * grown + rng.normal(0, 0.01)
     if {"student", "teacher"} <= accuracies.keys():
-        line["gap"] = float(line["teacher/top1"]) - float(line["student/top1"])
+        line["evaluation/gap"] = float(line["evaluation/teacher/top1"]) - float(line["evaluation/student/top1"])
         closeness = accuracies["student"] * grown
-        line |= {"cosine/pair": 1.2 * closeness, "cosine/same_class": closeness}
+        line |= {"evaluation/cosine_pair": 1.2 * closeness, "evaluation/cosine_same_class": closeness}
     if method == "amid":
-        line |= {"lambda_1": 0.5 - 0.2 * grown, "lambda_2": 0.5 + 0.2 * grown, "discriminators/d1": 1.4 - 0.3 * grown}
-        line |= {"cosine_pair": 0.95 * grown, "cosine_same_class": 0.75 * grown + rng.normal(0, 0.01)}
+        line |= {"training/lambda_1": 0.5 - 0.2 * grown, "training/lambda_2": 0.5 + 0.2 * grown}
+        line["training/discriminators/d1"] = 1.4 - 0.3 * grown
+        line["training/cosine_pair"] = 0.95 * grown
+        line["training/cosine_same_class"] = 0.75 * grown + rng.normal(0, 0.01)
     return line
 
 
@@ -113,7 +118,7 @@ def edit_results(folder: Path, **changes: Any) -> None:
 
 def run_of(label: str, seed: int, student: float, method: str = "", fold: int = -1, **changes: Any) -> Run:
     """A run that was never on disk, with one student and no log; method: the label unless given."""
-    undefined = np.full(1, np.nan)
+    measures = [student] * 5
     fields: dict[str, Any] = {
         "folder": Path("runs") / label / str(seed),
         "name": "watch",
@@ -130,10 +135,9 @@ def run_of(label: str, seed: int, student: float, method: str = "", fold: int = 
         "target": ("video",),
         "auxiliary": ("audio",),
         "seconds": 60.0,
-        "parameters": {},
         "versions": {"crossdistill": "0.1.0"},
         "scores": {
-            "student": Scores(student, student, student, student, student, undefined, undefined.reshape(1, 1)),
+            "student": Scores(*measures, np.full(1, np.nan), np.zeros((1, 1), np.int64), 0),
         },
         "metrics": pd.DataFrame({"epoch": []}),
         "recipe": f"name: watch\nseed: {seed}\n",

@@ -19,9 +19,9 @@ from tests.reports.synthetic import write_run
 
 def test_curve_is_mean_and_range_over_runs(tmp_path: Path) -> None:
     runs = load_runs([write_run(tmp_path / str(seed), "amid", seed, epochs=4 + seed) for seed in range(3)])
-    curve = curves(runs, "student/top1")["amid"]
+    curve = curves(runs, "evaluation/student/top1")["amid"]
     assert curve.epochs.tolist() == [0, 1, 2, 3, 4, 5]
-    last = [run.metrics["student/top1"] for run in runs]
+    last = [run.metrics["evaluation/student/top1"] for run in runs]
     first = [series.iloc[0] for series in last]
     assert (curve.mean[0], curve.low[0], curve.high[0]) == pytest.approx((np.mean(first), min(first), max(first)))
     assert curve.mean[5] == pytest.approx(last[2].iloc[5])  # one run only got that far
@@ -30,9 +30,9 @@ def test_curve_is_mean_and_range_over_runs(tmp_path: Path) -> None:
 
 def test_gap_is_worked_out_where_it_was_not_logged(tmp_path: Path) -> None:
     [run] = load_runs([write_run(tmp_path / "a", "amid")])
-    logged = curves([run], "gap")["amid"].mean
-    without = replace(run, metrics=run.metrics.drop(columns="gap"))
-    np.testing.assert_allclose(curves([without], "gap")["amid"].mean, logged)
+    logged = curves([run], "evaluation/gap")["amid"].mean
+    without = replace(run, metrics=run.metrics.drop(columns="evaluation/gap"))
+    np.testing.assert_allclose(curves([without], "evaluation/gap")["amid"].mean, logged)
 
 
 def test_every_method_looks_different() -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossdistill.reports import RetrievalExample, RetrievedItem, write_report
+from crossdistill.reports import RetrievalExample, RetrievedItem, illustrated, load_runs, write_report
 from crossdistill.reports.pictures import data_uri
+from crossdistill.reports.sections import report_of
 from crossdistill.types import InputError
 from tests.reports.synthetic import edit_results, scores, write_run
 
@@ -181,13 +182,53 @@ def test_the_order_of_the_folders_changes_nothing(comparison: list[Path], tmp_pa
 def test_undefined_metrics(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "a", "amid")
     edit_results(folder, student={**scores(0.5, 4), "top1": float("nan"), "per_class": [None] * 4}, seconds=None)
-    lines = [{"stage": "amid", "epoch": epoch, "loss/total": float("nan"), "student/top1": None} for epoch in range(3)]
-    lines[2]["cosine/pair"] = 0.5  # a single point
+    lines = [
+        {"stage": "amid", "epoch": epoch, "training/loss/total": float("nan"), "evaluation/student/top1": None}
+        for epoch in range(3)
+    ]
+    lines[2]["evaluation/cosine_pair"] = 0.5  # a single point
     (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     page = checked_page([folder, write_run(tmp_path / "b", "baseline")], tmp_path / "report.html")
     assert "Accuracy over epochs" in page.text  # the baseline's
     assert "Class by class" not in page.text
     assert "nan" not in " ".join(page.text).lower().split()
+
+
+def unmeasured(folder: Path, *arguments: object) -> Path:
+    """A run like `write_run`'s that was trained without evaluation."""
+    write_run(folder, *arguments)  # type: ignore[arg-type]
+    path = folder / "results.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    kept = {key: value for key, value in content.items() if key not in ("student", "teacher")}
+    path.write_text(json.dumps({**kept, "split": "none"}), encoding="utf-8")
+    return folder
+
+
+def test_runs_that_measured_nothing_are_named_and_in_no_table(comparison: list[Path], tmp_path: Path) -> None:
+    silent = [unmeasured(tmp_path / "silent", "kd"), unmeasured(tmp_path / "mute", "amid", 7)]
+    page = checked_page([*silent, *comparison], tmp_path / "report.html")
+    text = " ".join(page.text)
+    assert "Nothing was measured of " in text
+    assert f"{silent[1]} and {silent[0]}" in text
+    assert "so no table or figure has them" in text
+    runs = load_runs([*silent, *comparison])
+    report = report_of(runs, "")
+    (results,) = (section.table for section in report.sections if section.name == "headline")
+    assert results is not None
+    assert [row.cells[:2] for row in results.rows] == [("baseline", "3"), ("teacher", "3"), ("amid", "3")]
+    assert results == report_of(load_runs(comparison), "").sections[0].table
+
+
+def test_a_report_of_nothing_measured_says_so_in_words(tmp_path: Path) -> None:
+    folder = unmeasured(tmp_path / "silent", "kd")
+    report = report_of(load_runs([folder]), "")
+    assert report.sections == ()
+    assert report.summary == (
+        f"Nothing was measured of {folder} (data.evaluate_on is none, or no sample has what the method reads), so no "
+        "table or figure has it.",
+    )
+    assert str(folder) in " ".join(checked_page([folder], tmp_path / "report.html").text)
+    assert illustrated(load_runs([folder])) == []
 
 
 def test_no_epochs_at_all(tmp_path: Path) -> None:
@@ -211,7 +252,7 @@ def test_curves_with_gaps_and_seeds_of_different_length(tmp_path: Path) -> None:
     path = folders[0] / "metrics.jsonl"
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     for line in lines[::2]:
-        line.pop("student/top1", None)
+        line.pop("evaluation/student/top1", None)
     path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     assert "band: lowest to highest run" in " ".join(checked_page(folders, tmp_path / "report.html").text)
 

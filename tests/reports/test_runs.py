@@ -29,17 +29,17 @@ def test_values_survive_the_way_from_disk(tmp_path: Path) -> None:
 def test_only_the_method_s_own_stage_is_kept_and_an_epoch_logged_twice_counts_once(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "a", "amid", epochs=3)
     with (folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"stage": "amid", "epoch": 2, "student/top1": 0.123}) + "\n")
+        file.write(json.dumps({"stage": "amid", "epoch": 2, "evaluation/student/top1": 0.123}) + "\n")
     [run] = load_runs([folder])
     assert run.metrics["epoch"].tolist() == [0, 1, 2]
-    assert run.metrics["student/top1"].iloc[-1] == 0.123
-    assert "loss/forgotten" not in run.metrics
+    assert run.metrics["evaluation/student/top1"].iloc[-1] == 0.123
+    assert "training/loss/forgotten" not in run.metrics
 
 
 def test_null_and_nan_are_missing_values(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "a", "baseline", classes=["a", "b"])
     view = {"top1": None, "wa": float("nan"), "ua": 1, "r1": 0, "r5": 0.5}
-    edit_results(folder, student={**view, "per_class": [None, 0.5], "confusion": [[0, 0], [1, 1]]})
+    edit_results(folder, student={**view, "per_class": [None, 0.5], "confusion": [[0, 0], [1, 1]], "measured": 2})
     [run] = load_runs([folder])
     scores = run.scores["student"]
     assert np.isnan([scores.top1, scores.wa, scores.per_class[0]]).all()
@@ -134,7 +134,7 @@ def test_an_unknown_role_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"results.json: role: expected one of method, .*, found 'hero'"):
         load_runs([folder])
     edit_results(folder, role=3)
-    with pytest.raises(InputError, match="role: expected str, found 3"):
+    with pytest.raises(InputError, match=r"role: expected one of method, .*, found 3"):
         load_runs([folder])
 
 

@@ -102,7 +102,7 @@ def test_clips_without_sound_still_train_the_student(finished: Path) -> None:
     notes = (finished / "notes.txt").read_text().splitlines()
     assert len(notes) == len(set(notes)) == 4
     assert all("has no audio stream" in note for note in notes)
-    assert any("loss/classification_incomplete" in record for record in log_of(finished))
+    assert any("training/loss/classification_incomplete" in record for record in log_of(finished))
 
 
 def test_a_run_repeats_bit_for_bit_with_worker_processes(media: Path, finished: Path, tmp_path: Path) -> None:
@@ -186,7 +186,9 @@ def test_a_run_reads_the_cache(media: Path, finished: Path, tmp_path: Path) -> N
     results = run(recipe(folder), tmp_path / "run")
     assert results["student"]["measured"] == 6
     for record, expected in zip(log_of(tmp_path / "run"), log_of(finished), strict=True):
-        assert record["loss/classification_student"] == pytest.approx(expected["loss/classification_student"], rel=0.2)
+        assert record["training/loss/classification_student"] == pytest.approx(
+            expected["training/loss/classification_student"], rel=0.2
+        )
 
 
 def test_the_finished_run_is_measured_on_all_windows_and_its_curves_on_the_middle(media: Path, tmp_path: Path) -> None:
@@ -207,7 +209,7 @@ def test_the_finished_run_is_measured_on_all_windows_and_its_curves_on_the_middl
     expected = torch.stack(shares).argmax(1).numpy()
     assert results["student"]["confusion"] == confusion_matrix(expected, dataset.labels[test], 2).tolist()
     last = log_of(tmp_path / "run")[-1]
-    assert last["student/top1"] == top1(torch.stack(middles), dataset.labels[test])
+    assert last["evaluation/student/top1"] == top1(torch.stack(middles), dataset.labels[test])
     made = outputs_of(dataset, dataset.rows("test"), method.model, ("target", "full"), torch.device("cpu"), windows=0)
     assert made.rows.tolist() == test.tolist()
     assert torch.allclose(made.made.target, torch.stack(vectors), atol=1e-6)

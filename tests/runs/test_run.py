@@ -17,6 +17,7 @@ from crossdistill.data.reading import Parts
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.data import build_dataset
+from crossdistill.runs.results import to_json
 from crossdistill.runs.run import load_trained, run
 from crossdistill.types import Batch, InputError
 from tests.listening import Heard
@@ -52,7 +53,7 @@ def test_what_a_finished_run_leaves(finished: Path) -> None:
 def test_results(finished: Path) -> None:
     results = json.loads((finished / "results.json").read_text())
     assert {"name", "method", "seed", "split", "classes", "samples", "target", "auxiliary", "seconds"} <= set(results)
-    assert {"peak_memory_mb", "parameters", "versions", "student", "teacher", "cosine/pair"} <= set(results)
+    assert {"peak_memory_mb", "parameters", "versions", "student", "teacher", "evaluation/cosine_pair"} <= set(results)
     assert results["samples"] == {"train": 32, "test": 16}
     assert results["classes"] == ["gesture 0", "gesture 1", "gesture 2"]
     assert (results["target"], results["auxiliary"]) == (["wrist"], ["eye"])
@@ -74,17 +75,29 @@ def test_the_log_has_a_line_an_epoch(finished: Path) -> None:
         ("auxiliary", 0), ("auxiliary", 1), ("amid", 0), ("amid", 1), ("amid", 2)
     ]  # fmt: skip
     assert all({"learning_rate", "seconds"} <= set(line) for line in log)
-    assert {"loss/classification", "auxiliary_alone/top1"} <= set(log[0])
-    main = {"student/top1", "teacher/top1", "gap", "cosine/pair", "cosine/same_class", "cosine_pair", "mi_bound"}
-    assert main | {"lambda_1", "lambda_2", "loss/jsd"} <= set(log[2])
-    assert "loss/adversarial" not in log[2]
-    assert {"loss/mi_student", "loss/mi_auxiliary", "loss/adversarial", "loss/discriminators"} <= set(log[3])
-    assert log[3]["gap"] == pytest.approx(log[3]["teacher/top1"] - log[3]["student/top1"])
+    assert {"training/loss/classification", "evaluation/auxiliary_alone/top1"} <= set(log[0])
+    measured = {"student/top1", "teacher/top1", "gap", "cosine_pair", "cosine_same_class"}
+    trained = {"cosine_pair", "cosine_same_class", "mi_bound", "lambda_1", "lambda_2", "loss/jsd"}
+    main = {f"evaluation/{name}" for name in measured} | {f"training/{name}" for name in trained}
+    assert main <= set(log[2])
+    unprefixed = {"stage", "epoch", "learning_rate", "seconds"}
+    for line in log:
+        assert {name for name in line if not name.startswith(("training/", "evaluation/"))} == unprefixed
+    assert "training/loss/adversarial" not in log[2]
+    assert {
+        "training/loss/mi_student",
+        "training/loss/mi_auxiliary",
+        "training/loss/adversarial",
+        "training/loss/discriminators",
+    } <= set(log[3])
+    assert log[3]["evaluation/gap"] == pytest.approx(
+        log[3]["evaluation/teacher/top1"] - log[3]["evaluation/student/top1"]
+    )
 
 
 def test_evaluate_every_leaves_epochs_out_but_never_the_last(tmp_path: Path) -> None:
     run(recipe(method="baseline", epochs=5, evaluate_every=2), tmp_path / "run", dataset=gestures())
-    assert ["student/top1" in line for line in log_of(tmp_path / "run")] == [False, True, False, True, True]
+    assert ["evaluation/student/top1" in line for line in log_of(tmp_path / "run")] == [False, True, False, True, True]
 
 
 def test_the_saved_model_gives_the_results_again(finished: Path) -> None:
@@ -169,7 +182,7 @@ def test_tensorboard_events_when_asked(tmp_path: Path) -> None:
     run(recipe(tensorboard=True, epochs=1, auxiliary_epochs=1), tmp_path / "run", dataset=gestures())
     events = [path for path in (tmp_path / "run/tensorboard").rglob("events.out.tfevents.*") if path.stat().st_size]
     assert {path.parent.name for path in events} == {"auxiliary", "amid"}
-    assert any(b"loss/jsd" in path.read_bytes() for path in events)
+    assert any(b"training/loss/jsd" in path.read_bytes() for path in events)
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
@@ -186,7 +199,7 @@ def test_a_folder_with_a_run_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"another recipe \(first difference: 'seed: 5'\)"):
         run(replace(made, seed=5), folder, resume=True, dataset=gestures())
     assert snapshot(folder) == before
-    assert run(made, folder, resume=True, dataset=gestures()) == json.loads(before["results.json"])
+    assert to_json(run(made, folder, resume=True, dataset=gestures())).encode() == before["results.json"]
     assert snapshot(folder) == before
 
 

@@ -225,14 +225,19 @@ def test_the_hash_says_which_runs_repeat_one_configuration() -> None:
 
 
 def results_in(folder: Path, made: Recipe, **views: float) -> Path:
-    """A finished run's results.json, as far as the table reads it."""
-    scores = {view: dict.fromkeys(("top1", "wa", "ua", "r1", "r5"), top1) for view, top1 in views.items()}
+    """What the table reads of a finished run."""
+    measures = ("top1", "wa", "ua", "r1", "r5")
+    counts = {"per_class": [None, None], "confusion": [[0, 0], [0, 0]], "measured": 0}
+    scores = {view: {**dict.fromkeys(measures, top1), **counts} for view, top1 in views.items()}
     content = {
-        "label": made.label or made.method, "method": made.method, "seed": made.seed, "split": "test", "seconds": 1.5,
-        "peak_memory_mb": 600.0, "parameters": {"student": 10, "total": 30}, "versions": {"torch": "2"}, **scores,
+        "name": made.name, "label": made.label or made.method, "method": made.method, "seed": made.seed,
+        "fold": made.data.fold, "split": "test", "classes": ["a", "b"], "samples": {"test": 2}, "target": ["wrist"],
+        "auxiliary": ["eye"], "seconds": 1.5, "peak_memory_mb": 600.0, "parameters": {"student": 10, "total": 30},
+        "versions": {"torch": "2"}, **scores,
     }  # fmt: skip
     folder.mkdir()
     (folder / "results.json").write_text(json.dumps(content))
+    (folder / "config.json").write_text("{}")
     return folder
 
 
@@ -259,6 +264,15 @@ def test_gap_recovered_by_hand(tmp_path: Path) -> None:
     assert table[["seed", "fold"]].to_numpy().tolist() == [[0, -1]] * 4 + [[1, -1], [0, 0], [0, -1]]
     assert table.folder.tolist() == [str(i) for i in range(7)]
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["results.parquet"], "nothing half-written stays"
+
+
+def test_a_run_that_measured_nothing_is_a_row_without_measures(tmp_path: Path) -> None:
+    measured = row_of(results_in(tmp_path / "a", recipe(method="baseline"), student=0.6), recipe(method="baseline"))
+    row = row_of(results_in(tmp_path / "b", recipe()), recipe())
+    table = write_table([measured, row], tmp_path / "table.parquet")
+    measures = [f"{view}_{name}" for view in ("student", "teacher", "auxiliary") for name in ("top1", "ua", "r5")]
+    assert table.loc[1, [*measures, "gap", "gap_recovered", "cosine_pair", "cosine_same_class"]].isna().all()
+    assert (table.label[1], table.seconds[1], table.parameters[1]) == ("amid", 1.5, 30)
 
 
 def test_a_teacher_below_the_baseline_leaves_no_gap(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_a_listener_hears_of_each_run_and_of_what_was_kept(baseline: Recipe, tmp
     epochs = [values for task, values in heard.steps if task == run]
     assert [values["epoch"] for values in epochs] == [0, 1]
     assert compared.table is not None
-    assert epochs[-1]["student/top1"] == compared.table.student_top1.iloc[-1]
+    assert epochs[-1]["evaluation/student/top1"] == compared.table.student_top1.iloc[-1]
 
 
 def test_a_run_that_fails_is_told_and_the_others_finish(baseline: Recipe, tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_methods_of_a_script_are_known_to_its_processes(baseline: Recipe, tmp_pa
     table = pd.read_parquet(tmp_path / "out" / "results.parquet")
     assert table.method.tolist() == ["mine", "imported", "later"]
     log = (tmp_path / "out" / "mine-seed0" / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line)["mine"] for line in log] == [10, 11]
+    assert [json.loads(line)["training/mine"] for line in log] == [10, 11]
 
 
 UNGUARDED = """

@@ -77,7 +77,7 @@ def test_one_process_that_is_killed_in_a_run(recipes: Mapping[str, Recipe], alon
     assert heard.events.count(("step", "baseline seed 0")) == 8
     last = [values for task, values in heard.steps if task == "baseline seed 0"][-1]
     assert (last["stage"], last["epoch"]) == ("baseline", 7)
-    assert "student/top1" in last
+    assert "evaluation/student/top1" in last
     assert len(processes) == 2, "one until the kill, and one for all other runs"
     assert not (tmp_path / "amid" / "results.json").exists()
     assert dict(run_all({tmp_path / "amid": recipes["amid"]}, 1)) == {tmp_path / "amid": None}

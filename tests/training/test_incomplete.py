@@ -15,6 +15,7 @@ from torch.optim import SGD
 from crossdistill.methods import METHODS, Method
 from crossdistill.training.incomplete import divide
 from crossdistill.training.loop import step
+from crossdistill.training.passes import forward, select_mixing, with_mixing
 from crossdistill.types import Batch, Representations, Turn
 from tests.contracts.small import AUXILIARY, TARGET, build, last_epoch, real_batch
 from tests.training.small import cpu
@@ -32,12 +33,14 @@ def incomplete(filler: float = 0.0, lacking: Tensor = LACKING) -> Batch:
         modalities={**batch.modalities, AUXILIARY[0]: values},
         labels=torch.arange(SIZE) % 4,
         present={AUXILIARY[0]: ~lacking},
+        chance=torch.linspace(0.05, 0.95, SIZE, dtype=torch.float64),
     )
 
 
 def only(batch: Batch, rows: Tensor) -> Batch:
     inputs = {name: values[rows] for name, values in batch.modalities.items()}  # type: ignore[index]
-    return Batch(inputs, batch.labels[rows], batch.rows[rows], {})
+    mixing = select_mixing(batch.mixing, rows.nonzero().squeeze(1)) if batch.mixing is not None else None
+    return Batch(inputs, batch.labels[rows], batch.rows[rows], {}, mixing=mixing)
 
 
 def gradients(method: Method, turn: Turn, total: Tensor) -> list[Tensor]:
@@ -70,11 +73,11 @@ def test_gradients_are_those_of_the_weighted_sum(name: str, index: int) -> None:
     cross-entropy on the others; of that nothing for discriminators and for methods without a student."""
     method = build(name)
     turn = method.turns(last_epoch(method))[index]
-    batch = incomplete()
+    batch = with_mixing(method, incomplete())
     whole = not {"auxiliary", "full"} & set(method.views)
     complete = torch.ones_like(LACKING) if whole else ~LACKING
     kept = only(batch, complete)
-    objective = turn.objective(method.model(kept.modalities, method.views), replace(kept, modalities={})).total
+    objective = turn.objective(forward(method, kept), replace(kept, modalities={})).total
     expected = gradients(method, turn, float(complete.sum()) / SIZE * objective)
     if not whole and trains_student(method, turn):
         rest = only(batch, LACKING)
@@ -131,7 +134,8 @@ def test_samples_without_a_target_modality_count_for_nothing(name: str) -> None:
     unreadable = torch.arange(SIZE) < 3
     batch.modalities[TARGET[0]][unreadable] = math.nan  # type: ignore[index]
     given = replace(batch, present={**batch.present, TARGET[0]: ~unreadable})
-    rest = only(batch, ~unreadable)
+    given = with_mixing(build(name), given)
+    rest = only(given, ~unreadable)
     rest = replace(rest, present={AUXILIARY[0]: ~LACKING[~unreadable]})
     if "full" not in build(name).views and "target" not in build(name).views:
         given, rest = replace(given, present=batch.present), batch  # it reads no target
@@ -157,7 +161,7 @@ def test_methods_meet_complete_samples_alone() -> None:
 
 def test_a_whole_batch_passes_as_it_is() -> None:
     method, batch = build("amid"), real_batch(SIZE)
-    made = method.model(batch.modalities, method.views)
+    made = forward(method, batch)
     samples = divide(method, made, batch)
     assert samples.complete is made
     assert samples.batch is batch

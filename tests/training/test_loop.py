@@ -177,10 +177,20 @@ def test_an_epoch_s_record() -> None:
     assert {record["stage"] for record in records} == {"amid"}
     assert [record["measured"] for record in records] == [0.0, 1.0, 2.0]
     assert all(float(record["seconds"]) > 0 for record in records)
-    warm = {"loss/classification_student", "loss/classification_teacher", "loss/jsd"}
-    later = {*warm, "loss/mi_student", "loss/mi_auxiliary", "loss/adversarial", "loss/discriminators"}
-    losses = [{key for key in record if key.startswith("loss/")} for record in records]
+    warm = {"training/loss/classification_student", "training/loss/classification_teacher", "training/loss/jsd"}
+    later = {
+        *warm,
+        "training/loss/mi_student",
+        "training/loss/mi_auxiliary",
+        "training/loss/adversarial",
+        "training/loss/discriminators",
+    }
+    losses = [{key for key in record if key.startswith("training/loss/")} for record in records]
     assert losses == [warm, later, later]
+    assert {key for key in records[0] if not key.startswith("training/")} == {
+        "stage", "epoch", "learning_rate", "seconds", "measured"
+    }  # fmt: skip
+    assert {"training/lambda_1", "training/lambda_2"} <= set(records[0])
     assert (checkpoint.stage, checkpoint.epoch) == (0, 3)
 
 
@@ -190,7 +200,7 @@ def test_losses_in_a_record_are_means_over_the_epoch_s_steps() -> None:
     optimizers = build_optimizers(alone, 1, Optimization())
     terms = [step(cpu(), alone, alone.turns(0), optimizers, batch(seed=seed), math.inf) for seed in (0, 50)]
     for name in terms[0]:
-        assert records[0][f"loss/{name}"] == pytest.approx(sum(t[name].item() for t in terms) / 2, rel=1e-6)
+        assert records[0][f"training/loss/{name}"] == pytest.approx(sum(t[name].item() for t in terms) / 2, rel=1e-6)
 
 
 def test_turns_are_stepped_by_the_gradient_of_their_objective() -> None:

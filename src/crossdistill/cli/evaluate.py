@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import torch
 from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
 
 from crossdistill.cli.progress import console
-from crossdistill.runs.folder import read_results
-from crossdistill.runs.measure import results
-from crossdistill.runs.run import load_trained
-from crossdistill.types import NAMES
+from crossdistill.runs.evaluate import evaluate
+from crossdistill.runs.results import RunResults, read_results
 
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
@@ -30,17 +28,28 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
 def execute(options: Namespace, command: str) -> int:
     """Measure a finished run's saved model again, and say whether it still gives what results.json holds."""
     folder = options.run
-    built = load_trained(folder)
-    recipe, dataset, method = built.recipe, built.dataset, built.method
-    stored = read_results(folder)
-    again = results(recipe, dataset, method, stored["seconds"], torch.device("cpu"))
-    table = Table(title=f"{folder}: {len(dataset.rows(recipe.data.evaluate_on))} {recipe.data.evaluate_on} samples")
-    for column in ("", "top-1", "WA", "UA", "R@1", "R@5"):
-        table.add_column(column, justify="left" if not column else "right")
-    views = [NAMES[view] for view in method.predicts if NAMES[view] in again]
-    for view in views:
-        table.add_row(view, *(f"{100 * again[view][key]:.1f} %" for key in ("top1", "wa", "ua", "r1", "r5")))
-    console().print(table)
-    same = all(again[view]["confusion"] == stored.get(view, {}).get("confusion") for view in views)
+    again = evaluate(folder)
+    if not again.scores:
+        reason = "its data.evaluate_on is none" if again.split == "none" else f"no {again.split} sample can be measured"
+        console().print(f"{folder}: nothing to measure: {reason}", soft_wrap=True)
+        return 0
+    console().print(scores_table(again, f"{folder}: {again.samples[again.split]} {again.split} samples"))
+    same = predictions_of(again) == predictions_of(read_results(folder))
     console().print("The same predictions as when it was trained." if same else "Not the predictions of its training.")
     return 0
+
+
+def scores_table(results: RunResults, title: str) -> Table:
+    """A row for each view, its measures in %."""
+    table = Table(title=title)
+    for column in ("", "top-1", "WA", "UA", "R@1", "R@5"):
+        table.add_column(column, justify="left" if not column else "right")
+    for view, scores in results.scores.items():
+        measures = (scores.top1, scores.wa, scores.ua, scores.r1, scores.r5)
+        table.add_row(view, *(f"{100 * measure:.1f} %" for measure in measures))
+    return table
+
+
+def predictions_of(results: RunResults) -> dict[str, Any]:
+    """View -> how often each class was taken for which."""
+    return {view: scores.confusion.tolist() for view, scores in results.scores.items()}

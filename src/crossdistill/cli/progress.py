@@ -11,6 +11,7 @@ from types import MappingProxyType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from crossdistill.runs.measure import TOP1
 from crossdistill.studies.compare import RUNS
 from crossdistill.types import Listener, Values
 
@@ -36,8 +37,9 @@ def progress_bar() -> Progress:
 
 
 def accuracies(values: Values) -> str:
-    top1 = {view: values[f"{view}/top1"] for view in ("student", "teacher") if f"{view}/top1" in values}
-    return ", ".join(f"{view} {100 * float(value):.1f} %" for view, value in top1.items())
+    """The student's and the teacher's top-1 in an epoch's record; empty where it measured neither."""
+    keys = {view: TOP1.format(view) for view in ("student", "teacher")}
+    return ", ".join(f"{view} {100 * float(values[key]):.1f} %" for view, key in keys.items() if key in values)
 
 
 class Lines(Listener):

@@ -9,7 +9,16 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.progress import Lines, console
-from crossdistill.reports import headline_table, illustrated, load_runs, write_markdown, write_report
+from crossdistill.reports import (
+    Run,
+    headline_table,
+    illustrated,
+    load_runs,
+    split_by_measured,
+    unmeasured_sentence,
+    write_markdown,
+    write_report,
+)
 from crossdistill.reports.examples import retrieval_examples
 from crossdistill.runs.folder import RECIPE, RESULTS
 from crossdistill.types import InputError
@@ -45,8 +54,17 @@ def write(folders: Sequence[Path], out: Path, command: str) -> None:
     runs = load_runs(folders)
     examples = retrieval_examples(illustrated(runs), Lines())
     write_report(folders, out, examples, command)
-    console().print(headline_table(runs))
+    show_headline(runs)
     console().print(f"Report: {out}", soft_wrap=True)
+
+
+def show_headline(runs: Sequence[Run]) -> None:
+    """The table of what was measured, and which runs measured nothing."""
+    measured, _ = split_by_measured(runs)
+    if measured:
+        console().print(headline_table(measured))
+    if left_out := unmeasured_sentence(runs):
+        console().print(left_out, soft_wrap=True)
 
 
 def run_folders(folder: Path) -> list[Path]:

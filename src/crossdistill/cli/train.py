@@ -9,8 +9,9 @@ from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.progress import bars, console
 from crossdistill.cli.recipe_options import RECIPE_HELP, add_recipe
+from crossdistill.cli.report import show_headline
 from crossdistill.recipes.files import load_recipe, recipe_of
-from crossdistill.reports import headline_table, load_runs
+from crossdistill.reports import load_runs
 from crossdistill.runs.folder import NOTES
 from crossdistill.runs.run import run
 
@@ -36,7 +37,7 @@ def execute(options: Namespace, command: str) -> int:
     folder = options.out or Path("runs") / f"{recipe.name}-{recipe.method}-seed{recipe.seed}"
     with bars("epochs") as listener:
         run(recipe, folder, options.resume, listener)
-    console().print(headline_table(load_runs([folder])))
+    show_headline(load_runs([folder]))
     console().print(f"Run: {folder}", soft_wrap=True)
     if (notes := folder / NOTES).is_file():
         count = len(notes.read_text(encoding="utf-8").splitlines())

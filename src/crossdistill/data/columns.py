@@ -23,6 +23,19 @@ class Column(Protocol):
 
     shape: of one sample; the first entry is -1 where the samples are sequences of different length
     fetch: (B,) row numbers -> float32 (B, *shape), or `Padded` (B, T, F) zero-padded to the longest of the B
+    Any class that offers these three is one: for samples that lie where no column of ours looks.
+
+    >>> import numpy as np, torch
+    >>> from crossdistill.data import Column, MultimodalDataset
+    >>> class Squares:
+    ...     shape = (1,)
+    ...     def __len__(self): return 4
+    ...     def fetch(self, rows): return torch.from_numpy(rows.astype(np.float32) ** 2)[:, None]
+    >>> column: Column = Squares()
+    >>> ids, splits, zeros = ("a", "b", "c", "d"), np.array(["train"] * 4), np.zeros(4, dtype=np.int64)
+    >>> data = MultimodalDataset("squares", {"x": column}, zeros, ("any",), ids, splits, np.array(ids), zeros)
+    >>> data.__getitems__([3, 1]).modalities["x"].tolist()
+    [[9.0], [1.0]]
     """
 
     @property
@@ -36,6 +49,13 @@ class ArrayColumn:
 
     name: how errors call it. Raises InputError for other than numbers and for NaN or infinity: here, or for a
     memory-mapped array when the rows are fetched.
+    `from_arrays` makes them; for a data set that is put together by hand.
+
+    >>> import numpy as np
+    >>> from crossdistill.data import ArrayColumn
+    >>> column = ArrayColumn(np.arange(6, dtype=np.uint8).reshape(3, 2))
+    >>> column.shape, column.fetch(np.array([2, 0])).tolist()
+    ((2,), [[4.0, 5.0], [0.0, 1.0]])
     """
 
     def __init__(self, array: npt.ArrayLike, name: str = "array") -> None:
@@ -68,7 +88,17 @@ class ArrayColumn:
 
 
 class SequenceColumn:
-    """N arrays (T_i, F) of numbers; T_i may differ, F may not. Raises InputError like `ArrayColumn`."""
+    """N arrays (T_i, F) of numbers; T_i may differ, F may not. Raises InputError like `ArrayColumn`.
+
+    `from_arrays` makes them of lists; for a data set that is put together by hand.
+
+    >>> import numpy as np
+    >>> from crossdistill.data import SequenceColumn
+    >>> column = SequenceColumn([np.ones((4, 3)), np.ones((2, 3))])
+    >>> batch = column.fetch(np.array([0, 1]))
+    >>> column.shape, tuple(batch.values.shape), batch.lengths.tolist()
+    ((-1, 3), (2, 4, 3), [4, 2])
+    """
 
     def __init__(self, sequences: Sequence[npt.ArrayLike], name: str = "sequences") -> None:
         self.sequences = [np.asarray(sequence) for sequence in sequences]

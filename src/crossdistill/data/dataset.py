@@ -34,6 +34,16 @@ class MultimodalDataset:
     pictures: (N, H, W, 3) uint8 for reports, (0, 0, 0, 3) where there are none
     captions: N texts for reports, empty where there are none
     licence: of the data, empty where it is not known
+    What every run trains on; `from_arrays` and `read_manifest` make one.
+
+    >>> import numpy as np
+    >>> from crossdistill import from_arrays
+    >>> data = from_arrays({"wrist": np.eye(4), "camera": np.ones((4, 2))}, list("abab"), splits=[False] * 3 + [True])
+    >>> len(data), data.classes, data.shapes, data.rows("test").tolist()
+    (4, ('a', 'b'), {'wrist': (4,), 'camera': (2,)}, [3])
+    >>> batch = data.only(["wrist"]).__getitems__([2, 0])
+    >>> list(batch.modalities), batch.labels.tolist(), batch.rows.tolist()
+    (['wrist'], [0, 0], [2, 0])
     """
 
     name: str
@@ -136,6 +146,19 @@ def from_arrays(
     licence: of the data, which runs keep beside what was trained on them
 
     Raises InputError where lengths, values or names do not fit.
+    For data that are in memory, or memory-mapped, already.
+
+    >>> import numpy as np
+    >>> from crossdistill import from_arrays
+    >>> wrist = [np.zeros((5, 3)), np.zeros((8, 3)), np.zeros((2, 3)), np.zeros((4, 3))]  # of different length
+    >>> camera, seen = np.ones((4, 6)), [True, True, False, True]
+    >>> data = from_arrays(
+    ...     {"wrist": wrist, "camera": camera}, ["wave", "push", "wave", "push"], present={"camera": seen}
+    ... )
+    >>> data.shapes
+    {'wrist': (-1, 3), 'camera': (6,)}
+    >>> data.present(["camera"]).tolist()
+    [True, True, False, True]
     """
     label_numbers, class_names = encode_labels(cast(Any, labels), tuple(classes))
     count = len(label_numbers)

@@ -100,6 +100,17 @@ def training_batches(
     """One epoch of shuffled batches of `rows`; see `EpochBatches`. workers: reading processes, 0 for none.
 
     What chance decides about a sample (which part of it, mirrored or not) depends on seed, epoch and row alone.
+    For a training loop of your own.
+
+    >>> import numpy as np
+    >>> from crossdistill.data import from_arrays, training_batches
+    >>> data = from_arrays({"wrist": np.eye(10)}, np.arange(10) % 2)
+    >>> batches = list(training_batches(data, data.rows("train"), batch_size=4, seed=0, epoch=0))
+    >>> [len(batch.labels) for batch in batches]
+    [4, 4]
+    >>> again = training_batches(data, data.rows("train"), batch_size=4, seed=0, epoch=0)
+    >>> all((a.rows == b.rows).all() for a, b in zip(batches, again))
+    True
     """
     sampler = EpochBatches(rows, batch_size, seed, epoch, rank, world_size, unlabelled, share)
     return _loaded(_Drawn(dataset, seed, epoch), sampler, workers)

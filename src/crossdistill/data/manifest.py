@@ -43,6 +43,18 @@ def read_manifest(
     strict: media that cannot be read are an error when they are met, not absent samples
     Every array is opened and its shape checked; values are checked when fetched, or all at once by `check_values`.
     Raises InputError with file, row and column for the first mistake.
+    For data in files; a recipe's `data.source` does it.
+
+    >>> import tempfile, numpy as np
+    >>> from pathlib import Path
+    >>> from crossdistill import read_manifest
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> np.save(folder / "gyro.npy", np.zeros((3, 6)))
+    >>> lines = "id,split,label,gyro", "a,train,wave,gyro.npy#0", "b,train,push,gyro.npy#1", "c,test,wave,gyro.npy#2"
+    >>> _ = (folder / "manifest.csv").write_text("\\n".join(lines))
+    >>> data = read_manifest(folder)
+    >>> data.classes, data.shapes, data.rows("test").tolist()
+    (('push', 'wave'), {'gyro': (6,)}, [2])
     """
     table = read_table(path)
     missing = [name for name in REQUIRED if name not in table.columns]
@@ -77,7 +89,22 @@ def read_manifest(
 
 
 def check_values(dataset: MultimodalDataset) -> None:
-    """Read every sample once. Raises InputError with the place of the first NaN or infinity."""
+    """Read every sample once. Raises InputError with the place of the first NaN or infinity.
+
+    For a manifest whose arrays nobody has looked through; `crossdistill prepare manifest` does it, too.
+
+    >>> import tempfile, numpy as np
+    >>> from pathlib import Path
+    >>> from crossdistill.data import check_values, read_manifest
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> np.save(folder / "gyro.npy", np.array([[1.0], [np.nan]]))
+    >>> lines = "id,split,label,gyro", "a,train,wave,gyro.npy#0", "b,train,push,gyro.npy#1"
+    >>> _ = (folder / "manifest.csv").write_text("\\n".join(lines))
+    >>> check_values(read_manifest(folder))
+    Traceback (most recent call last):
+        ...
+    crossdistill.types.InputError: ...row 3, column 'gyro': NaN or infinity (in float32); replace or drop these values
+    """
     for start in range(0, len(dataset), 64):
         dataset.__getitems__(range(start, min(start + 64, len(dataset))))
 
@@ -87,6 +114,17 @@ def write_manifest(folder: Path, dataset: MultimodalDataset) -> Path:
 
     Arrays become `<modality>.npy#row`, sequences `<modality>/<id>.npy`. The folder appears whole or not at all.
     Raises InputError where there is something in it already, or it cannot be written.
+    For arrays that the command line, or somebody else, is to train on.
+
+    >>> import tempfile, numpy as np
+    >>> from pathlib import Path
+    >>> from crossdistill.data import from_arrays, read_manifest, write_manifest
+    >>> data = from_arrays({"gyro": np.eye(4)}, ["wave", "push"] * 2, splits=[False, False, True, True])
+    >>> folder = write_manifest(Path(tempfile.mkdtemp()) / "mine", data)
+    >>> sorted(path.name for path in folder.iterdir())
+    ['gyro.npy', 'manifest.csv']
+    >>> read_manifest(folder).classes
+    ('push', 'wave')
     """
     with new_folder(folder) as written:
         _write(written, dataset)

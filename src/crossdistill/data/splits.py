@@ -14,7 +14,16 @@ from crossdistill.types import InputError
 
 
 def with_fold(dataset: MultimodalDataset, fold: int) -> MultimodalDataset:
-    """Test on one fold and train on all other rows; there is no validation split. Raises InputError: no such fold."""
+    """Test on one fold and train on all other rows; there is no validation split. Raises InputError: no such fold.
+
+    For cross-validation; a recipe's `data.fold` does it.
+
+    >>> import numpy as np
+    >>> from crossdistill.data import from_arrays, with_fold
+    >>> data = from_arrays({"gyro": np.eye(6)}, [0, 1] * 3, folds=[0, 0, 1, 1, 2, 2])
+    >>> with_fold(data, 1).rows("test").tolist()
+    [2, 3]
+    """
     known = np.unique(dataset.folds[dataset.folds >= 0])
     if fold not in known:
         has = ", ".join(map(str, known)) if len(known) else "no folds"
@@ -33,6 +42,14 @@ def with_validation(dataset: MultimodalDataset, fraction: float, seed: int) -> M
     "validation", chosen from the seed, in proportion to the classes, and as strict as the test split: where no group is
     in both train and test, none is in both train and validation.
     Raises InputError where the classes or groups are too few for that.
+    A recipe's `data.evaluate_on: validation` does it.
+
+    >>> import numpy as np
+    >>> from crossdistill.data import from_arrays, with_validation
+    >>> data = from_arrays({"gyro": np.eye(12)}, [0, 1] * 6, splits=[False] * 8 + [True] * 4)
+    >>> tuning = with_validation(data, fraction=0.25, seed=0)
+    >>> [len(tuning.rows(split)) for split in ("train", "validation", "test", "held_out")]
+    [6, 2, 0, 4]
     """
     if not 0 < fraction < 1:
         raise InputError(f"fraction of validation rows: expected above 0 and below 1, found {fraction}")

@@ -48,6 +48,13 @@ class Cnn14(nn.Module):
     A waveform's output does not depend on the padding that its batch brings. (In training mode it does through batch
     normalisation, as on every other sample of the batch: padded steps, which are 0, count in the statistics.)
     A waveform of less than 0.31 s is continued as its mirror image to the 32 frames that the halvings need.
+    For sound of any kind, above all with PANNs' weights (`load_weights`); from scratch, a few `channels` will do.
+
+    >>> import torch
+    >>> from crossdistill.encoders import Cnn14
+    >>> half_a_second = torch.randn(2, Cnn14.sample_rate // 2)
+    >>> Cnn14(width=16, channels=4).eval()(half_a_second).shape
+    torch.Size([2, 16])
     """
 
     sample_rate = RATE

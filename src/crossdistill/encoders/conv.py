@@ -32,6 +32,15 @@ class Conv(nn.Module):
     time: (B, T, F) or `Padded` -> (B, width).
 
     hidden: channels. The output of a sequence does not depend on the padding that its batch brings.
+    For signals over time, such as a sensor's: what `auto` takes for sequences.
+
+    >>> import torch
+    >>> from crossdistill.encoders import Conv
+    >>> from crossdistill.types import Padded
+    >>> encoder, signal = Conv(in_features=3, width=8).eval(), torch.randn(1, 5, 3)
+    >>> padded = Padded(torch.cat([signal, torch.zeros(1, 4, 3)], dim=1), torch.tensor([5]))
+    >>> torch.allclose(encoder(padded), encoder(signal), atol=1e-6)
+    True
     """
 
     def __init__(self, in_features: int, width: int, layers: int = 3, hidden: int = 128, dropout: float = 0.0) -> None:

@@ -35,6 +35,14 @@ class DenseNet(nn.Module):
     The defaults are DenseNet-121, with 1,024 features; keys and shapes of the parameters are those of torchvision's
     `densenet121` without its classifier. blocks: layers of each dense block; growth: channels that a layer adds;
     channels: of the first convolution.
+    For pictures, and for videos whose frames tell the class by themselves, above all with ImageNet's weights.
+
+    >>> import torch
+    >>> from crossdistill.encoders import DenseNet
+    >>> encoder = DenseNet(blocks=(2, 2), growth=4, channels=8).eval()
+    >>> video = torch.randn(2, 3, 5, 32, 32)
+    >>> encoder(video).shape, encoder.sequence(video).values.shape
+    (torch.Size([2, 16]), torch.Size([2, 5, 16]))
     """
 
     def __init__(

@@ -18,7 +18,16 @@ class FeaturesSettings:
 
 
 class Features(nn.Module):
-    """The output of a frozen, pre-trained extractor: (B, F) in, the same (B, F) out; no parameters."""
+    """The output of a frozen, pre-trained extractor: (B, F) in, the same (B, F) out; no parameters.
+
+    For vectors that `crossdistill extract` or somebody else's network has computed. Raises ValueError for sequences.
+
+    >>> import torch
+    >>> from crossdistill.encoders import Features
+    >>> vectors = torch.randn(2, 512)
+    >>> torch.equal(Features(512)(vectors), vectors)
+    True
+    """
 
     def __init__(self, in_features: int) -> None:
         super().__init__()

@@ -50,6 +50,12 @@ class EncoderKind:
     raw: inputs go in as the reader makes them (pixels that are normalised already, waveforms, token ids); others are
     brought to standard units first
     published: where its weights are to be had, "" for a kind without any
+
+    Make one for an encoder that is to have a name of its own in recipes; a class needs none, see `EncoderSettings.kind`.
+
+    >>> from crossdistill.encoders import ENCODERS
+    >>> ENCODERS["conv"].needs, ENCODERS["conv"].takes((-1, 3)), ENCODERS["conv"].takes((3,))
+    ('sequences (time, features)', True, False)
     """
 
     settings: type[Any]

@@ -35,6 +35,16 @@ class MLP(nn.Module):
 
     in_features: entries of one sample; hidden: width of the layers between; dropout: before every layer but the first;
     steps: `Padded` sequences are first resampled to this many steps, and in_features is then steps x features.
+    For vectors, and for short sequences whose course as a whole counts.
+
+    >>> import torch
+    >>> from crossdistill.encoders import MLP
+    >>> MLP(in_features=6, width=8)(torch.randn(2, 6)).shape
+    torch.Size([2, 8])
+    >>> from crossdistill.types import Padded
+    >>> strokes = Padded(torch.randn(2, 9, 3), torch.tensor([9, 5]))
+    >>> MLP(in_features=16 * 3, width=8)(strokes).shape
+    torch.Size([2, 8])
     """
 
     def __init__(

@@ -50,6 +50,16 @@ class Pretrained(nn.Module):
     of these names held; then nothing is read from the source.
     Raises InputError when transformers is not installed (`pip install 'crossdistill[pretrained]'`), when there is no
     such model, when it lacks weights, or when it cannot be used or pooled so.
+    For texts, and wherever a published model of transformers knows the modality.
+
+    >>> import tempfile, torch, transformers
+    >>> from crossdistill.encoders import Pretrained
+    >>> sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    >>> folder = tempfile.mkdtemp()
+    >>> transformers.BertModel(transformers.BertConfig(vocab_size=40, **sizes)).save_pretrained(folder)
+    >>> encoder = Pretrained(folder, pooling="mean")
+    >>> encoder(torch.tensor([[2, 17, 5, 3]])).shape, encoder.width
+    (torch.Size([1, 16]), 16)
     """
 
     def __init__(

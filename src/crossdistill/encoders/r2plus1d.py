@@ -43,6 +43,13 @@ class R2Plus1D(nn.Module):
     by which a split convolution has as many parameters as the whole one, for every convolution, the stem's and the
     shortcuts' included (CCL's code); "shared" is torchvision's: 45 in the stem, one number for both convolutions of a
     block, unsplit shortcuts.
+    For clips in which motion tells the class, above all with Kinetics' weights (`load_weights`).
+
+    >>> import torch
+    >>> from crossdistill.encoders import R2Plus1D
+    >>> encoder = R2Plus1D(blocks=(1, 1, 1, 1), channels=4).eval()
+    >>> encoder(torch.randn(2, 3, 8, 32, 32)).shape, encoder.width
+    (torch.Size([2, 32]), 32)
     """
 
     def __init__(

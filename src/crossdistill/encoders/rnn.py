@@ -37,7 +37,15 @@ class RNN(nn.Module):
     """A GRU or LSTM of `layers` layers, pooled over time, then one linear layer: (B, T, F) or `Padded` -> (B, width).
 
     hidden: units in each direction; pooling: the mean, the maximum, or both side by side. The output of a sequence does
-    not depend on the padding that its batch brings.
+    not depend on the padding that its batch brings. For sequences in which order matters over many steps.
+
+    >>> import torch
+    >>> from crossdistill.encoders import RNN
+    >>> from crossdistill.types import Padded
+    >>> encoder = RNN(in_features=3, width=8, cell="lstm", pooling="mean")
+    >>> values = torch.randn(2, 9, 3)
+    >>> encoder(Padded(values, torch.tensor([9, 5]))).shape
+    torch.Size([2, 8])
     """
 
     def __init__(

@@ -10,6 +10,8 @@ from typing import Any
 class EncoderSettings:
     """One modality's encoder.
 
+    An entry of `ModelSettings.encoders`, for what `auto` would not choose.
+
     Args:
         kind: features takes ready-made vectors as they are, mlp vectors and sequences; conv and rnn work over time;
             r2plus1d takes video, cnn14 waveforms at 32 kHz or vectors of its width that it made before, densenet121
@@ -23,8 +25,14 @@ class EncoderSettings:
             model's folder, or its name on the hub
         frozen: leave the encoder as its weights are, from the first epoch on
 
-    >>> EncoderSettings("conv", {"width": 64, "layers": 3}).settings["width"]
-    64
+    Example:
+        >>> from crossdistill import EncoderSettings, ModelSettings
+        >>> model = ModelSettings(encoders={"wrist": EncoderSettings("conv", {"width": 64, "layers": 3}, center=True)})
+        >>> model.check()  # raises InputError for a kind or a setting that there is not
+        >>> ModelSettings(encoders={"wrist": EncoderSettings("conv", {"depth": 3})}).check()
+        Traceback (most recent call last):
+            ...
+        crossdistill.types.InputError: model.encoders.wrist.settings.depth: not a field; there are width, layers, ...
     """
 
     kind: str = "auto"

@@ -13,7 +13,22 @@ from crossdistill.types import Modality, Padded
 
 
 class Encoder(Protocol):
-    """Any module with `width` that turns a modality, (B, ...) or `Padded`, into (B, width)."""
+    """Any module with `width` that turns a modality, (B, ...) or `Padded`, into (B, width).
+
+    What a class of your own must offer; `crossdistill.testing.check_encoder` tells whether it does.
+
+    >>> import torch
+    >>> from crossdistill.encoders import Encoder, Standardized
+    >>> class MeanOverTime(torch.nn.Module):
+    ...     def __init__(self, features):
+    ...         super().__init__()
+    ...         self.width = features
+    ...     def forward(self, x):
+    ...         return x.mean(dim=1)
+    >>> encoder: Encoder = MeanOverTime(3)
+    >>> Standardized(encoder, torch.zeros(3), torch.ones(3))(torch.randn(2, 5, 3)).shape
+    torch.Size([2, 3])
+    """
 
     width: int
 
@@ -25,6 +40,14 @@ class Standardized(nn.Module):
 
     mean, std: (F,) of the training samples, kept as buffers; center: first subtract each sequence's own mean over time
     (mean and std are then those of centred sequences).
+    Runs put it around the encoders of arrays by themselves; a model of your own needs it where inputs have units.
+
+    >>> import torch
+    >>> from crossdistill.encoders import Features, Standardized
+    >>> grams = torch.tensor([[1000.0, 5.0], [3000.0, 5.0]])
+    >>> Standardized(Features(2), mean=grams.mean(0), std=grams.std(0, correction=0))(grams)
+    tensor([[-1.,  0.],
+            [ 1.,  0.]])
     """
 
     mean: Tensor

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from crossdistill import data
 from crossdistill.atomic import write_atomically
 from crossdistill.data import MultimodalDataset, read_manifest
 from crossdistill.data.cells import PARTS
 from crossdistill.data.columns import Rows
 from crossdistill.data.folders import csv_text
+from crossdistill.data.loading import evaluation_batches, windows_of
 from crossdistill.data.reading import known_present
 from crossdistill.data.table import Table, read_table
 from crossdistill.features.settings import Extraction, build, fingerprint, require_numbers, with_tokenizer
@@ -130,8 +130,8 @@ def encoded(
     fabric: Fabric, encoder: nn.Module, settings: Extraction, dataset: MultimodalDataset, rows: Rows, notes: list[Note]
 ) -> Iterator[tuple[int, Features | None]]:
     """(row, features (T, D)), T = 1 for a vector; None for a sample of which nothing can be read."""
-    chosen, positions = data.windows_of(dataset, rows, [settings.modality], settings.windows)
-    batches = data.evaluation_batches(dataset, chosen, positions, settings.batch_size, settings.machine.workers)
+    chosen, positions = windows_of(dataset, rows, [settings.modality], settings.windows)
+    batches = evaluation_batches(dataset, chosen, positions, settings.batch_size, settings.machine.workers)
     for row, parts in groupby(windows(fabric, encoder, settings, batches, notes), key=lambda window: window[0]):
         found = [part for _, part in parts if part is not None]
         joined = np.concatenate(found) if found else None

@@ -19,6 +19,8 @@ from crossdistill.types import InputError, Role
 class DataSettings:
     """What is learned from.
 
+    The part of a recipe that names data, modalities and split.
+
     Args:
         source: a bundled data set (emoji, watch), or the path of a manifest or of a folder that holds one
         target: modalities available at prediction time, in the order in which their features are concatenated
@@ -39,6 +41,11 @@ class DataSettings:
         labelled: share of the training samples of each class that keep their label, drawn by the seed; the others stay,
             without it. An experiment's switch: what labels are worth
         labelled_groups: how many groups, such as subjects, keep their labels instead; 0 for no such draw
+
+    Example:
+        >>> from crossdistill import DataSettings
+        >>> DataSettings("data/my", target=("face",), auxiliary=("voice", "words"), evaluate_on="validation").target
+        ('face',)
     """
 
     source: str = "emoji"
@@ -72,6 +79,8 @@ class DataSettings:
 class ModelSettings:
     """The student, the auxiliary model and the teacher.
 
+    The part of a recipe that says what is trained, whatever the method.
+
     Args:
         width: D, of all three representations
         dropout: before the classifiers and inside the teacher's fusion
@@ -81,6 +90,11 @@ class ModelSettings:
             the method's paper does
         separate_teacher: encoders and classifier of the teacher's own, instead of shared with the student; methods
             whose paper has it so do it anyway
+
+    Example:
+        >>> from crossdistill import EncoderSettings, ModelSettings
+        >>> mlp = EncoderSettings("mlp", {"width": 64, "layers": 2})
+        >>> ModelSettings(width=64, encoders={"wrist": mlp}, auxiliary_encoders="trained").check()
     """
 
     width: int = 256
@@ -102,6 +116,8 @@ class ModelSettings:
 class Recipe:
     """A run.
 
+    All that determines it, to be varied by `dataclasses.replace`; `own` and `RECIPES` give some to start from.
+
     Args:
         name: of the recipe, in reports
         method: one of crossdistill.methods.METHODS
@@ -117,6 +133,14 @@ class Recipe:
         checkpoint_every: epochs between checkpoints
         tensorboard: also write the log as TensorBoard events
         options: method -> its constructor's arguments; on the command line and in YAML: amid.alpha_1 and so on
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from crossdistill import RECIPES, Recipe
+        >>> recipe: Recipe = RECIPES["emoji"]()
+        >>> gentle = replace(recipe, label="gentle", options={"amid": {**recipe.options["amid"], "alpha_1": 0.1}})
+        >>> gentle.method, gentle.options["amid"]["alpha_1"], recipe.options["amid"]["alpha_1"]
+        ('amid', 0.1, 1.0)
     """
 
     name: str = "own"

@@ -6,7 +6,7 @@ from crossdistill.reports.comparison import Difference, best, differences
 from crossdistill.reports.markdown import write_markdown
 from crossdistill.reports.page import write_report
 from crossdistill.reports.pictures import Picture, RetrievalExample, RetrievedItem
-from crossdistill.reports.runs import Run, Scores, configurations_of, load_runs
+from crossdistill.reports.runs import Run, configurations_of, load_runs, split_by_measured, unmeasured_sentence
 from crossdistill.reports.tables import headline
 
 __all__ = [
@@ -15,7 +15,6 @@ __all__ = [
     "RetrievalExample",
     "RetrievedItem",
     "Run",
-    "Scores",
     "best",
     "configurations_of",
     "differences",
@@ -23,6 +22,8 @@ __all__ = [
     "headline_table",
     "illustrated",
     "load_runs",
+    "split_by_measured",
+    "unmeasured_sentence",
     "write_markdown",
     "write_report",
 ]

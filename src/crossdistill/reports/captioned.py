@@ -13,11 +13,15 @@ from matplotlib.figure import Figure
 
 from crossdistill.reports import class_figures, figures
 from crossdistill.reports.comparison import differences
-from crossdistill.reports.curves import Curve, curves, keys_starting_with
+from crossdistill.reports.curves import STUDENT, TEACHER, Curve, curves, keys_starting_with
 from crossdistill.reports.figures import Panel
 from crossdistill.reports.groups import by_importance, first_of, grouped, main_configuration
 from crossdistill.reports.runs import Run, configurations_of
 from crossdistill.reports.style import CYCLE, NEITHER, OWN_COLORS, LineStyle, line_styles
+from crossdistill.runs.measure import GAP
+from crossdistill.runs.results import COSINE_PAIR, COSINE_SAME_CLASS
+
+TRAINING, LOSSES = "training/", "training/loss/"
 
 MAX_LINES = 6
 """Configurations in one panel; more lines cannot be told apart."""
@@ -25,21 +29,21 @@ MAX_PICTURED = 3
 """Configurations whose retrieved samples are shown."""
 
 # columns of metrics.jsonl -> panel titles, and what to see in them
-ACCURACIES = {"student/top1": "student top-1", "teacher/top1": "teacher top-1", "gap": "gap, teacher − student"}
+ACCURACIES = {STUDENT: "student top-1", TEACHER: "teacher top-1", GAP: "gap, teacher − student"}
 GAP_CAPTION = (
     "Distillation works where the gap closes because the student rises, not because the teacher falls (the gap is the "
     "paper's Figure 4)"
 )
 COSINES = {
-    "cosine_same_class": "same class, training",
-    "cosine/same_class": "same class, evaluation split",
-    "cosine/pair": "same sample, evaluation split",
+    "training/cosine_same_class": "same class, training",
+    COSINE_SAME_CLASS: "same class, evaluation split",
+    COSINE_PAIR: "same sample, evaluation split",
 }
 COSINE_CAPTION = (
     "Cosine of teacher and student: the closer to 1, the nearer a student's representation is to its teacher's for "
     "other samples of the same class (the paper's Figure 5) and for the same sample"
 )
-LAMBDAS = {"lambda_1": "λ₁, same sample", "lambda_2": "λ₂, same class"}
+LAMBDAS = {"training/lambda_1": "λ₁, same sample", "training/lambda_2": "λ₂, same class"}
 LAMBDA_CAPTION = "The two weights add up to 1; the larger one marks the alignment that lags behind"
 LOSS_CAPTION = "Each panel has its own scale; a term that levels off early no longer drives the training"
 
@@ -64,6 +68,8 @@ def illustrated(runs: Sequence[Run]) -> list[Path]:
     students = {
         label: replicates for label, replicates in configurations_of(runs).items() if "student" in replicates[0].scores
     }
+    if not students:
+        return []
     return [students[label][0].folder for label in first_of(students, by_importance(runs), MAX_PICTURED)]
 
 
@@ -101,7 +107,7 @@ def seeds_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
 def curve_figures(runs: Sequence[Run]) -> dict[str, CaptionedFigure]:
     """Heading -> panels over epochs; headings without any logged quantity are left out."""
     order = by_importance(runs)
-    accuracy = GAP_CAPTION if curves(runs, "gap") else "Accuracy on the evaluation split after each epoch"
+    accuracy = GAP_CAPTION if curves(runs, GAP) else "Accuracy on the evaluation split after each epoch"
     captioned = {
         "Accuracy over epochs": _lines("accuracy", ACCURACIES, accuracy, runs, order, percent=True),
         "Alignment over epochs": _lines("alignment", COSINES, COSINE_CAPTION, runs, order),
@@ -113,7 +119,7 @@ def curve_figures(runs: Sequence[Run]) -> dict[str, CaptionedFigure]:
 
 def every_configuration_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
     """Student and teacher of each configuration in a small panel of its own, where lines in one would be too many."""
-    drawn = {"student": curves(runs, "student/top1"), "teacher": curves(runs, "teacher/top1")}
+    drawn = {"student": curves(runs, STUDENT), "teacher": curves(runs, TEACHER)}
     by_label_and_view = {
         label: by_view
         for label in grouped(runs)
@@ -142,7 +148,11 @@ def figures_by_class(runs: Sequence[Run]) -> list[CaptionedFigure]:
 def confusion_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
     main = main_configuration(runs)
     counts = sum(
-        (run.scores["student"].confusion for run in runs if run.label == main and "student" in run.scores),
+        (
+            run.scores["student"].confusion.astype(np.float64)
+            for run in runs
+            if run.label == main and "student" in run.scores
+        ),
         start=np.zeros((len(runs[0].classes),) * 2),
     )
     if not counts.sum() > 0:
@@ -182,8 +192,9 @@ def _loss_terms(runs: Sequence[Run]) -> dict[str, str]:
     configurations = configurations_of(runs)
     if len(configurations) > MAX_LINES:
         runs = configurations[main_configuration(runs)]
-    losses = {key: key.removeprefix("loss/") for key in keys_starting_with(runs, "loss/")}
-    return losses | {key: key.replace("/", ": ") for key in keys_starting_with(runs, "discriminators/")}
+    losses = {key: key.removeprefix(LOSSES) for key in keys_starting_with(runs, LOSSES)}
+    discriminators = keys_starting_with(runs, f"{TRAINING}discriminators/")
+    return losses | {key: key.removeprefix(TRAINING).replace("/", ": ") for key in discriminators}
 
 
 def _class_differences(runs: Sequence[Run], label: str, reference: str) -> CaptionedFigure | None:

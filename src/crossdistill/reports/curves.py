@@ -10,6 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from crossdistill.reports.runs import Run, configurations_of
+from crossdistill.runs.measure import GAP, TOP1
+
+STUDENT, TEACHER = TOP1.format("student"), TOP1.format("teacher")
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,8 @@ def keys_starting_with(runs: Sequence[Run], prefix: str) -> list[str]:
 
 def _series(run: Run, key: str) -> pd.Series[float]:
     metrics = run.metrics
-    if key == "gap" and key not in metrics and {"teacher/top1", "student/top1"} <= set(metrics.columns):
-        metrics = metrics.assign(gap=metrics["teacher/top1"] - metrics["student/top1"])
+    if key == GAP and key not in metrics and {TEACHER, STUDENT} <= set(metrics.columns):
+        metrics = metrics.assign(**{GAP: metrics[TEACHER] - metrics[STUDENT]})
     if key not in metrics:
         return pd.Series(dtype="float64")
     values = pd.to_numeric(metrics[key], errors="coerce").astype("float64")

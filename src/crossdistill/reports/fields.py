@@ -1,56 +1,14 @@
-"""Files of a run read field by field, with their types, so that what is wrong is said with its place."""
+"""Text files of a run as plain values, so that what is wrong with one is said with its place."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import yaml
 
 from crossdistill.types import InputError
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Fields:
-    """A JSON object whose fields are read with their type; `path` names it in messages."""
-
-    path: Path
-    values: Mapping[str, Any]
-    prefix: str = ""
-
-    def get(self, key: str, kind: type[T]) -> T:
-        value = self.values.get(key)
-        if not isinstance(value, kind) or isinstance(value, bool):
-            actual = "nothing" if key not in self.values else repr(value)[:40]
-            raise InputError(f"{self.path}: {self.prefix}{key}: expected {kind.__name__}, found {actual}")
-        return value
-
-    def number(self, key: str) -> float:
-        """A float; null, which stands for NaN in strict JSON, is NaN."""
-        value = self.values.get(key)
-        if key in self.values and value is None:
-            return math.nan
-        return float(value) if type(value) is int else self.get(key, float)
-
-    def within(self, key: str) -> Fields:
-        return Fields(self.path, self.get(key, dict), f"{self.prefix}{key}.")
-
-    def array(self, key: str, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
-        try:
-            array = np.asarray(self.get(key, list), dtype=np.float64)  # null becomes NaN
-        except (ValueError, TypeError) as error:
-            raise InputError(f"{self.path}: {self.prefix}{key}: expected numbers, found something else") from error
-        if array.shape != shape:
-            raise InputError(f"{self.path}: {self.prefix}{key}: expected shape {shape}, found {array.shape}")
-        return array
 
 
 def field_at(fields: Any, name: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -74,7 +74,7 @@ def validated(runs: Sequence[Run], view: View, folds: Sequence[int]) -> Validate
     if not whole:
         nothing = (math.nan, math.nan)
         return Validated(0, nothing, nothing, nothing, nothing)
-    pooled = [accuracies(sum((scores.confusion for scores in of_seed), np.zeros(1))) for of_seed in whole]
+    pooled = [accuracies(np.sum([scores.confusion for scores in of_seed], axis=0)) for of_seed in whole]
     return Validated(
         len(whole),
         mean_ci([float(np.mean([scores.wa for scores in of_seed])) for of_seed in whole]),
@@ -84,7 +84,7 @@ def validated(runs: Sequence[Run], view: View, folds: Sequence[int]) -> Validate
     )
 
 
-def accuracies(confusion: npt.NDArray[np.float64]) -> tuple[float, float]:
+def accuracies(confusion: npt.NDArray[np.number[Any]]) -> tuple[float, float]:
     """WA and UA from counts (C, C), row = true class; classes without a sample do not count."""
     true, predicted = np.repeat(np.indices(confusion.shape).reshape(2, -1), confusion.astype(int).ravel(), axis=1)
     return weighted_accuracy(predicted, true), unweighted_accuracy(predicted, true)

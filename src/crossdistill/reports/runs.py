@@ -7,32 +7,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from crossdistill.reports.fields import Fields, field_at, read_json, read_text, read_yaml
+from crossdistill.reports.fields import field_at, read_json, read_text, read_yaml
+from crossdistill.reports.formats import listed
+from crossdistill.runs.folder import METRICS, RECIPE, RESULTS
+from crossdistill.runs.results import Scores, read_results
 from crossdistill.types import InputError, Role
-
-RECIPE, METRICS, RESULTS = "recipe.yaml", "metrics.jsonl", "results.json"
-
-
-@dataclass(frozen=True)
-class Scores:
-    """One model's measures on the evaluation split, in [0, 1]; NaN where a measure is not defined.
-
-    per_class: (C,) recall of each class; confusion: (C, C) counts, row = true class.
-    """
-
-    top1: float
-    wa: float
-    ua: float
-    r1: float
-    r5: float
-    per_class: npt.NDArray[np.float64]
-    confusion: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -42,7 +25,8 @@ class Run:
     label: the name of its configuration in comparisons; the method's name unless the recipe gives another
     role: what its configuration is; a run that does not say so is a method
     varied: the option or field that a variation sets, empty for all others; value: what to, NaN for no number
-    scores: "student", "teacher", "auxiliary_alone" -> its scores; only the models that the method has
+    scores: "student", "teacher", "auxiliary_alone" -> its scores; only the models that the method has, none where the
+        run measured nothing
     metrics: one row per epoch of the method itself (pre-training stages are left out), columns as in metrics.jsonl
     fold: of the recipe's data, -1 where there is none
     recipe: the text of recipe.yaml
@@ -63,7 +47,6 @@ class Run:
     target: tuple[str, ...]
     auxiliary: tuple[str, ...]
     seconds: float
-    parameters: Mapping[str, int]
     versions: Mapping[str, str]
     scores: Mapping[str, Scores]
     metrics: pd.DataFrame
@@ -78,13 +61,17 @@ class Run:
 def load_runs(paths: Sequence[Path]) -> list[Run]:
     """Read finished runs that can be compared, in the order given.
 
-    Raises InputError when a folder is no finished run, a file in it cannot be read, runs were evaluated on different
-    classes or splits, two runs have the same label, seed and fold, or one label stands for two methods or roles.
+    Runs that measured nothing are among them. Raises InputError when a folder is no finished run, a file in it cannot
+    be read, runs were evaluated on different classes or splits, two runs have the same label, seed and fold, or one
+    label stands for two methods or roles.
     """
     if not paths:
         raise InputError("no run folders given; name at least one, e.g. runs/amid-0")
     runs = [_load(Path(path)) for path in paths]
-    _check_comparable(runs)
+    _check_labels(runs)
+    measured, _ = split_by_measured(runs)
+    if measured:
+        _check_comparable(measured)
     return runs
 
 
@@ -96,6 +83,23 @@ def configurations_of(runs: Sequence[Run]) -> dict[str, list[Run]]:
     return configurations
 
 
+def split_by_measured(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
+    """The runs that have scores, which tables and figures are made of, and those that measured nothing."""
+    return [run for run in runs if run.scores], [run for run in runs if not run.scores]
+
+
+def unmeasured_sentence(runs: Sequence[Run]) -> str:
+    """Which of the runs measured nothing, so that no table has them; empty where all have scores."""
+    _, unmeasured = split_by_measured(runs)
+    if not unmeasured:
+        return ""
+    names, pronoun = listed([str(run.folder) for run in unmeasured]), "it" if len(unmeasured) == 1 else "them"
+    return (
+        f"Nothing was measured of {names} (data.evaluate_on is none, or no sample has what the method reads), so no "
+        f"table or figure has {pronoun}."
+    )
+
+
 def _load(folder: Path) -> Run:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the folder that `crossdistill train` wrote")
@@ -103,48 +107,29 @@ def _load(folder: Path) -> Run:
         if not (folder / name).is_file():
             raise InputError(f"{folder}: has no {name}, so this is no finished run; finish it or leave it out")
     recipe = read_text(folder / RECIPE)
-    results = Fields(folder / RESULTS, read_json(folder / RESULTS, read_text(folder / RESULTS)))
-    classes = tuple(str(label) for label in results.get("classes", list))
-    method = results.get("method", str)
+    results = read_results(folder)
     settings = read_yaml(folder / RECIPE, recipe)
-    varied, fold = field_at(settings, "varied"), field_at(settings, "data.fold")
+    varied = field_at(settings, "varied")
     return Run(
         folder=folder,
-        name=results.get("name", str),
-        method=method,
-        label=(results.get("label", str) if "label" in results.values else "") or method,
-        role=_role(results),
+        name=results.name,
+        method=results.method,
+        label=results.label,
+        role=results.role,
         varied=varied if isinstance(varied, str) else "",
         value=_number(field_at(settings, varied)) if isinstance(varied, str) else math.nan,
-        seed=results.get("seed", int),
-        fold=fold if isinstance(fold, int) else -1,
-        split=results.get("split", str),
-        classes=classes,
-        samples=results.get("samples", dict),
-        target=tuple(results.get("target", list)),
-        auxiliary=tuple(results.get("auxiliary", list)),
-        seconds=results.number("seconds"),
-        parameters=results.get("parameters", dict),
-        versions=results.get("versions", dict),
-        scores={
-            view: _scores(results.within(view), len(classes))
-            for view in ("student", "teacher", "auxiliary_alone")
-            if view in results.values
-        },
-        metrics=_metrics(folder / METRICS, method),
+        seed=results.seed,
+        fold=results.fold,
+        split=results.split,
+        classes=results.classes,
+        samples=results.samples,
+        target=results.target,
+        auxiliary=results.auxiliary,
+        seconds=results.seconds,
+        versions=results.versions,
+        scores=results.scores,
+        metrics=_metrics(folder / METRICS, results.method),
         recipe=recipe,
-    )
-
-
-def _scores(fields: Fields, classes: int) -> Scores:
-    return Scores(
-        top1=fields.number("top1"),
-        wa=fields.number("wa"),
-        ua=fields.number("ua"),
-        r1=fields.number("r1"),
-        r5=fields.number("r5"),
-        per_class=fields.array("per_class", (classes,)),
-        confusion=fields.array("confusion", (classes, classes)),
     )
 
 
@@ -161,13 +146,6 @@ def _number(value: Any) -> float:
     return float(value) if type(value) in (int, float) else math.nan
 
 
-def _role(results: Fields) -> Role:
-    given = results.get("role", str) if "role" in results.values else "method"
-    if given not in get_args(Role):
-        raise InputError(f"{results.path}: role: expected one of {', '.join(get_args(Role))}, found {given!r}")
-    return cast(Role, given)
-
-
 def _check_comparable(runs: Sequence[Run]) -> None:
     first = runs[0]
     for run in runs:
@@ -181,7 +159,6 @@ def _check_comparable(runs: Sequence[Run]) -> None:
         label, fold, seed = key
         same = ", ".join(str(run.folder) for run in runs if (run.label, *run.replicate) == key)
         raise InputError(f"{same}: all are configuration {label}, seed {seed}, fold {fold}; give one of them")
-    _check_labels(runs)
 
 
 def _check_labels(runs: Sequence[Run]) -> None:

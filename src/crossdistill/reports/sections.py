@@ -12,7 +12,7 @@ from crossdistill.reports.cells import ReportTable, differences_table, results_t
 from crossdistill.reports.comparison import LEVEL, differences
 from crossdistill.reports.formats import counted, listed
 from crossdistill.reports.groups import grouped
-from crossdistill.reports.runs import Run, configurations_of
+from crossdistill.reports.runs import Run, configurations_of, split_by_measured, unmeasured_sentence
 
 RESULTS_NOTE = (
     "Accuracies and recalls in %, means over the runs; ± is the 95 % confidence interval (Student t). Gap: teacher "
@@ -71,12 +71,16 @@ def report_of(runs: Sequence[Run], command: str) -> Report:
     """
     order = list(grouped(runs))
     runs = sorted(runs, key=lambda run: (order.index(run.label), run.replicate))
+    origin = Origin(command, wording.replicates(runs), versions(runs), sources(runs))
+    measured, left_out = split_by_measured(runs)[0], unmeasured_sentence(runs)
+    if not measured:
+        return Report(runs[0].name, (left_out,), (), (), origin)
     return Report(
-        title=wording.title(runs),
-        summary=tuple(wording.summary(runs)),
-        findings=tuple(wording.findings(runs)),
-        sections=(*_tables(runs), *_figures(runs)),
-        origin=Origin(command, wording.replicates(runs), versions(runs), sources(runs)),
+        title=wording.title(measured),
+        summary=(*wording.summary(measured), *([left_out] if left_out else [])),
+        findings=tuple(wording.findings(measured)),
+        sections=(*_tables(measured), *_figures(measured)),
+        origin=origin,
     )
 
 

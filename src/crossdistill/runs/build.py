@@ -57,12 +57,13 @@ def build(
     dataset: one made in Python, in place of the recipe's `data.source`; encoders: modality -> somebody's own module, in
     place of what the recipe says; make_dataset: from a recipe's data settings and seed to its data set. The caller's
     random state is left as it was. Raises InputError for what no run can be made of.
+    For a look at the model before it trains, and for training without a folder: `train` takes what this gives.
 
     >>> import numpy as np, crossdistill
     >>> data = crossdistill.from_arrays({"wrist": np.eye(8)}, np.arange(8) % 2)
     >>> from dataclasses import replace
     >>> recipe = replace(crossdistill.own(("wrist",), ()), method="baseline")
-    >>> built = build(replace(recipe, data=replace(recipe.data, evaluate_on="none")), data)
+    >>> built = crossdistill.build(replace(recipe, data=replace(recipe.data, evaluate_on="none")), data)
     >>> [stage.name for stage in built.stages]
     ['baseline']
     """

@@ -8,6 +8,7 @@ import numpy as np
 
 from crossdistill import data
 from crossdistill.data import MultimodalDataset
+from crossdistill.data.dataset import in_memory
 from crossdistill.datasets import BUNDLED
 from crossdistill.recipes.recipe import DataSettings
 from crossdistill.types import InputError
@@ -52,7 +53,7 @@ def split_dataset(dataset: MultimodalDataset, settings: DataSettings, seed: int)
     for split in splits:
         _require_samples(dataset, split, settings.target)
     if settings.in_memory:  # of the splits in use alone: tuning must not read the test samples
-        dataset = data.in_memory(dataset, np.concatenate([dataset.rows(split) for split in splits]))
+        dataset = in_memory(dataset, np.concatenate([dataset.rows(split) for split in splits]))
     return data.with_control(dataset, settings.control, settings.target, settings.auxiliary, seed)
 
 

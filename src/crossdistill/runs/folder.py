@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from crossdistill.atomic import write_atomically
 from crossdistill.models.storage import RESULTS as RESULTS
-from crossdistill.models.storage import read_json
+from crossdistill.plain import without_nan
 from crossdistill.recipes.files import load_recipe, to_yaml
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.training import Checkpoint, Record
@@ -52,32 +51,10 @@ def is_finished(folder: Path) -> bool:
     return (folder / RESULTS).is_file()
 
 
-def read_results(folder: Path) -> dict[str, Any]:
-    """Raises InputError when the folder holds no finished run."""
-    if not is_finished(folder):
-        raise InputError(f"{folder}: not a finished run (no {RESULTS}); train it, or continue it with --resume")
-    return read_json(folder / RESULTS)
-
-
-def write_results(folder: Path, results: dict[str, Any]) -> None:
-    """The last file to be written: a folder that has it is finished, and its checkpoint has served."""
-    write_atomically(folder / RESULTS, json.dumps(without_nan(results), indent=1, allow_nan=False))
-    (folder / CHECKPOINT).unlink(missing_ok=True)
-
-
 def read_recipe(folder: Path) -> Recipe:
     if not (folder / RECIPE).is_file():
         raise InputError(f"{folder}: not a run folder (no {RECIPE})")
     return load_recipe(str(folder / RECIPE))
-
-
-def without_nan(value: Any) -> Any:
-    """Plain values with null for NaN, which JSON does not have."""
-    if isinstance(value, dict):
-        return {key: without_nan(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [without_nan(item) for item in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 class RunLog:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.evaluation import evaluate_view, top1
 from crossdistill.evaluation.collect import Outputs, outputs_of
 from crossdistill.losses import pair_cosine, same_class_cosine
-from crossdistill.methods import Method
-from crossdistill.recipes.recipe import Recipe
+from crossdistill.plain import from_plain
 from crossdistill.runs.data import splits_in_use
+from crossdistill.runs.results import COSINE_PAIR, COSINE_SAME_CLASS, ParameterCounts, RunResults, Scores
 from crossdistill.training.memory import peak_memory_mb
 from crossdistill.types import NAMES, Note, View
 from crossdistill.version import __version__
 
 if TYPE_CHECKING:
     from crossdistill.runs.build import Built
+
+TOP1, GAP = "evaluation/{}/top1", "evaluation/gap"
+"""What a view's accuracy is called in the log, and what the teacher's minus the student's is."""
 
 
 def about(built: Built, data: Mapping[str, str]) -> dict[str, Any]:
@@ -34,11 +38,16 @@ def about(built: Built, data: Mapping[str, str]) -> dict[str, Any]:
             "name": dataset.name,
             "source": recipe.data.source,
             "licence": dataset.licence or "not stated",
-            "samples": {split: len(dataset.rows(split)) for split in splits_in_use(recipe.data)},
+            "samples": sample_counts(built),
             "fingerprint": dict(data),
         },
         "versions": versions(),
     }
+
+
+def sample_counts(built: Built) -> dict[str, int]:
+    """Split -> how many samples it has, of the splits that the run reads."""
+    return {split: len(built.dataset.rows(split)) for split in splits_in_use(built.recipe.data)}
 
 
 def versions() -> dict[str, str]:
@@ -60,9 +69,10 @@ def epoch_measures(made: Outputs, predicts: tuple[View, ...]) -> dict[str, float
     for view in predicts:
         found, labels = made.complete(view)
         if len(labels):
-            measures[f"{NAMES[view]}/top1"] = top1(found.logits[view], labels)
-    if {"teacher/top1", "student/top1"} <= set(measures):
-        measures["gap"] = measures["teacher/top1"] - measures["student/top1"]
+            measures[TOP1.format(NAMES[view])] = top1(found.logits[view], labels)
+    student, teacher = TOP1.format("student"), TOP1.format("teacher")
+    if {student, teacher} <= set(measures):
+        measures[GAP] = measures[teacher] - measures[student]
     return measures | cosines(made)
 
 
@@ -74,66 +84,72 @@ def cosines(outputs: Outputs) -> dict[str, float]:
     if not len(labels):
         return {}
     return {
-        "cosine/pair": float(pair_cosine(made.full, made.target)),
-        "cosine/same_class": float(same_class_cosine(made.full, made.target, labels)),
+        COSINE_PAIR: float(pair_cosine(made.full, made.target)),
+        COSINE_SAME_CLASS: float(same_class_cosine(made.full, made.target, labels)),
     }
 
 
-def measured_views(tested: Outputs, gallery: Outputs, predicts: tuple[View, ...]) -> dict[str, Any]:
-    """Name -> metrics of each view of which there is a sample to measure; `measured`: how many there were."""
-    views: dict[str, Any] = {}
+def view_scores(tested: Outputs, gallery: Outputs, predicts: tuple[View, ...]) -> dict[str, Scores]:
+    """Name -> measures of each view of which there is a sample to measure."""
+    scores: dict[str, Scores] = {}
     for view in predicts:
         made, labels = tested.complete(view)
         searched, searched_labels = gallery.complete(view)
         if len(labels) and len(searched_labels):
-            views[NAMES[view]] = evaluate_view(
+            summary = evaluate_view(
                 made.logits[view], made.representations[view], labels, searched.representations[view], searched_labels
             )
-            views[NAMES[view]] |= {"measured": len(labels)}
-    return views
+            scores[NAMES[view]] = from_plain(Scores, {**summary, "measured": len(labels)})
+    return scores
 
 
-def results(
-    recipe: Recipe,
-    dataset: MultimodalDataset,
-    method: Method,
+def results_of(
+    built: Built,
     seconds: float,
     device: torch.device,
     note: Callable[[Sequence[Note]], None] = lambda notes: None,
-) -> dict[str, Any]:
-    """Everything a finished run says of itself, as plain values. note: hears of what went wrong in reading samples."""
-    model = method.model
-    measured = measured_on(recipe, dataset, method, device, note) if recipe.data.evaluate_on != "none" else {}
-    return {
-        "name": recipe.name,
-        "method": recipe.method,
-        "label": recipe.label or recipe.method,
-        "role": recipe.role,
-        "seed": recipe.seed,
-        "split": recipe.data.evaluate_on,
-        "classes": list(dataset.classes),
-        "samples": {split: len(dataset.rows(split)) for split in splits_in_use(recipe.data)},
-        "target": list(recipe.data.target),
-        "auxiliary": list(recipe.data.auxiliary),
-        "seconds": round(seconds, 3),
-        "peak_memory_mb": round(peak_memory_mb(device), 1),
-        "parameters": {
-            "student": sum(p.numel() for p in model.modules_of("target").parameters()),
-            "total": sum(p.numel() for p in model.parameters()),
-        },
-        "versions": versions(),
-        **measured,
-    }
+) -> RunResults:
+    """Everything a finished run says of itself, but for its files.
+
+    seconds: of training; note: hears of what went wrong in reading samples.
+    """
+    recipe, model = built.recipe, built.model
+    unmeasured = RunResults(
+        name=recipe.name,
+        method=recipe.method,
+        label=recipe.label or recipe.method,
+        role=recipe.role,
+        seed=recipe.seed,
+        fold=recipe.data.fold,
+        split=recipe.data.evaluate_on,
+        classes=built.dataset.classes,
+        samples=sample_counts(built),
+        target=recipe.data.target,
+        auxiliary=recipe.data.auxiliary,
+        seconds=round(seconds, 3),
+        peak_memory_mb=round(peak_memory_mb(device), 1),
+        parameters=ParameterCounts(
+            student=sum(p.numel() for p in model.modules_of("target").parameters()),
+            total=sum(p.numel() for p in model.parameters()),
+        ),
+        versions=versions(),
+    )
+    return with_scores(unmeasured, built, device, note)
 
 
-def measured_on(
-    recipe: Recipe,
-    dataset: MultimodalDataset,
-    method: Method,
+def with_scores(
+    results: RunResults,
+    built: Built,
     device: torch.device,
-    note: Callable[[Sequence[Note]], None],
-) -> dict[str, Any]:
-    """Metrics of each view on the evaluation split, searched for in the training split, and the alignment of views."""
+    note: Callable[[Sequence[Note]], None] = lambda notes: None,
+) -> RunResults:
+    """The results with what the model gives now: scores and alignment on the evaluation split, and what they depend on.
+
+    Each view searches the training split. Where the recipe measures nothing, the results as they are.
+    """
+    recipe, dataset, method = built.recipe, built.dataset, built.method
+    if recipe.data.evaluate_on == "none":
+        return results
     tested, gallery = (
         outputs_of(
             dataset,
@@ -147,4 +163,12 @@ def measured_on(
         for split in (recipe.data.evaluate_on, "train")
     )
     note([*tested.notes, *gallery.notes])
-    return {**measured_views(tested, gallery, method.predicts), **cosines(tested)}
+    alignment = cosines(tested)
+    return replace(
+        results,
+        samples=sample_counts(built),
+        versions=versions(),
+        scores=view_scores(tested, gallery, method.predicts),
+        cosine_pair=alignment.get(COSINE_PAIR, math.nan),
+        cosine_same_class=alignment.get(COSINE_SAME_CLASS, math.nan),
+    )

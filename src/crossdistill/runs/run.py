@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -30,7 +30,8 @@ from crossdistill.runs import folder as layout
 from crossdistill.runs.build import BuildDataset, Built, build, model_spec, total_epochs, with_given
 from crossdistill.runs.data import build_dataset, split_dataset
 from crossdistill.runs.folder import RunLog
-from crossdistill.runs.measure import about, results
+from crossdistill.runs.measure import about, results_of
+from crossdistill.runs.results import RunResults, read_results, write_results
 from crossdistill.runs.train import train
 from crossdistill.student import Student, keep_tokenizers
 from crossdistill.training.engine import launched, on_threads
@@ -46,7 +47,7 @@ def run(
     dataset: MultimodalDataset | None = None,
     build_data: BuildDataset = build_dataset,
     encoders: Mapping[str, nn.Module] | None = None,
-) -> dict[str, Any]:
+) -> RunResults:
     """Train a recipe, write everything into `folder`, and return what its results.json holds.
 
     resume: go on from the folder's checkpoint; a finished run is returned as it is. listener: hears of each epoch as
@@ -55,7 +56,20 @@ def run(
     data settings and seed; the processes of a comparison pass one that remembers. encoders: modality -> a module of
     your own, (B, ...) or `Padded` to (B, width); its class must be importable and say with which arguments it was made.
     Raises InputError when the folder holds a run and resume is False, or when it holds another recipe's run, or one
-    that was begun on other data.
+    that was begun on other data. The usual way to train: what is in the folder can be loaded, reported, resumed.
+
+    >>> import tempfile, numpy as np, crossdistill
+    >>> from dataclasses import replace
+    >>> y = np.arange(60) % 2
+    >>> modalities = {"wrist": np.eye(2)[y], "camera": np.eye(3)[y]}
+    >>> data = crossdistill.from_arrays(modalities, y, splits=np.arange(60) >= 40)
+    >>> recipe = replace(crossdistill.own(("wrist",), ("camera",)), method="kd", epochs=2, batch_size=8)
+    >>> folder = tempfile.mkdtemp()
+    >>> results = crossdistill.run(recipe, folder, dataset=data)
+    >>> results["student"]["top1"], results["teacher"]["top1"]
+    (1.0, 1.0)
+    >>> crossdistill.load(folder).predict([[1.0, 0.0], [0.0, 1.0]]).tolist()
+    ['0', '1']
     """
     folder = Path(folder)
     recipe = with_given(recipe, dataset, encoders)
@@ -67,7 +81,7 @@ def run(
         layout.require_usable(recipe, folder, resume)
         fabric.barrier()
         if layout.is_finished(folder):
-            return layout.read_results(folder)
+            return read_results(folder)
         built = build(recipe, dataset, encoders, build_data)
         if fabric.is_global_zero:
             _claim(built, folder)
@@ -76,10 +90,10 @@ def run(
         train(built, log, fabric)
         if fabric.is_global_zero:
             with on_threads(recipe.machine.threads):
-                measured = results(recipe, built.dataset, built.method, log.seconds(), fabric.device, log.note)
-            layout.write_results(folder, {**measured, "files": save_model(built, folder)})
+                results = results_of(built, log.seconds(), fabric.device, log.note)
+            write_results(folder, replace(results, files=save_model(built, folder)))
         fabric.barrier()
-    return layout.read_results(folder)
+    return read_results(folder)
 
 
 def load_trained(
@@ -113,7 +127,18 @@ def load_trained(
 def student_of(built: Built) -> Student:
     """The student of a trained run, on the CPU: it predicts without the rest and can be saved alone.
 
-    Raises InputError where the method trains none.
+    For what `train` has trained in memory; `load` reads it from a run's folder. Raises InputError where the method
+    trains none.
+
+    >>> import numpy as np, crossdistill
+    >>> from dataclasses import replace
+    >>> y = np.arange(60) % 2
+    >>> data = crossdistill.from_arrays({"wrist": np.eye(2)[y]}, np.array(["push", "wave"])[y])
+    >>> recipe = replace(crossdistill.own(("wrist",), ()), method="baseline", epochs=3, batch_size=8)
+    >>> built = crossdistill.build(replace(recipe, data=replace(recipe.data, evaluate_on="none")), data)
+    >>> _ = crossdistill.train(built)
+    >>> crossdistill.student_of(built).predict([[0.0, 1.0]]).tolist()
+    ['wave']
     """
     if "target" not in built.method.predicts:
         raise InputError(f"method {built.recipe.method} trains no student")

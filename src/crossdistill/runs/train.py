@@ -36,7 +36,20 @@ class TrainingLog(Protocol):
 
 
 class MemoryLog:
-    """The records of a training, epoch by epoch, and the notes of what could not be read."""
+    """The records of a training, epoch by epoch, and the notes of what could not be read.
+
+    For `train` without a folder, where somebody wants to see how it went.
+
+    >>> import numpy as np, crossdistill
+    >>> from dataclasses import replace
+    >>> data = crossdistill.from_arrays({"wrist": np.eye(16)}, np.arange(16) % 2)
+    >>> recipe = replace(crossdistill.own(("wrist",), ()), method="baseline", epochs=3)
+    >>> built = crossdistill.build(replace(recipe, data=replace(recipe.data, evaluate_on="none")), data)
+    >>> log = crossdistill.MemoryLog()
+    >>> _ = crossdistill.train(built, log)
+    >>> [record["epoch"] for record in log.records], log.notes
+    ([0, 1, 2], [])
+    """
 
     def __init__(self) -> None:
         self.records: list[Record] = []
@@ -64,6 +77,7 @@ def train(built: Built, log: TrainingLog | None = None, fabric: Fabric | None = 
     log: takes an epoch's record each, `MemoryLog` unless given; fabric: an engine that is launched already.
     The evaluation split is measured where the recipe names one, and chooses nothing. The caller's random state, threads
     and torch settings are as before when it returns. Raises DivergedError when a loss is no longer finite.
+    For training inside a program of your own, which keeps what it likes; `run` keeps all in a folder.
 
     >>> import numpy as np, crossdistill
     >>> from dataclasses import replace
@@ -71,7 +85,7 @@ def train(built: Built, log: TrainingLog | None = None, fabric: Fabric | None = 
     >>> data = crossdistill.from_arrays({"wrist": x + y[:, None]}, y)
     >>> recipe = replace(crossdistill.own(("wrist",), ()), method="baseline", epochs=2)
     >>> built = crossdistill.build(replace(recipe, data=replace(recipe.data, evaluate_on="none")), data)
-    >>> log = MemoryLog()
+    >>> log = crossdistill.MemoryLog()
     >>> model = crossdistill.train(built, log).model
     >>> len(log.records)
     2

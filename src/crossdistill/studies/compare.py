@@ -56,7 +56,22 @@ def compare(
     that fails does not stop the others. Writes `out`/results.parquet after each run, and crashes.txt with the
     tracebacks where any crashed.
     Raises InputError, before any run, where the configurations cannot be compared, their data are not there or `out`
-    holds runs of other recipes.
+    holds runs of other recipes. For the question which method is better, and whether that is sure.
+
+    >>> import tempfile, numpy as np, crossdistill
+    >>> from dataclasses import replace
+    >>> from pathlib import Path
+    >>> from crossdistill.data import write_manifest
+    >>> y = np.arange(60) % 2
+    >>> data = crossdistill.from_arrays({"wrist": np.eye(2)[y]}, y, splits=np.arange(60) >= 40)
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> recipe = replace(crossdistill.own(("wrist",), ()), method="baseline", epochs=2, batch_size=8)
+    >>> recipe = replace(recipe, data=replace(recipe.data, source=str(write_manifest(folder / "data", data))))
+    >>> compared = crossdistill.compare([recipe], folder / "runs", seeds=2)
+    >>> compared.table[["label", "seed", "student_top1"]]
+          label  seed  student_top1
+    0  baseline     0           1.0
+    1  baseline     1           1.0
     """
     out = Path(out)
     if jobs < 1:

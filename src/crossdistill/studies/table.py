@@ -15,7 +15,7 @@ from crossdistill.atomic import written_whole
 from crossdistill.evaluation import gap_recovered
 from crossdistill.recipes.files import to_yaml
 from crossdistill.recipes.recipe import Recipe, as_method
-from crossdistill.runs.folder import read_results
+from crossdistill.runs.results import read_results
 
 VIEWS = {"student": "student", "teacher": "teacher", "auxiliary": "auxiliary_alone"}
 Row = dict[str, Any]
@@ -26,10 +26,11 @@ def write_table(rows: Sequence[Row], output: Path) -> pd.DataFrame:
     """Write `row_of` each run to a Parquet file, whole or not at all, and return the table.
 
     Columns: label, method, seed, fold, split; student_top1 (.._wa, .._ua, .._r1, .._r5), likewise teacher_ and
-    auxiliary_, fractions, NaN where a method has no such model; gap = teacher - student; gap_recovered, against the
-    runs labelled baseline and teacher of the same seed and fold; cosine_pair, cosine_same_class; seconds of training;
-    peak_memory_mb, of the run (see `measure.peak_memory_mb`); parameters of the student and in all; versions; recipe, a
-    hash of all settings but seed, fold, label and role; folder.
+    auxiliary_, fractions, NaN where a method has no such model or the run measured nothing; gap = teacher - student;
+    gap_recovered, against the runs labelled baseline and teacher of the same seed and fold; cosine_pair,
+    cosine_same_class, on the evaluation split; seconds of training; peak_memory_mb, of the run (see
+    `training.memory.peak_memory_mb`); parameters of the student and in all; versions; recipe, a hash of all settings
+    but seed, fold, label and role; folder.
     """
     known = {(row["label"], row["seed"], row["fold"]): row for row in rows}
     table = pd.DataFrame([row | {"gap_recovered": _recovered(row, known)} for row in rows])
@@ -47,32 +48,29 @@ def recipe_hash(recipe: Recipe) -> str:
 
 def row_of(folder: Path, recipe: Recipe) -> Row:
     """A finished run's row, but for the gap recovered. Raises InputError where its results.json is damaged."""
-    found = read_results(folder)
+    results = read_results(folder)
     row: Row = {
-        "label": found["label"],
-        "method": found["method"],
-        "seed": found["seed"],
-        "fold": recipe.data.fold,
-        "split": found["split"],
+        "label": results.label,
+        "method": results.method,
+        "seed": results.seed,
+        "fold": results.fold,
+        "split": results.split,
     }
     for column, view in VIEWS.items():
-        row |= {f"{column}_{measure}": _number(found.get(view, {}).get(measure)) for measure in MEASURES}
+        scores = results.scores.get(view)
+        row |= {f"{column}_{measure}": getattr(scores, measure, math.nan) for measure in MEASURES}
     return row | {
         "gap": row["teacher_top1"] - row["student_top1"],
-        "cosine_pair": _number(found.get("cosine/pair")),
-        "cosine_same_class": _number(found.get("cosine/same_class")),
-        "seconds": found["seconds"],
-        "peak_memory_mb": found["peak_memory_mb"],
-        "student_parameters": found["parameters"]["student"],
-        "parameters": found["parameters"]["total"],
-        **{f"version_{name}": version for name, version in found["versions"].items()},
+        "cosine_pair": results.cosine_pair,
+        "cosine_same_class": results.cosine_same_class,
+        "seconds": results.seconds,
+        "peak_memory_mb": results.peak_memory_mb,
+        "student_parameters": results.parameters.student,
+        "parameters": results.parameters.total,
+        **{f"version_{name}": version for name, version in results.versions.items()},
         "recipe": recipe_hash(recipe),
         "folder": folder.name,
     }
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
 
 
 def _recovered(row: Row, known: Mapping[tuple[str, int, int], Row]) -> float:

@@ -53,7 +53,21 @@ def tune(
     empty for a journal in `folder`. The first trial of each method is the recipe as it stands.
     listener: hears, of each method's trials that are still to do, `trial` and its mean `accuracy` on validation
     samples; of one that diverged, the number alone.
-    Raises InputError for an unknown method, a number below 1, or a missing Optuna.
+    Raises InputError for an unknown method, a number below 1, or a missing Optuna. To be done before a comparison, for
+    every method that takes part in it.
+
+    >>> import tempfile, numpy as np, crossdistill
+    >>> from dataclasses import replace
+    >>> from pathlib import Path
+    >>> from crossdistill.data import write_manifest
+    >>> y = np.arange(60) % 2
+    >>> data = crossdistill.from_arrays({"wrist": np.eye(2)[y]}, y, splits=np.arange(60) >= 40)
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> recipe = replace(crossdistill.own(("wrist",), ()), method="baseline", epochs=1, batch_size=8)
+    >>> recipe = replace(recipe, data=replace(recipe.data, source=str(write_manifest(folder / "data", data))))
+    >>> tuned = crossdistill.tune(recipe, ["baseline"], trials=2, seeds=1, folder=folder / "tuned")
+    >>> 3e-4 <= tuned.optimization.learning_rate <= 1e-2, (folder / "tuned/tuned.yaml").is_file()
+    (True, True)
     """
     _check(methods, trials, seeds)
     folder = Path(folder)
@@ -101,10 +115,10 @@ def validation_accuracy(recipe: Recipe, seeds: int) -> float:
     found = []
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as scratch:
-            measured = run(replace(chosen, seed=seed), Path(scratch) / "run")
-        if view not in measured:
+            scores = run(replace(chosen, seed=seed), Path(scratch) / "run").scores
+        if view not in scores:
             raise InputError(f"{recipe.data.source}: no validation sample could be read")
-        found.append(measured[view]["top1"])
+        found.append(scores[view].top1)
     return float(sum(found) / seeds)
 
 

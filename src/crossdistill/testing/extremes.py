@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from crossdistill.testing.problem import CLASSES
+from crossdistill.training.passes import select_mixing
 from crossdistill.types import Batch, Representations, View
 
 Extreme = Callable[[Representations, Batch], tuple[Representations, Batch]]
@@ -18,29 +19,26 @@ EXTREMES: dict[str, Extreme] = {
     "all classes distinct": lambda r, b: (first(r, CLASSES), relabelled(b, torch.arange(CLASSES))),
     "batch of two": lambda r, b: (first(r, 2), relabelled(b, torch.tensor([0, 0]))),
     "batch of two classes": lambda r, b: (first(r, 2), relabelled(b, torch.tensor([0, 1]))),
-    "identical rows": lambda r, b: (map_all(r, lambda t: t[:1].expand_as(t)), b),
-    "zero vectors": lambda r, b: (map_all(r, torch.zeros_like), b),
-    "huge logits": lambda r, b: (Representations(r.representations, scaled(r.logits, 1e4)), b),
-    "huge representations": lambda r, b: (Representations(scaled(r.representations, 1e4), r.logits), b),
+    "identical rows": lambda r, b: (r.map(lambda t: t[:1].expand_as(t)), b),
+    "zero vectors": lambda r, b: (r.map(torch.zeros_like), b),
+    "huge logits": lambda r, b: (replace(r, logits=scaled(r.logits, 1e4)), b),
+    "huge representations": lambda r, b: (replace(r, representations=scaled(r.representations, 1e4)), b),
 }
 
 
 def relabelled(batch: Batch, labels: Tensor) -> Batch:
     """The batch's first samples, with other labels."""
-    return Batch({}, labels, batch.rows[: len(labels)], {})
+    return replace(_first_of(batch, len(labels)), labels=labels)
 
 
-def map_all(representations: Representations, function: Callable[[Tensor], Tensor]) -> Representations:
-    """The function of each representation and of each view's logits."""
-    return Representations(
-        {view: function(t) for view, t in representations.representations.items()},
-        {view: function(t) for view, t in representations.logits.items()},
-    )
+def _first_of(batch: Batch, count: int) -> Batch:
+    mixing = select_mixing(batch.mixing, torch.arange(count)) if batch.mixing is not None else None
+    return Batch({}, batch.labels[:count], batch.rows[:count], {}, mixing=mixing)
 
 
 def first(representations: Representations, count: int) -> Representations:
     """Those of the first samples."""
-    return map_all(representations, lambda t: t[:count])
+    return representations.map(lambda t: t[:count])
 
 
 def scaled(tensors: Mapping[View, Tensor], largest: float) -> dict[View, Tensor]:

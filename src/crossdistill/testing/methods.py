@@ -9,7 +9,7 @@ import torch
 from lightning_fabric import Fabric
 
 from crossdistill.methods import Method
-from crossdistill.testing.extremes import EXTREMES, map_all
+from crossdistill.testing.extremes import EXTREMES
 from crossdistill.testing.trial import (
     LAST_EPOCH,
     built,
@@ -172,7 +172,7 @@ def extremes_stay_finite(cls: type[Method]) -> None:
     for extreme, change in EXTREMES.items():
         method, batch = built(cls)
         representations, batch = change(representations_of(method, batch), batch)
-        leaves = map_all(representations, lambda t: t.detach().clone().requires_grad_())
+        leaves = representations.map(lambda t: t.detach().clone().requires_grad_())
         for turn in method.turns(LAST_EPOCH):
             total, where = turn.objective(leaves, batch).total, f"{cls.__name__}: {extreme}: turn {turn.name!r}"
             assert torch.isfinite(total), f"{where} has the loss {float(total.detach())}"

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from crossdistill.methods import Method
 from crossdistill.testing.problem import small_problem
+from crossdistill.training.passes import forward, with_mixing
 from crossdistill.types import Batch, Representations, Turn
 
 LAST_EPOCH = 1000
@@ -22,12 +23,12 @@ def built(cls: type[Method], seed: int = 0) -> tuple[Method, Batch]:
         torch.manual_seed(seed)
         method = cls(model)
         method.prepare(samples)
+        batch = with_mixing(method, batch)
     return method, batch
 
 
 def representations_of(method: Method, batch: Batch) -> Representations:
-    representations: Representations = method.model(batch.modalities, method.views)
-    return representations
+    return forward(method, batch)
 
 
 def epochs_of(method: Method) -> list[int]:

@@ -18,7 +18,7 @@ from crossdistill.methods import EpochMeans, Method
 from crossdistill.training.checkpoint import Checkpoint
 from crossdistill.training.distributed import average_gradients, gather
 from crossdistill.training.incomplete import divide
-from crossdistill.training.passes import with_mixing, with_passes
+from crossdistill.training.passes import forward, with_mixing
 from crossdistill.training.settings import Optimization, learning_rate_factor
 from crossdistill.types import Batch, DivergedError, Representations, Turn
 
@@ -75,8 +75,9 @@ def fit(
             for name, value in step(fabric, method, turns, optimizers, batch, settings.clip_norm).items():
                 means.add(name, value)
         record: Record = {"stage": stage.name, "epoch": epoch, "learning_rate": learning_rate}
-        record |= {f"loss/{name}": value for name, value in require_finite(means.read(), stage.name, epoch).items()}
-        record |= method.end_epoch(epoch)
+        losses = require_finite(means.read(), stage.name, epoch)
+        record |= {f"training/loss/{name}": value for name, value in losses.items()}
+        record |= {f"training/{name}": value for name, value in method.end_epoch(epoch).items()}
         record["seconds"] = time.perf_counter() - started
         if fabric.is_global_zero:
             record |= evaluate(method, epoch)
@@ -109,7 +110,7 @@ def step(
     """
     batch = with_mixing(method, batch.to(fabric.device))
     with fabric.autocast():
-        local = with_passes(method, batch, method.model(batch.modalities, method.views, batch.present))
+        local = forward(method, batch)
     samples = divide(method, *gather(fabric, in_float32(local), batch))
     terms: dict[str, Tensor] = {}
     for turn in filter(samples.can_learn, turns):

@@ -14,30 +14,36 @@ from crossdistill.models import CrossModalModel
 from crossdistill.types import Batch, Mixing, Modality, Padded, Pass, Representations
 
 
-def with_passes(method: Method, batch: Batch, made: Representations) -> Representations:
-    """What the model made of the batch, and what it makes of it in the passes that the method asks for."""
+def forward(method: Method, batch: Batch) -> Representations:
+    """What the model makes of the batch: the method's views, and the further passes that it asks for."""
+    made: Representations = method.model(batch.modalities, method.views, batch.present)
     if not method.passes:
         return made
     return replace(made, passes={asked.name: _run(asked, method.model, batch) for asked in method.passes})
 
 
 def with_mixing(method: Method, batch: Batch) -> Batch:
-    """The batch with its pairs for mixing, where the method asks for them and the target inputs can be mixed."""
-    if not any(asked.mixed for asked in method.passes):
+    """The batch with its pairs for mixing, where the method asks for them and it has none yet. A batch made by hand,
+    which brings no chance of its own, takes it from the global random state."""
+    if batch.mixing is not None or not any(asked.mixed for asked in method.passes):
         return batch
-    return replace(batch, mixing=mixing_of(batch.chance, method.mixing))
+    count, device = len(batch.labels), batch.labels.device
+    chance = batch.chance if len(batch.chance) == count else torch.rand(count, dtype=torch.float64)
+    complete = batch.has(method.model.modalities_of(*method.views)).to(device)
+    return replace(batch, mixing=mixing_of(chance.to(device), complete, method.mixing))
 
 
-def mixing_of(chance: Tensor, concentration: float) -> Mixing:
+def mixing_of(chance: Tensor, complete: Tensor, concentration: float) -> Mixing:
     """Pair neighbours of the batch, which comes in random order; weights follow Beta(concentration, concentration).
 
-    An odd last sample is its own partner. Pairs are the same on one process as on several with even shares.
+    complete: (B,) bool, which samples may take part. An odd last sample is its own partner. Pairs are the same on one
+    process as on several with even shares.
     """
     places = torch.arange(chance.shape[0], device=chance.device)
     partners = (places ^ 1).clamp_max(max(chance.shape[0] - 1, 0))
     quantiles = _beta_quantiles(concentration).to(chance.device)
     weights = quantiles[(chance * len(quantiles)).long()]
-    return Mixing(partners, weights, torch.ones_like(places, dtype=torch.bool))
+    return Mixing(partners, weights, complete & complete[partners])
 
 
 def select_mixing(mixing: Mixing, rows: Tensor) -> Mixing:
@@ -60,7 +66,7 @@ def _run(asked: Pass, model: CrossModalModel, batch: Batch) -> Representations:
     if asked.mixed:
         assert batch.mixing is not None
         inputs: Mapping[str, Modality] = {name: mixed(batch.modalities[name], batch.mixing) for name in model.target}
-        made: Representations = model(inputs, asked.views)
+        made: Representations = model(inputs, asked.views, dict.fromkeys(model.target, batch.mixing.whole.cpu()))
         return made
     if not asked.quiet:
         again: Representations = model(batch.modalities, asked.views, batch.present)

@@ -13,6 +13,8 @@ from crossdistill.requirements import require_above_zero, require_at_least_zero
 class Optimization:
     """The optimiser of student and teacher, its schedule, and the discriminators' learning rate.
 
+    The part of a recipe that `tune` searches first; the defaults suit small encoders.
+
     Args:
         name: optimiser; the paper trains video with sgd
         learning_rate: at the schedule's top
@@ -22,6 +24,14 @@ class Optimization:
         ramp_epochs: epochs in which the learning rate rises linearly to its top
         clip_norm: largest norm of a turn's gradient; .inf for no clipping
         discriminator_learning_rate: of Adam(0.5, 0.999), constant
+
+    Example:
+        >>> from crossdistill import Optimization
+        >>> Optimization("sgd", learning_rate=1e-3, weight_decay=5e-4, schedule="steps").check()
+        >>> Optimization(learning_rate=0).check()
+        Traceback (most recent call last):
+            ...
+        crossdistill.types.InputError: optimization.learning_rate: expected above 0, found 0
     """
 
     name: Literal["adamw", "adam", "sgd"] = "adamw"
@@ -49,6 +59,8 @@ class Optimization:
 class Machine:
     """Where a run computes.
 
+    The part of a recipe that changes from machine to machine.
+
     Args:
         accelerator: auto takes a GPU when there is one
         devices: processes, each with one GPU or, with accelerator cpu, a share of the cores; they share each batch.
@@ -57,6 +69,12 @@ class Machine:
         precision: of the encoders and of fusion; losses are always computed in float32
         workers: loader processes for each rank; 0 loads in the training process
         threads: of the CPU, for each rank; 0 leaves it to PyTorch. Sums over other numbers of threads round otherwise.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from crossdistill import RECIPES, Machine
+        >>> replace(RECIPES["ucf51"](), machine=Machine("cuda", precision="bf16-mixed", workers=8)).machine.devices
+        1
     """
 
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"

@@ -197,6 +197,11 @@ def own(target: tuple[str, ...] = ("target",), auxiliary: tuple[str, ...] = ("au
     """A start for data of your own: encoders by the shape of each modality, all trained together.
 
     `crossdistill train own --data.source MANIFEST --data.target '[...]' --data.auxiliary '[...]'`
+
+    >>> from crossdistill import own
+    >>> recipe = own(target=("wrist",), auxiliary=("camera", "voice"))
+    >>> recipe.data.auxiliary, recipe.method, recipe.epochs
+    (('camera', 'voice'), 'amid', 40)
     """
     return Recipe(
         name="own",

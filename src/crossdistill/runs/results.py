@@ -1,0 +1,152 @@
+"""The results of a run: what it measured and what it cost, as typed values and as results.json."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crossdistill.atomic import write_atomically
+from crossdistill.models.storage import CONFIG, RESULTS, read_config, read_json
+from crossdistill.plain import KEY, Measure, from_plain, to_plain, without_nan
+from crossdistill.runs.folder import CHECKPOINT, is_finished
+from crossdistill.types import NAMES, InputError, Role
+
+COSINE_PAIR, COSINE_SAME_CLASS = "evaluation/cosine_pair", "evaluation/cosine_same_class"
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """One view's measures on the evaluation split, in [0, 1]; NaN where a measure is not defined.
+
+    per_class: (C,) recall of each class; confusion: (C, C) counts, row = true class
+    measured: how many samples had all that the view reads
+    """
+
+    top1: Measure
+    wa: Measure
+    ua: Measure
+    r1: Measure
+    r5: Measure
+    per_class: npt.NDArray[np.float64]
+    confusion: npt.NDArray[np.int64]
+    measured: int
+
+
+@dataclass(frozen=True)
+class ParameterCounts:
+    """Parameters of the student alone, and in all."""
+
+    student: int
+    total: int
+
+
+@dataclass(frozen=True, eq=False)
+class RunResults:
+    """Everything a finished run says of itself.
+
+    label: the name of its configuration in comparisons; role: what that configuration is
+    fold: of the recipe's data, -1 where there is none; split: what was measured on, "none" where nothing was
+    samples: split -> how many; seconds: of training; peak_memory_mb: of the run
+    cosine_pair, cosine_same_class: alignment of teacher and student on the evaluation split, NaN where not defined
+    scores: "student", "teacher", "auxiliary_alone" -> its measures; only the views that the method predicts with
+    files: name -> digest of the model's files
+
+    `run` and `evaluate` return it; `results["student"]["top1"]` reads what results.json holds under these names.
+
+    >>> import tempfile, numpy as np, crossdistill
+    >>> from dataclasses import replace
+    >>> data = crossdistill.from_arrays({"wrist": np.eye(8)}, np.arange(8) % 2, splits=np.arange(8) >= 6)
+    >>> recipe = replace(crossdistill.own(("wrist",), ()), method="baseline", epochs=1)
+    >>> results = crossdistill.run(recipe, tempfile.mkdtemp(), dataset=data)
+    >>> results.samples, results["student"]["measured"]
+    ({'train': 6, 'test': 2}, 2)
+    """
+
+    name: str
+    method: str
+    seed: int
+    fold: int
+    split: str
+    classes: tuple[str, ...]
+    samples: Mapping[str, int]
+    target: tuple[str, ...]
+    auxiliary: tuple[str, ...]
+    seconds: Measure
+    peak_memory_mb: Measure
+    parameters: ParameterCounts
+    versions: Mapping[str, str]
+    label: str = ""
+    role: Role = "method"
+    cosine_pair: Measure = field(default=math.nan, metadata={KEY: COSINE_PAIR})
+    cosine_same_class: Measure = field(default=math.nan, metadata={KEY: COSINE_SAME_CLASS})
+    scores: Mapping[str, Scores] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def __getitem__(self, key: str) -> Any:
+        """What results.json holds under a key, as plain values: `results["student"]["top1"]`."""
+        return _plain(self)[key]
+
+
+def to_json(results: RunResults) -> str:
+    """The text of results.json: the fields by their names, the scores of each view under the view's own, null for NaN.
+
+    >>> about = dict(name="watch", method="kd", seed=0, fold=-1, split="none", classes=("walk", "run"))
+    >>> about |= dict(samples={"train": 9}, target=("wrist",), auxiliary=("video",), versions={})
+    >>> results = RunResults(**about, seconds=1.5, peak_memory_mb=600.0, parameters=ParameterCounts(10, 30))
+    >>> json.loads(to_json(results))["parameters"]
+    {'student': 10, 'total': 30}
+    """
+    return json.dumps(_plain(results), indent=1, allow_nan=False)
+
+
+def read_results(folder: Path) -> RunResults:
+    """The results in a run's folder.
+
+    Raises InputError where the folder holds no finished run, or one of version 0.1, and for a field of results.json
+    that is missing or not as it was written; it names the file and the field.
+    """
+    if not is_finished(folder):
+        raise InputError(f"{folder}: not a finished run (no {RESULTS}); train it, or continue it with --resume")
+    if not (folder / CONFIG).is_file():
+        read_config(folder)  # says so, and of a run of version 0.1 what to do
+    content = read_json(folder / RESULTS)
+    try:
+        return _from_plain(content)
+    except InputError as error:
+        raise InputError(f"{folder / RESULTS}: {error}") from error
+
+
+def write_results(folder: Path, results: RunResults) -> None:
+    """The last file to be written: a folder that has it is finished, and its checkpoint has served."""
+    write_atomically(folder / RESULTS, to_json(results))
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def _plain(results: RunResults) -> dict[str, Any]:
+    fields = to_plain(results)
+    scores, files = fields.pop("scores"), fields.pop("files")
+    plain: dict[str, Any] = without_nan({**fields, **scores, "files": files})
+    return plain
+
+
+def _from_plain(content: Mapping[str, Any]) -> RunResults:
+    about = {key: value for key, value in content.items() if key not in NAMES.values()}
+    scores = {view: from_plain(Scores, content[view], view) for view in NAMES.values() if view in content}
+    results = from_plain(RunResults, about)
+    for view, measures in scores.items():
+        _require_shapes(view, measures, len(results.classes))
+    return replace(results, label=results.label or results.method, scores=scores)
+
+
+def _require_shapes(view: str, scores: Scores, classes: int) -> None:
+    shapes = {"per_class": (scores.per_class, (classes,)), "confusion": (scores.confusion, (classes, classes))}
+    for name, (array, expected) in shapes.items():
+        if array.shape != expected:
+            raise InputError(f"{view}.{name}: expected shape {expected}, found {array.shape}")
