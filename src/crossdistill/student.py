@@ -30,7 +30,7 @@ from crossdistill.models.storage import (
 )
 from crossdistill.types import InputError, Modalities
 
-TOKENIZERS = "tokenizers"
+_TOKENIZERS = "tokenizers"
 Array = npt.NDArray[Any]
 
 
@@ -188,7 +188,7 @@ def keep_tokenizers(spec: ModelSpec, folder: Path) -> ModelSpec:
     inputs = dict(spec.inputs)
     for name, given in spec.inputs.items():
         if given.kind == "text" and given.reading.tokenizer:
-            kept = f"{TOKENIZERS}/{name}"
+            kept = f"{_TOKENIZERS}/{name}"
             load_tokenizer(given.reading.tokenizer, f"data.readers.{name}.tokenizer").save_pretrained(folder / kept)
             inputs[name] = replace(given, reader=replace(given.reading, tokenizer=kept))
     return replace(spec, inputs=inputs)

@@ -13,7 +13,7 @@ from crossdistill.data.inspection import Count
 from crossdistill.data.labels import SPLITS
 from crossdistill.datasets.media_release import Prepared
 
-MOST_CLASSES = 60
+_MOST_CLASSES = 60
 """That a table of classes lists."""
 
 
@@ -40,7 +40,7 @@ def class_table(dataset: MultimodalDataset) -> Table:
     splits = [split for split in SPLITS if len(dataset.rows(split))]
     counts = np.stack([np.bincount(dataset.labels[dataset.rows(s)], minlength=len(dataset.classes)) for s in splits])
     order = np.argsort(-counts[0], kind="stable")
-    shown = order if len(order) <= MOST_CLASSES else [*order[: MOST_CLASSES // 2], *order[-MOST_CLASSES // 2 :]]
+    shown = order if len(order) <= _MOST_CLASSES else [*order[: _MOST_CLASSES // 2], *order[-_MOST_CLASSES // 2 :]]
     left_out = len(order) - len(shown)
     table = Table(caption=f"{left_out} classes in between are not shown" if left_out else None)
     table.add_column(f"class ({len(dataset.classes)})")

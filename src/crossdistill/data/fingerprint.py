@@ -29,7 +29,7 @@ def fingerprint(dataset: MultimodalDataset) -> dict[str, str]:
         "splits": _digest(dataset.splits.tolist()),
         "classes": _digest(dataset.classes),
     }
-    return parts | {f"modality {name}": column_digest(column) for name, column in dataset.columns.items()}
+    return parts | {f"modality {name}": _column_digest(column) for name, column in dataset.columns.items()}
 
 
 def differing(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -37,7 +37,7 @@ def differing(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return [part for part in {**before, **now} if before.get(part) != now.get(part)]
 
 
-def column_digest(column: Column) -> str:
+def _column_digest(column: Column) -> str:
     content = content_of(column)
     parts: list[object] = [list(column.shape), known_present(column).tobytes()]
     if isinstance(content, ArrayColumn) and not isinstance(content.array, np.memmap):

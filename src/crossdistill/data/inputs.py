@@ -20,7 +20,7 @@ from crossdistill.data.readers.video import VideoReader
 from crossdistill.data.wrappers import content_of
 from crossdistill.types import InputError
 
-NO_CACHE = CacheFolder(Path(os.devnull))
+_NO_CACHE = CacheFolder(Path(os.devnull))
 """No folder of decoded frames: every file is read itself."""
 
 
@@ -84,7 +84,7 @@ def column_of(spec: InputSpec, name: str, values: Any) -> Column:
         places = [f"{name}: text {number}" for number in range(len(texts))]
         return TextColumn(texts, places, spec.reading, f"{name}: tokenizer")
     if spec.kind in ("video", "audio") and (paths := _paths(name, spec, values)) is not None:
-        reader = (VideoReader if spec.kind == "video" else AudioReader)(spec.reading, NO_CACHE)
+        reader = (VideoReader if spec.kind == "video" else AudioReader)(spec.reading, _NO_CACHE)
         return MediaColumn([Clip(path, name) for path in paths], reader)
     if spec.kind == "audio":
         return SequenceColumn([_waveform(name, spec, value) for value in _waveforms(values)], name)

@@ -18,7 +18,7 @@ from crossdistill.plain import from_plain, to_plain
 from crossdistill.types import InputError
 
 CONFIG, STUDENT, REST, RESULTS = "config.json", "student.safetensors", "rest.safetensors", "results.json"
-FORMAT = 1
+_FORMAT = 1
 """Of config.json; a later version of the library that cannot read an earlier format says so."""
 
 
@@ -59,7 +59,7 @@ def load_state(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> No
 
 def write_config(folder: Path, spec: ModelSpec, about: Mapping[str, Any]) -> None:
     """Write config.json: the format's version, the model, and whatever else `about` says of it, as plain values."""
-    content = {"format": FORMAT, "model": to_plain(spec), **to_plain(about)}
+    content = {"format": _FORMAT, "model": to_plain(spec), **to_plain(about)}
     with written_whole(folder / CONFIG) as file:
         file.write(json.dumps(content, indent=1, ensure_ascii=False).encode())
 
@@ -70,8 +70,8 @@ def read_config(folder: Path) -> tuple[ModelSpec, dict[str, Any]]:
     if not path.is_file():
         raise InputError(_without_config(folder))
     content = read_json(path)
-    if content.get("format") != FORMAT:
-        raise InputError(f"{path}: expected format {FORMAT}, found {content.get('format')!r}; update crossdistill")
+    if content.get("format") != _FORMAT:
+        raise InputError(f"{path}: expected format {_FORMAT}, found {content.get('format')!r}; update crossdistill")
     spec = from_plain(ModelSpec, content.pop("model", None), f"{path}: model")
     for name in (*spec.target, *spec.auxiliary):
         if name not in spec.inputs or name not in spec.encoders:

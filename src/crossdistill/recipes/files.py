@@ -60,7 +60,7 @@ def load_recipe(source: str) -> Recipe:
     try:
         return recipe_of(parser.instantiate(parser.parse_object(from_0_1(content))))
     except (argparse.ArgumentError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: {one_line(error)}") from error
+        raise InputError(f"{path}: {_one_line(error)}") from error
 
 
 def with_fields(recipe: Recipe, fields: Mapping[str, Any]) -> Recipe:
@@ -81,7 +81,7 @@ def with_fields(recipe: Recipe, fields: Mapping[str, Any]) -> Recipe:
     try:
         return recipe_of(parser.instantiate(parser.parse_object(content)))
     except (argparse.ArgumentError, ValueError, TypeError) as error:
-        raise InputError(one_line(error)) from error
+        raise InputError(_one_line(error)) from error
 
 
 def set_recipe_defaults(parser: ArgumentParser, recipe: Recipe, without: Collection[str] = ()) -> None:
@@ -146,7 +146,7 @@ def to_yaml(recipe: Recipe) -> str:
     return yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
 
 
-def one_line(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).replace("<class '", "").replace("'>", "").split())
 
 

@@ -87,7 +87,7 @@ class RunLog:
         with (self.folder / METRICS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(without_nan(record), allow_nan=False) + "\n")
         if self._tensorboard:
-            write_events(self.folder, record)
+            _write_events(self.folder, record)
         self.observe(record)
 
     def note(self, notes: Sequence[Note]) -> None:
@@ -106,7 +106,7 @@ class RunLog:
         return float(sum(json.loads(line)["seconds"] for line in lines))
 
 
-def write_events(folder: Path, record: Record) -> None:
+def _write_events(folder: Path, record: Record) -> None:
     """The same numbers as TensorBoard events, one series of runs a stage."""
     from torch.utils.tensorboard import SummaryWriter  # slow to import, so only when it is asked for
 

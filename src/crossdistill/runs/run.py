@@ -91,7 +91,7 @@ def run(
         if fabric.is_global_zero:
             with on_threads(recipe.machine.threads):
                 results = results_of(built, log.seconds(), fabric.device, log.note)
-            write_results(folder, replace(results, files=save_model(built, folder)))
+            write_results(folder, replace(results, files=_save_model(built, folder)))
         fabric.barrier()
     return read_results(folder)
 
@@ -148,7 +148,7 @@ def student_of(built: Built) -> Student:
     return Student(spec, network, about(built, fingerprint(built.dataset)))
 
 
-def save_model(built: Built, folder: Path) -> dict[str, str]:
+def _save_model(built: Built, folder: Path) -> dict[str, str]:
     """Write what predicts into student.safetensors, and all else into rest.safetensors: name -> digest.
 
     A method that trains no student has nothing that predicts, and no first file.
