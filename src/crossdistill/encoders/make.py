@@ -118,8 +118,8 @@ def _built(
     if not isinstance(kind, EncoderKind):
         try:
             return kind(**arguments_of(kind, chosen.settings, shape, place))
-        except (ValueError, TypeError, RuntimeError) as error:
-            raise InputError(f"{place}: {kind.__name__}: {' '.join(str(error).split())}") from error
+        except Exception as error:  # whatever somebody's constructor raises
+            raise InputError(f"{place}: {kind.__name__}: {type(error).__name__}: {error}") from error
     if chosen.weights and read_weights and chosen.kind != "pretrained" and not Path(chosen.weights).is_file():
         raise InputError(f"{place}.weights: {chosen.weights}: no such file of weights; they are at {kind.published}")
     settings = _typed_settings(name, kind, chosen.settings)
@@ -127,6 +127,8 @@ def _built(
         return kind.build(shape, settings, Weights(chosen.weights, read_weights, chosen.frozen))
     except InputError as error:
         raise InputError(f"{place}: {error}") from error
+    except RuntimeError as error:  # more memory than there is
+        raise InputError(f"{place}: cannot be built: {' '.join(str(error).split())[:200]}") from error
 
 
 def _typed_settings(name: str, kind: EncoderKind, settings: Mapping[str, Any]) -> KindSettings:
