@@ -18,8 +18,10 @@ import pytest
 import torch
 
 from crossdistill.data import from_arrays
+from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.readers import ReaderSettings
 from crossdistill.encoders.settings import EncoderSettings
+from crossdistill.models.storage import digest_of
 from crossdistill.recipes.recipe import DataSettings, ModelSettings, Recipe
 from crossdistill.runs.run import run
 from crossdistill.student import Student, load
@@ -311,6 +313,11 @@ DAMAGED = {
     "not JSON": ("{", "config.json: not valid JSON"),
     "a list": ("[]", "config.json: expected a JSON object, found list"),
     "a later format": (("format", 99), "expected format 1, found 99; update crossdistill"),
+    "no format": (("format", None), "expected format 1, found None, so it is damaged"),
+    "no width": (("model", "width", 0), "model.width: expected above 0, found 0"),
+    "negative windows": (("model", "windows", -1), "model.windows: expected 0 or more, found -1"),
+    "an odd dtype": (("model", "inputs", "wrist", "dtype", ","), "wrist.dtype: expected one of numbers, found ','"),
+    "an odd shape": (("model", "inputs", "wrist", "shape", [-1]), "wrist.shape: expected sizes above 0"),
     "no model": (("model", None), "model: expected target, auxiliary, .* found None"),
     "no classes": (("model", "classes", 3), "model.classes: expected"),
     "an odd width": (("model", "width", "wide"), "model.width: expected int, found 'wide'"),
@@ -336,7 +343,9 @@ def test_damaged_folders_are_one_line(case: str, folder: Path, tmp_path: Path) -
         config = broken / "config.json"
         if isinstance(change, tuple):
             *path, value = change
-            config.write_text(json.dumps(changed(json.loads(config.read_text()), *path, value=value)))
+            content = changed(json.loads(config.read_text()), *path, value=value)
+            content.pop("digest")
+            config.write_text(json.dumps({**content, "digest": digest_of(content)}))
         else:
             config.write_text(change)
     with pytest.raises(InputError, match=message) as caught:
@@ -382,3 +391,120 @@ def test_texts_need_neither_the_model_s_folder_nor_the_tokenizer_s(tmp_path: Pat
         student.predict(np.zeros(3))
     again = load(student.save(tmp_path / "saved"))
     assert np.array_equal(again.predict_proba({"said": ["red square", "blue"]}), expected)
+
+
+@pytest.mark.parametrize("path", ["model.classes", "model.width", "data.licence", "method", "student"])
+def test_nothing_in_config_json_can_be_edited_without_notice(path: str, folder: Path, tmp_path: Path) -> None:
+    broken = copied(folder, tmp_path / "run")
+    config = broken / "config.json"
+    config.write_text(json.dumps(changed(json.loads(config.read_text()), *path.split("."), value=["x", "y", "z"])))
+    with pytest.raises(InputError, match=r"config\.json: damaged or edited: its digest is not that of its content"):
+        load(broken)
+
+
+def test_results_of_lower_precision_are_those_of_the_student(student: Student) -> None:
+    with pytest.raises(InputError, match="predictions are not finite: the inputs are too large"):
+        student.predict([np.full((2, 3), 3e38)])
+
+
+class Sound:
+    """A student of sounds, without a run: what its inputs may be is decided before its network."""
+
+    spec = InputSpec("audio", (-1, 1), reader=ReaderSettings(rate=16000))
+    cut = InputSpec("audio", (-1, 1), reader=ReaderSettings(rate=16000, seconds=0.5))
+
+
+WAVE = np.sin(np.arange(8000) / 10).astype(np.float32)
+SOUNDS: dict[str, tuple[Any, int]] = {
+    "one": (WAVE, 1),
+    "one of one channel": (WAVE[:, None], 1),
+    "channel first": (WAVE[None], 1),
+    "with its rate": ((WAVE, 16000), 1),
+    "several": ([WAVE, WAVE[:4000]], 2),
+    "several with their rates": ([(WAVE, 16000), (WAVE[:100], 16000)], 2),
+    "a batch": (np.stack([WAVE, WAVE])[:, :, None], 2),
+    "a tensor": (torch.from_numpy(WAVE), 1),
+}
+
+
+@pytest.mark.parametrize("case", SOUNDS)
+def test_sounds_in_many_clothes(case: str) -> None:
+    values, count = SOUNDS[case]
+    column = column_of(Sound.spec, "voice", values)
+    assert (len(column), column.shape) == (count, (-1, 1))
+
+
+WRONG_SOUNDS: dict[str, tuple[InputSpec, Any, str]] = {
+    "another rate": (Sound.spec, (WAVE, 8000), "voice: expected sound at 16000 Hz, found 8000 Hz; resample it"),
+    "rate first": (Sound.spec, (16000, WAVE), "voice: expected sound at 16000 Hz, found tuple"),
+    "stereo": (Sound.spec, np.zeros((8000, 2), np.float32), "which may be several or one in stereo"),
+    "stereo, channels first": (Sound.spec, np.zeros((2, 8000), np.float32), "which may be several or one in stereo"),
+    "stereo in a list": (Sound.spec, [np.zeros((8000, 2), np.float32)], "of one channel, found an array of shape"),
+    "16 bits": (Sound.spec, (WAVE * 32767).astype(np.int16), r"as fractions in \[-1, 1\], found int16"),
+    "16 bits as fractions": (Sound.spec, WAVE * 32767, r"as fractions in \[-1, 1\], found float32 up to 3276"),
+    "another length than training cut": (Sound.cut, WAVE[:100], "8000 samples as training cut them, found 100"),
+    "no such file": (Sound.spec, "no.wav", "voice: no.wav: no such file"),
+    "a name too long": (Sound.spec, "a" * 5000, "no such file"),
+    "nothing": (Sound.spec, np.zeros(0, np.float32), "voice: expected sound"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_SOUNDS)
+def test_sounds_that_would_be_misread_are_one_line(case: str) -> None:
+    spec, values, message = WRONG_SOUNDS[case]
+    with pytest.raises(InputError, match=message) as caught:
+        column_of(spec, "voice", values)
+    assert "\n" not in str(caught.value)
+
+
+class Hostile:
+    """An object that raises whatever it is asked."""
+
+    def __array__(self, *arguments: object, **options: object) -> np.ndarray:
+        raise RuntimeError("no")
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
+
+
+ODD: dict[str, Any] = {
+    "masked numbers": np.ma.masked_array(np.zeros((2, 3)), mask=[[True, False, False], [False] * 3]),
+    "an object that raises": Hostile(),
+    "a meta tensor": torch.zeros(2, 3, device="meta"),
+    "a sparse tensor": torch.zeros(2, 3).to_sparse(),
+    "a NumPy number": np.float32(1),
+    "ragged in ragged": [[[1, 2], [1, 2, 3]], [[1, 2, 3]]],
+    "bytes": b"wave",
+    "a set": {1, 2},
+    "a generator": (value for value in range(3)),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_odd_objects_are_one_line(case: str, student: Student) -> None:
+    with pytest.raises(InputError, match="wrist: expected float64") as caught:
+        student.predict({"wrist": ODD[case]})
+    assert "\n" not in str(caught.value)
+
+
+def test_tensors_with_gradients_in_a_list(both: Student) -> None:
+    picture = np.zeros((2, 4, 4), np.uint8)
+    given = [torch.zeros(5, requires_grad=True), torch.zeros(5)]
+    expected = both.predict_proba({"numbers": np.zeros((2, 5)), "picture": picture})
+    assert np.array_equal(both.predict_proba({"numbers": given, "picture": picture}), expected)
+
+
+def test_whole_numbers_beyond_training_s_are_refused(both: Student) -> None:
+    for value in (3000, -1):
+        with pytest.raises(InputError, match=r"picture: expected uint8 .*found numbers from"):
+            both.predict({"numbers": np.zeros((1, 5)), "picture": np.full((1, 4, 4), value)})
+
+
+def test_folders_that_cannot_be(student: Student, folder: Path, tmp_path: Path) -> None:
+    for place in ("a" * 5000, folder / "config.json", folder / "config.json" / "deeper"):
+        with pytest.raises(InputError):
+            load(place)
+    (tmp_path / "file").write_text("mine")
+    for place in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / ("a" * 5000)):
+        with pytest.raises(InputError):
+            student.save(place)

@@ -41,7 +41,7 @@ def import_class(path: str, kind: type, place: str) -> type[Any]:
         value: Any = importlib.import_module(module_name)
         for part in name.split("."):
             value = getattr(value, part)
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
+    except (Exception, SystemExit) as error:  # whatever somebody's module does when it is imported
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{place}: cannot import {path}: {reason}; is its folder on PYTHONPATH?") from error
     if not (isinstance(value, type) and issubclass(value, kind)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -28,9 +29,9 @@ from crossdistill.models.storage import (
     write_config,
     write_tensors,
 )
-from crossdistill.types import InputError, Modalities
+from crossdistill.types import DivergedError, InputError, Modalities
 
-TOKENIZERS = "tokenizers"
+_TOKENIZERS = "tokenizers"
 Array = npt.NDArray[Any]
 
 
@@ -137,9 +138,14 @@ class Student(nn.Module):
         Raises InputError where there is something in it.
         """
         folder = Path(folder)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InputError(f"{folder}: expected a new or empty folder, found something in it")
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+                raise InputError(f"{folder}: expected a new or empty folder, found something in it")
+            folder.mkdir(parents=True, exist_ok=True)
+        except (OSError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{folder}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
         digest = write_tensors(folder / STUDENT, self.network.student_state())
         spec = keep_tokenizers(loadable(self.spec, self.network), folder)
         write_config(folder, spec, {**self.about, "files": {STUDENT: digest}})
@@ -149,11 +155,17 @@ class Student(nn.Module):
         """What the network makes of the samples, windows of long ones averaged as in evaluation."""
         samples = self._samples(inputs)
         device = next(self.parameters()).device
-        outputs = outputs_of(samples, np.arange(len(samples)), self.network, ("target",), device, 0, self.spec.windows)
+        rows, windows = np.arange(len(samples)), self.spec.windows
+        try:
+            outputs = outputs_of(samples, rows, self.network, ("target",), device, 0, windows)
+        except DivergedError as error:
+            raise InputError("predictions are not finite: the inputs are too large, or the student is") from error
         unread = (~outputs.present["target"]).nonzero()
         if len(unread):
             why = "; ".join(note.text for note in outputs.notes[:1]) or "it lacks a modality"
             raise InputError(f"sample {int(unread[0])}: cannot be read: {why}")
+        for note in outputs.notes:
+            warnings.warn(note.text, stacklevel=3)
         return outputs
 
     def _samples(self, inputs: Any) -> MultimodalDataset:
@@ -169,7 +181,7 @@ class Student(nn.Module):
 
     def _by_modality(self, inputs: Any) -> dict[str, Any]:
         names = self.spec.target
-        if hasattr(inputs, "columns") and set(names) <= set(inputs.columns):  # a table with a column a modality
+        if _has_columns(inputs, names):  # a table with a column a modality
             return {name: list(inputs[name]) for name in names}
         if not isinstance(inputs, Mapping):
             if len(names) > 1:
@@ -183,14 +195,30 @@ class Student(nn.Module):
         return {name: inputs[name] for name in names}
 
 
+def _has_columns(inputs: Any, names: tuple[str, ...]) -> bool:
+    try:
+        return set(names) <= set(getattr(inputs, "columns", ()))
+    except TypeError:  # columns that are not names
+        return False
+
+
 def keep_tokenizers(spec: ModelSpec, folder: Path) -> ModelSpec:
     """Copy the tokenizers of a model's texts into its folder: the specification that names them there."""
     inputs = dict(spec.inputs)
     for name, given in spec.inputs.items():
         if given.kind == "text" and given.reading.tokenizer:
-            kept = f"{TOKENIZERS}/{name}"
+            kept = f"{_TOKENIZERS}/{name}"
             load_tokenizer(given.reading.tokenizer, f"data.readers.{name}.tokenizer").save_pretrained(folder / kept)
             inputs[name] = replace(given, reader=replace(given.reading, tokenizer=kept))
+    return replace(spec, inputs=inputs)
+
+
+def without_tokenizers(spec: ModelSpec) -> ModelSpec:
+    """The specification as it is wherever its tokenizers lie."""
+    inputs = {
+        name: replace(given, reader=replace(given.reader, tokenizer="")) if given.reader is not None else given
+        for name, given in spec.inputs.items()
+    }
     return replace(spec, inputs=inputs)
 
 

@@ -29,7 +29,12 @@ class InputError(ValueError):
     ... except crossdistill.InputError as error:
     ...     print(error)
     wrist: expected one entry for each of the 1 labels, found 2
+
+    Line breaks in what it quotes, such as a file's name, become spaces.
     """
+
+    def __init__(self, message: object) -> None:
+        super().__init__(" ".join(str(message).splitlines()))
 
 
 class DivergedError(InputError):

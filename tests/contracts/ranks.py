@@ -1,5 +1,5 @@
 """Started by torchrun as two ranks: trains every method of the contract suite, one run folder each, and once more on
-data in which some samples lack the auxiliary modality."""
+data in which some samples lack the auxiliary modality, and on data in which most lack a label."""
 
 from __future__ import annotations
 
@@ -22,3 +22,5 @@ if __name__ == "__main__":
         made = replace(recipe(method), machine=machine, optimization=sgd, epochs=3)
         run(made, folder / method)
         run(replace(made, epochs=2), folder / f"{method}-incomplete", dataset=incomplete())
+        few = replace(made, data=replace(made.data, labelled=0.4), epochs=1)
+        run(few, folder / f"{method}-unlabelled")

@@ -114,7 +114,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return root / "1", root / "2"
 
 
-@pytest.mark.parametrize("data", ["", "-incomplete"])
+@pytest.mark.parametrize("data", ["", "-incomplete", "-unlabelled"])
 @pytest.mark.parametrize("method", METHODS)
 def test_two_ranks_equal_one_process(method: str, data: str, ranks: tuple[Path, Path]) -> None:
     """The same global batches give the same losses and the same weights, up to the order of float32 sums."""

@@ -81,7 +81,7 @@ def test_tensors_and_equal_lists_are_stacked() -> None:
 @pytest.mark.parametrize(
     ("labels", "classes", "numbers", "names"),
     [
-        ([10, 2, -1, 2, 10, -1], (), [2, 1, 0, 1, 2, 0], ("-1", "2", "10")),
+        ([10, 2, -2, 2, 10, -2], (), [2, 1, 0, 1, 2, 0], ("-2", "2", "10")),
         (["a10", "a2", "b", "b", "a2", "b"], (), [1, 0, 2, 2, 0, 2], ("a2", "a10", "b")),
         ([0, 2, 0, 2, 0, 2], ("x", "y", "z"), [0, 2, 0, 2, 0, 2], ("x", "y", "z")),
         (["z", "x", "x", "z", "x", "z"], ("z", "y", "x"), [0, 2, 2, 0, 2, 0], ("z", "y", "x")),
@@ -220,3 +220,19 @@ def test_validation_that_cannot_be_taken_is_refused() -> None:
     )
     with pytest.raises(InputError, match="would be in validation but not in train"):
         with_validation(by_class, 0.5, 0)
+
+
+def test_a_mistyped_name_among_those_present_is_named() -> None:
+    with pytest.raises(InputError, match="present: no modality 'writs'; there are wrist"):
+        from_arrays({"wrist": np.zeros((4, 2))}, [0, 1, 0, 1], present={"writs": np.ones(4, bool)})
+
+
+def test_folds_are_whole_numbers() -> None:
+    with pytest.raises(InputError, match="folds: expected whole numbers, found dtype float64"):
+        from_arrays({"wrist": np.zeros((4, 2))}, [0, 1, 0, 1], folds=np.full(4, 0.5))  # type: ignore[arg-type]
+
+
+def test_masked_numbers_are_refused() -> None:
+    values = np.ma.masked_array(np.zeros((2, 2)), mask=[[True, False], [False, False]])
+    with pytest.raises(InputError, match="wrist: expected numbers everywhere, found masked ones"):
+        from_arrays({"wrist": values}, [0, 1])

@@ -138,7 +138,7 @@ def test_labels_that_look_like_missing_values_are_labels(tmp_path: Path) -> None
         (1, "id", "", "row 3, column 'id': empty cell"),
         (2, "split", "dev", "row 4, column 'split': expected train, validation, test; found 'dev'"),
         (3, "split", "", "row 5, column 'split': empty cell"),
-        (0, "label", "", "row 2, column 'label': empty cell"),
+        (2, "label", "", "row 4, column 'label': empty cell in split validation; only training samples may lack"),
         (3, "label", "c", "row 5, column 'label': class 'c' is in test but never in train"),
         (1, "fold", "one", "row 3, column 'fold': expected a whole number from 0, found 'one'"),
         (1, "fold", "-2", "row 3, column 'fold'"),

@@ -124,10 +124,10 @@ def compare_and_report(
     if compared.folders and compared.others:  # saying nothing would let them be missed
         line = f"{out} also holds {len(compared.others)} finished runs that were not asked for; `crossdistill report "
         console().print(f"{line}{out}` has all of them", soft_wrap=True)
-    return tell_of_failures(compared.failures, out)
+    return _tell_of_failures(compared.failures, out)
 
 
-def tell_of_failures(failures: Mapping[Path, Failure], out: Path) -> int:
+def _tell_of_failures(failures: Mapping[Path, Failure], out: Path) -> int:
     """One line each on standard error. Returns the exit code."""
     for folder, failure in failures.items():
         where = f" (traceback in {out / TRACEBACKS})" if failure.details else ""

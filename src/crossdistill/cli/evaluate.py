@@ -33,13 +33,13 @@ def execute(options: Namespace, command: str) -> int:
         reason = "its data.evaluate_on is none" if again.split == "none" else f"no {again.split} sample can be measured"
         console().print(f"{folder}: nothing to measure: {reason}", soft_wrap=True)
         return 0
-    console().print(scores_table(again, f"{folder}: {again.samples[again.split]} {again.split} samples"))
-    same = predictions_of(again) == predictions_of(read_results(folder))
+    console().print(_scores_table(again, f"{folder}: {again.samples[again.split]} {again.split} samples"))
+    same = _predictions_of(again) == _predictions_of(read_results(folder))
     console().print("The same predictions as when it was trained." if same else "Not the predictions of its training.")
     return 0
 
 
-def scores_table(results: RunResults, title: str) -> Table:
+def _scores_table(results: RunResults, title: str) -> Table:
     """A row for each view, its measures in %."""
     table = Table(title=title)
     for column in ("", "top-1", "WA", "UA", "R@1", "R@5"):
@@ -50,6 +50,6 @@ def scores_table(results: RunResults, title: str) -> Table:
     return table
 
 
-def predictions_of(results: RunResults) -> dict[str, Any]:
+def _predictions_of(results: RunResults) -> dict[str, Any]:
     """View -> how often each class was taken for which."""
     return {view: scores.confusion.tolist() for view, scores in results.scores.items()}

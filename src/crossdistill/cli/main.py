@@ -54,6 +54,9 @@ def _execute(name: str, arguments: Sequence[str]) -> int:
         own_process()
         with deterministic_kernels():
             return int(command.execute(options, shlex.join(["crossdistill", name, *arguments])))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _mistake(f"{where}{error.strerror or error}")
     except (InputError, argparse.ArgumentError, argparse.ArgumentTypeError) as error:
         return _mistake(" ".join(str(error).replace("<class '", "").replace("'>", "").split()))
 

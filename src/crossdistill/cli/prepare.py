@@ -29,11 +29,11 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
         release.add_argument("--source", type=Path, required=True, help="folder or file of the release")
         release.add_argument("--out", type=Path, help=f"folder to write; data/{name} unless given")
         names.add_subcommand(name, release, help=f"from its release, to data/{name}")
-    names.add_subcommand("ucf51", ucf51_parser(), help="a manifest of clips with sound, to data/ucf51")
+    names.add_subcommand("ucf51", _ucf51_parser(), help="a manifest of clips with sound, to data/ucf51")
     videos = "a manifest of videos or segments, to data/activitynet"
-    names.add_subcommand("activitynet", activitynet_parser(), help=videos)
-    names.add_subcommand("iemocap", iemocap_parser(), help="a manifest of turns of speech, to data/iemocap")
-    names.add_subcommand("manifest", manifest_parser(), help="check one of your own, and decode its media once")
+    names.add_subcommand("activitynet", _activitynet_parser(), help=videos)
+    names.add_subcommand("iemocap", _iemocap_parser(), help="a manifest of turns of speech, to data/iemocap")
+    names.add_subcommand("manifest", _manifest_parser(), help="check one of your own, and decode its media once")
     return prepare
 
 
@@ -43,7 +43,7 @@ def command(name: str, description: str) -> ArgumentParser:
     )
 
 
-def ucf51_parser() -> ArgumentParser:
+def _ucf51_parser() -> ArgumentParser:
     release = command("ucf51", "A manifest of UCF101's 51 classes whose clips have sound.")
     videos, splits = "folder of the clips, or of a folder for each class", "folder of trainlist01.txt, testlist01.txt"
     release.add_argument("--videos", type=Path, required=True, help=videos)
@@ -53,7 +53,7 @@ def ucf51_parser() -> ArgumentParser:
     return release
 
 
-def activitynet_parser() -> ArgumentParser:
+def _activitynet_parser() -> ArgumentParser:
     release = command("activitynet", "A manifest of the videos of ActivityNet 1.3.")
     videos = "folder of v_ID.mp4, or of a folder for each part"
     release.add_argument("--videos", type=Path, required=True, help=videos)
@@ -64,7 +64,7 @@ def activitynet_parser() -> ArgumentParser:
     return release
 
 
-def iemocap_parser() -> ArgumentParser:
+def _iemocap_parser() -> ArgumentParser:
     release = command("iemocap", "A manifest of the turns in IEMOCAP, four emotions.")
     root = "folder of Session1 to Session5, IEMOCAP_full_release"
     release.add_argument("--root", type=Path, required=True, help=root)
@@ -72,7 +72,7 @@ def iemocap_parser() -> ArgumentParser:
     return release
 
 
-def manifest_parser() -> ArgumentParser:
+def _manifest_parser() -> ArgumentParser:
     check = command(
         "manifest", "Check a manifest and every file that it names, say what is in it, and decode its media once."
     )
@@ -93,19 +93,19 @@ def execute(options: Namespace, command: str) -> int:
     given = options[name]
     if name == "manifest":
         settings = CacheSettings(given.cache, given.short_side, given.rate, given.workers)
-        prepare_manifest(given.file, settings, given.allow_outside, given.strict)
+        _prepare_manifest(given.file, settings, given.allow_outside, given.strict)
     elif name == "ucf51":
-        prepare_ucf51(given.videos, given.splits, given.split, given.out)
+        _prepare_ucf51(given.videos, given.splits, given.split, given.out)
     elif name == "activitynet":
-        prepare_activitynet(given.videos, given.annotations, given.trimmed, given.keep_silent, given.out)
+        _prepare_activitynet(given.videos, given.annotations, given.trimmed, given.keep_silent, given.out)
     elif name == "iemocap":
-        prepare_iemocap(given.root, given.out)
+        _prepare_iemocap(given.root, given.out)
     else:
-        prepare_release(name, given.source, given.out)
+        _prepare_release(name, given.source, given.out)
     return 0
 
 
-def prepare_release(name: str, source: Path, out: Path | None) -> None:
+def _prepare_release(name: str, source: Path, out: Path | None) -> None:
     """Convert a data set's release and say what came of it."""
     folder = PREPARERS[name](source, out or Path("data") / name)
     dataset = data.read_manifest(folder)
@@ -113,7 +113,7 @@ def prepare_release(name: str, source: Path, out: Path | None) -> None:
     console().print(f"{folder}: {counts}; {len(dataset.classes)} classes; {', '.join(dataset.columns)}", soft_wrap=True)
 
 
-def prepare_manifest(path: Path, settings: CacheSettings, allow_outside: bool, strict: bool) -> None:
+def _prepare_manifest(path: Path, settings: CacheSettings, allow_outside: bool, strict: bool) -> None:
     """Check a manifest and what it names, say what is in it, and decode its media once where a cache is asked for.
 
     Raises InputError, after all that, where a file cannot be read, or ends early and strict is set.
@@ -140,29 +140,29 @@ def prepare_manifest(path: Path, settings: CacheSettings, allow_outside: bool, s
         raise InputError(f"{wrong[0]}{others}")
 
 
-def prepare_ucf51(videos: Path, splits: Path, split: int, out: Path | None) -> None:
+def _prepare_ucf51(videos: Path, splits: Path, split: int, out: Path | None) -> None:
     """Clips of UCF101 that a split's lists name -> a manifest, and what is missing."""
     with bars() as listener:
         prepared = ucf51.prepare(videos, splits, out or Path("data/ucf51"), split, listener)
-    tell(prepared, cache_and_train(prepared.folder, "ucf51"))
+    tell(prepared, _cache_and_train(prepared.folder, "ucf51"))
 
 
-def prepare_activitynet(videos: Path, annotations: Path, trimmed: bool, keep_silent: bool, out: Path | None) -> None:
+def _prepare_activitynet(videos: Path, annotations: Path, trimmed: bool, keep_silent: bool, out: Path | None) -> None:
     """Annotated videos of ActivityNet, or their segments -> a manifest, and what is missing."""
     folder = out or Path("data/activitynet")
     with bars() as listener:
         prepared = activitynet.prepare(videos, annotations, folder, trimmed, keep_silent, listener)
-    tell(prepared, cache_and_train(prepared.folder, "activitynet"))
+    tell(prepared, _cache_and_train(prepared.folder, "activitynet"))
 
 
-def prepare_iemocap(root: Path, out: Path | None) -> None:
+def _prepare_iemocap(root: Path, out: Path | None) -> None:
     """Turns of IEMOCAP's dialogs -> a manifest, and what is missing."""
     with bars() as listener:
         prepared = iemocap.prepare(root, out or Path("data/iemocap"), listener)
-    tell(prepared, extract_and_train(prepared.folder))
+    tell(prepared, _extract_and_train(prepared.folder))
 
 
-def cache_and_train(folder: Path, recipe: str) -> list[str]:
+def _cache_and_train(folder: Path, recipe: str) -> list[str]:
     """What comes next for videos that are decoded anew in each epoch."""
     return [
         f"prepare manifest {shlex.quote(str(folder))} --allow-outside --cache jpeg",
@@ -170,7 +170,7 @@ def cache_and_train(folder: Path, recipe: str) -> list[str]:
     ]
 
 
-def extract_and_train(folder: Path) -> list[str]:
+def _extract_and_train(folder: Path) -> list[str]:
     """What comes next for IEMOCAP, whose recipes learn from features."""
     manifests = [folder, *(folder / f"{name}.csv" for name in ("faces", "voices", "features"))]
     chosen = (

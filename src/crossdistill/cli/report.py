@@ -39,7 +39,7 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
 
 def execute(options: Namespace, command: str) -> int:
     """An HTML page, and Markdown where a folder is given for it, from run folders or folders that hold run folders."""
-    folders = [run for folder in options.runs for run in run_folders(folder)]
+    folders = [run for folder in options.runs for run in _run_folders(folder)]
     words = ["crossdistill", "report", *map(str, options.runs)]
     write(folders, options.out, shlex.join([*words, "--out", str(options.out)]))
     if options.markdown is not None:
@@ -67,7 +67,7 @@ def show_headline(runs: Sequence[Run]) -> None:
         console().print(left_out, soft_wrap=True)
 
 
-def run_folders(folder: Path) -> list[Path]:
+def _run_folders(folder: Path) -> list[Path]:
     """The folder itself, or the finished runs directly in it, in the order in which they were begun."""
     if (folder / RECIPE).is_file():
         return [folder]

@@ -13,7 +13,7 @@ from crossdistill.data.inspection import Count
 from crossdistill.data.labels import SPLITS
 from crossdistill.datasets.media_release import Prepared
 
-MOST_CLASSES = 60
+_MOST_CLASSES = 60
 """That a table of classes lists."""
 
 
@@ -38,9 +38,10 @@ def modality_table(counts: Sequence[Count]) -> Table:
 def class_table(dataset: MultimodalDataset) -> Table:
     """How many samples each class has in each split; of many classes, the smallest and the largest."""
     splits = [split for split in SPLITS if len(dataset.rows(split))]
-    counts = np.stack([np.bincount(dataset.labels[dataset.rows(s)], minlength=len(dataset.classes)) for s in splits])
+    labels = [dataset.labels[dataset.labelled_rows(split)] for split in splits]
+    counts = np.stack([np.bincount(numbers, minlength=len(dataset.classes)) for numbers in labels])
     order = np.argsort(-counts[0], kind="stable")
-    shown = order if len(order) <= MOST_CLASSES else [*order[: MOST_CLASSES // 2], *order[-MOST_CLASSES // 2 :]]
+    shown = order if len(order) <= _MOST_CLASSES else [*order[: _MOST_CLASSES // 2], *order[-_MOST_CLASSES // 2 :]]
     left_out = len(order) - len(shown)
     table = Table(caption=f"{left_out} classes in between are not shown" if left_out else None)
     table.add_column(f"class ({len(dataset.classes)})")
@@ -48,6 +49,9 @@ def class_table(dataset: MultimodalDataset) -> Table:
         table.add_column(split, justify="right")
     for number in shown:
         table.add_row(dataset.classes[number], *(f"{count:,}" for count in counts[:, number]))
+    without = [len(dataset.rows(split)) - len(numbers) for split, numbers in zip(splits, labels, strict=True)]
+    if any(without):
+        table.add_row("without a label", *(f"{count:,}" for count in without))
     return table
 
 

@@ -59,7 +59,7 @@ class ArrayColumn:
     """
 
     def __init__(self, array: npt.ArrayLike, name: str = "array") -> None:
-        self.array = array if isinstance(array, np.memmap) else np.asarray(array)
+        self.array = array if isinstance(array, np.memmap | np.ma.MaskedArray) else np.asarray(array)
         self.name = name
         if self.array.ndim < 2 or 0 in self.array.shape[1:]:
             raise InputError(
@@ -71,7 +71,7 @@ class ArrayColumn:
         if not isinstance(self.array, np.memmap):
             step = max(1, _CHUNK_VALUES // int(np.prod(self.shape)))
             for start in range(0, len(self), step):
-                as_float32(self.array[start : start + step], range(start, start + step), self._place)
+                _as_float32(self.array[start : start + step], range(start, start + step), self._place)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -81,7 +81,7 @@ class ArrayColumn:
         return len(self.array)
 
     def fetch(self, rows: Rows) -> Modality:
-        return torch.from_numpy(as_float32(self.array[rows], rows, self._place))
+        return torch.from_numpy(_as_float32(self.array[rows], rows, self._place))
 
     def _place(self, row: int) -> str:
         return f"{self.name}: row {row}"
@@ -107,9 +107,9 @@ class SequenceColumn:
             raise InputError(f"{name}: expected at least one sequence, found none")
         for row, sequence in enumerate(self.sequences):
             require_numbers(sequence, f"{name}: row {row}")
-            require_sequence(sequence.shape, self.sequences[0].shape, f"{name}: row {row}")
-            as_float32(sequence[None], [row], self._place)
-        self.dtype = str(self.sequences[0].dtype)
+            _require_sequence(sequence.shape, self.sequences[0].shape, f"{name}: row {row}")
+            _as_float32(sequence[None], [row], self._place)
+        self.dtype = str(np.result_type(*{sequence.dtype for sequence in self.sequences}))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -141,7 +141,7 @@ class FileColumn:
             self.shape: tuple[int, ...] = shapes[0]
             return
         for shape, place in zip(shapes, self.places, strict=True):
-            require_sequence(shape, shapes[0], place)
+            _require_sequence(shape, shapes[0], place)
         self.shape = (-1, shapes[0][1])
 
     def __len__(self) -> int:
@@ -156,7 +156,7 @@ class FileColumn:
         fixed = slice(1 if self.shape[0] == -1 else 0, None)
         if array.ndim != len(self.shape) or array.shape[fixed] != self.shape[fixed] or 0 in array.shape:
             raise InputError(f"{self.places[row]}: {self.paths[row]} changed to shape {array.shape} while in use")
-        sample: npt.NDArray[np.float32] = as_float32(array[None], [row], self._place)[0]
+        sample: npt.NDArray[np.float32] = _as_float32(array[None], [row], self._place)[0]
         return sample
 
     def _place(self, row: int) -> str:
@@ -169,8 +169,8 @@ class RowColumn:
     def __init__(self, paths: Sequence[Path], rows: Sequence[int], places: Sequence[str]) -> None:
         numbers = {path: number for number, path in enumerate(dict.fromkeys(paths))}
         self.files, self.places = tuple(numbers), tuple(places)
-        self._file = np.array([numbers[path] for path in paths], dtype=np.int64)
-        self._row = np.array(rows, dtype=np.int64)
+        self.file_numbers = np.array([numbers[path] for path in paths], dtype=np.int64)
+        self.row_numbers = np.array(rows, dtype=np.int64)
         first = [self.places[paths.index(path)] for path in self.files]
         shapes = [open_array(path, place).shape for path, place in zip(self.files, first, strict=True)]
         self.shape = tuple(shapes[0][1:])
@@ -179,27 +179,27 @@ class RowColumn:
             if len(shape) < 2 or shape[1:] != self.shape or 0 in shape:
                 features = ", ".join(map(str, self.shape)) or "features, ..."
                 raise InputError(f"{place}: expected an array of shape (rows, {features}), found {shape}")
-        for file, row, place in zip(self._file, rows, self.places, strict=True):
+        for file, row, place in zip(self.file_numbers, rows, self.places, strict=True):
             if not 0 <= row < shapes[file][0]:
                 cell = f"{self.files[file].name}#{row}"
                 raise InputError(f"{place}: row out of range: expected #0 to #{shapes[file][0] - 1}, found {cell}")
 
     def __len__(self) -> int:
-        return len(self._row)
+        return len(self.row_numbers)
 
     def fetch(self, rows: Rows) -> Modality:
         samples = np.empty((len(rows), *self.shape), dtype=np.float32)
-        for file in np.unique(self._file[rows]):
-            in_file = np.flatnonzero(self._file[rows] == file)
+        for file in np.unique(self.file_numbers[rows]):
+            in_file = np.flatnonzero(self.file_numbers[rows] == file)
             wanted = rows[in_file]
             array = open_array(self.files[file], self.places[wanted[0]])
-            samples[in_file] = as_float32(array[self._row[wanted]], wanted, self.places.__getitem__)
+            samples[in_file] = _as_float32(array[self.row_numbers[wanted]], wanted, self.places.__getitem__)
         return torch.from_numpy(samples)
 
     def raw(self) -> Array:
         """All samples, as the files have them."""
         files = [open_array(path, self.places[0]) for path in self.files]
-        return np.stack([files[file][row] for file, row in zip(self._file, self._row, strict=True)])
+        return np.stack([files[file][row] for file, row in zip(self.file_numbers, self.row_numbers, strict=True)])
 
 
 class KeptColumn:
@@ -245,18 +245,20 @@ def open_array(path: Path, place: str) -> Array:
 
 
 def require_numbers(array: Array, place: str) -> None:
+    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
+        raise InputError(f"{place}: expected numbers everywhere, found masked ones; fill or drop them")
     if array.dtype.kind not in "biuf":
         raise InputError(f"{place}: expected real numbers, found dtype {array.dtype}")
 
 
-def require_sequence(shape: tuple[int, ...], first: tuple[int, ...], place: str) -> None:
+def _require_sequence(shape: tuple[int, ...], first: tuple[int, ...], place: str) -> None:
     """Raise InputError unless shape is (T, F) with T and F at least 1 and F as in the first sample."""
     if len(shape) != 2 or 0 in shape or (len(first) == 2 and shape[1] != first[1]):
         features = first[1] if len(first) == 2 else "features"
         raise InputError(f"{place}: expected a sequence of shape (time, {features}) like the others, found {shape}")
 
 
-def as_float32(samples: Array, rows: Sequence[int] | Rows, place: Callable[[int], str]) -> npt.NDArray[np.float32]:
+def _as_float32(samples: Array, rows: Sequence[int] | Rows, place: Callable[[int], str]) -> npt.NDArray[np.float32]:
     """(B, ...) numbers as a new float32 array. Raises InputError naming `place(row)` of the first NaN or infinity."""
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite and is reported below
         values = np.array(samples, dtype=np.float32)

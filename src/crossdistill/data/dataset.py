@@ -160,7 +160,7 @@ def from_arrays(
     >>> data.present(["camera"]).tolist()
     [True, True, False, True]
     """
-    label_numbers, class_names = encode_labels(cast(Any, labels), tuple(classes))
+    label_numbers, class_names = encode_labels(cast(Any, labels), tuple(map(str, classes)))
     count = len(label_numbers)
     texts = tuple(map(str, ids)) if len(ids) else tuple(map(str, range(count)))
     dataset = MultimodalDataset(
@@ -174,13 +174,23 @@ def from_arrays(
         ids=texts,
         splits=split_names(np.zeros(count, dtype=np.bool_) if splits is None else np.asarray(splits)),
         groups=np.array([str(group) for group in groups] if len(groups) else texts, dtype=np.str_),
-        folds=np.asarray(folds, dtype=np.int64) if len(folds) else np.full(count, -1, dtype=np.int64),
+        folds=_whole_numbers(folds) if len(folds) else np.full(count, -1, dtype=np.int64),
         pictures=pictures,
         captions=tuple(map(str, captions)),
         licence=licence,
     )
+    for key in present:
+        if key not in modalities:
+            raise InputError(f"present: no modality '{key}'; there are {', '.join(modalities)}")
     check_consistency(dataset)
     return dataset
+
+
+def _whole_numbers(folds: Sequence[int] | Rows) -> Rows:
+    values = np.asarray(folds)
+    if values.dtype.kind not in "iu":
+        raise InputError(f"folds: expected whole numbers, found dtype {values.dtype}")
+    return values.astype(np.int64)
 
 
 def check_consistency(dataset: MultimodalDataset) -> None:
@@ -200,6 +210,8 @@ def check_consistency(dataset: MultimodalDataset) -> None:
     for key, length in lengths.items():
         if length != count:
             raise InputError(f"{key}: expected one entry for each of the {count} labels, found {length}")
+    if odd := [name for name in dataset.classes if "\0" in name]:
+        raise InputError(f"classes: expected text without zero characters, found {odd[0]!r}")
     duplicates = [text for text, times in Counter(dataset.ids).items() if times > 1]
     if duplicates:
         raise InputError(f"ids must be distinct: '{duplicates[0]}' occurs more than once")
@@ -227,7 +239,7 @@ def require_splits(dataset: MultimodalDataset) -> None:
 def _column(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike]) -> Column:
     if isinstance(values, (list, tuple)) and len({np.shape(value) for value in values}) > 1:
         return SequenceColumn(values, name)
-    return ArrayColumn(values if isinstance(values, np.memmap) else np.asarray(values), name)
+    return ArrayColumn(cast(npt.ArrayLike, values), name)
 
 
 def _partial(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike], present: npt.NDArray[Any]) -> Column:

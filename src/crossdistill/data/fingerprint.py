@@ -29,7 +29,7 @@ def fingerprint(dataset: MultimodalDataset) -> dict[str, str]:
         "splits": _digest(dataset.splits.tolist()),
         "classes": _digest(dataset.classes),
     }
-    return parts | {f"modality {name}": column_digest(column) for name, column in dataset.columns.items()}
+    return parts | {f"modality {name}": _column_digest(column) for name, column in dataset.columns.items()}
 
 
 def differing(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -37,18 +37,35 @@ def differing(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return [part for part in {**before, **now} if before.get(part) != now.get(part)]
 
 
-def column_digest(column: Column) -> str:
+def _column_digest(column: Column) -> str:
     content = content_of(column)
     parts: list[object] = [list(column.shape), known_present(column).tobytes()]
     if isinstance(content, ArrayColumn) and not isinstance(content.array, np.memmap):
         parts += [content.dtype, np.ascontiguousarray(content.array)]
+    elif isinstance(content, ArrayColumn):
+        parts += _place_in_file(content.array)
     elif isinstance(content, SequenceColumn):
         parts += [part for s in content.sequences for part in (list(s.shape), str(s.dtype), np.ascontiguousarray(s))]
     elif isinstance(content, TextColumn):
         parts += [text for text in content.texts if isinstance(text, str)]
     elif isinstance(content, MediaColumn):
         parts += [(clip.path.name, clip.start, clip.end, clip.crop) for clip in content.clips]
+    content = content.source if isinstance(content, KeptColumn) else content
+    if isinstance(content, RowColumn):
+        parts += [content.file_numbers, content.row_numbers]
+    elif isinstance(content, FileColumn):
+        parts += [path.name for path in content.paths]
     return _digest([*parts, *((path.name, *stamp(path)) for path in dict.fromkeys(source_files(column)))])
+
+
+def _place_in_file(array: np.ndarray[Any, Any]) -> list[object]:
+    """What part of its file a memory-mapped array or a view of one is."""
+    first = array.__array_interface__["data"][0]
+    base: Any = array
+    while isinstance(base.base, np.ndarray):
+        base = base.base
+    begin = base.__array_interface__["data"][0]
+    return [str(array.dtype), array.shape, array.strides, first - begin]
 
 
 def source_files(column: Column) -> Iterable[Path]:

@@ -20,7 +20,10 @@ from crossdistill.data.readers.video import VideoReader
 from crossdistill.data.wrappers import content_of
 from crossdistill.types import InputError
 
-NO_CACHE = CacheFolder(Path(os.devnull))
+LOUDEST = 4.0
+"""Above what a decoder's overshoot makes of samples in [-1, 1]; whole numbers of 16 bits lie far above."""
+
+_NO_CACHE = CacheFolder(Path(os.devnull))
 """No folder of decoded frames: every file is read itself."""
 
 
@@ -37,6 +40,19 @@ class InputSpec:
     shape: tuple[int, ...]
     dtype: str = "float32"
     reader: ReaderSettings | None = None
+
+    def check(self, place: str) -> None:
+        """Raise InputError, naming `place`, for a shape, dtype or reader that there cannot be."""
+        sizes = self.shape[1:] if self.shape[:1] == (-1,) and len(self.shape) > 1 else self.shape
+        if not sizes or min(sizes) < 1:
+            raise InputError(f"{place}.shape: expected sizes above 0, -1 first for any length, found {self.shape}")
+        try:
+            numbers = np.dtype(self.dtype).kind in "biuf"
+        except (TypeError, ValueError, SyntaxError):
+            numbers = False
+        if not numbers:
+            raise InputError(f"{place}.dtype: expected one of numbers, found {self.dtype!r}")
+        self.reading.check(f"{place}.reader.")
 
     @property
     def reading(self) -> ReaderSettings:
@@ -79,12 +95,21 @@ def column_of(spec: InputSpec, name: str, values: Any) -> Column:
     in [-1, 1] with its rate, (samples, rate).
     Raises InputError, which says what was expected, for anything else.
     """
+    try:
+        return _column_of(spec, name, values)
+    except InputError:
+        raise
+    except Exception as error:  # whatever an object raises that is asked for its numbers
+        raise InputError(f"{name}: expected {spec}, found {_described(values)} ({error})") from error
+
+
+def _column_of(spec: InputSpec, name: str, values: Any) -> Column:
     if spec.kind == "text":
         texts = [values] if isinstance(values, str) else [str(text) for text in _listed(name, spec, values)]
         places = [f"{name}: text {number}" for number in range(len(texts))]
         return TextColumn(texts, places, spec.reading, f"{name}: tokenizer")
     if spec.kind in ("video", "audio") and (paths := _paths(name, spec, values)) is not None:
-        reader = (VideoReader if spec.kind == "video" else AudioReader)(spec.reading, NO_CACHE)
+        reader = (VideoReader if spec.kind == "video" else AudioReader)(spec.reading, _NO_CACHE)
         return MediaColumn([Clip(path, name) for path in paths], reader)
     if spec.kind == "audio":
         return SequenceColumn([_waveform(name, spec, value) for value in _waveforms(values)], name)
@@ -98,9 +123,16 @@ def _paths(name: str, spec: InputSpec, values: Any) -> list[Path] | None:
     if not len(items) or not all(isinstance(item, str | os.PathLike) for item in items):
         return None
     for item in items:
-        if not Path(item).is_file():
-            raise InputError(f"{name}: {item}: no such file; expected {spec}")
+        if not _is_file(Path(item)):
+            raise InputError(f"{name}: {str(item)[:200]}: no such file; expected {spec}")
     return [Path(item) for item in items]
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or with a zero byte
+        return False
 
 
 def _is_text_array(values: Any) -> bool:
@@ -122,8 +154,12 @@ def _waveforms(values: Any) -> list[Any]:
     if isinstance(values, tuple) and len(values) == 2 and np.ndim(values[1]) == 0:
         return [values]
     array = _numbers_of(values)
-    several = array.ndim == 3 or (array.ndim == 2 and 1 not in array.shape)
-    return list(array) if several else [array]
+    if array.ndim == 2 and 1 not in array.shape:
+        raise InputError(
+            f"expected sounds of one channel, found an array of shape {array.shape}, which may be several or one in "
+            "stereo; give a list of sounds, or (sounds, time, 1)"
+        )
+    return list(array) if array.ndim == 3 else [array]
 
 
 def _waveform(name: str, spec: InputSpec, value: Any) -> Array:
@@ -136,12 +172,20 @@ def _waveform(name: str, spec: InputSpec, value: Any) -> Array:
         array = array.reshape(-1)
     if array.ndim != 1 or not len(array):
         raise InputError(f"{name}: expected {spec} of one channel, found an array of shape {array.shape}")
+    if array.dtype.kind != "f" or np.abs(array).max() > LOUDEST:
+        raise InputError(f"{name}: expected {spec} as fractions in [-1, 1], found {array.dtype} up to {array.max():g}")
+    wanted = round(spec.reading.seconds * spec.reading.rate)
+    if wanted and len(array) != wanted:
+        raise InputError(
+            f"{name}: expected {spec}, {wanted} samples as training cut them, found {len(array)}; give the file's "
+            "path, which is cut in the same way"
+        )
     return array[:, None]
 
 
 def _sequences(name: str, spec: InputSpec, values: Any) -> Column:
     """One sequence (T, F), a batch of them of equal length (B, T, F), or a list whose lengths differ."""
-    if isinstance(values, list | tuple) and len({np.shape(value) for value in values}) != 1:
+    if isinstance(values, list | tuple) and any(np.ndim(value) == 2 for value in values):
         items = [_numbers(name, spec, value) for value in values]
     else:
         array = _numbers(name, spec, values)
@@ -167,26 +211,46 @@ def _numbers(name: str, spec: InputSpec, values: Any) -> Array:
     """As a NumPy array of numbers like those of training."""
     try:
         array = _numbers_of(values)
-    except (ValueError, TypeError) as error:
+    except Exception as error:
         raise InputError(f"{name}: expected {spec}, found {_described(values)}") from error
+    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
+        raise InputError(f"{name}: expected {spec}, found masked numbers; fill or drop them")
     if array.dtype.kind not in "biuf":
         raise InputError(f"{name}: expected {spec}, found {_described(values)} of dtype {array.dtype}")
-    if np.dtype(spec.dtype).kind in "iu" and spec.kind == "array" and array.dtype.kind == "f":
+    if spec.kind == "video" and array.dtype.kind != "f":
+        raise InputError(
+            f"{name}: expected {spec} as their reader normalises them, found {array.dtype}; give the files' paths"
+        )
+    if spec.kind == "array" and np.dtype(spec.dtype).kind in "iu":
+        _require_whole_numbers(name, spec, array)
+    return array
+
+
+def _require_whole_numbers(name: str, spec: InputSpec, array: Array) -> None:
+    """Values on another scale than training's whole numbers would be misread without a word."""
+    if array.dtype.kind == "f":
         raise InputError(
             f"{name}: expected {spec}, found {array.dtype}; training read whole numbers, and values on another scale "
             f"would be misread: convert them, e.g. with .astype('{spec.dtype}')"
         )
-    return array
+    limits = np.iinfo(spec.dtype)
+    if array.size and array.dtype.kind != "b" and not (limits.min <= array.min() and array.max() <= limits.max):
+        raise InputError(f"{name}: expected {spec}, found numbers from {array.min()} to {array.max()}")
 
 
 def _numbers_of(values: Any) -> Array:
     if hasattr(values, "detach"):  # a tensor, on any device
         values = values.detach().cpu()
         values = values.float() if str(values.dtype) == "torch.bfloat16" else values
-    return np.asarray(values)
+    if isinstance(values, list | tuple) and any(hasattr(value, "detach") for value in values):
+        values = [_numbers_of(value) for value in values]
+    return values if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
 
 
 def _described(values: Any) -> str:
-    if hasattr(values, "shape"):
-        return f"{type(values).__name__} of shape {tuple(values.shape)}"
-    return f"{type(values).__name__} {repr(values)[:40]}"
+    try:
+        if hasattr(values, "shape"):
+            return f"{type(values).__name__} of shape {tuple(values.shape)}"
+        return f"{type(values).__name__} {repr(values)[:40]}"
+    except Exception:  # an object whose repr fails
+        return type(values).__name__

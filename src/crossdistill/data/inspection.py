@@ -70,8 +70,8 @@ def check_manifest(
 ) -> Checked:
     """Read everything that a manifest names. Raises InputError for a mistake in the table, an array or a text."""
     dataset = read_manifest(path, allow_outside=allow_outside)
-    media = {name: inner for name, column in dataset.columns.items() if (inner := media_of(column)) is not None}
-    check_others(dataset)
+    media = {name: inner for name, column in dataset.columns.items() if (inner := _media_of(column)) is not None}
+    _check_others(dataset)
     named = list(dict.fromkeys((clip.path, kind_of(column)) for column in media.values() for clip in column.clips))
     look = partial(_inspect, settings=settings)
     inspected = tracked(listener, spread(look, named, settings.workers), len(named), "files")
@@ -90,7 +90,7 @@ def check_manifest(
     return Checked(dataset, counts, broken, damaged, files)
 
 
-def check_others(dataset: MultimodalDataset) -> None:
+def _check_others(dataset: MultimodalDataset) -> None:
     """Raise InputError for an array with NaN or infinity and for a text that cannot be read."""
     arrays = {}
     for name, column in dataset.columns.items():
@@ -104,7 +104,7 @@ def check_others(dataset: MultimodalDataset) -> None:
         check_values(dataset.only(list(arrays)))
 
 
-def media_of(column: Column) -> MediaColumn | None:
+def _media_of(column: Column) -> MediaColumn | None:
     """The media column inside, where there is one."""
     inner = content_of(column)
     return inner if isinstance(inner, MediaColumn) else None

@@ -69,6 +69,12 @@ def with_labels(dataset: MultimodalDataset, share: float, groups: int, seed: int
     share: of the labelled training samples of each class, at least one of each; groups: so many whole groups instead
     (0: no), drawn from the seed among those draws that have every class. An experiment's switch: what a label costs.
     Raises InputError where there are no such groups.
+
+    >>> import numpy as np
+    >>> from crossdistill.data import from_arrays, with_labels
+    >>> data = from_arrays({"wrist": np.eye(20)}, np.arange(20) % 2)
+    >>> with_labels(data, 0.2, 0, seed=0).labels.tolist().count(-1)
+    16
     """
     rows = dataset.labelled_rows("train")
     if groups:
@@ -94,9 +100,7 @@ def _stratified(labels: Rows, rows: Rows, share: float, seed: int) -> Rows:
 def _drawn_groups(dataset: MultimodalDataset, rows: Rows, count: int, seed: int) -> Strings:
     known = np.unique(dataset.groups[rows])
     if not 0 < count <= len(known):
-        raise InputError(
-            f"data.labelled_groups: expected at most the {len(known)} of the training split, found {count}"
-        )
+        raise InputError(f"data.labelled_groups: expected at most the training split's {len(known)}, found {count}")
     random = np.random.default_rng([seed, 4])
     classes = len(np.unique(dataset.labels[rows]))
     for _ in range(1000):

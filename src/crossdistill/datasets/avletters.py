@@ -21,7 +21,7 @@ from crossdistill.datasets.releases import matlab_array, release_files
 from crossdistill.types import InputError
 
 HEIGHT, WIDTH, BLOCK = 60, 80, 4
-TEST_REPETITION = "3"
+_TEST_REPETITION = "3"
 
 
 def prepare(source: Path, output: Path) -> Path:
@@ -49,7 +49,7 @@ def from_release(source: Path) -> MultimodalDataset:
     return from_arrays(
         {modality: [by_name[name] for name in ids] for modality, by_name in clips.items()},
         [name[0] for name in ids],
-        splits=np.array([name[1] == TEST_REPETITION for name in ids]),
+        splits=np.array([name[1] == _TEST_REPETITION for name in ids]),
         ids=ids,
         groups=speakers,
         folds=np.unique(speakers, return_inverse=True)[1],

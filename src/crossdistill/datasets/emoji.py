@@ -30,8 +30,8 @@ GROUPS = (
 )
 """Class names in the order of the release's `y`, which is emojibase's without its group 2 (skin tones)."""
 
-TEST_FRACTION = 0.4
-SPLIT_SEED = 0
+_TEST_FRACTION = 0.4
+_SPLIT_SEED = 0
 
 
 def load() -> MultimodalDataset:
@@ -52,7 +52,7 @@ def from_release(source: Path) -> MultimodalDataset:
     from sklearn.model_selection import train_test_split
 
     _, test = train_test_split(
-        np.arange(len(is_test)), test_size=TEST_FRACTION, random_state=SPLIT_SEED, stratify=arrays["y"]
+        np.arange(len(is_test)), test_size=_TEST_FRACTION, random_state=_SPLIT_SEED, stratify=arrays["y"]
     )
     is_test[test] = True
     return from_arrays(

@@ -26,7 +26,7 @@ from crossdistill.datasets.media_release import (
 )
 from crossdistill.types import InputError, Listener
 
-EMOTIONS = {"ang": "angry", "hap": "happy", "exc": "happy", "sad": "sad", "neu": "neutral"}
+_EMOTIONS = {"ang": "angry", "hap": "happy", "exc": "happy", "sad": "sad", "neu": "neutral"}
 """Emotion of the release -> class; turns with others, or on which the annotators disagreed (xxx), are no samples."""
 
 RELEASE = {
@@ -38,7 +38,7 @@ RELEASE = {
 }
 """Session -> turns of each class in the full release, 5,531 together."""
 
-TEST_SESSION = 5
+_TEST_SESSION = 5
 
 LEFT, RIGHT = "0 0 0.5 1", "0.5 0 0.5 1"
 """Halves of the picture. The actor who wears the markers, whose sex names the dialog (Ses01F), sits on the left."""
@@ -100,7 +100,7 @@ def _turns(session: Path) -> list[Turn]:
             if turn.id in by_id:
                 raise InputError(f"{path}: turn {turn.id} is there twice, or in another file, too")
             by_id[turn.id] = turn
-    return [turn for turn in by_id.values() if turn.emotion in EMOTIONS]
+    return [turn for turn in by_id.values() if turn.emotion in _EMOTIONS]
 
 
 def _videos(session: Path) -> list[Path]:
@@ -135,10 +135,10 @@ def _cells(turn: Turn, session: int, video: Path, folder: Path, words: str, outp
     sound = folder / "sentences" / "wav" / turn.dialog / f"{turn.id}.wav"
     return {
         "id": turn.id,
-        "split": "test" if session == TEST_SESSION else "train",
+        "split": "test" if session == _TEST_SESSION else "train",
         "fold": str(session - 1),
         "group": f"Ses{session:02}{turn.speaker}",
-        "label": EMOTIONS[turn.emotion],
+        "label": _EMOTIONS[turn.emotion],
         "video": name(video),
         "video:start": str(max(turn.start, 0.0)),
         "video:end": str(turn.end),
@@ -159,8 +159,8 @@ def _notes(turns: Mapping[int, Sequence[Turn]], rows: Sequence[Row], missing: Se
     notes = []
     if absent := [f"Session{number}" for number in RELEASE if number not in turns]:
         notes.append(f"Not there: {', '.join(absent)}")
-    if TEST_SESSION not in turns:
-        notes.append(f"Without Session{TEST_SESSION} there is no test split; name a fold instead (--data.fold)")
+    if _TEST_SESSION not in turns:
+        notes.append(f"Without Session{_TEST_SESSION} there is no test split; name a fold instead (--data.fold)")
     if annotated != expected:
         notes.append(f"The evaluation files have {annotated:,} turns of the four classes, expected {expected:,}")
     for name, what in (("video", "Without a video, left out"), ("audio", "Without a sound"), ("text", "Without words")):
@@ -172,7 +172,9 @@ def _notes(turns: Mapping[int, Sequence[Turn]], rows: Sequence[Row], missing: Se
 def _counts(turns: Mapping[int, Sequence[Turn]], rows: Sequence[Row]) -> list[list[str]]:
     """By session and class, where it is not what the full release has: in the manifest, annotated, in the release."""
     written = Counter((int(row["fold"]) + 1, row["label"]) for row in rows)
-    annotated = Counter((number, EMOTIONS[turn.emotion]) for number, of_session in turns.items() for turn in of_session)
+    annotated = Counter(
+        (number, _EMOTIONS[turn.emotion]) for number, of_session in turns.items() for turn in of_session
+    )
     table = [["session", "class", "in the manifest", "annotated", "in the full release"]]
     for session, classes in RELEASE.items():
         for label, expected in classes.items():

@@ -85,7 +85,7 @@ def read_lines(path: Path) -> list[str]:
     return [line.strip() for line in text.splitlines()]
 
 
-def header_of(path: Path) -> Header:
+def _header_of(path: Path) -> Header:
     """Opens a video file without decoding it. Raises InputError where PyAV is not installed."""
     try:
         with opened(path, "video") as (container, stream):
@@ -97,7 +97,7 @@ def header_of(path: Path) -> Header:
 def headers(paths: Sequence[Path], listener: Listener) -> dict[Path, Header]:
     """Read the header of each file, once."""
     distinct = list(dict.fromkeys(paths))
-    return dict(zip(distinct, tracked(listener, map(header_of, distinct), len(distinct), "headers"), strict=True))
+    return dict(zip(distinct, tracked(listener, map(_header_of, distinct), len(distinct), "headers"), strict=True))
 
 
 def path_from(folder: Path) -> Callable[[Path], str]:

@@ -14,7 +14,7 @@ from crossdistill.data.dataset import MultimodalDataset, from_arrays
 from crossdistill.data.manifest import write_manifest
 from crossdistill.datasets.releases import release_arrays
 
-POLARITIES = ("negative", "positive")
+_POLARITIES = ("negative", "positive")
 
 
 def prepare(source: Path, output: Path) -> Path:
@@ -30,7 +30,7 @@ def from_release(source: Path) -> MultimodalDataset:
     numbers = [videos[:row].count(video) for row, video in enumerate(videos)]
     return from_arrays(
         {"text": arrays["text_minilm"], "audio": arrays["audio"], "video": arrays["video"]},
-        [POLARITIES[label] for label in arrays["y"]],
+        [_POLARITIES[label] for label in arrays["y"]],
         splits=~arrays["train"].astype(np.bool_),
         ids=[f"{video}_{number}" for video, number in zip(videos, numbers, strict=True)],
         groups=videos,

@@ -107,7 +107,7 @@ def prepare(videos: Path, splits: Path, output: Path, split: int = 1, listener: 
     Raises InputError: no such folder or list, a damaged list, nothing found, a class tested but not in training.
     """
     require_new(output)
-    listed = read_split(splits, split)
+    listed = _read_split(splits, split)
     files = _files_of(video_files(videos))
     path_of = {clip.id: files[clip.id.lower()] for clip in listed if clip.id.lower() in files}
     asked = headers(list(path_of.values()), listener)
@@ -125,7 +125,7 @@ def prepare(videos: Path, splits: Path, output: Path, split: int = 1, listener: 
     return Prepared(output, rows, notes or [f"All {CLIPS:,} clips are there."], _counts(listed, rows, bool(odd)))
 
 
-def read_split(folder: Path, split: int) -> list[Listed]:
+def _read_split(folder: Path, split: int) -> list[Listed]:
     """The clips of the 51 classes in trainlist01.txt and testlist01.txt (of split 1), in the order of the lists.
 
     Where classInd.txt lies beside them, the numbers behind the clips must agree with it. Raises InputError.

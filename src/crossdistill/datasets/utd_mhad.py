@@ -21,7 +21,7 @@ from crossdistill.data.manifest import write_manifest
 from crossdistill.datasets.releases import matlab_array, release_arrays, release_files
 from crossdistill.types import InputError
 
-ACTIONS = (
+_ACTIONS = (
     "swipe left",
     "swipe right",
     "wave",
@@ -52,9 +52,9 @@ ACTIONS = (
 )
 """Names of the actions a1 to a27, in order."""
 
-ARCHIVES = ("utd_mhad_inertial_skeleton.tar.xz", "Inertial.zip", "Skeleton.zip")
-DEPTH = "utd_mhad.npz"
-HIP = 3  # joint 4 of the release's Skeleton_joint_order.txt
+_ARCHIVES = ("utd_mhad_inertial_skeleton.tar.xz", "Inertial.zip", "Skeleton.zip")
+_DEPTH = "utd_mhad.npz"
+_HIP = 3  # joint 4 of the release's Skeleton_joint_order.txt
 
 Clip = tuple[int, int, int]  # action, subject, trial, each from 1
 
@@ -71,12 +71,12 @@ def from_release(source: Path) -> MultimodalDataset:
     """The data set from the files `a1_s1_t1_inertial.mat` and `a1_s1_t1_skeleton.mat`. Raises InputError."""
     pattern = r"a([0-9]+)_s([0-9]+)_t([0-9]+)_(inertial|skeleton)\.mat"
     clips: dict[str, dict[Clip, npt.NDArray[np.float32]]] = {"inertial": {}, "skeleton": {}}
-    for match, content in release_files(source, ARCHIVES, pattern, "a1_s1_t1_inertial.mat"):
+    for match, content in release_files(source, _ARCHIVES, pattern, "a1_s1_t1_inertial.mat"):
         clip = (int(match[1]), int(match[2]), int(match[3]))
-        if not 1 <= clip[0] <= len(ACTIONS):
-            raise InputError(f"{match[0]}: expected an action from a1 to a{len(ACTIONS)}")
+        if not 1 <= clip[0] <= len(_ACTIONS):
+            raise InputError(f"{match[0]}: expected an action from a1 to a{len(_ACTIONS)}")
         clips[match[4]][clip] = _inertial(content, match[0]) if match[4] == "inertial" else _skeleton(content, match[0])
-    depth = (source if source.is_dir() else source.parent) / DEPTH
+    depth = (source if source.is_dir() else source.parent) / _DEPTH
     if depth.is_file():
         clips["depth_motion"] = _depth_motion(depth)
     return _dataset(source, clips)
@@ -93,7 +93,7 @@ def _dataset(source: Path, clips: dict[str, dict[Clip, npt.NDArray[np.float32]]]
     subjects = np.array([subject for _, subject, _ in order])
     return from_arrays(
         {modality: [by_clip[clip] for clip in order] for modality, by_clip in clips.items()},
-        [ACTIONS[action - 1] for action, _, _ in order],
+        [_ACTIONS[action - 1] for action, _, _ in order],
         splits=subjects % 2 == 0,
         ids=ids,
         groups=subjects,
@@ -114,11 +114,11 @@ def _skeleton(content: bytes, file: str) -> npt.NDArray[np.float32]:
     array: npt.NDArray[Any] = matlab_array(content, "d_skel", 3, file)
     if array.shape[:2] != (20, 3):
         raise InputError(f"{file}: expected 'd_skel' of shape (20, 3, time), found {array.shape}")
-    moved: npt.NDArray[np.float64] = array - array[HIP, :, :1]
+    moved: npt.NDArray[np.float64] = array - array[_HIP, :, :1]
     return moved.transpose(2, 0, 1).reshape(-1, 60).astype(np.float32)
 
 
 def _depth_motion(path: Path) -> dict[Clip, npt.NDArray[np.float32]]:
-    arrays = release_arrays(path, DEPTH, ("depth_motion", "y", "subject", "trial"))
+    arrays = release_arrays(path, _DEPTH, ("depth_motion", "y", "subject", "trial"))
     keys = zip((arrays["y"] + 1).tolist(), arrays["subject"].tolist(), arrays["trial"].tolist(), strict=True)
     return dict(zip(keys, arrays["depth_motion"], strict=True))

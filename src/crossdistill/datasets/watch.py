@@ -28,7 +28,7 @@ EXERCISES = (
 )
 """Class names in the order of the release's `y`: PEN, ABD, FEL, IR, ER, TRAP, ROW."""
 
-TEST_SUBJECTS = 4
+_TEST_SUBJECTS = 4
 
 
 def load() -> MultimodalDataset:
@@ -48,7 +48,7 @@ def from_release(source: Path) -> MultimodalDataset:
     return from_arrays(
         {"gyroscope": arrays["gyro"].astype(np.float16), "accelerometer": arrays["acc"].astype(np.float16)},
         [EXERCISES[label] for label in arrays["y"]],
-        splits=np.isin(arrays["subject"], subjects[-TEST_SUBJECTS:]),
+        splits=np.isin(arrays["subject"], subjects[-_TEST_SUBJECTS:]),
         ids=[f"s{subject}_{row:04d}" for row, subject in enumerate(arrays["subject"])],
         groups=arrays["subject"],
         folds=folds,

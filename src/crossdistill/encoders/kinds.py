@@ -51,7 +51,7 @@ class EncoderKind:
     brought to standard units first
     published: where its weights are to be had, "" for a kind without any
 
-    Make one for an encoder that is to have a name of its own in recipes; a class needs none, see `EncoderSettings.kind`.
+    Make one for an encoder that is to have a name of its own in recipes; a class alone needs none.
 
     >>> from crossdistill.encoders import ENCODERS
     >>> ENCODERS["conv"].needs, ENCODERS["conv"].takes((-1, 3)), ENCODERS["conv"].takes((3,))
@@ -74,7 +74,7 @@ def _is_sequence(shape: Shape) -> bool:
     return len(shape) == 2
 
 
-def is_waveform_or_tokens(shape: Shape) -> bool:
+def _is_waveform_or_tokens(shape: Shape) -> bool:
     return len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
 
 
@@ -82,7 +82,7 @@ def is_video(shape: Shape) -> bool:
     return len(shape) == 4 and shape[0] == 3
 
 
-def is_picture_or_video(shape: Shape) -> bool:
+def _is_picture_or_video(shape: Shape) -> bool:
     return len(shape) in (3, 4) and shape[0] == 3
 
 
@@ -127,7 +127,7 @@ def _pretrained(shape: Shape, settings: PretrainedSettings, weights: Weights) ->
         raise InputError("weights: pretrained needs a model's folder or its name on the hub")
     s = settings
     encoder = Pretrained(weights.source, s.pooling, weights.read, s.config, s.speech)
-    takes, needs = PRETRAINED_TAKES[encoder.kind]
+    takes, needs = _PRETRAINED_TAKES[encoder.kind]
     if not takes(shape):
         raise InputError(f"{encoder.kind} needs {needs}, found samples of shape {shape}")
     return encoder
@@ -151,10 +151,10 @@ _VIDEOS = "videos (3, time, height, width)"
 _PICTURES = "pictures (3, height, width) or videos (3, time, height, width)"
 _WAVEFORMS = "waveforms (time,) or (time, 1)"
 
-PRETRAINED_TAKES: Mapping[str, tuple[Callable[[Shape], bool], str]] = {
-    "words": (is_waveform_or_tokens, "token ids (time,) or (time, 1)"),
-    "speech": (is_waveform_or_tokens, _WAVEFORMS),
-    "pictures": (is_picture_or_video, _PICTURES),
+_PRETRAINED_TAKES: Mapping[str, tuple[Callable[[Shape], bool], str]] = {
+    "words": (_is_waveform_or_tokens, "token ids (time,) or (time, 1)"),
+    "speech": (_is_waveform_or_tokens, _WAVEFORMS),
+    "pictures": (_is_picture_or_video, _PICTURES),
     "video": (is_video, _VIDEOS),
 }
 """Kind of a transformers model -> what it takes."""
@@ -174,7 +174,7 @@ ENCODERS: dict[str, EncoderKind] = {
     ),
     "cnn14": EncoderKind(
         Cnn14Settings,
-        is_waveform_or_tokens,
+        _is_waveform_or_tokens,
         _WAVEFORMS,
         _cnn14,
         raw=True,
@@ -182,7 +182,7 @@ ENCODERS: dict[str, EncoderKind] = {
     ),
     "densenet121": EncoderKind(
         DenseNet121Settings,
-        is_picture_or_video,
+        _is_picture_or_video,
         _PICTURES,
         _densenet121,
         raw=True,

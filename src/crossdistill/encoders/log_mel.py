@@ -10,7 +10,7 @@ from crossdistill.types import Modality, Padded
 
 RATE, WINDOW, HOP, BINS = 32_000, 1024, 320, 64
 LOWEST, HIGHEST = 50.0, 14_000.0  # Hz
-SMALLEST_POWER = 1e-10
+_SMALLEST_POWER = 1e-10
 
 
 class LogMel(nn.Module):
@@ -41,7 +41,7 @@ class LogMel(nn.Module):
             window = hann_window().to(device, precision)
             spectrum = torch.stft(extended, WINDOW, HOP, window=window, center=False, return_complex=True)
             power = (spectrum.real.square() + spectrum.imag.square()).mT @ self.mel.to(precision)
-            return Padded(10 * power.clamp_min(SMALLEST_POWER).log10().to(self.mel.dtype), 1 + lengths // HOP)
+            return Padded(10 * power.clamp_min(_SMALLEST_POWER).log10().to(self.mel.dtype), 1 + lengths // HOP)
 
 
 def as_waveforms(x: Modality) -> Padded:

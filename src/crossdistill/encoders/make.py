@@ -29,7 +29,7 @@ from crossdistill.plain import from_plain, to_plain
 from crossdistill.types import InputError
 
 
-def automatic(spec: InputSpec) -> str:
+def _automatic(spec: InputSpec) -> str:
     """The kind that `auto` stands for: by what the modality's samples are."""
     by_content = {"text": "pretrained", "audio": "cnn14"}
     if spec.kind in by_content:
@@ -41,7 +41,7 @@ def automatic(spec: InputSpec) -> str:
 
 def default_settings(spec: InputSpec, width: int) -> EncoderSettings:
     """Of a modality for which a recipe says nothing: kind auto, of the model's width where the kind has one."""
-    settings = ENCODERS[automatic(spec)].settings
+    settings = ENCODERS[_automatic(spec)].settings
     has_width = any(field.name == "width" for field in fields(settings))
     return EncoderSettings("auto", {"width": width} if has_width else {})
 
@@ -67,7 +67,7 @@ def resolved(name: str, spec: InputSpec, chosen: EncoderSettings) -> EncoderSett
 
     Raises InputError where the encoder does not take such samples or the settings do not go together.
     """
-    kind_name = automatic(spec) if chosen.kind == "auto" else chosen.kind
+    kind_name = _automatic(spec) if chosen.kind == "auto" else chosen.kind
     if kind_name == "cnn14" and spec.shape == (chosen.settings.get("width", 256),):
         kind_name, chosen = "features", EncoderSettings("features")  # its own output, computed before
     kind = kind_named(kind_name, f"{_place(name)}.kind")
@@ -118,8 +118,8 @@ def _built(
     if not isinstance(kind, EncoderKind):
         try:
             return kind(**arguments_of(kind, chosen.settings, shape, place))
-        except (ValueError, TypeError, RuntimeError) as error:
-            raise InputError(f"{place}: {kind.__name__}: {' '.join(str(error).split())}") from error
+        except Exception as error:  # whatever somebody's constructor raises
+            raise InputError(f"{place}: {kind.__name__}: {type(error).__name__}: {error}") from error
     if chosen.weights and read_weights and chosen.kind != "pretrained" and not Path(chosen.weights).is_file():
         raise InputError(f"{place}.weights: {chosen.weights}: no such file of weights; they are at {kind.published}")
     settings = _typed_settings(name, kind, chosen.settings)
@@ -127,6 +127,8 @@ def _built(
         return kind.build(shape, settings, Weights(chosen.weights, read_weights, chosen.frozen))
     except InputError as error:
         raise InputError(f"{place}: {error}") from error
+    except RuntimeError as error:  # more memory than there is
+        raise InputError(f"{place}: cannot be built: {' '.join(str(error).split())[:200]}") from error
 
 
 def _typed_settings(name: str, kind: EncoderKind, settings: Mapping[str, Any]) -> KindSettings:

@@ -74,8 +74,8 @@ class Pretrained(nn.Module):
         unused = ("masked_spec_embed",) if pooling == "pooler" else ("masked_spec_embed", "pooler.")
         self.model: Any = read_model(source, unused) if read_weights else model_from_config(source, config or {})
         self.pooling, self.kind = pooling, kind_of(self.model, source)
-        self.width = width_of(self.model, source)
-        if not can_pool(self.model, self.kind, pooling):
+        self.width = _width_of(self.model, source)
+        if not _can_pool(self.model, self.kind, pooling):
             raise InputError(f"{source}: pooling {pooling}: {type(self.model).__name__} has none; take mean")
         self.config = config_of(self.model)
         self.speech = dict(speech or (read_speech_settings(source) if self.kind == "speech" and not config else {}))
@@ -110,8 +110,8 @@ class Pretrained(nn.Module):
     def _output(self, x: Modality) -> tuple[Any, Int[Tensor, " batch"]]:
         """The model's own output for words, pictures or video, and the words' lengths."""
         if self.kind == "words":
-            ids, lengths = as_tokens(x)
-            most = most_tokens(self.model)
+            ids, lengths = _as_tokens(x)
+            most = _most_tokens(self.model)
             if ids.shape[1] > most:
                 raise ValueError(
                     f"expected at most {most} tokens, which is what the model was made for, got {ids.shape[1]}"
@@ -154,18 +154,18 @@ class Pretrained(nn.Module):
             mean = masked_mean(waveforms[:, :, None], mask)
             variance = masked_mean((waveforms - mean).square()[:, :, None], mask)
             waveforms = (waveforms - mean) / (variance + 1e-7).sqrt()
-        least = first_frame(self.model.config)
+        least = _first_frame(self.model.config)
         waveforms = nn.functional.pad(torch.where(mask, waveforms, 0.0), (0, max(0, least - waveforms.shape[1])))
         return Padded(waveforms, lengths.clamp_min(least))
 
 
-def as_tokens(x: Modality) -> Padded:
+def _as_tokens(x: Modality) -> Padded:
     """Token ids (B, T), int64, and lengths. Raises ValueError on any other shape than (B, T) and (B, T, 1)."""
     values, lengths = as_waveforms(x)
     return Padded(values.long(), lengths.clamp_min(1))
 
 
-def most_tokens(model: Any) -> float:
+def _most_tokens(model: Any) -> float:
     """How many places the model knows; RoBERTa and its kin keep the first ones for padding."""
     kept = getattr(getattr(model, "embeddings", None), "padding_idx", -1) + 1
     return getattr(model.config, "max_position_embeddings", math.inf) - kept
@@ -183,14 +183,14 @@ def kind_of(model: Any, source: str) -> Kind:
     return "words" if name == "input_ids" else "speech"
 
 
-def width_of(model: Any, source: str) -> int:
+def _width_of(model: Any, source: str) -> int:
     for size in (getattr(model.config, "hidden_size", None), *getattr(model.config, "hidden_sizes", [])[-1:]):
         if size:
             return int(size)
     raise InputError(f"{source}: {type(model).__name__} does not say its hidden size")
 
 
-def can_pool(model: Any, kind: Kind, pooling: Pooling) -> bool:
+def _can_pool(model: Any, kind: Kind, pooling: Pooling) -> bool:
     if pooling == "pooler":
         return getattr(model, "pooler", None) is not None
     tokens = any(name.endswith(("cls_token", "class_embedding")) for name, _ in model.named_parameters())
@@ -204,7 +204,7 @@ def frames_of(samples: Int[Tensor, " batch"], config: Any) -> Int[Tensor, " batc
     return samples
 
 
-def first_frame(config: Any) -> int:
+def _first_frame(config: Any) -> int:
     """Samples that one frame sees."""
     samples = 1
     for kernel, stride in zip(reversed(config.conv_kernel), reversed(config.conv_stride), strict=True):

@@ -14,7 +14,7 @@ from crossdistill.encoders.weights import load_weights, read_weights
 from crossdistill.requirements import require_above_zero
 from crossdistill.types import InputError, Modality
 
-Midplanes = Literal["shared", "formula"]
+_Midplanes = Literal["shared", "formula"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class R2Plus1DSettings:
 
     blocks: tuple[int, ...] = (2, 2, 2, 2)
     channels: int = 64
-    midplanes: Midplanes = "shared"
+    midplanes: _Midplanes = "shared"
     activation: ChosenActivation = "auto"
 
     def check(self, place: str) -> None:
@@ -56,7 +56,7 @@ class R2Plus1D(nn.Module):
         self,
         blocks: Sequence[int] = (2, 2, 2, 2),
         channels: int = 64,
-        midplanes: Midplanes = "shared",
+        midplanes: _Midplanes = "shared",
         activation: Activation = "leaky_relu",
     ) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class R2Plus1D(nn.Module):
 class _Block(nn.Module):
     """Two split convolutions and a shortcut. The first one strides in space and time."""
 
-    def __init__(self, before: int, after: int, stride: int, midplanes: Midplanes, activation: Activation) -> None:
+    def __init__(self, before: int, after: int, stride: int, midplanes: _Midplanes, activation: Activation) -> None:
         super().__init__()
         first = midplanes_of(before, after, 3, 3)
         second = midplanes_of(after, after, 3, 3) if midplanes == "formula" else first
@@ -153,7 +153,7 @@ def _split_convolution(
 
 
 def _layer(
-    blocks: int, before: int, after: int, stride: int, midplanes: Midplanes, activation: Activation
+    blocks: int, before: int, after: int, stride: int, midplanes: _Midplanes, activation: Activation
 ) -> nn.Sequential:
     first = _Block(before, after, stride, midplanes, activation)
     return nn.Sequential(first, *(_Block(after, after, 1, midplanes, activation) for _ in range(blocks - 1)))

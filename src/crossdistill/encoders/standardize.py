@@ -83,6 +83,8 @@ class Standardized(nn.Module):
         return cast(Tensor, self.encoder(self._scale(x)))
 
     def _scale(self, x: Tensor) -> Tensor:
+        if x.shape[-1] != self.mean.shape[0]:
+            raise ValueError(f"expected {self.mean.shape[0]} features along the last axis, got shape {tuple(x.shape)}")
         return (x - self.mean) * self.inverse_std
 
 

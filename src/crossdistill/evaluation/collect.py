@@ -18,9 +18,9 @@ from crossdistill.models.present import select
 from crossdistill.types import NAMES, Batch, DivergedError, Note, Padded, Representations, View
 
 BATCH = 256
-BATCH_VALUES = 1 << 24
+_BATCH_VALUES = 1 << 24
 """Of an evaluation batch: 27 clips of 16 frames of 112 x 112."""
-SOUND = 320_000
+_SOUND = 320_000
 """What a sound of any length counts for: ten seconds at 32 kHz."""
 LEAST, LEAST_VALUES = 4, 1 << 18
 """Samples of a batch at least, and how large one may be for that. Products of fewer rows are computed by other kernels
@@ -66,7 +66,7 @@ def outputs_of(
     Raises DivergedError when logits are not finite: an epoch's last step may diverge after the last loss was finite.
     """
     needed = dataset.only(model.modalities_of(*views))
-    size = max(1, min(BATCH, BATCH_VALUES // sum(values_of(shape) for shape in needed.shapes.values())))
+    size = max(1, min(BATCH, _BATCH_VALUES // sum(_values_of(shape) for shape in needed.shapes.values())))
     parts, positions = windows_of(dataset, rows, model.target, windows)
     outputs = collect(model, evaluation_batches(needed, parts, positions, size, workers), views, device)
     for view, logits in outputs.made.logits.items():
@@ -78,9 +78,9 @@ def outputs_of(
     return averaged(outputs)
 
 
-def values_of(shape: tuple[int, ...]) -> int:
-    """How many numbers a sample has; of sequences, a step; of sounds, as of texts' tokens, `SOUND`."""
-    return SOUND if shape == (-1, 1) else math.prod(abs(size) for size in shape)
+def _values_of(shape: tuple[int, ...]) -> int:
+    """How many numbers a sample has; of sequences, a step; of sounds, as of texts' tokens, `_SOUND`."""
+    return _SOUND if shape == (-1, 1) else math.prod(abs(size) for size in shape)
 
 
 def averaged(outputs: Outputs) -> Outputs:

@@ -12,12 +12,12 @@ from crossdistill.evaluation.classification import (
 )
 from crossdistill.evaluation.retrieval import recall_at_k
 
-ViewSummary = dict[str, float | list[float] | list[list[int]]]
+_ViewSummary = dict[str, float | list[float] | list[list[int]]]
 
 
 def evaluate_view(
     logits: Array, representations: Array, labels: Array, gallery_representations: Array, gallery_labels: Array
-) -> ViewSummary:
+) -> _ViewSummary:
     """Metrics of one view as plain numbers, ready for JSON; all in [0, 1] but the confusion counts.
 
     Use it to write a trained view's results in one go.

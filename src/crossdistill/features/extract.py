@@ -68,15 +68,15 @@ def extract(path: Path, settings: Extraction, out: Path | None = None, listener:
         encoder = build(settings, dataset).to(fabric.device).eval()
         features = FeatureFolder(table.path.parent / FOLDER, name, fingerprint(settings, dataset, table))
         described = features.described()
-        require_free(features, described, new, settings.sequence)
+        _require_free(features, described, new, settings.sequence)
         rows = np.flatnonzero(known_present(dataset.columns[settings.modality]))
         notes: list[Note] = []
         if described is None:
-            encode_all(fabric, encoder, settings, dataset, rows, features, notes, listener)
+            _encode_all(fabric, encoder, settings, dataset, rows, features, notes, listener)
     return finished(table, features, settings, rows, new, notes, fabric.is_global_zero)
 
 
-def require_free(features: FeatureFolder, described: Mapping[str, object] | None, new: Path, sequence: bool) -> None:
+def _require_free(features: FeatureFolder, described: Mapping[str, object] | None, new: Path, sequence: bool) -> None:
     """Raise InputError where other features, or another manifest, are in the place of these."""
     if described is not None and described.get("key") != features.key:
         raise InputError(
@@ -89,7 +89,7 @@ def require_free(features: FeatureFolder, described: Mapping[str, object] | None
         raise InputError(f"{features.target(sequence)}: already there; remove it, or choose another --name")
 
 
-def encode_all(
+def _encode_all(
     fabric: Fabric,
     encoder: nn.Module,
     settings: Extraction,
@@ -178,7 +178,7 @@ def finished(
     described = features.described() or {}
     unreadable = cast(Sequence[int], described.get("unreadable", []))
     readable = np.setdiff1d(rows, np.array(unreadable, dtype=np.int64)).tolist()
-    text = manifest_text(table, settings.modality, features.cells(readable, settings.sequence))
+    text = _manifest_text(table, settings.modality, features.cells(readable, settings.sequence))
     if new.exists() and new.read_text(encoding="utf-8") != text:
         raise InputError(f"{new}: another manifest is there; remove it, or choose another --out")
     if first:
@@ -186,7 +186,7 @@ def finished(
     return Extracted(new, len(table.numbers), len(readable), len(unreadable), tuple(dict.fromkeys(notes)))
 
 
-def manifest_text(table: Table, modality: str, cells: Mapping[int, str]) -> str:
+def _manifest_text(table: Table, modality: str, cells: Mapping[int, str]) -> str:
     """The table with the modality's column replaced, and without its segments and crops, as CSV."""
     columns: dict[str, Sequence[str]] = {}
     for name, values in table.columns.items():

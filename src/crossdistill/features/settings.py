@@ -24,7 +24,7 @@ from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.training import Machine
 from crossdistill.types import InputError
 
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ class Extraction:
 def default_reader(encoder: str) -> ReaderSettings:
     """How the files are read unless told otherwise: what the published weights were trained on."""
     if encoder == "densenet121":
-        return ReaderSettings(frames=1, fps=5, size=224, resize=256, mean=IMAGENET[0], std=IMAGENET[1])
+        return ReaderSettings(frames=1, fps=5, size=224, resize=256, mean=_IMAGENET[0], std=_IMAGENET[1])
     if encoder == "pretrained":
-        return ReaderSettings(size=224, resize=256, mean=IMAGENET[0], std=IMAGENET[1], rate=16000)
+        return ReaderSettings(size=224, resize=256, mean=_IMAGENET[0], std=_IMAGENET[1], rate=16000)
     return ReaderSettings()
 
 
@@ -121,7 +121,7 @@ def fingerprint(settings: Extraction, dataset: MultimodalDataset, table: Table) 
     chosen["machine"] = settings.machine.precision
     chosen["weights"] = Path(settings.weights).name
     chosen["reader"]["tokenizer"] = Path(settings.reader.tokenizer).name
-    weights = [path for path in sorted_files(Path(settings.weights)) if path.is_file()]
+    weights = [path for path in _sorted_files(Path(settings.weights)) if path.is_file()]
     header = next(column.header for column in modalities(table) if column.name == settings.modality)
     own = [header, *PARTS, *(f"{settings.modality}:{part}" for part in PARTS)]
     cells = {name: table.columns[name] for name in own if name in table.columns}
@@ -130,5 +130,5 @@ def fingerprint(settings: Extraction, dataset: MultimodalDataset, table: Table) 
     return hashlib.blake2b(content.encode(), digest_size=20).hexdigest()
 
 
-def sorted_files(path: Path) -> list[Path]:
+def _sorted_files(path: Path) -> list[Path]:
     return sorted(path.rglob("*")) if path.is_dir() else [path]

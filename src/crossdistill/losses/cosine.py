@@ -67,7 +67,7 @@ def same_class_cosine(
     """
     require_pair(full, other, ("full", "other"), "(B, D)")
     require_labels(labels, len(full))
-    pairs = same_class_mask(labels)
+    pairs = _same_class_mask(labels)
     return (cosine_similarity(full, other) * pairs).sum() / pairs.sum().clamp_min(1)
 
 
@@ -82,9 +82,9 @@ def same_class_pairs(labels: Int[Tensor, " batch"]) -> Int[Tensor, ""]:
     (6, 0)
     """
     require_labels(labels)
-    return same_class_mask(labels).sum()
+    return _same_class_mask(labels).sum()
 
 
-def same_class_mask(labels: Int[Tensor, " batch"]) -> Tensor:
+def _same_class_mask(labels: Int[Tensor, " batch"]) -> Tensor:
     """(B, B) bool: True where row and column are different samples of one class."""
     return (labels[:, None] == labels[None, :]).fill_diagonal_(False)

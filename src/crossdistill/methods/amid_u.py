@@ -41,6 +41,20 @@ class AMIDU(Method):
 
     Raises:
         InputError: a negative weight, or an unusable τ, exponent or share.
+
+    Example:
+        >>> import torch
+        >>> from dataclasses import replace
+        >>> from crossdistill.methods import AMIDU
+        >>> from crossdistill.testing import small_problem
+        >>> from crossdistill.training.passes import forward, with_mixing
+        >>> model, samples, batch = small_problem()
+        >>> method = AMIDU(model)
+        >>> few = torch.where(torch.arange(len(batch.labels)) < 3, batch.labels, -1)  # three samples have a label
+        >>> batch = with_mixing(method, replace(batch, labels=few))
+        >>> objective = method.turns(1)[0].objective(forward(method, batch), batch)
+        >>> [name for name in objective.terms if name.startswith("mi")]
+        ['mixture', 'mi_student', 'mi_auxiliary']
     """
 
     views = ("target", "auxiliary", "full")

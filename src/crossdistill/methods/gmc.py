@@ -14,7 +14,7 @@ from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn
 
-Supervision = Literal["student_and_joint", "joint"]
+_Supervision = Literal["student_and_joint", "joint"]
 
 
 class GMC(Method):
@@ -54,7 +54,7 @@ class GMC(Method):
         contrast_weight: float = 1.0,
         temperature: float = 0.3,
         projection: int = 60,
-        supervision: Supervision = "student_and_joint",
+        supervision: _Supervision = "student_and_joint",
     ) -> None:
         super().__init__(model)
         require_at_least_zero({"contrast_weight": contrast_weight})

@@ -16,7 +16,7 @@ from crossdistill.models import CrossModalModel, FeatureMask
 from crossdistill.requirements import require_above_zero, require_at_least_zero
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn, View
 
-TEACHERS: tuple[View, ...] = ("auxiliary", "full")
+_TEACHERS: tuple[View, ...] = ("auxiliary", "full")
 """The cross-modal and the multimodal teacher."""
 
 NAMES: dict[View, str] = {"target": "student", "auxiliary": "auxiliary", "full": "teacher"}
@@ -86,9 +86,9 @@ class MST(Method):
         self.cooperation_epochs, self.mask_epochs = cooperation_epochs, mask_epochs
         self.temperature, self.top = temperature, top
         self.soft_weight, self.balance_weight = soft_weight, balance_weight
-        self.masks = nn.ModuleDict({view: FeatureMask(model.width, mask_hidden, mask_heads) for view in TEACHERS})
+        self.masks = nn.ModuleDict({view: FeatureMask(model.width, mask_hidden, mask_heads) for view in _TEACHERS})
         self.router = nn.Sequential(  # two linear layers with nothing between them, as published
-            nn.Linear(model.classes, 2 * model.classes), nn.Linear(2 * model.classes, len(TEACHERS))
+            nn.Linear(model.classes, 2 * model.classes), nn.Linear(2 * model.classes, len(_TEACHERS))
         )
         self._means = EpochMeans()
 
@@ -135,7 +135,7 @@ class MST(Method):
     def specialised(self, representations: Representations) -> Float[Tensor, "batch teachers classes"]:
         """The logits of each teacher's masked representation; the teachers themselves get no gradient."""
         logits = []
-        for view in TEACHERS:
+        for view in _TEACHERS:
             teacher = representations.representations[view].detach()
             logits.append(self.model.classifier_of(view)(self.masks[view](teacher) * teacher))
         return torch.stack(logits, dim=1)
@@ -148,8 +148,8 @@ class MST(Method):
     @torch.no_grad()
     def end_step(self, representations: Representations, batch: Batch) -> None:
         routed = self.routing(representations).topk(self.top, dim=1).indices
-        shares = one_hot(routed, len(TEACHERS)).double().mean(dim=(0, 1))
-        for view, share in zip(TEACHERS, shares, strict=True):
+        shares = one_hot(routed, len(_TEACHERS)).double().mean(dim=(0, 1))
+        for view, share in zip(_TEACHERS, shares, strict=True):
             self._means.add(f"routed_to_{NAMES[view]}", share)
 
     def end_epoch(self, epoch: int) -> dict[str, float]:

@@ -14,8 +14,8 @@ from crossdistill.models.fusion import Fusion, Projection
 from crossdistill.models.present import encode_present
 from crossdistill.types import Modalities, Representations, View
 
-Present = Mapping[str, Tensor]
-EVERYTHING: Present = MappingProxyType({})
+_Present = Mapping[str, Tensor]
+_EVERYTHING: _Present = MappingProxyType({})
 """Every sample has every modality."""
 
 
@@ -78,7 +78,9 @@ class CrossModalModel(nn.Module):
         self.teacher_classifier = copy.deepcopy(self.classifier) if separate_teacher else nn.Identity()
         self._frozen: list[nn.Module] = []
 
-    def forward(self, modalities: Modalities, views: Sequence[View], present: Present = EVERYTHING) -> Representations:
+    def forward(
+        self, modalities: Modalities, views: Sequence[View], present: _Present = _EVERYTHING
+    ) -> Representations:
         """The asked-for views of a batch. Encoders run once each, and only those that a view needs.
 
         present: as in `Batch`. An encoder sees only the samples that have its modality; a view of a sample that lacks
@@ -190,7 +192,7 @@ class CrossModalModel(nn.Module):
         representation = self.auxiliary_projection([features[name] for name in self.auxiliary])
         return representation, self.classifier_of("auxiliary")(self.dropout(representation))
 
-    def _full(self, features: Mapping[str, Tensor], modalities: Modalities, present: Present) -> tuple[Tensor, Tensor]:
+    def _full(self, features: Mapping[str, Tensor], modalities: Modalities, present: _Present) -> tuple[Tensor, Tensor]:
         names = self.target + self.auxiliary
         separate = {
             name: encode_present(self.teacher_encoders, name, modalities, present) for name in self.teacher_encoders

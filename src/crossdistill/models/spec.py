@@ -73,6 +73,8 @@ def build_model(
         )
     except ValueError as error:
         raise InputError(f"data.target, data.auxiliary: {error}") from error
+    except RuntimeError as error:  # more memory than there is
+        raise InputError(f"model: cannot be built: {' '.join(str(error).split())[:200]}") from error
     model.freeze_encoders([name for name in encoders if spec.encoders[name].frozen])
     return model
 

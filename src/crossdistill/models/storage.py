@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
@@ -15,16 +16,20 @@ from torch import Tensor, nn
 from crossdistill.atomic import written_whole
 from crossdistill.models.spec import ModelSpec
 from crossdistill.plain import from_plain, to_plain
+from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
 from crossdistill.types import InputError
 
 CONFIG, STUDENT, REST, RESULTS = "config.json", "student.safetensors", "rest.safetensors", "results.json"
-FORMAT = 1
+_FORMAT = 1
 """Of config.json; a later version of the library that cannot read an earlier format says so."""
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> str:
     """Write the tensors whole or not at all, readable by whom the umask lets, and return the file's digest."""
-    content = save({key: value.detach().cpu().contiguous() for key, value in tensors.items()})
+    # cloned: an encoder's tied weights share their memory, which a file cannot
+    content = save(
+        {key: value.detach().cpu().clone(memory_format=torch.contiguous_format) for key, value in tensors.items()}
+    )
     with written_whole(path) as file:
         file.write(content)
     return hashlib.sha256(content).hexdigest()
@@ -59,23 +64,37 @@ def load_state(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> No
 
 def write_config(folder: Path, spec: ModelSpec, about: Mapping[str, Any]) -> None:
     """Write config.json: the format's version, the model, and whatever else `about` says of it, as plain values."""
-    content = {"format": FORMAT, "model": to_plain(spec), **to_plain(about)}
+    content = {"format": _FORMAT, "model": to_plain(spec), **to_plain(about)}
+    text = json.dumps({**content, "digest": digest_of(content)}, indent=1, ensure_ascii=False)
     with written_whole(folder / CONFIG) as file:
-        file.write(json.dumps(content, indent=1, ensure_ascii=False).encode())
+        file.write(text.encode(errors="backslashreplace"))  # which is JSON's own escape of half a surrogate pair
+
+
+def digest_of(content: Mapping[str, Any]) -> str:
+    """What config.json keeps of itself, so that a change of anything in it is noticed."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def read_config(folder: Path) -> tuple[ModelSpec, dict[str, Any]]:
     """The model's specification, and what else config.json says. Raises InputError where the folder has none."""
     path = folder / CONFIG
-    if not path.is_file():
+    if not exists(path):
         raise InputError(_without_config(folder))
     content = read_json(path)
-    if content.get("format") != FORMAT:
-        raise InputError(f"{path}: expected format {FORMAT}, found {content.get('format')!r}; update crossdistill")
+    if content.get("format") != _FORMAT:
+        found = content.get("format")
+        newer = "; update crossdistill" if isinstance(found, int) and found > _FORMAT else ", so it is damaged"
+        raise InputError(f"{path}: expected format {_FORMAT}, found {found!r}{newer}")
+    if content.pop("digest", None) != digest_of(content):
+        raise InputError(f"{path}: damaged or edited: its digest is not that of its content; copy it again")
     spec = from_plain(ModelSpec, content.pop("model", None), f"{path}: model")
     for name in (*spec.target, *spec.auxiliary):
         if name not in spec.inputs or name not in spec.encoders:
             raise InputError(f"{path}: model: expected inputs and encoders to have {name}")
+        spec.inputs[name].check(f"{path}: model.inputs.{name}")
+    require_above_zero({"width": spec.width, "classes": len(spec.classes)}, f"{path}: model.")
+    require_at_least_zero({"windows": spec.windows}, f"{path}: model.")
+    require_probability({"dropout": spec.dropout}, f"{path}: model.")
     return spec, content
 
 
@@ -102,9 +121,23 @@ def digests_of(folder: Path, config: Mapping[str, Any]) -> dict[str, str]:
     return {str(name): str(digest) for name, digest in files.items()} if isinstance(files, dict) else {}
 
 
+def exists(path: Path) -> bool:
+    """Whether there is such a file; one whose name no file can have is not there."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def _without_config(folder: Path) -> str:
-    if not folder.is_dir():
-        return f"{folder}: no such folder"
+    if exists(folder):
+        return f"{folder}: expected the folder of a run or of a saved student, found a file"
+    try:
+        is_folder = folder.is_dir()
+    except (OSError, ValueError):  # a name that no folder can have
+        is_folder = False
+    if not is_folder:
+        return f"{str(folder)[:200]}: no such folder"
     if (folder / "model.safetensors").is_file() and (folder / "recipe.yaml").is_file():
         return (
             f"{folder}: a run of crossdistill 0.1, whose folder does not say what its inputs are; "

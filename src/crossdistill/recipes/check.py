@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from inspect import Parameter
+
 from crossdistill.methods import METHODS, load_plugins
+from crossdistill.methods.base import Method
+from crossdistill.plain import from_plain, to_plain
+from crossdistill.recipes.files import options_of
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
 from crossdistill.types import InputError
@@ -11,8 +16,16 @@ from crossdistill.types import InputError
 def check(recipe: Recipe) -> None:
     """Raise InputError for a number that no run can have, an unknown method, or one that the modalities do not suit."""
     load_plugins()
+    from_plain(Recipe, to_plain(recipe))  # from Python, fields may be of any type
     if recipe.method not in METHODS:
         raise InputError(f"method: expected one of {', '.join(METHODS)}, found {recipe.method!r}")
+    _require_method(recipe.method)
+    if recipe.seed >= 1 << 63:
+        raise InputError(f"seed: expected less than 2^63, found {recipe.seed}")
+    if not recipe.data.target:
+        raise InputError("data.target: expected at least one modality, found none")
+    if twice := set(recipe.data.target) & set(recipe.data.auxiliary):
+        raise InputError(f"data.auxiliary: {', '.join(sorted(twice))}: is a target modality already")
     numbers: dict[str, float] = {
         "epochs": recipe.epochs,
         "batch_size": recipe.batch_size,
@@ -26,3 +39,14 @@ def check(recipe: Recipe) -> None:
         section.check()
     if not recipe.data.auxiliary and set(METHODS[recipe.method].views) - {"target"}:
         raise InputError(f"data.auxiliary: {recipe.method} learns from auxiliary modalities, found none; see baseline")
+
+
+def _require_method(name: str) -> None:
+    """Raise InputError unless the entry is a method that can be made of a model alone."""
+    kind = METHODS[name]
+    if not (isinstance(kind, type) and issubclass(kind, Method)):
+        raise InputError(f"METHODS[{name!r}]: expected a subclass of crossdistill.Method, found {kind!r}")
+    if missing := [key for key in ("views", "predicts") if not hasattr(kind, key)]:
+        raise InputError(f"METHODS[{name!r}]: {kind.__name__} does not say its {missing[0]}")
+    if needed := [key for key, default in options_of(kind).items() if default is Parameter.empty]:
+        raise InputError(f"METHODS[{name!r}]: {kind.__name__}: option {needed[0]} needs a default")

@@ -27,12 +27,22 @@ def add_recipe_arguments(parser: ArgumentParser, without: Collection[str] = ()) 
     load_plugins()
     parser.add_class_arguments(Recipe, skip={"options", *without})
     for name, method in METHODS.items():
-        if has_options(method):
+        if has_options(method) and is_usable(method):
             parser.add_class_arguments(method, name, skip={"model"}, instantiate=False)
 
 
 def has_options(method: type[Method]) -> bool:
-    return "__init__" in vars(method)
+    return isinstance(method, type) and "__init__" in vars(method)
+
+
+def is_usable(method: Any) -> bool:
+    """Whether an entry of `METHODS` is a method that can be made of a model alone; `check` says what is wrong with
+    another one, and only where a recipe names it."""
+    return (
+        isinstance(method, type)
+        and issubclass(method, Method)
+        and inspect.Parameter.empty not in options_of(method).values()
+    )
 
 
 def options_of(method: type[Method]) -> dict[str, Any]:
@@ -40,7 +50,8 @@ def options_of(method: type[Method]) -> dict[str, Any]:
     if not has_options(method):
         return {}
     parameters = list(inspect.signature(method).parameters.values())[1:]  # all but the model
-    return {parameter.name: parameter.default for parameter in parameters}
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {parameter.name: parameter.default for parameter in parameters if parameter.kind in named}
 
 
 def load_recipe(source: str) -> Recipe:
@@ -52,15 +63,15 @@ def load_recipe(source: str) -> Recipe:
         raise InputError(f"{source}: neither a file nor a bundled recipe ({', '.join(RECIPES)})")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError) as error:
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a recipe's fields, found {type(content).__name__}")
     parser = _parser()
     try:
         return recipe_of(parser.instantiate(parser.parse_object(from_0_1(content))))
-    except (argparse.ArgumentError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: {one_line(error)}") from error
+    except (argparse.ArgumentError, ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"{path}: {_one_line(error)}") from error
 
 
 def with_fields(recipe: Recipe, fields: Mapping[str, Any]) -> Recipe:
@@ -81,7 +92,7 @@ def with_fields(recipe: Recipe, fields: Mapping[str, Any]) -> Recipe:
     try:
         return recipe_of(parser.instantiate(parser.parse_object(content)))
     except (argparse.ArgumentError, ValueError, TypeError) as error:
-        raise InputError(one_line(error)) from error
+        raise InputError(_one_line(error)) from error
 
 
 def set_recipe_defaults(parser: ArgumentParser, recipe: Recipe, without: Collection[str] = ()) -> None:
@@ -117,6 +128,8 @@ def _without_settings_of_other_kinds(
     """The parser merges what is given with its defaults, and so puts one kind's settings beside another's name."""
     kept: dict[str, EncoderSettings] = {}
     for name, encoder in encoders.items():
+        if not isinstance(encoder.settings, Mapping):
+            raise InputError(f"model.encoders.{name}.settings: expected settings by name, found {encoder.settings!r}")
         old, kind = before.get(name, encoder), ENCODERS.get(encoder.kind)
         inherited = old.settings if old.kind != encoder.kind else {}
         names = [field.name for field in fields(kind.settings)] if kind is not None else []
@@ -146,7 +159,7 @@ def to_yaml(recipe: Recipe) -> str:
     return yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
 
 
-def one_line(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).replace("<class '", "").replace("'>", "").split())
 
 

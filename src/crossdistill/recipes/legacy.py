@@ -48,4 +48,5 @@ def _converted(entry: Any) -> Any:
     keys = [key for key in entry if key in _SETTINGS_OF_0_1 and (key in read or not written)]
     settings = {key: entry[key] for key in keys if (key, entry[key]) != ("pooling", "auto")}
     others = {key: value for key, value in entry.items() if key not in _SETTINGS_OF_0_1}
-    return {**others, "settings": {**settings, **others.get("settings", {})}}
+    given = others.get("settings", {})
+    return {**others, "settings": {**settings, **given} if isinstance(given, Mapping) else given}

@@ -23,29 +23,29 @@ from crossdistill.runs.results import COSINE_PAIR, COSINE_SAME_CLASS
 
 TRAINING, LOSSES = "training/", "training/loss/"
 
-MAX_LINES = 6
+_MAX_LINES = 6
 """Configurations in one panel; more lines cannot be told apart."""
-MAX_PICTURED = 3
+_MAX_PICTURED = 3
 """Configurations whose retrieved samples are shown."""
 
 # columns of metrics.jsonl -> panel titles, and what to see in them
 ACCURACIES = {STUDENT: "student top-1", TEACHER: "teacher top-1", GAP: "gap, teacher − student"}
-GAP_CAPTION = (
+_GAP_CAPTION = (
     "Distillation works where the gap closes because the student rises, not because the teacher falls (the gap is the "
     "paper's Figure 4)"
 )
-COSINES = {
+_COSINES = {
     "training/cosine_same_class": "same class, training",
     COSINE_SAME_CLASS: "same class, evaluation split",
     COSINE_PAIR: "same sample, evaluation split",
 }
-COSINE_CAPTION = (
+_COSINE_CAPTION = (
     "Cosine of teacher and student: the closer to 1, the nearer a student's representation is to its teacher's for "
     "other samples of the same class (the paper's Figure 5) and for the same sample"
 )
-LAMBDAS = {"training/lambda_1": "λ₁, same sample", "training/lambda_2": "λ₂, same class"}
-LAMBDA_CAPTION = "The two weights add up to 1; the larger one marks the alignment that lags behind"
-LOSS_CAPTION = "Each panel has its own scale; a term that levels off early no longer drives the training"
+_LAMBDAS = {"training/lambda_1": "λ₁, same sample", "training/lambda_2": "λ₂, same class"}
+_LAMBDA_CAPTION = "The two weights add up to 1; the larger one marks the alignment that lags behind"
+_LOSS_CAPTION = "Each panel has its own scale; a term that levels off early no longer drives the training"
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def illustrated(runs: Sequence[Run]) -> list[Path]:
     }
     if not students:
         return []
-    return [students[label][0].folder for label in first_of(students, by_importance(runs), MAX_PICTURED)]
+    return [students[label][0].folder for label in first_of(students, by_importance(runs), _MAX_PICTURED)]
 
 
 def difference_figure(runs: Sequence[Run], reference: str = "baseline") -> CaptionedFigure | None:
@@ -107,12 +107,12 @@ def seeds_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
 def curve_figures(runs: Sequence[Run]) -> dict[str, CaptionedFigure]:
     """Heading -> panels over epochs; headings without any logged quantity are left out."""
     order = by_importance(runs)
-    accuracy = GAP_CAPTION if curves(runs, GAP) else "Accuracy on the evaluation split after each epoch"
+    accuracy = _GAP_CAPTION if curves(runs, GAP) else "Accuracy on the evaluation split after each epoch"
     captioned = {
         "Accuracy over epochs": _lines("accuracy", ACCURACIES, accuracy, runs, order, percent=True),
-        "Alignment over epochs": _lines("alignment", COSINES, COSINE_CAPTION, runs, order),
-        "Balance of the discriminators": _lines("lambda", LAMBDAS, LAMBDA_CAPTION, runs, order),
-        "Loss terms over epochs": _lines("losses", _loss_terms(runs), LOSS_CAPTION, runs, order),
+        "Alignment over epochs": _lines("alignment", _COSINES, _COSINE_CAPTION, runs, order),
+        "Balance of the discriminators": _lines("lambda", _LAMBDAS, _LAMBDA_CAPTION, runs, order),
+        "Loss terms over epochs": _lines("losses", _loss_terms(runs), _LOSS_CAPTION, runs, order),
     }
     return {heading: figure for heading, figure in captioned.items() if figure.panels}
 
@@ -125,7 +125,7 @@ def every_configuration_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
         for label in grouped(runs)
         if (by_view := {view: by_label[label] for view, by_label in drawn.items() if label in by_label})
     }
-    if len(by_label_and_view) <= MAX_LINES:
+    if len(by_label_and_view) <= _MAX_LINES:
         return None
     legend = {"student": LineStyle(CYCLE[0], ""), "teacher": LineStyle(OWN_COLORS["teacher"], "5 2")}
     baseline = drawn["student"].get("baseline")
@@ -173,7 +173,7 @@ def _lines(
     """One panel for each quantity (column of metrics.jsonl -> title) that any run logged."""
     logged: dict[str, dict[str, Curve]] = {key: curves(runs, key) for key in quantities}
     labels = {label for by_label in logged.values() for label in by_label}
-    shown = first_of(labels, order, MAX_LINES)
+    shown = first_of(labels, order, _MAX_LINES)
     panels = tuple(
         Panel(quantities[key], drawn, percent)
         for key, by_label in logged.items()
@@ -190,7 +190,7 @@ def _lines(
 def _loss_terms(runs: Sequence[Run]) -> dict[str, str]:
     """Columns of loss terms -> titles; where there are many configurations, those of the main one alone."""
     configurations = configurations_of(runs)
-    if len(configurations) > MAX_LINES:
+    if len(configurations) > _MAX_LINES:
         runs = configurations[main_configuration(runs)]
     losses = {key: key.removeprefix(LOSSES) for key in keys_starting_with(runs, LOSSES)}
     discriminators = keys_starting_with(runs, f"{TRAINING}discriminators/")

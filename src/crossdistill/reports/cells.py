@@ -18,7 +18,7 @@ from crossdistill.reports.runs import Run, configurations_of
 from crossdistill.reports.tables import Headline, headlines
 
 STUDENT = "student top-1"
-CELLS: Mapping[str, Callable[[Headline], str]] = {
+_CELLS: Mapping[str, Callable[[Headline], str]] = {
     "runs": lambda row: str(row.runs),
     STUDENT: lambda row: with_ci(row.student_top1, row.student_top1_ci),
     "teacher top-1": lambda row: with_ci(row.teacher_top1, row.teacher_top1_ci),
@@ -71,9 +71,9 @@ def results_table(runs: Sequence[Run]) -> ReportTable:
     Beside a measure for which the paper printed a figure on this data set stands that figure.
     """
     rows, groups, marked = headlines(runs), grouped(runs), best(runs)
-    paper = {label: paper_figures(replicates) for label, replicates in configurations_of(runs).items()}
+    paper = {label: _paper_figures(replicates) for label, replicates in configurations_of(runs).items()}
     columns: dict[str, dict[str, str]] = {}
-    for name, cell in CELLS.items():
+    for name, cell in _CELLS.items():
         if name == "auxiliary top-1" and all(math.isnan(row.auxiliary_top1) for row in rows.values()):
             continue
         columns[name] = {label: cell(row) for label, row in rows.items()}
@@ -91,7 +91,7 @@ def results_table(runs: Sequence[Run]) -> ReportTable:
     )
 
 
-def paper_figures(runs: Sequence[Run]) -> Mapping[str, float]:
+def _paper_figures(runs: Sequence[Run]) -> Mapping[str, float]:
     """Measure -> the paper's figure in % for this configuration; empty unless measured on the paper's test samples."""
     names = {(run.name, run.split) for run in runs}
     [(name, split), *others] = names

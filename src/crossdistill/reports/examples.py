@@ -19,8 +19,8 @@ from crossdistill.runs.folder import read_recipe
 from crossdistill.runs.run import load_trained
 from crossdistill.types import InputError, Listener
 
-NEAREST = 5
-QUERIES = 6
+_NEAREST = 5
+_QUERIES = 6
 
 
 def retrieval_examples(folders: Sequence[Path], listener: Listener = Listener()) -> list[RetrievalExample]:
@@ -49,7 +49,7 @@ def retrieval_examples(folders: Sequence[Path], listener: Listener = Listener())
         if "target" not in method.predicts:
             continue
         rows = dataset.rows(recipe.data.evaluate_on)
-        queries = queries or draw_queries(dataset.labels, rows)
+        queries = queries or _draw_queries(dataset.labels, rows)
         retrieved[label] = search(dataset, method, recipe.data, queries)
     return [
         RetrievalExample(
@@ -62,11 +62,11 @@ def retrieval_examples(folders: Sequence[Path], listener: Listener = Listener())
     ]
 
 
-def draw_queries(labels: np.ndarray, rows: np.ndarray) -> list[int]:
-    """One row of each of `QUERIES` classes, by a fixed seed."""
+def _draw_queries(labels: np.ndarray, rows: np.ndarray) -> list[int]:
+    """One row of each of `_QUERIES` classes, by a fixed seed."""
     order = np.random.default_rng(0).permutation(rows)
     _, first = np.unique(labels[order], return_index=True)
-    return [int(row) for row in order[np.sort(first)[:QUERIES]]]
+    return [int(row) for row in order[np.sort(first)[:_QUERIES]]]
 
 
 def search(
@@ -80,7 +80,7 @@ def search(
     )
     present = gallery.present["target"]
     positions = np.searchsorted(asked.rows.numpy(), queries)
-    neighbours = nearest(asked.made.target[positions], gallery.made.target[present], NEAREST)
+    neighbours = nearest(asked.made.target[positions], gallery.made.target[present], _NEAREST)
     neighbour_rows = gallery.rows[present][neighbours].numpy()
     return [
         [

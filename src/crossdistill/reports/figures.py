@@ -18,10 +18,10 @@ from crossdistill.reports.comparison import Difference, Verdict
 from crossdistill.reports.curves import Curve
 from crossdistill.reports.style import GAIN, INK, LOSS, NEITHER, STYLE, LineStyle, panel, shortened
 
-VERDICT_COLORS: Mapping[Verdict, str] = {"better": GAIN, "worse": LOSS}
+_VERDICT_COLORS: Mapping[Verdict, str] = {"better": GAIN, "worse": LOSS}
 ROW, GROUP_GAP = 0.25, 0.6
 """Height of a configuration's row in inches, and the space between groups in rows."""
-LABEL_LETTERS = 44
+_LABEL_LETTERS = 44
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def line_grid(panels: Sequence[Panel], styles: Mapping[str, LineStyle]) -> Figur
 def add_legend(figure: Figure, styles: Mapping[str, LineStyle]) -> None:
     """Add a legend below the axes, as many entries in a row as fit."""
     handles = [Line2D([], [], color=style.color, dashes=_dashes(style)) for style in styles.values()]
-    labels = [shortened(label, LABEL_LETTERS) for label in styles]
+    labels = [shortened(label, _LABEL_LETTERS) for label in styles]
     letters = 6 + max(len(label) for label in labels)
     columns = max(1, min(len(labels), int(figure.get_figwidth() * 15 / letters)))
     figure.legend(handles, labels, loc="outside lower left", ncols=columns, frameon=False)
@@ -103,7 +103,7 @@ def difference_intervals(table: Mapping[str, Difference], groups: Mapping[str, s
     """Each paired difference in points with its interval, coloured by the verdict; table: label -> difference."""
     figure, axes = _rows(list(table), groups)
     for place, row in zip(_places(list(table), groups), table.values(), strict=True):
-        color = VERDICT_COLORS.get(row.verdict, NEITHER)
+        color = _VERDICT_COLORS.get(row.verdict, NEITHER)
         half = 0 if np.isnan(row.half_width) else 100 * row.half_width
         axes.errorbar(
             100 * row.difference, place, xerr=half, color=color, marker="o", markersize=5.5, linewidth=2, capsize=3
@@ -126,7 +126,7 @@ def seed_scatter(
     """
     figure, axes = _rows(list(accuracies), groups)
     for place, (label, values) in zip(_places(list(accuracies), groups), accuracies.items(), strict=True):
-        color = VERDICT_COLORS.get(verdicts.get(label, "not tested"), NEITHER)
+        color = _VERDICT_COLORS.get(verdicts.get(label, "not tested"), NEITHER)
         offsets = np.linspace(-0.3, 0.3, len(values)) if len(values) > 1 else np.zeros(1)
         axes.plot(
             100 * np.asarray(values), place + offsets, "o", color=color, alpha=0.65, markersize=3.4, markeredgewidth=0
@@ -172,7 +172,7 @@ def _rows(labels: Sequence[str], groups: Mapping[str, str]) -> tuple[Figure, Axe
     """Axes with a row for each label, from top to bottom, and a gap between groups."""
     places = _places(labels, groups)
     figure, axes = panel((9.6, 0.5 + ROW * (places[-1] + 1)))
-    axes.set_yticks(places, [shortened(label, LABEL_LETTERS) for label in labels])
+    axes.set_yticks(places, [shortened(label, _LABEL_LETTERS) for label in labels])
     axes.set_ylim(places[-1] + 0.6, -0.6)
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)

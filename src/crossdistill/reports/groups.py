@@ -13,22 +13,22 @@ from crossdistill.types import Role
 Group = Literal["without distillation", "methods", "ablations", "controls", "variations"]
 GROUPS: tuple[Group, ...] = get_args(Group)
 
-ALONE = ("baseline", "teacher", "auxiliary")
+_ALONE = ("baseline", "teacher", "auxiliary")
 """Methods without distillation, in the order in which they are shown."""
 
-GROUP_OF: Mapping[Role, Group] = {
+_GROUP_OF: Mapping[Role, Group] = {
     "method": "methods",
     "ablation": "ablations",
     "control": "controls",
     "variation": "variations",
 }
-DRAWN_IN_THE_PAPER = (L_MIS, NO_ADVERSARIAL, NO_D2)
+_DRAWN_IN_THE_PAPER = (L_MIS, NO_ADVERSARIAL, NO_D2)
 """Ablations of Figures 1(a), 4 and 5."""
 
 
 def group_of(run: Run) -> Group:
     """The group of a run's configuration by its role; methods that do not distil are one of their own."""
-    return "without distillation" if run.role == "method" and run.method in ALONE else GROUP_OF[run.role]
+    return "without distillation" if run.role == "method" and run.method in _ALONE else _GROUP_OF[run.role]
 
 
 def grouped(runs: Sequence[Run]) -> dict[str, Group]:
@@ -71,7 +71,7 @@ def by_importance(runs: Sequence[Run]) -> list[str]:
         if label in first:
             return first[label]
         if group == "ablations":
-            return 3 if label in DRAWN_IN_THE_PAPER else 6
+            return 3 if label in _DRAWN_IN_THE_PAPER else 6
         return 7 if group in ("methods", "without distillation") else 8
 
     groups = grouped(runs)
@@ -89,7 +89,7 @@ def _place(run: Run, mean: float) -> tuple[int, str, str, float, str]:
     group = group_of(run)
     if group == "variations":
         return GROUPS.index(group), run.method, run.varied, _last_if_nan(run.value), run.label
-    rank = ALONE.index(run.method) if group == "without distillation" else _last_if_nan(-mean)
+    rank = _ALONE.index(run.method) if group == "without distillation" else _last_if_nan(-mean)
     return GROUPS.index(group), "", "", rank, run.label
 
 

@@ -28,7 +28,7 @@ def write_markdown(runs: Sequence[Path], folder: Path, command: str = "") -> Pat
     try:
         (folder / name).mkdir(parents=True, exist_ok=True)
         for figure in captioned:
-            _write(folder / name / f"{figure.name}.svg", standing_alone(figure))
+            _write(folder / name / f"{figure.name}.svg", _standing_alone(figure))
         _write(folder / f"{name}.md", document(report, name))
     except OSError as error:
         raise InputError(f"{folder}: cannot be written to: {error.strerror}; give a folder") from error
@@ -79,7 +79,7 @@ def fenced(text: str) -> str:
     return f"{fence}\n{text}\n{fence}"
 
 
-def standing_alone(captioned: CaptionedFigure) -> str:
+def _standing_alone(captioned: CaptionedFigure) -> str:
     """The figure as one SVG document, panels in a grid and the legend inside."""
     figure = captioned.figure
     if figure is None:

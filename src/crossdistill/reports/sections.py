@@ -14,22 +14,22 @@ from crossdistill.reports.formats import counted, listed
 from crossdistill.reports.groups import grouped
 from crossdistill.reports.runs import Run, configurations_of, split_by_measured, unmeasured_sentence
 
-RESULTS_NOTE = (
+_RESULTS_NOTE = (
     "Accuracies and recalls in %, means over the runs; ± is the 95 % confidence interval (Student t). Gap: teacher "
     "minus student of the same run. Gap recovered: how much of the way from the baseline to a teacher trained alone "
     "the student has gone. R@K, WA and UA are the student's. “–”: the configuration has no such model, or the "
     "measure is not defined."
 )
-BEST_NOTE = (
+_BEST_NOTE = (
     "Bold: best, that is significantly better than the baseline and not significantly worse than the highest mean "
     f"(paired t-tests with Holm's correction, level {LEVEL:g})."
 )
-NONE_BEST_NOTE = (
+_NONE_BEST_NOTE = (
     "No configuration is marked as best: that takes one that is significantly better than the baseline and not "
     f"significantly worse than the highest mean (paired t-tests with Holm's correction, level {LEVEL:g})."
 )
-PAPER_NOTE = "“paper”: the figure that Chen et al. (CVPR 2023) print for this data set; they give it without a spread."
-FOLDS_NOTE = "Folds share training samples, so their pairs are not independent and p is somewhat too small."
+_PAPER_NOTE = "“paper”: the figure that Chen et al. (CVPR 2023) print for this data set; they give it without a spread."
+_FOLDS_NOTE = "Folds share training samples, so their pairs are not independent and p is somewhat too small."
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def report_of(runs: Sequence[Run], command: str) -> Report:
     """
     order = list(grouped(runs))
     runs = sorted(runs, key=lambda run: (order.index(run.label), run.replicate))
-    origin = Origin(command, wording.replicates(runs), versions(runs), sources(runs))
+    origin = Origin(command, wording.replicates(runs), versions(runs), _sources(runs))
     measured, left_out = split_by_measured(runs)[0], unmeasured_sentence(runs)
     if not measured:
         return Report(runs[0].name, (left_out,), (), (), origin)
@@ -98,7 +98,7 @@ def versions(runs: Sequence[Run]) -> str:
     )
 
 
-def sources(runs: Sequence[Run]) -> dict[str, tuple[tuple[str, ...], str]]:
+def _sources(runs: Sequence[Run]) -> dict[str, tuple[tuple[str, ...], str]]:
     """Label -> the commands that repeat its runs, and the recipe of the first; the others differ in seed and fold."""
     return {
         label: (
@@ -149,13 +149,13 @@ def _figures(runs: Sequence[Run]) -> list[Section]:
 
 
 def _results_note(table: ReportTable, runs: Sequence[Run]) -> str:
-    notes = [RESULTS_NOTE]
+    notes = [_RESULTS_NOTE]
     if any(row.best for row in table.rows):
-        notes.append(BEST_NOTE)
+        notes.append(_BEST_NOTE)
     elif differences(runs):
-        notes.append(NONE_BEST_NOTE)
+        notes.append(_NONE_BEST_NOTE)
     if any(column.endswith(", paper") for column in table.columns):
-        notes.append(PAPER_NOTE)
+        notes.append(_PAPER_NOTE)
     return " ".join(notes)
 
 
@@ -167,4 +167,4 @@ def _differences_note(runs: Sequence[Run], reference: str) -> str:
         f"(Holm). The verdict goes by the corrected p at the level of {LEVEL:g}; “no significant difference” does not "
         "say that two configurations are equal: the interval says how far apart they may be."
     )
-    return f"{note} {FOLDS_NOTE}" if len({run.fold for run in runs}) > 1 else note
+    return f"{note} {_FOLDS_NOTE}" if len({run.fold for run in runs}) > 1 else note

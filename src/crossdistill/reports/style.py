@@ -16,7 +16,7 @@ OWN_COLORS = {"baseline": "#7c8591", "teacher": "#e69f00", "auxiliary": "#56b4e9
 CYCLE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 """Okabe and Ito's palette, which colour-blind readers can tell apart; yellow is left out (too pale for lines)."""
 
-DASHES = ("", "5 2", "1.5 1.5", "5 1.5 1 1.5")
+_DASHES = ("", "5 2", "1.5 1.5", "5 1.5 1 1.5")
 
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "crossdistill",  # the same figure gives the same bytes
@@ -48,7 +48,7 @@ STYLE: dict[Any, Any] = {
 GAIN, LOSS, NEITHER = "#0072b2", "#d55e00", "#7c8591"
 """Colours of what is better, worse and neither."""
 
-MAX_LETTERS = 24
+_MAX_LETTERS = 24
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ def line_styles(labels: Sequence[str]) -> dict[str, LineStyle]:
     """One fixed look for each configuration; the first of those without a colour of their own gets blue."""
     styles = {label: LineStyle(color, "") for label, color in OWN_COLORS.items() if label in labels}
     for index, label in enumerate(label for label in labels if label not in OWN_COLORS):
-        dash = DASHES[index // len(CYCLE) % len(DASHES)]
+        dash = _DASHES[index // len(CYCLE) % len(_DASHES)]
         styles[label] = LineStyle(CYCLE[index % len(CYCLE)], dash)
     return styles
 
 
-def shortened(name: str, letters: int = MAX_LETTERS) -> str:
+def shortened(name: str, letters: int = _MAX_LETTERS) -> str:
     """The name on one line, cut with an ellipsis."""
     name = " ".join(name.split())
     return name if len(name) <= letters else f"{name[: letters - 1].rstrip()}…"

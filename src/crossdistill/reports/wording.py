@@ -11,7 +11,7 @@ from crossdistill.reports.groups import grouped, main_configuration
 from crossdistill.reports.runs import Run, configurations_of
 from crossdistill.reports.tables import Headline, headlines
 
-VERDICTS = {
+_VERDICTS = {
     "better": "Significantly better than {}",
     "worse": "Significantly worse than {}",
     "no significant difference": "No significant difference to {}",
@@ -72,7 +72,7 @@ def findings(runs: Sequence[Run]) -> list[str]:
 def against(reference: str, table: Mapping[str, Difference]) -> list[str]:
     """One sentence for each verdict that any configuration got: which ones, by how many points."""
     sentences = []
-    for verdict, start in VERDICTS.items():
+    for verdict, start in _VERDICTS.items():
         labels = [f"{label} ({points(row.difference)})" for label, row in table.items() if row.verdict == verdict]
         if labels:
             sentences.append(f"{start.format(reference)}: {listed(labels)}.")

@@ -79,7 +79,7 @@ def build(
         model = build_model(spec, used, encoders)
         set_statistics(model, dataset)
         method = build_method(recipe, model, training_samples(recipe, dataset))
-    require_trained_encoders(recipe, method)
+    _require_trained_encoders(recipe, method)
     require_rebuilt(spec, encoders or {}, dataset)
     return Built(recipe, dataset, spec, method, stages(recipe, method))
 
@@ -114,8 +114,8 @@ def model_spec(recipe: Recipe, dataset: MultimodalDataset) -> ModelSpec:
         encoders={name: resolved(name, inputs[name], given[name]) for name in names},
         width=settings.width,
         dropout=settings.dropout,
-        separate_teacher=settings.separate_teacher or method.separate_teacher or has_fixed_teacher(recipe),
-        teacher_shares_auxiliary=method.teacher_shares_auxiliary and not has_fixed_teacher(recipe),
+        separate_teacher=settings.separate_teacher or method.separate_teacher or _has_fixed_teacher(recipe),
+        teacher_shares_auxiliary=method.teacher_shares_auxiliary and not _has_fixed_teacher(recipe),
         windows=recipe.data.windows,
     )
 
@@ -143,27 +143,27 @@ def build_method(recipe: Recipe, model: CrossModalModel, samples: TrainingSample
     return method
 
 
-def has_fixed_teacher(recipe: Recipe) -> bool:
+def _has_fixed_teacher(recipe: Recipe) -> bool:
     """Whether the method distils from a teacher that is trained before it; student or teacher alone do not."""
     method = METHODS[recipe.method]
     kind = method.teacher if recipe.model.teacher == "by_method" else recipe.model.teacher
     return kind == "fixed" and {"target", "full"} <= set(method.views)
 
 
-def pretrains(method: type[Method]) -> bool:
+def _pretrains(method: type[Method]) -> bool:
     """Whether auxiliary encoders are trained on their own before this method."""
     return bool({"auxiliary", "full"} & set(method.views)) and not issubclass(method, Auxiliary)
 
 
 def total_epochs(recipe: Recipe) -> int:
     """How many epochs all stages of the recipe's run have together."""
-    before = recipe.auxiliary_epochs if pretrains(METHODS[recipe.method]) else 0
-    return before + recipe.epochs * (2 if has_fixed_teacher(recipe) else 1)
+    before = recipe.auxiliary_epochs if _pretrains(METHODS[recipe.method]) else 0
+    return before + recipe.epochs * (2 if _has_fixed_teacher(recipe) else 1)
 
 
-def require_trained_encoders(recipe: Recipe, method: Method) -> None:
+def _require_trained_encoders(recipe: Recipe, method: Method) -> None:
     """Raise InputError when auxiliary encoders would be frozen as they were initialised."""
-    frozen = pretrains(type(method)) and recipe.model.auxiliary_encoders == "frozen"
+    frozen = _pretrains(type(method)) and recipe.model.auxiliary_encoders == "frozen"
     if frozen and recipe.auxiliary_epochs == 0 and method.model.has_auxiliary_encoder_parameters():
         raise InputError(
             "auxiliary_epochs: 0 would freeze auxiliary encoders that nothing has trained; "
@@ -173,10 +173,10 @@ def require_trained_encoders(recipe: Recipe, method: Method) -> None:
 
 def stages(recipe: Recipe, method: Method) -> tuple[Stage, ...]:
     """The run's stages, in order; each says what is done to the model before it begins."""
-    model, fixed_teacher = method.model, has_fixed_teacher(recipe)
+    model, fixed_teacher = method.model, _has_fixed_teacher(recipe)
     before: list[Callable[[], None]] = []
     planned: list[Stage] = []
-    if pretrains(type(method)):
+    if _pretrains(type(method)):
         if recipe.auxiliary_epochs > 0:
             planned.append(Stage(0, "auxiliary", Auxiliary(model), recipe.auxiliary_epochs))
             before.append(model.start_teacher_from_encoders)

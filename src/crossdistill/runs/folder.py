@@ -30,7 +30,7 @@ def require_usable(recipe: Recipe, folder: Path, resume: bool) -> None:
         return
     if not resume:
         raise InputError(f"{folder}: already holds a run; continue it with --resume or choose another --out")
-    text = stored.read_text(encoding="utf-8")
+    text = _read_text(stored)
     if text != to_yaml(recipe):
         earlier, now = text.splitlines(), to_yaml(recipe).splitlines()
         changed = next((b for a, b in zip(earlier, now, strict=False) if a != b), now[-1])
@@ -40,11 +40,22 @@ def require_usable(recipe: Recipe, folder: Path, resume: bool) -> None:
         )
 
 
+def _read_text(path: Path) -> str:
+    """Raise InputError where the file cannot be read as text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as text ({' '.join(str(error).split())[:160]})") from error
+
+
 def write_recipe(recipe: Recipe, folder: Path) -> None:
     """Make the folder this recipe's."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / RECIPE).exists():
-        write_atomically(folder / RECIPE, to_yaml(recipe))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / RECIPE).exists():
+            write_atomically(folder / RECIPE, to_yaml(recipe))
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written: {error.strerror or error}") from error
 
 
 def is_finished(folder: Path) -> bool:
@@ -80,14 +91,14 @@ class RunLog:
         """Drop the lines after the first `epochs`: epochs that a resumed run does again."""
         path = self.folder / METRICS
         if path.is_file():
-            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            lines = _read_text(path).splitlines(keepends=True)
             write_atomically(path, "".join(lines[:epochs]))
 
     def write(self, record: Record) -> None:
         with (self.folder / METRICS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(without_nan(record), allow_nan=False) + "\n")
         if self._tensorboard:
-            write_events(self.folder, record)
+            _write_events(self.folder, record)
         self.observe(record)
 
     def note(self, notes: Sequence[Note]) -> None:
@@ -102,11 +113,16 @@ class RunLog:
 
     def seconds(self) -> float:
         """Training time of all epochs, measuring and saving left out."""
-        lines = (self.folder / METRICS).read_text(encoding="utf-8").splitlines()
-        return float(sum(json.loads(line)["seconds"] for line in lines))
+        path = self.folder / METRICS
+        try:
+            return float(sum(json.loads(line)["seconds"] for line in _read_text(path).splitlines()))
+        except (ValueError, TypeError, KeyError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{path}: expected a JSON object with `seconds` in each line ({error})") from error
 
 
-def write_events(folder: Path, record: Record) -> None:
+def _write_events(folder: Path, record: Record) -> None:
     """The same numbers as TensorBoard events, one series of runs a stage."""
     from torch.utils.tensorboard import SummaryWriter  # slow to import, so only when it is asked for
 

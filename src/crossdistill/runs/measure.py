@@ -38,14 +38,14 @@ def about(built: Built, data: Mapping[str, str]) -> dict[str, Any]:
             "name": dataset.name,
             "source": recipe.data.source,
             "licence": dataset.licence or "not stated",
-            "samples": sample_counts(built),
+            "samples": _sample_counts(built),
             "fingerprint": dict(data),
         },
         "versions": versions(),
     }
 
 
-def sample_counts(built: Built) -> dict[str, int]:
+def _sample_counts(built: Built) -> dict[str, int]:
     """Split -> how many samples it has, of the splits that the run reads."""
     return {split: len(built.dataset.rows(split)) for split in splits_in_use(built.recipe.data)}
 
@@ -89,7 +89,7 @@ def cosines(outputs: Outputs) -> dict[str, float]:
     }
 
 
-def view_scores(tested: Outputs, gallery: Outputs, predicts: tuple[View, ...]) -> dict[str, Scores]:
+def _view_scores(tested: Outputs, gallery: Outputs, predicts: tuple[View, ...]) -> dict[str, Scores]:
     """Name -> measures of each view of which there is a sample to measure."""
     scores: dict[str, Scores] = {}
     for view in predicts:
@@ -123,7 +123,7 @@ def results_of(
         fold=recipe.data.fold,
         split=recipe.data.evaluate_on,
         classes=built.dataset.classes,
-        samples=sample_counts(built),
+        samples=_sample_counts(built),
         target=recipe.data.target,
         auxiliary=recipe.data.auxiliary,
         seconds=round(seconds, 3),
@@ -166,9 +166,9 @@ def with_scores(
     alignment = cosines(tested)
     return replace(
         results,
-        samples=sample_counts(built),
+        samples=_sample_counts(built),
         versions=versions(),
-        scores=view_scores(tested, gallery, method.predicts),
+        scores=_view_scores(tested, gallery, method.predicts),
         cosine_pair=alignment.get(COSINE_PAIR, math.nan),
         cosine_same_class=alignment.get(COSINE_SAME_CLASS, math.nan),
     )

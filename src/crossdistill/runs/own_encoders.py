@@ -2,40 +2,51 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import nn
 
 from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.reading import middle, read
-from crossdistill.encoders import Standardized
+from crossdistill.encoders import Encoder, Standardized
 from crossdistill.encoders.kinds import parameters_of
 from crossdistill.encoders.make import make_encoder
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.models.present import select
 from crossdistill.models.spec import ModelSpec
+from crossdistill.plain import to_plain
 from crossdistill.plugins import class_path
-from crossdistill.types import InputError
+from crossdistill.types import InputError, Padded, to_device
 
 
 def own_settings(name: str, module: nn.Module) -> EncoderSettings:
     """The module's class and its constructor's arguments: its attribute `settings` where it has one, else for each
     argument the attribute of that name. Raises InputError where one cannot be known: the run could not be loaded."""
     place = f"encoders[{name!r}]"
+    if not isinstance(module, nn.Module):
+        raise InputError(f"{place}: expected a torch.nn.Module, found {type(module).__name__}")
+    if not all(isinstance(value, torch.Tensor) for value in module.state_dict().values()):
+        raise InputError(f"{place}: {type(module).__name__}: expected a state of tensors alone, which files can hold")
     try:
         path = class_path(type(module))
     except InputError as error:
         raise InputError(f"{place}: {error}") from error
     declared = getattr(module, "settings", None)
     if isinstance(declared, Mapping):
-        return EncoderSettings(path, dict(declared))
+        plain = {key: value.item() if isinstance(value, np.generic) else value for key, value in declared.items()}
+        if odd := [key for key, value in plain.items() if not _is_plain(value)]:
+            raise InputError(f"{place}: settings[{odd[0]!r}]: expected plain values, which a recipe can hold")
+        return EncoderSettings(path, to_plain(plain))
     settings: dict[str, Any] = {}
     for argument in parameters_of(type(module)):
         if argument != "shape":
             value = getattr(module, argument, None)
-            if not isinstance(value, bool | int | float | str | list | tuple):
+            value = value.item() if isinstance(value, np.generic) else value
+            if not _is_plain(value):
                 raise InputError(
                     f"{place}: cannot tell with which {argument} {type(module).__name__} was made, so a finished run "
                     f"could not build it again; give it an attribute `settings`, a dict of its constructor's arguments"
@@ -61,13 +72,33 @@ def require_rebuilt(spec: ModelSpec, given: Mapping[str, nn.Module], dataset: Mu
         rows = rows[dataset.present([name])[rows]][:2]
         values, present, _ = read(dataset.columns[name], rows, middle(len(rows)))
         samples = select(values, present.nonzero().squeeze(1))
-        if bool(present.any()) and not _same_outputs(module, inner, samples):
-            raise InputError(f"{place} makes something else of the same samples; give it an attribute `settings`")
+        if bool(present.any()):
+            _require_same_outputs(place, module, inner, samples)
 
 
 @torch.no_grad()
-def _same_outputs(first: nn.Module, second: nn.Module, samples: Any) -> bool:
-    training = first.training
-    output, rebuilt = (module.eval()(samples) for module in (first, second))
-    first.train(training)
-    return torch.allclose(output, rebuilt, rtol=1e-4, atol=1e-5, equal_nan=True)
+def _require_same_outputs(place: str, given: nn.Module, rebuilt: nn.Module, samples: Any) -> None:
+    """Of copies: the caller's module and the modes of its parts stay as they are."""
+    device = next((p.device for p in given.parameters()), torch.device("cpu"))
+    try:
+        outputs = [copy.deepcopy(module).to(device).eval()(to_device(samples, device)) for module in (given, rebuilt)]
+    except Exception as error:  # whatever somebody's module raises
+        raise InputError(f"{place}: {type(error).__name__}: {error}") from error
+    shape = (len(samples.lengths if isinstance(samples, Padded) else samples), int(cast(Encoder, given).width))
+    for output in outputs:
+        found = type(output).__name__
+        if isinstance(output, torch.Tensor):
+            if tuple(output.shape) == shape and output.dtype == torch.float32:
+                continue
+            found = f"{output.dtype} {tuple(output.shape)}"
+        raise InputError(f"{place}: expected an output of float32 {shape}, its width, found {found}")
+    if not torch.allclose(outputs[0], outputs[1], rtol=1e-4, atol=1e-5, equal_nan=True):
+        raise InputError(f"{place} makes something else of the same samples; give it an attribute `settings`")
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_plain(item) for item in value)
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
+    return isinstance(value, bool | int | float | str)

@@ -24,6 +24,7 @@ from crossdistill.models.storage import (
     write_config,
     write_tensors,
 )
+from crossdistill.plain import from_plain, to_plain
 from crossdistill.recipes.check import check
 from crossdistill.recipes.recipe import Recipe, name_of
 from crossdistill.runs import folder as layout
@@ -31,9 +32,10 @@ from crossdistill.runs.build import BuildDataset, Built, build, model_spec, tota
 from crossdistill.runs.data import build_dataset, split_dataset
 from crossdistill.runs.folder import RunLog
 from crossdistill.runs.measure import about, results_of
+from crossdistill.runs.own_encoders import require_rebuilt
 from crossdistill.runs.results import RunResults, read_results, write_results
 from crossdistill.runs.train import train
-from crossdistill.student import Student, keep_tokenizers
+from crossdistill.student import Student, keep_tokenizers, without_tokenizers
 from crossdistill.training.engine import launched, on_threads
 from crossdistill.training.memory import reset_peak_memory
 from crossdistill.types import InputError, Listener, reported
@@ -88,10 +90,11 @@ def run(
         fabric.barrier()
         log = RunLog(folder, recipe, partial(heard_by.step, task), writes=fabric.is_global_zero)
         train(built, log, fabric)
+        require_rebuilt(built.spec, encoders or {}, built.dataset)  # training may have moved what no state holds
         if fabric.is_global_zero:
             with on_threads(recipe.machine.threads):
                 results = results_of(built, log.seconds(), fabric.device, log.note)
-            write_results(folder, replace(results, files=save_model(built, folder)))
+            write_results(folder, replace(results, files=_save_model(built, folder)))
         fabric.barrier()
     return read_results(folder)
 
@@ -148,7 +151,7 @@ def student_of(built: Built) -> Student:
     return Student(spec, network, about(built, fingerprint(built.dataset)))
 
 
-def save_model(built: Built, folder: Path) -> dict[str, str]:
+def _save_model(built: Built, folder: Path) -> dict[str, str]:
     """Write what predicts into student.safetensors, and all else into rest.safetensors: name -> digest.
 
     A method that trains no student has nothing that predicts, and no first file.
@@ -164,18 +167,25 @@ def save_model(built: Built, folder: Path) -> dict[str, str]:
 def _claim(built: Built, folder: Path) -> None:
     """Make the folder this run's. Raises InputError where it was begun on other data."""
     data = fingerprint(built.dataset)
+    spec = loadable(built.spec, built.model)
     if (folder / CONFIG).is_file():
-        _, config = read_config(folder)
-        before = config.get("data", {}).get("fingerprint", {})
+        stored, config = read_config(folder)
+        if without_tokenizers(stored) != without_tokenizers(from_plain(ModelSpec, to_plain(spec))):
+            raise InputError(f"{folder / CONFIG}: is of another model than recipe and data make; choose another --out")
+        described = config.get("data")
+        before = described.get("fingerprint") if isinstance(described, dict) else None
+        if not isinstance(before, dict):
+            raise InputError(f"{folder / CONFIG}: says nothing of its data; choose another --out")
         if changed := differing(before, data):
             raise InputError(
                 f"{folder}: was begun on other data: {', '.join(changed)} differ from when it stopped; "
                 "give it the same data, or choose another --out"
             )
         return
+    if (folder / layout.CHECKPOINT).exists():
+        raise InputError(f"{folder}: holds a checkpoint but no {CONFIG}, so nothing says of which data; begin it anew")
     layout.write_recipe(built.recipe, folder)
-    spec = keep_tokenizers(loadable(built.spec, built.model), folder)
-    write_config(folder, spec, about(built, data))
+    write_config(folder, keep_tokenizers(spec, folder), about(built, data))
 
 
 def _require_same_inputs(folder: Path, stored: ModelSpec, now: ModelSpec) -> None:

@@ -136,4 +136,5 @@ def _write(rows: Mapping[Path, Row], order: Iterable[Path], out: Path) -> pd.Dat
 def _write_tracebacks(failures: Mapping[Path, Failure], out: Path) -> None:
     crashes = [f"{folder}\n{failure.details}\n" for folder, failure in failures.items() if failure.details]
     if crashes:
+        out.mkdir(parents=True, exist_ok=True)
         write_atomically(out / TRACEBACKS, "".join(crashes))

@@ -78,7 +78,7 @@ def tune(
             trialled = as_method(recipe, method)
             best = _search(trialled, space, trials, seeds, _storage(storage, folder), listener)
             recipe = with_values(recipe, method, best)
-            write_atomically(folder / "tuned.yaml", tuned_yaml(recipe))
+            write_atomically(folder / "tuned.yaml", _tuned_yaml(recipe))
     return recipe
 
 
@@ -102,7 +102,7 @@ def with_values(recipe: Recipe, method: str, values: Values) -> Recipe:
     return with_fields(replace(recipe, options=options), fields)
 
 
-def tuned_yaml(recipe: Recipe) -> str:
+def _tuned_yaml(recipe: Recipe) -> str:
     """The recipe with the options of all methods, for `train` and `compare`."""
     return yaml.safe_dump(as_dict(recipe), sort_keys=False, allow_unicode=True)
 

@@ -42,7 +42,7 @@ class Failure:
     details: str = ""
 
 
-REGISTRIES: dict[str, dict[str, Any]] = {"method": METHODS, "encoder": ENCODERS}
+_REGISTRIES: dict[str, dict[str, Any]] = {"method": METHODS, "encoder": ENCODERS}
 """What a user's script may add to, by what an entry is called: each worker gets this process's entries."""
 
 
@@ -101,7 +101,7 @@ def run_all(
 def _pickled_entries() -> dict[str, bytes]:
     """Each registry's entries by reference, module and name. Raises InputError for one that has no such name."""
     entries: dict[str, bytes] = {}
-    for kind, registry in REGISTRIES.items():
+    for kind, registry in _REGISTRIES.items():
         for name, entry in registry.items():
             try:
                 pickle.dumps(entry)
@@ -207,7 +207,7 @@ def _take_entries(entries: Mapping[str, bytes]) -> Failure | None:
     """Fill this process's registries. Returns what cannot be imported here: a class of a notebook, say."""
     for kind, pickled in entries.items():
         try:
-            REGISTRIES[kind].update(pickle.loads(pickled))
+            _REGISTRIES[kind].update(pickle.loads(pickled))
         except (AttributeError, ImportError) as error:
             reason = " ".join(str(error).split())
             return Failure(f"{kind}s that were added cannot be imported here ({reason}); define them in a file", True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from lightning_fabric import Fabric
@@ -185,6 +186,26 @@ def extremes_stay_finite(cls: type[Method]) -> None:
         assert not nan, f"{cls.__name__}: {extreme}: NaN in the epoch's log, {', '.join(nan)}"
 
 
+def unlabelled_samples_stay_finite(cls: type[Method]) -> None:
+    """A method that says that it learns from samples without a label has finite losses and gradients with some of them
+    and with nothing else, and they move its student."""
+    if not cls.learns_unlabelled:
+        return
+    for what, known in (("some labels", 3), ("no labels", 0)):
+        method, batch = built(cls)
+        labels = torch.where(torch.arange(len(batch.labels)) < known, batch.labels, -1)
+        batch = replace(batch, labels=labels)
+        for turn in method.turns(LAST_EPOCH):
+            total = turn.objective(representations_of(method, batch), batch).total
+            gradients = torch.autograd.grad(total, list(turn.parameters), allow_unused=True)
+            finite = all(bool(torch.isfinite(gradient).all()) for gradient in gradients if gradient is not None)
+            where = f"{cls.__name__}: {what}: turn {turn.name!r}"
+            assert torch.isfinite(total), f"{where} has the loss {float(total.detach())}"
+            assert finite, f"{where} has a gradient that is not finite"
+            moved = any(bool(gradient.any()) for gradient in gradients if gradient is not None)
+            assert moved, f"{where} learns nothing although learns_unlabelled is True"
+
+
 def state_dict_round_trip(cls: type[Method]) -> None:
     """A new object with the state of a trained one has its objectives: nothing is remembered elsewhere."""
     method, batch = built(cls)
@@ -216,6 +237,7 @@ METHOD_PROPERTIES: tuple[Callable[[type[Method]], None], ...] = (
     turns_change_only_their_own_parameters,
     predictions_ignore_everything_auxiliary,
     extremes_stay_finite,
+    unlabelled_samples_stay_finite,
     state_dict_round_trip,
     objective_falls,
 )

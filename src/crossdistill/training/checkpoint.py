@@ -34,10 +34,14 @@ class Checkpoint:
         return Checkpoint(stage, epoch, model.state_dict(), method.state_dict(), states)
 
     def restore(self, model: nn.Module, method: nn.Module, optimizers: Mapping[str, Optimizer]) -> None:
-        model.load_state_dict(self.model)
-        method.load_state_dict(self.method)
-        for name, optimizer in optimizers.items():
-            optimizer.load_state_dict(self.optimizers[name])
+        try:
+            model.load_state_dict(self.model)
+            method.load_state_dict(self.method)
+            for name, optimizer in optimizers.items():
+                optimizer.load_state_dict(self.optimizers[name])
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"the checkpoint is of another model ({reason}); delete it to start over") from error
 
     def save(self, path: Path) -> None:
         """A kill at any moment leaves the old file or the new one.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from crossdistill.training.settings import Machine
+from crossdistill.types import InputError
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -23,13 +24,16 @@ def launched(machine: Machine) -> Fabric:
 
     devices = int(os.environ.get("LOCAL_WORLD_SIZE", machine.devices))
     nodes = int(os.environ["GROUP_WORLD_SIZE"]) if "GROUP_WORLD_SIZE" in os.environ else machine.nodes
-    fabric = Fabric(
-        accelerator=machine.accelerator,
-        devices=devices,
-        num_nodes=nodes,
-        strategy="auto" if devices * nodes == 1 else "ddp",
-        precision=machine.precision,
-    )
+    try:
+        fabric = Fabric(
+            accelerator=machine.accelerator,
+            devices=devices,
+            num_nodes=nodes,
+            strategy="auto" if devices * nodes == 1 else "ddp",
+            precision=machine.precision,
+        )
+    except (RuntimeError, ValueError, TypeError) as error:  # what there is no such device for
+        raise InputError(f"machine: {' '.join(str(error).split())[:200]}") from error
     fabric.launch()
     return fabric
 

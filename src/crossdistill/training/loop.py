@@ -75,7 +75,7 @@ def fit(
             for name, value in step(fabric, method, turns, optimizers, batch, settings.clip_norm).items():
                 means.add(name, value)
         record: Record = {"stage": stage.name, "epoch": epoch, "learning_rate": learning_rate}
-        losses = require_finite(means.read(), stage.name, epoch)
+        losses = _require_finite(means.read(), stage.name, epoch)
         record |= {f"training/loss/{name}": value for name, value in losses.items()}
         record |= {f"training/{name}": value for name, value in method.end_epoch(epoch).items()}
         record["seconds"] = time.perf_counter() - started
@@ -85,7 +85,7 @@ def fit(
         fabric.barrier()
 
 
-def require_finite(losses: dict[str, float], stage: str, epoch: int) -> dict[str, float]:
+def _require_finite(losses: dict[str, float], stage: str, epoch: int) -> dict[str, float]:
     """The epoch's losses. Raises DivergedError when one is not finite: nothing that follows would mean anything."""
     for name, value in losses.items():
         if not math.isfinite(value):
@@ -111,7 +111,7 @@ def step(
     batch = with_mixing(method, batch.to(fabric.device))
     with fabric.autocast():
         local = forward(method, batch)
-    samples = divide(method, *gather(fabric, in_float32(local), batch))
+    samples = divide(method, *gather(fabric, _in_float32(local), batch))
     terms: dict[str, Tensor] = {}
     for turn in filter(samples.can_learn, turns):
         objective = samples.objective(turn)
@@ -127,7 +127,7 @@ def step(
     return terms
 
 
-def in_float32(representations: Representations) -> Representations:
+def _in_float32(representations: Representations) -> Representations:
     return representations.map(Tensor.float)
 
 

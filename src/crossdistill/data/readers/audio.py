@@ -19,7 +19,7 @@ from crossdistill.data.readers.settings import ReaderSettings
 
 Samples = npt.NDArray[np.float32]
 
-PREROLL = 0.25
+_PREROLL = 0.25
 """Seconds decoded before a segment and thrown away: codecs need some time to swing in."""
 
 
@@ -70,8 +70,8 @@ def decoded(path: Path, rate: int, start: float = 0.0, end: float = math.inf) ->
     """
     with opened(path, "audio") as (container, stream):
         zero = float((stream.start_time or 0) * stream.time_base)
-        if start > PREROLL:
-            container.seek(int((start - PREROLL + zero) / stream.time_base), stream=stream)
+        if start > _PREROLL:
+            container.seek(int((start - _PREROLL + zero) / stream.time_base), stream=stream)
         pieces, begin = [], math.inf
         for time, piece in _resampled(container, stream, rate, end + zero):
             begin = min(begin, time - zero)

@@ -19,7 +19,7 @@ from crossdistill.data.readers.media import NoStreamError, UnreadableError
 if TYPE_CHECKING:
     from av import VideoFrame
 
-QUALITY = 90
+_QUALITY = 90
 """Quality of the JPEG pictures in a cache."""
 
 
@@ -87,5 +87,5 @@ def encode(picture: Pixels, form: str) -> bytes:
     if form == "raw":
         return picture.tobytes()
     content = io.BytesIO()
-    Image.fromarray(picture).save(content, "jpeg", quality=QUALITY)
+    Image.fromarray(picture).save(content, "jpeg", quality=_QUALITY)
     return content.getvalue()

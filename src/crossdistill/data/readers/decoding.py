@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 TICK = 0.0015
 """Seconds by which a time may miss its frame: Matroska rounds to milliseconds."""
 
-FASTEST = 240
+_FASTEST = 240
 """Frames a second that a header is believed: browsers' WebM says none, for which FFmpeg puts the clock's 1000."""
-PROBED = 100
+_PROBED = 100
 """Packets whose times tell how long a frame is shown where the header does not."""
 
 
@@ -78,7 +78,7 @@ class FileFrames:
         self._base = float(stream.time_base or 1)
         self._zero = (stream.start_time or 0) * self._base
         rate = stream.average_rate or stream.guessed_rate
-        frame = 1 / float(rate) if rate and rate <= FASTEST else self._mean_interval()
+        frame = 1 / float(rate) if rate and rate <= _FASTEST else self._mean_interval()
         self.extent = Extent(0.0, declared_end(container, stream) or self.readable_end(frame), frame)
         self._reformatter = pyav().video.reformatter.VideoReformatter()
 
@@ -88,7 +88,7 @@ class FileFrames:
 
     def _mean_interval(self) -> float:
         """Mean seconds from one frame to the next among the file's first frames."""
-        times = list(islice(self._packet_times(), PROBED))
+        times = list(islice(self._packet_times(), _PROBED))
         return (max(times) - min(times)) / (len(times) - 1) if len(set(times)) > 1 else 0.04
 
     def _packet_times(self) -> Iterator[float]:

@@ -29,7 +29,7 @@ from crossdistill.data.readers.frames import (
 from crossdistill.data.readers.media import Box, Clip, Taken, UnreadableError
 from crossdistill.data.readers.settings import ReaderSettings
 
-SPARSE = 4
+_SPARSE = 4
 """Clips that make up a smaller part of their video are each sought; others are decoded in one pass."""
 
 
@@ -65,7 +65,7 @@ class VideoReader:
         times = [clip_times(extent, self.settings, position) for position in positions]
         size = self.settings.size
         wanted = len(times) * self.settings.frames * frame_step(extent, self.settings)
-        if times[-1][-1] - times[0][0] > SPARSE * wanted:
+        if times[-1][-1] - times[0][0] > _SPARSE * wanted:
             return np.stack([source.take(clip, box, size) for clip in times])
         pixels = source.take([time for clip in times for time in clip], box, size)
         return pixels.reshape(3, len(times), -1, size, size).swapaxes(0, 1)

@@ -16,7 +16,7 @@ from crossdistill.recipes.library.bundled import stage_epochs
 from crossdistill.recipes.recipe import DataSettings, ModelSettings, Recipe
 from crossdistill.training import Machine, Optimization
 
-CNN14_WEIGHTS = "data/weights/Cnn14_emb512_mAP=0.420.pth"
+_CNN14_WEIGHTS = "data/weights/Cnn14_emb512_mAP=0.420.pth"
 
 
 def ucf51() -> Recipe:
@@ -105,7 +105,7 @@ def video(name: str, source: str, windows: int = 0) -> Recipe:
             width=512,
             encoders={
                 "video": EncoderSettings("r2plus1d", {"blocks": [2, 2, 2, 2]}),
-                "audio": EncoderSettings("cnn14", {"width": 512}, weights=CNN14_WEIGHTS, frozen=True),
+                "audio": EncoderSettings("cnn14", {"width": 512}, weights=_CNN14_WEIGHTS, frozen=True),
             },
         ),
         optimization=Optimization("sgd", learning_rate=1e-3, weight_decay=5e-4, momentum=0.9, schedule="steps"),

@@ -47,12 +47,12 @@ def ablations(recipe: Recipe) -> dict[str, Recipe]:
         "amid: symmetric KL": changed(divergence="symmetric_kl"),
         "amid: separate extractors": modelled(separate_teacher=not recipe.model.separate_teacher),
         f"amid: reduction {other_reduction}": changed(reduction=other_reduction),
-        **other_auxiliary_encoders(recipe, modelled),
+        **_other_auxiliary_encoders(recipe, modelled),
     }
     return {label: replace(ablation, label=label, role="ablation", varied="") for label, ablation in rows.items()}
 
 
-def other_auxiliary_encoders(recipe: Recipe, modelled: Callable[..., Recipe]) -> dict[str, Recipe]:
+def _other_auxiliary_encoders(recipe: Recipe, modelled: Callable[..., Recipe]) -> dict[str, Recipe]:
     """Train auxiliary encoders where the recipe freezes them, and the reverse; nothing for ready-made features."""
     kinds = {recipe.model.encoders[name].kind for name in recipe.data.auxiliary if name in recipe.model.encoders}
     if kinds == {"features"}:

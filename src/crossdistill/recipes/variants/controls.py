@@ -9,7 +9,7 @@ from crossdistill.data.controls import Control
 from crossdistill.methods import METHODS
 from crossdistill.recipes.recipe import Recipe
 
-CONTROLS: Mapping[str, Control] = {
+_CONTROLS: Mapping[str, Control] = {
     "shuffled auxiliary": "shuffled",
     "noise auxiliary": "noise",
     "capacity-matched": "target",
@@ -27,18 +27,18 @@ def controls(recipe: Recipe, method: str) -> list[Recipe]:
     """The method with each stand-in for its auxiliary inputs."""
     return [
         replace(
-            with_target_encoders(recipe) if control == "target" else recipe,
+            _with_target_encoders(recipe) if control == "target" else recipe,
             method=method,
             label=f"{method}, {label}",
             role="control",
             varied="",
             data=replace(recipe.data, control=control),
         )
-        for label, control in CONTROLS.items()
+        for label, control in _CONTROLS.items()
     ]
 
 
-def with_target_encoders(recipe: Recipe) -> Recipe:
+def _with_target_encoders(recipe: Recipe) -> Recipe:
     """The recipe whose auxiliary encoders are like those of the target modalities that stand in.
 
     Encoders that the recipe has no epochs to pre-train, as they were ready-made features, are trained with the rest.

@@ -23,7 +23,7 @@ FIXED_TEACHER, NO_WARMUP, NO_D2, NO_DYNAMIC_WEIGHT = (
 )
 """Rows of Tables 4 and 5, as comparisons label them."""
 
-ALSO = {"mi": L_MIS}
+_ALSO = {"mi": L_MIS}
 """Methods that are a row of the ablations too."""
 
 Figures = Mapping[str, Mapping[str, float]]
@@ -135,7 +135,7 @@ def published(recipe: str, label: str) -> dict[str, float]:
     Values in a label are compared as numbers: `amid alpha_1=4` is `amid alpha_1=4.0`.
     """
     figures: dict[str, float] = {}
-    label = ALSO.get(label, label)
+    label = _ALSO.get(label, label)
     for table in PAPER.get(recipe, {}).values():
         figures |= table.get(_plain(label), {})
     return figures

@@ -15,7 +15,7 @@ from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.variants.published import variation_label
 from crossdistill.types import InputError
 
-LARGEST_VARIATION = 1000
+_LARGEST_VARIATION = 1000
 
 
 def variations(recipe: Recipe, methods: Sequence[str], text: str) -> list[Recipe]:
@@ -61,8 +61,8 @@ def parse_variation(text: str) -> tuple[str, list[Any]]:
         raise InputError(f"--vary {text}: expected numbers LOW:HIGH:STEP, found {given!r}") from None
     if not (low.is_finite() and high.is_finite() and step.is_finite() and step > 0 and high >= low):
         raise InputError(f"--vary {text}: expected LOW up to HIGH in steps above 0")
-    if (high - low) / step >= LARGEST_VARIATION:
-        raise InputError(f"--vary {text}: expected at most {LARGEST_VARIATION} values")
+    if (high - low) / step >= _LARGEST_VARIATION:
+        raise InputError(f"--vary {text}: expected at most {_LARGEST_VARIATION} values")
     numbers = [low + step * place for place in range(int((high - low) / step) + 1)]
     return key.strip(), [_value(f"{number:f}", text) for number in numbers]
 

@@ -1,0 +1,155 @@
+"""AMID-U against slow float64 loops of its own formulas, written from the method's description."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from crossdistill.encoders import MLP
+from crossdistill.methods import AMIDU
+from crossdistill.methods.amid_u import as_own_classes, soft_labels
+from crossdistill.models import CrossModalModel
+from crossdistill.training.incomplete import divide
+from crossdistill.training.passes import forward, with_mixing
+from crossdistill.types import Batch, InputError, Representations, TrainingSamples
+
+LABELS = [0, 1, -1, 2, -1, 0, 1, -1]
+
+
+def build(**options: object) -> tuple[AMIDU, Batch]:
+    torch.manual_seed(0)
+    encoders = {"a": MLP(3, 5).double(), "b": MLP(2, 5).double()}
+    model = CrossModalModel(encoders, ("a",), ("b",), 5, 3, 0.0, True, True).double()
+    method = AMIDU(model, **options)  # type: ignore[arg-type]
+    method.prepare(TrainingSamples(torch.arange(8), torch.tensor(LABELS), epochs=10))
+    inputs = {"a": torch.randn(8, 3).double(), "b": torch.randn(8, 2).double()}
+    batch = Batch(inputs, torch.tensor(LABELS), torch.arange(8), {}, chance=torch.linspace(0.05, 0.95, 8).double())
+    return method, with_mixing(method, batch)
+
+
+def softmax(row: list[float]) -> list[float]:
+    top = max(row)
+    powers = [math.exp(value - top) for value in row]
+    return [power / sum(powers) for power in powers]
+
+
+def taught(made: Representations, exponent: float) -> list[list[float]]:
+    rows = []
+    quiet = made.passes["quiet"]
+    for full, auxiliary in zip(quiet.full_logits.tolist(), quiet.auxiliary_logits.tolist(), strict=True):
+        mean = [(m + a) / 2 for m, a in zip(softmax(full), softmax(auxiliary), strict=True)]
+        powers = [value**exponent for value in mean]
+        rows.append([power / sum(powers) for power in powers])
+    return rows
+
+
+def cross(logits: list[float], target: list[float]) -> float:
+    return -sum(t * math.log(p) for p, t in zip(softmax(logits), target, strict=True))
+
+
+def contrast(full: Tensor, other: Tensor, temperature: float) -> float:
+    """Eq. 7 and 8 with means; positives: the same class where both have one, and the pair itself."""
+    total = 0.0
+    for i in range(8):
+        cosines = [float(torch.cosine_similarity(full[i], other[j], dim=0).detach()) for j in range(8)]
+        weights = [math.exp(cosine / temperature) for cosine in cosines]
+        h = [weight / sum(weights) for weight in weights]
+        positive = [j == i or (LABELS[i] >= 0 and LABELS[i] == LABELS[j]) for j in range(8)]
+        logs = [math.log(h[j]) for j in range(8) if positive[j]]
+        others = [math.log(1 - h[j]) for j in range(8) if not positive[j]]
+        total -= sum(logs) / len(logs) + sum(others) / len(others)
+    return total / 8
+
+
+@pytest.mark.parametrize(
+    ("epoch", "soft", "contrasts"), [(0, 0.0, False), (1, 0.2, False), (2, 0.4, True), (9, 1.0, True)]
+)
+def test_the_objective_in_slow_loops(epoch: int, soft: float, contrasts: bool) -> None:
+    method, batch = build()
+    made = forward(method, batch)
+    objective = method.turns(epoch)[0].objective(made, batch)
+    known = [row for row, label in enumerate(LABELS) if label >= 0]
+    total = 0.0
+    for logits in (made.target_logits, made.full_logits, made.auxiliary_logits):
+        rows = logits.tolist()
+        total += sum(-math.log(softmax(rows[row])[LABELS[row]]) for row in known) / len(known)
+    q = taught(made, 2.0)
+    student, mixed = made.target_logits.tolist(), made.passes["mixed"].target_logits.tolist()
+    total += soft * sum(cross(student[row], q[row]) for row in range(8)) / 8
+    targets = [[float(c == LABELS[row]) for c in range(3)] if LABELS[row] >= 0 else q[row] for row in range(8)]
+    assert batch.mixing is not None
+    for row in range(8):
+        w = float(batch.mixing.weights[row])
+        mixture = [w * a + (1 - w) * b for a, b in zip(targets[row], targets[row ^ 1], strict=True)]
+        total += soft * cross(mixed[row], mixture) / 8
+    if contrasts:
+        total += 4.0 * contrast(made.full, made.target, 0.5) + 1.6 * contrast(made.full, made.auxiliary, 0.5)
+    assert float(objective.total.detach()) == pytest.approx(total, rel=1e-6)
+
+
+def test_the_teacher_has_a_target_encoder_of_its_own_and_shares_the_auxiliary_one() -> None:
+    method, batch = build()
+    model = method.model
+    assert set(model.teacher_encoders) == {"a"}
+    before = forward(method, batch)
+    with torch.no_grad():
+        for p in model.encoders["a"].parameters():
+            p.add_(1.0)
+    after = forward(method, batch)
+    assert torch.equal(before.full, after.full), "M does not see S's encoder"
+    with torch.no_grad():
+        for p in model.encoders["b"].parameters():
+            p.add_(1.0)
+    assert not torch.equal(after.full, forward(method, batch).full), "but A's"
+
+
+def test_the_soft_labels_move_no_teacher() -> None:
+    method, batch = build(alpha_1=0.0, alpha_2=0.0, concentration=0.0)
+    nobody = replace(batch, labels=torch.full((8,), -1))
+    total = method.turns(9)[0].objective(forward(method, nobody), nobody).total
+    total.backward()
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in method.model.encoders["a"].parameters())
+    teacher = [*method.model.teacher_encoders.parameters(), *method.model.fusion.parameters()]
+    assert all(p.grad is None or not p.grad.any() for p in teacher)
+
+
+def test_without_mixtures_there_is_no_such_pass() -> None:
+    method, batch = build(concentration=0.0)
+    assert [asked.name for asked in method.passes] == ["quiet"]
+    assert batch.mixing is None
+    assert "mixture" not in method.turns(9)[0].objective(forward(method, batch), batch).terms
+
+
+def test_soft_labels_are_sharper_and_sum_to_one() -> None:
+    quiet = Representations({}, {"full": torch.randn(5, 4), "auxiliary": 100 * torch.randn(5, 4)})
+    for exponent in (0.5, 1.0, 2.0):
+        assert torch.allclose(soft_labels(quiet, exponent).sum(1), torch.ones(5))
+    assert (soft_labels(quiet, 2.0).max(1).values >= soft_labels(quiet, 1.0).max(1).values).all()
+
+
+def test_unlabelled_samples_are_classes_of_their_own() -> None:
+    labels = torch.tensor([3, -1, 3, -1])
+    own = as_own_classes(labels)
+    assert own[0] == own[2] == 3
+    assert len({*own.tolist()}) == 3
+
+
+def test_samples_that_lack_the_auxiliary_modality_and_a_label_are_left_out() -> None:
+    method, batch = build()
+    lacking = replace(batch, present={"b": torch.arange(8) > 3}, mixing=None)
+    lacking = with_mixing(method, lacking)
+    divided = divide(method, forward(method, lacking), lacking)
+    assert divided.complete_count == 4
+    assert divided.rest_labels.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "options", [{"alpha_1": -1.0}, {"temperature": 0.0}, {"ramp": 1.0}, {"warmup": -0.1}, {"concentration": -1.0}]
+)
+def test_unusable_options_are_refused(options: dict[str, float]) -> None:
+    with pytest.raises(InputError, match=f"{next(iter(options))}: expected"):
+        build(**options)
