@@ -89,7 +89,7 @@ def test_a_run_that_fails_is_told_and_the_others_finish(baseline: Recipe, tmp_pa
 
 def test_a_crash_leaves_its_traceback(baseline: Recipe, tmp_path: Path) -> None:
     (tmp_path / "out" / "baseline-seed0").mkdir(parents=True)
-    (tmp_path / "out" / "baseline-seed0" / "recipe.yaml.partial").mkdir()  # in the way of the recipe's file
+    (tmp_path / "out" / "baseline-seed0" / "config.json.partial").mkdir()  # in the way of that file
     compared = compare([baseline], tmp_path / "out", seeds=1)
     (failure,) = compared.failures.values()
     assert not failure.mistake

@@ -89,22 +89,22 @@ def test_one_process_that_is_killed_in_a_run(recipes: Mapping[str, Recipe], alon
 def test_two_processes_with_runs_that_fail(recipes: Mapping[str, Recipe], alone: Path, tmp_path: Path) -> None:
     """Bit for bit what one process gives; a diverging run is the user's to mend, a crash has a traceback."""
     diverging = replace(recipes["baseline"], optimization=Optimization("sgd", learning_rate=1e30))
-    (tmp_path / "file").write_text("not a folder")
+    (tmp_path / "crashing" / "config.json.partial").mkdir(parents=True)  # in the way of that file
     runs = {
         tmp_path / "diverging": diverging,
-        tmp_path / "file" / "crashing": recipes["baseline"],
+        tmp_path / "crashing": recipes["baseline"],
         **{tmp_path / name: made for name, made in recipes.items()},
     }
     at_once = set()
     listener = Heard(lambda *_: at_once.add(len(multiprocessing.active_children())))
     failures = failed(dict(run_all(runs, 2, listener)))
-    assert set(failures) == {tmp_path / "diverging", tmp_path / "file" / "crashing"}
-    diverged, crashed = failures[tmp_path / "diverging"], failures[tmp_path / "file" / "crashing"]
+    assert set(failures) == {tmp_path / "diverging", tmp_path / "crashing"}
+    diverged, crashed = failures[tmp_path / "diverging"], failures[tmp_path / "crashing"]
     assert diverged.mistake
     assert "learning_rate" in diverged.message
     assert diverged.details == ""
     assert not crashed.mistake
-    assert crashed.message.startswith("NotADirectoryError: ")
+    assert crashed.message.startswith("IsADirectoryError: ")
     assert "Traceback" in crashed.details
     assert "\n" not in diverged.message + crashed.message
     assert at_once == {2}
