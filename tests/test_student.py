@@ -508,3 +508,27 @@ def test_folders_that_cannot_be(student: Student, folder: Path, tmp_path: Path) 
     for place in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / ("a" * 5000)):
         with pytest.raises(InputError):
             student.save(place)
+
+
+def test_a_table_s_columns_may_come_in_another_order(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    labels = np.arange(SAMPLES) % CLASSES
+    table = pd.DataFrame(random.normal(size=(SAMPLES, 3)) + labels[:, None] * [3, 0, -3], columns=["x", "y", "z"])
+    made = replace(recipe(method="baseline", epochs=2), model=ModelSettings(width=8))
+    dataset = from_arrays({"wrist": table}, labels, splits=np.arange(SAMPLES) >= 40)
+    run(with_data(made, auxiliary=()), tmp_path / "run", dataset=dataset)
+    student = load(tmp_path / "run")
+    assert student.inputs["wrist"].features == ("x", "y", "z")
+    expected = student.predict_proba(table)
+    assert np.array_equal(student.predict_proba(table[["z", "x", "y"]]), expected)
+    assert np.array_equal(student.predict_proba(table.assign(more=0.0)), expected), "and others beside them"
+    assert np.array_equal(student.predict_proba(table.to_numpy()), expected)
+    with pytest.raises(InputError, match="wrist: expected the column 'y' that training had, found x, z"):
+        student.predict(table[["x", "z"]])
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_another_precision(dtype: torch.dtype, both: Student) -> None:
+    given = {"numbers": np.ones((5, 5)), "picture": np.full((5, 4, 4), 9, np.uint8)}
+    other = copy.deepcopy(both).to(dtype)
+    np.testing.assert_allclose(other.predict_proba(given), both.predict_proba(given), atol=0.05)

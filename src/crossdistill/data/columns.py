@@ -47,9 +47,8 @@ class Column(Protocol):
 class ArrayColumn:
     """An (N, ...) array of numbers of any real dtype, kept as it is (float16 and uint8 stay small in memory).
 
-    name: how errors call it. Raises InputError for other than numbers and for NaN or infinity: here, or for a
-    memory-mapped array when the rows are fetched.
-    `from_arrays` makes them; for a data set that is put together by hand.
+    name: how errors call it; features: the names of a table's columns, none for an array. Raises InputError for other
+    than numbers and for NaN or infinity: here, or for a memory-mapped array when the rows are fetched.
 
     >>> import numpy as np
     >>> from crossdistill.data import ArrayColumn
@@ -59,6 +58,7 @@ class ArrayColumn:
     """
 
     def __init__(self, array: npt.ArrayLike, name: str = "array") -> None:
+        self.features = tuple(map(str, getattr(array, "columns", ())))
         self.array = array if isinstance(array, np.memmap | np.ma.MaskedArray) else np.asarray(array)
         self.name = name
         if self.array.ndim < 2 or 0 in self.array.shape[1:]:

@@ -34,12 +34,14 @@ class InputSpec:
     kind: arrays, or files of video or sound, or texts; shape: of one sample, -1 first where lengths differ
     dtype: of the numbers that training read; reader: how files and texts are read, with the rate of sounds and the
     tokenizer; arrays have none
+    features: the names of the columns of a table that training read, in order; none for arrays
     """
 
     kind: Literal["array", "video", "audio", "text"]
     shape: tuple[int, ...]
     dtype: str = "float32"
     reader: ReaderSettings | None = None
+    features: tuple[str, ...] = ()
 
     def check(self, place: str) -> None:
         """Raise InputError, naming `place`, for a shape, dtype or reader that there cannot be."""
@@ -84,7 +86,8 @@ def input_spec(column: Column) -> InputSpec:
             return InputSpec("audio", column.shape, reader=reader.settings)
         if isinstance(reader, VideoReader):
             return InputSpec("video", column.shape, reader=reader.settings)
-    return InputSpec("array", column.shape, str(getattr(content, "dtype", "float32")))
+    features = content.features if isinstance(content, ArrayColumn) else ()
+    return InputSpec("array", column.shape, str(getattr(content, "dtype", "float32")), features=features)
 
 
 def column_of(spec: InputSpec, name: str, values: Any) -> Column:
@@ -200,11 +203,23 @@ def _sequences(name: str, spec: InputSpec, values: Any) -> Column:
 
 def _array(name: str, spec: InputSpec, values: Any) -> Column:
     """One sample, or a batch of them along the first axis."""
-    array = _numbers(name, spec, values)
+    array = _numbers(name, spec, _in_order(name, spec, values))
     array = array[None] if array.shape == spec.shape else array
     if array.shape[1:] != spec.shape or array.ndim != len(spec.shape) + 1 or not len(array):
         raise InputError(f"{name}: expected {spec}, one or a batch of them, found an array of shape {array.shape}")
     return ArrayColumn(array, name)
+
+
+def _in_order(name: str, spec: InputSpec, values: Any) -> Any:
+    """A table's columns in the order in which training had them; anything else as it is."""
+    given = list(map(str, getattr(values, "columns", ())))
+    if not given or not spec.features or given == list(spec.features):
+        return values
+    if missing := [feature for feature in spec.features if feature not in given]:
+        raise InputError(
+            f"{name}: expected the column {missing[0]!r} that training had, found {', '.join(given)[:200]}"
+        )
+    return values.iloc[:, [given.index(feature) for feature in spec.features]]
 
 
 def _numbers(name: str, spec: InputSpec, values: Any) -> Array:

@@ -62,7 +62,7 @@ class Checked:
 
     @property
     def readable(self) -> list[tuple[Path, Kind]]:
-        return [key for key, found in self.files.items() if not (found.problem or found.missing)]
+        return [key for key, inspected in self.files.items() if not (inspected.problem or inspected.missing)]
 
 
 def check_manifest(
@@ -113,8 +113,8 @@ def _media_of(column: Column) -> MediaColumn | None:
 def cache_size(checked: Checked, settings: CacheSettings) -> int:
     """About how many bytes the cache will have: of a JPEG cache, as if all frames were like the first."""
     return sum(
-        round(found.seconds * settings.rate) * 4 if kind == "audio" else found.frames * found.picture
-        for (_, kind), found in checked.files.items()
+        round(inspected.seconds * settings.rate) * 4 if kind == "audio" else inspected.frames * inspected.picture
+        for (_, kind), inspected in checked.files.items()
     )
 
 
@@ -146,15 +146,15 @@ def _fill(key: tuple[Path, Kind], folder: CacheFolder, settings: CacheSettings) 
     return fill(folder, *key, settings.form, settings.short_side, settings.rate)
 
 
-def _count(dataset: MultimodalDataset, name: str, split: str, found: dict[int, Inspected]) -> Count:
+def _count(dataset: MultimodalDataset, name: str, split: str, inspected: dict[int, Inspected]) -> Count:
     rows = dataset.rows(split)
-    there = known_present(dataset.columns[name])[rows]
-    seen = [found[int(row)] for row in rows if int(row) in found]
+    present = known_present(dataset.columns[name])[rows]
+    seen = [inspected[int(row)] for row in rows if int(row) in inspected]
     return Count(
         name,
         split,
         len(rows),
-        missing=int((~there).sum()) + sum(file.missing for file in seen),
+        missing=int((~present).sum()) + sum(file.missing for file in seen),
         unreadable=sum(bool(file.problem) for file in seen),
         seconds=sum(file.seconds for file in seen if not file.problem),
     )

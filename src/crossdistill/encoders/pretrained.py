@@ -138,11 +138,12 @@ class Pretrained(nn.Module):
             states = self.model(input_values=waveforms, attention_mask=mask).last_hidden_state
             return Padded(states, frames_of(lengths, config))
         groups = [torch.nonzero(lengths == length)[:, 0] for length in torch.unique(lengths)]
-        made = [self.model(waveforms[rows, : int(lengths[rows[0]])]).last_hidden_state for rows in groups]
-        frames = max(states.shape[1] for states in made)
-        padded = torch.cat([nn.functional.pad(states, (0, 0, 0, frames - states.shape[1])) for states in made])
+        grouped = [self.model(waveforms[rows, : int(lengths[rows[0]])]).last_hidden_state for rows in groups]
+        frames = max(states.shape[1] for states in grouped)
+        padded = torch.cat([nn.functional.pad(states, (0, 0, 0, frames - states.shape[1])) for states in grouped])
         order = torch.cat(groups).argsort()
-        counts = torch.cat([torch.full_like(rows, states.shape[1]) for rows, states in zip(groups, made, strict=True)])
+        pairs = zip(groups, grouped, strict=True)
+        counts = torch.cat([torch.full_like(rows, states.shape[1]) for rows, states in pairs])
         return Padded(padded[order], counts[order])
 
     def _ready_waveforms(self, x: Modality) -> Padded:

@@ -58,13 +58,13 @@ def load_weights(
     BatchNorm's counters of batches, which old and converted files lack, may be missing: nothing here reads them.
     Raises InputError, naming `source`, what was expected and what was found, and then changes nothing.
     """
-    own = module.state_dict()
+    expected_state = module.state_dict()
     given = {key: value for key, value in state.items() if not key.startswith(tuple(ignored))}
-    for key in [key for key in own if key in given and given[key].shape != own[key].shape]:
-        expected, found = tuple(own[key].shape), tuple(given[key].shape)
+    for key in [key for key in expected_state if key in given and given[key].shape != expected_state[key].shape]:
+        expected, found = tuple(expected_state[key].shape), tuple(given[key].shape)
         raise InputError(f"{source}: {key}: expected shape {expected}, found {found}")
-    missing = [key for key in own if key not in given and not key.endswith(".num_batches_tracked")]
-    unexpected = [key for key in given if key not in own]
+    missing = [key for key in expected_state if key not in given and not key.endswith(".num_batches_tracked")]
+    unexpected = [key for key in given if key not in expected_state]
     if missing or unexpected:
         expected_key = f"expected {_first(missing)}" if missing else "no more keys expected"
         found_key = f"found {_first(unexpected)}" if unexpected else "not found"

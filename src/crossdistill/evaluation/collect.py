@@ -15,7 +15,7 @@ from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.loading import evaluation_batches, windows_of
 from crossdistill.models.cross_modal import CrossModalModel
 from crossdistill.models.present import select
-from crossdistill.types import NAMES, Batch, DivergedError, Note, Padded, Representations, View
+from crossdistill.types import NAMES, Batch, DivergedError, Modality, Note, Padded, Representations, View
 
 BATCH = 256
 _BATCH_VALUES = 1 << 24
@@ -90,20 +90,20 @@ def averaged(outputs: Outputs) -> Outputs:
     if len(rows) == len(outputs.rows):
         return outputs
     representations, logits, present = {}, {}, {}
-    for view, there in outputs.present.items():
-        representations[view] = _means(outputs.made.representations[view], sample, there, len(rows)).float()
-        shares = _means(outputs.made.logits[view].double().softmax(1), sample, there, len(rows))
+    for view, present_windows in outputs.present.items():
+        representations[view] = _means(outputs.made.representations[view], sample, present_windows, len(rows)).float()
+        shares = _means(outputs.made.logits[view].double().softmax(1), sample, present_windows, len(rows))
         logits[view] = shares.clamp_min(torch.finfo(torch.float64).tiny).log().float()
-        present[view] = torch.bincount(sample[there], minlength=len(rows)) > 0
+        present[view] = torch.bincount(sample[present_windows], minlength=len(rows)) > 0
     labels = outputs.labels[counts.cumsum(0) - counts]
     return Outputs(Representations(representations, logits), labels, rows, present, outputs.notes)
 
 
-def _means(values: Tensor, sample: Tensor, there: Tensor, count: int) -> Tensor:
+def _means(values: Tensor, sample: Tensor, present: Tensor, count: int) -> Tensor:
     """(count, F) float64 means of the values (N, F) of each `sample` (N,), of those alone that are `there` (N,)."""
-    chosen = sample[there]
-    sums = torch.zeros(count, values.shape[1], dtype=torch.float64).index_add_(0, chosen, values[there].double())
-    return sums / torch.bincount(chosen, minlength=count).clamp_min(1)[:, None]
+    samples = sample[present]
+    sums = torch.zeros(count, values.shape[1], dtype=torch.float64).index_add_(0, samples, values[present].double())
+    return sums / torch.bincount(samples, minlength=count).clamp_min(1)[:, None]
 
 
 @torch.no_grad()
@@ -140,8 +140,15 @@ def _forward(model: CrossModalModel, batch: Batch, views: Sequence[View]) -> Rep
         rows = torch.arange(LEAST).clamp_max(count - 1)
         inputs = {name: select(x, rows.to(batch.labels.device)) for name, x in inputs.items()}
         present = {name: mask[rows] for name, mask in present.items()}
+    dtype = model.classifier.weight.dtype  # a student may have been brought to another precision
+    if dtype != torch.float32:
+        inputs = {name: _of_dtype(x, dtype) for name, x in inputs.items()}
     made: Representations = model(inputs, views, present)
     return Representations(
         {view: tensor[:count] for view, tensor in made.representations.items()},
         {view: tensor[:count] for view, tensor in made.logits.items()},
     )
+
+
+def _of_dtype(x: Modality, dtype: torch.dtype) -> Modality:
+    return Padded(x.values.to(dtype), x.lengths) if isinstance(x, Padded) else x.to(dtype)

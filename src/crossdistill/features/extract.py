@@ -133,8 +133,8 @@ def encoded(
     chosen, positions = windows_of(dataset, rows, [settings.modality], settings.windows)
     batches = evaluation_batches(dataset, chosen, positions, settings.batch_size, settings.machine.workers)
     for row, parts in groupby(windows(fabric, encoder, settings, batches, notes), key=lambda window: window[0]):
-        found = [part for _, part in parts if part is not None]
-        joined = np.concatenate(found) if found else None
+        readable = [part for _, part in parts if part is not None]
+        joined = np.concatenate(readable) if readable else None
         if joined is not None and not settings.sequence:
             joined = joined.mean(0, keepdims=True, dtype=np.float64).astype(np.float32)
         yield row, joined
@@ -147,13 +147,13 @@ def windows(
     for batch in batches:
         notes += batch.notes
         there = batch.has([settings.modality])
-        found: Iterator[Features] = iter(())
+        features: Iterator[Features] = iter(())
         if there.any():
             inputs = select(batch.to(fabric.device).modalities[settings.modality], there.nonzero().squeeze(1))
             with fabric.autocast():
-                found = iter(made_by(encoder, inputs, settings.sequence))
+                features = iter(made_by(encoder, inputs, settings.sequence))
         for row, readable in zip(batch.rows.tolist(), there.tolist(), strict=True):
-            yield row, next(found) if readable else None
+            yield row, next(features) if readable else None
 
 
 def made_by(encoder: nn.Module, inputs: Modality, sequence: bool) -> list[Features]:
@@ -192,6 +192,7 @@ def _manifest_text(table: Table, modality: str, cells: Mapping[int, str]) -> str
     for name, values in table.columns.items():
         if name in [f"{modality}:{part}" for part in PARTS]:
             continue
-        own = name.partition(":")[0] == modality
-        columns[modality if own else name] = [cells.get(row, "") for row in range(len(values))] if own else values
+        encoded_column = name.partition(":")[0] == modality
+        features = [cells.get(row, "") for row in range(len(values))]
+        columns[modality if encoded_column else name] = features if encoded_column else values
     return csv_text(columns)

@@ -115,18 +115,18 @@ def build(settings: Extraction, dataset: MultimodalDataset) -> nn.Module:
 
 def fingerprint(settings: Extraction, dataset: MultimodalDataset, table: Table) -> str:
     """Of all that decides what comes out: settings, weights, cells, and the files' sizes and times of change."""
-    chosen = asdict(settings)
+    described = asdict(settings)
     for key in ("name", "batch_size", "strict", "allow_outside"):
-        del chosen[key]
-    chosen["machine"] = settings.machine.precision
-    chosen["weights"] = Path(settings.weights).name
-    chosen["reader"]["tokenizer"] = Path(settings.reader.tokenizer).name
+        del described[key]
+    described["machine"] = settings.machine.precision
+    described["weights"] = Path(settings.weights).name
+    described["reader"]["tokenizer"] = Path(settings.reader.tokenizer).name
     weights = [path for path in _sorted_files(Path(settings.weights)) if path.is_file()]
     header = next(column.header for column in modalities(table) if column.name == settings.modality)
-    own = [header, *PARTS, *(f"{settings.modality}:{part}" for part in PARTS)]
-    cells = {name: table.columns[name] for name in own if name in table.columns}
+    headers = [header, *PARTS, *(f"{settings.modality}:{part}" for part in PARTS)]
+    cells = {name: table.columns[name] for name in headers if name in table.columns}
     files = [[path.name, *stamp(path)] for path in (*weights, *source_files(dataset.columns[settings.modality]))]
-    content = json.dumps([chosen, cells, files], sort_keys=True)
+    content = json.dumps([described, cells, files], sort_keys=True)
     return hashlib.blake2b(content.encode(), digest_size=20).hexdigest()
 
 

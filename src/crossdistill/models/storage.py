@@ -82,9 +82,9 @@ def read_config(folder: Path) -> tuple[ModelSpec, dict[str, Any]]:
         raise InputError(_without_config(folder))
     content = read_json(path)
     if content.get("format") != _FORMAT:
-        found = content.get("format")
-        newer = "; update crossdistill" if isinstance(found, int) and found > _FORMAT else ", so it is damaged"
-        raise InputError(f"{path}: expected format {_FORMAT}, found {found!r}{newer}")
+        version = content.get("format")
+        newer = "; update crossdistill" if isinstance(version, int) and version > _FORMAT else ", so it is damaged"
+        raise InputError(f"{path}: expected format {_FORMAT}, found {version!r}{newer}")
     if content.pop("digest", None) != digest_of(content):
         raise InputError(f"{path}: damaged or edited: its digest is not that of its content; copy it again")
     spec = from_plain(ModelSpec, content.pop("model", None), f"{path}: model")

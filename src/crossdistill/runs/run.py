@@ -27,10 +27,9 @@ from crossdistill.models.storage import (
 from crossdistill.plain import from_plain, to_plain
 from crossdistill.recipes.check import check
 from crossdistill.recipes.recipe import Recipe, name_of
-from crossdistill.runs import folder as layout
 from crossdistill.runs.build import BuildDataset, Built, build, model_spec, total_epochs, with_given
 from crossdistill.runs.data import build_dataset, split_dataset
-from crossdistill.runs.folder import RunLog
+from crossdistill.runs.folder import CHECKPOINT, RunLog, is_finished, read_recipe, require_usable, write_recipe
 from crossdistill.runs.measure import about, results_of
 from crossdistill.runs.own_encoders import require_rebuilt
 from crossdistill.runs.results import RunResults, read_results, write_results
@@ -80,9 +79,9 @@ def run(
     reset_peak_memory(fabric.device)
     task, heard_by = name_of(recipe), listener if fabric.is_global_zero else Listener()
     with reported(heard_by, task, total_epochs(recipe)):
-        layout.require_usable(recipe, folder, resume)
+        require_usable(recipe, folder, resume)
         fabric.barrier()
-        if layout.is_finished(folder):
+        if is_finished(folder):
             return read_results(folder)
         built = build(recipe, dataset, encoders, build_data)
         if fabric.is_global_zero:
@@ -109,7 +108,7 @@ def load_trained(
     """
     folder = Path(folder)
     spec, config = read_config(folder)
-    recipe, digests = layout.read_recipe(folder), digests_of(folder, config)
+    recipe, digests = read_recipe(folder), digests_of(folder, config)
     check(recipe)
     if dataset is None:
         dataset = build_data(recipe.data, recipe.seed)
@@ -182,9 +181,9 @@ def _claim(built: Built, folder: Path) -> None:
                 "give it the same data, or choose another --out"
             )
         return
-    if (folder / layout.CHECKPOINT).exists():
+    if (folder / CHECKPOINT).exists():
         raise InputError(f"{folder}: holds a checkpoint but no {CONFIG}, so nothing says of which data; begin it anew")
-    layout.write_recipe(built.recipe, folder)
+    write_recipe(built.recipe, folder)
     write_config(folder, keep_tokenizers(spec, folder), about(built, data))
 
 

@@ -56,7 +56,7 @@ def _training_steps(dataset: MultimodalDataset, name: str, center: bool, chunk: 
             values = centred_like(values)
         if isinstance(values, Padded):
             sequences = zip(*values, present, strict=True)
-            values = torch.cat([sequence[:length] for sequence, length, there in sequences if there])
+            values = torch.cat([sequence[:length] for sequence, length, is_present in sequences if is_present])
         else:
             values = values[present]
         yield values.double().flatten(0, -2)

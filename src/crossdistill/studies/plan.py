@@ -29,18 +29,18 @@ def configurations(
     Raises InputError where a variation cannot be understood or fits none of the methods, or a number is one that no
     run can have.
     """
-    found = [as_method(recipe, method) for method in methods]
+    recipes = [as_method(recipe, method) for method in methods]
     if with_ablations:
-        found += ablations(recipe).values()
+        recipes += ablations(recipe).values()
     if with_controls:
-        found += [control for method in methods if distils(method) for control in controls(recipe, method)]
+        recipes += [control for method in methods if distils(method) for control in controls(recipe, method)]
     for text in vary:
-        found += variations(recipe, methods, text)
+        recipes += variations(recipe, methods, text)
     for rows in printed:
-        labels = {made.label or made.method for made in found}
-        found += [row for label, row in rows(recipe).items() if label not in labels]
-    require_runnable(found)
-    return found
+        labels = {planned.label or planned.method for planned in recipes}
+        recipes += [row for label, row in rows(recipe).items() if label not in labels]
+    require_runnable(recipes)
+    return recipes
 
 
 def require_runnable(recipes: Sequence[Recipe]) -> None:
@@ -51,7 +51,7 @@ def require_runnable(recipes: Sequence[Recipe]) -> None:
             raise InputError("machine.devices, machine.nodes: a comparison trains each run in one process; use --jobs")
 
 
-def plan(found: Sequence[Recipe], seeds: int, folds: Sequence[int]) -> dict[str, Recipe]:
+def plan(recipes: Sequence[Recipe], seeds: int, folds: Sequence[int]) -> dict[str, Recipe]:
     """Folder name -> recipe, seed by seed, so that a comparison that is cut off is a smaller comparison.
 
     folds: to be tested in turn; empty for the recipe's own split. One CPU thread for each run unless the recipe says
@@ -60,11 +60,11 @@ def plan(found: Sequence[Recipe], seeds: int, folds: Sequence[int]) -> dict[str,
     """
     if seeds < 1:
         raise InputError(f"--seeds: expected at least 1, found {seeds}")
-    _require_distinct([recipe.label or recipe.method for recipe in found])
+    _require_distinct([recipe.label or recipe.method for recipe in recipes])
     runs: dict[str, Recipe] = {}
-    for seed in range(found[0].seed, found[0].seed + seeds):
+    for seed in range(recipes[0].seed, recipes[0].seed + seeds):
         for fold in folds or (None,):
-            for recipe in found:
+            for recipe in recipes:
                 machine = replace(recipe.machine, threads=recipe.machine.threads or 1)
                 data = recipe.data if fold is None else replace(recipe.data, fold=fold)
                 name = slug(recipe.label or recipe.method) + ("" if fold is None else f"-fold{fold}") + f"-seed{seed}"

@@ -111,15 +111,15 @@ def validation_accuracy(recipe: Recipe, seeds: int) -> float:
     """Mean top-1 on validation samples of the model that the method is for, over seeds and their splits."""
     view = NAMES[METHODS[recipe.method].predicts[0]]
     data = replace(recipe.data, evaluate_on="validation")
-    chosen = replace(recipe, data=data, evaluate_every=recipe.epochs, checkpoint_every=recipe.epochs)
-    found = []
+    on_validation = replace(recipe, data=data, evaluate_every=recipe.epochs, checkpoint_every=recipe.epochs)
+    accuracies = []
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as scratch:
-            scores = run(replace(chosen, seed=seed), Path(scratch) / "run").scores
+            scores = run(replace(on_validation, seed=seed), Path(scratch) / "run").scores
         if view not in scores:
             raise InputError(f"{recipe.data.source}: no validation sample could be read")
-        found.append(scores[view].top1)
-    return float(sum(found) / seeds)
+        accuracies.append(scores[view].top1)
+    return float(sum(accuracies) / seeds)
 
 
 def _search(

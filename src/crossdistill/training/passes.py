@@ -58,8 +58,8 @@ def mixed(x: Modality, mixing: Mixing) -> Modality:
     """Each sample mixed with its partner; a pair of sequences is as long as the longer one, the shorter padded by 0."""
     values = x.values if isinstance(x, Padded) else x
     weights = mixing.weights.to(values.dtype).view(-1, *[1] * (values.ndim - 1))
-    made = weights * values + (1 - weights) * values[mixing.partners]
-    return Padded(made, torch.maximum(x.lengths, x.lengths[mixing.partners])) if isinstance(x, Padded) else made
+    mixtures = weights * values + (1 - weights) * values[mixing.partners]
+    return Padded(mixtures, torch.maximum(x.lengths, x.lengths[mixing.partners])) if isinstance(x, Padded) else mixtures
 
 
 def _run(asked: Pass, model: CrossModalModel, batch: Batch) -> Representations:
