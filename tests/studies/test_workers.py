@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from crossdistill.data import MultimodalDataset
@@ -142,3 +143,17 @@ def test_a_data_set_is_read_again_only_when_other_samples_are_wanted(
     splits = [build(validation, seed).rows("validation").tolist() for seed in (0, 0, 1)]
     assert len(read) == 4, "a validation split is the seed's"
     assert splits[0] == splits[1] != splits[2]
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"fold": 1}, {"evaluate_on": "validation"}, {"labelled": 0.4}, {"control": "shuffled"}]
+)
+def test_a_kept_data_set_is_the_one_that_would_be_read(change: dict[str, object], tmp_path: Path) -> None:
+    settings = replace(recipe(folder_of(gestures(), tmp_path)).data, **change)  # type: ignore[arg-type]
+    build = DatasetCache()
+    for seed in (0, 1, 1, 2):
+        kept, read = build(settings, seed), build_dataset(settings, seed)
+        assert kept.labels.tolist() == read.labels.tolist()
+        assert kept.splits.tolist() == read.splits.tolist()
+        rows = read.rows("train")
+        assert np.array_equal(kept.columns["eye"].fetch(rows), read.columns["eye"].fetch(rows))

@@ -62,6 +62,11 @@ def splits_in_use(settings: DataSettings) -> list[str]:
     return ["train"] if settings.evaluate_on == "none" else ["train", settings.evaluate_on]
 
 
+def is_drawn(settings: DataSettings) -> bool:
+    """Whether the seed decides which samples are in which split or keep their labels."""
+    return settings.evaluate_on == "validation" or settings.labelled < 1 or settings.labelled_groups > 0
+
+
 def build_dataset(settings: DataSettings, seed: int = 0) -> MultimodalDataset:
     """`load_dataset`, then `split_dataset`."""
     return split_dataset(load_dataset(settings), settings, seed)

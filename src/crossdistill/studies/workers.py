@@ -24,7 +24,7 @@ from crossdistill.encoders.kinds import ENCODERS
 from crossdistill.methods import METHODS
 from crossdistill.recipes.recipe import DataSettings, Recipe, name_of
 from crossdistill.runs.build import total_epochs
-from crossdistill.runs.data import build_dataset
+from crossdistill.runs.data import build_dataset, is_drawn
 from crossdistill.runs.run import run
 from crossdistill.training.engine import deterministic_kernels, own_process
 from crossdistill.types import InputError, Listener, Values
@@ -242,8 +242,7 @@ class DatasetCache:
         self._dataset: MultimodalDataset | None = None
 
     def __call__(self, settings: DataSettings, seed: int) -> MultimodalDataset:
-        # only a validation split that is drawn depends on the seed
-        key = replace(settings, control="none"), seed if settings.evaluate_on == "validation" else 0
+        key = replace(settings, control="none"), seed if is_drawn(settings) else 0
         if self._dataset is None or key != self._key:
             self._dataset = None  # before the next one is read: memory for one
             self._dataset, self._key = build_dataset(*key), key
