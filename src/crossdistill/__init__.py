@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from crossdistill.data.manifest import read_manifest as read_manifest
     from crossdistill.encoders.settings import EncoderSettings as EncoderSettings
     from crossdistill.methods import AMID as AMID
+    from crossdistill.methods import AMIDU as AMIDU
     from crossdistill.methods import C2KD as C2KD
     from crossdistill.methods import CCL as CCL
     from crossdistill.methods import CMC as CMC
@@ -57,6 +58,7 @@ _HOMES = {
     "crossdistill.methods": (
         "METHODS",
         "AMID",
+        "AMIDU",
         "C2KD",
         "CCL",
         "CMC",
