@@ -190,3 +190,22 @@ def test_chance_is_a_sample_s_own() -> None:
 def test_labels_of_a_replaced_data_set() -> None:
     made = replace(dataset(), labels=np.full(N, UNLABELLED))
     assert len(made.labelled_rows("train")) == 0
+
+
+def test_unlabelled_recordings_of_tested_groups_weaken_no_validation() -> None:
+    """Unlabelled samples of test subjects in training leave the labelled ones' groups apart all the same."""
+    labels = (np.arange(N) % 3).tolist()
+    groups = np.arange(N) // 6
+    splits = np.array(["train"] * 48 + ["test"] * 12)
+    splits[48:52], labels[48:52] = "train", [-1] * 4  # of group 8, which is tested
+    made = with_validation(dataset(labels, groups=groups.tolist(), splits=splits), 0.25, seed=0)
+    assert not set(made.groups[made.rows("validation")]) & set(made.groups[made.labelled_rows("train")])
+
+
+def test_unlabelled_samples_of_a_tested_group_are_not_trained_on() -> None:
+    labels = (np.arange(N) % 3).tolist()
+    labels[0:60:6] = [-1] * 10
+    folds = (np.arange(N) // 30).astype(int)
+    folds[0:60:6] = -1
+    made = with_fold(dataset(labels, groups=(np.arange(N) // 6).tolist(), folds=folds), 0)
+    assert not set(made.groups[made.rows("test")]) & set(made.groups[made.rows("train")])

@@ -150,3 +150,10 @@ def test_data_that_changed_between_stop_and_resume_are_named(tmp_path: Path) -> 
         with pytest.raises(InputError, match=f"was begun on other data: {part}.* differ from when it stopped"):
             run(recipe(), tmp_path / "run", resume=True, dataset=dataset)
     assert run(recipe(), tmp_path / "run", resume=True, dataset=gestures())["samples"] == {"train": 32, "test": 16}
+
+
+def test_results_say_how_many_labels_there_were(tmp_path: Path) -> None:
+    made = with_data(recipe(method="baseline", epochs=1), labelled=0.5)
+    assert run(made, tmp_path / "run", dataset=gestures()).samples == {"train": 32, "labelled": 17, "test": 16}
+    with pytest.raises(InputError, match=r"data\.labelled, data\.labelled_groups: expected one of the two, found both"):
+        build(with_data(made, labelled_groups=1), gestures())

@@ -29,7 +29,7 @@ def test_neighbours_are_partners() -> None:
     assert mixing_of(chance(4), lacking, 0.4).whole.tolist() == [False, False, True, True]
 
 
-@pytest.mark.parametrize("concentration", [0.2, 0.4, 1.0, 3.0])
+@pytest.mark.parametrize("concentration", [0.2, 0.4, 1.0, 3.0, 20.0])
 def test_weights_follow_the_beta_distribution(concentration: float) -> None:
     from scipy import stats
 
@@ -50,7 +50,17 @@ def test_mixtures_of_arrays_and_of_sequences() -> None:
     made = mixed(Padded(values, lengths), mixing)
     assert isinstance(made, Padded)
     assert made.lengths.tolist() == [3, 3, 2, 2]
-    torch.testing.assert_close(made.values, mixed(values, mixing))
+    w = mixing.weights[:, None]
+    torch.testing.assert_close(made.values[0, 0], w[0] * values[0, 0] + (1 - w[0]) * values[1, 0])
+    torch.testing.assert_close(
+        made.values[0, 1:], values[1, 1:]
+    )  # where the shorter has ended, the longer goes on alone
+    torch.testing.assert_close(made.values[1, 1:], values[1, 1:])
+    torch.testing.assert_close(made.values[2:, :2], mixed(values, mixing)[2:, :2])  # type: ignore[index]
+    assert not made.values[2:, 2:].any(), "and beyond both there is nothing"
+    shifted = mixed(Padded(torch.where(values != 0, values + 5, 0.0), lengths), mixing)
+    own = torch.arange(3)[None, :, None] < made.lengths[:, None, None]
+    torch.testing.assert_close(shifted.values, torch.where(own, made.values + 5, 0.0))  # type: ignore[union-attr]
 
 
 def test_selected_pairs() -> None:

@@ -29,7 +29,8 @@ def with_fold(dataset: MultimodalDataset, fold: int) -> MultimodalDataset:
         has = ", ".join(map(str, known)) if len(known) else "no folds"
         raise InputError(f"{dataset.name} has no fold {fold}; it has {has}")
     splits = np.where(dataset.folds == fold, "test", "train").astype("<U10")
-    splits[(splits == "test") & (dataset.labels == UNLABELLED)] = "held_out"  # nothing to measure them by
+    tested_groups = np.isin(dataset.groups, dataset.groups[splits == "test"])
+    splits[tested_groups & (dataset.labels == UNLABELLED)] = "held_out"  # nothing to measure them by, nor to train on
     on_fold = replace(dataset, splits=splits)
     require_splits(on_fold)
     return on_fold
@@ -126,7 +127,7 @@ def _validation_rows(dataset: MultimodalDataset, fraction: float, seed: int) -> 
 
 def _by_whole_groups(dataset: MultimodalDataset) -> bool:
     """Whether no group is on both sides of the data's own split, so that none may be on both sides of another."""
-    train = dataset.rows("train")
+    train = dataset.labelled_rows("train")
     groups = dataset.groups[train]
     shared = np.intersect1d(groups, dataset.groups[dataset.rows("test")])
     return len(np.unique(groups)) < len(train) and not len(shared)

@@ -99,6 +99,8 @@ def make_encoder(
         raise InputError(
             f"data.readers.{name}.rate: the encoder takes sound at {expected} Hz, found {spec.reading.rate}"
         )
+    if spec.kind == "text":
+        setattr(encoder, "mixes", False)  # noqa: B010  # token ids are no numbers to take means of
     if _is_raw(kind, spec):
         return encoder
     return Standardized(encoder, torch.zeros(spec.shape[-1]), torch.ones(spec.shape[-1]), chosen.center)

@@ -106,8 +106,10 @@ class CrossModalModel(nn.Module):
 
     @property
     def can_mix(self) -> bool:
-        """Whether target inputs of two samples can be mixed: numbers can, token ids cannot."""
-        return not any(getattr(self.encoders[name], "kind", "") == "words" for name in self.target)
+        """Whether target inputs of two samples can be mixed: numbers can, token ids cannot. An encoder that takes other
+        ids says so by its attribute `mixes` = False."""
+        encoders = [getattr(self.encoders[name], "encoder", self.encoders[name]) for name in self.target]
+        return all(getattr(e, "mixes", True) and getattr(e, "kind", "") != "words" for e in encoders)
 
     def student_state(self) -> dict[str, Tensor]:
         """The part of the state that predicts, with the keys that the model has without auxiliary modalities."""

@@ -68,6 +68,8 @@ class DataSettings:
         require_at_least_zero({"windows": self.windows, "labelled_groups": self.labelled_groups}, place)
         if not 0 < self.labelled <= 1:
             raise InputError(f"{place}labelled: expected a share above 0 and at most 1, found {self.labelled}")
+        if self.labelled < 1 and self.labelled_groups:
+            raise InputError(f"{place}labelled, {place}labelled_groups: expected one of the two, found both")
         names = (*self.target, *self.auxiliary)
         for name, reader in self.readers.items():
             reader.check(f"{place}readers.{name}.")

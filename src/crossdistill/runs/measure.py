@@ -46,8 +46,11 @@ def about(built: Built, data: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _sample_counts(built: Built) -> dict[str, int]:
-    """Split -> how many samples it has, of the splits that the run reads."""
-    return {split: len(built.dataset.rows(split)) for split in splits_in_use(built.recipe.data)}
+    """Split -> how many samples it has, of the splits that the run reads; `labelled`: those of training that have a
+    label, where some have none."""
+    counts = {split: len(built.dataset.rows(split)) for split in splits_in_use(built.recipe.data)}
+    labelled = len(built.dataset.labelled_rows("train"))
+    return counts | ({"labelled": labelled} if labelled < counts["train"] else {})
 
 
 def versions() -> dict[str, str]:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from crossdistill.encoders.sequences import time_mask
 from crossdistill.methods import Method
 from crossdistill.models import CrossModalModel
 from crossdistill.types import Batch, Mixing, Modality, Padded, Pass, Representations
@@ -55,11 +57,17 @@ def select_mixing(mixing: Mixing, rows: Tensor) -> Mixing:
 
 
 def mixed(x: Modality, mixing: Mixing) -> Modality:
-    """Each sample mixed with its partner; a pair of sequences is as long as the longer one, the shorter padded by 0."""
+    """Each sample mixed with its partner; where one of two sequences has ended, the longer one goes on alone."""
     values = x.values if isinstance(x, Padded) else x
     weights = mixing.weights.to(values.dtype).view(-1, *[1] * (values.ndim - 1))
-    mixtures = weights * values + (1 - weights) * values[mixing.partners]
-    return Padded(mixtures, torch.maximum(x.lengths, x.lengths[mixing.partners])) if isinstance(x, Padded) else mixtures
+    partners = values[mixing.partners]
+    mixtures = weights * values + (1 - weights) * partners
+    if not isinstance(x, Padded):
+        return mixtures
+    lengths = x.lengths[mixing.partners]
+    own, other = (time_mask(ends, values.shape[1])[:, :, None] for ends in (x.lengths, lengths))
+    mixtures = torch.where(own & other, mixtures, torch.where(own, values, torch.where(other, partners, 0.0)))
+    return Padded(mixtures, torch.maximum(x.lengths, lengths))
 
 
 def _run(asked: Pass, model: CrossModalModel, batch: Batch) -> Representations:
@@ -80,11 +88,8 @@ def _run(asked: Pass, model: CrossModalModel, batch: Batch) -> Representations:
 
 @lru_cache(maxsize=8)
 def _beta_quantiles(concentration: float, count: int = 1 << 16) -> Tensor:
-    """(count,) float32 quantiles of Beta(concentration, concentration), by a sample of fixed seed, symmetric."""
-    generator = torch.Generator().manual_seed(0)
-    exponents = torch.rand(4 * count, 2, generator=generator, dtype=torch.float64).pow(1 / concentration)
-    sums = exponents.sum(1)
-    accepted = (exponents[:, 0] / sums)[(sums <= 1) & (sums > 0)]  # Joehnk 1964
-    both = torch.cat([accepted, 1 - accepted]).sort().values
-    places = torch.linspace(0, len(both) - 1, count).round().long()
-    return both[places].float()
+    """(count,) float32 quantiles of Beta(concentration, concentration), in the middle of as many equal shares."""
+    from scipy import special  # where something is mixed: other training needs no scipy
+
+    shares = (np.arange(count) + 0.5) / count
+    return torch.from_numpy(special.betaincinv(concentration, concentration, shares)).float()
