@@ -29,9 +29,7 @@ def with_fold(dataset: MultimodalDataset, fold: int) -> MultimodalDataset:
         has = ", ".join(map(str, known)) if len(known) else "no folds"
         raise InputError(f"{dataset.name} has no fold {fold}; it has {has}")
     splits = np.where(dataset.folds == fold, "test", "train").astype("<U10")
-    tested_groups = np.isin(dataset.groups, dataset.groups[splits == "test"])
-    splits[tested_groups & (dataset.labels == UNLABELLED)] = "held_out"  # nothing to measure them by, nor to train on
-    on_fold = replace(dataset, splits=splits)
+    on_fold = replace(dataset, splits=_hold_out_unlabelled(dataset, splits, "test"))
     require_splits(on_fold)
     return on_fold
 
@@ -56,11 +54,10 @@ def with_validation(dataset: MultimodalDataset, fraction: float, seed: int) -> M
         raise InputError(f"fraction of validation rows: expected above 0 and below 1, found {fraction}")
     splits: Strings = np.where(dataset.splits == "test", "held_out", dataset.splits).astype("<U10")
     if not np.any(splits == "validation"):
-        rows = _validation_rows(dataset, fraction, seed)
-        splits[rows] = "validation"
-        if _by_whole_groups(dataset):  # what of these groups has no label is not trained on, either
-            held_out = np.isin(dataset.groups, dataset.groups[rows]) & (splits == "train")
-            splits[held_out] = "held_out"
+        grouped = _by_whole_groups(dataset)
+        splits[_validation_rows(dataset, fraction, seed, grouped)] = "validation"
+        if grouped:
+            splits = _hold_out_unlabelled(dataset, splits, "validation")
     return replace(dataset, splits=splits)
 
 
@@ -111,10 +108,15 @@ def _drawn_groups(dataset: MultimodalDataset, rows: Rows, count: int, seed: int)
     raise InputError(f"{dataset.name}: data.labelled_groups: no {count} groups have samples of all {classes} classes")
 
 
-def _validation_rows(dataset: MultimodalDataset, fraction: float, seed: int) -> Rows:
+def _hold_out_unlabelled(dataset: MultimodalDataset, splits: Strings, measured: str) -> Strings:
+    """Splits in which what has no label, of a group that is measured, is not trained on, either."""
+    groups = np.isin(dataset.groups, dataset.groups[splits == measured])
+    return np.where(groups & (dataset.labels == UNLABELLED), "held_out", splits)
+
+
+def _validation_rows(dataset: MultimodalDataset, fraction: float, seed: int, grouped: bool) -> Rows:
     train = dataset.labelled_rows("train")
     labels, groups = dataset.labels[train], dataset.groups[train]
-    grouped = _by_whole_groups(dataset)
     try:
         held_out = _by_group(labels, groups, fraction, seed) if grouped else _by_class(labels, fraction, seed)
     except ValueError as error:

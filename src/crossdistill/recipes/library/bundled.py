@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.recipes.recipe import DataSettings, ModelSettings, Recipe
@@ -16,6 +17,14 @@ def stage_epochs(epochs: int) -> dict[str, Mapping[str, int]]:
         "fitnets": {"hint_epochs": hint_epochs, "anneal_epochs": epochs - hint_epochs},
         "mst": {"cooperation_epochs": epochs // 3, "mask_epochs": epochs // 6},
     }
+
+
+def amid_options(epochs: int, width: int) -> dict[str, Mapping[str, Any]]:
+    """Options of AMID, and of L_MIs alone, that tuning starts from: means in place of Eq. 8's sums, weights that suit
+    these, and a warm-up over a fifth of the run's epochs."""
+    common = {"reduction": "mean", "warmup_epochs": epochs // 5}
+    weights = {"alpha_1": 1.0, "alpha_2": 0.4, "alpha_3": 0.1}
+    return {"mi": {"alpha_1": 1.0, **common}, "amid": {**weights, **common, "discriminator_width": width}}
 
 
 def emoji() -> Recipe:
@@ -46,15 +55,7 @@ def emoji() -> Recipe:
             "crcd": {"feature_weight": 0.0159, "gradient_weight": 0.0111, "temperature": 0.2},
             "gmc": {"contrast_weight": 1.9, "temperature": 0.2},
             "c2kd": {"threshold": -1.0, "unimodal_weight": 7.1, "crossmodal_weight": 0.139},
-            "mi": {"alpha_1": 1.0, "reduction": "mean", "warmup_epochs": 6},
-            "amid": {
-                "alpha_1": 1.0,
-                "alpha_2": 0.4,
-                "alpha_3": 0.1,
-                "reduction": "mean",
-                "warmup_epochs": 6,
-                "discriminator_width": 256,
-            },
+            **amid_options(30, 256),
         },
     )
 
@@ -77,18 +78,7 @@ def watch() -> Recipe:
             encoders={"gyroscope": encoder, "accelerometer": encoder},
             auxiliary_encoders="trained",
         ),
-        options={
-            **stage_epochs(20),
-            "mi": {"alpha_1": 1.0, "reduction": "mean", "warmup_epochs": 4},
-            "amid": {
-                "alpha_1": 1.0,
-                "alpha_2": 0.4,
-                "alpha_3": 0.1,
-                "reduction": "mean",
-                "warmup_epochs": 4,
-                "discriminator_width": 128,
-            },
-        },
+        options={**stage_epochs(20), **amid_options(20, 128)},
     )
 
 
@@ -146,18 +136,7 @@ def utd_mhad() -> Recipe:
             encoders={"inertial": encoder, "skeleton": encoder},
             auxiliary_encoders="trained",
         ),
-        options={
-            **stage_epochs(60),
-            "mi": {"alpha_1": 1.0, "reduction": "mean", "warmup_epochs": 12},
-            "amid": {
-                "alpha_1": 1.0,
-                "alpha_2": 0.4,
-                "alpha_3": 0.1,
-                "reduction": "mean",
-                "warmup_epochs": 12,
-                "discriminator_width": 128,
-            },
-        },
+        options={**stage_epochs(60), **amid_options(60, 128)},
     )
 
 
@@ -178,18 +157,7 @@ def mosi() -> Recipe:
             encoders={"audio": encoder, "video": encoder, "text": EncoderSettings("features")},
         ),
         optimization=Optimization(learning_rate=3e-4, weight_decay=0.1),
-        options={
-            **stage_epochs(20),
-            "mi": {"alpha_1": 1.0, "reduction": "mean", "warmup_epochs": 4},
-            "amid": {
-                "alpha_1": 1.0,
-                "alpha_2": 0.4,
-                "alpha_3": 0.1,
-                "reduction": "mean",
-                "warmup_epochs": 4,
-                "discriminator_width": 128,
-            },
-        },
+        options={**stage_epochs(20), **amid_options(20, 128)},
     )
 
 
@@ -209,16 +177,5 @@ def own(target: tuple[str, ...] = ("target",), auxiliary: tuple[str, ...] = ("au
         batch_size=64,
         data=DataSettings("data/own", target, auxiliary),
         model=ModelSettings(width=128, dropout=0.25, auxiliary_encoders="trained"),
-        options={
-            **stage_epochs(40),
-            "mi": {"alpha_1": 1.0, "reduction": "mean", "warmup_epochs": 8},
-            "amid": {
-                "alpha_1": 1.0,
-                "alpha_2": 0.4,
-                "alpha_3": 0.1,
-                "reduction": "mean",
-                "warmup_epochs": 8,
-                "discriminator_width": 128,
-            },
-        },
+        options={**stage_epochs(40), **amid_options(40, 128)},
     )
