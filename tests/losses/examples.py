@@ -141,6 +141,8 @@ def _all_losses() -> dict[str, tuple[Loss, tuple[Tensor, ...]]]:
         lambda x, weight: losses.classification_gradient(x, LABELS, weight).square().sum(),
         (normal(6, 4, seed=9), normal(4, 5, seed=10)),
     )
+    some_labels = torch.tensor([0, -1, 2, -1, 1, 4])
+    cases["labelled_cross_entropy"] = (partial(losses.labelled_cross_entropy, labels=some_labels), pair[:1])
     cases["jsd"] = (losses.jensen_shannon_divergence, pair)
     cases["soft_labels"] = (partial(losses.soft_label_divergence, temperature=3.0), pair)
     cases |= {f"hint_{name}": (partial(losses.hint_loss, reduction=name), pair) for name in ("sum", "mean")}

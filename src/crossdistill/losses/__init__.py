@@ -1,6 +1,7 @@
 """Pure functions of tensors, one file per family of equations."""
 
 from crossdistill.losses.adversarial import class_partners, discriminator_loss, student_adversarial_loss
+from crossdistill.losses.classification import labelled_cross_entropy
 from crossdistill.losses.compositional import class_contrastive_loss
 from crossdistill.losses.cosine import pair_cosine, same_class_cosine, same_class_pairs
 from crossdistill.losses.hints import hint_loss
@@ -25,6 +26,7 @@ __all__ = [
     "hint_loss",
     "info_nce_loss",
     "jensen_shannon_divergence",
+    "labelled_cross_entropy",
     "load_balance_loss",
     "mutual_information_bound",
     "mutual_information_loss",

@@ -9,7 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 
-from crossdistill.losses import jensen_shannon_divergence, mutual_information_bound, mutual_information_loss
+from crossdistill.losses import (
+    jensen_shannon_divergence,
+    labelled_cross_entropy,
+    mutual_information_bound,
+    mutual_information_loss,
+)
 from crossdistill.methods.base import EpochMeans, Method
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
@@ -126,13 +131,8 @@ class AMIDU(Method):
 
     def _classification(self, made: Representations, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy of S, M and A on the labelled samples."""
-        rows = batch.labelled.nonzero().squeeze(1)
         logits = {"student": made.target_logits, "teacher": made.full_logits, "auxiliary": made.auxiliary_logits}
-        if len(rows) == 0:
-            return {f"classification_{name}": 0 * value.sum() for name, value in logits.items()}
-        return {
-            f"classification_{name}": cross_entropy(value[rows], batch.labels[rows]) for name, value in logits.items()
-        }
+        return {f"classification_{name}": labelled_cross_entropy(given, batch.labels) for name, given in logits.items()}
 
     def _taught(self, made: Representations, batch: Batch) -> dict[str, Tensor]:
         """What S learns from the teachers: on the samples, and on their mixtures."""
