@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from crossdistill import DataSettings, build, own
 from crossdistill.data import MultimodalDataset, from_arrays
 from crossdistill.encoders import Standardized
+from crossdistill.models.spec import model_to_load
 from crossdistill.runs.statistics import feature_statistics
 from crossdistill.types import Modality, Padded
 from tests.encoders.batches import padded, sequences
@@ -100,3 +103,33 @@ def test_statistics_are_kept_in_float32_and_move_with_the_module(dtype: torch.dt
     assert module.double()(torch.zeros(2, 3, dtype=torch.float64)).dtype == torch.float64
     assert set(module.state_dict()) == {"mean", "inverse_std"}
     assert not list(module.parameters())
+
+
+@pytest.mark.parametrize("center", [False, True])
+def test_the_bound_holds_on_both_sides_and_leaves_the_rest(center: bool) -> None:
+    mean, std = torch.tensor([5.0, 0.0, -900.0]), torch.tensor([0.01, 1.0, 50.0])
+    for values in (torch.randn(40, 3) * 100, padded(sequences([3, 9, 4]), more=2)):
+        if center and isinstance(values, Tensor):
+            continue
+        free, bounded = (Standardized(Seen(), mean, std, center, bound)(values) for bound in (0.0, 4.0))
+        free, bounded = (x.values if isinstance(x, Padded) else x for x in (free, bounded))
+        assert bool((free.abs() > 4).any())
+        torch.testing.assert_close(bounded, free.clamp(-4, 4), atol=0, rtol=0)
+
+
+def test_a_recipe_bounds_inputs_in_training_and_prediction_alike() -> None:
+    """A test sample a thousand deviations away is one that is four away, in the model that ships, too."""
+    random = torch.Generator().manual_seed(0)
+    data = dataset(torch.randn(60, 3, generator=random).numpy(), 60)
+    recipe = replace(own(("x",), ()), method="baseline", data=DataSettings("", ("x",), (), evaluate_on="none"))
+    mean, std = feature_statistics(data, "x", center=False)
+    far, near = (mean + factor * std for factor in (1000.0, 4.0))
+    for bound, same in ((4.0, True), (0.0, False)):
+        bounded = replace(recipe, model=replace(recipe.model, input_bound=bound))
+        built = build(bounded, data)
+        assert built.spec.input_bound == bound
+        shipped = model_to_load(built.spec.of_student()).eval()
+        shipped.load_state_dict(built.model.student_state())
+        for model in (built.model.eval(), shipped):
+            outputs = [model.predict({"x": x[None].float()}) for x in (far, near)]
+            assert torch.allclose(*outputs, atol=1e-4) == same

@@ -147,12 +147,12 @@ def test_controls_of_the_methods_that_distil() -> None:
     assert labels(found)[len(METHODS) :] == [
         f"{method}, {control}"
         for method in distilling
-        for control in ("shuffled auxiliary", "noise auxiliary", "capacity-matched")
+        for control in ("shuffled auxiliary", "noise auxiliary", "zeroed auxiliary", "capacity-matched")
     ]
-    assert [made.data.control for made in found[-3:]] == ["shuffled", "noise", "target"]
+    assert [made.data.control for made in found[-4:]] == ["shuffled", "noise", "zeroed", "target"]
     assert all(
         replace(made, label="", role="method", data=recipe().data) == recipe(method=distilling[-1])
-        for made in found[-3:-1]
+        for made in found[-4:-1]
     )
 
 

@@ -42,7 +42,7 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
     compare.add_argument(
         "--controls",
         action="store_true",
-        help="also every distilling method with shuffled, noise and target inputs as its auxiliary ones",
+        help="also every distilling method with shuffled, noise, zeroed and target inputs as its auxiliary ones",
     )
     compare.add_argument(
         "--vary",

@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 
 from crossdistill.data.dataset import MultimodalDataset
-from crossdistill.data.wrappers import NoiseColumn, ReorderedColumn
+from crossdistill.data.wrappers import Noise, ReorderedColumn, StandInColumn, zeros
 
-Control = Literal["none", "shuffled", "noise", "target"]
+Control = Literal["none", "shuffled", "noise", "zeroed", "target"]
 
 
 def with_control(
@@ -22,7 +22,8 @@ def with_control(
     shuffled: the training samples' auxiliary inputs are permuted among them, all modalities of a sample together; the
     samples of other splits keep theirs. noise: standard normal numbers, fixed for each sample, in the shapes of the
     shuffled inputs, as a sequence's length may tell its class; encoders standardise inputs, so their scale says
-    nothing. target: the target modalities' own inputs once more, in turn: nothing new to learn from them.
+    nothing. zeroed: zeros in these shapes: all that the method does, but with a teacher that knows nothing more.
+    target: the target modalities' own inputs once more, in turn: nothing new to learn from them.
     To ask whether a gain is distillation; a recipe's `data.control` does it.
 
     >>> import numpy as np
@@ -36,13 +37,15 @@ def with_control(
     if control == "none":
         return dataset
     columns = dict(dataset.columns)
-    if control in ("shuffled", "noise"):
+    if control in ("shuffled", "noise", "zeroed"):
         source = np.arange(len(dataset))
         train = dataset.rows("train")
         source[train] = np.random.default_rng([seed, 1]).permutation(train)
         columns |= {name: ReorderedColumn(columns[name], source) for name in auxiliary}
         if control == "noise":
-            columns |= {name: NoiseColumn(columns[name], seed, place) for place, name in enumerate(auxiliary)}
+            columns |= {name: StandInColumn(columns[name], Noise(seed, place)) for place, name in enumerate(auxiliary)}
+        if control == "zeroed":
+            columns |= {name: StandInColumn(columns[name], zeros) for name in auxiliary}
     else:
         columns |= {name: columns[target[place % len(target)]] for place, name in enumerate(auxiliary)}
     return replace(dataset, columns=columns)

@@ -1,6 +1,9 @@
-"""Columns around other columns: reordered samples, noise of the same shapes."""
+"""Columns around other columns: reordered samples, noise or zeros of the same shapes."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -8,6 +11,8 @@ import torch
 from crossdistill.data.columns import Column, Rows
 from crossdistill.data.reading import PartialColumn, Parts, Reading, known_present, middle, read, windows
 from crossdistill.types import Modality, Padded
+
+Shape = tuple[int, ...]
 
 
 class ReorderedColumn:
@@ -30,12 +35,14 @@ class ReorderedColumn:
         return read(self.column, self.source[rows], parts)
 
 
-class NoiseColumn:
-    """Standard normal numbers in the shapes of another column's samples; the same for a row whenever it is fetched,
-    and absent where those are."""
+class StandInColumn:
+    """Made-up numbers in the shapes of another column's samples, absent where those are.
 
-    def __init__(self, column: Column, seed: int, place: int) -> None:
-        self.column, self.shape, self._key = column, column.shape, (seed, place)
+    fill: (row, shape) -> float32 numbers; the same for a row whenever it is fetched.
+    """
+
+    def __init__(self, column: Column, fill: Callable[[int, Shape], torch.Tensor]) -> None:
+        self.column, self.shape, self.fill = column, column.shape, fill
         self.present = known_present(column)
 
     def __len__(self) -> int:
@@ -53,19 +60,32 @@ class NoiseColumn:
 
     def _like(self, real: Modality, rows: Rows) -> Modality:
         if not isinstance(real, Padded):
-            return torch.stack([self._noise(row, tuple(real.shape[1:])) for row in rows])
+            return torch.stack([self.fill(int(row), tuple(real.shape[1:])) for row in rows])
         values = torch.zeros_like(real.values)
         for place, (row, length) in enumerate(zip(rows, real.lengths.tolist(), strict=True)):
-            values[place, :length] = self._noise(row, (length, real.values.shape[2]))
+            values[place, :length] = self.fill(int(row), (length, real.values.shape[2]))
         return Padded(values, real.lengths)
 
-    def _noise(self, row: int, shape: tuple[int, ...]) -> torch.Tensor:
-        random = np.random.default_rng([2, *self._key, int(row)])
+
+@dataclass(frozen=True)
+class Noise:
+    """Standard normal numbers, fixed for each row by a seed and the modality's place."""
+
+    seed: int
+    place: int
+
+    def __call__(self, row: int, shape: Shape) -> torch.Tensor:
+        random = np.random.default_rng([2, self.seed, self.place, row])
         return torch.from_numpy(random.standard_normal(shape, dtype=np.float32))
+
+
+def zeros(row: int, shape: Shape) -> torch.Tensor:
+    """Nothing but zeros, for every row."""
+    return torch.zeros(shape)
 
 
 def content_of(column: Column) -> Column:
     """The column that reads the samples, inside those that leave out or exchange some."""
-    while isinstance(column, PartialColumn | ReorderedColumn | NoiseColumn):
+    while isinstance(column, PartialColumn | ReorderedColumn | StandInColumn):
         column = column.column
     return column

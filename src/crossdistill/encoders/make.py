@@ -82,12 +82,18 @@ def resolved(name: str, spec: InputSpec, chosen: EncoderSettings) -> EncoderSett
 
 
 def make_encoder(
-    name: str, spec: InputSpec, chosen: EncoderSettings, read_weights: bool = True, given: nn.Module | None = None
+    name: str,
+    spec: InputSpec,
+    chosen: EncoderSettings,
+    read_weights: bool = True,
+    given: nn.Module | None = None,
+    bound: float = 0.0,
 ) -> nn.Module:
     """The encoder of modality `name`, by `resolved` settings; inputs that are not raw media are standardised in it, by
     statistics that are still to be set.
 
-    read_weights: start from the settings' published weights; given: somebody's own module in place of a new one.
+    read_weights: start from the settings' published weights; given: somebody's own module in place of a new one;
+    bound: of the standardised inputs, see `Standardized`.
     Raises InputError when weights are missing or do not fit.
     """
     kind = kind_named(chosen.kind, f"{_place(name)}.kind")
@@ -103,7 +109,7 @@ def make_encoder(
         setattr(encoder, "mixes", False)  # noqa: B010  # token ids are no numbers to take means of
     if _is_raw(kind, spec):
         return encoder
-    return Standardized(encoder, torch.zeros(spec.shape[-1]), torch.ones(spec.shape[-1]), chosen.center)
+    return Standardized(encoder, torch.zeros(spec.shape[-1]), torch.ones(spec.shape[-1]), chosen.center, bound)
 
 
 def loadable_settings(chosen: EncoderSettings, encoder: nn.Module) -> EncoderSettings:

@@ -39,7 +39,9 @@ class Standardized(nn.Module):
     """`encoder` on (x - mean) / std, computed per feature (the last axis); features without spread become 0.
 
     mean, std: (F,) of the training samples, kept as buffers; center: first subtract each sequence's own mean over time
-    (mean and std are then those of centred sequences).
+    (mean and std are then those of centred sequences); bound: standard units beyond ±bound become ±bound, 0 for no
+    bound. A feature that hardly varies in training can be hundreds of deviations away in a new sample, and one such
+    feature outvotes all others.
     Runs put it around the encoders of arrays by themselves; a model of your own needs it where inputs have units.
 
     >>> import torch
@@ -48,6 +50,9 @@ class Standardized(nn.Module):
     >>> Standardized(Features(2), mean=grams.mean(0), std=grams.std(0, correction=0))(grams)
     tensor([[-1.,  0.],
             [ 1.,  0.]])
+    >>> Standardized(Features(2), grams.mean(0), torch.ones(2), bound=4.0)(grams)
+    tensor([[-4.,  0.],
+            [ 4.,  0.]])
     """
 
     mean: Tensor
@@ -59,11 +64,12 @@ class Standardized(nn.Module):
         mean: Float[Tensor, " features"],
         std: Float[Tensor, " features"],
         center: bool = False,
+        bound: float = 0.0,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.width = int(cast(Encoder, encoder).width)
-        self.center = center
+        self.center, self.bound = center, bound
         self.register_buffer("mean", torch.zeros(len(mean)))
         self.register_buffer("inverse_std", torch.ones(len(mean)))
         self.set_statistics(mean, std)
@@ -85,7 +91,8 @@ class Standardized(nn.Module):
     def _scale(self, x: Tensor) -> Tensor:
         if x.shape[-1] != self.mean.shape[0]:
             raise ValueError(f"expected {self.mean.shape[0]} features along the last axis, got shape {tuple(x.shape)}")
-        return (x - self.mean) * self.inverse_std
+        units = (x - self.mean) * self.inverse_std
+        return units.clamp(-self.bound, self.bound) if self.bound > 0 else units
 
 
 def centred_like(x: Modality) -> Modality:

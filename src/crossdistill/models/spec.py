@@ -23,6 +23,7 @@ class ModelSpec:
     inputs: modality -> what its samples are; encoders: modality -> its encoder, with every setting
     width: D; dropout: before the classifiers and inside the fusion; separate_teacher: whether M shares nothing with S,
     teacher_shares_auxiliary: but only with A
+    input_bound: of standardised inputs, 0 for none
     windows: most parts of a long sample that predictions are averaged over, 0 for all that do not overlap
     """
 
@@ -35,6 +36,7 @@ class ModelSpec:
     dropout: float = 0.0
     separate_teacher: bool = False
     teacher_shares_auxiliary: bool = False
+    input_bound: float = 0.0
     windows: int = 1
 
     def of_student(self) -> ModelSpec:
@@ -56,8 +58,11 @@ def build_model(
     read_weights: the modalities whose encoders start from their published weights; given: modality -> somebody's own
     encoder, in place of a new one. Raises InputError.
     """
+    own = given or {}
     encoders = {
-        name: make_encoder(name, spec.inputs[name], spec.encoders[name], name in read_weights, (given or {}).get(name))
+        name: make_encoder(
+            name, spec.inputs[name], spec.encoders[name], name in read_weights, own.get(name), spec.input_bound
+        )
         for name in (*spec.target, *spec.auxiliary)
     }
     try:

@@ -30,7 +30,7 @@ class DataSettings:
             none: nothing is measured
         validation_fraction: of the training samples, where the data has no validation split of its own
         control: what stands in for the auxiliary modalities, to tell distillation from other gains: shuffled among the
-            training samples, noise, or the target modalities once more
+            training samples, noise, zeros, or the target modalities once more
         windows: most parts of a sample that the finished run is measured on, 0 for all that fit without overlap; their
             softmax outputs and their representations are averaged. Of samples that are read as a whole there is one
         in_memory: read the arrays of the splits in use once, at the start; false reads each sample whenever it is
@@ -92,6 +92,8 @@ class ModelSettings:
             the method's paper does
         separate_teacher: encoders and classifier of the teacher's own, instead of shared with the student; methods
             whose paper has it so do it anyway
+        input_bound: how many standard deviations from the mean an input may be that is not raw media; what is further
+            away is put there. 0 for no bound
 
     Example:
         >>> from crossdistill import EncoderSettings, ModelSettings
@@ -105,10 +107,12 @@ class ModelSettings:
     auxiliary_encoders: Literal["frozen", "trained"] = "frozen"
     teacher: Literal["by_method", "online", "fixed"] = "by_method"
     separate_teacher: bool = False
+    input_bound: float = 4.0
 
     def check(self, place: str = "model.") -> None:
         """Raise InputError, naming `place` and the field, for a model that there cannot be."""
         require_above_zero({"width": self.width}, place)
+        require_at_least_zero({"input_bound": self.input_bound}, place)
         require_probability({"dropout": self.dropout}, place)
         for name, encoder in self.encoders.items():
             check_encoder_settings(name, encoder)

@@ -116,6 +116,7 @@ def model_spec(recipe: Recipe, dataset: MultimodalDataset) -> ModelSpec:
         dropout=settings.dropout,
         separate_teacher=settings.separate_teacher or method.separate_teacher or _has_fixed_teacher(recipe),
         teacher_shares_auxiliary=method.teacher_shares_auxiliary and not _has_fixed_teacher(recipe),
+        input_bound=settings.input_bound,
         windows=recipe.data.windows,
     )
 

@@ -97,6 +97,18 @@ def test_noise_is_fixed_for_each_sample_and_knows_nothing_of_it() -> None:
     assert all((row[length:] == 0).all() and (row[:length] != 0).all() for row, length in zip(*voices, strict=True))
 
 
+def test_zeros_know_nothing_of_a_sample_either() -> None:
+    dataset = controlled("zeroed")
+    eye, voices = (dataset.columns[name].fetch(EVERY) for name in ("eye", "voice"))
+    assert isinstance(eye, torch.Tensor)
+    assert isinstance(voices, Padded)
+    assert eye.shape == (SAMPLES, 2)
+    assert not eye.any()
+    assert not voices.values.any()
+    assert voices.lengths[TRAIN].tolist() != (1 + TRAIN % 5).tolist(), "nor by the length of its sequence"
+    assert whose(dataset, "hand").tolist() == EVERY.tolist(), "the target is not touched"
+
+
 def test_noise_is_standard_normal_and_another_one_for_each_modality_and_seed() -> None:
     rows = np.zeros((4000, 3))
     many = from_arrays({"hand": rows, "eye": rows, "voice": rows}, np.arange(4000) % 3, splits=np.arange(4000) % 4 == 3)
@@ -114,7 +126,7 @@ def test_the_target_s_inputs_stand_in_in_turn() -> None:
         assert torch.equal(dataset.columns[name].fetch(EVERY), dataset.columns["hand"].fetch(EVERY))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("control", ["shuffled", "noise", "target"])
+@pytest.mark.parametrize("control", ["shuffled", "noise", "zeroed", "target"])
 def test_a_controlled_run_repeats_from_its_files(control: str, tmp_path: Path) -> None:
     """Sequences of different length as the target, so that "target" makes the auxiliary ones such too."""
     source = folder_of(gestures(), tmp_path)
@@ -149,8 +161,8 @@ def test_noise_teaches_nothing(tmp_path: Path) -> None:
     """`eye` alone tells the classes, unless it is another sample's or noise."""
     easy = recipe(method="auxiliary", epochs=15, optimization=Optimization(learning_rate=3e-2))
     accuracy = {}
-    for control in ("none", "shuffled", "noise"):
+    for control in ("none", "shuffled", "noise", "zeroed"):
         made = replace(easy, data=replace(easy.data, control=control))  # type: ignore[arg-type]
         accuracy[control] = run(made, tmp_path / control, dataset=gestures())["auxiliary_alone"]["top1"]
     assert accuracy["none"] >= 0.9
-    assert max(accuracy["shuffled"], accuracy["noise"]) <= 0.7
+    assert max(accuracy["shuffled"], accuracy["noise"], accuracy["zeroed"]) <= 0.7

@@ -12,6 +12,7 @@ from crossdistill.recipes.recipe import Recipe
 _CONTROLS: Mapping[str, Control] = {
     "shuffled auxiliary": "shuffled",
     "noise auxiliary": "noise",
+    "zeroed auxiliary": "zeroed",
     "capacity-matched": "target",
 }
 """Words of a control's label -> the control of `data.control` that they stand for."""
