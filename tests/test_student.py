@@ -27,7 +27,7 @@ from crossdistill.runs.run import run
 from crossdistill.student import Student, load
 from crossdistill.training import Machine
 from crossdistill.types import InputError
-from tests.runs.small import gestures, recipe, with_data
+from tests.runs.small import gestures, recipe, with_data, with_model
 from tests.tokenizer import save_tokenizer
 
 SAMPLES, CLASSES = 60, 3
@@ -402,9 +402,13 @@ def test_nothing_in_config_json_can_be_edited_without_notice(path: str, folder: 
         load(broken)
 
 
-def test_results_of_lower_precision_are_those_of_the_student(student: Student) -> None:
+def test_what_is_beyond_float32_is_refused_where_inputs_are_not_bounded(student: Student, tmp_path: Path) -> None:
+    huge = [np.full((2, 3), 3e38)]
+    assert np.isfinite(student.predict_proba(huge)).all()
+    made = with_model(recipe(method="baseline", epochs=1), input_bound=0.0)
+    run(made, tmp_path / "run", dataset=gestures())
     with pytest.raises(InputError, match="predictions are not finite: the inputs are too large"):
-        student.predict([np.full((2, 3), 3e38)])
+        load(tmp_path / "run").predict(huge)
 
 
 class Sound:

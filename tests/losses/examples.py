@@ -143,6 +143,11 @@ def _all_losses() -> dict[str, tuple[Loss, tuple[Tensor, ...]]]:
     )
     some_labels = torch.tensor([0, -1, 2, -1, 1, 4])
     cases["labelled_cross_entropy"] = (partial(losses.labelled_cross_entropy, labels=some_labels), pair[:1])
+    beliefs = normal(6, 3, seed=11).softmax(1)
+    cases["mutual_information_beliefs"] = (
+        lambda full, other: losses.mutual_information_loss(full, other, LABELS, 0.5, "mean", beliefs),
+        pair,
+    )
     cases["jsd"] = (losses.jensen_shannon_divergence, pair)
     cases["soft_labels"] = (partial(losses.soft_label_divergence, temperature=3.0), pair)
     cases |= {f"hint_{name}": (partial(losses.hint_loss, reduction=name), pair) for name in ("sum", "mean")}

@@ -239,3 +239,70 @@ def test_defaults() -> None:
     assert torch.equal(
         mutual_information_bound(full, other, labels), mutual_information_bound(full, other, labels, 0.5)
     )
+
+
+def with_beliefs(batch: LabelledBatch, beliefs: list[list[float]], temperature: float, reduction: str) -> float:
+    """Eq. 7 and 8 in loops, each candidate that is no positive weighted by how surely it is of another class."""
+    full, other, labels = batch.rows()
+    total = 0.0
+    for i, anchor in enumerate(full):
+        positive = [labels[i] == label for label in labels]
+        weights = [
+            1.0 if same else 1 - sum(p * q for p, q in zip(beliefs[i], row, strict=True))
+            for same, row in zip(positive, beliefs, strict=True)
+        ]
+        powers = [
+            w * math.exp(float(equations.cosine(anchor, candidate)) / temperature)
+            for w, candidate in zip(weights, other, strict=True)
+        ]
+        h = [power / sum(powers) for power in powers]
+        positives = [math.log(h[j]) for j, same in enumerate(positive) if same]
+        negatives = [weights[j] * math.log1p(-h[j]) for j, same in enumerate(positive) if not same]
+        if reduction == "sum":
+            total += sum(positives) + sum(negatives)
+        else:
+            n = sum(w for w, same in zip(weights, positive, strict=True) if not same)
+            total += sum(positives) / len(positives) + sum(negatives) / max(n, 1.0)
+    return -total / len(full)
+
+
+@properties
+@given(batches(), st.sampled_from([0.5, 2.0]), REDUCTIONS, st.integers(0, 2**31))
+def test_beliefs_weigh_candidates_of_unknown_class(
+    batch: LabelledBatch, temperature: float, reduction: str, seed: int
+) -> None:
+    beliefs = (3 * normal(len(batch.labels), 3, seed=seed)).softmax(1)
+    loss = mutual_information_loss(*batch, temperature, reduction, beliefs)  # type: ignore[arg-type]
+    assert loss.item() == near(with_beliefs(batch, beliefs.tolist(), temperature, reduction))
+
+
+@properties
+@given(batches(), TEMPERATURES, REDUCTIONS)
+def test_certain_beliefs_change_nothing(batch: LabelledBatch, temperature: float, reduction: str) -> None:
+    """Every class known: other classes have weight 1, the paper's loss."""
+    certain = torch.eye(4, dtype=torch.float64)[batch.labels]
+    plain = mutual_information_loss(*batch, temperature, reduction)  # type: ignore[arg-type]
+    assert_close(mutual_information_loss(*batch, temperature, reduction, certain), plain)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@pytest.mark.parametrize("temperature", [0.01, 0.5])
+def test_samples_that_surely_are_of_one_class_do_not_drive_each_other_apart(temperature: float, reduction: str) -> None:
+    """All are a class of their own by label, and one class by belief: only each one's own pair is left."""
+    full, other = normal(5, 4, seed=1), normal(5, 4, seed=2)
+    same = torch.zeros(5, 3).double().index_fill(1, torch.tensor([1]), 1.0)
+    value, gradients = value_and_gradients(
+        lambda a, b: mutual_information_loss(a, b, torch.arange(5), temperature, reduction, same),  # type: ignore[arg-type]
+        full,
+        other,
+    )
+    assert value.item() == pytest.approx(0.0, abs=1e-12)
+    assert all(torch.isfinite(gradient).all() and gradient.abs().max() < 1e-12 for gradient in gradients)
+
+
+def test_beliefs_are_probabilities_of_each_sample() -> None:
+    full, labels = normal(4, 3, seed=1), torch.arange(4)
+    with pytest.raises(ValueError, match=r"beliefs of shape \(4, C\), got \(3, 2\)"):
+        mutual_information_loss(full, full, labels, beliefs=torch.zeros(3, 2))
+    with pytest.raises(ValueError, match="beliefs of a floating-point dtype"):
+        mutual_information_loss(full, full, labels, beliefs=torch.zeros(4, 2, dtype=torch.int64))

@@ -51,25 +51,31 @@ def cross(logits: list[float], target: list[float]) -> float:
     return -sum(t * math.log(p) for p, t in zip(softmax(logits), target, strict=True))
 
 
-def contrast(full: Tensor, other: Tensor, temperature: float) -> float:
-    """Eq. 7 and 8 with means; positives: the same class where both have one, and the pair itself."""
+def contrast(full: Tensor, other: Tensor, temperature: float, beliefs: list[list[float]] | None) -> float:
+    """Eq. 7 and 8 with means; positives: the same class where both have one, and the pair itself; others count by how
+    surely they are of another class."""
     total = 0.0
     for i in range(8):
         cosines = [float(torch.cosine_similarity(full[i], other[j], dim=0).detach()) for j in range(8)]
-        weights = [math.exp(cosine / temperature) for cosine in cosines]
-        h = [weight / sum(weights) for weight in weights]
         positive = [j == i or (LABELS[i] >= 0 and LABELS[i] == LABELS[j]) for j in range(8)]
+        apart = [1.0] * 8
+        if beliefs is not None:
+            agree = [sum(p * q for p, q in zip(beliefs[i], beliefs[j], strict=True)) for j in range(8)]
+            apart = [1.0 if positive[j] else 1 - agree[j] for j in range(8)]
+        weights = [apart[j] * math.exp(cosines[j] / temperature) for j in range(8)]
+        h = [weight / sum(weights) for weight in weights]
         logs = [math.log(h[j]) for j in range(8) if positive[j]]
-        others = [math.log(1 - h[j]) for j in range(8) if not positive[j]]
-        total -= sum(logs) / len(logs) + sum(others) / len(others)
+        others = [(apart[j], math.log(1 - h[j])) for j in range(8) if not positive[j]]
+        total -= sum(logs) / len(logs) + sum(w * log for w, log in others) / sum(w for w, _ in others)
     return total / 8
 
 
+@pytest.mark.parametrize("debiased", [False, True])
 @pytest.mark.parametrize(
     ("epoch", "soft", "contrasts"), [(0, 0.0, False), (1, 0.2, False), (2, 0.4, True), (9, 1.0, True)]
 )
-def test_the_objective_in_slow_loops(epoch: int, soft: float, contrasts: bool) -> None:
-    method, batch = build()
+def test_the_objective_in_slow_loops(epoch: int, soft: float, contrasts: bool, debiased: bool) -> None:
+    method, batch = build(debiased=debiased)
     made = forward(method, batch)
     objective = method.turns(epoch)[0].objective(made, batch)
     known = [row for row, label in enumerate(LABELS) if label >= 0]
@@ -87,7 +93,9 @@ def test_the_objective_in_slow_loops(epoch: int, soft: float, contrasts: bool) -
         mixture = [w * a + (1 - w) * b for a, b in zip(targets[row], targets[row ^ 1], strict=True)]
         total += soft * cross(mixed[row], mixture) / 8
     if contrasts:
-        total += 4.0 * contrast(made.full, made.target, 0.5) + 1.6 * contrast(made.full, made.auxiliary, 0.5)
+        beliefs = targets if debiased else None
+        total += 4.0 * contrast(made.full, made.target, 0.5, beliefs)
+        total += 1.6 * contrast(made.full, made.auxiliary, 0.5, beliefs)
     assert float(objective.total.detach()) == pytest.approx(total, rel=1e-6)
 
 

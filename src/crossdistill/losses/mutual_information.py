@@ -8,7 +8,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from crossdistill.losses.checks import require_labels, require_pair, require_temperature
+from crossdistill.losses.checks import (
+    full_precision,
+    require_floating,
+    require_labels,
+    require_pair,
+    require_temperature,
+    without_autocast,
+)
 from crossdistill.losses.cosine import cosine_similarity
 
 Reduction = Literal["sum", "mean"]
@@ -20,6 +27,7 @@ def mutual_information_loss(
     labels: Int[Tensor, " batch"],
     temperature: float = 0.5,
     reduction: Reduction = "sum",
+    beliefs: Float[Tensor, "batch classes"] | None = None,
 ) -> Float[Tensor, ""]:
     """L_MIs and L_MIa (Eq. 8, 9): minimising it maximises a lower bound on I(full; other), in nats.
 
@@ -28,8 +36,12 @@ def mutual_information_loss(
     full: (B, D) anchors M; other: (B, D) candidates S or A; labels: (B,) integers; temperature: τ > 0.
     reduction: "sum" is Eq. 8 as printed, k positive and N negative terms added up for each anchor; "mean" divides the
     positive terms by k and the negative ones by N, so that the scale does not grow with the batch.
-    Gradients reach both arguments. A zero row has cosine 0 with everything and gets no gradient.
-    Raises ValueError on a shape or dtype mismatch, τ ≤ 0 or an unknown reduction.
+    beliefs: what is believed of each sample's class, probabilities (B, C), where some classes are not known: a
+    candidate that is not a positive then counts by how surely it is of another class than its anchor, 1 − Σ_c p_c p'_c,
+    in Eq. 7's denominator and among the negatives of Eq. 8, so that samples of probably one class are not driven apart;
+    N is the sum of these weights. Without beliefs all are 1, which is the paper's.
+    Gradients reach full and other. A zero row has cosine 0 with everything and gets no gradient.
+    Raises ValueError on a shape or dtype mismatch, τ ≤ 0, an unknown reduction or beliefs that are not probabilities.
 
     >>> import torch
     >>> from crossdistill.losses import mutual_information_loss
@@ -43,12 +55,15 @@ def mutual_information_loss(
     _check(full, other, labels, temperature)
     if reduction not in ("sum", "mean"):
         raise ValueError(f"expected reduction 'sum' or 'mean', got {reduction!r}")
-    log_h, log_one_minus_h, positive = _log_posteriors(full, other, labels, temperature)
+    positive = labels[:, None] == labels[None, :]
+    apart = None if beliefs is None else _apart(beliefs, positive, full)
+    log_h, log_one_minus_h = _log_posteriors(full, other, temperature, apart)
+    weights = ~positive if apart is None else apart * ~positive
     positives = (log_h * positive).sum(dim=1)
-    negatives = (log_one_minus_h * ~positive).sum(dim=1)
+    negatives = (log_one_minus_h * weights).sum(dim=1)
     if reduction == "mean":
         positives = positives / positive.sum(dim=1)
-        negatives = negatives / (~positive).sum(dim=1).clamp_min(1)
+        negatives = negatives / weights.sum(dim=1).clamp_min(1)
     return -(positives + negatives).mean()  # Eq. 8
 
 
@@ -79,7 +94,8 @@ def mutual_information_bound(
     True
     """
     _check(full, other, labels, temperature)
-    log_h, log_one_minus_h, positive = _log_posteriors(full, other, labels, temperature)
+    positive = labels[:, None] == labels[None, :]
+    log_h, log_one_minus_h = _log_posteriors(full, other, temperature)
     likelihood = torch.where(positive, log_h, log_one_minus_h).sum(dim=1)  # Eq. 5
     k, n = positive.sum(dim=1).to(likelihood.dtype), (~positive).sum(dim=1).to(likelihood.dtype)
     bounded = n > 0
@@ -93,20 +109,32 @@ def _check(full: Tensor, other: Tensor, labels: Tensor, temperature: float) -> N
     require_temperature(temperature)
 
 
+def _apart(beliefs: Tensor, positive: Bool[Tensor, "batch batch"], full: Tensor) -> Float[Tensor, "batch batch"]:
+    """How surely the samples of a pair are of different classes; 1 for positives, which are to stay in Eq. 7."""
+    if beliefs.ndim != 2 or len(beliefs) != len(full):
+        raise ValueError(f"expected beliefs of shape ({len(full)}, C), got {tuple(beliefs.shape)}")
+    require_floating(beliefs, "beliefs")
+    probabilities = beliefs.detach().to(full_precision(full).dtype)
+    with without_autocast(probabilities):
+        apart = (1 - probabilities @ probabilities.T).clamp(0, 1)
+    return apart.masked_fill(positive, 1.0)
+
+
 def _log_posteriors(
-    full: Tensor, other: Tensor, labels: Tensor, temperature: float
-) -> tuple[Float[Tensor, "batch batch"], Float[Tensor, "batch batch"], Bool[Tensor, "batch batch"]]:
-    """log h, log(1 − h) of Eq. 7 for all pairs, and which pairs are positive (of the same class).
+    full: Tensor, other: Tensor, temperature: float, apart: Tensor | None = None
+) -> tuple[Float[Tensor, "batch batch"], Float[Tensor, "batch batch"]]:
+    """log h and log(1 − h) of Eq. 7 for all pairs; apart: weights of the candidates in its denominator.
 
     1 − h rounds to 0 in a row's largest column when τ is small, so there it is the sum of the other columns; h ≤ 1/2
     in all other columns, where log1p is exact.
     """
     similarity = cosine_similarity(full, other) / temperature
+    if apart is not None:
+        similarity = similarity + apart.clamp_min(torch.finfo(similarity.dtype).tiny).log()
     log_h = similarity.log_softmax(dim=1)
-    positive = labels[:, None] == labels[None, :]
     if len(full) == 1:
-        return log_h, torch.zeros_like(log_h), positive
-    largest = torch.zeros_like(positive).scatter(1, similarity.argmax(dim=1, keepdim=True), True)
+        return log_h, torch.zeros_like(log_h)
+    largest = torch.zeros_like(log_h, dtype=torch.bool).scatter(1, similarity.argmax(dim=1, keepdim=True), True)
     others = log_h.masked_fill(largest, -torch.inf).logsumexp(dim=1, keepdim=True)
     log_one_minus_h = torch.where(largest, others, torch.log1p(-log_h.exp().masked_fill(largest, 0.0)))
-    return log_h, log_one_minus_h, positive
+    return log_h, log_one_minus_h

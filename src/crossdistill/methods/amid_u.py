@@ -28,8 +28,8 @@ class AMIDU(Method):
     say without dropout, q = (p_M + p_A) / 2, sharpened, is what the student S learns of every pair, labelled or not,
     and of pairs of target inputs mixed (mixup). After a warm-up AMID's two terms L_MIs and L_MIa (Eq. 8, 9) come in,
     with means in Eq. 8's place of sums: positives are samples of one class where labels are known, and an unlabelled
-    sample's own pair. The cross-entropy with q stands where AMID has JSD and the adversary: it bounds from above the
-    part of H(M | S) that concerns the class.
+    sample's own pair; what q holds to be of one class is not driven apart. The cross-entropy with q stands where AMID
+    has JSD and the adversary: it bounds from above the part of H(M | S) that concerns the class.
 
     Take it when labels are few and unlabelled recordings of all modalities are many; with all labels it does no harm.
 
@@ -42,6 +42,8 @@ class AMIDU(Method):
         concentration: of the Beta distribution of mixtures' weights; 0 for no mixtures
         ramp: share of the epochs over which soft_weight rises from 0
         warmup: share of the epochs before L_MIs and L_MIa come in
+        debiased: unlabelled candidates are negatives by how surely, by q, they are of another class than the anchor;
+            False drives all of them apart
         divergence: soft_labels is the cross-entropy with q; jsd puts AMID's Eq. 16 of S and M in its place
 
     Raises:
@@ -85,6 +87,7 @@ class AMIDU(Method):
         concentration: float = 0.4,
         ramp: float = 0.5,
         warmup: float = 0.2,
+        debiased: bool = True,
         divergence: Literal["soft_labels", "jsd"] = "soft_labels",
     ) -> None:
         super().__init__(model)
@@ -94,7 +97,7 @@ class AMIDU(Method):
         require_probability({"ramp": ramp, "warmup": warmup})
         self.alpha_1, self.alpha_2, self.temperature = alpha_1, alpha_2, temperature
         self.soft_weight, self.sharpening, self.mixing = soft_weight, sharpening, concentration
-        self.ramp, self.warmup, self.divergence = ramp, warmup, divergence
+        self.ramp, self.warmup, self.debiased, self.divergence = ramp, warmup, debiased, divergence
         self.passes = (Pass("quiet", ("auxiliary", "full"), quiet=True),)
         if concentration > 0 and model.can_mix:
             self.passes += (Pass("mixed", ("target",), mixed=True),)
@@ -117,14 +120,15 @@ class AMIDU(Method):
     def _objective(self, made: Representations, batch: Batch, soft: float, contrast: float) -> Objective:
         terms = self._classification(made, batch)
         total = torch.stack(list(terms.values())).sum()
+        q = soft_labels(made.passes["quiet"], self.sharpening)
         if soft > 0:
-            taught = self._taught(made, batch)
+            taught = self._taught(made, batch, q)
             total = total + soft * torch.stack(list(taught.values())).sum()
             terms |= taught
         if contrast > 0 and (self.alpha_1 or self.alpha_2):
-            labels = as_own_classes(batch.labels)
-            mi_student = mutual_information_loss(made.full, made.target, labels, self.temperature, "mean")
-            mi_auxiliary = mutual_information_loss(made.full, made.auxiliary, labels, self.temperature, "mean")
+            beliefs = known_or(q, batch.labels) if self.debiased else None
+            mi_student = self._mutual_information(made.full, made.target, batch, beliefs)
+            mi_auxiliary = self._mutual_information(made.full, made.auxiliary, batch, beliefs)
             total = total + self.alpha_1 * mi_student + self.alpha_2 * mi_auxiliary
             terms |= {"mi_student": mi_student, "mi_auxiliary": mi_auxiliary}
         return Objective(total, terms)
@@ -134,17 +138,20 @@ class AMIDU(Method):
         logits = {"student": made.target_logits, "teacher": made.full_logits, "auxiliary": made.auxiliary_logits}
         return {f"classification_{name}": labelled_cross_entropy(given, batch.labels) for name, given in logits.items()}
 
-    def _taught(self, made: Representations, batch: Batch) -> dict[str, Tensor]:
+    def _mutual_information(self, full: Tensor, other: Tensor, batch: Batch, beliefs: Tensor | None) -> Tensor:
+        """L_MI (Eq. 8, 9) with means; an unlabelled sample's only positive is its own pair."""
+        labels = as_own_classes(batch.labels)
+        return mutual_information_loss(full, other, labels, self.temperature, "mean", beliefs)
+
+    def _taught(self, made: Representations, batch: Batch, q: Tensor) -> dict[str, Tensor]:
         """What S learns from the teachers: on the samples, and on their mixtures."""
-        q = soft_labels(made.passes["quiet"], self.sharpening)
         if self.divergence == "jsd":
             terms = {"jsd": jensen_shannon_divergence(made.target_logits, made.full_logits)}
         else:
             terms = {"soft_labels": cross_entropy(made.target_logits, q)}
         if batch.mixing is not None and "mixed" in made.passes and bool(batch.mixing.whole.any()):
             partners, weights, whole = batch.mixing
-            known = one_hot(batch.labels.clamp_min(0), q.shape[1]).to(q)
-            targets = torch.where(batch.labelled[:, None], known, q)
+            targets = known_or(q, batch.labels)
             mixture = weights[:, None] * targets + (1 - weights[:, None]) * targets[partners]
             terms["mixture"] = cross_entropy(made.passes["mixed"].target_logits[whole], mixture[whole])
         return terms
@@ -165,6 +172,12 @@ def soft_labels(quiet: Representations, sharpening: float) -> Tensor:
     q = (quiet.full_logits.detach().softmax(1) + quiet.auxiliary_logits.detach().softmax(1)) / 2
     powers = (sharpening * q.clamp_min(torch.finfo(q.dtype).tiny).log()).softmax(1)
     return powers
+
+
+def known_or(q: Tensor, labels: Tensor) -> Tensor:
+    """(B, C): the label's class with certainty where there is a label, else the row of q."""
+    known = one_hot(labels.clamp_min(0), q.shape[1]).to(q)
+    return torch.where(labels[:, None] >= 0, known, q)
 
 
 def as_own_classes(labels: Tensor) -> Tensor:
