@@ -15,7 +15,7 @@ from crossdistill.cli.progress import bars, console
 from crossdistill.cli.tables import class_table, modality_table, release_table
 from crossdistill.data.inspection import CacheSettings, cache_size, check_manifest, fill_cache
 from crossdistill.data.labels import SPLITS
-from crossdistill.datasets import PREPARERS, activitynet, avletters, iemocap, ucf51
+from crossdistill.datasets import PREPARERS, activitynet, avletters, iemocap, leaves, ucf51
 from crossdistill.datasets.media_release import Prepared
 from crossdistill.types import InputError
 
@@ -117,10 +117,13 @@ def execute(options: Namespace, command: str) -> int:
 
 
 def _tell_release(folder: Path) -> None:
-    """Say what came of a data set's release."""
+    """Say what came of a data set's release, and what is not in it."""
     dataset = data.read_manifest(folder)
     counts = ", ".join(f"{len(dataset.rows(split))} {split}" for split in ("train", "validation", "test"))
     console().print(f"{folder}: {counts}; {len(dataset.classes)} classes; {', '.join(dataset.columns)}", soft_wrap=True)
+    if (left_out := folder / leaves.LEFT_OUT).is_file():
+        lines = left_out.read_text(encoding="utf-8").splitlines()
+        console().print(f"Left out: {len(lines)} ({leaves.LEFT_OUT}): {lines[0].replace(chr(9), ', ')}", soft_wrap=True)
 
 
 def _prepare_manifest(path: Path, settings: CacheSettings, allow_outside: bool, strict: bool) -> None:
