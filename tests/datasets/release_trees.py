@@ -52,6 +52,55 @@ def utd() -> dict[str, bytes]:
     return files
 
 
+def utd_depth() -> dict[str, bytes]:
+    """Depth videos for the clips of `utd`: all is 1,000 deep, but that clip number n's pixel (17, 42) has n + 1, 3 and
+    3, and one beside it 5, 0 and 9."""
+    files = {}
+    for number, (action, subject) in enumerate((a, s) for a in (1, 10, 27) for s in (1, 2)):
+        depth = np.full((240, 320, 3), 1000, dtype=np.uint16)
+        depth[17, 42] = number + 1, 3, 3
+        depth[17, 43] = 5, 0, 9
+        files[f"Depth/a{action}_s{subject}_t1_depth.mat"] = matlab(d_depth=depth)
+    return files
+
+
+MFEAT_WIDTHS = {"fac": 216, "fou": 76, "kar": 64, "mor": 6, "pix": 240, "zer": 47}
+
+
+def mfeat() -> dict[str, bytes]:
+    """UCI's six files: row r of 2,000 begins with r and goes on with its view's width, between spaces of any number."""
+    files = {"mfeat/mfeat.info": b"about the set"}
+    for view, width in MFEAT_WIDTHS.items():
+        rest = f"  {width}.0" * (width - 1)
+        files[f"mfeat/mfeat-{view}"] = "".join(f" {row}{rest} \n" for row in range(2000)).encode()
+    return files
+
+
+LEAVES_FOLDER = "100 leaves plant species"
+
+
+def leaves() -> dict[str, bytes]:
+    """UCI's three files, of species "Acer 00" to "Acer 99" in falling order: leaf n of species s begins with 100 s + n,
+    and "Acer 05" has no first texture."""
+    files = {f"{LEAVES_FOLDER}/Readme.txt": b"about the set"}
+    for code, rest in (("Mar", "0.25"), ("Sha", "0.5"), ("Tex", "0.75")):
+        lines = [
+            f"Acer {species:02d},{100 * species + leaf}{f',{rest}' * 63}\r\n"
+            for species in reversed(range(100))
+            for leaf in range(16)
+            if (code, species, leaf) != ("Tex", 5, 0)
+        ]
+        files[f"{LEAVES_FOLDER}/data_{code}_64.txt"] = "".join(lines).encode()
+    return files
+
+
+def changed(content: bytes, row: int, line: str | None) -> bytes:
+    """The text with one line, numbered from 1, in another form, or without it."""
+    lines = content.decode().splitlines()
+    lines[row - 1 : row] = [] if line is None else [line]
+    return "\n".join(lines).encode()
+
+
 def extracted(folder: Path, files: dict[str, bytes]) -> Path:
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -89,6 +138,14 @@ def npz_arrays(name: str) -> dict[str, np.ndarray]:
             "video_id": np.array([f"v{row // 5}" for row in range(count)]),
             "transcript": np.array([f"I SAID {row}" for row in range(count)]),
         }
+    if name == "mfeat":
+        return {"y": np.arange(count) % 10} | {
+            view: generator.normal(size=(count, width)) for view, width in MFEAT_WIDTHS.items()
+        }
+    if name == "leaves":
+        views = {view: generator.random((count, 64)) for view in ("margin", "shape", "texture")}
+        views["texture"][7] = views["texture"][[3, 11, 15, 19, 23, 27, 31, 35, 39]].mean(0)
+        return {"y": np.arange(count) % 4, "test": np.arange(count) // 4 % 3 == 0, **views}
     return {
         "efficientnet_lite0": generator.normal(size=(count, 1280)),
         "minilm_name": generator.normal(size=(count, 384)),

@@ -9,7 +9,7 @@ import pytest
 
 from crossdistill.datasets import PREPARERS, mosi
 from crossdistill.types import InputError
-from tests.datasets.release_trees import avletters, extracted, htk, matlab, npz_arrays, packed, utd
+from tests.datasets.release_trees import avletters, extracted, htk, matlab, npz_arrays, packed, utd, utd_depth
 
 
 @pytest.mark.parametrize("name", sorted(PREPARERS))
@@ -54,6 +54,8 @@ def test_a_cut_archive_is_refused(tmp_path: Path) -> None:
         ("utd_mhad", utd, "Skeleton/a1_s1_t1_skeleton.mat", matlab(d_skel=np.ones((20, 3))), "3 dimensions"),
         ("utd_mhad", utd, "Skeleton/a1_s1_t1_skeleton.mat", matlab(d_skel=np.ones((9, 3, 9))), r"\(20, 3, time\)"),
         ("utd_mhad", utd, "Skeleton/a1_s1_t1_skeleton.mat", matlab(d_skel=np.full((20, 3, 9), np.nan)), "NaN"),
+        ("utd_mhad", utd, "Depth/a1_s1_t1_depth.mat", matlab(d_depth=np.ones((24, 32, 9))), r"\(240, 320, time\)"),
+        ("utd_mhad", utd, "Depth/a1_s1_t1_depth.mat", matlab(d_skel=np.ones((20, 3, 9))), "expected 'd_depth'"),
         ("utd_mhad", utd, "Skeleton/a28_s1_t1_skeleton.mat", matlab(d_skel=np.ones((20, 3, 9))), "a1 to a27"),
     ],
 )
@@ -74,6 +76,7 @@ def test_damaged_files_in_a_release_are_named(
         ("avletters", avletters, "avletters/Audio/mfcc/Clean/A2_Al.mfcc", "A2_Al has lips but no audio"),
         ("utd_mhad", utd, "Inertial/a10_s1_t1_inertial.mat", "a10_s1_t1 has no inertial"),
         ("utd_mhad", utd, "Skeleton/a10_s1_t1_skeleton.mat", "a10_s1_t1 has no skeleton"),
+        ("utd_mhad", lambda: utd() | utd_depth(), "Depth/a10_s1_t1_depth.mat", "a10_s1_t1 has no depth_motion"),
     ],
 )
 def test_files_without_their_counterpart_are_named(tmp_path: Path, name: str, files, file: str, message: str) -> None:

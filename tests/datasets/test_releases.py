@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossdistill.data import check_values, read_manifest
+from crossdistill.cli.main import main
+from crossdistill.data import MultimodalDataset, check_values, from_arrays, read_manifest
 from crossdistill.datasets import PREPARERS, utd_mhad
+from crossdistill.datasets import avletters as avletters_set
 from crossdistill.datasets.avletters import htk_features
 from crossdistill.types import InputError
-from tests.datasets.release_trees import avletters, extracted, htk, npz_arrays, packed, utd
+from tests.datasets.release_trees import avletters, extracted, htk, npz_arrays, packed, utd, utd_depth
 
 
 def test_avletters_from_a_tree(tmp_path: Path) -> None:
@@ -31,6 +33,38 @@ def test_avletters_from_a_tree(tmp_path: Path) -> None:
     # A block's mean of y + x + t lies in its middle: 4 j + 1.5 down, 4 i + 1.5 across.
     t, j, i = np.mgrid[:4, :15, :20]
     assert np.allclose(frames.numpy(), (4 * j + 4 * i + 3 + t) / 255, atol=5e-4)
+
+
+def test_avletters_by_speakers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = avletters()
+    for letter, i in (("A", 1), ("B", 1)):
+        for who in ("Bo", "Cy", "Di"):
+            files[f"avletters/Lips/{letter}{i}_{who}-lips.mat"] = files["avletters/Lips/A1_Al-lips.mat"]
+            files[f"avletters/Audio/mfcc/Clean/{letter}{i}_{who}.mfcc"] = files["avletters/Audio/mfcc/Clean/A1_Al.mfcc"]
+    command = ["prepare", "avletters", "--protocol", "speakers", "--source", str(extracted(tmp_path / "raw", files))]
+    assert main([*command, "--out", str(tmp_path / "set")]) == 0
+    assert "8 train, 0 validation, 10 test" in capsys.readouterr().out
+    dataset = read_manifest(tmp_path / "set")
+    assert set(dataset.groups[dataset.rows("train")]) == {"Al", "Bo"}
+    assert set(dataset.groups[dataset.rows("test")]) == {"Cy", "Di", "Zoe"}
+    few = extracted(tmp_path / "few", avletters())
+    with pytest.raises(InputError, match="few: expected more than 3 speakers, found Al, Zoe"):
+        avletters_set.prepare(few, tmp_path / "none", "speakers")
+
+
+def test_each_protocol_of_avletters_has_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = []
+    monkeypatch.setattr(avletters_set, "from_release", lambda *given: asked.append(given[1]) or speaking())
+    for options in ([], ["--protocol", "repetitions"], ["--protocol", "speakers"]):
+        assert main(["prepare", "avletters", "--source", "raw", *options]) in (0, 2)
+    assert asked == ["repetitions", "repetitions", "speakers"]
+    assert sorted(path.name for path in Path("data").iterdir()) == ["avletters", "avletters_speakers"]
+    assert main(["prepare", "avletters", "--source", "raw", "--protocol", "voices"]) == 2
+
+
+def speaking() -> MultimodalDataset:
+    return from_arrays({"lips": np.eye(2), "audio": np.eye(2)}, ["A", "A"], splits=[False, True], name="avletters")
 
 
 @pytest.mark.parametrize("archive", ["avletters.tar.xz", "avletters.zip"])
@@ -84,6 +118,18 @@ def test_utd_mhad_from_two_zip_files_with_depth_beside(tmp_path: Path) -> None:
     dataset = utd_mhad.from_release(tmp_path)
     assert dataset.shapes["depth_motion"] == (1200,)
     assert dataset.__getitems__(range(6)).modalities["depth_motion"][:, 7].tolist() == [11, 12, 101, 102, 271, 272]
+
+
+def test_depth_motion_from_the_depth_videos(tmp_path: Path) -> None:
+    files = utd() | utd_depth()
+    np.savez(tmp_path / "utd_mhad.npz", depth_motion=np.zeros((6, 1200)))  # the recordings themselves come first
+    dataset = read_manifest(PREPARERS["utd_mhad"](extracted(tmp_path, files), tmp_path / "set"))
+    assert dataset.shapes["depth_motion"] == (1200,)
+    maps = dataset.__getitems__(range(6)).modalities["depth_motion"].numpy()
+    place = 17 // 8 * 40 + 42 // 8
+    # a block's 64 pixels: |3 - (n + 1)| + 0 and 5 + 9, for clip number n; everywhere else nothing moves
+    assert maps[:, place].tolist() == [(abs(2 - n) + 14) / 64 for n in range(6)]
+    assert not np.delete(maps, place, axis=1).any()
 
 
 def prepared(folder: Path, name: str):
@@ -157,6 +203,14 @@ def test_the_real_releases(
     check_values(dataset)
     if name != "avletters":
         assert not set(dataset.groups[dataset.rows("train")]) & set(dataset.groups[dataset.rows("test")])
+
+
+@real_data
+def test_speakers_of_the_real_avletters(tmp_path: Path) -> None:
+    dataset = avletters_set.from_release(REAL, "speakers")
+    assert (len(dataset.rows("train")), len(dataset.rows("test"))) == (546, 234)
+    assert set(dataset.groups[dataset.rows("test")]) == {"Steve", "Verity", "Yi"}
+    assert not set(dataset.groups[dataset.rows("train")]) & {"Steve", "Verity", "Yi"}
 
 
 @real_data

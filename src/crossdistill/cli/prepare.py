@@ -15,7 +15,7 @@ from crossdistill.cli.progress import bars, console
 from crossdistill.cli.tables import class_table, modality_table, release_table
 from crossdistill.data.inspection import CacheSettings, cache_size, check_manifest, fill_cache
 from crossdistill.data.labels import SPLITS
-from crossdistill.datasets import PREPARERS, activitynet, iemocap, ucf51
+from crossdistill.datasets import PREPARERS, activitynet, avletters, iemocap, leaves, ucf51
 from crossdistill.datasets.media_release import Prepared
 from crossdistill.types import InputError
 
@@ -25,10 +25,7 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
     prepare = command("", "Turn a data set's release into a manifest and arrays, or check a manifest of your own.")
     names = prepare.add_subcommands(title="data sets", dest="name", metavar="NAME", required=True)
     for name in sorted(PREPARERS):
-        release = command(name, f"Turn the release of {name} into a manifest.")
-        release.add_argument("--source", type=Path, required=True, help="folder or file of the release")
-        release.add_argument("--out", type=Path, help=f"folder to write; data/{name} unless given")
-        names.add_subcommand(name, release, help=f"from its release, to data/{name}")
+        names.add_subcommand(name, _release_parser(name), help=f"from its release, to data/{name}")
     names.add_subcommand("ucf51", _ucf51_parser(), help="a manifest of clips with sound, to data/ucf51")
     videos = "a manifest of videos or segments, to data/activitynet"
     names.add_subcommand("activitynet", _activitynet_parser(), help=videos)
@@ -41,6 +38,18 @@ def command(name: str, description: str) -> ArgumentParser:
     return ArgumentParser(
         prog=f"crossdistill prepare {name}".rstrip(), exit_on_error=False, allow_abbrev=False, description=description
     )
+
+
+def _release_parser(name: str) -> ArgumentParser:
+    release = command(name, f"Turn the release of {name} into a manifest.")
+    release.add_argument("--source", type=Path, required=True, help="folder or file of the release")
+    folder = f"data/{name}"
+    if name == "avletters":
+        tested = "what is tested: each letter's third repetition, or three speakers whom training never hears"
+        release.add_argument("--protocol", type=avletters.Protocol, default="repetitions", help=tested)
+        folder = f"{folder}, or {folder}_speakers for that protocol,"
+    release.add_argument("--out", type=Path, help=f"folder to write; {folder} unless given")
+    return release
 
 
 def _ucf51_parser() -> ArgumentParser:
@@ -100,17 +109,21 @@ def execute(options: Namespace, command: str) -> int:
         _prepare_activitynet(given.videos, given.annotations, given.trimmed, given.keep_silent, given.out)
     elif name == "iemocap":
         _prepare_iemocap(given.root, given.out)
+    elif name == "avletters" and given.protocol == "speakers":
+        _tell_release(avletters.prepare(given.source, given.out or Path("data/avletters_speakers"), given.protocol))
     else:
-        _prepare_release(name, given.source, given.out)
+        _tell_release(PREPARERS[name](given.source, given.out or Path("data") / name))
     return 0
 
 
-def _prepare_release(name: str, source: Path, out: Path | None) -> None:
-    """Convert a data set's release and say what came of it."""
-    folder = PREPARERS[name](source, out or Path("data") / name)
+def _tell_release(folder: Path) -> None:
+    """Say what came of a data set's release, and what is not in it."""
     dataset = data.read_manifest(folder)
     counts = ", ".join(f"{len(dataset.rows(split))} {split}" for split in ("train", "validation", "test"))
     console().print(f"{folder}: {counts}; {len(dataset.classes)} classes; {', '.join(dataset.columns)}", soft_wrap=True)
+    if (left_out := folder / leaves.LEFT_OUT).is_file():
+        lines = left_out.read_text(encoding="utf-8").splitlines()
+        console().print(f"Left out: {len(lines)} ({leaves.LEFT_OUT}): {lines[0].replace(chr(9), ', ')}", soft_wrap=True)
 
 
 def _prepare_manifest(path: Path, settings: CacheSettings, allow_outside: bool, strict: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from crossdistill.data import MultimodalDataset
-from crossdistill.datasets import avletters, emoji, mosi, utd_mhad, watch
+from crossdistill.datasets import avletters, emoji, leaves, mfeat, mosi, utd_mhad, watch
 
 BUNDLED: dict[str, Callable[[], MultimodalDataset]] = {"emoji": emoji.load, "watch": watch.load}
 """Data set name -> load(): the data sets inside the package."""
@@ -14,6 +14,8 @@ BUNDLED: dict[str, Callable[[], MultimodalDataset]] = {"emoji": emoji.load, "wat
 PREPARERS: dict[str, Callable[[Path, Path], Path]] = {
     "avletters": avletters.prepare,
     "emoji": emoji.prepare,
+    "leaves": leaves.prepare,
+    "mfeat": mfeat.prepare,
     "mosi": mosi.prepare,
     "utd_mhad": utd_mhad.prepare,
     "watch": watch.prepare,

@@ -2,14 +2,15 @@
 
 Modalities, both sequences: `lips` (T, 300), greyscale frames of the mouth, 60×80 pixels averaged over 4×4 blocks to
 15×20, in [0, 1]; `audio` (T', 26), HTK's 13 mel-cepstral coefficients and their differences, as released.
-Test: repetition 3. Group: the speaker; fold: one per speaker, for speaker-independent tests.
+Test: repetition 3 of every speaker, or all of three speakers whom training never hears ("speakers").
+Group: the speaker; fold: one per speaker, to leave one out.
 """
 
 from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,18 +22,25 @@ from crossdistill.datasets.releases import matlab_array, release_files
 from crossdistill.types import InputError
 
 HEIGHT, WIDTH, BLOCK = 60, 80, 4
+
+Protocol = Literal["repetitions", "speakers"]
+"""What is tested: a repetition of each letter by speakers who are also trained on, or speakers of their own."""
+
 _TEST_REPETITION = "3"
+_TEST_SPEAKERS = 3
 
 
-def prepare(source: Path, output: Path) -> Path:
+def prepare(source: Path, output: Path, protocol: Protocol = "repetitions") -> Path:
     """Write the folder `output` from the release, packed (avletters.tar.xz) or extracted; returns `output`.
 
+    protocol: the manifest's split. "repetitions": each letter's third, 520 clips train and 260 test. "speakers": the
+    last three speakers by name (Steve, Verity, Yi), 546 and 234; there is no published choice.
     Raises InputError where files are missing, damaged, or without their counterpart in the other modality.
     """
-    return write_manifest(output, from_release(source))
+    return write_manifest(output, from_release(source, protocol))
 
 
-def from_release(source: Path) -> MultimodalDataset:
+def from_release(source: Path, protocol: Protocol = "repetitions") -> MultimodalDataset:
     """The data set from the files `Lips/A1_Anya-lips.mat` and `Audio/mfcc/Clean/A1_Anya.mfcc`. Raises InputError."""
     pattern = r"(([A-Z])([0-9])_([A-Za-z]+))(-lips\.mat|\.mfcc)"
     clips: dict[str, dict[str, npt.NDArray[Any]]] = {"lips": {}, "audio": {}}
@@ -49,12 +57,21 @@ def from_release(source: Path) -> MultimodalDataset:
     return from_arrays(
         {modality: [by_name[name] for name in ids] for modality, by_name in clips.items()},
         [name[0] for name in ids],
-        splits=np.array([name[1] == _TEST_REPETITION for name in ids]),
+        splits=_tested(source, ids, speakers, protocol),
         ids=ids,
         groups=speakers,
         folds=np.unique(speakers, return_inverse=True)[1],
         name="avletters",
     )
+
+
+def _tested(source: Path, ids: list[str], speakers: list[str], protocol: Protocol) -> npt.NDArray[np.bool_]:
+    if protocol == "speakers":
+        names = sorted(set(speakers))
+        if len(names) <= _TEST_SPEAKERS:
+            raise InputError(f"{source}: expected more than {_TEST_SPEAKERS} speakers, found {', '.join(names)}")
+        return np.isin(speakers, names[-_TEST_SPEAKERS:])
+    return np.array([name[1] == _TEST_REPETITION for name in ids])
 
 
 def htk_features(content: bytes, file: str) -> npt.NDArray[np.float32]:
