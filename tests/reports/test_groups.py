@@ -76,7 +76,7 @@ def test_a_comparison_is_grouped_by_what_was_planned(tmp_path: Path) -> None:
     assert groups[compared[0].label] == "without distillation"
     assert groups[compared[1].label] == "methods"
     assert [names[label].data.control for label, group in groups.items() if group == "controls"].count("none") == 0
-    assert sum(group == "controls" for group in groups.values()) == 3
+    assert sum(group == "controls" for group in groups.values()) == 4
     ablated = [names[label] for label, group in groups.items() if group == "ablations"]
     assert len(ablated) >= 8
     assert all(made.data.control == "none" and not made.varied for made in ablated)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossdistill.reports import load_runs
-from crossdistill.reports.groups import main_configuration
+from crossdistill.reports.groups import main_configuration, reference_method
 from crossdistill.reports.wording import findings, replicates, summary, title
 from tests.reports.synthetic import edit_results, run_of, runs_of, scores, write_run
 
@@ -32,10 +32,45 @@ def pair(tmp_path: Path, baseline: tuple[float, ...], student: tuple[float, ...]
 
 def test_clear_gain(comparison: list[Path]) -> None:
     text = words(comparison)
-    assert "71.0 ± 2.5 % top-1 accuracy" in text
+    assert text.startswith(
+        "Trained with all labels, the amid student, which had audio and text in training, is right on 71.0 % of new "
+        "samples from video alone; a student trained without audio and text on 61.0 %. The gain of 10.0 points is "
+        "significant. "
+    )
     assert "+10.0 points" in text
     assert "excludes zero: in this setting distillation helped" in text
     assert "recovers 50.0 % of the gap between the baseline's 61.0 % and the 81.0 %" in text
+
+
+@pytest.mark.parametrize(
+    ("student", "end"),
+    [((0.50, 0.51, 0.52), "The loss of 10.0 points is significant."),
+     ((0.60, 0.66, 0.61), "The gain of 1.3 points is not significant, it may be chance."),
+     ((0.60, 0.61, 0.62), "The difference of 0.0 points is not significant, it may be chance.")],
+)  # fmt: skip
+def test_the_first_sentences_promise_nothing_that_the_test_does_not_show(
+    tmp_path: Path, student: tuple[float, ...], end: str
+) -> None:
+    folders = pair(tmp_path, (0.60, 0.61, 0.62), student)
+    assert end in words(folders)
+
+
+def test_the_first_sentence_says_how_few_labels_there_were(tmp_path: Path) -> None:
+    folders = pair(tmp_path, (0.60, 0.61, 0.62), (0.70, 0.71, 0.72), "amid_u")
+    for place, folder in enumerate(folders[3:]):
+        edit_results(folder, samples={"train": 1271, "labelled": 235 + place, "test": 958})
+    text = words(folders)
+    assert text.startswith("With labels for 235 to 237 of 1,271 training samples, the amid_u student")
+    assert main_configuration(load_runs(folders)) == "amid_u"
+
+
+def test_with_unlabelled_pairs_amid_u_is_what_the_report_is_about_and_with_all_labels_amid(tmp_path: Path) -> None:
+    folders = [write_run(tmp_path / method, method, 0) for method in ("amid", "amid_u")]
+    assert main_configuration(load_runs(folders)) == "amid"
+    edit_results(folders[1], samples={"train": 1000, "labelled": 10, "test": 500})
+    runs = load_runs(folders)
+    assert main_configuration(runs) == reference_method(runs) == "amid_u"
+    assert reference_method([]) == ""
 
 
 def test_interval_with_zero_claims_nothing(tmp_path: Path) -> None:

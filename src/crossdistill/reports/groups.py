@@ -47,15 +47,27 @@ def student_means(runs: Sequence[Run]) -> dict[str, float]:
 
 
 def main_configuration(runs: Sequence[Run]) -> str:
-    """What the report is about: `amid`; without it the student with the highest mean that is no baseline.
+    """What the report is about: `reference_method`; without it the student with the highest mean that is no baseline.
 
     Methods come before ablations, controls and variations. Without such a student: the first in order.
     """
     means, groups = student_means(runs), grouped(runs)
     students = [label for label in groups if not math.isnan(means[label]) and groups[label] != "without distillation"]
-    if "amid" in groups:
-        return "amid"
-    return (students or list(groups))[0]
+    return reference_method(runs) or (students or list(groups))[0]
+
+
+def reference_method(runs: Sequence[Run]) -> str:
+    """The method that all others are compared with: `amid_u` where it learnt from unlabelled pairs, else `amid`; empty
+    where neither was run."""
+    groups = grouped(runs)
+    if "amid_u" in groups and ("amid" not in groups or any(unlabelled(run) for run in runs if run.label == "amid_u")):
+        return "amid_u"
+    return "amid" if "amid" in groups else ""
+
+
+def unlabelled(run: Run) -> int:
+    """How many of the run's training samples had no label."""
+    return run.samples["train"] - run.samples["labelled"] if "labelled" in run.samples else 0
 
 
 def by_importance(runs: Sequence[Run]) -> list[str]:

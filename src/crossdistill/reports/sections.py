@@ -11,7 +11,7 @@ from crossdistill.reports.captioned import CaptionedFigure
 from crossdistill.reports.cells import ReportTable, differences_table, results_table
 from crossdistill.reports.comparison import LEVEL, differences
 from crossdistill.reports.formats import counted, listed
-from crossdistill.reports.groups import grouped
+from crossdistill.reports.groups import grouped, reference_method
 from crossdistill.reports.runs import Run, configurations_of, split_by_measured, unmeasured_sentence
 
 _RESULTS_NOTE = (
@@ -29,6 +29,7 @@ _NONE_BEST_NOTE = (
     f"significantly worse than the highest mean (paired t-tests with Holm's correction, level {LEVEL:g})."
 )
 _PAPER_NOTE = "“paper”: the figure that Chen et al. (CVPR 2023) print for this data set; they give it without a spread."
+_NAMES = {"amid": "AMID", "amid_u": "AMID-U"}
 _FOLDS_NOTE = "Folds share training samples, so their pairs are not independent and p is somewhat too small."
 
 
@@ -116,9 +117,10 @@ def _tables(runs: Sequence[Run]) -> list[Section]:
     validation = folds.folds_table(runs)
     if validation is not None:
         sections.append(Section("folds", f"Over {len(folds.fold_numbers(runs))} folds", validation, folds.NOTE))
-    for reference, name in (("baseline", "the baseline"), ("amid", "AMID")):
-        compared = differences(runs, reference)
-        if not compared or (reference == "amid" and compared.keys() <= {"baseline"}):
+    references = {"baseline": "the baseline", reference_method(runs): _NAMES.get(reference_method(runs), "")}
+    for reference, name in references.items():
+        compared = differences(runs, reference) if reference else {}
+        if not compared or (reference != "baseline" and compared.keys() <= {"baseline"}):
             continue
         figure = captioned.difference_figure(runs, reference)
         sections.append(

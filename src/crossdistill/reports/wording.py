@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from crossdistill.reports.comparison import LEVEL, Difference, best, differences, highest
 from crossdistill.reports.formats import NONE, counted, equals, interval, listed, percent, points
-from crossdistill.reports.groups import grouped, main_configuration
+from crossdistill.reports.groups import grouped, main_configuration, reference_method, unlabelled
 from crossdistill.reports.runs import Run, configurations_of
 from crossdistill.reports.tables import Headline, headlines
 
@@ -28,16 +28,18 @@ def title(runs: Sequence[Run]) -> str:
 
 
 def summary(runs: Sequence[Run]) -> list[str]:
-    """Sentences on the main configuration: its accuracy, its difference to the baseline, the gap recovered, caveats."""
+    """Sentences on the main configuration: what it gains, how that was measured, the gap recovered, caveats."""
     main = main_configuration(runs)
     table, paired = headlines(runs), differences(runs)
-    sentences = [_setting(runs, main)]
+    lead = _lead(runs, main, table, paired)
+    sentences = [*lead, _setting(runs, main)]
     if math.isnan(table[main].student_top1):
         return [
             *sentences,
             "Without a student whose accuracy was measured in every run, there is nothing to compare.",
         ]
-    sentences.append(_accuracy(table[main], main))
+    if not lead:
+        sentences.append(_accuracy(table[main], main))
     if main in paired:
         sentences += _difference(paired[main], _tested(paired))
     elif main != "baseline":
@@ -53,19 +55,21 @@ def summary(runs: Sequence[Run]) -> list[str]:
 def findings(runs: Sequence[Run]) -> list[str]:
     """What the corrected tests say, a sentence each; empty where fewer than two configurations are compared.
 
-    Methods and controls are named beside the baseline, methods and ablations beside AMID; the tables have them all.
+    Methods and controls are named beside the baseline; methods, ablations and controls beside AMID or AMID-U; the
+    tables have them all.
     """
     to_baseline = differences(runs)
     if len(to_baseline) < 2:
         return []
-    groups, to_amid = grouped(runs), differences(runs, "amid")
+    groups, reference = grouped(runs), reference_method(runs)
+    to_reference = differences(runs, reference) if reference else {}
     sentences = [
         _best(runs, to_baseline),
         *against("the baseline", {a: row for a, row in to_baseline.items() if groups[a] in ("methods", "controls")}),
     ]
-    if to_amid.keys() - {"baseline"}:
-        named = ("without distillation", "methods", "ablations")
-        sentences += against("amid", {label: row for label, row in to_amid.items() if groups[label] in named})
+    if to_reference.keys() - {"baseline"}:
+        named = {label: row for label, row in to_reference.items() if groups[label] != "variations"}
+        sentences += against(reference, named)
     return sentences
 
 
@@ -115,6 +119,31 @@ def replicates(runs: Sequence[Run]) -> str:
 
 def _spread(counts: Sequence[int]) -> str:
     return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+
+
+def _lead(runs: Sequence[Run], main: str, table: Mapping[str, Headline], paired: Mapping[str, Difference]) -> list[str]:
+    """What distillation brought, in one sentence for somebody who reads no further; none where it cannot be said."""
+    run, row = configurations_of(runs)[main][0], paired.get(main)
+    if row is None or math.isnan(row.half_width) or not (run.target and run.auxiliary):
+        return []
+    alone = percent(table["baseline"].student_top1)
+    verdict = {"better": "significant", "worse": "significant"}.get(row.verdict, "not significant, it may be chance")
+    kind = "gain" if row.difference > 0 else "loss" if row.difference < 0 else "difference"
+    return [
+        f"{_labels(configurations_of(runs)[main])} the {main} student, which had {listed(run.auxiliary)} in training, "
+        f"is right on {percent(table[main].student_top1)} % of new samples from {listed(run.target)} alone; a student "
+        f"trained without {listed(run.auxiliary)} on {alone} %. The {kind} of "
+        f"{points(abs(row.difference)).lstrip('+')} points is {verdict}."
+    ]
+
+
+def _labels(runs: Sequence[Run]) -> str:
+    """How a sentence begins whose runs had labels for a part of their training samples."""
+    if not any(unlabelled(run) for run in runs):
+        return "Trained with all labels,"
+    counts = sorted({run.samples["train"] - unlabelled(run) for run in runs})
+    known = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+    return f"With labels for {known} of {max(run.samples['train'] for run in runs):,} training samples,"
 
 
 def _setting(runs: Sequence[Run], main: str) -> str:
