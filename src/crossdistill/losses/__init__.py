@@ -1,7 +1,7 @@
 """Pure functions of tensors, one file per family of equations."""
 
 from crossdistill.losses.adversarial import class_partners, discriminator_loss, student_adversarial_loss
-from crossdistill.losses.classification import labelled_cross_entropy
+from crossdistill.losses.classification import as_own_classes, labelled_cross_entropy
 from crossdistill.losses.compositional import class_contrastive_loss
 from crossdistill.losses.cosine import pair_cosine, same_class_cosine, same_class_pairs
 from crossdistill.losses.hints import hint_loss
@@ -18,6 +18,7 @@ from crossdistill.losses.symmetric_kl import symmetric_kl_divergence
 
 __all__ = [
     "angle_relation_loss",
+    "as_own_classes",
     "class_contrastive_loss",
     "class_partners",
     "classification_gradient",

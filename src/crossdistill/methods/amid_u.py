@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 
 from crossdistill.losses import (
+    as_own_classes,
     jensen_shannon_divergence,
     labelled_cross_entropy,
     mutual_information_bound,
@@ -165,8 +166,3 @@ def soft_labels(quiet: Representations, sharpening: float) -> Tensor:
     q = (quiet.full_logits.detach().softmax(1) + quiet.auxiliary_logits.detach().softmax(1)) / 2
     powers = (sharpening * q.clamp_min(torch.finfo(q.dtype).tiny).log()).softmax(1)
     return powers
-
-
-def as_own_classes(labels: Tensor) -> Tensor:
-    """(B,) labels in which each unlabelled sample is a class of its own: its only positive is its own pair."""
-    return torch.where(labels >= 0, labels, -1 - torch.arange(labels.shape[0], device=labels.device))
