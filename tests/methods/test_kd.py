@@ -7,7 +7,7 @@ import torch
 
 from crossdistill.methods import KD
 from tests.methods.slow import cross_entropy, divergence
-from tests.methods.small import LABELS, batch, leaves, model, moved_by, with_fixed_teacher
+from tests.methods.small import FEW_LABELS, LABELS, NO_LABELS, batch, leaves, model, moved_by, with_fixed_teacher
 
 
 @pytest.mark.parametrize(
@@ -15,14 +15,15 @@ from tests.methods.small import LABELS, batch, leaves, model, moved_by, with_fix
     [{}, {"temperature": 10.0}, {"soft_weight": 0.3, "hard_weight": 2.0}, {"soft_weight": 0.0}, {"hard_weight": 0.0}],
     ids=str,
 )
-def test_the_objective_is_the_weighted_sum_of_both_targets(options: dict[str, float]) -> None:
+@pytest.mark.parametrize("labels", [LABELS, FEW_LABELS, NO_LABELS], ids=str)
+def test_the_objective_is_the_weighted_sum_of_both_targets(options: dict[str, float], labels: tuple[int, ...]) -> None:
     method, made = KD(model(), **options), leaves()
-    objective = method.turns(0)[0].objective(made, batch())
+    objective = method.turns(0)[0].objective(made, batch(labels))
     hard, soft = (
-        cross_entropy(made.target_logits, LABELS),
+        cross_entropy(made.target_logits, labels),
         divergence(made.target_logits, made.full_logits, method.temperature),
     )
-    teacher = cross_entropy(made.full_logits, LABELS)
+    teacher = cross_entropy(made.full_logits, labels)
     expected = method.hard_weight * hard + method.soft_weight * method.temperature**2 * soft + teacher
     assert objective.total.item() == pytest.approx(expected, rel=1e-5)
     terms = {name: value.item() for name, value in objective.terms.items()}

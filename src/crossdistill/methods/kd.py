@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch.nn.functional import cross_entropy
-
-from crossdistill.losses import soft_label_divergence
+from crossdistill.losses import labelled_cross_entropy, soft_label_divergence
 from crossdistill.methods.base import Method
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero
@@ -18,6 +16,7 @@ class KD(Method):
 
     Defaults are the paper's for speech recognition (Section 4.1).
     The first method to compare with: a fixed teacher's soft labels, and nothing of its representations.
+    An unlabelled pair has the teacher's soft labels all the same; only the hard ones are of labelled samples alone.
     Paper: Hinton, Vinyals, Dean; 2015.
 
     Args:
@@ -47,6 +46,7 @@ class KD(Method):
     views = ("target", "full")
     predicts = ("target", "full")
     teacher = "fixed"
+    learns_unlabelled = True
     search = {"temperature": Choice((1.0, 2.0, 5.0, 10.0)), "soft_weight": LogUniform(0.1, 10.0)}
 
     def __init__(
@@ -61,11 +61,11 @@ class KD(Method):
         return [Turn("student and teacher", self.model.parameters_of("target", "full"), self._objective)]
 
     def _objective(self, representations: Representations, batch: Batch) -> Objective:
-        hard = cross_entropy(representations.target_logits, batch.labels)
+        hard = labelled_cross_entropy(representations.target_logits, batch.labels)
         soft = soft_label_divergence(
             representations.target_logits, representations.full_logits.detach(), self.temperature
         )
-        teacher = cross_entropy(representations.full_logits, batch.labels)  # a constant when the teacher is fixed
+        teacher = labelled_cross_entropy(representations.full_logits, batch.labels)  # a constant when it is fixed
         total = self.hard_weight * hard + self.soft_weight * self.temperature**2 * soft + teacher
         terms = {"classification_student": hard, "classification_teacher": teacher, "soft_labels": soft}
         return Objective(total, terms)
