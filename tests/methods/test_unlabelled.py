@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from crossdistill import losses
-from crossdistill.methods import CCL, CMC, CRD, GMC, KD, METHODS, MST, RKD, FitNets, Method
+from crossdistill.methods import CCL, CMC, CRD, DIST, DKD, GMC, KD, METHODS, MST, RKD, FitNets, Method
 from crossdistill.methods.noise_contrast import NoiseContrast
 from crossdistill.types import Batch, Representations, Turn
 from tests.methods.contrast import FEW_SAMPLE_LABELS, FEW_SAMPLES, SAMPLE_LABELS, SAMPLES, step_of
@@ -27,6 +27,27 @@ def kd(method: KD, made: Representations, labels: Tensor) -> Tensor:
     soft = losses.soft_label_divergence(made.target_logits, made.full_logits.detach(), 2.0)
     student, teacher = cross_entropy(made.target_logits, labels), cross_entropy(made.full_logits, labels)
     return 0.5 * student + 1.0 * 2.0**2 * soft + teacher
+
+
+def standardized_kd(method: KD, made: Representations, labels: Tensor) -> Tensor:
+    student, full = (losses.standardized_logits(x) for x in (made.target_logits, made.full_logits.detach()))
+    hard = cross_entropy(made.target_logits, labels), cross_entropy(made.full_logits, labels)
+    return 0.5 * hard[0] + 1.0 * 2.0**2 * losses.soft_label_divergence(student, full, 2.0) + hard[1]
+
+
+def dkd(method: DKD, made: Representations, labels: Tensor) -> Tensor:
+    logits, everywhere = (made.target_logits, made.full_logits.detach()), torch.ones_like(labels, dtype=torch.bool)
+    target = losses.target_class_divergence(*logits, labels, 4.0)
+    others = losses.non_target_divergence(*logits, labels, everywhere, temperature=4.0)
+    hard = cross_entropy(made.target_logits, labels), cross_entropy(made.full_logits, labels)
+    return hard[0] + 1.0 * (4.0**2 * (1.0 * target + 8.0 * others)) + hard[1]
+
+
+def dist(method: DIST, made: Representations, labels: Tensor) -> Tensor:
+    logits = made.target_logits, made.full_logits.detach()
+    inter, intra = losses.inter_class_correlation_loss(*logits), losses.intra_class_correlation_loss(*logits)
+    hard = cross_entropy(made.target_logits, labels), cross_entropy(made.full_logits, labels)
+    return hard[0] + 1.0 * (1.0 * inter + 1.0 * intra) + hard[1]
 
 
 def hints(method: FitNets, made: Representations, labels: Tensor) -> Tensor:
@@ -147,6 +168,9 @@ class Case:
 
 CASES = {
     "kd": Case(lambda: KD(model()), kd),
+    "kd, standardised": Case(lambda: KD(model(), standardize=True), standardized_kd),
+    "dkd": Case(lambda: DKD(model()), dkd, epoch=1000),
+    "dist": Case(lambda: DIST(model()), dist),
     "fitnets, hints": Case(lambda: FitNets(model()), hints),
     "fitnets": Case(lambda: FitNets(model()), fitnets, epoch=15),
     "rkd": Case(lambda: RKD(model()), rkd),
