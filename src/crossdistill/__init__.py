@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from crossdistill.methods import CMC as CMC
     from crossdistill.methods import CRCD as CRCD
     from crossdistill.methods import CRD as CRD
+    from crossdistill.methods import DIST as DIST
+    from crossdistill.methods import DKD as DKD
     from crossdistill.methods import GMC as GMC
     from crossdistill.methods import KD as KD
     from crossdistill.methods import METHODS as METHODS
@@ -64,6 +66,8 @@ _HOMES = {
         "CMC",
         "CRCD",
         "CRD",
+        "DIST",
+        "DKD",
         "GMC",
         "KD",
         "MI",

@@ -10,7 +10,7 @@ from tests.losses.equations import DIGITS, Row, Rows, cosine, softmax
 
 
 @workdps(DIGITS)
-def class_contrastive_loss(first: Rows, second: Rows, labels: Sequence[int], temperature: float) -> float:
+def class_contrastive_loss(first: Rows, second: Rows, labels: Sequence[object], temperature: float) -> float:
     """CCL: L_nce(x, y) + L_nce(y, x).
 
     L_nce(x, y) = -1/B Σ_i ( 1/|P_i| Σ_{j ∈ P_i} log p_ij + 1/|N_i| Σ_{j ∈ N_i} log(1 - p_ij) )
@@ -19,7 +19,7 @@ def class_contrastive_loss(first: Rows, second: Rows, labels: Sequence[int], tem
     return float(sum(_one_way(x, y, labels, temperature) for x, y in ((first, second), (second, first))))
 
 
-def _one_way(x: Rows, y: Rows, labels: Sequence[int], temperature: float) -> mpf:
+def _one_way(x: Rows, y: Rows, labels: Sequence[object], temperature: float) -> mpf:
     total = mpf(0)
     for i, anchor in enumerate(x):
         scores = [exp(cosine(anchor, candidate) / temperature) for candidate in y]

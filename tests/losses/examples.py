@@ -158,6 +158,14 @@ def _all_losses() -> dict[str, tuple[Loss, tuple[Tensor, ...]]]:
     for name in ("removed", "zeroed"):
         given = {"labels": LABELS, "selected": selected, "target_class": name}
         cases[f"non_target_{name}"] = (partial(losses.non_target_divergence, **given), pair)
+    cases["target_class"] = (partial(losses.target_class_divergence, targets=LABELS, temperature=3.0), pair)
+    everywhere = torch.ones(6, dtype=torch.bool)
+    nckd = partial(losses.non_target_divergence, labels=LABELS, selected=everywhere, temperature=3.0)
+    cases["non_target_temperature"] = (nckd, pair)
+    cases["inter_class"] = (partial(losses.inter_class_correlation_loss, temperature=3.0), pair)
+    cases["intra_class"] = (partial(losses.intra_class_correlation_loss, temperature=3.0), pair)
+    weighted = normal(6, 5, seed=11, dtype=torch.float32)
+    cases["standardized"] = (lambda x: (losses.standardized_logits(x) * weighted).sum(), pair[:1])
     cases["balance"] = (losses.load_balance_loss, pair[:1])
     routed = partial(losses.routed_divergence, routing_logits=normal(6, 3, seed=9), top=2, temperature=3.0)
     cases["routed"] = (routed, (pair[0], normal(6, 3, 5, seed=10)))

@@ -1,4 +1,4 @@
-"""Cross-entropy with true labels, where some are unknown."""
+"""True labels, where some are unknown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
-from crossdistill.losses import labelled_cross_entropy
+from crossdistill.losses import as_own_classes, labelled_cross_entropy
 from tests.losses.equations import softmax
 from tests.losses.examples import normal, properties, value_and_gradients
 
@@ -52,3 +52,20 @@ def test_mistakes() -> None:
         labelled_cross_entropy(torch.zeros(3), torch.zeros(3, dtype=torch.int64))
     with pytest.raises(ValueError, match=r"labels of shape \(2,\)"):
         labelled_cross_entropy(torch.zeros(2, 3), torch.zeros(3, dtype=torch.int64))
+
+
+@properties
+@given(st.lists(st.integers(-1, 3), min_size=1, max_size=9))
+def test_only_labelled_samples_share_a_class(labels: list[int]) -> None:
+    classes = as_own_classes(torch.tensor(labels)).tolist()
+    for i, first in enumerate(labels):
+        assert classes[i] == first if first >= 0 else classes[i] < 0
+        for j, second in enumerate(labels):
+            assert (classes[i] == classes[j]) == (i == j or (first == second and first >= 0))
+
+
+def test_classes_of_their_own_are_of_labels_alone() -> None:
+    with pytest.raises(ValueError, match=r"labels of shape \(B,\)"):
+        as_own_classes(torch.zeros(2, 1, dtype=torch.int64))
+    with pytest.raises(ValueError, match="integer dtype"):
+        as_own_classes(torch.zeros(2))

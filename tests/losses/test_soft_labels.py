@@ -8,11 +8,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from mpmath import mpf, sqrt, workdps
 from torch import Tensor
 from torch.testing import assert_close
 
-from crossdistill.losses import soft_label_divergence
-from tests.losses.equations import Row, Rows, softmax
+from crossdistill.losses import soft_label_divergence, standardized_logits
+from tests.losses.equations import DIGITS, Row, Rows, softmax
 from tests.losses.examples import logit_pairs, normal, properties, value_and_gradients
 
 TEMPERATURES = st.sampled_from([0.5, 1.0, 2.0, 20.0])
@@ -112,3 +113,53 @@ def test_temperatures_that_soften_nothing_are_refused(temperature: float) -> Non
 def test_shapes_are_not_broadcast(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"student_logits and teacher_logits of one shape \(B, C\)"):
         soft_label_divergence(torch.ones(2, 3), torch.ones(shape))
+
+
+@workdps(DIGITS)
+def z_scores(row: Row) -> list[float]:
+    """(z − mean) / σ with σ² = Σ (z − mean)² / (C − 1); 0 where all logits are equal."""
+    centred = [mpf(z) - sum(map(mpf, row)) / len(row) for z in row]
+    deviation = sqrt(sum(z * z for z in centred) / max(len(row) - 1, 1))
+    return [float(z / deviation) if deviation else 0.0 for z in centred]
+
+
+@properties
+@given(st.integers(0, 1000), st.sampled_from([1e-30, 1e-3, 1.0, 1e3, 1e30]), st.integers(1, 5))
+def test_standardized_logits_are_z_scores(seed: int, scale: float, classes: int) -> None:
+    logits = scale * normal(3, classes, seed=seed)
+    found = standardized_logits(logits)
+    assert_close(
+        found, torch.tensor([z_scores(row) for row in logits.tolist()], dtype=torch.float64), rtol=1e-10, atol=1e-10
+    )
+    assert_close(standardized_logits(logits.float()), found.float(), rtol=1e-3, atol=1e-3)
+
+
+def test_standardized_logits_know_neither_shift_nor_scale() -> None:
+    logits, steepness = normal(4, 5, seed=1), torch.tensor([[0.1], [1.0], [7.0], [100.0]]).double()
+    assert_close(standardized_logits(steepness * logits + 3 * steepness), standardized_logits(logits))
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -7.3, 1e30, 1e-30])
+def test_logits_that_are_all_equal_have_no_direction(value: float) -> None:
+    """What rounding leaves of them is not blown up, neither in the value nor in the gradient."""
+    rows = torch.full((2, 7), value)
+    found, (gradient,) = value_and_gradients(
+        lambda x: (standardized_logits(x) * normal(2, 7, seed=1, dtype=torch.float32)).sum(), rows
+    )
+    assert found == 0
+    assert not gradient.any()
+
+
+def test_logits_that_differ_by_rounding_alone_are_equal() -> None:
+    rows = 5 * torch.ones(1, 4) + 5e-7 * torch.tensor([[1.0, 0.0, 0.0, -1.0]])
+    assert len(set(rows[0].tolist())) > 1
+    assert not standardized_logits(rows).any()
+    assert standardized_logits(rows.double()).any(), "which float64 can tell"
+
+
+def test_only_matrices_of_logits_are_standardized() -> None:
+    for logits in (torch.ones(3), torch.ones(0, 3), torch.ones(2, 0)):
+        with pytest.raises(ValueError, match=r"logits of shape \(B, C\)"):
+            standardized_logits(logits)
+    with pytest.raises(ValueError, match="int64"):
+        standardized_logits(torch.ones(2, 3, dtype=torch.int64))

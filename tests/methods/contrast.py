@@ -17,6 +17,8 @@ from tests.methods.small import leaves, rows
 
 SAMPLE_LABELS = (0, 1, 0, 2, 1, 0, 3, 1, 2, 0)
 SAMPLES = TrainingSamples(torch.tensor([3, 4, 7, 8, 11, 12, 13, 20, 21, 30]), torch.tensor(SAMPLE_LABELS))
+FEW_SAMPLE_LABELS = (-1, 1, 0, 2, -1, 0, -1, 1, -1, 0)
+FEW_SAMPLES = TrainingSamples(SAMPLES.rows, torch.tensor(FEW_SAMPLE_LABELS))
 PLACES = (6, 0, 3, 5, 9)  # the samples of a batch, by their place in the banks
 
 
@@ -55,15 +57,22 @@ class Expected(NamedTuple):
 
 
 def expected_contrast(
-    contrast: NoiseContrast, sides: tuple[Tensor, Tensor], step: Step, log_normalizers: Sequence[float] | None = None
+    contrast: NoiseContrast,
+    sides: tuple[Tensor, Tensor],
+    step: Step,
+    log_normalizers: Sequence[float] | None = None,
+    sample_labels: Sequence[int] = SAMPLE_LABELS,
 ) -> Expected:
     """Of each direction, the loss with all negatives there are, and log Z of the batch, which the loss takes unless
-    others are given."""
+    others are given. A sample without a label is of no class but its own."""
     anchors = embedded(contrast.embed_first, sides[0]), embedded(contrast.embed_second, sides[1])
     banks = rows(contrast.bank_second.vectors), rows(contrast.bank_first.vectors)
-    labels, everyone = step.batch.labels.tolist(), range(len(SAMPLE_LABELS))
+    labels, everyone = step.batch.labels.tolist(), range(len(sample_labels))
     allowed = [
-        [place != own and (not contrast.sampler.other_classes or SAMPLE_LABELS[place] != label) for place in everyone]
+        [
+            place != own and not (contrast.sampler.other_classes and label >= 0 and sample_labels[place] == label)
+            for place in everyone
+        ]
         for own, label in zip(step.places, labels, strict=True)
     ]
     losses, own_normalizers = [], []

@@ -17,8 +17,9 @@ def log_softmax(logits: Sequence[float], temperature: float = 1.0) -> list[float
 
 
 def cross_entropy(logits: Tensor, labels: Sequence[int]) -> float:
-    found = [-log_softmax(row)[label] for row, label in zip(rows(logits), labels, strict=True)]
-    return sum(found) / len(found)
+    """Averaged over the rows that have a label; 0 where none has one."""
+    found = [-log_softmax(row)[label] for row, label in zip(rows(logits), labels, strict=True) if label >= 0]
+    return sum(found) / len(found) if found else 0.0
 
 
 def divergence(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> float:

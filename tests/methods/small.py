@@ -17,6 +17,8 @@ from crossdistill.types import Batch, Representations, Turn, View
 WIDTH, CLASSES = 8, 4
 VIEWS: tuple[View, ...] = ("target", "auxiliary", "full")
 LABELS = (0, 1, 0, 2, 1, 0, 3)  # three of a class, two of a class, two alone: w = 5
+FEW_LABELS = (0, -1, 0, 2, -1, -1, 3)
+NO_LABELS = (-1,) * 7
 
 
 class Encoder(nn.Linear):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from crossdistill.encoders import MLP
 from crossdistill.methods import AMIDU
-from crossdistill.methods.amid_u import as_own_classes, soft_labels
+from crossdistill.methods.amid_u import soft_labels
 from crossdistill.models import CrossModalModel
 from crossdistill.training.incomplete import divide
 from crossdistill.training.passes import forward, with_mixing
@@ -137,13 +137,6 @@ def test_soft_labels_are_sharper_and_sum_to_one() -> None:
     for exponent in (0.5, 1.0, 2.0):
         assert torch.allclose(soft_labels(quiet, exponent).sum(1), torch.ones(5))
     assert (soft_labels(quiet, 2.0).max(1).values >= soft_labels(quiet, 1.0).max(1).values).all()
-
-
-def test_unlabelled_samples_are_classes_of_their_own() -> None:
-    labels = torch.tensor([3, -1, 3, -1])
-    own = as_own_classes(labels)
-    assert own[0] == own[2] == 3
-    assert len({*own.tolist()}) == 3
 
 
 def test_samples_that_lack_the_auxiliary_modality_and_a_label_are_left_out() -> None:

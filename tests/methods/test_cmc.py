@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
 import pytest
 import torch
 from torch import Tensor
 
 from crossdistill.methods import CMC
 from crossdistill.types import Batch, Representations
-from tests.losses import contrastive_equations, equations
-from tests.methods.contrast import PLACES, SAMPLES, Step, continued, embedded, expected_contrast, step_of
-from tests.methods.small import WIDTH, model, rows
+from tests.losses import contrastive_equations
+from tests.methods.contrast import PLACES, SAMPLE_LABELS, SAMPLES, Step, continued, embedded, expected_contrast, step_of
+from tests.methods.slow import cross_entropy
+from tests.methods.small import WIDTH, model
 
 FORMS = pytest.mark.parametrize("form", ["memory", "batch"])
 
@@ -48,16 +46,15 @@ def two_views(method: CMC, step: Step) -> float:
     return loss(one, other, method.temperature) + loss(other, one, method.temperature)
 
 
-def cross_entropy(logits: Tensor, labels: Sequence[int]) -> float:
-    values = [-math.log(float(equations.softmax(row)[label])) for row, label in zip(rows(logits), labels, strict=True)]
-    return sum(values) / len(values)
-
-
 @FORMS
 @pytest.mark.parametrize("options", [{}, {"weight": 0.3, "temperature": 0.5}])
 @pytest.mark.parametrize("places", [PLACES, (4, 7), (2,)])
-def test_the_objective_is_the_printed_equation(places: tuple[int, ...], options: dict[str, object], form: str) -> None:
-    method, step = cmc(form=form, **options), step_of(places)
+@pytest.mark.parametrize("known", [7, 1, 0], ids=["all labels", "one label", "no labels"])
+def test_the_objective_is_the_printed_equation(
+    places: tuple[int, ...], options: dict[str, object], form: str, known: int
+) -> None:
+    labels = [SAMPLE_LABELS[place] if which < known else -1 for which, place in enumerate(places)]
+    method, step = cmc(form=form, **options), step_of(places, labels)
     total, classification, contrast = terms(method, step)
     supervised = cross_entropy(step.made.target_logits, step.batch.labels.tolist())
     if form == "memory":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import pytest
@@ -12,8 +11,20 @@ from torch import Tensor
 from crossdistill.methods import CRD
 from crossdistill.types import Batch, Representations, TrainingSamples
 from tests.losses import equations
-from tests.methods.contrast import SAMPLES, Expected, Step, continued, embedded, expected_contrast, step_of
-from tests.methods.small import WIDTH, model, rows
+from tests.methods.contrast import (
+    FEW_SAMPLE_LABELS,
+    FEW_SAMPLES,
+    PLACES,
+    SAMPLES,
+    Expected,
+    Step,
+    continued,
+    embedded,
+    expected_contrast,
+    step_of,
+)
+from tests.methods.slow import cross_entropy
+from tests.methods.small import WIDTH, model
 
 
 def crd(**options: object) -> CRD:
@@ -38,11 +49,6 @@ def expected(method: CRD, step: Step, log_normalizers: Sequence[float] | None = 
     return expected_contrast(method.contrast, (step.made.target, step.made.full), step, log_normalizers)
 
 
-def cross_entropy(logits: Tensor, labels: Sequence[int]) -> float:
-    values = [-math.log(float(equations.softmax(row)[label])) for row, label in zip(rows(logits), labels, strict=True)]
-    return sum(values) / len(values)
-
-
 RELABELLED = (1, 1, 0, 3, 2)
 
 
@@ -57,6 +63,22 @@ def test_the_objective_is_the_printed_equation(options: dict[str, object], label
     assert total(method, step).item() == pytest.approx(student + teacher + method.beta * contrast, rel=1e-5)
     assert term(method, step, "classification_student").item() == pytest.approx(student, rel=1e-5)
     assert term(method, step, "classification_teacher").item() == pytest.approx(teacher, rel=1e-5)
+
+
+@pytest.mark.parametrize("places", [PLACES, (0, 4, 6)], ids=["some labels", "no labels"])
+def test_an_unlabelled_sample_is_a_class_of_its_own(places: tuple[int, ...]) -> None:
+    """Places 0, 4, 6 and 8 have no label: the first of them would be class -1 if there were one."""
+    method = crd()
+    method.prepare(FEW_SAMPLES)
+    step = step_of(places, labels=[FEW_SAMPLE_LABELS[place] for place in places])
+    given = step.batch.labels.tolist()
+    sides = (step.made.target, step.made.full)
+    contrast = sum(expected_contrast(method.contrast, sides, step, sample_labels=FEW_SAMPLE_LABELS).losses)
+    assert term(method, step).item() == pytest.approx(contrast, rel=1e-5)
+    hard = cross_entropy(step.made.target_logits, given) + cross_entropy(step.made.full_logits, given)
+    assert total(method, step).item() == pytest.approx(hard + method.beta * contrast, rel=1e-5)
+    method.end_step(step.made, step.batch)
+    assert all(value.isfinite().all() for value in method.state_dict().values())
 
 
 def test_z_is_the_first_batch_s_and_stays() -> None:

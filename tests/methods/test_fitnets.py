@@ -8,7 +8,20 @@ import torch
 from crossdistill.methods import FitNets
 from crossdistill.types import Representations
 from tests.methods.slow import cross_entropy, divergence
-from tests.methods.small import LABELS, WIDTH, batch, leaves, model, moved_by, rows, with_fixed_teacher
+from tests.methods.small import (
+    FEW_LABELS,
+    LABELS,
+    NO_LABELS,
+    WIDTH,
+    batch,
+    leaves,
+    model,
+    moved_by,
+    rows,
+    with_fixed_teacher,
+)
+
+LABELLINGS = pytest.mark.parametrize("labels", [LABELS, FEW_LABELS, NO_LABELS], ids=str)
 
 
 def eq_3(method: FitNets, made: Representations) -> float:
@@ -17,24 +30,26 @@ def eq_3(method: FitNets, made: Representations) -> float:
     return 0.5 * sum(norms) / len(norms) / (WIDTH if method.reduction == "mean" else 1)
 
 
+@LABELLINGS
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
-def test_the_first_stage_is_eq_3(reduction: str) -> None:
+def test_the_first_stage_is_eq_3(reduction: str, labels: tuple[int, ...]) -> None:
     method, made = FitNets(model(), hint_epochs=2, reduction=reduction), leaves()  # type: ignore[arg-type]
     for epoch in (0, 1):
         (turn,) = method.turns(epoch)
-        objective = turn.objective(made, batch())
-        expected = eq_3(method, made) + cross_entropy(made.full_logits, LABELS)
+        objective = turn.objective(made, batch(labels))
+        expected = eq_3(method, made) + cross_entropy(made.full_logits, labels)
         assert objective.total.item() == pytest.approx(expected, rel=1e-5)
         assert set(objective.terms) == {"hint", "classification_teacher"}
 
 
+@LABELLINGS
 @pytest.mark.parametrize("hint_weight", [0.0, 0.7])
-def test_the_second_stage_is_eq_2(hint_weight: float) -> None:
+def test_the_second_stage_is_eq_2(hint_weight: float, labels: tuple[int, ...]) -> None:
     method = FitNets(model(), hint_epochs=2, soft_weight=4.0, anneal_epochs=6, hint_weight=hint_weight)
     made = leaves()
     for epoch, weight in {2: 4.0, 3: 3.5, 5: 2.5, 8: 1.0, 1000: 1.0}.items():
-        total = method.turns(epoch)[0].objective(made, batch()).total
-        expected = cross_entropy(made.target_logits, LABELS) + cross_entropy(made.full_logits, LABELS)
+        total = method.turns(epoch)[0].objective(made, batch(labels)).total
+        expected = cross_entropy(made.target_logits, labels) + cross_entropy(made.full_logits, labels)
         expected += weight * divergence(made.target_logits, made.full_logits, 3.0)  # H(P_T, P_S), less the teacher's
         assert total.item() == pytest.approx(expected + hint_weight * eq_3(method, made), rel=1e-5)
 

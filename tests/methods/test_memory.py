@@ -107,11 +107,11 @@ def test_momentum_outside_0_to_1_is_refused(momentum: float) -> None:
 def problems(draw: Any) -> tuple[TrainingSamples, Batch, int, int]:
     """Training samples, a batch of some of them under labels of its own, how many negatives, and a number of steps."""
     size = draw(st.integers(1, 14))
-    labels = draw(st.lists(st.integers(0, 3), min_size=size, max_size=size))
+    labels = draw(st.lists(st.integers(-1, 3), min_size=size, max_size=size))  # -1: without a label
     rows = torch.tensor(sorted(draw(st.sets(st.integers(0, 99), min_size=size, max_size=size))))
     places = draw(st.lists(st.integers(0, size - 1), min_size=1, max_size=size, unique=True))
     own = [labels[place] for place in places]
-    relabelled = draw(st.lists(st.integers(0, 4), min_size=len(places), max_size=len(places)))
+    relabelled = draw(st.lists(st.integers(-1, 4), min_size=len(places), max_size=len(places)))
     given_labels = torch.tensor(draw(st.sampled_from([own, relabelled])))
     batch = Batch({}, given_labels, rows[places], {})
     return TrainingSamples(rows, torch.tensor(labels)), batch, draw(st.integers(1, 16)), draw(st.integers(0, 3))
@@ -130,7 +130,7 @@ def test_negatives_are_distinct_others_as_many_as_asked_or_as_there_are(
         candidates = {
             place
             for place in range(len(samples.rows))
-            if samples.rows[place] != row and not (other_classes and samples.labels[place] == label)
+            if samples.rows[place] != row and not (other_classes and label >= 0 and samples.labels[place] == label)
         }
         assert set(found) <= candidates
         assert len(found) == len(set(found)) == min(count, len(candidates))
@@ -212,6 +212,15 @@ def test_nothing_is_drawn_where_all_are_taken(count: int) -> None:
     assert first.positions.tolist() == list(range(len(SAMPLE_LABELS)))
     made.end_step()
     assert all(map(torch.equal, made.draw(BATCH), first))
+
+
+@pytest.mark.parametrize("count", [3, 100])
+def test_samples_without_a_label_are_negatives_of_all_others(count: int) -> None:
+    """And all others are theirs: -1 is not a class that they share."""
+    made = sampler(count, samples=TrainingSamples(SAMPLES.rows, torch.full_like(SAMPLES.labels, -1)))
+    found = chosen(made.draw(Batch({}, torch.full_like(BATCH.labels, -1), BATCH.rows, {})))
+    assert [len(negatives) for negatives in found] == [min(count, len(SAMPLE_LABELS) - 1)] * len(PLACES)
+    assert not any(own in negatives for own, negatives in zip(PLACES, found, strict=True))
 
 
 @pytest.mark.parametrize("count", [2, 100])

@@ -11,7 +11,18 @@ from torch import Tensor
 from crossdistill.methods import MST
 from crossdistill.types import Representations
 from tests.methods.slow import cross_entropy, divergence, kl, log_softmax
-from tests.methods.small import LABELS, VIEWS, batch, leaves, model, moved_by, rows, with_fixed_teacher
+from tests.methods.small import (
+    FEW_LABELS,
+    LABELS,
+    NO_LABELS,
+    VIEWS,
+    batch,
+    leaves,
+    model,
+    moved_by,
+    rows,
+    with_fixed_teacher,
+)
 
 FIRST, SECOND, THIRD = 0, 2, 5
 STAGES = {"cooperation_epochs": 2, "mask_epochs": 3}
@@ -35,18 +46,20 @@ def test_stages_follow_one_another() -> None:
     assert [turn.name for turn in mst(cooperation_epochs=0, mask_epochs=0).turns(0)] == ["student"]
 
 
-def test_in_the_first_stage_all_learn_the_labels_and_each_other() -> None:
+@pytest.mark.parametrize("labels", [LABELS, FEW_LABELS, NO_LABELS], ids=str)
+def test_in_the_first_stage_all_learn_the_labels_and_each_other(labels: tuple[int, ...]) -> None:
     method, made = mst(temperature=3.0), leaves()
-    objective = method.turns(FIRST)[0].objective(made, batch())
-    classification = [cross_entropy(made.logits[view], LABELS) for view in VIEWS]
+    objective = method.turns(FIRST)[0].objective(made, batch(labels))
+    classification = [cross_entropy(made.logits[view], labels) for view in VIEWS]
     mutual = sum(divergence(made.logits[a], made.logits[b], 3.0) for a, b in itertools.permutations(VIEWS, 2))
     assert objective.terms["mutual"].item() == pytest.approx(mutual, rel=1e-4)
     assert objective.total.item() == pytest.approx(sum(classification) + 9 * mutual, rel=1e-4)
 
 
-def test_in_the_second_stage_masks_bring_the_teachers_to_the_student() -> None:
+@pytest.mark.parametrize("labels", [LABELS, NO_LABELS], ids=str)
+def test_in_the_second_stage_masks_bring_the_teachers_to_the_student(labels: tuple[int, ...]) -> None:
     method, made = mst(temperature=3.0), leaves()
-    objective = method.turns(SECOND)[0].objective(made, batch())
+    objective = method.turns(SECOND)[0].objective(made, batch(labels))
     expected = sum(
         divergence(masked_logits(method, view, made), made.target_logits, 3.0) for view in ("auxiliary", "full")
     )
@@ -54,9 +67,12 @@ def test_in_the_second_stage_masks_bring_the_teachers_to_the_student() -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"top": 2}, {"soft_weight": 0.3, "balance_weight": 2.0, "temperature": 1.5}])
-def test_in_the_third_stage_the_student_learns_from_the_routed_teachers(options: dict[str, float]) -> None:
+@pytest.mark.parametrize("labels", [LABELS, FEW_LABELS, NO_LABELS], ids=str)
+def test_in_the_third_stage_the_student_learns_from_the_routed_teachers(
+    options: dict[str, float], labels: tuple[int, ...]
+) -> None:
     method, made = mst(**options), leaves()
-    objective = method.turns(THIRD)[0].objective(made, batch())
+    objective = method.turns(THIRD)[0].objective(made, batch(labels))
     teachers = [rows(masked_logits(method, view, made)) for view in ("auxiliary", "full")]
     routing, student = rows(method.router(made.target_logits)), rows(made.target_logits)
     soft = 0.0
@@ -67,7 +83,7 @@ def test_in_the_third_stage_the_student_learns_from_the_routed_teachers(options:
     shares = [sum(2.718281828459045 ** log_softmax(row)[e] for row in routing) / len(LABELS) for e in range(2)]
     balance = sum(0.5 * torch.log(torch.tensor(0.5 / share)).item() for share in shares)
     terms = {name: value.item() for name, value in objective.terms.items()}
-    hard = cross_entropy(made.target_logits, LABELS)
+    hard = cross_entropy(made.target_logits, labels)
     assert terms == pytest.approx({"classification_student": hard, "routed": soft, "balance": balance}, 1e-4, 1e-6)
     expected = hard + method.soft_weight * method.temperature**2 * soft + method.balance_weight * balance
     assert objective.total.item() == pytest.approx(expected, rel=1e-4)

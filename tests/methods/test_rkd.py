@@ -9,7 +9,7 @@ from crossdistill.losses.cosine import unit_rows
 from crossdistill.methods import RKD
 from tests.losses.relations import angle, relation_loss, relative_distance
 from tests.methods.slow import cross_entropy
-from tests.methods.small import LABELS, batch, leaves, model, moved_by, rows, with_fixed_teacher
+from tests.methods.small import FEW_LABELS, LABELS, NO_LABELS, batch, leaves, model, moved_by, rows, with_fixed_teacher
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from tests.methods.small import LABELS, batch, leaves, model, moved_by, rows, wi
     [{}, {"distance_weight": 1.0, "angle_weight": 2.0}, {"reduction": "sum"}, {"normalize": True}, {"angle_weight": 0}],
     ids=str,
 )
-@pytest.mark.parametrize("labels", [LABELS, (0, 0), (1, 2, 1)], ids=str)
+@pytest.mark.parametrize("labels", [LABELS, (0, 0), (1, 2, 1), FEW_LABELS, NO_LABELS], ids=str)
 def test_the_objective_is_cross_entropy_and_weighted_relations(
     options: dict[str, object], labels: tuple[int, ...]
 ) -> None:

@@ -1,9 +1,11 @@
 """Pure functions of tensors, one file per family of equations."""
 
 from crossdistill.losses.adversarial import class_partners, discriminator_loss, student_adversarial_loss
-from crossdistill.losses.classification import labelled_cross_entropy
+from crossdistill.losses.classification import as_own_classes, labelled_cross_entropy
 from crossdistill.losses.compositional import class_contrastive_loss
+from crossdistill.losses.correlation import inter_class_correlation_loss, intra_class_correlation_loss
 from crossdistill.losses.cosine import pair_cosine, same_class_cosine, same_class_pairs
+from crossdistill.losses.decoupled import target_class_divergence
 from crossdistill.losses.hints import hint_loss
 from crossdistill.losses.jensen_shannon import jensen_shannon_divergence
 from crossdistill.losses.mutual_information import mutual_information_bound, mutual_information_loss
@@ -13,11 +15,12 @@ from crossdistill.losses.relation_contrast import classification_gradient, relat
 from crossdistill.losses.relational import angle_relation_loss, distance_relation_loss
 from crossdistill.losses.routing import load_balance_loss, routed_divergence
 from crossdistill.losses.selection import non_target_divergence, rank_correlation
-from crossdistill.losses.soft_labels import soft_label_divergence
+from crossdistill.losses.soft_labels import soft_label_divergence, standardized_logits
 from crossdistill.losses.symmetric_kl import symmetric_kl_divergence
 
 __all__ = [
     "angle_relation_loss",
+    "as_own_classes",
     "class_contrastive_loss",
     "class_partners",
     "classification_gradient",
@@ -25,6 +28,8 @@ __all__ = [
     "distance_relation_loss",
     "hint_loss",
     "info_nce_loss",
+    "inter_class_correlation_loss",
+    "intra_class_correlation_loss",
     "jensen_shannon_divergence",
     "labelled_cross_entropy",
     "load_balance_loss",
@@ -41,6 +46,8 @@ __all__ = [
     "same_class_cosine",
     "same_class_pairs",
     "soft_label_divergence",
+    "standardized_logits",
     "student_adversarial_loss",
     "symmetric_kl_divergence",
+    "target_class_divergence",
 ]

@@ -1,7 +1,8 @@
-"""Cross-entropy with true labels, where some are unknown."""
+"""True labels, where some are unknown: cross-entropy, and what class-aware losses make of them."""
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -30,3 +31,19 @@ def labelled_cross_entropy(logits: Float[Tensor, "batch classes"], labels: Int[T
     require_labels(labels, len(logits))
     total = cross_entropy(full_precision(logits), labels, ignore_index=_NO_LABEL, reduction="sum")
     return total / (labels != _NO_LABEL).sum().clamp_min(1)
+
+
+def as_own_classes(labels: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
+    """Labels in which each sample without one is a class of its own: its only positive is its own pair.
+
+    What a class-aware contrast takes where some labels are unknown, and must not take them for one class more.
+    labels: (B,) integers, -1 where the class is unknown, which become -1, -2, ... by their place; others stay.
+    Raises ValueError on another shape or dtype.
+
+    >>> import torch
+    >>> from crossdistill.losses import as_own_classes
+    >>> as_own_classes(torch.tensor([3, -1, 3, -1])).tolist()
+    [3, -2, 3, -4]
+    """
+    require_labels(labels)
+    return torch.where(labels != _NO_LABEL, labels, -1 - torch.arange(len(labels), device=labels.device))

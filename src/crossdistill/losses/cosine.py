@@ -22,6 +22,16 @@ def unit_rows(x: Float[Tensor, "rows width"]) -> Float[Tensor, "rows width"]:
     return torch.where(nonzero, x / torch.where(nonzero, length, 1.0), 0.0)
 
 
+def centred_rows(x: Float[Tensor, "rows entries"]) -> Float[Tensor, "rows entries"]:
+    """Each row, of entries within [-1, 1], less its mean; 0 where it varies by no more than rounding.
+
+    What is left of a constant row is rounding, whose direction means nothing and whose gradient would be huge.
+    """
+    centred = x - x.mean(dim=1, keepdim=True)
+    constant = centred.detach().abs().amax(dim=1, keepdim=True) <= 16 * torch.finfo(x.dtype).eps  # false for NaN
+    return torch.where(constant, 0.0, centred)
+
+
 def cosine_similarity(
     full: Float[Tensor, "batch width"], other: Float[Tensor, "batch width"]
 ) -> Float[Tensor, "batch batch"]:

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from crossdistill.losses.checks import full_precision, require_labels, require_pair
+from crossdistill.losses.checks import full_precision, require_labels, require_pair, require_temperature
 from crossdistill.losses.soft_labels import soft_label_divergences
 
 TargetClass = Literal["removed", "zeroed"]
@@ -47,16 +47,17 @@ def non_target_divergence(
     labels: Int[Tensor, " batch"],
     selected: Bool[Tensor, " batch"],
     target_class: TargetClass = "removed",
+    temperature: float = 1.0,
 ) -> Float[Tensor, ""]:
     """KL(teacher || student) over the classes that are not the sample's own: selected samples' sum, divided by B.
 
     Use it where labels teach the sample's class already, and the teacher is to add how the others relate (C²KD:
-    Huo et al., CVPR 2024).
+    Huo et al., CVPR 2024). With all samples selected it is NCKD (DKD: Zhao et al., CVPR 2022).
 
     student_logits, teacher_logits: (B, C); labels: (B,) in [0, C); selected: (B,) bool. target_class: "removed"
     normalises over the other C − 1 classes (nothing is left to compare when C = 2); "zeroed" keeps the sample's class
-    with logit 0 on both sides, as the published code does. Gradients reach both logits.
-    Raises ValueError on a shape or dtype mismatch or an unknown target_class.
+    with logit 0 on both sides, as C²KD's published code does. temperature: T > 0, softening both predictions.
+    Gradients reach both logits. Raises ValueError on a shape or dtype mismatch, an unknown target_class or T ≤ 0.
 
     >>> import torch
     >>> from crossdistill.losses import non_target_divergence
@@ -77,13 +78,14 @@ def non_target_divergence(
         )
     if target_class not in ("removed", "zeroed"):
         raise ValueError(f"expected target_class 'removed' or 'zeroed', got {target_class!r}")
+    require_temperature(temperature)
     classes = student_logits.shape[1]
     others = ~one_hot(labels, classes).bool()
     if target_class == "zeroed":
         student, teacher = student_logits * others, teacher_logits * others
     else:
         student, teacher = (x[others].view(len(labels), classes - 1) for x in (student_logits, teacher_logits))
-    return (soft_label_divergences(student, teacher, temperature=1.0) * selected).mean()
+    return (soft_label_divergences(student, teacher, temperature) * selected).mean()
 
 
 def _orders(logits: Tensor) -> Float[Tensor, "batch classes classes"]:

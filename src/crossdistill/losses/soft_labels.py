@@ -1,11 +1,16 @@
-"""Soft labels: predictions softened by a temperature (Hinton, Vinyals, Dean 2015)."""
+"""Soft labels: predictions softened by a temperature (Hinton, Vinyals, Dean 2015), of logits as they are or
+standardised."""
 
 from __future__ import annotations
 
+import math
+
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from crossdistill.losses.checks import full_precision, require_pair, require_temperature
+from crossdistill.losses.checks import full_precision, require_floating, require_pair, require_temperature
+from crossdistill.losses.cosine import centred_rows, unit_rows
 
 
 def soft_label_divergence(
@@ -34,6 +39,30 @@ def soft_label_divergence(
     require_pair(student_logits, teacher_logits, ("student_logits", "teacher_logits"), "(B, C)")
     require_temperature(temperature)
     return soft_label_divergences(student_logits, teacher_logits, temperature).mean()
+
+
+def standardized_logits(logits: Float[Tensor, "batch classes"]) -> Float[Tensor, "batch classes"]:
+    """Each sample's logits less their mean, divided by their standard deviation (Sun et al., CVPR 2024).
+
+    Take those of student and teacher before a temperature where the student is to learn how the teacher's logits relate
+    and not how large they are.
+
+    logits: (B, C), any real scale; the deviation is √(Σ (z − mean)² / (C − 1)). A sample whose logits are all equal has
+    zeros. Raises ValueError on another shape or dtype.
+
+    >>> import torch
+    >>> from crossdistill.losses import standardized_logits
+    >>> logits = torch.tensor([[1.0, 2.0, 3.0], [0.0, 50.0, 100.0], [7.0, 7.0, 7.0]])
+    >>> standardized_logits(logits).round(decimals=3).tolist()
+    [[-1.0, 0.0, 1.0], [-1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
+    """
+    if logits.ndim != 2 or 0 in logits.shape:
+        raise ValueError(f"expected logits of shape (B, C), got {tuple(logits.shape)}")
+    require_floating(logits, "logits")
+    logits = full_precision(logits)
+    largest = logits.detach().abs().amax(dim=1, keepdim=True)  # its scale is no matter, and squares stay finite
+    centred = centred_rows(logits / torch.where(largest != 0, largest, 1.0))
+    return math.sqrt(logits.shape[1] - 1) * unit_rows(centred)
 
 
 def soft_label_divergences(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:

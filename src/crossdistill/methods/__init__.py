@@ -9,6 +9,8 @@ from crossdistill.methods.ccl import CCL
 from crossdistill.methods.cmc import CMC
 from crossdistill.methods.crcd import CRCD
 from crossdistill.methods.crd import CRD
+from crossdistill.methods.dist import DIST
+from crossdistill.methods.dkd import DKD
 from crossdistill.methods.fitnets import FitNets
 from crossdistill.methods.gmc import GMC
 from crossdistill.methods.kd import KD
@@ -23,6 +25,8 @@ METHODS: dict[str, type[Method]] = {
     "teacher": Teacher,
     "auxiliary": Auxiliary,
     "kd": KD,
+    "dkd": DKD,
+    "dist": DIST,
     "fitnets": FitNets,
     "rkd": RKD,
     "cmc": CMC,
@@ -53,6 +57,8 @@ __all__ = [
     "CMC",
     "CRCD",
     "CRD",
+    "DIST",
+    "DKD",
     "GMC",
     "KD",
     "METHODS",

@@ -33,6 +33,7 @@ class AMID(Method):
 
     Defaults are the paper's for video.
     Use it where the auxiliary modalities are the better ones and student and teacher may learn together.
+    Unlabelled pairs are left out, as the paper has none: `AMIDU` is what becomes of it with them.
     Paper: Chen, Xing, Wang, Zhang; CVPR 2023.
 
     Args:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 
 from crossdistill.losses import (
+    as_own_classes,
     jensen_shannon_divergence,
     labelled_cross_entropy,
     mutual_information_bound,
@@ -178,8 +179,3 @@ def known_or(q: Tensor, labels: Tensor) -> Tensor:
     """(B, C): the label's class with certainty where there is a label, else the row of q."""
     known = one_hot(labels.clamp_min(0), q.shape[1]).to(q)
     return torch.where(labels[:, None] >= 0, known, q)
-
-
-def as_own_classes(labels: Tensor) -> Tensor:
-    """(B,) labels in which each unlabelled sample is a class of its own: its only positive is its own pair."""
-    return torch.where(labels >= 0, labels, -1 - torch.arange(labels.shape[0], device=labels.device))

@@ -31,6 +31,7 @@ class C2KD(Method):
 
     The paper's teacher is of another modality than the student: here it is the auxiliary model, not the fusion.
     Use it where modalities disagree on many samples, which are then left out.
+    Unlabelled pairs are left out, too: which classes are not the sample's own takes its label to say.
     Paper: Huo, Xu, Guo, Wang, Guo; CVPR 2024.
 
     Args:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch.nn.functional import cross_entropy
-
-from crossdistill.losses import class_contrastive_loss
+from crossdistill.losses import as_own_classes, class_contrastive_loss, labelled_cross_entropy
 from crossdistill.methods.base import Method
 from crossdistill.methods.mi import DIVERGENCES, Divergence
 from crossdistill.models import Composition, CrossModalModel
@@ -20,6 +18,7 @@ class CCL(Method):
     Two players move on the same batch: the student, and the composition with its own classifier. The auxiliary model
     is the paper's teacher; there is no model of all modalities.
     Use it where the auxiliary modality is strong and a gap of meaning separates it from the target's.
+    An unlabelled pair is a class of its own in the contrasts, and has a part in the divergence like all others.
     Paper: Chen, Xian, Koepke, Shan, Akata; CVPR 2021.
 
     Args:
@@ -45,6 +44,7 @@ class CCL(Method):
 
     views = ("target", "auxiliary")
     predicts = ("target",)
+    learns_unlabelled = True
     search = {
         "contrast_weight": LogUniform(0.1, 10.0),
         "divergence_weight": LogUniform(0.1, 10.0),
@@ -77,9 +77,10 @@ class CCL(Method):
 
     def _student(self, representations: Representations, batch: Batch) -> Objective:
         """L_cls + L_nce with the composition and with the auxiliary embedding + divergence of the predictions."""
-        target, auxiliary, labels = representations.target, representations.auxiliary.detach(), batch.labels
+        target, auxiliary = representations.target, representations.auxiliary.detach()
+        labels = as_own_classes(batch.labels)
         composed, composed_logits = self.composition(auxiliary, target)
-        classification = cross_entropy(representations.target_logits, labels)
+        classification = labelled_cross_entropy(representations.target_logits, batch.labels)
         with_composed = class_contrastive_loss(target, composed, labels, self.temperature)
         with_auxiliary = class_contrastive_loss(target, auxiliary, labels, self.temperature)
         divergence = DIVERGENCES[self.divergence](representations.target_logits, composed_logits)
@@ -95,9 +96,10 @@ class CCL(Method):
 
     def _composition(self, representations: Representations, batch: Batch) -> Objective:
         """The composition's objective: its contrast is with the student and with the auxiliary embedding."""
-        target, auxiliary, labels = representations.target.detach(), representations.auxiliary, batch.labels
+        target, auxiliary = representations.target.detach(), representations.auxiliary
+        labels = as_own_classes(batch.labels)
         composed, composed_logits = self.composition(auxiliary, target)
-        classification = cross_entropy(composed_logits, labels)
+        classification = labelled_cross_entropy(composed_logits, batch.labels)
         with_student = class_contrastive_loss(target, composed, labels, self.temperature)
         with_auxiliary = class_contrastive_loss(composed, auxiliary, labels, self.temperature)
         divergence = DIVERGENCES[self.divergence](representations.target_logits.detach(), composed_logits)

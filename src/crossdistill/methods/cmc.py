@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
-from crossdistill.losses import info_nce_loss
+from crossdistill.losses import info_nce_loss, labelled_cross_entropy
 from crossdistill.methods.base import Method
 from crossdistill.methods.noise_contrast import NoiseContrast, Normalization
 from crossdistill.models import CrossModalModel
@@ -23,6 +22,7 @@ class CMC(Method):
 
     L_cls + weight · L(V1, V2) with V1 = S and V2 = A, L(V1, V2) = L^{V1,V2} + L^{V2,V1} (Eq. 4). No teacher.
     Use it where the modalities say the same of a sample and no model of all of them is wanted.
+    The contrast asks for no class, so that unlabelled pairs take part in it like all others.
     Paper: Tian, Krishnan, Isola; ECCV 2020.
 
     Args:
@@ -52,6 +52,7 @@ class CMC(Method):
 
     views = ("target", "auxiliary")
     predicts = ("target",)
+    learns_unlabelled = True
     search = {"weight": LogUniform(0.05, 5.0), "temperature": Choice((0.05, 0.07, 0.1, 0.2))}
 
     def __init__(
@@ -81,7 +82,7 @@ class CMC(Method):
         return [Turn("student and auxiliary", parameters, self._objective)]
 
     def _objective(self, representations: Representations, batch: Batch) -> Objective:
-        classification = cross_entropy(representations.target_logits, batch.labels)
+        classification = labelled_cross_entropy(representations.target_logits, batch.labels)
         contrast = self._contrast(representations, batch)
         terms = {"classification": classification, "contrast": contrast}
         return Objective(classification + self.weight * contrast, terms)

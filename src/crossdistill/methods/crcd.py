@@ -32,6 +32,7 @@ class CRCD(Method):
     Relations are between features and, complementary, between gradients of the cross-entropy. Anchors are samples of
     the batch; negatives are the teacher's relations of an anchor with the latest samples of other classes.
     Use it in RKD's place where relations are to be learnt, by networks, and not distances and angles.
+    Unlabelled pairs are left out: a gradient of the cross-entropy, half of its relations, is nothing without a label.
     Paper: Zhu et al.; CVPR 2021.
 
     Args:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch.nn.functional import cross_entropy
-
+from crossdistill.losses import labelled_cross_entropy
 from crossdistill.methods.base import Method
 from crossdistill.methods.noise_contrast import NoiseContrast, Normalization
 from crossdistill.models import CrossModalModel
@@ -19,6 +18,7 @@ class CRD(Method):
     L_cls + β L_CRD, where L_CRD is -L_critic (Eq. 18) with h of Eq. 19, of student anchors against a memory bank of
     the teacher plus of teacher anchors against one of the student.
     Use it where the training set is much larger than a batch: a memory bank gives each sample thousands of negatives.
+    An unlabelled pair is a class of its own: all other samples are its negatives, and it is a negative of theirs.
     Paper: Tian, Krishnan, Isola; ICLR 2020.
 
     Args:
@@ -47,6 +47,7 @@ class CRD(Method):
     views = ("target", "full")
     predicts = ("target", "full")
     teacher = "fixed"
+    learns_unlabelled = True
     search = {"beta": LogUniform(0.1, 5.0), "temperature": Choice((0.05, 0.07, 0.1, 0.2))}
 
     def __init__(
@@ -72,8 +73,8 @@ class CRD(Method):
         return [Turn("student and teacher", parameters, self._objective)]
 
     def _objective(self, representations: Representations, batch: Batch) -> Objective:
-        student = cross_entropy(representations.target_logits, batch.labels)
-        teacher = cross_entropy(representations.full_logits, batch.labels)  # a constant when the teacher is fixed
+        student = labelled_cross_entropy(representations.target_logits, batch.labels)
+        teacher = labelled_cross_entropy(representations.full_logits, batch.labels)  # a constant when it is fixed
         contrast = self.contrast(representations.target, representations.full.detach(), batch)
         terms = {"classification_student": student, "classification_teacher": teacher, "contrast": contrast}
         return Objective(student + teacher + self.beta * contrast, terms)

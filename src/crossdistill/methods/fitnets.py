@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
-from crossdistill.losses import hint_loss, soft_label_divergence
+from crossdistill.losses import hint_loss, labelled_cross_entropy, soft_label_divergence
 from crossdistill.losses.hints import Reduction
 from crossdistill.methods.base import Method
 from crossdistill.models import CrossModalModel
@@ -21,6 +20,7 @@ class FitNets(Method):
     labels (Algorithm 1).
 
     Use it where the student should start from the teacher's representation before it learns from its predictions.
+    From unlabelled pairs it learns hints and soft labels, as from all others.
     Paper: Romero et al.; ICLR 2015.
 
     Args:
@@ -50,6 +50,7 @@ class FitNets(Method):
     views = ("target", "full")
     predicts = ("target", "full")
     teacher = "fixed"
+    learns_unlabelled = True
     search = {
         "soft_weight": LogUniform(0.4, 40.0),
         "temperature": Choice((1.0, 3.0, 5.0)),
@@ -93,15 +94,15 @@ class FitNets(Method):
 
     def _hints(self, representations: Representations, batch: Batch) -> Objective:
         """The first stage's objective (Eq. 3); the student's classifier stays as it was."""
-        hint, teacher = self._hint(representations), cross_entropy(representations.full_logits, batch.labels)
+        hint, teacher = self._hint(representations), labelled_cross_entropy(representations.full_logits, batch.labels)
         return Objective(hint + teacher, {"hint": hint, "classification_teacher": teacher})
 
     def _distillation(self, soft_weight: float, representations: Representations, batch: Batch) -> Objective:
         """The second stage's objective (Eq. 2): labels, and the teacher's soft labels."""
         student, full = representations.target_logits, representations.full_logits
-        hard = cross_entropy(student, batch.labels)
+        hard = labelled_cross_entropy(student, batch.labels)
         soft = soft_label_divergence(student, full.detach(), self.temperature)
-        teacher = cross_entropy(full, batch.labels)  # a constant when the teacher is fixed
+        teacher = labelled_cross_entropy(full, batch.labels)  # a constant when the teacher is fixed
         terms = {"classification_student": hard, "classification_teacher": teacher, "soft_labels": soft}
         total = hard + soft_weight * soft + teacher
         if self.hint_weight > 0:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from torch import nn
-from torch.nn.functional import cross_entropy
 
-from crossdistill.losses import nt_xent_loss
+from crossdistill.losses import labelled_cross_entropy, nt_xent_loss
 from crossdistill.methods.base import Method
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero
@@ -21,6 +20,7 @@ class GMC(Method):
     """S and A are each to lie where the joint representation M of the same sample lies, behind one shared projection.
 
     Use it where one space for all modalities is wanted, in which any of them can stand in for all.
+    The contrast asks for no class, so that unlabelled pairs take part in it like all others.
     Paper: Poklukar et al.; ICML 2022.
 
     Args:
@@ -46,6 +46,7 @@ class GMC(Method):
 
     views = ("target", "auxiliary", "full")
     predicts = ("target", "full")
+    learns_unlabelled = True
     search = {"contrast_weight": LogUniform(0.1, 10.0), "temperature": Choice((0.1, 0.2, 0.3, 0.5))}
 
     def __init__(
@@ -74,7 +75,7 @@ class GMC(Method):
         joint = self.projection(representations.full)
         contrast_student = nt_xent_loss(joint, self.projection(representations.target), self.temperature)
         contrast_auxiliary = nt_xent_loss(joint, self.projection(representations.auxiliary), self.temperature)
-        teacher = cross_entropy(representations.full_logits, batch.labels)
+        teacher = labelled_cross_entropy(representations.full_logits, batch.labels)
         total = teacher + self.contrast_weight * (contrast_student + contrast_auxiliary)
         terms = {
             "classification_teacher": teacher,
@@ -82,6 +83,6 @@ class GMC(Method):
             "contrast_auxiliary": contrast_auxiliary,
         }
         if self.supervision == "student_and_joint":
-            terms["classification_student"] = cross_entropy(representations.target_logits, batch.labels)
+            terms["classification_student"] = labelled_cross_entropy(representations.target_logits, batch.labels)
             total = total + terms["classification_student"]
         return Objective(total, terms)

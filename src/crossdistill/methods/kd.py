@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch.nn.functional import cross_entropy
-
-from crossdistill.losses import soft_label_divergence
+from crossdistill.losses import labelled_cross_entropy, soft_label_divergence, standardized_logits
 from crossdistill.methods.base import Method
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero
@@ -18,12 +16,15 @@ class KD(Method):
 
     Defaults are the paper's for speech recognition (Section 4.1).
     The first method to compare with: a fixed teacher's soft labels, and nothing of its representations.
+    An unlabelled pair has the teacher's soft labels all the same; only the hard ones are of labelled samples alone.
     Paper: Hinton, Vinyals, Dean; 2015.
 
     Args:
         temperature: T, of both predictions in the soft term
         soft_weight: of the soft labels' divergence, which is multiplied by T² (Section 2)
         hard_weight: of the student's cross-entropy with the true labels
+        standardize: divide each sample's logits by their standard deviation, less their mean, before the temperature,
+            so that the student learns how they relate and not how large they are (Sun et al.; CVPR 2024)
 
     Raises:
         ValueError: a negative weight, or a temperature that is not positive.
@@ -47,25 +48,33 @@ class KD(Method):
     views = ("target", "full")
     predicts = ("target", "full")
     teacher = "fixed"
+    learns_unlabelled = True
     search = {"temperature": Choice((1.0, 2.0, 5.0, 10.0)), "soft_weight": LogUniform(0.1, 10.0)}
 
     def __init__(
-        self, model: CrossModalModel, temperature: float = 2.0, soft_weight: float = 1.0, hard_weight: float = 0.5
+        self,
+        model: CrossModalModel,
+        temperature: float = 2.0,
+        soft_weight: float = 1.0,
+        hard_weight: float = 0.5,
+        standardize: bool = False,
     ) -> None:
         super().__init__(model)
         require_above_zero({"temperature": temperature})
         require_at_least_zero({"soft_weight": soft_weight, "hard_weight": hard_weight})
         self.temperature, self.soft_weight, self.hard_weight = temperature, soft_weight, hard_weight
+        self.standardize = standardize
 
     def turns(self, epoch: int) -> Sequence[Turn]:
         return [Turn("student and teacher", self.model.parameters_of("target", "full"), self._objective)]
 
     def _objective(self, representations: Representations, batch: Batch) -> Objective:
-        hard = cross_entropy(representations.target_logits, batch.labels)
-        soft = soft_label_divergence(
-            representations.target_logits, representations.full_logits.detach(), self.temperature
-        )
-        teacher = cross_entropy(representations.full_logits, batch.labels)  # a constant when the teacher is fixed
+        hard = labelled_cross_entropy(representations.target_logits, batch.labels)
+        student, full = representations.target_logits, representations.full_logits.detach()
+        if self.standardize:
+            student, full = standardized_logits(student), standardized_logits(full)
+        soft = soft_label_divergence(student, full, self.temperature)
+        teacher = labelled_cross_entropy(representations.full_logits, batch.labels)  # a constant when it is fixed
         total = self.hard_weight * hard + self.soft_weight * self.temperature**2 * soft + teacher
         terms = {"classification_student": hard, "classification_teacher": teacher, "soft_labels": soft}
         return Objective(total, terms)

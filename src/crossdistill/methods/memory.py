@@ -55,7 +55,8 @@ class NegativeSampler(nn.Module):
     depends on a seed and on the number of steps taken, both part of the state, and on nothing else: not on the order
     of the batch, nor on how often one asks. It is the same on every rank.
 
-    other_classes: negatives are samples of other classes than the anchor's; False: all other samples.
+    other_classes: negatives are samples of other classes than the anchor's, and a sample without a label is a class of
+    its own; False: all other samples.
     Raises ValueError when count < 1.
     """
 
@@ -78,7 +79,8 @@ class NegativeSampler(nn.Module):
     def prepare(self, samples: TrainingSamples) -> None:
         """Takes the training samples, and a seed from the global random state."""
         self.rows, self.labels = samples.rows.to(self.rows), samples.labels.to(self.labels)
-        largest_class = int(self.labels.bincount().max()) if self.other_classes else 0
+        known = self.labels[self.labels >= 0]
+        largest_class = int(known.bincount().max()) if self.other_classes and len(known) else 0
         self.never_allowed = largest_class + 1  # at most: the anchor's class and the anchor's own place
         self.seed = torch.randint(2**62, ()).to(self.seed)
 
@@ -95,7 +97,8 @@ class NegativeSampler(nn.Module):
         places = self._all() if everything else self._order()[: self.count + self.never_allowed]
         allowed = places[None, :] != self.positions(batch.rows)[:, None]
         if self.other_classes:
-            allowed &= self.labels[places][None, :] != batch.labels[:, None]
+            same_class = self.labels[places][None, :] == batch.labels[:, None]
+            allowed &= ~(same_class & batch.labelled[:, None])
         if not everything:
             allowed &= allowed.cumsum(dim=1) <= self.count
         return Negatives(places, allowed)

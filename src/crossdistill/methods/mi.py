@@ -22,6 +22,7 @@ class MI(Method):
     """L_cls + L_JSD + α1 L_MIs. Nothing keeps the teacher's information, so it may fall to the student's.
 
     Use it to see what AMID's other terms are for.
+    Unlabelled pairs are left out, as in `AMID`.
     Paper: row L_MIs of AMID's Table 4 (CVPR 2023).
 
     Args:

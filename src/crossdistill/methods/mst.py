@@ -8,9 +8,14 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, one_hot
+from torch.nn.functional import one_hot
 
-from crossdistill.losses import load_balance_loss, routed_divergence, soft_label_divergence
+from crossdistill.losses import (
+    labelled_cross_entropy,
+    load_balance_loss,
+    routed_divergence,
+    soft_label_divergence,
+)
 from crossdistill.methods.base import EpochMeans, Method
 from crossdistill.models import CrossModalModel, FeatureMask
 from crossdistill.requirements import require_above_zero, require_at_least_zero
@@ -27,6 +32,7 @@ class MST(Method):
     learns from the specialised teachers that a router chooses for each sample.
 
     Use it where different samples need different teachers, the auxiliary model or that of all modalities.
+    All divergences and the balance are over all samples of a batch, unlabelled pairs among them.
     Paper: Li et al.; ACM Multimedia 2025.
 
     Args:
@@ -58,6 +64,7 @@ class MST(Method):
     views = ("target", "auxiliary", "full")
     predicts = ("target", "auxiliary", "full")
     separate_teacher = True
+    learns_unlabelled = True
     search = {
         "temperature": Choice((2.0, 4.0, 8.0)),
         "soft_weight": LogUniform(0.1, 10.0),
@@ -105,7 +112,7 @@ class MST(Method):
         """Each of student and teachers learns the labels, and all learn from and are drawn to one another."""
         logits = representations.logits
         classification = {
-            f"classification_{name}": cross_entropy(logits[view], batch.labels) for view, name in NAMES.items()
+            f"classification_{name}": labelled_cross_entropy(logits[view], batch.labels) for view, name in NAMES.items()
         }
         divergences = [
             soft_label_divergence(logits[learner], logits[other], self.temperature)
@@ -126,7 +133,7 @@ class MST(Method):
         """The student learns the labels and, of the specialised teachers, those that the router chooses."""
         student = representations.target_logits
         teachers, routing = self.specialised(representations).detach(), self.router(student)
-        hard = cross_entropy(student, batch.labels)
+        hard = labelled_cross_entropy(student, batch.labels)
         soft = routed_divergence(student, teachers, routing, self.top, self.temperature)
         balance = load_balance_loss(routing)
         total = hard + self.soft_weight * self.temperature**2 * soft + self.balance_weight * balance

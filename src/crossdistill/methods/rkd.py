@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch.nn.functional import cross_entropy
-
-from crossdistill.losses import angle_relation_loss, distance_relation_loss
+from crossdistill.losses import angle_relation_loss, distance_relation_loss, labelled_cross_entropy
 from crossdistill.losses.cosine import unit_rows
 from crossdistill.losses.relational import Reduction
 from crossdistill.methods.base import Method
@@ -20,6 +18,7 @@ class RKD(Method):
 
     Defaults are the paper's for classification (RKD-DA).
     Use it where the teacher's space should keep its geometry in the student's, at whatever scale.
+    Relations are between all samples of a batch, unlabelled pairs among them.
     Paper: Park, Kim, Lu, Cho; CVPR 2019.
 
     Args:
@@ -44,6 +43,7 @@ class RKD(Method):
     views = ("target", "full")
     predicts = ("target", "full")
     teacher = "fixed"
+    learns_unlabelled = True
     search = {"distance_weight": LogUniform(2.5, 250.0), "angle_weight": LogUniform(5.0, 500.0)}
 
     def __init__(
@@ -68,8 +68,8 @@ class RKD(Method):
             student, teacher = unit_rows(student), unit_rows(teacher)
         distance = distance_relation_loss(student, teacher, self.reduction)
         angle = angle_relation_loss(student, teacher, self.reduction)
-        hard = cross_entropy(representations.target_logits, batch.labels)
-        online = cross_entropy(representations.full_logits, batch.labels)  # a constant when the teacher is fixed
+        hard = labelled_cross_entropy(representations.target_logits, batch.labels)
+        online = labelled_cross_entropy(representations.full_logits, batch.labels)  # a constant when it is fixed
         total = hard + online + self.distance_weight * distance + self.angle_weight * angle
         terms = {"classification_student": hard, "classification_teacher": online, "distance": distance, "angle": angle}
         return Objective(total, terms)

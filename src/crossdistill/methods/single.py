@@ -13,7 +13,7 @@ from crossdistill.types import Batch, Objective, Representations, Turn
 class Baseline(Method):
     """The student alone, from the target modalities; it never sees an auxiliary input ("Baseline", Table 1).
 
-    What distillation has to beat.
+    What distillation has to beat. Unlabelled pairs are left out: it learns labels and nothing else.
 
     >>> from crossdistill.methods import Baseline
     >>> from crossdistill.testing import small_problem
@@ -38,7 +38,7 @@ class Baseline(Method):
 class Teacher(Method):
     """The full-modality model alone ("teacher alone", Table 4): the ceiling that "gap recovered" needs.
 
-    Also how a fixed teacher is trained before a method that distils from it.
+    Also how a fixed teacher is trained before a method that distils from it. Unlabelled pairs are left out.
 
     >>> from crossdistill.methods import Teacher
     >>> from crossdistill.testing import small_problem
@@ -63,7 +63,7 @@ class Teacher(Method):
 class Auxiliary(Method):
     """The auxiliary model alone, with a classifier of its own; also how auxiliary encoders are pre-trained.
 
-    Compare it with the student to see how much more the auxiliary modalities know.
+    Compare it with the student to see how much more the auxiliary modalities know. Unlabelled pairs are left out.
 
     >>> from crossdistill.methods import Auxiliary
     >>> from crossdistill.testing import small_problem

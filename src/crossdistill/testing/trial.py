@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from crossdistill.methods import Method
-from crossdistill.testing.problem import small_problem
+from crossdistill.methods import Method, Teacher
+from crossdistill.testing.problem import Problem, small_problem
+from crossdistill.training.loop import build_optimizers, step
 from crossdistill.training.passes import forward, with_mixing
+from crossdistill.training.settings import Optimization
 from crossdistill.types import Batch, Representations, Turn
 
 LAST_EPOCH = 1000
@@ -18,7 +22,28 @@ LAST_EPOCH = 1000
 
 def built(cls: type[Method], seed: int = 0) -> tuple[Method, Batch]:
     """A prepared method on `small_problem`, and its batch; the caller's random state stays as it was."""
-    model, samples, batch = small_problem()
+    return _prepared(cls, small_problem(), seed)
+
+
+def built_to_distil(cls: type[Method]) -> tuple[Method, Batch]:
+    """The same; where the method's teacher is fixed, this one has learnt the batch before and moves no more."""
+    problem = small_problem(separate_teacher=cls.teacher == "fixed")
+    if cls.teacher == "fixed":
+        _teach(problem)
+    return _prepared(cls, problem, seed=0)
+
+
+def _teach(problem: Problem) -> None:
+    """Thirty steps of the teacher alone, then it is fixed."""
+    fabric, teacher = Fabric(accelerator="cpu", devices=1), Teacher(problem.model)
+    optimizers = build_optimizers(teacher, 1, Optimization(learning_rate=3e-3))
+    for _ in range(30):
+        step(fabric, teacher, teacher.turns(0), optimizers, problem.batch, math.inf)
+    problem.model.freeze_teacher()
+
+
+def _prepared(cls: type[Method], problem: Problem, seed: int) -> tuple[Method, Batch]:
+    model, samples, batch = problem
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         method = cls(model)

@@ -11,11 +11,12 @@ from crossdistill.training import Optimization
 
 
 def stage_epochs(epochs: int) -> dict[str, Mapping[str, int]]:
-    """Options of the methods that train in stages: which shares of the run's epochs their first stages take."""
+    """Options of the methods with first stages, or weights that rise: which shares of the run's epochs these take."""
     hint_epochs = epochs // 4
     return {
         "fitnets": {"hint_epochs": hint_epochs, "anneal_epochs": epochs - hint_epochs},
         "mst": {"cooperation_epochs": epochs // 3, "mask_epochs": epochs // 6},
+        "dkd": {"warmup_epochs": epochs // 12},  # 20 of 240, as published
     }
 
 

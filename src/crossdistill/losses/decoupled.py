@@ -1,0 +1,51 @@
+"""Soft labels divided into the sample's own class and the others (DKD, Zhao et al. 2022)."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import logsigmoid, one_hot
+
+from crossdistill.losses.checks import full_precision, require_labels, require_pair, require_temperature
+
+
+def target_class_divergence(
+    student_logits: Float[Tensor, "batch classes"],
+    teacher_logits: Float[Tensor, "batch classes"],
+    targets: Int[Tensor, " batch"],
+    temperature: float = 1.0,
+) -> Float[Tensor, ""]:
+    """TCKD: mean of KL(teacher || student) of "the target class, or another one", in nats.
+
+    Use it beside `non_target_divergence` (NCKD) where the two parts of soft labels are to have weights of their own
+    (DKD: Zhao et al., CVPR 2022). For one sample, whatever class its target is, and p the teacher's probability of it,
+    soft_label_divergence = TCKD + (1 − p) NCKD: a certain teacher hardly says how the other classes relate.
+
+    student_logits, teacher_logits: (B, C), C ≥ 2, any real scale; targets: (B,) in [0, C); temperature: T > 0.
+    Gradients reach both logits. Raises ValueError on a shape or dtype mismatch, C = 1 or T ≤ 0.
+
+    >>> import torch
+    >>> from crossdistill.losses import target_class_divergence
+    >>> student, teacher = torch.tensor([[2.0, 1.0, 0.0]]), torch.tensor([[2.0, 0.0, 1.0]])
+    >>> float(target_class_divergence(student, teacher, torch.tensor([0])))  # only the other classes differ
+    0.0
+    >>> round(float(target_class_divergence(student, teacher, torch.tensor([1]))), 3)
+    0.08
+    """
+    require_pair(student_logits, teacher_logits, ("student_logits", "teacher_logits"), "(B, C)")
+    require_labels(targets, len(student_logits))
+    require_temperature(temperature)
+    if student_logits.shape[1] < 2:
+        raise ValueError("expected logits of at least 2 classes, got 1")
+    student, teacher = (_margins(logits, targets, temperature) for logits in (student_logits, teacher_logits))
+    own = teacher.sigmoid() * (logsigmoid(teacher) - logsigmoid(student))
+    another = (-teacher).sigmoid() * (logsigmoid(-teacher) - logsigmoid(-student))
+    return (own + another).mean()
+
+
+def _margins(logits: Tensor, targets: Tensor, temperature: float) -> Float[Tensor, " batch"]:
+    """The logit of the target class against all others together: its sigmoid is the class's probability."""
+    scaled = full_precision(logits) / temperature
+    own = one_hot(targets, scaled.shape[1]).bool()
+    return scaled[own] - scaled.masked_fill(own, -torch.inf).logsumexp(dim=1)
