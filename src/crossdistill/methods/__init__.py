@@ -15,11 +15,13 @@ from crossdistill.methods.kd import KD
 from crossdistill.methods.mi import MI
 from crossdistill.methods.mst import MST
 from crossdistill.methods.rkd import RKD
+from crossdistill.methods.self_training import SelfTraining
 from crossdistill.methods.single import Auxiliary, Baseline, Teacher
 from crossdistill.plugins import METHODS_GROUP, load_entry_points
 
 METHODS: dict[str, type[Method]] = {
     "baseline": Baseline,
+    "self_training": SelfTraining,
     "teacher": Teacher,
     "auxiliary": Auxiliary,
     "kd": KD,
@@ -65,5 +67,6 @@ __all__ = [
     "EpochMeans",
     "FitNets",
     "Method",
+    "SelfTraining",
     "Teacher",
 ]

@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, one_hot
+from torch.nn.functional import cross_entropy
 
 from crossdistill.losses import (
     jensen_shannon_divergence,
@@ -16,9 +16,10 @@ from crossdistill.losses import (
     mutual_information_loss,
 )
 from crossdistill.methods.base import EpochMeans, Method
+from crossdistill.methods.pseudo_labels import mixture_terms, passes_for, risen, sharpened
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
-from crossdistill.types import Batch, Choice, LogUniform, Objective, Pass, Representations, TrainingSamples, Turn
+from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, TrainingSamples, Turn
 
 
 class AMIDU(Method):
@@ -95,9 +96,7 @@ class AMIDU(Method):
         self.alpha_1, self.alpha_2, self.temperature = alpha_1, alpha_2, temperature
         self.soft_weight, self.sharpening, self.mixing = soft_weight, sharpening, concentration
         self.ramp, self.warmup, self.divergence = ramp, warmup, divergence
-        self.passes = (Pass("quiet", ("auxiliary", "full"), quiet=True),)
-        if concentration > 0 and model.can_mix:
-            self.passes += (Pass("mixed", ("target",), mixed=True),)
+        self.passes = passes_for(model, ("auxiliary", "full"), concentration)
         self.epochs = 1
         self._means = EpochMeans()
 
@@ -106,7 +105,7 @@ class AMIDU(Method):
 
     def turns(self, epoch: int) -> Sequence[Turn]:
         progress = epoch / self.epochs
-        soft = self.soft_weight * (min(1.0, progress / self.ramp) if self.ramp else 1.0)
+        soft = self.soft_weight * risen(progress, self.ramp)
         contrast = 1.0 if progress >= self.warmup else 0.0
 
         def objective(made: Representations, batch: Batch) -> Objective:
@@ -141,13 +140,7 @@ class AMIDU(Method):
             terms = {"jsd": jensen_shannon_divergence(made.target_logits, made.full_logits)}
         else:
             terms = {"soft_labels": cross_entropy(made.target_logits, q)}
-        if batch.mixing is not None and "mixed" in made.passes and bool(batch.mixing.whole.any()):
-            partners, weights, whole = batch.mixing
-            known = one_hot(batch.labels.clamp_min(0), q.shape[1]).to(q)
-            targets = torch.where(batch.labelled[:, None], known, q)
-            mixture = weights[:, None] * targets + (1 - weights[:, None]) * targets[partners]
-            terms["mixture"] = cross_entropy(made.passes["mixed"].target_logits[whole], mixture[whole])
-        return terms
+        return terms | mixture_terms(made, batch, q)
 
     @torch.no_grad()
     def end_step(self, representations: Representations, batch: Batch) -> None:
@@ -163,8 +156,7 @@ def soft_labels(quiet: Representations, sharpening: float) -> Tensor:
     """q (B, C): the mean of the teacher's and the auxiliary model's probabilities, raised to `sharpening` and
     normalised again; without gradient."""
     q = (quiet.full_logits.detach().softmax(1) + quiet.auxiliary_logits.detach().softmax(1)) / 2
-    powers = (sharpening * q.clamp_min(torch.finfo(q.dtype).tiny).log()).softmax(1)
-    return powers
+    return sharpened(q, sharpening)
 
 
 def as_own_classes(labels: Tensor) -> Tensor:

@@ -13,7 +13,10 @@ from crossdistill.types import Role
 Group = Literal["without distillation", "methods", "ablations", "controls", "variations"]
 GROUPS: tuple[Group, ...] = get_args(Group)
 
-_ALONE = ("baseline", "teacher", "auxiliary")
+WITHOUT_AUXILIARY = ("baseline", "self_training")
+"""Methods whose student learns from the target modalities alone: auxiliary ones that a recipe names did not help."""
+
+_ALONE = (*WITHOUT_AUXILIARY, "teacher", "auxiliary")
 """Methods without distillation, in the order in which they are shown."""
 
 _GROUP_OF: Mapping[Role, Group] = {
@@ -47,15 +50,17 @@ def student_means(runs: Sequence[Run]) -> dict[str, float]:
 
 
 def main_configuration(runs: Sequence[Run]) -> str:
-    """What the report is about: `amid`; without it the student with the highest mean that is no baseline.
+    """What the report is about: `amid`; without it the student with the highest mean that distils.
 
-    Methods come before ablations, controls and variations. Without such a student: the first in order.
+    Methods come before ablations, controls and variations. Without such a student: the first that is not the baseline,
+    or else the first in order.
     """
     means, groups = student_means(runs), grouped(runs)
-    students = [label for label in groups if not math.isnan(means[label]) and groups[label] != "without distillation"]
+    students = [label for label in groups if not math.isnan(means[label]) and label != "baseline"]
     if "amid" in groups:
         return "amid"
-    return (students or list(groups))[0]
+    distilled = [label for label in students if groups[label] != "without distillation"]
+    return (distilled or students or list(groups))[0]
 
 
 def by_importance(runs: Sequence[Run]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from crossdistill.reports.comparison import LEVEL, Difference, best, differences, highest
 from crossdistill.reports.formats import NONE, counted, equals, interval, listed, percent, points
-from crossdistill.reports.groups import grouped, main_configuration
+from crossdistill.reports.groups import WITHOUT_AUXILIARY, grouped, main_configuration
 from crossdistill.reports.runs import Run, configurations_of
 from crossdistill.reports.tables import Headline, headlines
 
@@ -22,7 +22,7 @@ _VERDICTS = {
 def title(runs: Sequence[Run]) -> str:
     main = main_configuration(runs)
     run = configurations_of(runs)[main][0]
-    if run.auxiliary and run.target and run.method != "baseline" and "student" in run.scores:
+    if run.target and _helpers(run) and "student" in run.scores:
         return f"Distilling {listed(run.auxiliary)} into {listed(run.target)}"
     return f"{run.name}: {main}"
 
@@ -31,6 +31,7 @@ def summary(runs: Sequence[Run]) -> list[str]:
     """Sentences on the main configuration: its accuracy, its difference to the baseline, the gap recovered, caveats."""
     main = main_configuration(runs)
     table, paired = headlines(runs), differences(runs)
+    what = main if configurations_of(runs)[main][0].method in WITHOUT_AUXILIARY else "distillation"
     sentences = [_setting(runs, main)]
     if math.isnan(table[main].student_top1):
         return [
@@ -39,9 +40,9 @@ def summary(runs: Sequence[Run]) -> list[str]:
         ]
     sentences.append(_accuracy(table[main], main))
     if main in paired:
-        sentences += _difference(paired[main], _tested(paired))
+        sentences += _difference(paired[main], _tested(paired), what)
     elif main != "baseline":
-        sentences.append("Without a baseline run of the same seed, these runs cannot say whether distillation helped.")
+        sentences.append(f"Without a baseline run of the same seed, these runs cannot say whether {what} helped.")
     sentences += _gap(table, main)
     if len(runs) > len(table):
         sentences.append(
@@ -53,15 +54,17 @@ def summary(runs: Sequence[Run]) -> list[str]:
 def findings(runs: Sequence[Run]) -> list[str]:
     """What the corrected tests say, a sentence each; empty where fewer than two configurations are compared.
 
-    Methods and controls are named beside the baseline, methods and ablations beside AMID; the tables have them all.
+    Students that learn without help, methods and controls are named beside the baseline, the first two and ablations
+    beside AMID; the tables have them all.
     """
     to_baseline = differences(runs)
     if len(to_baseline) < 2:
         return []
     groups, to_amid = grouped(runs), differences(runs, "amid")
+    named = ("without distillation", "methods", "controls")
     sentences = [
         _best(runs, to_baseline),
-        *against("the baseline", {a: row for a, row in to_baseline.items() if groups[a] in ("methods", "controls")}),
+        *against("the baseline", {label: row for label, row in to_baseline.items() if groups[label] in named}),
     ]
     if to_amid.keys() - {"baseline"}:
         named = ("without distillation", "methods", "ablations")
@@ -125,13 +128,17 @@ def _setting(runs: Sequence[Run], main: str) -> str:
     sees = ""
     if run.target and "student" in run.scores:
         sees = f" At prediction time the student sees {listed(run.target)} only"
-        helped = f"; {listed(run.auxiliary)} helped in training." if run.auxiliary and run.method != "baseline" else "."
-        sees += helped
+        sees += f"; {listed(_helpers(run))} helped in training." if _helpers(run) else "."
     configurations = counted(len(configurations_of(runs)), "configuration")
     return (
         f"{counted(len(runs), 'run')} of {configurations}, {replicates(runs)}, measured on the {run.split} split "
         f"({split}).{sees}"
     )
+
+
+def _helpers(run: Run) -> tuple[str, ...]:
+    """The auxiliary modalities that the run's student learnt with the help of."""
+    return () if run.method in WITHOUT_AUXILIARY else run.auxiliary
 
 
 def _accuracy(row: Headline, label: str) -> str:
@@ -144,7 +151,7 @@ def _accuracy(row: Headline, label: str) -> str:
     )
 
 
-def _difference(row: Difference, comparisons: int) -> list[str]:
+def _difference(row: Difference, comparisons: int, what: str) -> list[str]:
     if math.isnan(row.difference):
         return ["Its difference to the baseline is not defined: an accuracy is missing."]
     if math.isnan(row.half_width):
@@ -159,7 +166,7 @@ def _difference(row: Difference, comparisons: int) -> list[str]:
     if row.p > LEVEL:
         return [
             measured,
-            "The interval includes zero: these runs do not show that distillation changes the accuracy (no significant "
+            f"The interval includes zero: these runs do not show that {what} changes the accuracy (no significant "
             "difference to the baseline).",
         ]
     if row.verdict == "no significant difference":
@@ -169,7 +176,7 @@ def _difference(row: Difference, comparisons: int) -> list[str]:
             "no significant difference to the baseline, chance may explain it.",
         ]
     verdict = "helped" if row.verdict == "better" else "did harm"
-    return [measured, f"The interval excludes zero: in this setting distillation {verdict}."]
+    return [measured, f"The interval excludes zero: in this setting {what} {verdict}."]
 
 
 def _gap(table: Mapping[str, Headline], label: str) -> list[str]:
