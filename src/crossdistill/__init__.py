@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from crossdistill.methods import Baseline as Baseline
     from crossdistill.methods import FitNets as FitNets
     from crossdistill.methods import Method as Method
+    from crossdistill.methods import ModalityDropout as ModalityDropout
     from crossdistill.methods import SelfTraining as SelfTraining
     from crossdistill.methods import Teacher as Teacher
     from crossdistill.models.cross_modal import CrossModalModel as CrossModalModel
@@ -74,6 +75,7 @@ _HOMES = {
         "Baseline",
         "FitNets",
         "Method",
+        "ModalityDropout",
         "SelfTraining",
         "Teacher",
     ),

@@ -13,9 +13,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 View = Literal["target", "auxiliary", "full"]
+"""Which modalities a representation saw: the student's (S), the auxiliary ones (A), all of them (M, the teacher's)."""
+
+StudentKind = Literal["projected", "fused"]
+"""What makes S of the target encoders' features: a projection; or the very network that makes M, which then takes a
+learnt token for what the auxiliary modalities would add."""
+
 Role = Literal["method", "ablation", "control", "variation"]
 """What a comparison calls a configuration."""
-"""Which modalities a representation saw: the student's (S), the auxiliary ones (A), all of them (M, the teacher's)."""
 
 
 class InputError(ValueError):

@@ -13,6 +13,7 @@ from crossdistill.methods.fitnets import FitNets
 from crossdistill.methods.gmc import GMC
 from crossdistill.methods.kd import KD
 from crossdistill.methods.mi import MI
+from crossdistill.methods.modality_dropout import ModalityDropout
 from crossdistill.methods.mst import MST
 from crossdistill.methods.rkd import RKD
 from crossdistill.methods.self_training import SelfTraining
@@ -24,6 +25,7 @@ METHODS: dict[str, type[Method]] = {
     "self_training": SelfTraining,
     "teacher": Teacher,
     "auxiliary": Auxiliary,
+    "modality_dropout": ModalityDropout,
     "kd": KD,
     "fitnets": FitNets,
     "rkd": RKD,
@@ -67,6 +69,7 @@ __all__ = [
     "EpochMeans",
     "FitNets",
     "Method",
+    "ModalityDropout",
     "SelfTraining",
     "Teacher",
 ]

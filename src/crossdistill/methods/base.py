@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from crossdistill.models import CrossModalModel
-from crossdistill.types import Batch, Pass, Representations, SearchSpace, TrainingSamples, Turn, View
+from crossdistill.types import Batch, Pass, Representations, SearchSpace, StudentKind, TrainingSamples, Turn, View
 
 
 class Method(nn.Module):
@@ -25,6 +25,7 @@ class Method(nn.Module):
     search: the options worth tuning on validation samples, with their ranges around the paper's values.
     learns_unlabelled: whether its objectives have a meaning for samples without a label (`Batch.labelled`); others get
         labelled samples alone.
+    student: what makes S of its encoders' features (`StudentKind`); a fused student has no separate or fixed teacher.
     teacher_shares_auxiliary: whether a separate teacher still has the auxiliary encoders of the auxiliary view.
     passes: further forward passes of each batch that its objectives read; mixing: of mixed ones, the concentration of
         the Beta distribution of weights.
@@ -49,6 +50,7 @@ class Method(nn.Module):
     separate_teacher: ClassVar[bool] = False
     search: ClassVar[SearchSpace] = {}
     learns_unlabelled: ClassVar[bool] = False
+    student: ClassVar[StudentKind] = "projected"
     teacher_shares_auxiliary: ClassVar[bool] = False
     passes: Sequence[Pass] = ()
     mixing: float = 1.0

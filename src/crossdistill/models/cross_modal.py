@@ -10,9 +10,9 @@ from typing import cast
 from torch import Tensor, nn
 
 from crossdistill.encoders import Encoder
-from crossdistill.models.fusion import Fusion, Projection
+from crossdistill.models.fusion import AuxiliaryInput, Fusion, Projection, TokenFusion
 from crossdistill.models.present import encode_present
-from crossdistill.types import Modalities, Representations, View
+from crossdistill.types import Modalities, Representations, StudentKind, View
 
 _Present = Mapping[str, Tensor]
 _EVERYTHING: _Present = MappingProxyType({})
@@ -30,7 +30,9 @@ class CrossModalModel(nn.Module):
     Without an auxiliary modality there is S alone: the student as it ships.
     separate_teacher: M gets its own copies of the encoders and of the classifier instead of sharing them;
     teacher_shares_auxiliary: but for the auxiliary encoders, which then are A's and M's.
-    Raises ValueError when a modality is missing, named twice or has no encoder.
+    student: what makes S of its encoders' features; see `StudentKind`.
+    Raises ValueError when a modality is missing, named twice or has no encoder, or a fused student is to have a teacher
+    that shares nothing with it.
 
     >>> import torch
     >>> from crossdistill.encoders import MLP
@@ -56,21 +58,30 @@ class CrossModalModel(nn.Module):
         dropout: float = 0.0,
         separate_teacher: bool = False,
         teacher_shares_auxiliary: bool = False,
+        student: StudentKind = "projected",
     ) -> None:
         super().__init__()
         self.target, self.auxiliary, self.width, self.classes = tuple(target), tuple(auxiliary), width, classes
         _check_modalities(self.target, self.auxiliary, set(encoders))
         widths = {name: cast(Encoder, encoders[name]).width for name in self.target + self.auxiliary}
         self.encoders = nn.ModuleDict({name: encoders[name] for name in self.target + self.auxiliary})
-        self.target_projection = Projection([widths[name] for name in self.target], width)
-        distils = bool(self.auxiliary)
-        auxiliary_widths = [widths[name] for name in self.auxiliary]
+        target_widths, auxiliary_widths = ([widths[name] for name in names] for names in (self.target, self.auxiliary))
+        self.fused, distils = student == "fused", bool(self.auxiliary)
+        self.target_projection: nn.Module = (
+            TokenFusion(target_widths, width, dropout) if self.fused else Projection(target_widths, width)
+        )
         self.auxiliary_projection = Projection(auxiliary_widths, width) if distils else nn.Identity()
-        self.fusion = Fusion(list(widths.values()), width, dropout) if distils else nn.Identity()
+        self.fusion: nn.Module = nn.Identity()
+        if distils and self.fused:
+            self.fusion = AuxiliaryInput(auxiliary_widths, width)
+        elif distils:
+            self.fusion = Fusion(list(widths.values()), width, dropout)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(width, classes)
         self.auxiliary_classifier = nn.Linear(width, classes) if distils else nn.Identity()
         self.separate_teacher = separate_teacher = separate_teacher and distils
+        if self.fused and separate_teacher:
+            raise ValueError("a fused student is the teacher's own network: expected no separate_teacher")
         copied = self.target if teacher_shares_auxiliary else self.target + self.auxiliary
         self.teacher_encoders = nn.ModuleDict(
             {name: copy.deepcopy(self.encoders[name]) for name in copied if separate_teacher}
@@ -131,7 +142,7 @@ class CrossModalModel(nn.Module):
         modules: list[nn.Module] = [self.encoders[name] for name in self._encoded(views)]
         if "target" in views or ("full" in views and not self.separate_teacher):
             modules.append(self.classifier)
-        if "target" in views:
+        if "target" in views or ("full" in views and self.fused):
             modules.append(self.target_projection)
         if "auxiliary" in views:
             modules += [self.auxiliary_projection, self.auxiliary_classifier]
@@ -200,7 +211,11 @@ class CrossModalModel(nn.Module):
             name: encode_present(self.teacher_encoders, name, modalities, present) for name in self.teacher_encoders
         }
         features = {**features, **separate}
-        representation = self.fusion([features[name] for name in names])
+        if self.fused:
+            auxiliary = self.fusion([features[name] for name in self.auxiliary])
+            representation = self.target_projection([features[name] for name in self.target], auxiliary)
+        else:
+            representation = self.fusion([features[name] for name in names])
         return representation, self.classifier_of("full")(self.dropout(representation))
 
 

@@ -12,7 +12,7 @@ from crossdistill.data.inputs import InputSpec
 from crossdistill.encoders.make import loadable_settings, make_encoder
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.models.cross_modal import CrossModalModel
-from crossdistill.types import InputError
+from crossdistill.types import InputError, StudentKind
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class ModelSpec:
     inputs: modality -> what its samples are; encoders: modality -> its encoder, with every setting
     width: D; dropout: before the classifiers and inside the fusion; separate_teacher: whether M shares nothing with S,
     teacher_shares_auxiliary: but only with A
+    student: what makes S of its encoders' features
     windows: most parts of a long sample that predictions are averaged over, 0 for all that do not overlap
     """
 
@@ -35,6 +36,7 @@ class ModelSpec:
     dropout: float = 0.0
     separate_teacher: bool = False
     teacher_shares_auxiliary: bool = False
+    student: StudentKind = "projected"
     windows: int = 1
 
     def of_student(self) -> ModelSpec:
@@ -70,6 +72,7 @@ def build_model(
             spec.dropout,
             spec.separate_teacher,
             spec.teacher_shares_auxiliary,
+            spec.student,
         )
     except ValueError as error:
         raise InputError(f"data.target, data.auxiliary: {error}") from error

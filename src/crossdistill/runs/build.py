@@ -114,8 +114,9 @@ def model_spec(recipe: Recipe, dataset: MultimodalDataset) -> ModelSpec:
         encoders={name: resolved(name, inputs[name], given[name]) for name in names},
         width=settings.width,
         dropout=settings.dropout,
-        separate_teacher=settings.separate_teacher or method.separate_teacher or _has_fixed_teacher(recipe),
+        separate_teacher=_has_separate_teacher(recipe),
         teacher_shares_auxiliary=method.teacher_shares_auxiliary and not _has_fixed_teacher(recipe),
+        student=method.student,
         windows=recipe.data.windows,
     )
 
@@ -144,10 +145,18 @@ def build_method(recipe: Recipe, model: CrossModalModel, samples: TrainingSample
 
 
 def _has_fixed_teacher(recipe: Recipe) -> bool:
-    """Whether the method distils from a teacher that is trained before it; student or teacher alone do not."""
+    """Whether the method distils from a teacher that is trained before it; student or teacher alone do not, nor does a
+    student that is its teacher's own network."""
     method = METHODS[recipe.method]
     kind = method.teacher if recipe.model.teacher == "by_method" else recipe.model.teacher
-    return kind == "fixed" and {"target", "full"} <= set(method.views)
+    return kind == "fixed" and {"target", "full"} <= set(method.views) and method.student != "fused"
+
+
+def _has_separate_teacher(recipe: Recipe) -> bool:
+    """Whether M has encoders and a classifier of its own."""
+    method = METHODS[recipe.method]
+    asked = recipe.model.separate_teacher or method.separate_teacher or _has_fixed_teacher(recipe)
+    return asked and method.student != "fused"
 
 
 def _pretrains(method: type[Method]) -> bool:

@@ -18,7 +18,7 @@ LAST_EPOCH = 1000
 
 def built(cls: type[Method], seed: int = 0) -> tuple[Method, Batch]:
     """A prepared method on `small_problem`, and its batch; the caller's random state stays as it was."""
-    model, samples, batch = small_problem()
+    model, samples, batch = small_problem(student=cls.student)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         method = cls(model)
