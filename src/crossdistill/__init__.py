@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from crossdistill.methods import Auxiliary as Auxiliary
     from crossdistill.methods import Baseline as Baseline
     from crossdistill.methods import FitNets as FitNets
+    from crossdistill.methods import Hallucination as Hallucination
     from crossdistill.methods import Method as Method
     from crossdistill.methods import ModalityDropout as ModalityDropout
     from crossdistill.methods import SelfTraining as SelfTraining
@@ -74,6 +75,7 @@ _HOMES = {
         "Auxiliary",
         "Baseline",
         "FitNets",
+        "Hallucination",
         "Method",
         "ModalityDropout",
         "SelfTraining",

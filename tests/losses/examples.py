@@ -145,6 +145,9 @@ def _all_losses() -> dict[str, tuple[Loss, tuple[Tensor, ...]]]:
     cases["labelled_cross_entropy"] = (partial(losses.labelled_cross_entropy, labels=some_labels), pair[:1])
     cases["jsd"] = (losses.jensen_shannon_divergence, pair)
     cases["soft_labels"] = (partial(losses.soft_label_divergence, temperature=3.0), pair)
+    cases |= {
+        f"hallucination_{name}": (partial(losses.hallucination_loss, reduction=name), pair) for name in ("sum", "mean")
+    }
     cases |= {f"hint_{name}": (partial(losses.hint_loss, reduction=name), pair) for name in ("sum", "mean")}
     for name in ("sum", "mean"):
         cases[f"distance_{name}"] = (partial(losses.distance_relation_loss, reduction=name), pair)

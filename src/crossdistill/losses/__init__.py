@@ -4,6 +4,7 @@ from crossdistill.losses.adversarial import class_partners, discriminator_loss, 
 from crossdistill.losses.classification import labelled_cross_entropy
 from crossdistill.losses.compositional import class_contrastive_loss
 from crossdistill.losses.cosine import pair_cosine, same_class_cosine, same_class_pairs
+from crossdistill.losses.hallucination import hallucination_loss
 from crossdistill.losses.hints import hint_loss
 from crossdistill.losses.jensen_shannon import jensen_shannon_divergence
 from crossdistill.losses.mutual_information import mutual_information_bound, mutual_information_loss
@@ -23,6 +24,7 @@ __all__ = [
     "classification_gradient",
     "discriminator_loss",
     "distance_relation_loss",
+    "hallucination_loss",
     "hint_loss",
     "info_nce_loss",
     "jensen_shannon_divergence",

@@ -11,6 +11,7 @@ from crossdistill.methods.crcd import CRCD
 from crossdistill.methods.crd import CRD
 from crossdistill.methods.fitnets import FitNets
 from crossdistill.methods.gmc import GMC
+from crossdistill.methods.hallucination import Hallucination
 from crossdistill.methods.kd import KD
 from crossdistill.methods.mi import MI
 from crossdistill.methods.modality_dropout import ModalityDropout
@@ -26,6 +27,7 @@ METHODS: dict[str, type[Method]] = {
     "teacher": Teacher,
     "auxiliary": Auxiliary,
     "modality_dropout": ModalityDropout,
+    "hallucination": Hallucination,
     "kd": KD,
     "fitnets": FitNets,
     "rkd": RKD,
@@ -68,6 +70,7 @@ __all__ = [
     "Baseline",
     "EpochMeans",
     "FitNets",
+    "Hallucination",
     "Method",
     "ModalityDropout",
     "SelfTraining",

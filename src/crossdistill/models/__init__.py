@@ -4,6 +4,7 @@ from crossdistill.models.composition import Composition
 from crossdistill.models.cross_modal import CrossModalModel
 from crossdistill.models.discriminator import Discriminator
 from crossdistill.models.fusion import Fusion, Projection, TokenFusion
+from crossdistill.models.hallucination import HallucinationBranch
 from crossdistill.models.mask import FeatureMask
 from crossdistill.models.relations import RelationNetwork
 
@@ -13,6 +14,7 @@ __all__ = [
     "Discriminator",
     "FeatureMask",
     "Fusion",
+    "HallucinationBranch",
     "Projection",
     "RelationNetwork",
     "TokenFusion",

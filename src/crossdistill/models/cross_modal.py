@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from crossdistill.encoders import Encoder
 from crossdistill.models.fusion import AuxiliaryInput, Fusion, Projection, TokenFusion
+from crossdistill.models.hallucination import HallucinationBranch
 from crossdistill.models.present import encode_present
 from crossdistill.types import Modalities, Representations, StudentKind, View
 
@@ -66,7 +67,7 @@ class CrossModalModel(nn.Module):
         widths = {name: cast(Encoder, encoders[name]).width for name in self.target + self.auxiliary}
         self.encoders = nn.ModuleDict({name: encoders[name] for name in self.target + self.auxiliary})
         target_widths, auxiliary_widths = ([widths[name] for name in names] for names in (self.target, self.auxiliary))
-        self.fused, distils = student == "fused", bool(self.auxiliary)
+        self.student, self.fused, distils = student, student == "fused", bool(self.auxiliary)
         self.target_projection: nn.Module = (
             TokenFusion(target_widths, width, dropout) if self.fused else Projection(target_widths, width)
         )
@@ -79,6 +80,10 @@ class CrossModalModel(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(width, classes)
         self.auxiliary_classifier = nn.Linear(width, classes) if distils else nn.Identity()
+        self.hallucination: nn.Module = nn.Identity()
+        if student == "hallucinating":
+            seeing = {name: self.encoders[name] for name in self.target}
+            self.hallucination = HallucinationBranch(seeing, self.target_projection, self.classifier)
         self.separate_teacher = separate_teacher = separate_teacher and distils
         if self.fused and separate_teacher:
             raise ValueError("a fused student is the teacher's own network: expected no separate_teacher")
@@ -101,14 +106,16 @@ class CrossModalModel(nn.Module):
             raise ValueError(f"views {', '.join(views)}: a model without auxiliary modalities has the target's alone")
         features = {name: encode_present(self.encoders, name, modalities, present) for name in self._encoded(views)}
         made: dict[View, tuple[Tensor, Tensor]] = {}
+        branches: dict[str, tuple[Tensor, Tensor]] = {}
         for view in views:
             if view == "target":
-                made[view] = self._target(features)
+                made[view], branches = self._target(features, modalities, present)
             elif view == "auxiliary":
                 made[view] = self._auxiliary(features)
             else:
                 made[view] = self._full(features, modalities, present)
-        return Representations({view: made[view][0] for view in made}, {view: made[view][1] for view in made})
+        passes = {name: Representations({"target": x}, {"target": logits}) for name, (x, logits) in branches.items()}
+        return Representations({view: made[view][0] for view in made}, {view: made[view][1] for view in made}, passes)
 
     def predict(self, target_modalities: Modalities) -> Tensor:
         """The student's logits (B, C) from the target modalities alone; nothing auxiliary is read."""
@@ -124,7 +131,7 @@ class CrossModalModel(nn.Module):
 
     def student_state(self) -> dict[str, Tensor]:
         """The part of the state that predicts, with the keys that the model has without auxiliary modalities."""
-        parts = (*(f"encoders.{name}." for name in self.target), "target_projection.", "classifier.")
+        parts = (*(f"encoders.{name}." for name in self.target), "target_projection.", "classifier.", "hallucination.")
         return {key: value for key, value in self.state_dict().items() if key.startswith(parts)}
 
     def modalities_of(self, *views: View) -> tuple[str, ...]:
@@ -144,6 +151,8 @@ class CrossModalModel(nn.Module):
             modules.append(self.classifier)
         if "target" in views or ("full" in views and self.fused):
             modules.append(self.target_projection)
+        if "target" in views:
+            modules.append(self.hallucination)
         if "auxiliary" in views:
             modules += [self.auxiliary_projection, self.auxiliary_classifier]
         if "full" in views:
@@ -159,9 +168,15 @@ class CrossModalModel(nn.Module):
         return any(p.requires_grad for name in self.auxiliary for p in self.encoders[name].parameters())
 
     def freeze_encoders(self, names: Sequence[str]) -> None:
-        """Fix these encoders where they are, the teacher's copies of them too: no gradients, evaluation mode."""
-        self._freeze([self.encoders[name] for name in names])
-        self._freeze([self.teacher_encoders[name] for name in names if name in self.teacher_encoders])
+        """Fix these encoders where they are, all copies of them too: no gradients, evaluation mode."""
+        self._freeze([encoder for name in names for encoder in self.encoders_of(name)])
+
+    def encoders_of(self, name: str) -> list[nn.Module]:
+        """Every encoder of a modality: the shared one, a separate teacher's, that of a hallucinating branch."""
+        held = [self.encoders, self.teacher_encoders]
+        if isinstance(self.hallucination, HallucinationBranch):
+            held.append(self.hallucination.encoders)
+        return [encoders[name] for encoders in held if name in encoders]
 
     def freeze_auxiliary_encoders(self) -> None:
         """`freeze_encoders` of all auxiliary modalities. The projection on top of them stays trainable."""
@@ -197,9 +212,17 @@ class CrossModalModel(nn.Module):
         auxiliary = {*self.auxiliary} if "auxiliary" in views else set()
         return [name for name in self.target + self.auxiliary if name in shared | target | auxiliary]
 
-    def _target(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    def _target(
+        self, features: Mapping[str, Tensor], modalities: Modalities, present: _Present
+    ) -> tuple[tuple[Tensor, Tensor], dict[str, tuple[Tensor, Tensor]]]:
+        """S and its logits, and those of its branches where there are two."""
         representation = self.target_projection([features[name] for name in self.target])
-        return representation, self.classifier_of("target")(self.dropout(representation))
+        seeing = representation, self.classifier_of("target")(self.dropout(representation))
+        if self.student != "hallucinating":
+            return seeing, {}
+        shown = self.hallucination(modalities, present, self.dropout)
+        both = (seeing[0] + shown[0]) / 2, (seeing[1] + shown[1]) / 2
+        return both, {"seeing": seeing, "hallucinating": shown}
 
     def _auxiliary(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         representation = self.auxiliary_projection([features[name] for name in self.auxiliary])
