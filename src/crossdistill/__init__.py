@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from crossdistill.methods import Auxiliary as Auxiliary
     from crossdistill.methods import Baseline as Baseline
     from crossdistill.methods import FitNets as FitNets
+    from crossdistill.methods import GeneralizedDistillation as GeneralizedDistillation
     from crossdistill.methods import Hallucination as Hallucination
     from crossdistill.methods import Method as Method
     from crossdistill.methods import ModalityDropout as ModalityDropout
@@ -75,6 +76,7 @@ _HOMES = {
         "Auxiliary",
         "Baseline",
         "FitNets",
+        "GeneralizedDistillation",
         "Hallucination",
         "Method",
         "ModalityDropout",

@@ -10,6 +10,7 @@ from crossdistill.methods.cmc import CMC
 from crossdistill.methods.crcd import CRCD
 from crossdistill.methods.crd import CRD
 from crossdistill.methods.fitnets import FitNets
+from crossdistill.methods.generalized_distillation import GeneralizedDistillation
 from crossdistill.methods.gmc import GMC
 from crossdistill.methods.hallucination import Hallucination
 from crossdistill.methods.kd import KD
@@ -28,6 +29,7 @@ METHODS: dict[str, type[Method]] = {
     "auxiliary": Auxiliary,
     "modality_dropout": ModalityDropout,
     "hallucination": Hallucination,
+    "generalized_distillation": GeneralizedDistillation,
     "kd": KD,
     "fitnets": FitNets,
     "rkd": RKD,
@@ -70,6 +72,7 @@ __all__ = [
     "Baseline",
     "EpochMeans",
     "FitNets",
+    "GeneralizedDistillation",
     "Hallucination",
     "Method",
     "ModalityDropout",

@@ -20,6 +20,7 @@ class Method(nn.Module):
     views: the representations that its objectives read; the model computes no others.
     predicts: the views whose logits it trains; accuracies are reported for these.
     teacher: whether its paper distils from a teacher that learns alongside ("online") or was trained before ("fixed").
+    taught_by: the view that a fixed teacher is of: all modalities, or the auxiliary ones alone.
     separate_teacher: whether its paper's teacher shares nothing with the student even while both learn; a fixed one
         never does.
     search: the options worth tuning on validation samples, with their ranges around the paper's values.
@@ -47,6 +48,7 @@ class Method(nn.Module):
     views: ClassVar[tuple[View, ...]]
     predicts: ClassVar[tuple[View, ...]]
     teacher: ClassVar[Literal["online", "fixed"]] = "online"
+    taught_by: ClassVar[View] = "full"
     separate_teacher: ClassVar[bool] = False
     search: ClassVar[SearchSpace] = {}
     learns_unlabelled: ClassVar[bool] = False

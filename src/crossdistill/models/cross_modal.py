@@ -194,6 +194,11 @@ class CrossModalModel(nn.Module):
             raise ValueError("a teacher that shares its encoders with the student cannot be frozen: separate_teacher")
         self._freeze([self.teacher_encoders, self.fusion, self.teacher_classifier])
 
+    def freeze_auxiliary_model(self) -> None:
+        """Fix A where it is: its encoders, projection and classifier."""
+        self.freeze_auxiliary_encoders()
+        self._freeze([self.auxiliary_projection, self.auxiliary_classifier])
+
     def train(self, mode: bool = True) -> CrossModalModel:
         super().train(mode)
         for module in self._frozen:
