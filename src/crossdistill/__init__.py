@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from crossdistill.methods import CMC as CMC
     from crossdistill.methods import CRCD as CRCD
     from crossdistill.methods import CRD as CRD
+    from crossdistill.methods import FDCMKD as FDCMKD
     from crossdistill.methods import GMC as GMC
     from crossdistill.methods import KD as KD
     from crossdistill.methods import METHODS as METHODS
@@ -68,6 +69,7 @@ _HOMES = {
         "CMC",
         "CRCD",
         "CRD",
+        "FDCMKD",
         "GMC",
         "KD",
         "MI",

@@ -4,6 +4,7 @@ from crossdistill.losses.adversarial import class_partners, discriminator_loss, 
 from crossdistill.losses.classification import labelled_cross_entropy
 from crossdistill.losses.compositional import class_contrastive_loss
 from crossdistill.losses.cosine import pair_cosine, same_class_cosine, same_class_pairs
+from crossdistill.losses.frequency import frequency_bands, frequency_decoupled_loss, standardized_mse_loss
 from crossdistill.losses.hallucination import hallucination_loss
 from crossdistill.losses.hints import hint_loss
 from crossdistill.losses.jensen_shannon import jensen_shannon_divergence
@@ -24,6 +25,8 @@ __all__ = [
     "classification_gradient",
     "discriminator_loss",
     "distance_relation_loss",
+    "frequency_bands",
+    "frequency_decoupled_loss",
     "hallucination_loss",
     "hint_loss",
     "info_nce_loss",
@@ -43,6 +46,7 @@ __all__ = [
     "same_class_cosine",
     "same_class_pairs",
     "soft_label_divergence",
+    "standardized_mse_loss",
     "student_adversarial_loss",
     "symmetric_kl_divergence",
 ]

@@ -9,6 +9,7 @@ from crossdistill.methods.ccl import CCL
 from crossdistill.methods.cmc import CMC
 from crossdistill.methods.crcd import CRCD
 from crossdistill.methods.crd import CRD
+from crossdistill.methods.fd_cmkd import FDCMKD
 from crossdistill.methods.fitnets import FitNets
 from crossdistill.methods.generalized_distillation import GeneralizedDistillation
 from crossdistill.methods.gmc import GMC
@@ -40,6 +41,7 @@ METHODS: dict[str, type[Method]] = {
     "gmc": GMC,
     "c2kd": C2KD,
     "mst": MST,
+    "fd_cmkd": FDCMKD,
     "mi": MI,
     "amid": AMID,
     "amid_u": AMIDU,
@@ -61,6 +63,7 @@ __all__ = [
     "CMC",
     "CRCD",
     "CRD",
+    "FDCMKD",
     "GMC",
     "KD",
     "METHODS",
