@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from crossdistill.methods import C2KD as C2KD
     from crossdistill.methods import CCL as CCL
     from crossdistill.methods import CMC as CMC
+    from crossdistill.methods import COMODO as COMODO
     from crossdistill.methods import CRCD as CRCD
     from crossdistill.methods import CRD as CRD
     from crossdistill.methods import FDCMKD as FDCMKD
@@ -67,6 +68,7 @@ _HOMES = {
         "C2KD",
         "CCL",
         "CMC",
+        "COMODO",
         "CRCD",
         "CRD",
         "FDCMKD",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -28,6 +29,10 @@ def of_band(classifier: torch.nn.Module, band: list[list[float]]) -> float:
     return cross_entropy(torch.tensor(band).double().clamp_min(0) @ weight.T + bias, LABELS)
 
 
+def classified(classifiers: Iterable[torch.nn.Module], both: Sequence[list[list[float]]]) -> float:
+    return sum(of_band(classifier, band) for classifier, band in zip(classifiers, both, strict=True))
+
+
 def split(features: Tensor) -> tuple[list[list[float]], list[list[float]]]:
     both = [bands(row) for row in rows(features)]
     return [low for low, _ in both], [high for _, high in both]
@@ -41,9 +46,9 @@ def test_the_objective_is_the_sum_of_its_printed_terms(weight: float, alignment_
         "classification_student": cross_entropy(made.target_logits, LABELS),
         "classification_auxiliary": cross_entropy(made.auxiliary_logits, LABELS),
         "distance": decoupled(rows(made.target), rows(made.auxiliary)),
-        "alignment": sum(of_band(c, band) for both in (student, teacher) for c, band in zip(method.shared, both, strict=True)),
-        "classification_bands": sum(of_band(c, band) for c, band in zip(method.own, student, strict=True)),
-    }  # fmt: skip
+        "alignment": classified(method.shared, student) + classified(method.shared, teacher),
+        "classification_bands": classified(method.own, student),
+    }
     objective = method.turns(0)[0].objective(made, batch())
     assert {name: value.item() for name, value in objective.terms.items()} == pytest.approx(expected, rel=1e-4)
     factors = {"distance": weight, "alignment": alignment_weight}

@@ -11,6 +11,7 @@ from crossdistill.losses.jensen_shannon import jensen_shannon_divergence
 from crossdistill.losses.mutual_information import mutual_information_bound, mutual_information_loss
 from crossdistill.losses.noise_contrastive import info_nce_loss, noise_contrastive_loss, noise_contrastive_normalizer
 from crossdistill.losses.nt_xent import nt_xent_loss
+from crossdistill.losses.queue_similarity import queue_similarity_loss
 from crossdistill.losses.relation_contrast import classification_gradient, relation_contrastive_loss
 from crossdistill.losses.relational import angle_relation_loss, distance_relation_loss
 from crossdistill.losses.routing import load_balance_loss, routed_divergence
@@ -40,6 +41,7 @@ __all__ = [
     "non_target_divergence",
     "nt_xent_loss",
     "pair_cosine",
+    "queue_similarity_loss",
     "rank_correlation",
     "relation_contrastive_loss",
     "routed_divergence",

@@ -7,6 +7,7 @@ from crossdistill.methods.base import EpochMeans, Method
 from crossdistill.methods.c2kd import C2KD
 from crossdistill.methods.ccl import CCL
 from crossdistill.methods.cmc import CMC
+from crossdistill.methods.comodo import COMODO
 from crossdistill.methods.crcd import CRCD
 from crossdistill.methods.crd import CRD
 from crossdistill.methods.fd_cmkd import FDCMKD
@@ -42,6 +43,7 @@ METHODS: dict[str, type[Method]] = {
     "c2kd": C2KD,
     "mst": MST,
     "fd_cmkd": FDCMKD,
+    "comodo": COMODO,
     "mi": MI,
     "amid": AMID,
     "amid_u": AMIDU,
@@ -61,6 +63,7 @@ __all__ = [
     "C2KD",
     "CCL",
     "CMC",
+    "COMODO",
     "CRCD",
     "CRD",
     "FDCMKD",
