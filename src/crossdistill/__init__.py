@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from crossdistill.methods import C2KD as C2KD
     from crossdistill.methods import CCL as CCL
     from crossdistill.methods import CMC as CMC
+    from crossdistill.methods import COMODO as COMODO
     from crossdistill.methods import CRCD as CRCD
     from crossdistill.methods import CRD as CRD
     from crossdistill.methods import DIST as DIST
     from crossdistill.methods import DKD as DKD
+    from crossdistill.methods import FDCMKD as FDCMKD
     from crossdistill.methods import GMC as GMC
     from crossdistill.methods import KD as KD
     from crossdistill.methods import METHODS as METHODS
@@ -29,7 +31,11 @@ if TYPE_CHECKING:
     from crossdistill.methods import Auxiliary as Auxiliary
     from crossdistill.methods import Baseline as Baseline
     from crossdistill.methods import FitNets as FitNets
+    from crossdistill.methods import GeneralizedDistillation as GeneralizedDistillation
+    from crossdistill.methods import Hallucination as Hallucination
     from crossdistill.methods import Method as Method
+    from crossdistill.methods import ModalityDropout as ModalityDropout
+    from crossdistill.methods import SelfTraining as SelfTraining
     from crossdistill.methods import Teacher as Teacher
     from crossdistill.models.cross_modal import CrossModalModel as CrossModalModel
     from crossdistill.recipes.library.bundled import own as own
@@ -64,10 +70,12 @@ _HOMES = {
         "C2KD",
         "CCL",
         "CMC",
+        "COMODO",
         "CRCD",
         "CRD",
         "DIST",
         "DKD",
+        "FDCMKD",
         "GMC",
         "KD",
         "MI",
@@ -76,7 +84,11 @@ _HOMES = {
         "Auxiliary",
         "Baseline",
         "FitNets",
+        "GeneralizedDistillation",
+        "Hallucination",
         "Method",
+        "ModalityDropout",
+        "SelfTraining",
         "Teacher",
     ),
     "crossdistill.models.cross_modal": ("CrossModalModel",),

@@ -13,9 +13,15 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 View = Literal["target", "auxiliary", "full"]
+"""Which modalities a representation saw: the student's (S), the auxiliary ones (A), all of them (M, the teacher's)."""
+
+StudentKind = Literal["projected", "fused", "hallucinating"]
+"""What makes S of the target modalities: a projection of their encoders' features; or the very network that makes M,
+which then takes a learnt token for what the auxiliary modalities would add; or the mean of such a projection and of a
+second branch with encoders of its own."""
+
 Role = Literal["method", "ablation", "control", "variation"]
 """What a comparison calls a configuration."""
-"""Which modalities a representation saw: the student's (S), the auxiliary ones (A), all of them (M, the teacher's)."""
 
 
 class InputError(ValueError):
@@ -125,7 +131,8 @@ def to_device(modality: Modality, device: torch.device | str) -> Modality:
 class Representations:
     """What the model made of a batch: a (B, D) representation and (B, C) logits for each view that was asked for.
 
-    passes: name -> the same of a further forward pass that the method asked for in `Method.passes`
+    passes: name -> the same of a further forward pass that the method asked for in `Method.passes`; of a hallucinating
+        student, each of its two branches
 
     Reading a view that the method did not declare in `Method.views` raises KeyError.
     """

@@ -150,6 +150,13 @@ def _all_losses() -> dict[str, tuple[Loss, tuple[Tensor, ...]]]:
     )
     cases["jsd"] = (losses.jensen_shannon_divergence, pair)
     cases["soft_labels"] = (partial(losses.soft_label_divergence, temperature=3.0), pair)
+    cases |= {
+        f"hallucination_{name}": (partial(losses.hallucination_loss, reduction=name), pair) for name in ("sum", "mean")
+    }
+    cases["frequency_decoupled"] = (losses.frequency_decoupled_loss, pair)
+    cases["standardized_mse"] = (losses.standardized_mse_loss, pair)
+    cases["frequency_bands"] = (lambda x: losses.frequency_bands(x)[0].exp().sum(), pair[:1])
+    cases["queue_similarity"] = (losses.queue_similarity_loss, (*pair, bank))
     cases |= {f"hint_{name}": (partial(losses.hint_loss, reduction=name), pair) for name in ("sum", "mean")}
     for name in ("sum", "mean"):
         cases[f"distance_{name}"] = (partial(losses.distance_relation_loss, reduction=name), pair)

@@ -37,6 +37,7 @@ ROLES: dict[str, dict[str, Any]] = {
     [
         ("baseline", "method", "without distillation"),
         ("auxiliary", "method", "without distillation"),
+        ("self_training", "method", "without distillation"),
         ("amid", "method", "methods"),
         ("c2kd", "method", "methods"),
         ("amid", "ablation", "ablations"),

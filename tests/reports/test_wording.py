@@ -132,10 +132,11 @@ def test_undefined_accuracy(tmp_path: Path) -> None:
     ("methods", "main"),
     [(["baseline", "amid"], "amid"), (["amid", "baseline"], "amid"), (["amid", "kd", "teacher"], "amid"),
      (["crd", "kd", "baseline"], "kd"),
-     (["baseline", "teacher"], "baseline"), (["teacher"], "teacher")],
+     (["baseline", "teacher"], "baseline"), (["teacher"], "teacher"),
+     (["baseline", "self_training", "teacher"], "self_training"), (["baseline", "self_training", "crd"], "crd")],
 )  # fmt: skip
 def test_the_report_is_about_amid_or_else_the_highest_student(tmp_path: Path, methods: list[str], main: str) -> None:
-    accuracy = {"crd": 0.6, "kd": 0.8, "amid": 0.5, "baseline": 0.9}
+    accuracy = {"crd": 0.6, "kd": 0.8, "amid": 0.5, "baseline": 0.9, "self_training": 0.7}
     folders = [write_run(tmp_path / m, m, 0, {"student": accuracy[m]} if m in accuracy else None) for m in methods]
     assert main_configuration(load_runs(folders)) == main
 
@@ -143,6 +144,18 @@ def test_the_report_is_about_amid_or_else_the_highest_student(tmp_path: Path, me
 def test_title(tmp_path: Path, comparison: list[Path]) -> None:
     assert title(load_runs(comparison)) == "Distilling audio and text into video"
     assert title(load_runs([write_run(tmp_path / "b", "baseline")])) == "watch: baseline"
+
+
+def test_a_student_that_learns_without_help_is_not_called_distilled(tmp_path: Path) -> None:
+    runs = load_runs(pair(tmp_path, (0.60, 0.61, 0.62), (0.65, 0.66, 0.68), "self_training"))
+    assert title(runs) == "watch: self_training"
+    text = " ".join(summary(runs))
+    assert "At prediction time the student sees video only. " in text
+    assert "in this setting self_training helped" in text
+    assert "audio" not in text
+    assert "istill" not in text
+    named = findings(runs_of({"baseline": SEEDS, "self_training": raised(0.05), "amid_u": raised(0.1)}))
+    assert "Significantly better than the baseline: self_training (+5.0) and amid_u (+10.0)." in named
 
 
 def raised(by: float) -> list[float]:

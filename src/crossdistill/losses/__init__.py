@@ -6,11 +6,14 @@ from crossdistill.losses.compositional import class_contrastive_loss
 from crossdistill.losses.correlation import inter_class_correlation_loss, intra_class_correlation_loss
 from crossdistill.losses.cosine import pair_cosine, same_class_cosine, same_class_pairs
 from crossdistill.losses.decoupled import target_class_divergence
+from crossdistill.losses.frequency import frequency_bands, frequency_decoupled_loss, standardized_mse_loss
+from crossdistill.losses.hallucination import hallucination_loss
 from crossdistill.losses.hints import hint_loss
 from crossdistill.losses.jensen_shannon import jensen_shannon_divergence
 from crossdistill.losses.mutual_information import mutual_information_bound, mutual_information_loss
 from crossdistill.losses.noise_contrastive import info_nce_loss, noise_contrastive_loss, noise_contrastive_normalizer
 from crossdistill.losses.nt_xent import nt_xent_loss
+from crossdistill.losses.queue_similarity import queue_similarity_loss
 from crossdistill.losses.relation_contrast import classification_gradient, relation_contrastive_loss
 from crossdistill.losses.relational import angle_relation_loss, distance_relation_loss
 from crossdistill.losses.routing import load_balance_loss, routed_divergence
@@ -26,6 +29,9 @@ __all__ = [
     "classification_gradient",
     "discriminator_loss",
     "distance_relation_loss",
+    "frequency_bands",
+    "frequency_decoupled_loss",
+    "hallucination_loss",
     "hint_loss",
     "info_nce_loss",
     "inter_class_correlation_loss",
@@ -40,6 +46,7 @@ __all__ = [
     "non_target_divergence",
     "nt_xent_loss",
     "pair_cosine",
+    "queue_similarity_loss",
     "rank_correlation",
     "relation_contrastive_loss",
     "routed_divergence",
@@ -47,6 +54,7 @@ __all__ = [
     "same_class_pairs",
     "soft_label_divergence",
     "standardized_logits",
+    "standardized_mse_loss",
     "student_adversarial_loss",
     "symmetric_kl_divergence",
     "target_class_divergence",

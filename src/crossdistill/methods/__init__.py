@@ -7,23 +7,33 @@ from crossdistill.methods.base import EpochMeans, Method
 from crossdistill.methods.c2kd import C2KD
 from crossdistill.methods.ccl import CCL
 from crossdistill.methods.cmc import CMC
+from crossdistill.methods.comodo import COMODO
 from crossdistill.methods.crcd import CRCD
 from crossdistill.methods.crd import CRD
 from crossdistill.methods.dist import DIST
 from crossdistill.methods.dkd import DKD
+from crossdistill.methods.fd_cmkd import FDCMKD
 from crossdistill.methods.fitnets import FitNets
+from crossdistill.methods.generalized_distillation import GeneralizedDistillation
 from crossdistill.methods.gmc import GMC
+from crossdistill.methods.hallucination import Hallucination
 from crossdistill.methods.kd import KD
 from crossdistill.methods.mi import MI
+from crossdistill.methods.modality_dropout import ModalityDropout
 from crossdistill.methods.mst import MST
 from crossdistill.methods.rkd import RKD
+from crossdistill.methods.self_training import SelfTraining
 from crossdistill.methods.single import Auxiliary, Baseline, Teacher
 from crossdistill.plugins import METHODS_GROUP, load_entry_points
 
 METHODS: dict[str, type[Method]] = {
     "baseline": Baseline,
+    "self_training": SelfTraining,
     "teacher": Teacher,
     "auxiliary": Auxiliary,
+    "modality_dropout": ModalityDropout,
+    "hallucination": Hallucination,
+    "generalized_distillation": GeneralizedDistillation,
     "kd": KD,
     "dkd": DKD,
     "dist": DIST,
@@ -36,6 +46,8 @@ METHODS: dict[str, type[Method]] = {
     "gmc": GMC,
     "c2kd": C2KD,
     "mst": MST,
+    "fd_cmkd": FDCMKD,
+    "comodo": COMODO,
     "mi": MI,
     "amid": AMID,
     "amid_u": AMIDU,
@@ -55,10 +67,12 @@ __all__ = [
     "C2KD",
     "CCL",
     "CMC",
+    "COMODO",
     "CRCD",
     "CRD",
     "DIST",
     "DKD",
+    "FDCMKD",
     "GMC",
     "KD",
     "METHODS",
@@ -70,6 +84,10 @@ __all__ = [
     "Baseline",
     "EpochMeans",
     "FitNets",
+    "GeneralizedDistillation",
+    "Hallucination",
     "Method",
+    "ModalityDropout",
+    "SelfTraining",
     "Teacher",
 ]

@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, one_hot
+from torch.nn.functional import cross_entropy
 
 from crossdistill.losses import (
     as_own_classes,
@@ -17,9 +17,10 @@ from crossdistill.losses import (
     mutual_information_loss,
 )
 from crossdistill.methods.base import EpochMeans, Method
+from crossdistill.methods.pseudo_labels import known_or, mixture_terms, passes_for, risen, sharpened
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
-from crossdistill.types import Batch, Choice, LogUniform, Objective, Pass, Representations, TrainingSamples, Turn
+from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, TrainingSamples, Turn
 
 
 class AMIDU(Method):
@@ -99,9 +100,7 @@ class AMIDU(Method):
         self.alpha_1, self.alpha_2, self.temperature = alpha_1, alpha_2, temperature
         self.soft_weight, self.sharpening, self.mixing = soft_weight, sharpening, concentration
         self.ramp, self.warmup, self.debiased, self.divergence = ramp, warmup, debiased, divergence
-        self.passes = (Pass("quiet", ("auxiliary", "full"), quiet=True),)
-        if concentration > 0 and model.can_mix:
-            self.passes += (Pass("mixed", ("target",), mixed=True),)
+        self.passes = passes_for(model, ("auxiliary", "full"), concentration)
         self.epochs = 1
         self._means = EpochMeans()
 
@@ -110,7 +109,7 @@ class AMIDU(Method):
 
     def turns(self, epoch: int) -> Sequence[Turn]:
         progress = epoch / self.epochs
-        soft = self.soft_weight * (min(1.0, progress / self.ramp) if self.ramp else 1.0)
+        soft = self.soft_weight * risen(progress, self.ramp)
         contrast = 1.0 if progress >= self.warmup else 0.0
 
         def objective(made: Representations, batch: Batch) -> Objective:
@@ -150,12 +149,7 @@ class AMIDU(Method):
             terms = {"jsd": jensen_shannon_divergence(made.target_logits, made.full_logits)}
         else:
             terms = {"soft_labels": cross_entropy(made.target_logits, q)}
-        if batch.mixing is not None and "mixed" in made.passes and bool(batch.mixing.whole.any()):
-            partners, weights, whole = batch.mixing
-            targets = known_or(q, batch.labels)
-            mixture = weights[:, None] * targets + (1 - weights[:, None]) * targets[partners]
-            terms["mixture"] = cross_entropy(made.passes["mixed"].target_logits[whole], mixture[whole])
-        return terms
+        return terms | mixture_terms(made, batch, q)
 
     @torch.no_grad()
     def end_step(self, representations: Representations, batch: Batch) -> None:
@@ -171,11 +165,4 @@ def soft_labels(quiet: Representations, sharpening: float) -> Tensor:
     """q (B, C): the mean of the teacher's and the auxiliary model's probabilities, raised to `sharpening` and
     normalised again; without gradient."""
     q = (quiet.full_logits.detach().softmax(1) + quiet.auxiliary_logits.detach().softmax(1)) / 2
-    powers = (sharpening * q.clamp_min(torch.finfo(q.dtype).tiny).log()).softmax(1)
-    return powers
-
-
-def known_or(q: Tensor, labels: Tensor) -> Tensor:
-    """(B, C): the label's class with certainty where there is a label, else the row of q."""
-    known = one_hot(labels.clamp_min(0), q.shape[1]).to(q)
-    return torch.where(labels[:, None] >= 0, known, q)
+    return sharpened(q, sharpening)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from crossdistill.models import CrossModalModel
-from crossdistill.types import Batch, Pass, Representations, SearchSpace, TrainingSamples, Turn, View
+from crossdistill.types import Batch, Pass, Representations, SearchSpace, StudentKind, TrainingSamples, Turn, View
 
 
 class Method(nn.Module):
@@ -20,11 +20,13 @@ class Method(nn.Module):
     views: the representations that its objectives read; the model computes no others.
     predicts: the views whose logits it trains; accuracies are reported for these.
     teacher: whether its paper distils from a teacher that learns alongside ("online") or was trained before ("fixed").
+    taught_by: the view that a fixed teacher is of: all modalities, or the auxiliary ones alone.
     separate_teacher: whether its paper's teacher shares nothing with the student even while both learn; a fixed one
         never does.
     search: the options worth tuning on validation samples, with their ranges around the paper's values.
     learns_unlabelled: whether its objectives have a meaning for samples without a label (`Batch.labelled`); others get
         labelled samples alone.
+    student: what makes S of its encoders' features (`StudentKind`); a fused student has no separate or fixed teacher.
     teacher_shares_auxiliary: whether a separate teacher still has the auxiliary encoders of the auxiliary view.
     passes: further forward passes of each batch that its objectives read; mixing: of mixed ones, the concentration of
         the Beta distribution of weights.
@@ -46,9 +48,11 @@ class Method(nn.Module):
     views: ClassVar[tuple[View, ...]]
     predicts: ClassVar[tuple[View, ...]]
     teacher: ClassVar[Literal["online", "fixed"]] = "online"
+    taught_by: ClassVar[View] = "full"
     separate_teacher: ClassVar[bool] = False
     search: ClassVar[SearchSpace] = {}
     learns_unlabelled: ClassVar[bool] = False
+    student: ClassVar[StudentKind] = "projected"
     teacher_shares_auxiliary: ClassVar[bool] = False
     passes: Sequence[Pass] = ()
     mixing: float = 1.0

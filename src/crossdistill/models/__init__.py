@@ -3,8 +3,19 @@
 from crossdistill.models.composition import Composition
 from crossdistill.models.cross_modal import CrossModalModel
 from crossdistill.models.discriminator import Discriminator
-from crossdistill.models.fusion import Fusion, Projection
+from crossdistill.models.fusion import Fusion, Projection, TokenFusion
+from crossdistill.models.hallucination import HallucinationBranch
 from crossdistill.models.mask import FeatureMask
 from crossdistill.models.relations import RelationNetwork
 
-__all__ = ["Composition", "CrossModalModel", "Discriminator", "FeatureMask", "Fusion", "Projection", "RelationNetwork"]
+__all__ = [
+    "Composition",
+    "CrossModalModel",
+    "Discriminator",
+    "FeatureMask",
+    "Fusion",
+    "HallucinationBranch",
+    "Projection",
+    "RelationNetwork",
+    "TokenFusion",
+]

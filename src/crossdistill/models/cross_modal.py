@@ -10,9 +10,10 @@ from typing import cast
 from torch import Tensor, nn
 
 from crossdistill.encoders import Encoder
-from crossdistill.models.fusion import Fusion, Projection
+from crossdistill.models.fusion import AuxiliaryInput, Fusion, Projection, TokenFusion
+from crossdistill.models.hallucination import HallucinationBranch
 from crossdistill.models.present import encode_present
-from crossdistill.types import Modalities, Representations, View
+from crossdistill.types import Modalities, Representations, StudentKind, View
 
 _Present = Mapping[str, Tensor]
 _EVERYTHING: _Present = MappingProxyType({})
@@ -30,7 +31,9 @@ class CrossModalModel(nn.Module):
     Without an auxiliary modality there is S alone: the student as it ships.
     separate_teacher: M gets its own copies of the encoders and of the classifier instead of sharing them;
     teacher_shares_auxiliary: but for the auxiliary encoders, which then are A's and M's.
-    Raises ValueError when a modality is missing, named twice or has no encoder.
+    student: what makes S of its encoders' features; see `StudentKind`.
+    Raises ValueError when a modality is missing, named twice or has no encoder, or a fused student is to have a teacher
+    that shares nothing with it.
 
     >>> import torch
     >>> from crossdistill.encoders import MLP
@@ -56,21 +59,34 @@ class CrossModalModel(nn.Module):
         dropout: float = 0.0,
         separate_teacher: bool = False,
         teacher_shares_auxiliary: bool = False,
+        student: StudentKind = "projected",
     ) -> None:
         super().__init__()
         self.target, self.auxiliary, self.width, self.classes = tuple(target), tuple(auxiliary), width, classes
         _check_modalities(self.target, self.auxiliary, set(encoders))
         widths = {name: cast(Encoder, encoders[name]).width for name in self.target + self.auxiliary}
         self.encoders = nn.ModuleDict({name: encoders[name] for name in self.target + self.auxiliary})
-        self.target_projection = Projection([widths[name] for name in self.target], width)
-        distils = bool(self.auxiliary)
-        auxiliary_widths = [widths[name] for name in self.auxiliary]
+        target_widths, auxiliary_widths = ([widths[name] for name in names] for names in (self.target, self.auxiliary))
+        self.student, self.fused, distils = student, student == "fused", bool(self.auxiliary)
+        self.target_projection: nn.Module = (
+            TokenFusion(target_widths, width, dropout) if self.fused else Projection(target_widths, width)
+        )
         self.auxiliary_projection = Projection(auxiliary_widths, width) if distils else nn.Identity()
-        self.fusion = Fusion(list(widths.values()), width, dropout) if distils else nn.Identity()
+        self.fusion: nn.Module = nn.Identity()
+        if distils and self.fused:
+            self.fusion = AuxiliaryInput(auxiliary_widths, width)
+        elif distils:
+            self.fusion = Fusion(list(widths.values()), width, dropout)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(width, classes)
         self.auxiliary_classifier = nn.Linear(width, classes) if distils else nn.Identity()
+        self.hallucination: nn.Module = nn.Identity()
+        if student == "hallucinating":
+            seeing = {name: self.encoders[name] for name in self.target}
+            self.hallucination = HallucinationBranch(seeing, self.target_projection, self.classifier)
         self.separate_teacher = separate_teacher = separate_teacher and distils
+        if self.fused and separate_teacher:
+            raise ValueError("a fused student is the teacher's own network: expected no separate_teacher")
         copied = self.target if teacher_shares_auxiliary else self.target + self.auxiliary
         self.teacher_encoders = nn.ModuleDict(
             {name: copy.deepcopy(self.encoders[name]) for name in copied if separate_teacher}
@@ -90,14 +106,16 @@ class CrossModalModel(nn.Module):
             raise ValueError(f"views {', '.join(views)}: a model without auxiliary modalities has the target's alone")
         features = {name: encode_present(self.encoders, name, modalities, present) for name in self._encoded(views)}
         made: dict[View, tuple[Tensor, Tensor]] = {}
+        branches: dict[str, tuple[Tensor, Tensor]] = {}
         for view in views:
             if view == "target":
-                made[view] = self._target(features)
+                made[view], branches = self._target(features, modalities, present)
             elif view == "auxiliary":
                 made[view] = self._auxiliary(features)
             else:
                 made[view] = self._full(features, modalities, present)
-        return Representations({view: made[view][0] for view in made}, {view: made[view][1] for view in made})
+        passes = {name: Representations({"target": x}, {"target": logits}) for name, (x, logits) in branches.items()}
+        return Representations({view: made[view][0] for view in made}, {view: made[view][1] for view in made}, passes)
 
     def predict(self, target_modalities: Modalities) -> Tensor:
         """The student's logits (B, C) from the target modalities alone; nothing auxiliary is read."""
@@ -113,7 +131,7 @@ class CrossModalModel(nn.Module):
 
     def student_state(self) -> dict[str, Tensor]:
         """The part of the state that predicts, with the keys that the model has without auxiliary modalities."""
-        parts = (*(f"encoders.{name}." for name in self.target), "target_projection.", "classifier.")
+        parts = (*(f"encoders.{name}." for name in self.target), "target_projection.", "classifier.", "hallucination.")
         return {key: value for key, value in self.state_dict().items() if key.startswith(parts)}
 
     def modalities_of(self, *views: View) -> tuple[str, ...]:
@@ -131,8 +149,10 @@ class CrossModalModel(nn.Module):
         modules: list[nn.Module] = [self.encoders[name] for name in self._encoded(views)]
         if "target" in views or ("full" in views and not self.separate_teacher):
             modules.append(self.classifier)
-        if "target" in views:
+        if "target" in views or ("full" in views and self.fused):
             modules.append(self.target_projection)
+        if "target" in views:
+            modules.append(self.hallucination)
         if "auxiliary" in views:
             modules += [self.auxiliary_projection, self.auxiliary_classifier]
         if "full" in views:
@@ -148,9 +168,15 @@ class CrossModalModel(nn.Module):
         return any(p.requires_grad for name in self.auxiliary for p in self.encoders[name].parameters())
 
     def freeze_encoders(self, names: Sequence[str]) -> None:
-        """Fix these encoders where they are, the teacher's copies of them too: no gradients, evaluation mode."""
-        self._freeze([self.encoders[name] for name in names])
-        self._freeze([self.teacher_encoders[name] for name in names if name in self.teacher_encoders])
+        """Fix these encoders where they are, all copies of them too: no gradients, evaluation mode."""
+        self._freeze([encoder for name in names for encoder in self.encoders_of(name)])
+
+    def encoders_of(self, name: str) -> list[nn.Module]:
+        """Every encoder of a modality: the shared one, a separate teacher's, that of a hallucinating branch."""
+        held = [self.encoders, self.teacher_encoders]
+        if isinstance(self.hallucination, HallucinationBranch):
+            held.append(self.hallucination.encoders)
+        return [encoders[name] for encoders in held if name in encoders]
 
     def freeze_auxiliary_encoders(self) -> None:
         """`freeze_encoders` of all auxiliary modalities. The projection on top of them stays trainable."""
@@ -167,6 +193,11 @@ class CrossModalModel(nn.Module):
         if not self.separate_teacher:
             raise ValueError("a teacher that shares its encoders with the student cannot be frozen: separate_teacher")
         self._freeze([self.teacher_encoders, self.fusion, self.teacher_classifier])
+
+    def freeze_auxiliary_model(self) -> None:
+        """Fix A where it is: its encoders, projection and classifier."""
+        self.freeze_auxiliary_encoders()
+        self._freeze([self.auxiliary_projection, self.auxiliary_classifier])
 
     def train(self, mode: bool = True) -> CrossModalModel:
         super().train(mode)
@@ -186,9 +217,17 @@ class CrossModalModel(nn.Module):
         auxiliary = {*self.auxiliary} if "auxiliary" in views else set()
         return [name for name in self.target + self.auxiliary if name in shared | target | auxiliary]
 
-    def _target(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    def _target(
+        self, features: Mapping[str, Tensor], modalities: Modalities, present: _Present
+    ) -> tuple[tuple[Tensor, Tensor], dict[str, tuple[Tensor, Tensor]]]:
+        """S and its logits, and those of its branches where there are two."""
         representation = self.target_projection([features[name] for name in self.target])
-        return representation, self.classifier_of("target")(self.dropout(representation))
+        seeing = representation, self.classifier_of("target")(self.dropout(representation))
+        if self.student != "hallucinating":
+            return seeing, {}
+        shown = self.hallucination(modalities, present, self.dropout)
+        both = (seeing[0] + shown[0]) / 2, (seeing[1] + shown[1]) / 2
+        return both, {"seeing": seeing, "hallucinating": shown}
 
     def _auxiliary(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         representation = self.auxiliary_projection([features[name] for name in self.auxiliary])
@@ -200,7 +239,11 @@ class CrossModalModel(nn.Module):
             name: encode_present(self.teacher_encoders, name, modalities, present) for name in self.teacher_encoders
         }
         features = {**features, **separate}
-        representation = self.fusion([features[name] for name in names])
+        if self.fused:
+            auxiliary = self.fusion([features[name] for name in self.auxiliary])
+            representation = self.target_projection([features[name] for name in self.target], auxiliary)
+        else:
+            representation = self.fusion([features[name] for name in names])
         return representation, self.classifier_of("full")(self.dropout(representation))
 
 

@@ -12,7 +12,7 @@ from crossdistill.data.inputs import InputSpec
 from crossdistill.encoders.make import loadable_settings, make_encoder
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.models.cross_modal import CrossModalModel
-from crossdistill.types import InputError
+from crossdistill.types import InputError, StudentKind
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class ModelSpec:
     width: D; dropout: before the classifiers and inside the fusion; separate_teacher: whether M shares nothing with S,
     teacher_shares_auxiliary: but only with A
     input_bound: of standardised inputs, 0 for none
+    student: what makes S of its encoders' features
     windows: most parts of a long sample that predictions are averaged over, 0 for all that do not overlap
     """
 
@@ -37,6 +38,7 @@ class ModelSpec:
     separate_teacher: bool = False
     teacher_shares_auxiliary: bool = False
     input_bound: float = 0.0
+    student: StudentKind = "projected"
     windows: int = 1
 
     def of_student(self) -> ModelSpec:
@@ -75,6 +77,7 @@ def build_model(
             spec.dropout,
             spec.separate_teacher,
             spec.teacher_shares_auxiliary,
+            spec.student,
         )
     except ValueError as error:
         raise InputError(f"data.target, data.auxiliary: {error}") from error

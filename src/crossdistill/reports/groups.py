@@ -13,7 +13,10 @@ from crossdistill.types import Role
 Group = Literal["without distillation", "methods", "ablations", "controls", "variations"]
 GROUPS: tuple[Group, ...] = get_args(Group)
 
-_ALONE = ("baseline", "teacher", "auxiliary")
+WITHOUT_AUXILIARY = ("baseline", "self_training")
+"""Methods whose student learns from the target modalities alone: auxiliary ones that a recipe names did not help."""
+
+_ALONE = (*WITHOUT_AUXILIARY, "teacher", "auxiliary")
 """Methods without distillation, in the order in which they are shown."""
 
 _GROUP_OF: Mapping[Role, Group] = {
@@ -47,13 +50,15 @@ def student_means(runs: Sequence[Run]) -> dict[str, float]:
 
 
 def main_configuration(runs: Sequence[Run]) -> str:
-    """What the report is about: `reference_method`; without it the student with the highest mean that is no baseline.
+    """What the report is about: `reference_method`; without it the student with the highest mean that distils.
 
-    Methods come before ablations, controls and variations. Without such a student: the first in order.
+    Methods come before ablations, controls and variations. Without such a student: the first that is not the baseline,
+    or else the first in order.
     """
     means, groups = student_means(runs), grouped(runs)
-    students = [label for label in groups if not math.isnan(means[label]) and groups[label] != "without distillation"]
-    return reference_method(runs) or (students or list(groups))[0]
+    students = [label for label in groups if not math.isnan(means[label]) and label != "baseline"]
+    distilled = [label for label in students if groups[label] != "without distillation"]
+    return reference_method(runs) or (distilled or students or list(groups))[0]
 
 
 def reference_method(runs: Sequence[Run]) -> str:

@@ -7,7 +7,13 @@ from collections.abc import Mapping, Sequence
 
 from crossdistill.reports.comparison import LEVEL, Difference, best, differences, highest
 from crossdistill.reports.formats import NONE, counted, equals, interval, listed, percent, points
-from crossdistill.reports.groups import grouped, main_configuration, reference_method, unlabelled
+from crossdistill.reports.groups import (
+    WITHOUT_AUXILIARY,
+    grouped,
+    main_configuration,
+    reference_method,
+    unlabelled,
+)
 from crossdistill.reports.runs import Run, configurations_of
 from crossdistill.reports.tables import Headline, headlines
 
@@ -22,7 +28,7 @@ _VERDICTS = {
 def title(runs: Sequence[Run]) -> str:
     main = main_configuration(runs)
     run = configurations_of(runs)[main][0]
-    if run.auxiliary and run.target and run.method != "baseline" and "student" in run.scores:
+    if run.target and _helpers(run) and "student" in run.scores:
         return f"Distilling {listed(run.auxiliary)} into {listed(run.target)}"
     return f"{run.name}: {main}"
 
@@ -31,6 +37,7 @@ def summary(runs: Sequence[Run]) -> list[str]:
     """Sentences on the main configuration: what it gains, how that was measured, the gap recovered, caveats."""
     main = main_configuration(runs)
     table, paired = headlines(runs), differences(runs)
+    what = main if configurations_of(runs)[main][0].method in WITHOUT_AUXILIARY else "distillation"
     lead = _lead(runs, main, table, paired)
     sentences = [*lead, _setting(runs, main)]
     if math.isnan(table[main].student_top1):
@@ -41,9 +48,9 @@ def summary(runs: Sequence[Run]) -> list[str]:
     if not lead:
         sentences.append(_accuracy(table[main], main))
     if main in paired:
-        sentences += _difference(paired[main], _tested(paired))
+        sentences += _difference(paired[main], _tested(paired), what)
     elif main != "baseline":
-        sentences.append("Without a baseline run of the same seed, these runs cannot say whether distillation helped.")
+        sentences.append(f"Without a baseline run of the same seed, these runs cannot say whether {what} helped.")
     sentences += _gap(table, main)
     if len(runs) > len(table):
         sentences.append(
@@ -55,21 +62,22 @@ def summary(runs: Sequence[Run]) -> list[str]:
 def findings(runs: Sequence[Run]) -> list[str]:
     """What the corrected tests say, a sentence each; empty where fewer than two configurations are compared.
 
-    Methods and controls are named beside the baseline; methods, ablations and controls beside AMID or AMID-U; the
-    tables have them all.
+    Students that learn without help, methods and controls are named beside the baseline; these and ablations beside
+    AMID or AMID-U; the tables have them all.
     """
     to_baseline = differences(runs)
     if len(to_baseline) < 2:
         return []
     groups, reference = grouped(runs), reference_method(runs)
     to_reference = differences(runs, reference) if reference else {}
+    named = ("without distillation", "methods", "controls")
     sentences = [
         _best(runs, to_baseline),
-        *against("the baseline", {a: row for a, row in to_baseline.items() if groups[a] in ("methods", "controls")}),
+        *against("the baseline", {label: row for label, row in to_baseline.items() if groups[label] in named}),
     ]
     if to_reference.keys() - {"baseline"}:
-        named = {label: row for label, row in to_reference.items() if groups[label] != "variations"}
-        sentences += against(reference, named)
+        compared = {label: row for label, row in to_reference.items() if groups[label] != "variations"}
+        sentences += against(reference, compared)
     return sentences
 
 
@@ -124,7 +132,7 @@ def _spread(counts: Sequence[int]) -> str:
 def _lead(runs: Sequence[Run], main: str, table: Mapping[str, Headline], paired: Mapping[str, Difference]) -> list[str]:
     """What distillation brought, in one sentence for somebody who reads no further; none where it cannot be said."""
     run, row = configurations_of(runs)[main][0], paired.get(main)
-    if row is None or math.isnan(row.half_width) or not (run.target and run.auxiliary):
+    if row is None or math.isnan(row.half_width) or not (run.target and _helpers(run)):
         return []
     alone = percent(table["baseline"].student_top1)
     verdict = {"better": "significant", "worse": "significant"}.get(row.verdict, "not significant, it may be chance")
@@ -154,13 +162,17 @@ def _setting(runs: Sequence[Run], main: str) -> str:
     sees = ""
     if run.target and "student" in run.scores:
         sees = f" At prediction time the student sees {listed(run.target)} only"
-        helped = f"; {listed(run.auxiliary)} helped in training." if run.auxiliary and run.method != "baseline" else "."
-        sees += helped
+        sees += f"; {listed(_helpers(run))} helped in training." if _helpers(run) else "."
     configurations = counted(len(configurations_of(runs)), "configuration")
     return (
         f"{counted(len(runs), 'run')} of {configurations}, {replicates(runs)}, measured on the {run.split} split "
         f"({split}).{sees}"
     )
+
+
+def _helpers(run: Run) -> tuple[str, ...]:
+    """The auxiliary modalities that the run's student learnt with the help of."""
+    return () if run.method in WITHOUT_AUXILIARY else run.auxiliary
 
 
 def _accuracy(row: Headline, label: str) -> str:
@@ -173,7 +185,7 @@ def _accuracy(row: Headline, label: str) -> str:
     )
 
 
-def _difference(row: Difference, comparisons: int) -> list[str]:
+def _difference(row: Difference, comparisons: int, what: str) -> list[str]:
     if math.isnan(row.difference):
         return ["Its difference to the baseline is not defined: an accuracy is missing."]
     if math.isnan(row.half_width):
@@ -188,7 +200,7 @@ def _difference(row: Difference, comparisons: int) -> list[str]:
     if row.p > LEVEL:
         return [
             measured,
-            "The interval includes zero: these runs do not show that distillation changes the accuracy (no significant "
+            f"The interval includes zero: these runs do not show that {what} changes the accuracy (no significant "
             "difference to the baseline).",
         ]
     if row.verdict == "no significant difference":
@@ -198,7 +210,7 @@ def _difference(row: Difference, comparisons: int) -> list[str]:
             "no significant difference to the baseline, chance may explain it.",
         ]
     verdict = "helped" if row.verdict == "better" else "did harm"
-    return [measured, f"The interval excludes zero: in this setting distillation {verdict}."]
+    return [measured, f"The interval excludes zero: in this setting {what} {verdict}."]
 
 
 def _gap(table: Mapping[str, Headline], label: str) -> list[str]:

@@ -114,9 +114,10 @@ def model_spec(recipe: Recipe, dataset: MultimodalDataset) -> ModelSpec:
         encoders={name: resolved(name, inputs[name], given[name]) for name in names},
         width=settings.width,
         dropout=settings.dropout,
-        separate_teacher=settings.separate_teacher or method.separate_teacher or _has_fixed_teacher(recipe),
+        separate_teacher=_has_separate_teacher(recipe),
         teacher_shares_auxiliary=method.teacher_shares_auxiliary and not _has_fixed_teacher(recipe),
         input_bound=settings.input_bound,
+        student=method.student,
         windows=recipe.data.windows,
     )
 
@@ -145,10 +146,18 @@ def build_method(recipe: Recipe, model: CrossModalModel, samples: TrainingSample
 
 
 def _has_fixed_teacher(recipe: Recipe) -> bool:
-    """Whether the method distils from a teacher that is trained before it; student or teacher alone do not."""
+    """Whether the method distils from a teacher that is trained before it; student or teacher alone do not, nor does a
+    student that is its teacher's own network."""
     method = METHODS[recipe.method]
     kind = method.teacher if recipe.model.teacher == "by_method" else recipe.model.teacher
-    return kind == "fixed" and {"target", "full"} <= set(method.views)
+    return kind == "fixed" and {"target", method.taught_by} <= set(method.views) and method.student != "fused"
+
+
+def _has_separate_teacher(recipe: Recipe) -> bool:
+    """Whether M has encoders and a classifier of its own."""
+    method = METHODS[recipe.method]
+    fixed = _has_fixed_teacher(recipe) and method.taught_by == "full"
+    return (recipe.model.separate_teacher or method.separate_teacher or fixed) and method.student != "fused"
 
 
 def _pretrains(method: type[Method]) -> bool:
@@ -184,6 +193,8 @@ def stages(recipe: Recipe, method: Method) -> tuple[Stage, ...]:
         if recipe.model.auxiliary_encoders == "frozen":
             before.append(model.freeze_auxiliary_encoders)
     if fixed_teacher:
-        planned.append(Stage(1, "teacher", Teacher(model), recipe.epochs, tuple(before)))
-        before = [model.freeze_teacher]
+        whole = method.taught_by == "full"
+        teacher = Teacher(model) if whole else Auxiliary(model)
+        planned.append(Stage(1, "teacher", teacher, recipe.epochs, tuple(before)))
+        before = [model.freeze_teacher if whole else model.freeze_auxiliary_model]
     return (*planned, Stage(2, recipe.method, method, recipe.epochs, tuple(before)))

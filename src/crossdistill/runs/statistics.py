@@ -17,13 +17,12 @@ from crossdistill.types import InputError, Padded
 
 
 def set_statistics(model: CrossModalModel, dataset: MultimodalDataset) -> None:
-    """Let every encoder that standardises its input do so by the training samples, and a separate teacher's too."""
+    """Let every encoder that standardises its input do so by the training samples, and its copies too."""
     for name in model.encoders:
         encoder = model.encoders[name]
         if isinstance(encoder, Standardized):
             mean, std = feature_statistics(dataset, name, encoder.center)
-            copies = [model.teacher_encoders[name]] if name in model.teacher_encoders else []
-            for standardized in (encoder, *copies):
+            for standardized in model.encoders_of(name):
                 assert isinstance(standardized, Standardized)
                 standardized.set_statistics(mean, std)
 

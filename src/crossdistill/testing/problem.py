@@ -9,7 +9,7 @@ import torch
 
 from crossdistill.encoders import MLP, Conv
 from crossdistill.models import CrossModalModel
-from crossdistill.types import Batch, TrainingSamples
+from crossdistill.types import Batch, StudentKind, TrainingSamples
 
 WIDTH, CLASSES = 16, 3
 SAMPLES, BATCH, STEPS, FEATURES = 96, 32, 12, 6
@@ -31,11 +31,11 @@ class Problem(NamedTuple):
     batch: Batch
 
 
-def small_problem(seed: int = 0, separate_teacher: bool = False) -> Problem:
+def small_problem(seed: int = 0, student: StudentKind = "projected", separate_teacher: bool = False) -> Problem:
     """The problem on which `check_method` tries a method; also a quick stand-in for data in examples and tests.
 
-    The same for the same seed; the caller's random state stays as it was. separate_teacher: the model's teacher has
-    encoders and a classifier of its own, as one has that is to be fixed.
+    student: what its model makes S with; separate_teacher: the model's teacher has encoders and a classifier of its
+    own, as one has that is to be fixed. The same for the same seed; the caller's random state stays as it was.
 
     >>> from crossdistill.testing import small_problem
     >>> model, samples, batch = small_problem()
@@ -47,7 +47,9 @@ def small_problem(seed: int = 0, separate_teacher: bool = False) -> Problem:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoders = {"windows": Conv(3, WIDTH, layers=2, hidden=8), "vectors": MLP(FEATURES, WIDTH, hidden=16)}
-        model = CrossModalModel(encoders, ("windows",), ("vectors",), WIDTH, CLASSES, separate_teacher=separate_teacher)
+        model = CrossModalModel(
+            encoders, ("windows",), ("vectors",), WIDTH, CLASSES, separate_teacher=separate_teacher, student=student
+        )
         labels = torch.arange(SAMPLES) // 3 % CLASSES
         rows = 5 + 2 * torch.arange(SAMPLES)  # a data set's rows: neither from 0 nor without gaps
         phase = torch.linspace(0, 2 * math.pi, STEPS)[None, :] * (1 + labels[:, None])

@@ -9,12 +9,12 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from crossdistill.methods import Method, Teacher
+from crossdistill.methods import Auxiliary, Method, Teacher
 from crossdistill.testing.problem import Problem, small_problem
 from crossdistill.training.loop import build_optimizers, step
 from crossdistill.training.passes import forward, with_mixing
 from crossdistill.training.settings import Optimization
-from crossdistill.types import Batch, Representations, Turn
+from crossdistill.types import Batch, Representations, Turn, View
 
 LAST_EPOCH = 1000
 """After every warm-up and every first stage."""
@@ -22,24 +22,28 @@ LAST_EPOCH = 1000
 
 def built(cls: type[Method], seed: int = 0) -> tuple[Method, Batch]:
     """A prepared method on `small_problem`, and its batch; the caller's random state stays as it was."""
-    return _prepared(cls, small_problem(), seed)
+    return _prepared(cls, small_problem(student=cls.student), seed)
 
 
 def built_to_distil(cls: type[Method]) -> tuple[Method, Batch]:
     """The same; where the method's teacher is fixed, this one has learnt the batch before and moves no more."""
-    problem = small_problem(separate_teacher=cls.teacher == "fixed")
+    problem = small_problem(student=cls.student, separate_teacher=cls.teacher == "fixed" and cls.taught_by == "full")
     if cls.teacher == "fixed":
-        _teach(problem)
+        _teach(problem, cls.taught_by)
     return _prepared(cls, problem, seed=0)
 
 
-def _teach(problem: Problem) -> None:
-    """Thirty steps of the teacher alone, then it is fixed."""
-    fabric, teacher = Fabric(accelerator="cpu", devices=1), Teacher(problem.model)
+def _teach(problem: Problem, view: View) -> None:
+    """Thirty steps of the teacher alone, the model of the view, then it is fixed."""
+    fabric, whole = Fabric(accelerator="cpu", devices=1), view == "full"
+    teacher = Teacher(problem.model) if whole else Auxiliary(problem.model)
     optimizers = build_optimizers(teacher, 1, Optimization(learning_rate=3e-3))
     for _ in range(30):
         step(fabric, teacher, teacher.turns(0), optimizers, problem.batch, math.inf)
-    problem.model.freeze_teacher()
+    if whole:
+        problem.model.freeze_teacher()
+    else:
+        problem.model.freeze_auxiliary_model()
 
 
 def _prepared(cls: type[Method], problem: Problem, seed: int) -> tuple[Method, Batch]:

@@ -21,7 +21,8 @@ def forward(method: Method, batch: Batch) -> Representations:
     made: Representations = method.model(batch.modalities, method.views, batch.present)
     if not method.passes:
         return made
-    return replace(made, passes={asked.name: _run(asked, method.model, batch) for asked in method.passes})
+    asked_for = {asked.name: _run(asked, method.model, batch) for asked in method.passes}
+    return replace(made, passes={**made.passes, **asked_for})
 
 
 def with_mixing(method: Method, batch: Batch) -> Batch:

@@ -12,6 +12,7 @@ import torch
 from crossdistill.data import MultimodalDataset, from_arrays
 from crossdistill.data.controls import Control
 from crossdistill.recipes.recipe import DataSettings
+from crossdistill.recipes.variants.controls import controls, distils
 from crossdistill.runs.build import split_dataset
 from crossdistill.runs.run import load_trained, run
 from crossdistill.studies.plan import configurations
@@ -146,8 +147,14 @@ def test_a_controlled_run_repeats_from_its_files(control: str, tmp_path: Path) -
     assert top1 == pytest.approx(results["teacher"]["top1"]), "the teacher is measured on what it was measured on then"
 
 
-def test_the_student_of_a_method_without_auxiliary_inputs_is_the_same_under_every_control(tmp_path: Path) -> None:
-    plain = recipe(method="baseline", epochs=1)
+@pytest.mark.parametrize("method", ["baseline", "self_training"])
+def test_the_student_of_a_method_without_auxiliary_inputs_is_the_same_under_every_control(
+    method: str, tmp_path: Path
+) -> None:
+    """So a comparison has no controls of it."""
+    assert not distils(method)
+    assert configurations(recipe(), [method, "amid"], False, True, [])[2:] == controls(recipe(), "amid")
+    plain = recipe(method=method, epochs=1)
     weights = set()
     for control in ("none", "shuffled", "noise"):
         made = replace(plain, data=replace(plain.data, control=control))  # type: ignore[arg-type]

@@ -1,0 +1,53 @@
+"""Similarity to remembered samples: the student ranks them as the teacher does (COMODO; Chen et al. 2025)."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor
+
+from crossdistill.losses.checks import (
+    full_precision,
+    require_floating,
+    require_pair,
+    require_temperature,
+    without_autocast,
+)
+from crossdistill.losses.cosine import unit_rows
+from crossdistill.losses.soft_labels import soft_label_divergences
+
+
+def queue_similarity_loss(
+    student: Float[Tensor, "batch width"],
+    teacher: Float[Tensor, "batch width"],
+    queue: Float[Tensor, "queue width"],
+    student_temperature: float = 0.05,
+    teacher_temperature: float = 0.1,
+) -> Float[Tensor, ""]:
+    """Mean KL of two distributions over the queue: how alike it is to the teacher's embedding of a sample, and to the
+    student's, softmax(cos / τ) each, in nats.
+
+    Use it where no label is known: the teacher's embeddings of many samples stand in classes' place.
+
+    student, teacher: (B, D), row i of both of one sample; queue: (K, D), K ≥ 1, the teacher's embeddings of samples,
+    those of this batch among them. Cross-entropy as published, less the teacher's entropy. A zero row has cosine 0
+    with everything. Gradients reach all three; detach the last two.
+    Raises ValueError on a shape or dtype mismatch or τ ≤ 0.
+
+    >>> import torch
+    >>> from crossdistill.losses import queue_similarity_loss
+    >>> queue = torch.eye(4)
+    >>> float(queue_similarity_loss(queue, queue, queue, 0.1, 0.1))
+    0.0
+    >>> float(queue_similarity_loss(queue.roll(1, 0), queue, queue, 0.1, 0.1)) > 1
+    True
+    """
+    require_pair(student, teacher, ("student", "teacher"), "(B, D)")
+    if queue.ndim != 2 or queue.shape[0] == 0 or queue.shape[1] != teacher.shape[1]:
+        raise ValueError(f"expected a queue of shape (K, {teacher.shape[1]}) with K > 0, got {tuple(queue.shape)}")
+    require_floating(queue, "queue")
+    require_temperature(student_temperature)
+    require_temperature(teacher_temperature)
+    with without_autocast(student):
+        student, teacher, queue = (unit_rows(full_precision(rows)) for rows in (student, teacher, queue))
+        ours, theirs = student @ queue.T / student_temperature, teacher @ queue.T / teacher_temperature
+    return soft_label_divergences(ours, theirs, 1.0).mean()

@@ -1,0 +1,83 @@
+"""Modality dropout: one network that learns to do without the auxiliary modalities (Neverova et al.; TPAMI 2016)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from crossdistill.methods.base import Method
+from crossdistill.models import CrossModalModel
+from crossdistill.requirements import require_probability
+from crossdistill.types import Batch, Choice, Objective, Representations, Turn
+
+
+class ModalityDropout(Method):
+    """One network on all modalities that in training meets a random half of the samples without the auxiliary ones;
+    the student is that network with a learnt token in their place.
+
+    The simplest way to use auxiliary modalities in training alone: nothing is distilled, the weights are shared.
+    Paper: Neverova, Wolf, Taylor, Nebout, "ModDrop", TPAMI 2016; the learnt token and "simultaneous" as in Gu, Saito,
+    Ma; MICCAI 2025.
+
+    Args:
+        rate: share of a batch's samples that the auxiliary modalities are dropped for
+        dropping: random drops them for that share of the samples, drawn anew in each epoch; simultaneous learns from
+            every sample with and without them, weighted by rate and 1 - rate: the mean of "random" over its chance
+
+    Raises:
+        InputError: a rate outside [0, 1).
+        ValueError: a model whose student is not fused, or an unknown way of dropping.
+
+    Example:
+        >>> from crossdistill.methods import ModalityDropout
+        >>> from crossdistill.testing import small_problem
+        >>> model, _, batch = small_problem(student="fused")
+        >>> method = ModalityDropout(model, rate=0.25)
+        >>> [turn] = method.turns(epoch=0)
+        >>> method.dropped(8).tolist()
+        [True, True, False, False, False, False, False, False]
+        >>> list(turn.objective(model(batch.modalities, method.views), batch).terms)
+        ['classification']
+    """
+
+    views = ("target", "full")
+    predicts = ("target", "full")
+    student = "fused"
+    search = {"rate": Choice((0.25, 0.5, 0.75)), "dropping": Choice(("random", "simultaneous"))}
+
+    def __init__(
+        self, model: CrossModalModel, rate: float = 0.5, dropping: Literal["random", "simultaneous"] = "random"
+    ) -> None:
+        super().__init__(model)
+        require_probability({"rate": rate})
+        if dropping not in ("random", "simultaneous"):
+            raise ValueError(f"expected dropping random or simultaneous, got {dropping!r}")
+        if not model.fused:
+            raise ValueError(
+                'modality dropout needs a model whose student is the teacher\'s own network: student="fused"'
+            )
+        self.rate, self.dropping = rate, dropping
+
+    def turns(self, epoch: int) -> Sequence[Turn]:
+        return [Turn("network", self.model.parameters_of("target", "full"), self._objective)]
+
+    def dropped(self, count: int) -> torch.Tensor:
+        """(count,) True for the samples that go without: the first share of a batch, whose order is random already.
+
+        So it is the same on one process as on several, and exactly the share, not only on average.
+        """
+        return torch.arange(count) < round(self.rate * count)
+
+    def _objective(self, made: Representations, batch: Batch) -> Objective:
+        if self.dropping == "simultaneous":
+            without = cross_entropy(made.target_logits, batch.labels)
+            whole = cross_entropy(made.full_logits, batch.labels)
+            terms = {"classification_without": without, "classification_whole": whole}
+            return Objective(self.rate * without + (1 - self.rate) * whole, terms)
+        dropped = self.dropped(len(batch.labels)).to(batch.labels.device)
+        logits = torch.where(dropped[:, None], made.target_logits, made.full_logits)
+        classification = cross_entropy(logits, batch.labels)
+        return Objective(classification, {"classification": classification})
