@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from crossdistill.encoders import MLP, RNN, Cnn14, Conv, DenseNet, Features, R2Plus1D, Standardized
+from crossdistill.encoders import MLP, RNN, Cnn14, Conv, DenseNet, Features, R2Plus1D, Signal, Standardized
 from crossdistill.testing import ENCODER_PROPERTIES, check_encoder
 from crossdistill.types import Modality, Padded
 
@@ -22,6 +22,7 @@ ENCODERS: dict[str, Case] = {
     "mlp on sequences": (lambda: MLP(12, WIDTH, steps=4), (-1, 3)),
     "conv": (lambda: Conv(3, WIDTH, hidden=8, dropout=0.5), (-1, 3)),
     "conv on windows": (lambda: Conv(3, WIDTH, hidden=8), (20, 3)),
+    "signal": (lambda: Signal(3, WIDTH, layers=2, hidden=8, dropout=0.5, bins=5, steps=4), (-1, 3)),
     "rnn": (lambda: RNN(3, WIDTH, layers=2, hidden=6, dropout=0.5), (-1, 3)),
     "lstm": (lambda: RNN(3, WIDTH, hidden=6, cell="lstm", pooling="max"), (-1, 3)),
     "features": (lambda: Features(6), (6,)),

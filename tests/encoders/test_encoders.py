@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from crossdistill.encoders import MLP, RNN, Conv, Features, Standardized
+from crossdistill.encoders import MLP, RNN, Conv, Features, Signal, Standardized
 from crossdistill.types import Modality
 from tests.encoders.batches import padded, sequences
 
@@ -22,6 +22,7 @@ OVER_TIME: dict[str, Callable[[], nn.Module]] = {
     "rnn of two layers": lambda: RNN(3, WIDTH, layers=2, hidden=4),
     "lstm": lambda: RNN(3, WIDTH, hidden=6, cell="lstm", pooling="max"),
     "lstm, forwards": lambda: RNN(3, WIDTH, hidden=6, cell="lstm", bidirectional=False, pooling="mean"),
+    "signal": lambda: Signal(3, WIDTH, layers=2, hidden=4, bins=6, steps=3),
     "mlp": lambda: MLP(STEPS * 3, WIDTH, layers=2, hidden=8, steps=STEPS),
 }
 INPUTS: dict[str, tuple[Callable[[], nn.Module], Modality]] = {
@@ -32,6 +33,8 @@ INPUTS: dict[str, tuple[Callable[[], nn.Module], Modality]] = {
     "conv on equal lengths": (lambda: Conv(3, WIDTH, dropout=0.5), torch.randn(4, 9, 3)),
     "rnn on equal lengths": (lambda: RNN(3, WIDTH, layers=2, dropout=0.5), torch.randn(4, 9, 3)),
     "conv on one step": (lambda: Conv(3, WIDTH), torch.randn(4, 1, 3)),
+    "signal on equal lengths": (lambda: Signal(3, WIDTH, dropout=0.5), torch.randn(4, 9, 3)),
+    "signal on one step": (lambda: Signal(3, WIDTH), torch.randn(4, 1, 3)),
     "rnn on one step": (lambda: RNN(3, WIDTH), torch.randn(4, 1, 3)),
     **{f"{name}, padded": (make, padded(sequences([1, 7, 2, 4]))) for name, make in OVER_TIME.items()},
 }
@@ -89,14 +92,14 @@ def test_nan_in_the_padding_reaches_neither_output_nor_gradient(kind: str, cente
     assert all(torch.isfinite(p.grad).all() for p in encoder.parameters() if p.grad is not None)
 
 
-@pytest.mark.parametrize("kind", ["conv", "rnn"])
+@pytest.mark.parametrize("kind", ["conv", "signal", "rnn"])
 def test_equal_lengths_are_encoded_alike_as_tensor_and_padded(kind: str) -> None:
     encoder = seeded(OVER_TIME[kind])
     x = torch.randn(3, 8, 3)
     torch.testing.assert_close(encoder(x), encoder(padded(list(x), more=5)), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["conv", "rnn"])
+@pytest.mark.parametrize("kind", ["conv", "signal", "rnn"])
 def test_the_order_of_steps_matters(kind: str) -> None:
     encoder = seeded(OVER_TIME[kind])
     x = torch.randn(2, 8, 3)
@@ -116,7 +119,9 @@ def test_features_refuse_sequences(x: Modality) -> None:
         Features(6)(x)
 
 
-@pytest.mark.parametrize("make", [lambda: Conv(3, WIDTH), lambda: RNN(3, WIDTH)], ids=["conv", "rnn"])
+@pytest.mark.parametrize(
+    "make", [lambda: Conv(3, WIDTH), lambda: Signal(3, WIDTH), lambda: RNN(3, WIDTH)], ids=["conv", "signal", "rnn"]
+)
 def test_encoders_over_time_refuse_vectors(make: Callable[[], nn.Module]) -> None:
     with pytest.raises(ValueError, match=r"expected sequences of shape \(B, T, F\), got \(4, 3\)"):
         make()(torch.zeros(4, 3))

@@ -10,6 +10,7 @@ from crossdistill.encoders.pretrained import Pretrained
 from crossdistill.encoders.r2plus1d import R2Plus1D
 from crossdistill.encoders.rnn import RNN
 from crossdistill.encoders.settings import EncoderSettings
+from crossdistill.encoders.signal import Signal
 from crossdistill.encoders.standardize import Encoder, Standardized
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "Features",
     "Pretrained",
     "R2Plus1D",
+    "Signal",
     "Standardized",
 ]

@@ -19,6 +19,7 @@ from crossdistill.encoders.mlp import MLP, MLPSettings
 from crossdistill.encoders.pretrained import Pretrained, PretrainedSettings
 from crossdistill.encoders.r2plus1d import R2Plus1D, R2Plus1DSettings
 from crossdistill.encoders.rnn import RNN, RNNSettings
+from crossdistill.encoders.signal import Signal, SignalSettings
 from crossdistill.plugins import ENCODERS_GROUP, entry_points_of, import_class, load_entry_points
 from crossdistill.types import InputError
 
@@ -108,6 +109,11 @@ def _rnn(shape: Shape, settings: RNNSettings, weights: Weights) -> nn.Module:
     return RNN(shape[-1], s.width, s.layers, s.hidden, s.dropout, s.cell, s.bidirectional, s.pooling)
 
 
+def _signal(shape: Shape, settings: SignalSettings, weights: Weights) -> nn.Module:
+    s = settings
+    return Signal(shape[-1], s.width, s.layers, s.hidden, s.dropout, s.bins, s.highest, s.steps)
+
+
 def _r2plus1d(shape: Shape, settings: R2Plus1DSettings, weights: Weights) -> nn.Module:
     activation = activation_of(settings.activation, weights.frozen)
     return _with_weights(R2Plus1D(settings.blocks, settings.channels, settings.midplanes, activation), weights)
@@ -163,6 +169,7 @@ ENCODERS: dict[str, EncoderKind] = {
     "features": EncoderKind(FeaturesSettings, _is_vector, "vectors", _features),
     "mlp": EncoderKind(MLPSettings, _anything, "samples of any shape", _mlp),
     "conv": EncoderKind(ConvSettings, _is_sequence, _SEQUENCES, _conv),
+    "signal": EncoderKind(SignalSettings, _is_sequence, _SEQUENCES, _signal),
     "rnn": EncoderKind(RNNSettings, _is_sequence, _SEQUENCES, _rnn),
     "r2plus1d": EncoderKind(
         R2Plus1DSettings,

@@ -25,8 +25,9 @@ class FDCMKD(Method):
     its features and loosely in the high ones; classifiers that both share keep the two in one space.
 
     The paper's teacher is of another modality than the student: here it is the auxiliary model, trained first.
-    Use it to see what feature distillation across modalities is worth; `decoupling none` is its plain ablation, an MSE
-    of standardised features, with the shared classifier of whole features that goes with it.
+    Unlabelled pairs teach by the distances. Use it to see what feature distillation across modalities is worth;
+    `decoupling none` is its plain ablation, an MSE of standardised features, with the shared classifier of whole
+    features that goes with it.
     Paper: Liu, Zhang, Huang, Xu, Yang, "Distilling Cross-Modal Knowledge via Feature Disentanglement"; AAAI 2026.
 
     Args:

@@ -13,7 +13,7 @@ from crossdistill.types import Batch, Choice, InputError, Objective, Pass, Repre
 
 class GeneralizedDistillation(Method):
     """The student learns the labels and, by its share, the soft labels of a teacher that was trained before it on the
-    auxiliary modalities alone; of a pair without a label the soft labels only.
+    auxiliary modalities alone; of unlabelled pairs the soft labels only.
 
     The auxiliary modalities are what Vapnik calls privileged information: there for the teacher, never for the student.
     Compare it with `kd`, whose teacher sees the target modalities as well.

@@ -19,7 +19,7 @@ class Hallucination(Method):
     encoder would. It predicts by the mean of both branches' logits.
 
     Each branch, the auxiliary model and the two pairs that include the seeing branch learn the labels; the
-    hallucinating branch imitates the auxiliary representation on every pair, labelled or not.
+    hallucinating branch imitates the auxiliary representation on labelled and unlabelled pairs.
     Use it where a student of twice the size is no matter; its branches' cost is in "parameters" and "seconds".
     Paper: Hoffman, Gupta, Darrell, "Learning with Side Information through Modality Hallucination"; CVPR 2016.
 

@@ -19,6 +19,7 @@ class ModalityDropout(Method):
     the student is that network with a learnt token in their place.
 
     The simplest way to use auxiliary modalities in training alone: nothing is distilled, the weights are shared.
+    Unlabelled pairs are left out.
     Paper: Neverova, Wolf, Taylor, Nebout, "ModDrop", TPAMI 2016; the learnt token and "simultaneous" as in Gu, Saito,
     Ma; MICCAI 2025.
 
