@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,7 @@ MISTAKES: dict[str, tuple[Sequence[str], str]] = {
     "prepare an unknown data set": (["prepare", "imagenet", "--source", "x"], "imagenet"),
     "prepare from nowhere": (["prepare", "emoji", "--source", "nowhere", "--out", "made"], "nowhere"),
     "demo without a run": (["demo", "--seeds", "0"], "seeds"),
+    "demo of something else": (["demo", "mnist"], "watch, emoji"),
 }  # fmt: skip
 
 
@@ -323,3 +325,27 @@ def test_a_damaged_run_is_one_line(
         assert code == 2
         assert_one_line(error, name)
         assert not (tmp_path / "page.html").exists()
+
+
+def test_the_demonstration_labels_one_person_and_has_its_controls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the first screen of the README shows: same data, labels and settings for all; only the method differs."""
+    from crossdistill.cli import demo
+
+    made = demo.label_one()
+    assert [recipe.label or recipe.method for recipe in made] == [
+        "baseline", "self_training", "teacher", "amid", "amid_u", "amid_u, shuffled auxiliary",
+    ]  # fmt: skip
+    assert {recipe.data.labelled_groups for recipe in made} == {1}
+    assert [recipe.data.control for recipe in made] == ["none"] * 5 + ["shuffled"]
+    plain = [replace(r, method="", label="", role="method", data=replace(r.data, control="none")) for r in made]
+    assert all(recipe == plain[0] for recipe in plain)
+    asked: list[tuple[int, int]] = []
+
+    def compared(recipes: Sequence[object], out: Path, seeds: int, *others: object) -> int:
+        asked.append((len(recipes), seeds))
+        return 0
+
+    monkeypatch.setattr(demo, "compare_and_report", compared)
+    for words in (["demo"], ["demo", "emoji"], ["demo", "watch", "--seeds", "2"]):
+        main(words)
+    assert asked == [(6, 5), (3, 3), (6, 2)]

@@ -1,17 +1,22 @@
-"""`crossdistill demo`: three methods on bundled data, and a report."""
+"""`crossdistill demo`: what the library is for, on bundled data, and a report."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.compare import compare_and_report
-from crossdistill.recipes.library.bundled import emoji
+from crossdistill.recipes.library.bundled import emoji, watch
+from crossdistill.recipes.recipe import Recipe
+from crossdistill.recipes.variants.controls import controlled
 from crossdistill.studies.plan import configurations
+from crossdistill.types import InputError
 
-METHODS = ("baseline", "teacher", "amid")
+SEEDS = {"watch": 5, "emoji": 3}
+"""Demonstration -> runs of each configuration, unless --seeds says otherwise."""
 
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
@@ -19,15 +24,34 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
         prog="crossdistill demo",
         exit_on_error=False,
         allow_abbrev=False,
-        description="Baseline, teacher and AMID on bundled data, with a report.",
+        description="Methods on bundled data, with a report. watch: an exercise is recognised by a wristwatch's "
+        "gyroscope; six people were recorded, with the accelerometer too, and one of them labelled. emoji: all labels.",
     )
-    demo.add_argument("--seeds", type=int, default=3, help="runs of each method")
+    demo.add_argument("which", nargs="?", default="watch", help="watch or emoji")
+    demo.add_argument("--seeds", type=int, help="runs of each configuration: 5 on watch and 3 on emoji, unless given")
     demo.add_argument("--jobs", type=int, default=2, help="runs at once, each on one CPU thread")
     demo.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder for the runs and the report")
     return demo
 
 
 def execute(options: Namespace, command: str) -> int:
-    """Baseline, teacher and AMID on the emoji set, each with the same seeds; finished runs of the folder are kept."""
-    recipes = configurations(emoji(), METHODS, False, False, ())
-    return compare_and_report(recipes, options.out, options.seeds, [], options.jobs, command)
+    """Train the demonstration's configurations, each with the same seeds; finished runs of the folder are kept."""
+    if options.which not in SEEDS:
+        raise InputError(f"demo: expected one of {', '.join(SEEDS)}, found {options.which!r}")
+    recipes = label_one() if options.which == "watch" else all_labelled()
+    seeds = SEEDS[options.which] if options.seeds is None else options.seeds
+    return compare_and_report(recipes, options.out, seeds, [], options.jobs, command)
+
+
+def label_one() -> list[Recipe]:
+    """One labelled person, five recorded: the student alone, what unlabelled recordings bring without and with the
+    accelerometer, the teacher, and AMID-U with an accelerometer that belongs to other recordings."""
+    recipe = watch()
+    recipe = replace(recipe, data=replace(recipe.data, labelled_groups=1))
+    methods = configurations(recipe, ("baseline", "self_training", "teacher", "amid", "amid_u"), False, False, ())
+    return [*methods, controlled(recipe, "amid_u", "shuffled auxiliary")]
+
+
+def all_labelled() -> list[Recipe]:
+    """Student, teacher and AMID where every training sample has a label."""
+    return configurations(emoji(), ("baseline", "teacher", "amid"), False, False, ())

@@ -16,7 +16,7 @@ from pathlib import Path
 from crossdistill.version import __version__
 
 COMMANDS = {
-    "demo": ("crossdistill.cli.demo", "train three methods on bundled data and write a report"),
+    "demo": ("crossdistill.cli.demo", "label one, record many: methods on bundled data, and a report"),
     "prepare": ("crossdistill.cli.prepare", "make a manifest of a release, or check one of your own"),
     "extract": ("crossdistill.cli.extract", "encode a modality once, by published weights"),
     "train": ("crossdistill.cli.train", "train one recipe with one method and seed"),

@@ -26,17 +26,20 @@ def distils(method: str) -> bool:
 
 def controls(recipe: Recipe, method: str) -> list[Recipe]:
     """The method with each stand-in for its auxiliary inputs."""
-    return [
-        replace(
-            _with_target_encoders(recipe) if control == "target" else recipe,
-            method=method,
-            label=f"{method}, {label}",
-            role="control",
-            varied="",
-            data=replace(recipe.data, control=control),
-        )
-        for label, control in _CONTROLS.items()
-    ]
+    return [controlled(recipe, method, label) for label in _CONTROLS]
+
+
+def controlled(recipe: Recipe, method: str, label: str) -> Recipe:
+    """The method with one stand-in for its auxiliary inputs, by its words."""
+    control = _CONTROLS[label]
+    return replace(
+        _with_target_encoders(recipe) if control == "target" else recipe,
+        method=method,
+        label=f"{method}, {label}",
+        role="control",
+        varied="",
+        data=replace(recipe.data, control=control),
+    )
 
 
 def _with_target_encoders(recipe: Recipe) -> Recipe:
