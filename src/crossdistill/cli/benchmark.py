@@ -106,8 +106,9 @@ def parse_budgets(text: str) -> Callable[[Budget], bool]:
     for word in (word.strip() for word in (text or "few,all").split(",")):
         if word in ("few", "all"):
             wanted.append(_is_all if word == "all" else _is_few)
-        elif match := re.fullmatch(r"(\d+(?:\.\d+)?)(%?)", word):
-            named = Budget(share=float(match[1]) / 100) if match[2] else Budget(groups=int(float(match[1])))
+        elif re.fullmatch(r"\d+(\.\d+)?%|[1-9]\d*", word):
+            share = word.endswith("%")
+            named = Budget(share=float(word[:-1]) / 100) if share else Budget(groups=int(word))
             if not any(named in each.budgets for each in SETS):
                 raise InputError(f"--budgets: no data set of the study has {word}; there are {_known_budgets()}")
             wanted.append(named.__eq__)

@@ -19,6 +19,11 @@ class Ranking:
     average: of each method's ranks, 1 for the best, in the order given; data_sets: N; chi_square: Friedman's statistic;
     p: that all methods are equal, by Iman and Davenport's F with k - 1 and (k - 1)(N - 1) degrees of freedom;
     critical_difference: two average ranks further apart than this differ significantly (Nemenyi).
+
+    >>> from crossdistill.evaluation import ranking
+    >>> found = ranking([[0.7, 0.8], [0.5, 0.9], [0.6, 0.7]])
+    >>> found.average, found.data_sets, found.p
+    ((2.0, 1.0), 3, 0.0)
     """
 
     average: tuple[float, ...]

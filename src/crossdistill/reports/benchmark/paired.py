@@ -43,7 +43,7 @@ Tests = Mapping[tuple[str, Pair], Difference]
 """(A setting's key, pair) -> its paired difference."""
 
 
-def tests_of(settings: Sequence[Setting], pairs: Iterable[Pair]) -> Tests:
+def paired_tests(settings: Sequence[Setting], pairs: Iterable[Pair]) -> Tests:
     """Each pair in each setting that has both sides, and every student against the student alone; p_holm is corrected
     for all of them together."""
     asked: dict[tuple[str, Pair], tuple[list[float], list[float]]] = {}

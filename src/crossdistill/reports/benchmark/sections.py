@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from crossdistill.reports.benchmark.claims import RULE, Outcome, outcomes, pairs, unmeasured
-from crossdistill.reports.benchmark.paired import Tests, count_of, tests_of
+from crossdistill.reports.benchmark.paired import Tests, count_of, paired_tests
 from crossdistill.reports.benchmark.promises import promises
 from crossdistill.reports.benchmark.ranks import rank_section
 from crossdistill.reports.benchmark.results import FEW, Setting, settings_of
@@ -40,7 +40,7 @@ def report_of(table: pd.DataFrame, made: Provenance, command: str) -> Report:
     Raises InputError where the table is not a study's.
     """
     settings = settings_of(table)
-    tests = tests_of(settings, pairs())
+    tests = paired_tests(settings, pairs())
     found = [*promises(settings, tests), *outcomes(settings, tests)]
     ranks = [section for level in ("few", "all") if (section := rank_section(settings, level))]
     return Report(
