@@ -177,6 +177,16 @@ def test_our_claims_hold_where_they_should_and_no_longer_where_not() -> None:
     assert verdict_of(worse, "never significantly worse", "all") == "does not hold"
 
 
+def test_a_loss_at_one_budget_takes_the_gain_of_a_set_away() -> None:
+    made = {(f"set{n}", FEW): accuracies(GAIN, n) for n in range(6)}
+    more = {(f"set{n}", "5 % of labels"): accuracies(GAIN, 10 + n) for n in range(6)}
+    assert verdict_of(study_table(made | more), "at least 6 data sets") == "holds"
+    more["set5", "5 % of labels"] = accuracies({**GAIN, "amid_u": 0.3}, 20)
+    assert verdict_of(study_table(made | more), "at least 6 data sets") == "does not hold"
+    more["set5", "5 % of labels"] = accuracies({**GAIN, "amid_u": 0.5}, 20)
+    assert verdict_of(study_table(made | more), "at least 6 data sets") == "holds", "no gain is no loss"
+
+
 def test_one_set_with_a_loss_is_harm() -> None:
     table = study()
     one = (table["set"] == "set3") & (table["budget"] == ALL) & (table["label"] == "amid_u")
