@@ -14,7 +14,7 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 import crossdistill
 from crossdistill import DataSettings, EncoderSettings, ModelSettings, Recipe
-from crossdistill.cli.main import COMMANDS, main
+from crossdistill.cli.main import COMMANDS, in_full, main
 from crossdistill.data.readers import ReaderSettings
 from crossdistill.datasets import BUNDLED
 from crossdistill.plugins import ENCODERS_GROUP, METHODS_GROUP
@@ -60,7 +60,7 @@ def has_entry_points(example: Example) -> None:
 
 def is_command(example: Example) -> None:
     """The command's own parser takes the line. One that is cheap and has its data succeeds, too."""
-    name, *options = example.parsed
+    name, options = in_full(example.parsed[0], example.parsed[1:])
     assert name in COMMANDS, f"{example.path}: line {example.line}: crossdistill {name}: no such command"
     if "--help" in options:
         return

@@ -124,13 +124,13 @@ def compare_and_report(
     if compared.folders and compared.others:  # saying nothing would let them be missed
         line = f"{out} also holds {len(compared.others)} finished runs that were not asked for; `crossdistill report "
         console().print(f"{line}{out}` has all of them", soft_wrap=True)
-    return _tell_of_failures(compared.failures, out)
+    return tell_of_failures(compared.failures)
 
 
-def _tell_of_failures(failures: Mapping[Path, Failure], out: Path) -> int:
-    """One line each on standard error. Returns the exit code."""
+def tell_of_failures(failures: Mapping[Path, Failure]) -> int:
+    """One line each on standard error; failures: run's folder -> why it did not finish. Returns the exit code."""
     for folder, failure in failures.items():
-        where = f" (traceback in {out / TRACEBACKS})" if failure.details else ""
+        where = f" (traceback in {folder.parent / TRACEBACKS})" if failure.details else ""
         print(f"crossdistill: error: {folder}: {failure.message}{where}", file=sys.stderr)
     if not failures:
         return 0

@@ -21,6 +21,7 @@ COMMANDS = {
     "extract": ("crossdistill.cli.extract", "encode a modality once, by published weights"),
     "train": ("crossdistill.cli.train", "train one recipe with one method and seed"),
     "compare": ("crossdistill.cli.compare", "compare methods, with error bars"),
+    "benchmark": ("crossdistill.cli.benchmark", "methods over data sets and label budgets"),
     "tune": ("crossdistill.cli.tune", "choose hyper-parameters on validation data"),
     "evaluate": ("crossdistill.cli.evaluate", "measure a finished run's model again"),
     "report": ("crossdistill.cli.report", "write an HTML page from runs"),
@@ -30,16 +31,25 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a user's mistake becomes one line on standard error and exit code 2."""
-    name, *rest = (sys.argv[1:] if arguments is None else arguments) or [""]
+    typed = list((sys.argv[1:] if arguments is None else arguments) or [""])
+    name, rest = in_full(typed[0], typed[1:])
     try:
-        return _execute(name, rest) if name in COMMANDS else _without_command(name)
+        return _execute(name, rest, typed[: len(typed) - len(rest)]) if name in COMMANDS else _without_command(name)
     except KeyboardInterrupt:
         again = "a training run continues with --resume, a comparison when the same command is given again"
         print(f"crossdistill: interrupted; {again}", file=sys.stderr)
         return 130
 
 
-def _execute(name: str, arguments: Sequence[str]) -> int:
+def in_full(name: str, arguments: Sequence[str]) -> tuple[str, list[str]]:
+    """The command that is meant, and its arguments: `compare benchmark` is the command `benchmark`."""
+    if name == "compare" and list(arguments[:1]) == ["benchmark"]:
+        return "benchmark", list(arguments[1:])
+    return name, list(arguments)
+
+
+def _execute(name: str, arguments: Sequence[str], typed: Sequence[str]) -> int:
+    """Run the command; typed: the words that named it."""
     from crossdistill.cli.recipe_options import with_recipe_in_place
     from crossdistill.training.engine import deterministic_kernels, own_process
     from crossdistill.types import InputError
@@ -53,7 +63,7 @@ def _execute(name: str, arguments: Sequence[str]) -> int:
         options = parser.instantiate(parser.parse_args(arguments))
         own_process()
         with deterministic_kernels():
-            return int(command.execute(options, shlex.join(["crossdistill", name, *arguments])))
+            return int(command.execute(options, shlex.join(["crossdistill", *typed, *arguments])))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _mistake(f"{where}{error.strerror or error}")

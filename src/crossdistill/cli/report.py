@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
+from crossdistill.cli.benchmark_pages import write_pages
 from crossdistill.cli.progress import Lines, console
 from crossdistill.reports import (
     Run,
@@ -21,6 +22,7 @@ from crossdistill.reports import (
 )
 from crossdistill.reports.examples import retrieval_examples
 from crossdistill.runs.folder import RECIPE, RESULTS
+from crossdistill.studies.benchmark import RECORD
 from crossdistill.types import InputError
 
 
@@ -29,16 +31,19 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
         prog="crossdistill report",
         exit_on_error=False,
         allow_abbrev=False,
-        description="One self-contained HTML page from run folders.",
+        description="One self-contained HTML page from run folders, or of a benchmark.",
     )
-    report.add_argument("runs", type=Path, nargs="+", help="run folders, or folders that hold some")
+    report.add_argument("runs", type=Path, nargs="+", help="run folders, folders that hold some, or a benchmark's")
     report.add_argument("--out", type=Path, default=Path("report.html"), help="file to write")
     report.add_argument("--markdown", type=Path, help="folder for the same as NAME.md, NAME the recipe's, with figures")
     return report
 
 
 def execute(options: Namespace, command: str) -> int:
-    """An HTML page, and Markdown where a folder is given for it, from run folders or folders that hold run folders."""
+    """An HTML page, and Markdown where a folder is given for it, from run folders or folders that hold run folders, or
+    of a benchmark's folder."""
+    if [folder for folder in options.runs if (folder / RECORD).is_file()]:
+        return _benchmark(options)
     folders = [run for folder in options.runs for run in _run_folders(folder)]
     words = ["crossdistill", "report", *map(str, options.runs)]
     write(folders, options.out, shlex.join([*words, "--out", str(options.out)]))
@@ -46,6 +51,16 @@ def execute(options: Namespace, command: str) -> int:
         named = shlex.join([*words, "--markdown", str(options.markdown)])
         document = write_markdown(folders, options.markdown, named)
         console().print(f"Markdown: {document}", soft_wrap=True)
+    return 0
+
+
+def _benchmark(options: Namespace) -> int:
+    """The pages of a benchmark's folder, from its table and record alone."""
+    if len(options.runs) > 1:
+        raise InputError(f"{options.runs[0]}: a benchmark's folder makes a page of its own; give it alone")
+    words = ["crossdistill", "report", str(options.runs[0])]
+    words += ["--markdown", str(options.markdown)] if options.markdown else ["--out", str(options.out)]
+    write_pages(options.runs[0], options.out, options.markdown, shlex.join(words))
     return 0
 
 

@@ -7,19 +7,24 @@ from crossdistill.evaluation.classification import (
     unweighted_accuracy,
     weighted_accuracy,
 )
+from crossdistill.evaluation.ranks import Ranking, critical_difference, not_separated, ranking
 from crossdistill.evaluation.retrieval import nearest, recall_at_k
 from crossdistill.evaluation.significance import gap_recovered, holm, mean_ci, paired_test
 from crossdistill.evaluation.summary import evaluate_view
 
 __all__ = [
+    "Ranking",
     "confusion_matrix",
+    "critical_difference",
     "evaluate_view",
     "gap_recovered",
     "holm",
     "mean_ci",
     "nearest",
+    "not_separated",
     "paired_test",
     "per_class_accuracy",
+    "ranking",
     "recall_at_k",
     "top1",
     "unweighted_accuracy",

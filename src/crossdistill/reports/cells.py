@@ -49,12 +49,14 @@ class Row:
 class ReportTable:
     """A table ready to be shown.
 
-    columns: their names; rows: in order, rows of one group together; marked: the column that shows the best.
+    columns: their names; rows: in order, rows of one group together; marked: the column that shows the best; prose:
+    cells are words, to be read from the left and on several lines.
     """
 
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     marked: str = ""
+    prose: bool = False
 
     @property
     def groups(self) -> dict[Group, list[Row]]:

@@ -22,8 +22,14 @@ def write_markdown(runs: Sequence[Path], folder: Path, command: str = "") -> Pat
     Raises InputError when a folder is no finished run, the runs cannot be compared or `folder` cannot be written to.
     """
     loaded = load_runs(runs)
-    report = report_of(loaded, command)
-    name = "-".join(re.findall(r"\w+", loaded[0].name)) or "report"
+    return write_document(report_of(loaded, command), folder, "-".join(re.findall(r"\w+", loaded[0].name)) or "report")
+
+
+def write_document(report: Report, folder: Path, name: str) -> Path:
+    """Write a report as `folder`/NAME.md, its figures as `folder`/NAME/*.svg; returns the document's path.
+
+    Raises InputError when `folder` cannot be written to.
+    """
     captioned = [figure for section in report.sections for figure in section.figures]
     try:
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -54,12 +60,15 @@ def document(report: Report, figures_in: str) -> str:
         blocks += [fenced(report.origin.command), "Written by this command, not by hand."]
     versions = f", with {report.origin.versions}" if report.origin.versions else ""
     blocks.append(escaped(f"{report.origin.replicates}{versions}."))
+    if report.origin.notes:
+        blocks.append("\n".join(f"- {escaped(note)}" for note in report.origin.notes))
     return "\n\n".join(blocks) + "\n"
 
 
 def table(report_table: ReportTable) -> str:
     """A Markdown table; a row in bold opens each group where there are several."""
-    lines = [_line(map(escaped, report_table.columns)), _line(["---", *["---:"] * (len(report_table.columns) - 1)])]
+    others = "---" if report_table.prose else "---:"
+    lines = [_line(map(escaped, report_table.columns)), _line(["---", *[others] * (len(report_table.columns) - 1)])]
     for group, rows in report_table.groups.items():
         if len(report_table.groups) > 1:
             lines.append(_line([f"**{group}**", *[""] * (len(report_table.columns) - 1)]))

@@ -12,7 +12,7 @@ from crossdistill.reports import figures, svg
 from crossdistill.reports.captioned import CaptionedFigure
 from crossdistill.reports.pictures import RetrievalExample, data_uri
 from crossdistill.reports.runs import Run, load_runs
-from crossdistill.reports.sections import report_of
+from crossdistill.reports.sections import Report, report_of
 from crossdistill.types import InputError
 
 
@@ -26,7 +26,20 @@ def write_report(
     be named in it. The same runs give the same bytes.
     Raises InputError when a folder is no finished run, the runs cannot be compared or `output` cannot be written.
     """
-    page = render(load_runs(runs), pictures, command)
+    return _write(render(load_runs(runs), pictures, command), output)
+
+
+def write_page(report: Report, output: Path) -> Path:
+    """Write a report as one HTML file and return its path. Raises InputError when `output` cannot be written."""
+    return _write(_render(report, ()), output)
+
+
+def render(runs: Sequence[Run], pictures: Sequence[RetrievalExample] = (), command: str = "") -> str:
+    """Render these runs as the page's HTML."""
+    return _render(report_of(runs, command), pictures)
+
+
+def _write(page: str, output: Path) -> Path:
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(page, encoding="utf-8", newline="\n")
@@ -35,13 +48,12 @@ def write_report(
     return output
 
 
-def render(runs: Sequence[Run], pictures: Sequence[RetrievalExample] = (), command: str = "") -> str:
-    """Render these runs as the page's HTML."""
+def _render(report: Report, pictures: Sequence[RetrievalExample]) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["data_uri"] = data_uri
     environment.filters["panels"] = panels
     template = environment.from_string(resources.files(__package__).joinpath("report.html").read_text("utf-8"))
-    return template.render(report=report_of(runs, command), pictures=pictures)
+    return template.render(report=report, pictures=pictures)
 
 
 def panels(captioned: CaptionedFigure) -> list[str]:

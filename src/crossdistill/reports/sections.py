@@ -46,12 +46,17 @@ class Section:
 
 @dataclass(frozen=True)
 class Origin:
-    """How a report came to be. command: wrote it; sources: label -> commands that repeat its runs, and a recipe."""
+    """How a report came to be.
+
+    command: wrote it; sources: label -> commands that repeat its runs, and a recipe; notes: what else a reader must
+    know, a sentence each.
+    """
 
     command: str
     replicates: str
     versions: str
     sources: Mapping[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,8 @@ def _require_folds(recipe: Recipe, folds: Sequence[int]) -> None:
 
 
 def _say_kept(listener: Listener, count: int, kept: int) -> None:
-    listener.say(f"{count} runs, {kept} of them finished already")
+    if kept:
+        listener.say(f"{count} runs, {kept} of them finished already")
     for _ in range(kept):
         listener.step(RUNS)
 

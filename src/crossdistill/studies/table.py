@@ -25,12 +25,13 @@ MEASURES = ("top1", "wa", "ua", "r1", "r5")
 def write_table(rows: Sequence[Row], output: Path) -> pd.DataFrame:
     """Write `row_of` each run to a Parquet file, whole or not at all, and return the table.
 
-    Columns: label, method, seed, fold, split; student_top1 (.._wa, .._ua, .._r1, .._r5), likewise teacher_ and
-    auxiliary_, fractions, NaN where a method has no such model or the run measured nothing; gap = teacher - student;
-    gap_recovered, against the runs labelled baseline and teacher of the same seed and fold; cosine_pair,
-    cosine_same_class, on the evaluation split; seconds of training; peak_memory_mb, of the run (see
-    `training.memory.peak_memory_mb`); parameters of the student and in all; versions; recipe, a hash of all settings
-    but seed, fold, label and role; folder.
+    Columns: label, role, method, seed, fold, split; target and auxiliary, modalities joined by " + "; classes, train,
+    labelled and evaluated, how many classes, training samples, labelled ones among these, and measured samples there
+    were; student_top1 (.._wa, .._ua, .._r1, .._r5), likewise teacher_ and auxiliary_, fractions, NaN where a method has
+    no such model or the run measured nothing; gap = teacher - student; gap_recovered, against the runs labelled
+    baseline and teacher of the same seed and fold; cosine_pair, cosine_same_class, on the evaluation split; seconds of
+    training; peak_memory_mb, of the run (see `training.memory.peak_memory_mb`); parameters of the student and in all;
+    versions; recipe, a hash of all settings but seed, fold, label and role; folder.
     """
     known = {(row["label"], row["seed"], row["fold"]): row for row in rows}
     table = pd.DataFrame([row | {"gap_recovered": _recovered(row, known)} for row in rows])
@@ -51,10 +52,17 @@ def row_of(folder: Path, recipe: Recipe) -> Row:
     results = read_results(folder)
     row: Row = {
         "label": results.label,
+        "role": results.role,
         "method": results.method,
         "seed": results.seed,
         "fold": results.fold,
         "split": results.split,
+        "target": " + ".join(results.target),
+        "auxiliary": " + ".join(results.auxiliary),
+        "classes": len(results.classes),
+        "train": (trained := results.samples.get("train", 0)),
+        "labelled": results.samples.get("labelled", trained),
+        "evaluated": results.samples.get(results.split, 0),
     }
     for column, view in VIEWS.items():
         scores = results.scores.get(view)

@@ -1,0 +1,167 @@
+"""The evidence study: which data sets, with which share of their labels, and what is compared in each."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from crossdistill.recipes.files import with_fields
+from crossdistill.recipes.library import bundled, released
+from crossdistill.recipes.recipe import Recipe
+from crossdistill.recipes.variants.controls import controls, distils
+
+DATA = Path("data")
+"""Where recipes expect prepared data sets."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Which training samples keep their labels: a share of each class, or so many whole groups; all unless given.
+
+    Each seed draws others.
+
+    >>> Budget(0.1).folder, Budget(groups=2).folder, Budget().folder
+    ('10-percent', '2-groups', 'all')
+    """
+
+    share: float = 1.0
+    groups: int = 0
+
+    @property
+    def is_all(self) -> bool:
+        return self == Budget()
+
+    @property
+    def folder(self) -> str:
+        """What its folder is called."""
+        if self.groups:
+            return f"{self.groups}-groups" if self.groups > 1 else "1-group"
+        return "all" if self.is_all else f"{100 * self.share:g}-percent"
+
+    def words(self, group: str) -> str:
+        """As in "10 % of labels" or "1 subject labelled"; group: what the data set's groups are."""
+        if self.groups:
+            return f"{self.groups} {group}{'s' * (self.groups > 1)} labelled"
+        return "all labels" if self.is_all else f"{100 * self.share:g} % of labels"
+
+
+_SHARES = (Budget(0.05), Budget(0.1), Budget(0.25))
+_GROUPS = (Budget(groups=1), Budget(groups=2))
+
+
+@dataclass(frozen=True)
+class BenchmarkSet:
+    """A data set of the study.
+
+    recipe: as it stands in the library; few: its budgets below all labels; group: what labels are given to as a whole
+    where samples are split by it; prepare: the words of the command that makes its data, empty for a bundled one
+    """
+
+    recipe: Callable[[], Recipe]
+    few: tuple[Budget, ...] = _SHARES
+    group: str = "group"
+    prepare: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.recipe().name
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        return (*self.few, Budget())
+
+
+SETS = (
+    BenchmarkSet(bundled.emoji),
+    BenchmarkSet(bundled.watch, _GROUPS, "subject"),
+    BenchmarkSet(bundled.avletters, prepare="avletters --source DIR"),
+    BenchmarkSet(released.avletters_speakers, _GROUPS, "speaker", prepare="avletters --protocol speakers --source DIR"),
+    BenchmarkSet(bundled.utd_mhad, _GROUPS, "subject", prepare="utd_mhad --source DIR"),
+    BenchmarkSet(released.utd_mhad_depth, _GROUPS, "subject", prepare="utd_mhad --source DIR"),
+    BenchmarkSet(bundled.mosi, prepare="mosi --source DIR"),
+    BenchmarkSet(released.mfeat, prepare="mfeat --source DIR"),
+    BenchmarkSet(released.mfeat_zernike, prepare="mfeat --source DIR"),
+    BenchmarkSet(released.leaves, _SHARES[1:], prepare="leaves --source DIR"),  # of 8 a class, 5 % and 10 % are one
+)
+"""Those of the study, in the order of its page."""
+
+QUICK_SETS = ("emoji", "watch", "mfeat", "leaves")
+QUICK_BUDGETS = (Budget(0.1), Budget(groups=1), Budget())
+QUICK_METHODS = ("baseline", "teacher", "self_training", "ccl", "amid", "amid_u")
+QUICK_SEEDS = 5
+"""What fits a quarter of an hour on two cores: a run takes 2 to 12 seconds of one, on watch 10 to 35."""
+
+ALWAYS = ("baseline", "teacher")
+"""What differences and the share of the gap are measured against."""
+
+OURS, PAPERS = "amid_u", "amid"
+SHUFFLED, ZEROED = "shuffled", "zeroed"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A data set with a label budget: one comparison. recipe: with the budget, and its data where they are."""
+
+    within: BenchmarkSet
+    budget: Budget
+    recipe: Recipe
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies in the study's folder."""
+        return Path(self.recipe.name) / self.budget.folder
+
+    @property
+    def words(self) -> str:
+        """What the budget is called in words."""
+        return self.budget.words(self.within.group)
+
+    @property
+    def prepare(self) -> str:
+        """The command that makes its data; empty for a bundled data set."""
+        folder = self.recipe.data.source
+        elsewhere = "" if Path(folder).parent == DATA else f" --out {shlex.quote(folder)}"
+        return f"crossdistill prepare {self.within.prepare}{elsewhere}" if self.within.prepare else ""
+
+
+def settings(
+    sets: Sequence[BenchmarkSet],
+    wanted: Callable[[Budget], bool] = lambda budget: True,
+    data: Path = DATA,
+    fields: Mapping[str, Any] | None = None,
+) -> list[Setting]:
+    """Each data set with those of its budgets that are wanted.
+
+    data: the folder of prepared data sets; fields: of every recipe that are to be others, by dotted names.
+    Raises InputError for a field that recipes do not have.
+    """
+    found = []
+    for within in sets:
+        recipe = _placed(within, data, fields or {})
+        for budget in filter(wanted, within.budgets):
+            labels = replace(recipe.data, labelled=budget.share, labelled_groups=budget.groups)
+            found.append(Setting(within, budget, replace(recipe, data=labels)))
+    return found
+
+
+def deciding_controls(recipe: Recipe, methods: Sequence[str]) -> list[Recipe]:
+    """AMID-U and AMID, where they are among the methods, with shuffled and with zeroed auxiliary inputs: what is left
+    of a gain there is none of the auxiliary modality's."""
+    controlled = [method for method in (OURS, PAPERS) if method in methods and distils(method)]
+    return [
+        control
+        for method in controlled
+        for control in controls(recipe, method)
+        if control.data.control in (SHUFFLED, ZEROED)
+    ]
+
+
+def _placed(within: BenchmarkSet, data: Path, fields: Mapping[str, Any]) -> Recipe:
+    """The set's recipe with these fields, and its data where they are."""
+    recipe = with_fields(within.recipe(), fields) if fields else within.recipe()
+    if not within.prepare:
+        return recipe
+    return replace(recipe, data=replace(recipe.data, source=str(data / Path(recipe.data.source).name)))

@@ -1,0 +1,153 @@
+"""The whole page of the evidence study: what was claimed and does not hold comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from crossdistill.reports.benchmark.claims import RULE, Outcome, outcomes, pairs, unmeasured
+from crossdistill.reports.benchmark.paired import Tests, count_of, paired_tests
+from crossdistill.reports.benchmark.promises import promises
+from crossdistill.reports.benchmark.ranks import rank_section
+from crossdistill.reports.benchmark.results import FEW, Setting, settings_of
+from crossdistill.reports.benchmark.tables import claims_table, labelled_words, overview_table, setting_table
+from crossdistill.reports.comparison import LEVEL
+from crossdistill.reports.formats import counted, listed
+from crossdistill.reports.sections import Origin, Report, Section
+
+TITLE = "Benchmark: what the auxiliary modalities are worth, by data set, labels and method"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How the table came about.
+
+    commands: that were given; trials: of tuning, by setting; skipped: sentences on data sets that were left out;
+    failed: run or setting -> why it is not in the table
+    """
+
+    commands: tuple[str, ...] = ()
+    trials: Mapping[str, int] = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+
+def report_of(table: pd.DataFrame, made: Provenance, command: str) -> Report:
+    """Everything that is said of a study; the same table gives the same report. command: writes the page, to be named.
+
+    Raises InputError where the table is not a study's.
+    """
+    settings = settings_of(table)
+    tests = paired_tests(settings, pairs())
+    found = [*promises(settings, tests), *outcomes(settings, tests)]
+    ranks = [section for level in ("few", "all") if (section := rank_section(settings, level))]
+    return Report(
+        title=TITLE,
+        summary=_summary(table, settings, found),
+        findings=(),
+        sections=(
+            *_claims(found, settings),
+            Section("settings", "Every setting in a line", overview_table(settings, tests), _OVERVIEW_NOTE),
+            *ranks,
+            *(_setting(setting, tests, number) for number, setting in enumerate(settings, 1)),
+        ),
+        origin=Origin(command, _replicates(table), _versions(table), notes=_notes(made, tests, command)),
+    )
+
+
+_OVERVIEW_NOTE = (
+    "Top-1 of the student in %, ± 95 % confidence interval over seeds; differences in points, paired by seed. Gap "
+    "recovered: the student's gain by the teacher's, both over the student alone, the teacher being trained alone on "
+    "the same labels; above 100 where a student of unlabelled pairs passes that teacher. The best other method is the "
+    "one with the highest mean, which flatters it."
+)
+
+
+def _summary(table: pd.DataFrame, settings: Sequence[Setting], found: Sequence[Outcome]) -> tuple[str, ...]:
+    verdicts = [outcome.verdict for outcome in found]
+    failed, held = verdicts.count("does not hold"), verdicts.count("holds")
+    sets = list(dict.fromkeys(setting.name for setting in settings))
+    own = [each for each in found if each.source == "ours"]
+    refuted = [f"{each.text} (labels: {each.labels})" for each in own if each.verdict == "does not hold"]
+    kept = "None of our own is refuted." if not refuted else f"Refuted of our own: {'; '.join(refuted)}."
+    return (
+        f"Of {counted(len(found), 'claim')}, the paper's and ours, {failed} {'does' if failed == 1 else 'do'} not "
+        f"hold, {held} {'holds' if held == 1 else 'hold'}, and of {len(found) - failed - held} these runs cannot tell.",
+        *([kept] if own else []),
+        f"{counted(len(table), 'run')} of {counted(table.label.nunique(), 'configuration')} in "
+        f"{counted(len(settings), 'setting')}: {listed(sets)}, by label budget. At prediction time the student sees "
+        "the target modality alone; in every setting each seed draws other labelled samples, and all methods get as "
+        "many steps.",
+    )
+
+
+def _claims(found: Sequence[Outcome], settings: Sequence[Setting]) -> list[Section]:
+    failed = [each for each in found if each.verdict == "does not hold"]
+    others = [each for each in found if each.verdict != "does not hold"]
+    missing = unmeasured(settings)
+    note = f"{RULE} “At most {FEW} %”: settings with that share of labelled samples, by the mean over seeds."
+    if missing:
+        note += f" Nothing was measured of: {'; '.join(missing)}."
+    nothing = "No claim that was measured is refuted." if not failed else ""
+    return [
+        Section("refuted", "Claimed, and it does not hold", claims_table(failed) if failed else None, nothing),
+        Section("claims", "Claims that hold, or of which these runs cannot tell", claims_table(others), note),
+    ]
+
+
+def _setting(setting: Setting, tests: Tests, number: int) -> Section:
+    unlabelled = f"{setting.train - setting.labelled[1]:,}"
+    if setting.labelled[0] != setting.labelled[1]:
+        unlabelled += f" to {setting.train - setting.labelled[0]:,}"
+    note = (
+        f"Target: {setting.target}; auxiliary: {setting.auxiliary}; {counted(setting.classes, 'class', 'classes')}. "
+        f"Training pairs: {labelled_words(setting)} labelled, {unlabelled} unlabelled; {setting.evaluated:,} measured."
+    )
+    return Section(f"setting-{number}", setting.key, setting_table(setting, tests), note)
+
+
+def _replicates(table: pd.DataFrame) -> str:
+    counts = table.groupby(["set", "budget", "label"])["seed"].nunique()
+    least, most = int(counts.min()), int(counts.max())
+    return f"{counted(most, 'seed')} each" if least == most else f"{least} to {most} seeds each"
+
+
+def _versions(table: pd.DataFrame) -> str:
+    """As in "torch 2.9.0 and python 3.11"; several where runs differ."""
+    columns = [name for name in table.columns if name.startswith("version_")]
+    values = {name.removeprefix("version_"): sorted(map(str, table[name].dropna().unique())) for name in columns}
+    threads = values.pop("threads", [])
+    words = [f"{package} {listed(found)}" for package, found in values.items() if found]
+    return ", ".join(words + [f"{listed(threads)} CPU {'thread' if threads == ['1'] else 'threads'}"] * bool(threads))
+
+
+def _notes(made: Provenance, tests: Tests, command: str) -> tuple[str, ...]:
+    trials = sorted(set(made.trials.values()))
+    places = {count: ", ".join(place for place, n in made.trials.items() if n == count) for count in trials}
+    tuned = [f"{counted(count, 'trial')} in {named}" for count, named in places.items()]
+    if trials in ([], [0]):
+        tuning = "Nothing was tuned for this page: every recipe is as it stands in the library, for all methods alike."
+    elif len(trials) == 1:
+        tuning = _TUNED.format(counted(trials[0], "trial"))
+    else:
+        tuning = _TUNED.format(f"a number of trials that differs ({'; '.join(tuned)})")
+    commands = [f"The runs were made by: {each}" for each in made.commands if made.commands != (command,)]
+    failed = [f"Not finished: {place}: {why}" for place, why in sorted(made.failed.items())]
+    return (
+        *commands,
+        f"p: paired t-test over seeds, and corrected by Holm for all {count_of(tests):,} tests of this page; level "
+        f"{LEVEL:g}. Intervals are Student's, each for itself.",
+        tuning,
+        "The test split was measured once, after the last epoch; nothing was chosen by it.",
+        *(f"Left out: {reason}" for reason in made.skipped),
+        *failed,
+    )
+
+
+_TUNED = (
+    "Tuned on validation samples, each setting on its own with {}: first learning rate, weight decay and dropout for "
+    "the student alone, which all methods keep, then each method's own options with as many trials. Validation "
+    "samples, a quarter of the training split, keep their labels whatever the budget."
+)

@@ -1,0 +1,236 @@
+"""The evidence study: the same comparison on every data set and label budget, in one folder and one table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from types import MappingProxyType
+
+import pandas as pd
+
+from crossdistill.atomic import write_atomically, written_whole
+from crossdistill.models.storage import REST, STUDENT
+from crossdistill.plain import from_plain, to_plain
+from crossdistill.recipes.variants.benchmark import ALWAYS, SETS, Setting, deciding_controls
+from crossdistill.runs.data import load_dataset
+from crossdistill.studies.compare import TABLE, Compared, compare
+from crossdistill.studies.plan import configurations
+from crossdistill.studies.tune import tune
+from crossdistill.studies.workers import Failure
+from crossdistill.types import InputError, Listener, Values, reported
+
+RECORD = "benchmark.json"
+SETTINGS = "settings"
+"""The task of which each setting is a step."""
+TUNING_SEEDS = 3
+"""Validation splits over which a trial is averaged."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is compared in every setting.
+
+    methods: `baseline` and `teacher` are always among them; ablations: also those of AMID; controls: also AMID-U and
+    AMID with auxiliary inputs that cannot help; jobs: runs at once; trials: of tuning on validation samples, for each
+    method of each setting, before; 0 for the recipes as they stand; weights: keep the trained models, some 10 MB a run
+    """
+
+    methods: tuple[str, ...]
+    ablations: bool = False
+    controls: bool = False
+    seeds: int = 10
+    jobs: int = 1
+    trials: int = 0
+    weights: bool = False
+
+
+@dataclass(frozen=True)
+class Record:
+    """How a study's folder came about: the commands, how many trials of tuning each setting had (its folder -> trials),
+    which data sets were left out and why, which runs or settings failed (folder -> why)."""
+
+    commands: tuple[str, ...] = ()
+    trials: Mapping[str, int] = field(default_factory=dict)
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Benchmarked:
+    """What came of it. table: a row for each finished run of the folder, None where there is none; skipped: data set ->
+    why; failures: run's or setting's folder -> why."""
+
+    table: pd.DataFrame | None
+    skipped: Mapping[str, str]
+    failures: Mapping[Path, Failure]
+
+
+def benchmark(
+    settings: Sequence[Setting], asked: Asked, out: Path, command: str = "", listener: Listener = Listener()
+) -> Benchmarked:
+    """Compare in each setting, in `out`/SET/BUDGET, what has not been done yet.
+
+    Writes `out`/results.parquet, the rows of all settings that the folder holds, and `out`/benchmark.json after each
+    setting. A setting that cannot be run does not stop the others; data that are not prepared are left out and said.
+    command: what asked for it, to be kept. Raises InputError where none of the settings has its data.
+    """
+    _require_possible(asked)
+    ready, skipped = _with_data(settings)
+    for reason in skipped.values():
+        listener.say(f"Left out: {reason}")
+    if not ready:
+        raise InputError(f"no data set of the study is there: {'; '.join(skipped.values()) or 'none was asked for'}")
+    failures: dict[Path, Failure] = {}
+    table = None
+    with reported(listener, SETTINGS, len(ready)):
+        for number, setting in enumerate(ready, 1):
+            name = f"{number}/{len(ready)} {setting.recipe.name}, {setting.words}"
+            folder = out / setting.folder
+            try:
+                compared = _compare(setting, asked, folder, _Within(listener, name))
+                failures |= compared.failures
+                listener.say(f"{name}: {_told(compared)}")
+            except InputError as error:
+                failures[folder] = Failure(str(error), mistake=True)
+                listener.say(f"{name}: {error}")
+            table = gather(settings, out)
+            _write_record(out, command, ready[:number], asked.trials, skipped, failures)
+            listener.step(SETTINGS)
+    return Benchmarked(table, skipped, failures)
+
+
+def gather(settings: Sequence[Setting], out: Path) -> pd.DataFrame | None:
+    """The rows of every setting's table that the folder holds, also written to `out`/results.parquet; None where there
+    is none. Before the columns of a comparison: set, and budget in words."""
+    tables = []
+    for path, name, words in _places(settings, out):
+        if path.is_file():
+            tables.append(pd.read_parquet(path))
+            tables[-1].insert(0, "budget", words)
+            tables[-1].insert(0, "set", name)
+    if not tables:
+        return None
+    table = pd.concat(tables, ignore_index=True)
+    with written_whole(out / TABLE) as file:
+        table.to_parquet(file, index=False)
+    return table
+
+
+def read_study(folder: Path) -> tuple[pd.DataFrame, Record]:
+    """The table and the record of a study's folder, or of a copy of the two files. Raises InputError."""
+    try:
+        return pd.read_parquet(folder / TABLE), read_record(folder)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder / TABLE}: cannot be read: {' '.join(str(error).split())[:200]}") from error
+
+
+def read_record(folder: Path) -> Record:
+    path = folder / RECORD
+    try:
+        return from_plain(Record, json.loads(path.read_text(encoding="utf-8")), str(path))
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {' '.join(str(error).split())[:200]}") from error
+
+
+def _require_possible(asked: Asked) -> None:
+    for option, number, least in (("seeds", asked.seeds, 1), ("jobs", asked.jobs, 1), ("trials", asked.trials, 0)):
+        if number < least:
+            raise InputError(f"--{option}: expected at least {least}, found {number}")
+    if asked.trials and find_spec("optuna") is None:
+        raise InputError("--trials: tuning needs Optuna: pip install 'crossdistill[tune]'")
+
+
+def _with_data(settings: Sequence[Setting]) -> tuple[list[Setting], dict[str, str]]:
+    """The settings whose data can be read, and for each other data set why not."""
+    reasons = {setting.recipe.name: "" for setting in settings}
+    for name in reasons:
+        setting = next(setting for setting in settings if setting.recipe.name == name)
+        try:
+            load_dataset(setting.recipe.data)
+        except InputError as error:
+            missing = setting.prepare and not Path(setting.recipe.data.source).exists()
+            reasons[name] = f"{name}: {'not prepared' if missing else error}; `{setting.prepare}` makes it"
+    ready = [setting for setting in settings if not reasons[setting.recipe.name]]
+    return ready, {name: reason for name, reason in reasons.items() if reason}
+
+
+def _compare(setting: Setting, asked: Asked, folder: Path, listener: Listener) -> Compared:
+    methods = (*ALWAYS, *(method for method in asked.methods if method not in ALWAYS))
+    recipe = setting.recipe
+    if asked.trials:
+        recipe = tune(recipe, methods, asked.trials, TUNING_SEEDS, folder, listener=listener)
+    recipes = configurations(recipe, methods, asked.ablations, False, ())
+    recipes += deciding_controls(recipe, methods) if asked.controls else []
+    compared = compare(recipes, folder, seeds=asked.seeds, jobs=asked.jobs, listener=listener)
+    if not asked.weights:
+        for run in compared.folders:
+            (run / STUDENT).unlink(missing_ok=True)
+            (run / REST).unlink(missing_ok=True)
+    return compared
+
+
+def _places(settings: Sequence[Setting], out: Path) -> Iterator[tuple[Path, str, str]]:
+    """(a setting's table, the data set's name, the budget in words): those of the study, then others that are given."""
+    known = {Path(each.name) / budget.folder: budget.words(each.group) for each in SETS for budget in each.budgets}
+    known |= {setting.folder: setting.words for setting in settings}
+    for folder, words in known.items():
+        yield out / folder / TABLE, folder.parts[0], words
+
+
+def _told(compared: Compared) -> str:
+    """How many runs there are, and the student's mean accuracy of a few methods."""
+    failed = f", {len(compared.failures)} failed" if compared.failures else ""
+    if compared.table is None:
+        return f"no run finished{failed}"
+    means = compared.table.groupby("label", sort=False)["student_top1"].mean().dropna()
+    shown = [f"{label} {100 * mean:.1f} %" for label, mean in means.items() if label in ("baseline", "amid", "amid_u")]
+    return f"{len(compared.folders)} runs{failed}" + (f"; {', '.join(shown)}" if shown else "")
+
+
+def _write_record(
+    out: Path,
+    command: str,
+    done: Sequence[Setting],
+    trials: int,
+    skipped: Mapping[str, str],
+    failures: Mapping[Path, Failure],
+) -> None:
+    """What this command did, and what is left of earlier ones in the settings that it has not come to."""
+    before = read_record(out) if (out / RECORD).is_file() else Record()
+    folders = {setting.folder.as_posix() for setting in done}
+    there = {path.parts[-3] for path in out.glob(f"*/*/{TABLE}")}
+    failed = {path.relative_to(out).as_posix(): failure.message for path, failure in failures.items()}
+    record = Record(
+        before.commands + (() if command in ("", *before.commands) else (command,)),
+        {**before.trials, **dict.fromkeys(sorted(folders), trials)},
+        {name: why for name, why in {**before.skipped, **skipped}.items() if name not in there},
+        {place: why for place, why in before.failed.items() if not _lies_in(place, folders)} | failed,
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomically(out / RECORD, json.dumps(to_plain(record), indent=1, ensure_ascii=False) + "\n")
+
+
+def _lies_in(place: str, folders: Collection[str]) -> bool:
+    return "/".join(place.split("/")[:2]) in folders
+
+
+class _Within(Listener):
+    """Passes on what is heard of a setting, its lines with the setting's name."""
+
+    def __init__(self, listener: Listener, name: str) -> None:
+        self._listener, self._name = listener, name
+
+    def begin(self, task: str, total: int) -> None:
+        self._listener.begin(task, total)
+
+    def step(self, task: str, values: Values = MappingProxyType({})) -> None:
+        self._listener.step(task, values)
+
+    def end(self, task: str, problem: str = "") -> None:
+        self._listener.end(task, problem)
+
+    def say(self, line: str) -> None:
+        self._listener.say(f"{self._name}: {line}")
