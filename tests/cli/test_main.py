@@ -348,4 +348,4 @@ def test_the_demonstration_labels_one_person_and_has_its_controls(monkeypatch: p
     monkeypatch.setattr(demo, "compare_and_report", compared)
     for words in (["demo"], ["demo", "emoji"], ["demo", "watch", "--seeds", "2"]):
         main(words)
-    assert asked == [(6, 5), (3, 3), (6, 2)]
+    assert asked == [(6, 10), (3, 3), (6, 2)]

@@ -15,7 +15,7 @@ from crossdistill.recipes.variants.controls import controlled
 from crossdistill.studies.plan import configurations
 from crossdistill.types import InputError
 
-SEEDS = {"watch": 5, "emoji": 3}
+SEEDS = {"watch": 10, "emoji": 3}
 """Demonstration -> runs of each configuration, unless --seeds says otherwise."""
 
 
@@ -28,7 +28,7 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
         "gyroscope; six people were recorded, with the accelerometer too, and one of them labelled. emoji: all labels.",
     )
     demo.add_argument("which", nargs="?", default="watch", help="watch or emoji")
-    demo.add_argument("--seeds", type=int, help="runs of each configuration: 5 on watch and 3 on emoji, unless given")
+    demo.add_argument("--seeds", type=int, help="runs of each configuration: 10 on watch and 3 on emoji, unless given")
     demo.add_argument("--jobs", type=int, default=2, help="runs at once, each on one CPU thread")
     demo.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder for the runs and the report")
     return demo
