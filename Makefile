@@ -17,7 +17,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
 	@touch $@
 
-demo: $(READY)  ## train baseline, teacher and AMID on the bundled data and write a report (about 3 minutes)
+demo: $(READY)  ## label one, record many: AMID-U and what it has to beat on bundled data, and a report (about 4 minutes)
 	$(BIN)/crossdistill demo
 
 check: lint types imports  ## linter, formatter, types, import contract

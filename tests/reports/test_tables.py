@@ -93,6 +93,17 @@ def test_printed_table_fits_80_columns_and_takes_no_markup(tmp_path: Path, compa
     assert "…" not in text.getvalue()
 
 
+def test_a_narrow_terminal_gets_the_labels_and_the_students(tmp_path: Path, comparison: list[Path]) -> None:
+    text = io.StringIO()
+    runs = load_runs([*comparison, write_run(tmp_path / "s", "amid", 0, label="amid, shuffled auxiliary")])
+    Console(file=text, width=40, color_system=None).print(headline_table(runs, 40))
+    lines = text.getvalue().splitlines()
+    assert any(line.startswith("baseline") and "61.0 ± " in line for line in lines)
+    assert any(line.startswith("amid, ") for line in lines)
+    assert "…" not in text.getvalue()
+    assert "recovered" not in text.getvalue()
+
+
 def test_printed_table_has_room_for_long_labels(tmp_path: Path, comparison: list[Path]) -> None:
     label = "amid, shuffled auxiliary"
     text = io.StringIO()

@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
+from rich.text import Text
 
 from crossdistill.cli.benchmark_pages import write_pages
 from crossdistill.cli.progress import Lines, console
 from crossdistill.reports import (
     Run,
+    findings,
     headline_table,
     illustrated,
+    lead,
     load_runs,
     split_by_measured,
     unmeasured_sentence,
@@ -74,10 +77,12 @@ def write(folders: Sequence[Path], out: Path, command: str) -> None:
 
 
 def show_headline(runs: Sequence[Run]) -> None:
-    """The table of what was measured, and which runs measured nothing."""
+    """The table of what was measured and what it says, and which runs measured nothing."""
     measured, _ = split_by_measured(runs)
     if measured:
-        console().print(headline_table(measured))
+        console().print(headline_table(measured, console().width))
+        if said := [sentence for sentence in (lead(measured), *findings(measured)) if sentence]:
+            console().print(Text("\n".join(["", *said, ""])))
     if left_out := unmeasured_sentence(runs):
         console().print(left_out, soft_wrap=True)
 

@@ -8,6 +8,7 @@ from crossdistill.reports.page import write_report
 from crossdistill.reports.pictures import Picture, RetrievalExample, RetrievedItem
 from crossdistill.reports.runs import Run, configurations_of, load_runs, split_by_measured, unmeasured_sentence
 from crossdistill.reports.tables import headline
+from crossdistill.reports.wording import findings, lead
 
 __all__ = [
     "Difference",
@@ -18,9 +19,11 @@ __all__ = [
     "best",
     "configurations_of",
     "differences",
+    "findings",
     "headline",
     "headline_table",
     "illustrated",
+    "lead",
     "load_runs",
     "split_by_measured",
     "unmeasured_sentence",

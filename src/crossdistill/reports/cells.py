@@ -121,18 +121,29 @@ def differences_table(runs: Sequence[Run], reference: str = "baseline") -> Repor
     return ReportTable(("configuration", "pairs", "difference", "95 % CI", "p", "p (Holm)", "verdict"), tuple(rows))
 
 
-def headline_table(runs: Sequence[Run]) -> Table:
-    """The headline for a terminal of 80 columns; WA, which equals top-1, seconds and the paper are left to the page.
+_NARROW, _LABEL = 60, 13
+"""Columns of a narrow terminal, and how many of any are a label's at least."""
 
-    Long labels take the room of more columns.
+
+def headline_table(runs: Sequence[Run], room: int = 80) -> Table:
+    """The headline for a terminal `room` columns wide; WA, which equals top-1, seconds and the paper are left out.
+
+    What does not fit is left out from the right; on narrow terminals the number of runs is, too.
     """
     headline = results_table(runs)
-    long = max(len(row.cells[0]) for row in headline.rows) > 14
-    left_out = ("WA", "seconds", *(("auxiliary top-1", "R@5", "UA") if long else ()))
-    kept = [i for i, name in enumerate(headline.columns) if name not in left_out and not name.endswith(", paper")]
+    longest = max(len(row.cells[0]) for row in headline.rows)
+    left_out = ("WA", "seconds", *(("auxiliary top-1", "R@5", "UA") if longest > 14 else ()))
+    left_out = (*left_out, *(("runs",) if room < _NARROW else ()))
+    asked = [i for i, name in enumerate(headline.columns) if name not in left_out and not name.endswith(", paper")]
+    kept, taken = asked[:1], min(longest, _LABEL)
+    for index in asked[1:]:
+        words = [*headline.columns[index].split(), *(row.cells[index] for row in headline.rows)]
+        taken += 1 + max(map(len, words))
+        if taken <= room:
+            kept.append(index)
     caption = "%, mean ± 95 % confidence interval over runs"
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0, caption=caption, caption_justify="left")
-    table.add_column("configu-\nration", min_width=8, overflow="fold")
+    table.add_column("configu-\nration", min_width=min(longest, _LABEL), overflow="fold")
     for index in kept[1:]:
         table.add_column(headline.columns[index].replace(" ", "\n"), justify="right", no_wrap=True)
     for group in headline.groups.values():

@@ -38,14 +38,14 @@ def summary(runs: Sequence[Run]) -> list[str]:
     main = main_configuration(runs)
     table, paired = headlines(runs), differences(runs)
     what = main if configurations_of(runs)[main][0].method in WITHOUT_AUXILIARY else "distillation"
-    lead = _lead(runs, main, table, paired)
-    sentences = [*lead, _setting(runs, main)]
+    first = lead(runs)
+    sentences = [*([first] if first else []), _setting(runs, main)]
     if math.isnan(table[main].student_top1):
         return [
             *sentences,
             "Without a student whose accuracy was measured in every run, there is nothing to compare.",
         ]
-    if not lead:
+    if not first:
         sentences.append(_accuracy(table[main], main))
     if main in paired:
         sentences += _difference(paired[main], _tested(paired), what)
@@ -129,20 +129,21 @@ def _spread(counts: Sequence[int]) -> str:
     return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
-def _lead(runs: Sequence[Run], main: str, table: Mapping[str, Headline], paired: Mapping[str, Difference]) -> list[str]:
-    """What distillation brought, in one sentence for somebody who reads no further; none where it cannot be said."""
-    run, row = configurations_of(runs)[main][0], paired.get(main)
+def lead(runs: Sequence[Run]) -> str:
+    """What distillation brought, for somebody who reads no further; empty where these runs cannot say it."""
+    main, table = main_configuration(runs), headlines(runs)
+    run, row = configurations_of(runs)[main][0], differences(runs).get(main)
     if row is None or math.isnan(row.half_width) or not (run.target and _helpers(run)):
-        return []
+        return ""
     alone = percent(table["baseline"].student_top1)
     verdict = {"better": "significant", "worse": "significant"}.get(row.verdict, "not significant, it may be chance")
     kind = "gain" if row.difference > 0 else "loss" if row.difference < 0 else "difference"
-    return [
+    return (
         f"{_labels(configurations_of(runs)[main])} the {main} student, which had {listed(run.auxiliary)} in training, "
         f"is right on {percent(table[main].student_top1)} % of new samples from {listed(run.target)} alone; a student "
         f"trained without {listed(run.auxiliary)} on {alone} %. The {kind} of "
         f"{points(abs(row.difference)).lstrip('+')} points is {verdict}."
-    ]
+    )
 
 
 def _labels(runs: Sequence[Run]) -> str:
