@@ -47,7 +47,7 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
     study.add_argument(
         "--budgets",
         default="",
-        help="with commas: N%% (of each class's labels), N (whole subjects, where sets are split by them), few (all of "
+        help="with commas: N% (of each class's labels), N (whole subjects, where sets are split by them), few (all of "
         "these below all labels), all (labels); those that a set does not have are left out; few,all unless given",
     )
     study.add_argument("--methods", default="", help="names with commas, or all; all unless given")
