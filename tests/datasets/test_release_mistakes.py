@@ -98,3 +98,22 @@ def test_npz_files_that_lack_arrays_or_pickle_them_are_refused(tmp_path: Path) -
     np.savez(path, **(arrays | {"y": arrays["y"][:-1]}))
     with pytest.raises(InputError, match="one length"):
         mosi.from_release(path)
+
+
+@pytest.mark.parametrize(("name", "classes"), [("mosi", 2), ("watch", 7), ("emoji", 9)])
+@pytest.mark.parametrize("wrong", [-1, 99])
+def test_a_label_that_no_class_has_is_refused(tmp_path: Path, name: str, classes: int, wrong: int) -> None:
+    """-1 would be Python's last class, without a word."""
+    arrays = npz_arrays(name)
+    arrays["y"] = arrays["y"].astype(np.int64)
+    arrays["y"][3] = wrong
+    np.savez(tmp_path / f"{name}.npz", **arrays)
+    with pytest.raises(InputError, match=rf"{name}\.npz: y, row 3: expected 0 to {classes - 1}, found {wrong}"):
+        PREPARERS[name](tmp_path, tmp_path / "set")
+
+
+def test_labels_that_are_no_integers_are_refused(tmp_path: Path) -> None:
+    arrays = npz_arrays("mosi")
+    np.savez(tmp_path / "mosi.npz", **{**arrays, "y": arrays["y"] + 0.5})
+    with pytest.raises(InputError, match=r"mosi\.npz: y: expected a vector of integers, found float64"):
+        PREPARERS["mosi"](tmp_path, tmp_path / "set")

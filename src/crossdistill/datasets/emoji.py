@@ -15,7 +15,7 @@ import numpy as np
 from crossdistill.data.dataset import MultimodalDataset, from_arrays
 from crossdistill.data.manifest import write_manifest
 from crossdistill.datasets.bundles import load_bundle
-from crossdistill.datasets.releases import release_arrays
+from crossdistill.datasets.releases import named, release_arrays
 
 GROUPS = (
     "smileys & emotion",
@@ -48,6 +48,7 @@ def from_release(source: Path) -> MultimodalDataset:
     """The data set from emoji.npz, or the folder that holds it. Raises InputError."""
     keys = ("efficientnet_lite0", "minilm_name", "y", "hex", "text", "twitter")
     arrays = release_arrays(source, "emoji.npz", keys)
+    groups = named(arrays["y"], GROUPS, "emoji.npz: y")
     is_test = np.zeros(len(arrays["y"]), dtype=np.bool_)
     from sklearn.model_selection import train_test_split
 
@@ -60,7 +61,7 @@ def from_release(source: Path) -> MultimodalDataset:
             "picture": arrays["efficientnet_lite0"].astype(np.float16),
             "name": arrays["minilm_name"].astype(np.float16),
         },
-        [GROUPS[label] for label in arrays["y"]],
+        groups,
         splits=is_test,
         ids=arrays["hex"].tolist(),
         pictures=arrays["twitter"],

@@ -12,7 +12,7 @@ import numpy as np
 
 from crossdistill.data.dataset import MultimodalDataset, from_arrays
 from crossdistill.data.manifest import write_manifest
-from crossdistill.datasets.releases import release_arrays
+from crossdistill.datasets.releases import named, release_arrays
 
 _POLARITIES = ("negative", "positive")
 
@@ -30,7 +30,7 @@ def from_release(source: Path) -> MultimodalDataset:
     numbers = [videos[:row].count(video) for row, video in enumerate(videos)]
     return from_arrays(
         {"text": arrays["text_minilm"], "audio": arrays["audio"], "video": arrays["video"]},
-        [_POLARITIES[label] for label in arrays["y"]],
+        named(arrays["y"], _POLARITIES, "mosi.npz: y"),
         splits=~arrays["train"].astype(np.bool_),
         ids=[f"{video}_{number}" for video, number in zip(videos, numbers, strict=True)],
         groups=videos,

@@ -104,5 +104,16 @@ def release_arrays(source: Path, name: str, keys: Sequence[str]) -> dict[str, np
     return arrays
 
 
+def named(numbers: npt.NDArray[Any], names: Sequence[str], place: str) -> list[str]:
+    """The name of each class number. place: of the numbers, for the message. Raises InputError for a number that no
+    class has."""
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
+        raise InputError(f"{place}: expected a vector of integers, found {numbers.dtype} {numbers.shape}")
+    if len(wrong := np.flatnonzero((numbers < 0) | (numbers >= len(names)))):
+        row = int(wrong[0])
+        raise InputError(f"{place}, row {row}: expected 0 to {len(names) - 1}, found {numbers[row]}")
+    return [names[number] for number in numbers]
+
+
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())

@@ -15,7 +15,7 @@ import numpy as np
 from crossdistill.data.dataset import MultimodalDataset, from_arrays
 from crossdistill.data.manifest import write_manifest
 from crossdistill.datasets.bundles import load_bundle
-from crossdistill.datasets.releases import release_arrays
+from crossdistill.datasets.releases import named, release_arrays
 
 EXERCISES = (
     "pendulum",
@@ -47,7 +47,7 @@ def from_release(source: Path) -> MultimodalDataset:
     subjects, folds = np.unique(arrays["subject"], return_inverse=True)
     return from_arrays(
         {"gyroscope": arrays["gyro"].astype(np.float16), "accelerometer": arrays["acc"].astype(np.float16)},
-        [EXERCISES[label] for label in arrays["y"]],
+        named(arrays["y"], EXERCISES, "watch.npz: y"),
         splits=np.isin(arrays["subject"], subjects[-_TEST_SUBJECTS:]),
         ids=[f"s{subject}_{row:04d}" for row, subject in enumerate(arrays["subject"])],
         groups=arrays["subject"],

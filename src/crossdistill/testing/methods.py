@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -25,7 +26,10 @@ from crossdistill.testing.trial import (
 )
 from crossdistill.training.distributed import gather
 from crossdistill.training.loop import build_optimizers, step
+from crossdistill.training.passes import with_mixing
 from crossdistill.training.settings import Optimization
+
+_OPTIMIZERS: tuple[Literal["adamw", "adam", "sgd"], ...] = ("adamw", "adam", "sgd")
 
 
 def check_method(cls: type[Method]) -> None:
@@ -113,6 +117,24 @@ def turns_change_only_their_own_parameters(cls: type[Method]) -> None:
             assert changed, f"{cls.__name__}: turn {turn.name!r} changed nothing in epoch {epoch}"
             foreign = sorted(changed & set(parameters_of_others(method, turn)))
             assert not foreign, f"{cls.__name__}: turn {turn.name!r} changed another player's {', '.join(foreign)}"
+
+
+def every_optimizer_steps(cls: type[Method]) -> None:
+    """Also where the first batch lacks what the method reads, and where parameters join after a warm-up."""
+    for name in _OPTIMIZERS:
+        for complete in (True, False):
+            method, batch = built(cls)
+            optimizers = build_optimizers(method, LAST_EPOCH + 1, Optimization(name))
+            nothing = dict.fromkeys(method.model.auxiliary, torch.zeros(len(batch.labels), dtype=torch.bool))
+            first = batch if complete else with_mixing(method, replace(batch, present=nothing, mixing=None))
+            try:
+                for epoch, given in ((0, first), (0, batch), (LAST_EPOCH, batch)):
+                    step(_fabric(), method, method.turns(epoch), optimizers, given, math.inf)
+            except (TypeError, RuntimeError) as error:
+                where = f"{name}, first batch {'complete' if complete else 'without auxiliary modalities'}"
+                raise AssertionError(f"{cls.__name__}: {where}: {error}") from error
+            finite = all(bool(torch.isfinite(p).all()) for p in parameters_of(method).values())
+            assert finite, f"{cls.__name__}: {name}: a parameter is not finite after three steps"
 
 
 def turns_leave_no_gradient_on_another_player(cls: type[Method]) -> None:
@@ -236,6 +258,7 @@ METHOD_PROPERTIES: tuple[Callable[[type[Method]], None], ...] = (
     objectives_change_no_state,
     turns_leave_no_gradient_on_another_player,
     turns_change_only_their_own_parameters,
+    every_optimizer_steps,
     predictions_ignore_everything_auxiliary,
     extremes_stay_finite,
     unlabelled_samples_stay_finite,

@@ -140,9 +140,9 @@ def build_optimizers(method: Method, epochs: int, settings: Optimization) -> dic
 def build_optimizer(turn: Turn, settings: Optimization) -> Optimizer:
     if turn.adversary:
         return Adam(turn.parameters, settings.discriminator_learning_rate, betas=(0.5, 0.999), fused=True)
-    if settings.name == "sgd":
+    if settings.name == "sgd":  # the fused one fails where some parameters get their first gradient later than others
         return SGD(
-            turn.parameters, settings.learning_rate, settings.momentum, weight_decay=settings.weight_decay, fused=True
+            turn.parameters, settings.learning_rate, settings.momentum, weight_decay=settings.weight_decay, foreach=True
         )
     optimizer = AdamW if settings.name == "adamw" else Adam
     return optimizer(turn.parameters, settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
