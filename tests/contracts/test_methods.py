@@ -23,7 +23,7 @@ def test_every_method_keeps(name: str, method_property: Callable[[type[Method]],
 
 
 def test_the_suite_has_every_property_once() -> None:
-    assert len(METHOD_PROPERTIES) == len(set(METHOD_PROPERTIES)) == 12
+    assert len(METHOD_PROPERTIES) == len(set(METHOD_PROPERTIES)) == 13
     assert len(EXTREMES) == 8
 
 

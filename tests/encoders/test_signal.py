@@ -8,8 +8,8 @@ import math
 import pytest
 import torch
 
-from crossdistill.encoders.signal import summaries
-from crossdistill.types import Padded
+from crossdistill.encoders.signal import Signal, SignalSettings, summaries
+from crossdistill.types import InputError, Padded
 from tests.encoders.batches import padded, sequences
 
 BINS, HIGHEST, STEPS = 5, 0.25, 4
@@ -58,3 +58,17 @@ def test_gradients_are_finite_for_signals_without_spread() -> None:
     summaries(Padded(values, torch.tensor([6, 1])), BINS, HIGHEST, STEPS).sum().backward()
     assert values.grad is not None
     assert torch.isfinite(values.grad).all()
+
+
+def test_exported_for_one_batch_it_is_right_for_another() -> None:
+    """No batch size becomes a constant: one row would be every sample's."""
+    encoder = Signal(3, 8, layers=2, hidden=4, bins=5, steps=4).eval()
+    few, many = torch.randn(2, 30, 3), torch.randn(7, 30, 3)
+    exported = torch.export.export(encoder, (few,), dynamic_shapes=({0: torch.export.Dim("batch")},)).module()
+    torch.testing.assert_close(exported(many), encoder(many))
+
+
+@pytest.mark.parametrize("highest", [0.0, 0.6, math.inf, math.nan])
+def test_frequencies_that_no_signal_has_are_refused(highest: float) -> None:
+    with pytest.raises(InputError, match=r"settings\.highest: expected"):
+        SignalSettings(highest=highest).check("settings.")

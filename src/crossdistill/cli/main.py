@@ -16,7 +16,7 @@ from pathlib import Path
 from crossdistill.version import __version__
 
 COMMANDS = {
-    "demo": ("crossdistill.cli.demo", "label one, record many: methods on bundled data, and a report"),
+    "demo": ("crossdistill.cli.demo", "label one, record many: bundled data, and a report"),
     "prepare": ("crossdistill.cli.prepare", "make a manifest of a release, or check one of your own"),
     "extract": ("crossdistill.cli.extract", "encode a modality once, by published weights"),
     "train": ("crossdistill.cli.train", "train one recipe with one method and seed"),
@@ -93,7 +93,7 @@ def _overview() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"crossdistill {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND, one of")  # no shorter than their names
     for name, (_, line) in COMMANDS.items():
         commands.add_parser(name, help=line)
     return parser

@@ -13,7 +13,7 @@ from crossdistill.encoders.conv import Conv
 from crossdistill.encoders.mlp import MLP
 from crossdistill.encoders.sequences import as_padded, masked_mean, time_mask
 from crossdistill.requirements import require_above_zero, require_probability
-from crossdistill.types import Modality, Padded
+from crossdistill.types import InputError, Modality, Padded
 
 _TINY = 1e-12
 """Added under roots, whose slope at 0 is not finite."""
@@ -35,6 +35,8 @@ class SignalSettings:
     def check(self, place: str) -> None:
         sizes = {"width": self.width, "layers": self.layers, "hidden": self.hidden}
         require_above_zero(sizes | {"bins": self.bins, "highest": self.highest, "steps": self.steps}, place)
+        if self.highest > 0.5:
+            raise InputError(f"{place}highest: expected at most 0.5 cycles per step, found {self.highest}")
         require_probability({"dropout": self.dropout}, place)
 
 
@@ -103,7 +105,11 @@ def _course(values: Tensor, lengths: Tensor, steps: int) -> Tensor:
     ends = torch.arange(steps + 1, dtype=values.dtype, device=values.device) / steps * lengths[:, None]
     before = ends.floor().long()
     after = torch.minimum(before + 1, lengths[:, None])
-    rows = torch.arange(len(values), device=values.device)[:, None]
     inside = (ends - before)[:, :, None]
-    until = sums[rows, before] * (1 - inside) + sums[rows, after] * inside
+    until = _steps_of(sums, before) * (1 - inside) + _steps_of(sums, after) * inside
     return until.diff(dim=1) * (steps / lengths.to(values.dtype))[:, None, None]
+
+
+def _steps_of(values: Tensor, places: Tensor) -> Tensor:
+    """(B, n, F): each sequence's values at its own n places, (B, n)."""
+    return values.gather(1, places[:, :, None].expand(-1, -1, values.shape[2]))

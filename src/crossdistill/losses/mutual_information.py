@@ -39,9 +39,9 @@ def mutual_information_loss(
     beliefs: what is believed of each sample's class, probabilities (B, C), where some classes are not known: a
     candidate that is not a positive then counts by how surely it is of another class than its anchor, 1 − Σ_c p_c p'_c,
     in Eq. 7's denominator and among the negatives of Eq. 8, so that samples of probably one class are not driven apart;
-    N is the sum of these weights. Without beliefs all are 1, which is the paper's.
+    N is the sum of these weights, but at least 1. Without beliefs all are 1, which is the paper's.
     Gradients reach full and other. A zero row has cosine 0 with everything and gets no gradient.
-    Raises ValueError on a shape or dtype mismatch, τ ≤ 0, an unknown reduction or beliefs that are not probabilities.
+    Raises ValueError on a shape or dtype mismatch, τ ≤ 0, an unknown reduction or beliefs of another shape or dtype.
 
     >>> import torch
     >>> from crossdistill.losses import mutual_information_loss

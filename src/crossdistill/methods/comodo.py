@@ -82,7 +82,7 @@ class COMODO(Method):
         self.queue = EmbeddingQueue(queue, model.width)
 
     def prepare(self, samples: TrainingSamples) -> None:
-        """Make the queue, in which no sample is remembered twice where there are fewer."""
+        """Make the queue, no longer than there are samples."""
         self.queue = EmbeddingQueue(min(self.size, len(samples.rows)), self.model.width)
 
     def turns(self, epoch: int) -> Sequence[Turn]:

@@ -87,7 +87,7 @@ class CRCD(Method):
         self.queue = TeacherQueue(negatives, model.width)
 
     def prepare(self, samples: TrainingSamples) -> None:
-        """Make the queue, in which no sample is remembered twice where there are fewer than K."""
+        """Make the queue, no longer than there are samples."""
         self.queue = TeacherQueue(min(self.negatives, len(samples.rows)), self.model.width)
 
     def turns(self, epoch: int) -> Sequence[Turn]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -113,6 +114,8 @@ class ModelSettings:
         """Raise InputError, naming `place` and the field, for a model that there cannot be."""
         require_above_zero({"width": self.width}, place)
         require_at_least_zero({"input_bound": self.input_bound}, place)
+        if not math.isfinite(self.input_bound):
+            raise InputError(f"{place}input_bound: expected a number, or 0 for no bound, found {self.input_bound}")
         require_probability({"dropout": self.dropout}, place)
         for name, encoder in self.encoders.items():
             check_encoder_settings(name, encoder)

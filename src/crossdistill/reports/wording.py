@@ -133,7 +133,9 @@ def lead(runs: Sequence[Run]) -> str:
     """What distillation brought, for somebody who reads no further; empty where these runs cannot say it."""
     main, table = main_configuration(runs), headlines(runs)
     run, row = configurations_of(runs)[main][0], differences(runs).get(main)
-    if row is None or math.isnan(row.half_width) or not (run.target and _helpers(run)):
+    if row is None or {table[main].runs, table["baseline"].runs} != {row.pairs}:  # levels and difference of one set
+        return ""
+    if math.isnan(row.half_width) or not (run.target and _helpers(run)):
         return ""
     alone = percent(table["baseline"].student_top1)
     verdict = {"better": "significant", "worse": "significant"}.get(row.verdict, "not significant, it may be chance")

@@ -205,7 +205,7 @@ def _write_record(
     failed = {path.relative_to(out).as_posix(): failure.message for path, failure in failures.items()}
     record = Record(
         before.commands + (() if command in ("", *before.commands) else (command,)),
-        {**before.trials, **dict.fromkeys(sorted(folders), trials)},
+        {**dict.fromkeys(sorted(folders), trials), **before.trials},  # runs that are kept were tuned as they were
         {name: why for name, why in {**before.skipped, **skipped}.items() if name not in there},
         {place: why for place, why in before.failed.items() if not _lies_in(place, folders)} | failed,
     )

@@ -128,7 +128,11 @@ def _notes(made: Provenance, tests: Tests, command: str) -> tuple[str, ...]:
     places = {count: ", ".join(place for place, n in made.trials.items() if n == count) for count in trials}
     tuned = [f"{counted(count, 'trial')} in {named}" for count, named in places.items()]
     if trials in ([], [0]):
-        tuning = "Nothing was tuned for this page: every recipe is as it stands in the library, for all methods alike."
+        changed = any("--fields" in each for each in (*made.commands, command))
+        stands = "but for the --fields of its commands, every" if changed else "every"
+        tuning = (
+            f"Nothing was tuned for this page: {stands} recipe is as it stands in the library, for all methods alike."
+        )
     elif len(trials) == 1:
         tuning = _TUNED.format(counted(trials[0], "trial"))
     else:
