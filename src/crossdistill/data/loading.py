@@ -148,13 +148,18 @@ def windows_of(
 def drawn_parts(seed: int, epoch: int, rows: Rows) -> Parts:
     """What chance decides for each sample in this epoch."""
     seeds = random_seeds(seed, epoch, rows)
-    return Parts((seeds >> np.uint64(11)).astype(np.float64) * 2.0**-53, seeds)
+    return Parts(_fractions(seeds), seeds)
 
 
 def chance(seed: int, epoch: int, rows: Rows) -> torch.Tensor:
     """(B,) float64 in [0, 1), one draw for each sample of this epoch, other than its part's."""
     mixed = random_seeds(seed + 1, epoch, random_seeds(seed, epoch, rows).view(np.int64))
-    return torch.from_numpy((mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53)
+    return torch.from_numpy(_fractions(mixed))
+
+
+def _fractions(seeds: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:
+    """Evenly in [0, 1), from the highest 53 bits."""
+    return (seeds >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def random_seeds(seed: int, epoch: int, rows: Rows) -> npt.NDArray[np.uint64]:

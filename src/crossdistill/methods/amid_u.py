@@ -127,8 +127,9 @@ class AMIDU(Method):
             terms |= taught
         if contrast > 0 and (self.alpha_1 or self.alpha_2):
             beliefs = known_or(q, batch.labels) if self.debiased else None
-            mi_student = self._mutual_information(made.full, made.target, batch, beliefs)
-            mi_auxiliary = self._mutual_information(made.full, made.auxiliary, batch, beliefs)
+            labels = as_own_classes(batch.labels)
+            mi_student = self._mutual_information(made.full, made.target, labels, beliefs)
+            mi_auxiliary = self._mutual_information(made.full, made.auxiliary, labels, beliefs)
             total = total + self.alpha_1 * mi_student + self.alpha_2 * mi_auxiliary
             terms |= {"mi_student": mi_student, "mi_auxiliary": mi_auxiliary}
         return Objective(total, terms)
@@ -138,9 +139,8 @@ class AMIDU(Method):
         logits = {"student": made.target_logits, "teacher": made.full_logits, "auxiliary": made.auxiliary_logits}
         return {f"classification_{name}": labelled_cross_entropy(given, batch.labels) for name, given in logits.items()}
 
-    def _mutual_information(self, full: Tensor, other: Tensor, batch: Batch, beliefs: Tensor | None) -> Tensor:
+    def _mutual_information(self, full: Tensor, other: Tensor, labels: Tensor, beliefs: Tensor | None) -> Tensor:
         """L_MI (Eq. 8, 9) with means; an unlabelled sample's only positive is its own pair."""
-        labels = as_own_classes(batch.labels)
         return mutual_information_loss(full, other, labels, self.temperature, "mean", beliefs)
 
     def _taught(self, made: Representations, batch: Batch, q: Tensor) -> dict[str, Tensor]:

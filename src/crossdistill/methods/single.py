@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch.nn.functional import cross_entropy
 
 from crossdistill.methods.base import Method
-from crossdistill.types import Batch, Objective, Representations, Turn
+from crossdistill.models import CrossModalModel
+from crossdistill.types import Batch, Objective, Representations, Turn, View
 
 
 class Baseline(Method):
@@ -83,3 +84,10 @@ class Auxiliary(Method):
     def _objective(self, representations: Representations, batch: Batch) -> Objective:
         classification = cross_entropy(representations.auxiliary_logits, batch.labels)
         return Objective(classification, {"classification": classification})
+
+
+def teacher_alone(model: CrossModalModel, view: View) -> tuple[Method, Callable[[], None]]:
+    """What trains a teacher of this view before a method that distils from it, and what fixes it then."""
+    if view == "full":
+        return Teacher(model), model.freeze_teacher
+    return Auxiliary(model), model.freeze_auxiliary_model

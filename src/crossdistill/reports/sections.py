@@ -122,9 +122,10 @@ def _tables(runs: Sequence[Run]) -> list[Section]:
     validation = folds.folds_table(runs)
     if validation is not None:
         sections.append(Section("folds", f"Over {len(folds.fold_numbers(runs))} folds", validation, folds.NOTE))
-    references = {"baseline": "the baseline", reference_method(runs): _NAMES.get(reference_method(runs), "")}
+    main = reference_method(runs)
+    references = {"baseline": "the baseline"} | ({main: _NAMES[main]} if main else {})
     for reference, name in references.items():
-        compared = differences(runs, reference) if reference else {}
+        compared = differences(runs, reference)
         if not compared or (reference != "baseline" and compared.keys() <= {"baseline"}):
             continue
         figure = captioned.difference_figure(runs, reference)

@@ -138,7 +138,7 @@ def lead(runs: Sequence[Run]) -> str:
     if math.isnan(row.half_width) or not (run.target and _helpers(run)):
         return ""
     alone = percent(table["baseline"].student_top1)
-    verdict = {"better": "significant", "worse": "significant"}.get(row.verdict, "not significant, it may be chance")
+    verdict = "significant" if row.verdict in ("better", "worse") else "not significant, it may be chance"
     kind = "gain" if row.difference > 0 else "loss" if row.difference < 0 else "difference"
     return (
         f"{_labels(configurations_of(runs)[main])} the {main} student, which had {listed(run.auxiliary)} in training, "

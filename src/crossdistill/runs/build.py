@@ -12,7 +12,8 @@ from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.inputs import input_spec
 from crossdistill.encoders.make import default_settings, resolved
 from crossdistill.encoders.settings import EncoderSettings
-from crossdistill.methods import METHODS, Auxiliary, Method, Teacher
+from crossdistill.methods import METHODS, Auxiliary, Method
+from crossdistill.methods.single import teacher_alone
 from crossdistill.models.cross_modal import CrossModalModel, modalities_of
 from crossdistill.models.spec import ModelSpec, build_model
 from crossdistill.recipes.check import check
@@ -193,8 +194,7 @@ def stages(recipe: Recipe, method: Method) -> tuple[Stage, ...]:
         if recipe.model.auxiliary_encoders == "frozen":
             before.append(model.freeze_auxiliary_encoders)
     if fixed_teacher:
-        whole = method.taught_by == "full"
-        teacher = Teacher(model) if whole else Auxiliary(model)
+        teacher, freeze = teacher_alone(model, method.taught_by)
         planned.append(Stage(1, "teacher", teacher, recipe.epochs, tuple(before)))
-        before = [model.freeze_teacher if whole else model.freeze_auxiliary_model]
+        before = [freeze]
     return (*planned, Stage(2, recipe.method, method, recipe.epochs, tuple(before)))

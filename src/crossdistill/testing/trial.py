@@ -9,7 +9,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from crossdistill.methods import Auxiliary, Method, Teacher
+from crossdistill.methods import Method
+from crossdistill.methods.single import teacher_alone
 from crossdistill.testing.problem import Problem, small_problem
 from crossdistill.training.loop import build_optimizers, step
 from crossdistill.training.passes import forward, with_mixing
@@ -35,15 +36,12 @@ def built_to_distil(cls: type[Method]) -> tuple[Method, Batch]:
 
 def _teach(problem: Problem, view: View) -> None:
     """Thirty steps of the teacher alone, the model of the view, then it is fixed."""
-    fabric, whole = Fabric(accelerator="cpu", devices=1), view == "full"
-    teacher = Teacher(problem.model) if whole else Auxiliary(problem.model)
+    fabric = Fabric(accelerator="cpu", devices=1)
+    teacher, freeze = teacher_alone(problem.model, view)
     optimizers = build_optimizers(teacher, 1, Optimization(learning_rate=3e-3))
     for _ in range(30):
         step(fabric, teacher, teacher.turns(0), optimizers, problem.batch, math.inf)
-    if whole:
-        problem.model.freeze_teacher()
-    else:
-        problem.model.freeze_auxiliary_model()
+    freeze()
 
 
 def _prepared(cls: type[Method], problem: Problem, seed: int) -> tuple[Method, Batch]:
