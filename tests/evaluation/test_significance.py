@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from crossdistill.evaluation import gap_recovered, holm, mean_ci, paired_test
+from crossdistill.evaluation import gap_recovered, holm, mean_ci, paired_test, signed_rank_test
 
 
 def test_mean_ci_with_the_printed_t_table() -> None:
@@ -48,9 +48,30 @@ def test_paired_test_agrees_with_scipy(pairs: list[tuple[float, float]]) -> None
 def test_paired_test_extremes() -> None:
     assert paired_test([0.1, 0.7, 0.9], [0.1, 0.7, 0.9]) == 1.0
     assert paired_test([0.1 + 0.2] * 3, [0.3] * 3) == 1.0  # identical up to rounding
-    assert paired_test([0.7, 0.8, 0.9], [0.6, 0.7, 0.8]) == 0.0  # differences equal up to rounding
+    assert paired_test([0.7, 0.8, 0.9], [0.6, 0.7, 0.8]) == 0.25  # equal up to rounding: both signs of three, 2 / 2³
+    assert paired_test([0.5] * 8, [0.6] * 8) == stats.binomtest(0, 8).pvalue
     assert math.isnan(paired_test([0.7], [0.6]))
     assert math.isnan(paired_test([0.7, math.nan], [0.6, 0.5]))
+
+
+@given(st.lists(st.integers(1, 99), min_size=1, max_size=8, unique=True), st.data())
+def test_the_signed_rank_test_counts_choices_of_signs(sizes: list[int], data: st.DataObject) -> None:
+    """The share of all 2^n choices of signs whose sum of positive ranks is as far from the middle."""
+    signs = data.draw(st.lists(st.sampled_from((-1, 1)), min_size=len(sizes), max_size=len(sizes)))
+    ranks = stats.rankdata(sizes)
+    middle = ranks.sum() / 2
+    sums = [sum(itertools.compress(ranks, chosen)) for chosen in itertools.product((0, 1), repeat=len(ranks))]
+    found = abs(sum(ranks[np.array(signs) > 0]) - middle)
+    extreme = sum(abs(total - middle) >= found for total in sums)
+    assert signed_rank_test(np.multiply(sizes, signs)) == pytest.approx(extreme / len(sums))
+
+
+def test_signed_rank_extremes() -> None:
+    assert signed_rank_test([0.0, 0.0]) == 1
+    assert signed_rank_test([0.1] * 5) > 0.05
+    assert math.isnan(signed_rank_test([0.1, math.nan]))
+    with pytest.raises(ValueError, match="at least one value"):
+        signed_rank_test([])
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))

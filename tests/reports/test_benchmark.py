@@ -177,6 +177,13 @@ def test_our_claims_hold_where_they_should_and_no_longer_where_not() -> None:
     assert verdict_of(worse, "never significantly worse", "all") == "does not hold"
 
 
+def test_our_claims_want_more_than_a_lack_of_evidence() -> None:
+    """First by a hair, and no loss that so few and so noisy runs could show, are neither kept nor broken."""
+    assert verdict_of(study(few={**GAIN, "kd": 0.69}), "first in average rank") == "cannot tell"
+    noisy = study(sets=3, everything={**EQUAL, "amid_u": 0.75}, noise=8.0)
+    assert verdict_of(noisy, "never significantly worse", "all") == "cannot tell"
+
+
 def test_a_loss_at_one_budget_takes_the_gain_of_a_set_away() -> None:
     made = {(f"set{n}", FEW): accuracies(GAIN, n) for n in range(6)}
     more = {(f"set{n}", "5 % of labels"): accuracies(GAIN, 10 + n) for n in range(6)}
@@ -310,7 +317,7 @@ def test_how_it_was_made() -> None:
     text = " ".join(found.notes)
     assert found.replicates == "5 seeds each"
     assert found.versions == "torch 2.9.0, 1 CPU thread"
-    assert "made by: crossdistill compare benchmark --quick" in text
+    assert "asked for by: crossdistill compare benchmark --quick" in text
     assert "Left out: mosi: not prepared; `crossdistill prepare mosi --source DIR` makes it" in text
     assert "Not finished: a/all/kd-seed3: diverged in epoch 2" in text
     assert "Nothing was tuned" in text

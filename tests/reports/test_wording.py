@@ -44,7 +44,7 @@ def test_clear_gain(comparison: list[Path]) -> None:
 
 @pytest.mark.parametrize(
     ("student", "end"),
-    [((0.50, 0.51, 0.52), "The loss of 10.0 points is significant."),
+    [((0.50, 0.512, 0.518), "The loss of 10.0 points is significant."),
      ((0.60, 0.66, 0.61), "The gain of 1.3 points is not significant, it may be chance."),
      ((0.60, 0.61, 0.62), "The difference of 0.0 points is not significant, it may be chance.")],
 )  # fmt: skip
@@ -158,8 +158,10 @@ def test_a_student_that_learns_without_help_is_not_called_distilled(tmp_path: Pa
     assert "Significantly better than the baseline: self_training (+5.0) and amid_u (+10.0)." in named
 
 
-def raised(by: float) -> list[float]:
-    return [value + by + 0.002 * (-1) ** seed for seed, value in enumerate(SEEDS)]
+def raised(by: float, sign: int = 1) -> list[float]:
+    """The baseline's accuracies plus `by`, give or take what differs with `by`."""
+    spread = sign * (0.002 + 0.01 * by)
+    return [value + by + spread * way for way, value in zip((1, -1, 0, 1, -1), SEEDS, strict=True)]
 
 
 SEEDS = (0.60, 0.61, 0.62, 0.60, 0.63)
@@ -167,7 +169,7 @@ SEEDS = (0.60, 0.61, 0.62, 0.60, 0.63)
 
 def test_wins_losses_and_ties_are_each_named() -> None:
     table = {
-        "baseline": SEEDS, "amid": raised(0.05), "kd": raised(0.05), "gmc": raised(-0.04), "crd": raised(0.0),
+        "baseline": SEEDS, "amid": raised(0.05), "kd": raised(0.05, -1), "gmc": raised(-0.04), "crd": raised(0.0),
         "amid, shuffled auxiliary": raised(0.001), "amid, no D2": raised(0.03),
     }  # fmt: skip
     roles = {"amid, shuffled auxiliary": {"role": "control"}, "amid, no D2": {"role": "ablation"}}

@@ -9,7 +9,7 @@ from crossdistill.evaluation.classification import (
 )
 from crossdistill.evaluation.ranks import Ranking, critical_difference, not_separated, ranking
 from crossdistill.evaluation.retrieval import nearest, recall_at_k
-from crossdistill.evaluation.significance import gap_recovered, holm, mean_ci, paired_test
+from crossdistill.evaluation.significance import gap_recovered, holm, mean_ci, paired_test, signed_rank_test
 from crossdistill.evaluation.summary import evaluate_view
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "per_class_accuracy",
     "ranking",
     "recall_at_k",
+    "signed_rank_test",
     "top1",
     "unweighted_accuracy",
     "weighted_accuracy",

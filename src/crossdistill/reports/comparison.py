@@ -61,8 +61,13 @@ def differences(runs: Sequence[Run], reference: str = "baseline") -> dict[str, D
 
 
 def highest(runs: Sequence[Run]) -> str:
-    """The label with the highest mean student top-1; empty where no student has one."""
-    means = {label: mean for label, mean in student_means(runs).items() if not math.isnan(mean)}
+    """The label with the highest mean student top-1, controls aside; empty where no student has one."""
+    groups = grouped(runs)
+    means = {
+        label: mean
+        for label, mean in student_means(runs).items()
+        if not math.isnan(mean) and groups[label] != "controls"
+    }
     return min(means, key=lambda label: (-means[label], label)) if means else ""
 
 
@@ -70,12 +75,14 @@ def best(runs: Sequence[Run]) -> frozenset[str]:
     """The configurations that may be called best; none where the tests do not say so.
 
     Those that are significantly better than `baseline` and not significantly worse than the highest mean. Both tests
-    are paired t-tests with Holm's correction over everything compared with the same reference.
+    are paired t-tests with Holm's correction over everything compared with the same reference. A control is nothing
+    that anybody would use, so it is never among them.
     """
-    to_highest = differences(runs, highest(runs))
+    groups, to_highest = grouped(runs), differences(runs, highest(runs))
     return frozenset(
         label
         for label, row in differences(runs).items()
+        if groups[label] != "controls"
         if row.verdict == "better" and (label not in to_highest or to_highest[label].verdict != "worse")
     )
 

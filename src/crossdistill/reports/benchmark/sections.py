@@ -9,7 +9,7 @@ import pandas as pd
 
 from crossdistill.reports.benchmark.claims import RULE, Outcome, outcomes, pairs, unmeasured
 from crossdistill.reports.benchmark.paired import Tests, count_of, paired_tests
-from crossdistill.reports.benchmark.promises import promises
+from crossdistill.reports.benchmark.promises import OWN_RULE, promises
 from crossdistill.reports.benchmark.ranks import rank_section
 from crossdistill.reports.benchmark.results import FEW, Setting, settings_of
 from crossdistill.reports.benchmark.tables import claims_table, labelled_words, overview_table, setting_table
@@ -87,7 +87,8 @@ def _claims(found: Sequence[Outcome], settings: Sequence[Setting]) -> list[Secti
     failed = [each for each in found if each.verdict == "does not hold"]
     others = [each for each in found if each.verdict != "does not hold"]
     missing = unmeasured(settings)
-    note = f"{RULE} “At most {FEW} %”: settings with that share of labelled samples, by the mean over seeds."
+    own = f" {OWN_RULE}" if any(each.source == "ours" for each in found) else ""
+    note = f"{RULE}{own} “At most {FEW} %”: settings with that share of labelled samples, by the mean over seeds."
     if missing:
         note += f" Nothing was measured of: {'; '.join(missing)}."
     nothing = "No claim that was measured is refuted." if not failed else ""
@@ -137,7 +138,7 @@ def _notes(made: Provenance, tests: Tests, command: str) -> tuple[str, ...]:
         tuning = _TUNED.format(counted(trials[0], "trial"))
     else:
         tuning = _TUNED.format(f"a number of trials that differs ({'; '.join(tuned)})")
-    commands = [f"The runs were made by: {each}" for each in made.commands if made.commands != (command,)]
+    commands = [f"The study was asked for by: {each}" for each in made.commands if made.commands != (command,)]
     failed = [f"Not finished: {place}: {why}" for place, why in sorted(made.failed.items())]
     return (
         *commands,
