@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from crossdistill.methods import MI as MI
     from crossdistill.methods import MST as MST
     from crossdistill.methods import RKD as RKD
+    from crossdistill.methods import AMIDClassMeans as AMIDClassMeans
     from crossdistill.methods import Auxiliary as Auxiliary
     from crossdistill.methods import Baseline as Baseline
     from crossdistill.methods import FitNets as FitNets
@@ -81,6 +82,7 @@ _HOMES = {
         "MI",
         "MST",
         "RKD",
+        "AMIDClassMeans",
         "Auxiliary",
         "Baseline",
         "FitNets",

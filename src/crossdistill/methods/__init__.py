@@ -2,6 +2,7 @@
 
 from crossdistill.methods.adaptive_weights import AdaptiveWeights
 from crossdistill.methods.amid import AMID
+from crossdistill.methods.amid_class_means import AMIDClassMeans
 from crossdistill.methods.amid_u import AMIDU
 from crossdistill.methods.base import EpochMeans, Method
 from crossdistill.methods.c2kd import C2KD
@@ -50,6 +51,7 @@ METHODS: dict[str, type[Method]] = {
     "comodo": COMODO,
     "mi": MI,
     "amid": AMID,
+    "amid_class_means": AMIDClassMeans,
     "amid_u": AMIDU,
 }
 """Name -> method. `METHODS["mine"] = Mine` adds one; so do installed packages, by entry points."""
@@ -79,6 +81,7 @@ __all__ = [
     "MI",
     "MST",
     "RKD",
+    "AMIDClassMeans",
     "AdaptiveWeights",
     "Auxiliary",
     "Baseline",

@@ -46,8 +46,8 @@ class AMID(Method):
         second_discriminator: False leaves D2 out, λ = (1, 0): "w/o D2" of Table 5
         dynamic_weights: False keeps λ = (½, ½): "w/o dynamic weight" of Table 5
         expected_partners: d of Eq. 12; null takes each batch's own number of samples with a partner
-        reduction: "sum" is Eq. 8 as printed; "mean" keeps the meaning of α when classes fill much of the batch
-        contrast: "mi" is L_MI; "nce" puts InfoNCE between instances in its place, blind to classes (L_nce, Table 4)
+        reduction: "sum" is Eq. 8 as printed; "mean" is CCL's class-aware contrast, L_nce of Table 4: `AMIDClassMeans`
+        contrast: "mi" is L_MI; "nce" puts InfoNCE between instances in its place, blind to classes
         divergence: "jsd" is Eq. 16; "symmetric_kl" is the term that CCL has in its place
         discriminator_width: units of the layers of D1 and D2
 
@@ -76,8 +76,8 @@ class AMID(Method):
     views = ("target", "auxiliary", "full")
     predicts = ("target", "full")
     search = {
-        "alpha_1": LogUniform(0.1, 10.0),
-        "alpha_2": LogUniform(0.05, 5.0),
+        "alpha_1": LogUniform(0.003, 10.0),  # low where a class fills much of a batch, and so of Eq. 8's sums
+        "alpha_2": LogUniform(0.001, 5.0),
         "alpha_3": LogUniform(0.01, 1.0),
         "temperature": Choice((0.1, 0.2, 0.5)),
         "optimization.discriminator_learning_rate": LogUniform(1e-5, 1e-3),

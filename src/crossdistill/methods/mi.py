@@ -48,7 +48,7 @@ class MI(Method):
 
     views = ("target", "full")
     predicts = ("target", "full")
-    search = {"alpha_1": LogUniform(0.1, 10.0), "temperature": Choice((0.1, 0.2, 0.5))}
+    search = {"alpha_1": LogUniform(0.003, 10.0), "temperature": Choice((0.1, 0.2, 0.5))}
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crossdistill.methods import METHODS
+from crossdistill.methods import AMID, METHODS
 from crossdistill.recipes.files import options_of
 from crossdistill.recipes.library.bundled import emoji
 from crossdistill.recipes.library.catalogue import RECIPES
@@ -21,6 +21,9 @@ def leaves(value: Any, path: str = "") -> dict[str, Any]:
     if isinstance(value, dict):
         return {key: leaf for name, item in value.items() for key, leaf in leaves(item, f"{path}.{name}").items()}
     return {path: value}
+
+
+_OWN_OF_CLASS_MEANS = ("reduction", "alpha_1", "alpha_2", "alpha_3", "temperature")
 
 
 def complete(made: Recipe) -> dict[str, Any]:
@@ -42,6 +45,13 @@ def test_ablations_change_one_thing_of_amid(name: str) -> None:
                 <= {**complete(made), **{k[7:]: v for k, v in complete(made).items()}}.items()
             )
             continue
+        if chosen.method == "amid_class_means":  # with weights of its own, and nothing else
+            options = {**options_of(AMID), **chosen.options["amid_class_means"], "reduction": "mean"}
+            chosen = replace(chosen, method="amid", options={"amid": options})
+            differing = {key for key, value in complete(made).items() if complete(chosen)[key] != value}
+            assert "option.reduction" in differing
+            assert differing <= {f"option.{name}" for name in _OWN_OF_CLASS_MEANS}
+            continue
         before, after = complete(made), complete(chosen)
         changed = [key for key in before if before[key] != after[key]]
         allowed = 1
@@ -54,7 +64,8 @@ def test_the_paper_s_rows_are_among_the_ablations() -> None:
     rows = ablations(emoji())
     assert rows["amid: L_MIs"].method == "mi"
     assert rows["amid: L_MIs + L_MIa"].options["amid"]["alpha_3"] == 0
-    assert rows["amid: L_nce"].options["amid"]["contrast"] == "nce"
+    assert rows["amid: L_nce"].method == "amid_class_means", "[9] is CCL"
+    assert rows["amid: InfoNCE"].options["amid"]["contrast"] == "nce"
     assert rows["amid: fixed teacher"].model.teacher == "fixed"
     assert rows["amid: no warm-up"].options["amid"]["warmup_epochs"] == 0
     assert rows["amid: no D2"].options["amid"]["second_discriminator"] is False

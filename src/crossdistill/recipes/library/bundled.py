@@ -21,11 +21,15 @@ def stage_epochs(epochs: int) -> dict[str, Mapping[str, int]]:
 
 
 def amid_options(epochs: int, width: int) -> dict[str, Mapping[str, Any]]:
-    """Options of AMID, and of L_MIs alone, that tuning starts from: means in place of Eq. 8's sums, weights that suit
-    these, and a warm-up over a fifth of the run's epochs."""
-    common = {"reduction": "mean", "warmup_epochs": epochs // 5}
-    weights = {"alpha_1": 1.0, "alpha_2": 0.4, "alpha_3": 0.1}
-    return {"mi": {"alpha_1": 1.0, **common}, "amid": {**weights, **common, "discriminator_width": width}}
+    """Options of AMID and its relatives that tuning starts from: weights that suit Eq. 8's sums in batches with some
+    ten samples of a class, for class means ten times as large, and a warm-up over a fifth of the run's epochs."""
+    warmup = {"warmup_epochs": epochs // 5}
+    shared = {"alpha_3": 0.1, **warmup, "discriminator_width": width}
+    return {
+        "mi": {"alpha_1": 0.1, **warmup},
+        "amid": {"alpha_1": 0.1, "alpha_2": 0.04, **shared},
+        "amid_class_means": {"alpha_1": 1.0, "alpha_2": 0.4, **shared},
+    }
 
 
 def emoji() -> Recipe:
@@ -107,13 +111,12 @@ def avletters() -> Recipe:
         optimization=Optimization(learning_rate=3.9e-3, weight_decay=0.14, discriminator_learning_rate=7.5e-5),
         options={
             **stage_epochs(60),
-            "mi": {"alpha_1": 9.06, "temperature": 0.1, "reduction": "mean", "warmup_epochs": 12},
-            "amid": {
+            **amid_options(60, 128),
+            "amid_class_means": {
                 "alpha_1": 1.72,
                 "alpha_2": 0.838,
                 "alpha_3": 0.171,
                 "temperature": 0.1,
-                "reduction": "mean",
                 "warmup_epochs": 12,
                 "discriminator_width": 128,
             },

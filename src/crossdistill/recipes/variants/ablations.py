@@ -8,9 +8,10 @@ from typing import Any
 
 from crossdistill.methods import AMID, MI
 from crossdistill.recipes.files import options_of
-from crossdistill.recipes.recipe import Recipe
+from crossdistill.recipes.recipe import Recipe, as_method
 from crossdistill.recipes.variants.published import (
     FIXED_TEACHER,
+    INSTANCES,
     L_MIS,
     NCE,
     NO_ADVERSARIAL,
@@ -23,8 +24,8 @@ from crossdistill.recipes.variants.published import (
 def ablations(recipe: Recipe) -> dict[str, Recipe]:
     """Label -> recipe, each the recipe's AMID but for one thing. What cannot differ in this recipe is left out.
 
-    "mean" is also the class-mean form of the L_nce of CCL; the weights are AMID's in every row, also where "sum"
-    makes the contrastive terms larger than "mean" does.
+    L_nce of Table 4 is [9]'s, CCL's class means, with the recipe's own weights for `amid_class_means`; the weights of
+    all other rows are AMID's.
     """
     amid = options_of(AMID) | dict(recipe.options.get("amid", {}))
 
@@ -34,19 +35,19 @@ def ablations(recipe: Recipe) -> dict[str, Recipe]:
     def modelled(**settings: Any) -> Recipe:
         return replace(changed(), model=replace(recipe.model, **settings))
 
-    other_reduction = "sum" if amid["reduction"] == "mean" else "mean"
     shared = {name: value for name, value in amid.items() if name in options_of(MI)}
     rows = {
         L_MIS: replace(recipe, method="mi", options={**recipe.options, "mi": shared}),
         NO_ADVERSARIAL: changed(alpha_3=0.0),
-        NCE: changed(contrast="nce"),
+        NCE: as_method(recipe, "amid_class_means"),
+        INSTANCES: changed(contrast="nce"),
         FIXED_TEACHER: modelled(teacher="fixed"),
         NO_WARMUP: changed(warmup_epochs=0),
         NO_D2: changed(second_discriminator=False),
         NO_DYNAMIC_WEIGHT: changed(dynamic_weights=False),
         "amid: symmetric KL": changed(divergence="symmetric_kl"),
         "amid: separate extractors": modelled(separate_teacher=not recipe.model.separate_teacher),
-        f"amid: reduction {other_reduction}": changed(reduction=other_reduction),
+        **({"amid: sums": changed(reduction="sum")} if amid["reduction"] == "mean" else {}),
         **_other_auxiliary_encoders(recipe, modelled),
     }
     return {label: replace(ablation, label=label, role="ablation", varied="") for label, ablation in rows.items()}

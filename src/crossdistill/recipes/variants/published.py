@@ -15,15 +15,16 @@ from typing import Any
 STUDENT, TEACHER, R1, R5, WA, UA = "student top-1", "teacher top-1", "R@1", "R@5", "WA", "UA"
 
 L_MIS, NO_ADVERSARIAL, NCE = "amid: L_MIs", "amid: L_MIs + L_MIa", "amid: L_nce"
+INSTANCES = "amid: InfoNCE"
 FIXED_TEACHER, NO_WARMUP, NO_D2, NO_DYNAMIC_WEIGHT = (
     "amid: fixed teacher",
     "amid: no warm-up",
     "amid: no D2",
     "amid: no dynamic weight",
 )
-"""Rows of Tables 4 and 5, as comparisons label them."""
+"""Rows of Tables 4 and 5, as comparisons label them; and the other reading of L_nce, which has no figures."""
 
-_ALSO = {"mi": L_MIS}
+_ALSO = {"mi": L_MIS, "amid_class_means": NCE}
 """Methods that are a row of the ablations too."""
 
 Figures = Mapping[str, Mapping[str, float]]

@@ -58,10 +58,11 @@ def report_of(table: pd.DataFrame, made: Provenance, command: str) -> Report:
 
 
 _OVERVIEW_NOTE = (
-    "Top-1 of the student in %, ± 95 % confidence interval over seeds; differences in points, paired by seed. Gap "
-    "recovered: the student's gain by the teacher's, both over the student alone, the teacher being trained alone on "
-    "the same labels; above 100 where a student of unlabelled pairs passes that teacher. The best other method is the "
-    "one with the highest mean, which flatters it."
+    "Top-1 of the student in %, ± 95 % confidence interval over seeds; differences in points, paired by seed. "
+    "With all labels: the student alone where every training sample has its label. Gap recovered: the student's gain "
+    "by the teacher's, both over the student alone, the teacher being trained alone on the same labels; above 100 "
+    "where a student of unlabelled pairs passes that teacher. The best other method is the one with the highest mean, "
+    "which flatters it."
 )
 
 

@@ -28,10 +28,13 @@ def claims_table(outcomes: Sequence[Outcome]) -> ReportTable:
 
 
 def overview_table(settings: Sequence[Setting], tests: Tests) -> ReportTable:
-    """A line a setting: where AMID-U stands between the student alone, the teacher alone and the best other method."""
-    columns = ("setting", "labelled", "student alone", "teacher alone", "AMID-U − student alone", "95 % CI",
-               "gap recovered", "best other method", "its difference")  # fmt: skip
-    return ReportTable(columns, tuple(Row(_overview(setting, tests), "methods") for setting in settings))
+    """A line a setting: where AMID-U stands between the student alone, what all labels would make of that, the teacher
+    alone and the best other method."""
+    columns = ("setting", "labelled", "student alone", "with all labels", "teacher alone", "AMID-U − student alone",
+               "95 % CI", "gap recovered", "best other method", "its difference")  # fmt: skip
+    everything = {setting.name: mean_of(setting, "baseline") for setting in settings if setting.level == "all"}
+    rows = (Row(_overview(setting, everything.get(setting.name, NONE), tests), "methods") for setting in settings)
+    return ReportTable(columns, tuple(rows))
 
 
 def setting_table(setting: Setting, tests: Tests) -> ReportTable:
@@ -64,7 +67,7 @@ def _test(setting: Setting, label: str, tests: Tests) -> Difference:
     return tests.get((setting.key, Pair(Side(label), STUDENT_ALONE)), _NOT_TESTED)
 
 
-def _overview(setting: Setting, tests: Tests) -> tuple[str, ...]:
+def _overview(setting: Setting, all_labels: str, tests: Tests) -> tuple[str, ...]:
     ours = _test(setting, "amid_u", tests)
     others = {
         made.label: row.difference
@@ -77,6 +80,7 @@ def _overview(setting: Setting, tests: Tests) -> tuple[str, ...]:
         setting.key,
         labelled_words(setting),
         mean_of(setting, "baseline"),
+        all_labels,
         mean_of(setting, "teacher", teacher=True),
         points(ours.difference),
         interval(ours.difference, ours.half_width),
