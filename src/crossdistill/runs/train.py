@@ -13,9 +13,9 @@ from crossdistill.methods import Method
 from crossdistill.runs.build import Built
 from crossdistill.runs.measure import epoch_measures
 from crossdistill.training import Checkpoint, Record, Stage, fit
-from crossdistill.training.distributed import gather_notes
+from crossdistill.training.distributed import gather_notes, require_same_start
 from crossdistill.training.engine import launched, on_threads, seeded
-from crossdistill.types import Batch, Note
+from crossdistill.types import Batch, InputError, Note
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -25,18 +25,20 @@ class TrainingLog(Protocol):
     """Where a training's records go, and from where it continues.
 
     checkpoint: to go on from, None for a new training; keep: drop the records after so many epochs, which are done
-    again; write: an epoch's record; note: what went wrong in reading; save: a checkpoint, where one is due
+    again; write: an epoch's record; note: what went wrong in reading; say: a line for a person to see; save: a
+    checkpoint, where one is due
     """
 
     def checkpoint(self) -> Checkpoint | None: ...
     def keep(self, epochs: int) -> None: ...
     def write(self, record: Record) -> None: ...
     def note(self, notes: Sequence[Note]) -> None: ...
+    def say(self, line: str) -> None: ...
     def save(self, take: Callable[[], Checkpoint]) -> None: ...
 
 
 class MemoryLog:
-    """The records of a training, epoch by epoch, and the notes of what could not be read.
+    """The records of a training, epoch by epoch, the notes of what could not be read, and lines for a person to see.
 
     For `train` without a folder, where somebody wants to see how it went.
 
@@ -54,6 +56,7 @@ class MemoryLog:
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.notes: list[Note] = []
+        self.lines: list[str] = []
 
     def checkpoint(self) -> Checkpoint | None:
         return None
@@ -66,6 +69,9 @@ class MemoryLog:
 
     def note(self, notes: Sequence[Note]) -> None:
         self.notes += [note for note in notes if note not in self.notes]
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
 
     def save(self, take: Callable[[], Checkpoint]) -> None:
         """Nothing is kept of a training in memory but its records."""
@@ -94,6 +100,8 @@ def train(built: Built, log: TrainingLog | None = None, fabric: Fabric | None = 
     with on_threads(built.recipe.machine.threads), seeded(built.recipe.seed):
         fabric = fabric if fabric is not None else launched(built.recipe.machine)
         checkpoint, earlier = log.checkpoint(), 0
+        _require_place(checkpoint, built.stages)
+        require_same_start(fabric, (checkpoint.stage, checkpoint.epoch) if checkpoint is not None else (-1, 0))
         for stage in built.stages:
             for prepare in stage.before:
                 prepare()
@@ -103,6 +111,19 @@ def train(built: Built, log: TrainingLog | None = None, fabric: Fabric | None = 
             earlier += stage.epochs
     built.model.eval()
     return built.method
+
+
+def _require_place(checkpoint: Checkpoint | None, stages: Sequence[Stage]) -> None:
+    """Raise InputError for the checkpoint of a stage or an epoch that this training does not have."""
+    if checkpoint is None:
+        return
+    epochs = {stage.index: stage.epochs for stage in stages}
+    if checkpoint.epoch > epochs.get(checkpoint.stage, 0):
+        known = ", ".join(f"{stage} ({count} epochs)" for stage, count in epochs.items())
+        raise InputError(
+            f"the checkpoint is of stage {checkpoint.stage} after {checkpoint.epoch} epochs; expected one of {known}; "
+            "delete it to start over"
+        )
 
 
 def _train_stage(

@@ -27,7 +27,7 @@ from crossdistill.runs.build import total_epochs
 from crossdistill.runs.data import build_dataset, is_drawn
 from crossdistill.runs.run import run
 from crossdistill.training.engine import deterministic_kernels, own_process
-from crossdistill.types import InputError, Listener, Values
+from crossdistill.types import InputError, Listener, Values, one_line
 
 
 @dataclass(frozen=True)
@@ -226,9 +226,11 @@ def _run_one(recipe: Recipe, folder: Path, pipe: Connection, build: DatasetCache
     try:
         run(recipe, folder, resume=True, listener=_ToParent(pipe), build_data=build)
     except InputError as error:
-        return Failure(" ".join(str(error).split()), mistake=True)
+        return Failure(one_line(error), mistake=True)
     except BrokenPipeError:  # the parent is gone
         raise
+    except OSError as error:  # a full disk, say
+        return Failure(one_line(error), mistake=True)
     except Exception as error:  # the other runs must go on
         return Failure(f"{type(error).__name__}: {' '.join(str(error).split())}", False, traceback.format_exc())
     return None

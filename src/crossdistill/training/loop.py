@@ -16,7 +16,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from crossdistill.methods import EpochMeans, Method
 from crossdistill.training.checkpoint import Checkpoint
-from crossdistill.training.distributed import average_gradients, gather
+from crossdistill.training.distributed import average_gradients, gather, on_first_rank
 from crossdistill.training.incomplete import divide
 from crossdistill.training.passes import forward, with_mixing
 from crossdistill.training.settings import Optimization, learning_rate_factor
@@ -79,10 +79,19 @@ def fit(
         record |= {f"training/loss/{name}": value for name, value in losses.items()}
         record |= {f"training/{name}": value for name, value in method.end_epoch(epoch).items()}
         record["seconds"] = time.perf_counter() - started
-        if fabric.is_global_zero:
-            record |= evaluate(method, epoch)
-            finish_epoch(record, epoch, partial(Checkpoint.of, stage.index, epoch + 1, model, method, optimizers))
-        fabric.barrier()
+        take = partial(Checkpoint.of, stage.index, epoch + 1, model, method, optimizers)
+        on_first_rank(fabric, partial(_measure_and_finish, record, method, epoch, take, evaluate, finish_epoch))
+
+
+def _measure_and_finish(
+    record: Record,
+    method: Method,
+    epoch: int,
+    take: Callable[[], Checkpoint],
+    evaluate: Callable[[Method, int], Mapping[str, float]],
+    finish_epoch: Callable[[Record, int, Callable[[], Checkpoint]], None],
+) -> None:
+    finish_epoch({**record, **evaluate(method, epoch)}, epoch, take)
 
 
 def _require_finite(losses: dict[str, float], stage: str, epoch: int) -> dict[str, float]:
