@@ -37,7 +37,7 @@ test: check pytest  ## everything: `make check`, then the whole test suite
 pytest: $(READY)
 	$(BIN)/pytest --numprocesses 2
 
-test-crash: $(READY)  ## kill runs again and again, TIMES=200 of them, and compare what is resumed with what was never killed
+test-crash: $(READY)  ## kill runs TIMES=200 times, resume them, and compare with one that was never killed
 	CRASH_TIMES=$(or $(TIMES),200) $(BIN)/pytest --numprocesses 0 tests/crash
 
 bench: $(READY)  ## speed of the losses, of a training step and of loading video, printed as ratios

@@ -67,10 +67,14 @@ Modalities = Mapping[str, Modality]
 
 
 class Note(NamedTuple):
-    """Something that went wrong in reading a file: one line that names it; whether the sample was skipped for it."""
+    """Something that went wrong in reading a file: one line that names it; whether the sample was skipped for it.
+
+    place: the sample's place among those that were asked for, or, in a `Batch`, its row in the data set; -1 if unknown
+    """
 
     text: str
     skipped: bool
+    place: int = -1
 
 
 class Mixing(NamedTuple):

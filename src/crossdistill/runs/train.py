@@ -11,7 +11,7 @@ from crossdistill.data.loading import training_batches
 from crossdistill.evaluation.collect import outputs_of
 from crossdistill.methods import Method
 from crossdistill.runs.build import Built
-from crossdistill.runs.measure import epoch_measures
+from crossdistill.runs.measure import epoch_measures, require_measurable
 from crossdistill.training import Checkpoint, Record, Stage, fit
 from crossdistill.training.distributed import gather_notes, require_same_start
 from crossdistill.training.engine import launched, on_threads, seeded
@@ -19,6 +19,10 @@ from crossdistill.types import Batch, InputError, Note
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+
+_LOUD = 0.1
+"""The share of samples that may be skipped with no more than a line in the notes."""
 
 
 class TrainingLog(Protocol):
@@ -126,6 +130,22 @@ def _require_place(checkpoint: Checkpoint | None, stages: Sequence[Stage]) -> No
         )
 
 
+class Unreadable:
+    """Says, once for each split, that more than a tenth of its samples could not be read."""
+
+    def __init__(self, log: TrainingLog) -> None:
+        self._log = log
+        self._told: set[str] = set()
+
+    def tell(self, split: str, notes: Sequence[Note], asked: int) -> None:
+        """notes: of one pass over the split; asked: how many samples it has."""
+        skipped = [note for note in notes if note.skipped]
+        count = len({note.place for note in skipped})
+        if count > _LOUD * asked and split not in self._told:
+            self._told.add(split)
+            self._log.say(f"WARNING: {count} of {asked} {split} samples cannot be read; the first: {skipped[0].text}")
+
+
 def _train_stage(
     fabric: Fabric, built: Built, stage: Stage, checkpoint: Checkpoint | None, log: TrainingLog, earlier: int
 ) -> None:
@@ -137,10 +157,12 @@ def _train_stage(
     needed = dataset.only(model.modalities_of(*stage.method.views))
     unlabelled = np.setdiff1d(dataset.rows("train"), dataset.labelled_rows("train"))
     skipped = 0
+    loud = Unreadable(log)
 
     def batches(epoch: int) -> Iterator[Batch]:
         nonlocal skipped
         notes: list[Note] = []
+        asked = 0
         for batch in training_batches(
             needed,
             dataset.labelled_rows("train"),
@@ -154,12 +176,14 @@ def _train_stage(
             share=recipe.unlabelled_share if stage.method.learns_unlabelled else 0.0,
         ):
             notes += batch.notes
+            asked += len(batch.rows)
             yield batch
         if needed.may_fail:
             everyone = gather_notes(fabric, notes)
             skipped = sum(note.skipped for note in everyone)
             if fabric.is_global_zero:
                 log.note(everyone)
+                loud.tell("training", everyone, asked * fabric.world_size)
 
     def evaluate(method: Method, epoch: int) -> dict[str, float]:
         last = epoch + 1 == stage.epochs
@@ -168,6 +192,8 @@ def _train_stage(
         rows, workers = dataset.rows(recipe.data.evaluate_on), recipe.machine.workers
         outputs = outputs_of(dataset, rows, model, method.predicts, fabric.device, workers)
         log.note(outputs.notes)
+        loud.tell(recipe.data.evaluate_on, outputs.notes, len(rows))
+        require_measurable(outputs, method.predicts, recipe.data.evaluate_on)
         return epoch_measures(outputs, method.predicts)
 
     def finish_epoch(record: Record, epoch: int, take: Callable[[], Checkpoint]) -> None:

@@ -20,7 +20,7 @@ from crossdistill.training.distributed import average_gradients, gather, on_firs
 from crossdistill.training.incomplete import divide
 from crossdistill.training.passes import forward, with_mixing
 from crossdistill.training.settings import Optimization, learning_rate_factor
-from crossdistill.types import Batch, DivergedError, Representations, Turn
+from crossdistill.types import Batch, DivergedError, InputError, Representations, Turn
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -76,6 +76,11 @@ def fit(
                 means.add(name, value)
         record: Record = {"stage": stage.name, "epoch": epoch, "learning_rate": learning_rate}
         losses = _require_finite(means.read(), stage.name, epoch)
+        if not losses:
+            raise InputError(
+                f"{stage.name}, epoch {epoch}: no training sample could be read, or none has all modalities that "
+                f"{stage.name} learns from; the run's notes.txt names what is wrong with each"
+            )
         record |= {f"training/loss/{name}": value for name, value in losses.items()}
         record |= {f"training/{name}": value for name, value in method.end_epoch(epoch).items()}
         record["seconds"] = time.perf_counter() - started
