@@ -40,6 +40,9 @@ class Stage:
     before: tuple[Callable[[], None], ...] = ()
 
 
+_LOOKED_AT = 50
+"""Steps after which the losses are looked at, whether they are finite still."""
+
 Record = dict[str, float | int | str]
 
 
@@ -71,9 +74,14 @@ def fit(
         learning_rate = set_learning_rates(optimizers, turns, settings, epoch, stage.epochs)
         model.train()
         means = EpochMeans()
-        for batch in batches(epoch):
-            for name, value in step(fabric, method, turns, optimizers, batch, settings.clip_norm).items():
+        for number, batch in enumerate(batches(epoch), 1):
+            terms = step(fabric, method, turns, optimizers, batch, settings.clip_norm)
+            for name, value in terms.items():
                 means.add(name, value)
+            if number % _LOOKED_AT == 0:  # an epoch may take hours, and each look waits for the device
+                _require_finite(
+                    {name: float(value.detach()) for name, value in terms.items()}, stage.name, epoch, number
+                )
         record: Record = {"stage": stage.name, "epoch": epoch, "learning_rate": learning_rate}
         losses = _require_finite(means.read(), stage.name, epoch)
         if not losses:
@@ -99,13 +107,17 @@ def _measure_and_finish(
     finish_epoch({**record, **evaluate(method, epoch)}, epoch, take)
 
 
-def _require_finite(losses: dict[str, float], stage: str, epoch: int) -> dict[str, float]:
-    """The epoch's losses. Raises DivergedError when one is not finite: nothing that follows would mean anything."""
+def _require_finite(losses: dict[str, float], stage: str, epoch: int, step: int = 0) -> dict[str, float]:
+    """The losses. Raises DivergedError when one is not finite: nothing that follows would mean anything.
+
+    step: of the epoch, counted from 1; 0 for the means of a whole epoch
+    """
+    place = f", step {step}" if step else ""
     for name, value in losses.items():
         if not math.isfinite(value):
             raise DivergedError(
-                f"{stage}, epoch {epoch}: loss {name} became {value}; lower optimization.learning_rate or the method's "
-                "weights, or set optimization.clip_norm"
+                f"{stage}, epoch {epoch}{place}: loss {name} became {value}; lower optimization.learning_rate or the "
+                "method's weights, or set optimization.clip_norm"
             )
     return losses
 
