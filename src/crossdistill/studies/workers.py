@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import pickle
@@ -28,6 +29,12 @@ from crossdistill.runs.data import build_dataset, is_drawn
 from crossdistill.runs.run import run
 from crossdistill.training.engine import deterministic_kernels, own_process
 from crossdistill.types import InputError, Listener, Values, one_line
+
+_OF_THE_DISK = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
+    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG),
+}
+"""What the system says of a disk that is full, can only be read or fails; nothing that a traceback explains."""
 
 
 @dataclass(frozen=True)
@@ -229,9 +236,9 @@ def _run_one(recipe: Recipe, folder: Path, pipe: Connection, build: DatasetCache
         return Failure(one_line(error), mistake=True)
     except BrokenPipeError:  # the parent is gone
         raise
-    except OSError as error:  # a full disk, say
-        return Failure(one_line(error), mistake=True)
     except Exception as error:  # the other runs must go on
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+            return Failure(one_line(error), mistake=True)
         return Failure(f"{type(error).__name__}: {' '.join(str(error).split())}", False, traceback.format_exc())
     return None
 
