@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test check lint types imports pytest bench bench-gpu docs clean
+.PHONY: help setup demo test test-crash check lint types imports pytest bench bench-gpu docs clean
 
 help:  ## what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ test: check pytest  ## everything: `make check`, then the whole test suite
 
 pytest: $(READY)
 	$(BIN)/pytest --numprocesses 2
+
+test-crash: $(READY)  ## kill runs TIMES=200 times, resume them, and compare with one that was never killed
+	CRASH_TIMES=$(or $(TIMES),200) $(BIN)/pytest --numprocesses 0 tests/crash
 
 bench: $(READY)  ## speed of the losses, of a training step and of loading video, printed as ratios
 	$(BIN)/python benchmarks/losses.py

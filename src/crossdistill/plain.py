@@ -115,6 +115,8 @@ def _of_type(hint: Any, value: Any, place: str) -> Any:
         return value
     if hint is float and type(value) is int:
         return float(value)
+    if hint is int and type(value) is int and not -(2**63) <= value < 2**63:
+        raise InputError(f"{place}: expected less than 2^63, found {_shown(value)}")
     return _require(type(value) is hint, hint, value, place)
 
 

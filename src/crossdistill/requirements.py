@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from crossdistill.types import InputError
@@ -10,7 +11,9 @@ __all__ = ["require_above_zero", "require_at_least_zero", "require_probability"]
 
 
 def require_above_zero(values: Mapping[str, float], place: str = "") -> None:
-    """Raise InputError for the first value that is not above 0; place: what precedes its name, such as `model.`.
+    """Raise InputError for the first value that is not above 0 or is infinite.
+
+    place: what precedes its name, such as `model.`.
 
     For sizes, counts and rates in the `check` of a settings class, such as that of an encoder's kind of your own.
 
@@ -21,12 +24,13 @@ def require_above_zero(values: Mapping[str, float], place: str = "") -> None:
     crossdistill.types.InputError: model.width: expected above 0, found 0
     """
     for key, value in values.items():
-        if not value > 0:
-            raise InputError(f"{place}{key}: expected above 0, found {value}")
+        if not 0 < value < math.inf:
+            what = "a number" if value > 0 else "above 0"
+            raise InputError(f"{place}{key}: expected {what}, found {value}")
 
 
 def require_at_least_zero(values: Mapping[str, float], place: str = "") -> None:
-    """Raise InputError for the first value below 0.
+    """Raise InputError for the first value below 0, or infinite.
 
     For weights and other numbers that may switch something off.
 
@@ -37,8 +41,9 @@ def require_at_least_zero(values: Mapping[str, float], place: str = "") -> None:
     crossdistill.types.InputError: optimization.momentum: expected 0 or more, found -0.9
     """
     for key, value in values.items():
-        if not value >= 0:
-            raise InputError(f"{place}{key}: expected 0 or more, found {value}")
+        if not 0 <= value < math.inf:
+            what = "a number" if value > 0 else "0 or more"
+            raise InputError(f"{place}{key}: expected {what}, found {value}")
 
 
 def require_probability(values: Mapping[str, float], place: str = "") -> None:

@@ -47,6 +47,14 @@ class DivergedError(InputError):
     """Training whose losses or predictions are no longer finite: its settings do not suit the data."""
 
 
+def one_line(error: BaseException) -> str:
+    """What an error says, in one line; of one that the system reports, with the file that it is about."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return " ".join(f"{where}{error.strerror}".split())
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 class Padded(NamedTuple):
     """A batch of sequences of different length, zero-padded at the end."""
 
@@ -59,10 +67,14 @@ Modalities = Mapping[str, Modality]
 
 
 class Note(NamedTuple):
-    """Something that went wrong in reading a file: one line that names it; whether the sample was skipped for it."""
+    """Something that went wrong in reading a file: one line that names it; whether the sample was skipped for it.
+
+    place: the sample's place among those that were asked for, or, in a `Batch`, its row in the data set; -1 if unknown
+    """
 
     text: str
     skipped: bool
+    place: int = -1
 
 
 class Mixing(NamedTuple):

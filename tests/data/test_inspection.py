@@ -50,13 +50,13 @@ def test_what_it_says_of_a_good_manifest(tmp_path: Path, capsys: pytest.CaptureF
         code, out, error = said(capsys, given)
         assert (code, error) == (0, "")
         for line in (
-            "face train 2 0 0 0:00:04 1.80 s",  # 1.6 and 2 seconds
-            "face test 1 0 0 0:00:02 1.60 s",
-            "voice train 2 1 0",  # the avi has no sound
-            "voice test 1 0 0",
+            "face video train 2 0 0 0:00:04 1.80 s",  # 1.6 and 2 seconds
+            "face video test 1 0 0 0:00:02 1.60 s",
+            "voice audio train 2 1 0",  # the avi has no sound
+            "voice audio test 1 0 0",
             "0.50 s",
-            "words train 2 1 0",
-            "pose test 1 1 0",
+            "words text train 2 1 0",
+            "pose array test 1 1 0",
             "left 1 1",
             "right 1 0",
         ):
@@ -189,7 +189,7 @@ def test_every_unreadable_file_is_named_and_the_rest_is_told_about(
     assert "z0.mp4" in error
     assert "(and 2 more, listed above)" in error
     assert all(f"row {5 + number}, column 'face': {tmp_path}/z{number}.mp4: cannot" in out for number in range(3))
-    assert "face train 5 0 3" in out
+    assert "face video train 5 0 3" in out
     assert "Decoded: 4; already there: 0." in out, "a broken file does not hold up the others"
 
 
@@ -216,7 +216,7 @@ def test_a_segment_after_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert code == 2
     assert "row 3, column 'face'" in error
     assert "begins at 7 s, the file ends at 1.60 s" in error
-    assert "face train 2 0 1 0:00:00 0.50 s" in out
+    assert "face video train 2 0 1 0:00:00 0.50 s" in out
 
 
 def test_outside_files_where_they_are_allowed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -262,3 +262,23 @@ def test_files_that_are_no_manifest(tmp_path: Path) -> None:
     (tmp_path / "manifest.csv").unlink()
     with pytest.raises(InputError, match="cannot read it as Parquet"):
         read_manifest(tmp_path)
+
+
+def test_a_parquet_label_that_is_not_a_number_is_no_label(tmp_path: Path) -> None:
+    """pyarrow keeps NaN apart from null, and str() would make it a class."""
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    np.save(tmp_path / "x.npy", np.eye(4))
+    cells = {
+        "id": ["a", "b", "c", "d"],
+        "split": ["train"] * 4,
+        "label": [1.5, float("nan"), 2.5, None],
+        "x": [f"x.npy#{row}" for row in range(4)],
+        "group": [1.0, float("nan"), 1.0, 2.0],
+    }
+    pa.parquet.write_table(pa.table(cells), tmp_path / "manifest.parquet")
+    dataset = read_manifest(tmp_path)
+    assert dataset.classes == ("1.5", "2.5")
+    assert dataset.labels.tolist() == [0, -1, 1, -1]
+    assert dataset.groups.tolist() == ["1.0", "b", "1.0", "2.0"]

@@ -96,11 +96,67 @@ def test_segments_and_crops_of_all_media_or_of_one(media: Path) -> None:
     [
         ("a.MP4", "video"), ("x/y.b.webm", "video"), ("a.FLAC", "audio"), ("a.npy", "array"), ("a.npy#3", "array"),
         ("I like it.", "text"), ("mp4", "text"), ("a.mp4 is a file", "text"), ("two\nlines", "text"),
-        ("words.txt", "text"),
+        ("words.txt", "text"), ("a.NPY", "array"), ("x/A.Npy#3", "array"), ("00001.MTS", "video"),
+        ("WORDS.TXT", "text"),
     ],
 )  # fmt: skip
 def test_kinds_by_their_looks(cell: str, kind: str) -> None:
     assert looks_like(cell) == kind
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "i0.png",
+        "i 0.JPG",
+        ".gif",
+        "a.npz",
+        "z.npz#0",
+        "clips/c0.mp5",
+        "clips/c0.webp",
+        "there",
+        "sub/there",
+        "/etc/passwd",
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_file_of_unknown_ending_is_no_text(cell: str, first: bool, tmp_path: Path) -> None:
+    """Whether it exists or not; a name without an ending when it is that of a file."""
+    (tmp_path / "sub").mkdir()
+    for name in ("there", "sub/there"):
+        (tmp_path / name).write_text("x")
+    cells = [cell, "I like it."] if first else ["I like it.", cell]
+    lines = ["id,split,label,words", *(f"{n},train,{'ab'[n]},{text}" for n, text in enumerate(cells))]
+    (tmp_path / "manifest.csv").write_text("\n".join(lines))
+    with pytest.raises(
+        InputError, match=rf"row {2 if first else 3}, column 'words': '{cell}' is the name of a file .*"
+    ):
+        read_manifest(tmp_path)
+    (tmp_path / "manifest.csv").write_text("\n".join(lines).replace("label,words", "label,words:text"))
+    assert isinstance(read_manifest(tmp_path).columns["words"], TextColumn), "the header says so"
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["Hello.", "No...", "3.5", "Well.. no", "v2", "a/b", "He said: go.Then he left", "U.S.", "hm...ok?", "…", "README"],
+)
+def test_a_text_is_no_file(cell: str, tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text(f'id,split,label,words\n0,train,a,"{cell}"\n1,train,b,yes\n')
+    assert isinstance(read_manifest(tmp_path).columns["words"], TextColumn)
+
+
+def test_endings_in_capitals(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.eye(2))
+    (tmp_path / "a.npy").rename(tmp_path / "A.NPY")
+    (tmp_path / "W.TXT").write_text("from the file")
+    (tmp_path / "manifest.csv").write_text(
+        "id,split,label,x,words\n0,train,a,A.NPY#0,W.TXT\n1,train,b,A.NPY#1,no file\n"
+    )
+    dataset = read_manifest(tmp_path)
+    assert dataset.columns["x"].fetch(np.array([1])).tolist() == [[0.0, 1.0]]  # type: ignore[union-attr]
+    words = dataset.columns["words"]
+    assert isinstance(words, TextColumn)
+    assert words.text(0) == "from the file"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ from crossdistill.runs.data import load_dataset
 from crossdistill.runs.run import load_trained, run
 from crossdistill.training import Machine
 from crossdistill.types import InputError
-from tests.data.clips import halved, tone, write_video
+from tests.data.clips import halved, tone, write_sound, write_video
+from tests.listening import Heard
 from tests.saved import model_bytes, model_state
 
 SAMPLES = 16
@@ -103,6 +105,59 @@ def test_clips_without_sound_still_train_the_student(finished: Path) -> None:
     assert len(notes) == len(set(notes)) == 4
     assert all("has no audio stream" in note for note in notes)
     assert any("training/loss/classification_incomplete" in record for record in log_of(finished))
+
+
+def with_html(media: Path, folder: Path, numbers: range) -> Path:
+    """The data set with pages of a failed download in the place of these clips."""
+    shutil.copytree(media, folder)
+    for number in numbers:
+        (folder / f"{number}.mp4").write_text("<html>404</html>")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        (range(SAMPLES), "no training sample could be read"),
+        (range(10), "no training sample could be read"),
+        (range(10, SAMPLES), "no test sample could be read; the first: .*row 12, column 'face': .*10.mp4"),
+    ],
+    ids=["all", "training", "test"],
+)
+@pytest.mark.parametrize("method", ["mi", "baseline"])
+def test_clips_of_which_none_can_be_read_are_an_error(
+    method: str, numbers: range, message: str, media: Path, tmp_path: Path
+) -> None:
+    folder, listener = with_html(media, tmp_path / "media", numbers), Heard()
+    with pytest.raises(InputError, match=message):
+        run(recipe(folder, method=method), tmp_path / "run", listener=listener)
+    split = "test" if numbers.start else "training"
+    count = 6 if numbers.start else 8
+    assert [line.partition(";")[0] for line in listener.lines] == [
+        f"WARNING: {count} of {count} {split} samples cannot be read"
+    ]
+    assert "html" not in (tmp_path / "run" / "notes.txt").read_text()
+    assert not (tmp_path / "run" / "results.json").exists()
+
+
+def test_a_tenth_of_the_clips_may_be_skipped_in_silence_and_no_more(media: Path, tmp_path: Path) -> None:
+    """A clip is counted once, though both its picture and its sound are missing."""
+    for count, warnings in ((1, 0), (2, 1)):
+        folder, listener = with_html(media, tmp_path / f"media{count}", range(count)), Heard()
+        run(recipe(folder, batch_size=5), tmp_path / f"run{count}", listener=listener)
+        assert len(listener.lines) == warnings
+        assert all(line.startswith("WARNING: 2 of 10 training samples cannot be read; the") for line in listener.lines)
+
+
+def test_a_target_clip_without_a_picture_cannot_be_read(media: Path, tmp_path: Path) -> None:
+    """A sound in a video's column: of an auxiliary modality that is a sample without it, of the target's a mistake."""
+    shutil.copytree(media, tmp_path / "media")
+    write_sound(tmp_path / "sound.wav", tone(0.5, 300)).replace(tmp_path / "media" / "0.mp4")
+    run(recipe(tmp_path / "media", batch_size=5), tmp_path / "run")
+    assert [record["skipped"] for record in log_of(tmp_path / "run")] == [1, 1]
+    strict = recipe(tmp_path / "media", batch_size=5)
+    with pytest.raises(InputError, match=r"row 2, column 'face': .*0\.mp4: has no video stream"):
+        run(replace(strict, data=replace(strict.data, strict=True)), tmp_path / "strict")
 
 
 def test_a_run_repeats_bit_for_bit_with_worker_processes(media: Path, finished: Path, tmp_path: Path) -> None:

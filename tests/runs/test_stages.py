@@ -85,9 +85,9 @@ def state_after_each_epoch(made: Recipe, folder: Path) -> list[tuple[str, dict[s
 
     original = Checkpoint.save
 
-    def save(checkpoint: Checkpoint, path: Path) -> None:
+    def save(checkpoint: Checkpoint, path: Path, previous: Path | None = None) -> None:
         found[-1][1].update({name: value.clone() for name, value in checkpoint.model.items()})
-        original(checkpoint, path)
+        original(checkpoint, path, previous)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Checkpoint, "save", save)

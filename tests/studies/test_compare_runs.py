@@ -15,6 +15,7 @@ import pytest
 from crossdistill.methods import METHODS
 from crossdistill.methods.single import Baseline
 from crossdistill.recipes.recipe import Recipe
+from crossdistill.runs import lock
 from crossdistill.studies.compare import RUNS, compare
 from crossdistill.training import Machine, Optimization
 from crossdistill.types import InputError
@@ -97,6 +98,19 @@ def test_a_crash_leaves_its_traceback(baseline: Recipe, tmp_path: Path) -> None:
     crashes = (tmp_path / "out" / "crashes.txt").read_text(encoding="utf-8")
     assert crashes.startswith(str(tmp_path / "out" / "baseline-seed0"))
     assert "Traceback" in crashes
+
+
+def test_a_second_comparison_in_the_same_folder_is_refused(
+    baseline: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their runs could share the work, but their tables would overwrite each other."""
+    monkeypatch.setattr(lock, "WAIT", 0.2)
+    with (
+        lock.locked(tmp_path / "out", "comparison"),
+        pytest.raises(InputError, match=r"out: process [0-9]+ on .* is writing this comparison; wait until"),
+    ):
+        compare([baseline], tmp_path / "out", seeds=1)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_what_cannot_be_compared_is_refused_before_any_run(baseline: Recipe, tmp_path: Path) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
+import io
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import pytest
 import torch
 
 from crossdistill.methods import AMID
 from crossdistill.training import Checkpoint, Optimization
+from crossdistill.training.checkpoint import _MARK, UnreadableCheckpointError
 from crossdistill.training.loop import build_optimizers, step
 from crossdistill.types import InputError
 from tests.training.small import amid, batch, cpu
@@ -75,17 +81,25 @@ def test_a_full_disk_leaves_the_old_checkpoint(
     assert path.read_bytes() != before
 
 
-@pytest.mark.parametrize("damage", ["empty", "text", "cut", "other"])
+@pytest.mark.parametrize("damage", ["empty", "text", "cut", "of another program"])
 def test_a_file_that_is_no_checkpoint_is_one_line(damage: str, tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
-    if damage == "other":
+    if damage == "of another program":
         torch.save({"weights": torch.zeros(2)}, path)
     else:
         taken().save(path)
         path.write_bytes({"empty": b"", "text": b"hello\n", "cut": path.read_bytes()[:-500]}[damage])
-    with pytest.raises(InputError, match=r"checkpoint\.pt: not a readable checkpoint \(\w+\); delete it") as caught:
+    with pytest.raises(UnreadableCheckpointError, match=r"checkpoint\.pt: not a readable checkpoint \(.*\)") as caught:
         Checkpoint.load(path)
     assert "\n" not in str(caught.value)
+
+
+def sealed(content: dict[str, Any], path: Path) -> Path:
+    """A file with a digest that is right, whatever it holds."""
+    payload = io.BytesIO()
+    torch.save(content, payload)
+    path.write_bytes(payload.getvalue() + _MARK + hashlib.sha256(payload.getvalue()).hexdigest().encode())
+    return path
 
 
 def test_loading_runs_no_code_from_the_file(tmp_path: Path) -> None:
@@ -93,7 +107,84 @@ def test_loading_runs_no_code_from_the_file(tmp_path: Path) -> None:
         def __reduce__(self) -> tuple[Any, ...]:
             return (Path.touch, (tmp_path / "touched",))
 
-    torch.save({"stage": Evil()}, tmp_path / "checkpoint.pt")
     with pytest.raises(InputError, match="not a readable checkpoint"):
-        Checkpoint.load(tmp_path / "checkpoint.pt")
+        Checkpoint.load(sealed({"stage": Evil()}, tmp_path / "checkpoint.pt"))
     assert not (tmp_path / "touched").exists()
+
+
+def test_every_flipped_bit_is_noticed(tmp_path: Path) -> None:
+    """In headers, in names, in weights and in the digest itself; a format's own checksums miss some of them."""
+    path = tmp_path / "checkpoint.pt"
+    taken().save(path)
+    whole = path.read_bytes()
+    random = np.random.default_rng(0)
+    for place in [*random.integers(0, len(whole), 150), *range(len(whole) - 100, len(whole))]:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(random.integers(8))
+        path.write_bytes(damaged)
+        with pytest.raises(UnreadableCheckpointError, match=r"damaged|not a readable"):
+            Checkpoint.load(path)
+    path.write_bytes(whole)
+    assert Checkpoint.load(path).epoch == 7
+
+
+WRONG = {
+    "no optimisers": (lambda c: c.pop("optimizers"), "expected stage, epoch"),
+    "something more": (lambda c: c.update(more=1), "expected stage, epoch"),
+    "a stage in words": (lambda c: c.update(stage="last"), "stage: expected int, found 'last'"),
+    "a negative epoch": (lambda c: c.update(epoch=-1), "an epoch from 1, found 2, -1"),
+    "a log of numbers": (lambda c: c.update(log=(1, 2)), "log: expected lines"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_whole_file_with_other_content_is_one_line(case: str, tmp_path: Path) -> None:
+    change, message = WRONG[case]
+    content = dict(vars(taken()))
+    change(content)
+    with pytest.raises(UnreadableCheckpointError, match=message):
+        Checkpoint.load(sealed(content, tmp_path / "checkpoint.pt"))
+
+
+def shorter(values: dict[str, Any]) -> None:
+    key = next(key for key, value in values.items() if isinstance(value, torch.Tensor) and value.dim())
+    values[key] = values[key][:-1]
+
+
+def first_optimizer(checkpoint: Checkpoint) -> dict[str, Any]:
+    return next(iter(checkpoint.optimizers.values()))
+
+
+def first_moment(checkpoint: Checkpoint) -> dict[str, Any]:
+    return next(iter(first_optimizer(checkpoint)["state"].values()))
+
+
+OF_ANOTHER = {
+    "a weight's shape": lambda c: shorter(c.model),
+    "a weight less": lambda c: c.model.popitem(),
+    "a bank's shape": lambda c: c.method.update(dict.fromkeys(c.method, torch.zeros(77))),
+    "an optimiser less": lambda c: c.optimizers.popitem(),
+    "an optimiser more": lambda c: c.optimizers.update(nobody={}),
+    "a moment's shape": lambda c: shorter(first_moment(c)),
+    "a moment less": lambda c: first_moment(c).popitem(),
+    "no learning rate": lambda c: first_optimizer(c)["param_groups"][0].pop("lr"),
+    "no settings": lambda c: first_optimizer(c).pop("param_groups"),
+}
+
+
+@pytest.mark.parametrize("case", OF_ANOTHER)
+def test_a_state_of_another_model_is_one_line(case: str) -> None:
+    method, optimizers = trained(steps=1)
+    checkpoint = copy.deepcopy(Checkpoint.of(2, 7, method.model, method, optimizers))
+    checkpoint.restore(method.model, method, optimizers)
+    OF_ANOTHER[case](checkpoint)
+    with pytest.raises(InputError, match=r"the checkpoint is of another model .*; delete it") as caught:
+        checkpoint.restore(method.model, method, optimizers)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_one_before_is_kept(tmp_path: Path) -> None:
+    newest, previous = tmp_path / "checkpoint.pt", tmp_path / "checkpoint.previous.pt"
+    for epoch in (1, 2, 3):
+        replace(taken(1), epoch=epoch).save(newest, previous)
+    assert (Checkpoint.load(newest).epoch, Checkpoint.load(previous).epoch) == (3, 2)

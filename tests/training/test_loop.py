@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from crossdistill.models import CrossModalModel
 from crossdistill.training import Checkpoint, Optimization, Record, Stage, fit
 from crossdistill.training.distributed import average_gradients, gather
 from crossdistill.training.loop import build_optimizers, epoch_seed, set_learning_rates, step
-from crossdistill.types import Batch, Padded, Turn
+from crossdistill.types import Batch, DivergedError, Padded, Turn
 from tests.training.small import amid, batch, cpu
 
 
@@ -215,3 +216,23 @@ def test_turns_are_stepped_by_the_gradient_of_their_objective() -> None:
         for gradient, used in zip(gradients, way, strict=True):
             assert gradient is None or torch.allclose(gradient, used, rtol=1e-3, atol=1e-5)
         reference.model.load_state_dict(method.model.state_dict())
+
+
+def test_a_loss_that_is_no_number_is_seen_within_fifty_steps() -> None:
+    """An epoch may take a day."""
+    seen = 0
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        nonlocal seen
+        for number in range(1000):
+            seen += 1
+            given = batch(seed=number % 3)
+            if number < 60:
+                yield given
+                continue
+            broken = {name: torch.full_like(value, math.nan) for name, value in given.modalities.items()}  # type: ignore[arg-type]
+            yield replace(given, modalities=broken)
+
+    with pytest.raises(DivergedError, match=r"amid, epoch 0, step 100: loss \w+ became nan; lower"):
+        fit(cpu(), Stage(0, "amid", amid(), 1), batches, Optimization(), 0, None, lambda *_: {}, lambda *_: None)
+    assert seen == 100

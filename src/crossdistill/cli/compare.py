@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from jsonargparse import ArgumentParser, Namespace
 from crossdistill.cli.progress import RunBars, console, progress_bar
 from crossdistill.cli.recipe_options import RECIPE_HELP, add_recipe
 from crossdistill.cli.report import write
+from crossdistill.cli.words import complain
 from crossdistill.methods import METHODS
 from crossdistill.recipes.files import load_recipe, recipe_of
 from crossdistill.recipes.recipe import Recipe
@@ -131,7 +131,7 @@ def tell_of_failures(failures: Mapping[Path, Failure]) -> int:
     """One line each on standard error; failures: run's folder -> why it did not finish. Returns the exit code."""
     for folder, failure in failures.items():
         where = f" (traceback in {folder.parent / TRACEBACKS})" if failure.details else ""
-        print(f"crossdistill: error: {folder}: {failure.message}{where}", file=sys.stderr)
+        complain(f"{folder}: {failure.message}{where}")
     if not failures:
         return 0
     return 2 if all(failure.mistake for failure in failures.values()) else 1

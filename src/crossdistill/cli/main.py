@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import shlex
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
+from crossdistill.cli.words import complain, print_anything
 from crossdistill.version import __version__
 
 COMMANDS = {
@@ -31,6 +33,7 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a user's mistake becomes one line on standard error and exit code 2."""
+    print_anything()
     typed = list((sys.argv[1:] if arguments is None else arguments) or [""])
     name, rest = in_full(typed[0], typed[1:])
     try:
@@ -52,7 +55,7 @@ def _execute(name: str, arguments: Sequence[str], typed: Sequence[str]) -> int:
     """Run the command; typed: the words that named it."""
     from crossdistill.cli.recipe_options import with_recipe_in_place
     from crossdistill.training.engine import deterministic_kernels, own_process
-    from crossdistill.types import InputError
+    from crossdistill.types import InputError, one_line
 
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # where a recipe's `module:Class` may be, as `python -m` has it
@@ -64,9 +67,13 @@ def _execute(name: str, arguments: Sequence[str], typed: Sequence[str]) -> int:
         own_process()
         with deterministic_kernels():
             return int(command.execute(options, shlex.join(["crossdistill", *typed, *arguments])))
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return _mistake(f"{where}{error.strerror or error}")
+    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  # nor is what is left to be flushed
+        return 141
+    except OSError as error:  # a full disk, one that can only be read, a name that no file can have
+        return _mistake(one_line(error))
+    except MemoryError as error:
+        return _mistake(f"not enough memory: {one_line(error)}")
     except (InputError, argparse.ArgumentError, argparse.ArgumentTypeError) as error:
         return _mistake(" ".join(str(error).replace("<class '", "").replace("'>", "").split()))
 
@@ -100,5 +107,5 @@ def _overview() -> argparse.ArgumentParser:
 
 
 def _mistake(line: str) -> int:
-    print(f"crossdistill: error: {line}", file=sys.stderr)
+    complain(line)
     return 2

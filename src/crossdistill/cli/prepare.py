@@ -15,6 +15,7 @@ from crossdistill.cli.progress import bars, console
 from crossdistill.cli.tables import class_table, modality_table, release_table
 from crossdistill.data.inspection import CacheSettings, cache_size, check_manifest, fill_cache
 from crossdistill.data.labels import SPLITS
+from crossdistill.data.splits import require_groups_apart
 from crossdistill.datasets import PREPARERS, activitynet, avletters, iemocap, leaves, ucf51
 from crossdistill.datasets.media_release import Prepared
 from crossdistill.types import InputError
@@ -92,6 +93,9 @@ def _manifest_parser() -> ArgumentParser:
     check.add_argument("--rate", type=int, default=32000, help="of cached sound, samples a second")
     check.add_argument("--workers", type=int, default=1, help="processes that decode")
     check.add_argument("--allow-outside", action="store_true", help="files may lie outside the manifest's folder")
+    check.add_argument(
+        "--allow-shared-groups", action="store_true", help="a group may be in train and in test or validation"
+    )
     check.add_argument("--strict", action="store_true", help="a file that ends early is an error, too")
     return check
 
@@ -102,7 +106,7 @@ def execute(options: Namespace, command: str) -> int:
     given = options[name]
     if name == "manifest":
         settings = CacheSettings(given.cache, given.short_side, given.rate, given.workers)
-        _prepare_manifest(given.file, settings, given.allow_outside, given.strict)
+        _prepare_manifest(given.file, settings, given.allow_outside, given.strict, given.allow_shared_groups)
     elif name == "ucf51":
         _prepare_ucf51(given.videos, given.splits, given.split, given.out)
     elif name == "activitynet":
@@ -126,7 +130,9 @@ def _tell_release(folder: Path) -> None:
         console().print(f"Left out: {len(lines)} ({leaves.LEFT_OUT}): {lines[0].replace(chr(9), ', ')}", soft_wrap=True)
 
 
-def _prepare_manifest(path: Path, settings: CacheSettings, allow_outside: bool, strict: bool) -> None:
+def _prepare_manifest(
+    path: Path, settings: CacheSettings, allow_outside: bool, strict: bool, allow_shared_groups: bool
+) -> None:
     """Check a manifest and what it names, say what is in it, and decode its media once where a cache is asked for.
 
     Raises InputError, after all that, where a file cannot be read, or ends early and strict is set.
@@ -147,6 +153,8 @@ def _prepare_manifest(path: Path, settings: CacheSettings, allow_outside: bool, 
         with bars() as listener:
             decoded = fill_cache(checked, path, settings, listener)
         console().print(f"Decoded: {decoded}; already there: {len(checked.readable) - decoded}.")
+    if not allow_shared_groups:
+        require_groups_apart(checked.dataset)
     wrong = [*checked.broken, *(checked.damaged if strict else ())]
     if wrong:
         others = f" (and {len(wrong) - 1} more, listed above)" if len(wrong) > 1 else ""

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
+from crossdistill.cli.words import printable
 from crossdistill.runs.measure import TOP1
 from crossdistill.studies.compare import RUNS
 from crossdistill.types import Listener, Values
@@ -18,10 +21,17 @@ from crossdistill.types import Listener, Values
 NOTHING: Values = MappingProxyType({})
 
 
+class _Console(Console):
+    """A console that shows what a text of others' holds, and obeys none of it."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(text), **options)
+
+
 def console() -> Console:
     """Where output goes, brackets as they are; ranks other than the first are silent."""
     rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or os.environ.get("LOCAL_RANK") or "0"
-    return Console(highlight=False, markup=False, quiet=rank != "0")
+    return _Console(highlight=False, markup=False, quiet=rank != "0")
 
 
 def progress_bar() -> Progress:
@@ -57,7 +67,7 @@ class Bars(Listener):
         self.bars: dict[str, TaskID] = {}
 
     def begin(self, task: str, total: int) -> None:
-        self.bars[task] = self.progress.add_task(task, total=total, unit=self.unit, note="")
+        self.bars[task] = self.progress.add_task(printable(task), total=total, unit=self.unit, note="")
 
     def step(self, task: str, values: Values = NOTHING) -> None:
         self.progress.update(self.bars[task], advance=1, note=self.note(task, values))
@@ -111,7 +121,7 @@ class RunBars(Listener):
 
     def begin(self, task: str, total: int) -> None:
         unit = "runs" if task == RUNS else "epochs"
-        bar = self.progress.add_task(task, total=total, unit=unit, note="", visible=self.terminal)
+        bar = self.progress.add_task(printable(task), total=total, unit=unit, note="", visible=self.terminal)
         if task == RUNS:
             self.whole, self.count = bar, total
         else:

@@ -18,15 +18,16 @@ _MOST_CLASSES = 60
 
 
 def modality_table(counts: Sequence[Count]) -> Table:
-    """How many samples each modality has in each split, and how long they are."""
+    """What kind each modality is of, how many samples it has in each split, and how long they are."""
     table = Table()
-    for column in ("modality", "split", "samples", "missing", "unreadable", "duration", "mean"):
-        table.add_column(column, justify="left" if column in ("modality", "split") else "right")
+    for column in ("modality", "kind", "split", "samples", "missing", "unreadable", "duration", "mean"):
+        table.add_column(column, justify="left" if column in ("modality", "kind", "split") else "right")
     for count in counts:
         readable = count.samples - count.missing - count.unreadable
         timed = count.seconds > 0
         table.add_row(
             count.modality,
+            count.kind,
             count.split,
             *(f"{number:,}" for number in (count.samples, count.missing, count.unreadable)),
             str(timedelta(seconds=round(count.seconds))) if timed else "",

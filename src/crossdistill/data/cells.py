@@ -21,8 +21,26 @@ EXPECTED: dict[Kind, str] = {
     "text": "a text",
 }
 
-VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".3gp", ".ogv")
-SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".wma")
+ENDINGS: dict[Kind, tuple[str, ...]] = {
+    "array": (".npy",),
+    "video": (
+        *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".flv", ".wmv"),
+        *(".3gp", ".ogv"),
+    ),
+    "audio": (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".wma"),
+    "text": (".txt",),
+}
+"""Which endings a file of each kind has, in small letters; a cell's may be in capitals."""
+
+_OTHER_FILES = (
+    *("avif", "bmp", "gif", "heic", "jpeg", "jpg", "png", "svg", "tif", "tiff", "webp"),
+    *("7z", "csv", "gz", "h5", "hdf5", "html", "json", "mat", "npz", "parquet", "pdf", "pickle", "pkl", "pt", "pth"),
+    *("safetensors", "tar", "tsv", "xlsx", "xml", "zip"),
+)
+"""Endings of files that no reader here takes; with them even a name with spaces is no text."""
+
+ARRAY = re.compile(r"(?is)(.+\.npy)(?:#(.*))?")
+"""A path of an array, and a row of it where one is named."""
 
 REQUIRED = ("id", "split", "label")
 OPTIONAL = ("fold", "group", "caption", "thumbnail", "start", "end", "crop")
@@ -73,6 +91,8 @@ def kind_of(table: Table, column: ModalityHeader) -> Kind:
     first, cell = filled[0]
     kind = column.kind or looks_like(cell)
     for row, cell in filled:
+        if not column.kind:
+            _require_known_ending(table, column, row, cell)
         looks = looks_like(cell)
         fits = looks == kind if not column.kind else kind == "text" or (looks == "array") == (kind == "array")
         if not fits:
@@ -86,10 +106,38 @@ def kind_of(table: Table, column: ModalityHeader) -> Kind:
 
 def looks_like(cell: str) -> Kind:
     """The kind that a cell's ending tells: video file, sound file, array; whatever else is text."""
-    suffix = PurePosixPath(cell).suffix.lower()
-    if re.fullmatch(r"(?s).+\.npy(#.*)?", cell):
-        return "array"
-    return "video" if suffix in VIDEOS else "audio" if suffix in SOUNDS else "text"
+    suffix = PurePosixPath(cell.partition("#")[0] if ARRAY.fullmatch(cell) else cell).suffix.lower()
+    return next((kind for kind, endings in ENDINGS.items() if suffix in endings), "text")
+
+
+def is_text_file(cell: str) -> bool:
+    """Whether a cell of texts names a file that holds one."""
+    return cell.lower().endswith(ENDINGS["text"])
+
+
+def _require_known_ending(table: Table, column: ModalityHeader, row: int, cell: str) -> None:
+    """Raise InputError for a cell that would pass for a text but is the name of a file."""
+    if looks_like(cell) != "text" or is_text_file(cell) or not (_names_file(cell) or _is_file(table.path.parent, cell)):
+        return
+    endings = "; ".join(f"{kind}: {' '.join(known)}" for kind, known in ENDINGS.items())
+    raise InputError(
+        f"{table.place(row, column.header)}: '{shortened(cell)}' is the name of a file whose ending says no kind "
+        f"({endings}); a column of texts is headed {column.name}:text, one of videos {column.name}:video"
+    )
+
+
+def _names_file(cell: str) -> bool:
+    """Whether it is a name like clips/c0.mp5 or z.npz#0, and no sentence."""
+    ending = rf"\.([0-9]?[a-z][a-z0-9]{{1,11}}|{'|'.join(_OTHER_FILES)})(#[0-9]*)?"
+    alone = rf"([^\s]*[^\s.])?{ending}"
+    return re.fullmatch(rf"(?i){alone}|[^\n]*[^\s.]\.({'|'.join(_OTHER_FILES)})(#[0-9]*)?", cell) is not None
+
+
+def _is_file(home: Path, cell: str) -> bool:
+    try:
+        return (home / cell).is_file()
+    except (OSError, ValueError):  # no name that a file can have
+        return False
 
 
 def inside(table: Table, allow_outside: bool) -> Callable[[int, str, str], Path]:

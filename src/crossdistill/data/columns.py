@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Protocol
 
 import numpy as np
@@ -237,7 +238,7 @@ def open_array(path: Path, place: str) -> Array:
         array = np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError:
         raise InputError(f"{place}: file not found: {path}") from None
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, TypeError, SyntaxError, TokenError, OSError, EOFError, MemoryError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{place}: cannot read {path} as a whole .npy file of numbers: {reason}") from None
     require_numbers(array, f"{place}: {path}")

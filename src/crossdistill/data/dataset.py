@@ -15,7 +15,17 @@ import torch
 
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, KeptColumn, RowColumn, Rows, SequenceColumn
 from crossdistill.data.labels import SPLITS, UNLABELLED, Strings, encode_labels, split_names
-from crossdistill.data.reading import Mask, PartialColumn, Parts, known_present, may_fail, middle, read, windows
+from crossdistill.data.reading import (
+    Mask,
+    PartialColumn,
+    Parts,
+    known_present,
+    may_fail,
+    middle,
+    places_in,
+    read,
+    windows,
+)
 from crossdistill.types import Batch, InputError
 
 NO_PICTURES: npt.NDArray[np.uint8] = np.zeros((0, 0, 0, 3), dtype=np.uint8)
@@ -73,7 +83,7 @@ class MultimodalDataset:
             torch.from_numpy(self.labels[rows]),
             torch.from_numpy(rows.copy()),
             {name: reading.present for name, reading in readings.items()},
-            tuple(note for reading in readings.values() for note in reading.notes),
+            tuple(note for reading in readings.values() for note in places_in(rows, reading.notes)),
         )
 
     def present(self, modalities: Sequence[str]) -> Mask:

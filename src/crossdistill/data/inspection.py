@@ -13,6 +13,7 @@ import numpy as np
 
 from crossdistill.data import MultimodalDataset, read_manifest
 from crossdistill.data.columns import Column
+from crossdistill.data.inputs import input_spec
 from crossdistill.data.labels import SPLITS
 from crossdistill.data.manifest import check_values
 from crossdistill.data.readers import CacheFolder, MediaColumn, TextColumn
@@ -40,9 +41,10 @@ class CacheSettings:
 
 @dataclass(frozen=True)
 class Count:
-    """One modality in one split. seconds: of media, all together."""
+    """One modality in one split. kind: array, video, audio or text; seconds: of media, all together."""
 
     modality: str
+    kind: str
     split: str
     samples: int
     missing: int
@@ -152,6 +154,7 @@ def _count(dataset: MultimodalDataset, name: str, split: str, inspected: dict[in
     seen = [inspected[int(row)] for row in rows if int(row) in inspected]
     return Count(
         name,
+        input_spec(dataset.columns[name]).kind,
         split,
         len(rows),
         missing=int((~present).sum()) + sum(file.missing for file in seen),

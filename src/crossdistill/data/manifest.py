@@ -17,7 +17,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.data.cells import OPTIONAL, REQUIRED, ModalityHeader, clip, inside, kind_of, modalities
+from crossdistill.data.cells import OPTIONAL, REQUIRED, ModalityHeader, clip, inside, is_text_file, kind_of, modalities
 from crossdistill.data.columns import Array, ArrayColumn, Column, FileColumn, RowColumn, SequenceColumn, open_array
 from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_consistency
 from crossdistill.data.folders import new_folder, write_csv
@@ -38,7 +38,8 @@ def read_manifest(
 ) -> MultimodalDataset:
     """The data set whose manifest `path` is (.csv or .parquet) or holds; named after the folder.
 
-    only: the modalities to open, all where it is empty; required: those that no sample may lack
+    only: the modalities to open, all where it is empty; required: those that no sample may lack, neither by an empty
+        cell nor by a file without such a stream
     readers: modality -> how its media are read; allow_outside: files may lie outside the manifest's folder
     strict: media that cannot be read are an error when they are met, not absent samples
     Every array is opened and its shape checked; values are checked when fetched, or all at once by `check_values`.
@@ -72,7 +73,9 @@ def read_manifest(
     dataset = MultimodalDataset(
         name=table.path.absolute().parent.name,
         columns={
-            name: _column(table, named[name], readers.get(name, ReaderSettings()), allow_outside, strict)
+            name: _column(
+                table, named[name], readers.get(name, ReaderSettings()), allow_outside, strict, name in required
+            )
             for name in (only or named)
         },
         labels=numbers,
@@ -166,9 +169,14 @@ def _folds(table: Table) -> npt.NDArray[np.int64]:
 
 
 def _column(
-    table: Table, column: ModalityHeader, settings: ReaderSettings, allow_outside: bool, strict: bool
+    table: Table,
+    column: ModalityHeader,
+    settings: ReaderSettings,
+    allow_outside: bool,
+    strict: bool,
+    required: bool,
 ) -> Column:
-    """The filled cells' column, with gaps where cells are empty."""
+    """The filled cells' column, with gaps where cells are empty; required: whether no sample may lack the modality."""
     kind, find = kind_of(table, column), inside(table, allow_outside)
     cells = table.columns[column.header]
     filled = [row for row, cell in enumerate(cells) if cell]
@@ -177,13 +185,13 @@ def _column(
     if kind == "array":
         filled_column = _arrays(table, column.header, filled, allow_outside)
     elif kind == "text":
-        texts = [find(row, column.header, cells[row]) if cells[row].endswith(".txt") else cells[row] for row in filled]
+        texts = [find(row, column.header, cells[row]) if is_text_file(cells[row]) else cells[row] for row in filled]
         filled_column = TextColumn(texts, places, settings, f"data.readers.{column.name}.tokenizer")
     else:
         cache = CacheFolder(table.path.parent)
         reader = VideoReader(settings, cache) if kind == "video" else AudioReader(settings, cache)
         clips = [clip(table, column, row, find(row, column.header, cells[row])) for row in filled]
-        filled_column = MediaColumn(clips, reader, strict)
+        filled_column = MediaColumn(clips, reader, strict, required)
     present = np.zeros(len(cells), dtype=np.bool_)
     present[filled] = True
     return filled_column if present.all() else PartialColumn(filled_column, present)
@@ -195,7 +203,7 @@ def _arrays(table: Table, header: str, filled: Sequence[int], allow_outside: boo
     paths, rows = [], []
     for row in filled:
         cell = table.columns[header][row]
-        match = re.fullmatch(r"(.+\.npy)(?:#([0-9]{1,15}))?", cell)
+        match = re.fullmatch(r"(?i)(.+\.npy)(?:#([0-9]{1,15}))?", cell)
         if not match:
             raise InputError(f"{table.place(row, header)}: expected a path such as a.npy or a.npy#17, found '{cell}'")
         paths.append(find(row, header, match[1]))

@@ -92,7 +92,13 @@ class PartialColumn:
         reading = read(self.column, self.positions(rows), parts.of(has_sample))
         present = torch.from_numpy(has_sample)
         values = _spread(reading.modality, present)
-        return Reading(values, present.masked_scatter(present, reading.present), reading.notes)
+        notes = places_in(np.flatnonzero(has_sample), reading.notes)
+        return Reading(values, present.masked_scatter(present, reading.present), notes)
+
+
+def places_in(places: Rows, notes: Sequence[Note]) -> tuple[Note, ...]:
+    """Notes on samples that were a part of others, with their places among all: places (B,) of each of the part."""
+    return tuple(note._replace(place=int(places[note.place])) if note.place >= 0 else note for note in notes)
 
 
 def read(column: Column, rows: Rows, parts: Parts) -> Reading:

@@ -61,6 +61,21 @@ def with_validation(dataset: MultimodalDataset, fraction: float, seed: int) -> M
     return replace(dataset, splits=splits)
 
 
+def require_groups_apart(dataset: MultimodalDataset) -> None:
+    """Raise InputError where a group of the training samples is measured, too: what a subject has in common would then
+    pass for what was learnt."""
+    trained = np.unique(dataset.groups[dataset.splits == "train"])
+    for split in ("test", "validation"):
+        rows = dataset.rows(split)
+        shared = rows[np.isin(dataset.groups[rows], trained)]
+        if len(shared):
+            raise InputError(
+                f"{dataset.name}: group '{dataset.groups[shared[0]]}' is in train and in {split} ({len(shared)} of "
+                f"{len(rows)} {split} samples are of such groups), so {split} is no test of new ones; split by group, "
+                "or allow it (data.allow_shared_groups)"
+            )
+
+
 def with_labels(dataset: MultimodalDataset, share: float, groups: int, seed: int) -> MultimodalDataset:
     """The data set with labels for a part of its training samples; the others lose theirs and stay.
 

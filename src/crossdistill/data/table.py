@@ -7,8 +7,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from crossdistill.types import InputError
+from crossdistill.types import InputError, one_line
 
 FILES = ("manifest.csv", "manifest.parquet")
 
@@ -83,8 +84,16 @@ def _read_parquet(path: Path) -> Table:
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: cannot read it as Parquet: {' '.join(str(error).split())}") from None
     columns = {
-        name: ["" if value is None else str(value).strip() for value in column.to_pylist()]
+        name: ["" if value is None or value != value else str(value).strip() for value in _values(path, name, column)]
         for name, column in zip(table.column_names, table.columns, strict=True)
         if not re.fullmatch(r"__index_level_[0-9]+__", name)  # row names that pandas keeps of a filtered table
     }
     return Table(path, columns, range(1, table.num_rows + 1))
+
+
+def _values(path: Path, name: str, column: Any) -> list[Any]:
+    """A Parquet column's values in Python. Raises InputError for some that Python has not, such as the year 30000."""
+    try:
+        return list(column.to_pylist())
+    except Exception as error:  # what Arrow raises depends on the type: an unknown time zone is a KeyError's kin
+        raise InputError(f"{path}: column '{name}': cannot read its {column.type}: {one_line(error)[:160]}") from None

@@ -16,6 +16,9 @@ SUBSETS = {"training": "train", "validation": "test"}
 LEAST = 0.1
 """Least seconds of a segment: shorter ones are slips of the annotation ([0, 0], [0.01, 0.02])."""
 
+_LONGEST = 1e9
+"""Seconds that no video has: JSON may hold a whole number that is none of the machine's."""
+
 
 class Segment(NamedTuple):
     """Seconds in the video, 0 <= start <= end <= its duration. mended: whether that took a change."""
@@ -77,4 +80,4 @@ def _segment(place: str, annotation: Any, duration: float) -> Segment:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -_LONGEST < value < _LONGEST

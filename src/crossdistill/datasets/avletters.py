@@ -82,7 +82,7 @@ def htk_features(content: bytes, file: str) -> npt.NDArray[np.float32]:
     if len(content) < 12:
         raise InputError(f"{file}: expected an HTK header of 12 bytes, found {len(content)}")
     frames, _, size, kind = struct.unpack(">iihh", content[:12])
-    if len(content) != 12 + frames * size or size % 4 or kind & 0o2000:
+    if frames < 1 or size < 4 or len(content) != 12 + frames * size or size % 4 or kind & 0o2000:
         actual = f"{len(content) - 12} bytes of kind {kind:#o}"
         raise InputError(f"{file}: expected {frames} uncompressed HTK frames of {size} bytes, found {actual}")
     return np.frombuffer(content, dtype=">f4", offset=12).reshape(frames, size // 4).astype(np.float32)
@@ -90,7 +90,7 @@ def htk_features(content: bytes, file: str) -> npt.NDArray[np.float32]:
 
 def _block_means(video: npt.NDArray[Any], file: str) -> npt.NDArray[np.float16]:
     """(4800, T) grey levels 0 to 255, each frame 60×80 column by column -> (T, 300) in [0, 1], row by row."""
-    if video.shape[0] != HEIGHT * WIDTH:
+    if video.shape[0] != HEIGHT * WIDTH or not video.shape[1]:
         raise InputError(f"{file}: expected 'vid' of shape ({HEIGHT * WIDTH}, frames), found {video.shape}")
     frames = video.reshape(HEIGHT, WIDTH, -1, order="F")
     blocks: npt.NDArray[np.float64] = frames.reshape(HEIGHT // BLOCK, BLOCK, WIDTH // BLOCK, BLOCK, -1).mean(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from crossdistill.data.cells import OPTIONAL, REQUIRED, VIDEOS
+from crossdistill.data.cells import ENDINGS, OPTIONAL, REQUIRED
 from crossdistill.data.folders import new_folder, write_csv
 from crossdistill.data.readers.decoding import declared_end, opened
 from crossdistill.data.readers.media import UnreadableError
@@ -60,7 +60,7 @@ def video_files(folder: Path) -> list[Path]:
 
 def is_video(name: str) -> bool:
     """Whether a file's ending is a video's; `._x.avi`, which macOS leaves beside `x.avi`, is none."""
-    return not name.startswith(".") and name.lower().endswith(VIDEOS)
+    return not name.startswith(".") and name.lower().endswith(ENDINGS["video"])
 
 
 def require_folder(folder: Path) -> None:

@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from scipy.io.matlab import MatReadError
 from crossdistill.types import InputError
 
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
+_UNPACKABLE = (RuntimeError, NotImplementedError, KeyError)
+"""What the archives' own readers raise for a password, an unknown compression, a link to nothing."""
 
 
 def release_files(
@@ -47,7 +50,7 @@ def _all_files(
     for path in packed:
         try:
             yield from _zip_files(path, pattern) if zipfile.is_zipfile(path) else _tar_files(path, pattern)
-        except _DAMAGED as error:
+        except (*_DAMAGED, *_UNPACKABLE) as error:
             raise InputError(f"{path}: cannot read it as a tar or zip archive: {_one_line(error)}") from None
     if not packed:
         for path in sorted(source.rglob("*")):
@@ -96,7 +99,7 @@ def release_arrays(source: Path, name: str, keys: Sequence[str]) -> dict[str, np
             arrays = {key: archive[key] for key in keys}
     except KeyError as error:
         raise InputError(f"{path}: expected the arrays {', '.join(keys)}: {error.args[0]}") from None
-    except (ValueError, AttributeError, TypeError, *_DAMAGED) as error:
+    except (ValueError, AttributeError, TypeError, SyntaxError, TokenError, *_DAMAGED, *_UNPACKABLE) as error:
         raise InputError(f"{path}: cannot read it as an .npz file of plain arrays: {_one_line(error)}") from None
     lengths = {key: len(array) for key, array in arrays.items()}
     if len(set(lengths.values())) > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,10 @@ from safetensors import SafetensorError
 
 from crossdistill.types import InputError
 
-_UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, AttributeError, ImportError, SafetensorError)
+_UNREADABLE = (
+    *(OSError, EOFError, ValueError, TypeError, LookupError, RuntimeError, AttributeError, ImportError),
+    *(SafetensorError, pickle.UnpicklingError),
+)
 
 
 def read_model(source: str, unused: Sequence[str] = ()) -> Any:

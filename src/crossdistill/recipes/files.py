@@ -15,11 +15,13 @@ from jsonargparse import ArgumentParser, Namespace
 from crossdistill.encoders.kinds import ENCODERS
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.methods import METHODS, Method, load_plugins
+from crossdistill.models.storage import exists
 from crossdistill.plain import to_plain
+from crossdistill.plain_yaml import read_yaml
 from crossdistill.recipes.legacy import from_0_1
 from crossdistill.recipes.library.catalogue import RECIPES
 from crossdistill.recipes.recipe import Recipe
-from crossdistill.types import InputError
+from crossdistill.types import InputError, one_line
 
 
 def add_recipe_arguments(parser: ArgumentParser, without: Collection[str] = ()) -> None:
@@ -59,18 +61,20 @@ def load_recipe(source: str) -> Recipe:
     if source in RECIPES:
         return RECIPES[source]()
     path = Path(source)
-    if not path.is_file():
+    if not exists(path):
         raise InputError(f"{source}: neither a file nor a bundled recipe ({', '.join(RECIPES)})")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError) as error:
-        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+        content = read_yaml(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not valid YAML: expected UTF-8 text: {one_line(error)}") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: {one_line(error)}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a recipe's fields, found {type(content).__name__}")
     parser = _parser()
     try:
         return recipe_of(parser.instantiate(parser.parse_object(from_0_1(content))))
-    except (argparse.ArgumentError, ValueError, TypeError, RecursionError) as error:
+    except (argparse.ArgumentError, ValueError, TypeError, RecursionError, OverflowError) as error:
         raise InputError(f"{path}: {_one_line(error)}") from error
 
 

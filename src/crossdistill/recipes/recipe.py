@@ -39,6 +39,7 @@ class DataSettings:
         readers: modality -> how its video, sound or text is read; a modality without an entry gets the defaults
         strict: a file that cannot be read, or that ends early, stops the run; false skips and counts it
         allow_outside: the manifest's files may lie outside its folder
+        allow_shared_groups: a group, such as a subject, may be in training and in what is measured; false refuses it
         labelled: share of the training samples of each class that keep their label, drawn by the seed; the others stay,
             without it. An experiment's switch: what labels are worth
         labelled_groups: how many groups, such as subjects, keep their labels instead; 0 for no such draw
@@ -61,6 +62,7 @@ class DataSettings:
     readers: dict[str, ReaderSettings] = field(default_factory=dict)
     strict: bool = False
     allow_outside: bool = False
+    allow_shared_groups: bool = False
     labelled: float = 1.0
     labelled_groups: int = 0
 

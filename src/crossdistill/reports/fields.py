@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from crossdistill import plain_yaml
 from crossdistill.types import InputError
 
 
@@ -21,17 +20,18 @@ def field_at(fields: Any, name: str) -> Any:
 def read_yaml(path: Path, text: str) -> Any:
     """The plain values in a YAML file's text. Raises InputError, naming `path`."""
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+        return plain_yaml.read_yaml(text)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def read_json(path: Path, text: str, where: str = "") -> dict[str, Any]:
     """The JSON object in a text. Raises InputError, naming `path` and `where` in it."""
     try:
         value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}{where}: not valid JSON ({error.msg}); was the run cut off?") from error
+    except (ValueError, RecursionError) as error:  # the first also for numbers of more digits than Python takes
+        reason = getattr(error, "msg", None) or f"{error}"[:160]
+        raise InputError(f"{path}{where}: not valid JSON ({reason}); was the run cut off?") from error
     if not isinstance(value, dict):
         raise InputError(f"{path}{where}: expected a JSON object, found {type(value).__name__}")
     return value

@@ -9,6 +9,7 @@ import numpy as np
 from crossdistill import data
 from crossdistill.data import MultimodalDataset
 from crossdistill.data.dataset import in_memory
+from crossdistill.data.splits import require_groups_apart
 from crossdistill.datasets import BUNDLED
 from crossdistill.recipes.recipe import DataSettings
 from crossdistill.types import InputError
@@ -46,6 +47,8 @@ def split_dataset(dataset: MultimodalDataset, settings: DataSettings, seed: int)
     dataset = dataset.only([*settings.target, *settings.auxiliary])
     if settings.fold >= 0:
         dataset = data.with_fold(dataset, settings.fold)
+    if settings.evaluate_on != "none" and not settings.allow_shared_groups:
+        require_groups_apart(dataset)
     if settings.evaluate_on == "validation":
         dataset = data.with_validation(dataset, settings.validation_fraction, seed)
     dataset = data.with_labels(dataset, settings.labelled, settings.labelled_groups, seed)

@@ -17,7 +17,7 @@ from crossdistill.plain import from_plain
 from crossdistill.runs.data import splits_in_use
 from crossdistill.runs.results import COSINE_PAIR, COSINE_SAME_CLASS, ParameterCounts, RunResults, Scores
 from crossdistill.training.memory import peak_memory_mb
-from crossdistill.types import NAMES, Note, View
+from crossdistill.types import NAMES, InputError, Note, View
 from crossdistill.version import __version__
 
 if TYPE_CHECKING:
@@ -77,6 +77,13 @@ def epoch_measures(made: Outputs, predicts: tuple[View, ...]) -> dict[str, float
     if {student, teacher} <= set(measures):
         measures[GAP] = measures[teacher] - measures[student]
     return measures | cosines(made)
+
+
+def require_measurable(outputs: Outputs, predicts: tuple[View, ...], split: str) -> None:
+    """Raise InputError where there is no sample to measure any view on because none could be read."""
+    unread = [note.text for note in outputs.notes if note.skipped]
+    if unread and not any(bool(outputs.present[view].any()) for view in predicts):
+        raise InputError(f"no {split} sample could be read; the first: {unread[0]}")
 
 
 def cosines(outputs: Outputs) -> dict[str, float]:
@@ -166,6 +173,7 @@ def with_scores(
         for split in (recipe.data.evaluate_on, "train")
     )
     note([*tested.notes, *gallery.notes])
+    require_measurable(tested, method.predicts, recipe.data.evaluate_on)
     alignment = cosines(tested)
     return replace(
         results,

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from crossdistill.atomic import write_atomically
 from crossdistill.models.storage import CONFIG, RESULTS, read_config, read_json
 from crossdistill.plain import KEY, Measure, from_plain, to_plain, without_nan
-from crossdistill.runs.folder import CHECKPOINT, is_finished
+from crossdistill.runs.folder import CHECKPOINT, PREVIOUS, is_finished
 from crossdistill.types import NAMES, InputError, Role
 
 COSINE_PAIR, COSINE_SAME_CLASS = "evaluation/cosine_pair", "evaluation/cosine_same_class"
@@ -124,9 +124,10 @@ def read_results(folder: Path) -> RunResults:
 
 
 def write_results(folder: Path, results: RunResults) -> None:
-    """The last file to be written: a folder that has it is finished, and its checkpoint has served."""
+    """The last file to be written: a folder that has it is finished, and its checkpoints have served."""
     write_atomically(folder / RESULTS, to_json(results))
-    (folder / CHECKPOINT).unlink(missing_ok=True)
+    for name in (CHECKPOINT, PREVIOUS):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _plain(results: RunResults) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from crossdistill.data.dataset import MultimodalDataset
@@ -29,12 +30,15 @@ from crossdistill.recipes.check import check
 from crossdistill.recipes.recipe import Recipe, name_of
 from crossdistill.runs.build import BuildDataset, Built, build, model_spec, total_epochs, with_given
 from crossdistill.runs.data import build_dataset, split_dataset
-from crossdistill.runs.folder import CHECKPOINT, RunLog, is_finished, read_recipe, require_usable, write_recipe
+from crossdistill.runs.folder import CHECKPOINT, is_finished, read_recipe, require_usable, write_recipe
+from crossdistill.runs.lock import locked
+from crossdistill.runs.log import RunLog
 from crossdistill.runs.measure import about, results_of
 from crossdistill.runs.own_encoders import require_rebuilt
 from crossdistill.runs.results import RunResults, read_results, write_results
 from crossdistill.runs.train import train
 from crossdistill.student import Student, keep_tokenizers, without_tokenizers
+from crossdistill.training.distributed import on_first_rank
 from crossdistill.training.engine import launched, on_threads
 from crossdistill.training.memory import reset_peak_memory
 from crossdistill.types import InputError, Listener, reported
@@ -56,8 +60,9 @@ def run(
     dataset: one made in Python, in place of the recipe's `data.source`. build_data: makes the data set of a recipe's
     data settings and seed; the processes of a comparison pass one that remembers. encoders: modality -> a module of
     your own, (B, ...) or `Padded` to (B, width); its class must be importable and say with which arguments it was made.
-    Raises InputError when the folder holds a run and resume is False, or when it holds another recipe's run, or one
-    that was begun on other data. The usual way to train: what is in the folder can be loaded, reported, resumed.
+    Raises InputError when the folder holds a run and resume is False, when it holds another recipe's run or one that
+    was begun on other data, and when another process is writing it. The usual way to train: what is in the folder can
+    be loaded, reported, resumed.
 
     >>> import tempfile, numpy as np, crossdistill
     >>> from dataclasses import replace
@@ -78,24 +83,35 @@ def run(
     fabric = launched(recipe.machine)
     reset_peak_memory(fabric.device)
     task, heard_by = name_of(recipe), listener if fabric.is_global_zero else Listener()
-    with reported(heard_by, task, total_epochs(recipe)):
+    with reported(heard_by, task, total_epochs(recipe)), ExitStack() as held:
         require_usable(recipe, folder, resume)
         fabric.barrier()
         if is_finished(folder):
             return read_results(folder)
         built = build(recipe, dataset, encoders, build_data)
-        if fabric.is_global_zero:
-            _claim(built, folder)
-        fabric.barrier()
-        log = RunLog(folder, recipe, partial(heard_by.step, task), writes=fabric.is_global_zero)
+
+        def claim() -> None:
+            held.enter_context(locked(folder, say=heard_by.say))
+            require_usable(recipe, folder, resume)  # another process may have been here while this one built its model
+            if not is_finished(folder):
+                _claim(built, folder)
+
+        on_first_rank(fabric, claim)
+        if is_finished(folder):
+            return read_results(folder)
+        log = RunLog(folder, recipe, heard_by, writes=fabric.is_global_zero)
         train(built, log, fabric)
         require_rebuilt(built.spec, encoders or {}, built.dataset)  # training may have moved what no state holds
-        if fabric.is_global_zero:
-            with on_threads(recipe.machine.threads):
-                results = results_of(built, log.seconds(), fabric.device, log.note)
-            write_results(folder, replace(results, files=_save_model(built, folder)))
-        fabric.barrier()
+        on_first_rank(fabric, lambda: _finish(built, folder, log, fabric.device))
     return read_results(folder)
+
+
+def _finish(built: Built, folder: Path, log: RunLog, device: torch.device) -> None:
+    """Measure and write what was trained. Raises InputError where nothing could be measured."""
+    with on_threads(built.recipe.machine.threads):
+        results = results_of(built, log.seconds(), device, log.note)
+    log.finish()
+    write_results(folder, replace(results, files=_save_model(built, folder)))
 
 
 def load_trained(

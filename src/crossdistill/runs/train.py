@@ -11,32 +11,38 @@ from crossdistill.data.loading import training_batches
 from crossdistill.evaluation.collect import outputs_of
 from crossdistill.methods import Method
 from crossdistill.runs.build import Built
-from crossdistill.runs.measure import epoch_measures
+from crossdistill.runs.measure import epoch_measures, require_measurable
 from crossdistill.training import Checkpoint, Record, Stage, fit
-from crossdistill.training.distributed import gather_notes
+from crossdistill.training.distributed import gather_notes, require_same_start
 from crossdistill.training.engine import launched, on_threads, seeded
-from crossdistill.types import Batch, Note
+from crossdistill.types import Batch, InputError, Note
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+
+_LOUD = 0.1
+"""The share of samples that may be skipped with no more than a line in the notes."""
 
 
 class TrainingLog(Protocol):
     """Where a training's records go, and from where it continues.
 
     checkpoint: to go on from, None for a new training; keep: drop the records after so many epochs, which are done
-    again; write: an epoch's record; note: what went wrong in reading; save: a checkpoint, where one is due
+    again; write: an epoch's record; note: what went wrong in reading; say: a line for a person to see; save: a
+    checkpoint, where one is due
     """
 
     def checkpoint(self) -> Checkpoint | None: ...
     def keep(self, epochs: int) -> None: ...
     def write(self, record: Record) -> None: ...
     def note(self, notes: Sequence[Note]) -> None: ...
+    def say(self, line: str) -> None: ...
     def save(self, take: Callable[[], Checkpoint]) -> None: ...
 
 
 class MemoryLog:
-    """The records of a training, epoch by epoch, and the notes of what could not be read.
+    """The records of a training, epoch by epoch, the notes of what could not be read, and lines for a person to see.
 
     For `train` without a folder, where somebody wants to see how it went.
 
@@ -54,6 +60,7 @@ class MemoryLog:
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.notes: list[Note] = []
+        self.lines: list[str] = []
 
     def checkpoint(self) -> Checkpoint | None:
         return None
@@ -66,6 +73,9 @@ class MemoryLog:
 
     def note(self, notes: Sequence[Note]) -> None:
         self.notes += [note for note in notes if note not in self.notes]
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
 
     def save(self, take: Callable[[], Checkpoint]) -> None:
         """Nothing is kept of a training in memory but its records."""
@@ -94,6 +104,8 @@ def train(built: Built, log: TrainingLog | None = None, fabric: Fabric | None = 
     with on_threads(built.recipe.machine.threads), seeded(built.recipe.seed):
         fabric = fabric if fabric is not None else launched(built.recipe.machine)
         checkpoint, earlier = log.checkpoint(), 0
+        _require_place(checkpoint, built.stages)
+        require_same_start(fabric, (checkpoint.stage, checkpoint.epoch) if checkpoint is not None else (-1, 0))
         for stage in built.stages:
             for prepare in stage.before:
                 prepare()
@@ -103,6 +115,35 @@ def train(built: Built, log: TrainingLog | None = None, fabric: Fabric | None = 
             earlier += stage.epochs
     built.model.eval()
     return built.method
+
+
+def _require_place(checkpoint: Checkpoint | None, stages: Sequence[Stage]) -> None:
+    """Raise InputError for the checkpoint of a stage or an epoch that this training does not have."""
+    if checkpoint is None:
+        return
+    epochs = {stage.index: stage.epochs for stage in stages}
+    if checkpoint.epoch > epochs.get(checkpoint.stage, 0):
+        known = ", ".join(f"{stage} ({count} epochs)" for stage, count in epochs.items())
+        raise InputError(
+            f"the checkpoint is of stage {checkpoint.stage} after {checkpoint.epoch} epochs; expected one of {known}; "
+            "delete it to start over"
+        )
+
+
+class Unreadable:
+    """Says, once for each split, that more than a tenth of its samples could not be read."""
+
+    def __init__(self, log: TrainingLog) -> None:
+        self._log = log
+        self._told: set[str] = set()
+
+    def tell(self, split: str, notes: Sequence[Note], asked: int) -> None:
+        """notes: of one pass over the split; asked: how many samples it has."""
+        skipped = [note for note in notes if note.skipped]
+        count = len({note.place for note in skipped})
+        if count > _LOUD * asked and split not in self._told:
+            self._told.add(split)
+            self._log.say(f"WARNING: {count} of {asked} {split} samples cannot be read; the first: {skipped[0].text}")
 
 
 def _train_stage(
@@ -116,10 +157,12 @@ def _train_stage(
     needed = dataset.only(model.modalities_of(*stage.method.views))
     unlabelled = np.setdiff1d(dataset.rows("train"), dataset.labelled_rows("train"))
     skipped = 0
+    loud = Unreadable(log)
 
     def batches(epoch: int) -> Iterator[Batch]:
         nonlocal skipped
         notes: list[Note] = []
+        asked = 0
         for batch in training_batches(
             needed,
             dataset.labelled_rows("train"),
@@ -133,12 +176,14 @@ def _train_stage(
             share=recipe.unlabelled_share if stage.method.learns_unlabelled else 0.0,
         ):
             notes += batch.notes
+            asked += len(batch.rows)
             yield batch
         if needed.may_fail:
             everyone = gather_notes(fabric, notes)
             skipped = sum(note.skipped for note in everyone)
             if fabric.is_global_zero:
                 log.note(everyone)
+                loud.tell("training", everyone, asked * fabric.world_size)
 
     def evaluate(method: Method, epoch: int) -> dict[str, float]:
         last = epoch + 1 == stage.epochs
@@ -147,6 +192,8 @@ def _train_stage(
         rows, workers = dataset.rows(recipe.data.evaluate_on), recipe.machine.workers
         outputs = outputs_of(dataset, rows, model, method.predicts, fabric.device, workers)
         log.note(outputs.notes)
+        loud.tell(recipe.data.evaluate_on, outputs.notes, len(rows))
+        require_measurable(outputs, method.predicts, recipe.data.evaluate_on)
         return epoch_measures(outputs, method.predicts)
 
     def finish_epoch(record: Record, epoch: int, take: Callable[[], Checkpoint]) -> None:

@@ -16,6 +16,7 @@ from crossdistill.models.storage import REST, STUDENT
 from crossdistill.plain import from_plain, to_plain
 from crossdistill.recipes.variants.benchmark import ALWAYS, SETS, Setting, deciding_controls
 from crossdistill.runs.data import load_dataset
+from crossdistill.runs.lock import locked
 from crossdistill.studies.compare import TABLE, Compared, compare
 from crossdistill.studies.plan import configurations
 from crossdistill.studies.tune import tune
@@ -75,7 +76,8 @@ def benchmark(
 
     Writes `out`/results.parquet, the rows of all settings that the folder holds, and `out`/benchmark.json after each
     setting. A setting that cannot be run does not stop the others; data that are not prepared are left out and said.
-    command: what asked for it, to be kept. Raises InputError where none of the settings has its data.
+    command: what asked for it, to be kept. Raises InputError where none of the settings has its data, or another
+    process is at it in `out`.
     """
     _require_possible(asked)
     ready, skipped = _with_data(settings)
@@ -85,7 +87,7 @@ def benchmark(
         raise InputError(f"no data set of the study is there: {'; '.join(skipped.values()) or 'none was asked for'}")
     failures: dict[Path, Failure] = {}
     table = None
-    with reported(listener, SETTINGS, len(ready)):
+    with locked(out, "benchmark", listener.say), reported(listener, SETTINGS, len(ready)):
         for number, setting in enumerate(ready, 1):
             name = f"{number}/{len(ready)} {setting.recipe.name}, {setting.words}"
             folder = out / setting.folder

@@ -13,6 +13,7 @@ from crossdistill.atomic import write_atomically
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.data import load_dataset
 from crossdistill.runs.folder import RECIPE, RESULTS, is_finished, require_usable
+from crossdistill.runs.lock import locked
 from crossdistill.studies.plan import plan, require_runnable
 from crossdistill.studies.table import Row, row_of, write_table
 from crossdistill.studies.workers import Failure, run_all
@@ -55,8 +56,9 @@ def compare(
     at once, each in a process of its own, so a script needs `if __name__ == "__main__":` around what it does. A run
     that fails does not stop the others. Writes `out`/results.parquet after each run, and crashes.txt with the
     tracebacks where any crashed.
-    Raises InputError, before any run, where the configurations cannot be compared, their data are not there or `out`
-    holds runs of other recipes. For the question which method is better, and whether that is sure.
+    Raises InputError, before any run, where the configurations cannot be compared, their data are not there, `out`
+    holds runs of other recipes or another process compares there. For the question which method is better, and whether
+    that is sure.
 
     >>> import tempfile, numpy as np, crossdistill
     >>> from dataclasses import replace
@@ -83,6 +85,13 @@ def compare(
     unfinished = {folder: recipe for folder, recipe in recipes.items() if not finished(recipe, folder)}
     if unfinished:  # data that are not there are one line, not one for each run
         _require_folds(configurations[0], folds)
+    with locked(out, "comparison", listener.say):
+        return _run_and_write(recipes, unfinished, out, jobs, listener)
+
+
+def _run_and_write(
+    recipes: Mapping[Path, Recipe], unfinished: Mapping[Path, Recipe], out: Path, jobs: int, listener: Listener
+) -> Compared:
     rows = {folder: row_of(folder, recipe) for folder, recipe in recipes.items() if folder not in unfinished}
     table = _write(rows, recipes, out)
     failures: dict[Path, Failure] = {}
@@ -137,5 +146,4 @@ def _write(rows: Mapping[Path, Row], order: Iterable[Path], out: Path) -> pd.Dat
 def _write_tracebacks(failures: Mapping[Path, Failure], out: Path) -> None:
     crashes = [f"{folder}\n{failure.details}\n" for folder, failure in failures.items() if failure.details]
     if crashes:
-        out.mkdir(parents=True, exist_ok=True)
         write_atomically(out / TRACEBACKS, "".join(crashes))

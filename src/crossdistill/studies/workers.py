@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import pickle
@@ -27,7 +28,13 @@ from crossdistill.runs.build import total_epochs
 from crossdistill.runs.data import build_dataset, is_drawn
 from crossdistill.runs.run import run
 from crossdistill.training.engine import deterministic_kernels, own_process
-from crossdistill.types import InputError, Listener, Values
+from crossdistill.types import InputError, Listener, Values, one_line
+
+_OF_THE_DISK = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
+    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG),
+}
+"""What the system says of a disk that is full, can only be read or fails; nothing that a traceback explains."""
 
 
 @dataclass(frozen=True)
@@ -226,10 +233,12 @@ def _run_one(recipe: Recipe, folder: Path, pipe: Connection, build: DatasetCache
     try:
         run(recipe, folder, resume=True, listener=_ToParent(pipe), build_data=build)
     except InputError as error:
-        return Failure(" ".join(str(error).split()), mistake=True)
+        return Failure(one_line(error), mistake=True)
     except BrokenPipeError:  # the parent is gone
         raise
     except Exception as error:  # the other runs must go on
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+            return Failure(one_line(error), mistake=True)
         return Failure(f"{type(error).__name__}: {' '.join(str(error).split())}", False, traceback.format_exc())
     return None
 

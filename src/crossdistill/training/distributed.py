@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 
-from crossdistill.types import Batch, Mixing, Note, Representations
+from crossdistill.types import Batch, InputError, Mixing, Note, Representations, one_line
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -36,6 +36,36 @@ def gather_notes(fabric: Fabric, notes: Sequence[Note]) -> list[Note]:
     by_rank: list[list[Note]] = [[]] * fabric.world_size
     torch.distributed.all_gather_object(by_rank, list(notes))
     return [note for rank in by_rank for note in rank]
+
+
+def on_first_rank(fabric: Fabric, act: Callable[[], None]) -> None:
+    """Do something on the first rank, while the others wait for it.
+
+    What goes wrong there is raised on all ranks, which would otherwise wait for ever: InputError on the others.
+    """
+    problem = ""
+    try:
+        if fabric.is_global_zero:
+            act()
+    except (InputError, OSError) as error:
+        problem = one_line(error)
+        raise
+    finally:
+        problem = fabric.broadcast(problem) if fabric.world_size > 1 else problem
+    if problem:
+        raise InputError(problem)
+
+
+def require_same_start(fabric: Fabric, place: tuple[int, int]) -> None:
+    """Raise InputError unless all ranks go on from the same stage and epoch: their folder may not be one that they
+    share, or a file in it damaged for one of them alone."""
+    if fabric.world_size == 1:
+        return
+    places: list[tuple[int, int]] = [place] * fabric.world_size
+    torch.distributed.all_gather_object(places, place)
+    if len(set(places)) > 1:
+        found = ", ".join(f"rank {rank}: stage {stage}, epoch {epoch}" for rank, (stage, epoch) in enumerate(places))
+        raise InputError(f"the ranks found different checkpoints ({found}); they need one folder that all of them see")
 
 
 def average_gradients(fabric: Fabric, parameters: Sequence[nn.Parameter]) -> None:

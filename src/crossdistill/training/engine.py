@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+import threading
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +19,8 @@ from crossdistill.types import InputError
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+_WATCH = "crossdistill: ends with its launcher"
 
 
 def launched(machine: Machine) -> Fabric:
@@ -34,8 +39,29 @@ def launched(machine: Machine) -> Fabric:
         )
     except (RuntimeError, ValueError, TypeError) as error:  # what there is no such device for
         raise InputError(f"machine: {' '.join(str(error).split())[:200]}") from error
+    end_with_launcher()
     fabric.launch()
     return fabric
+
+
+def end_with_launcher() -> None:
+    """End this process when the one that started it as a rank dies: torchrun's agent, the first rank of a script.
+
+    A rank that lived on would write into a folder in which the run is resumed. Does nothing in a process that no
+    launcher started, such as one whose terminal may close.
+    """
+    started_by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
+    started_by_first_rank = os.environ.get("LOCAL_RANK", "0") != "0"
+    watched = any(thread.name == _WATCH for thread in threading.enumerate())
+    if (started_by_torchrun or started_by_first_rank) and not watched:
+        threading.Thread(target=_watch_parent, args=(os.getppid(),), name=_WATCH, daemon=True).start()
+
+
+def _watch_parent(parent: int) -> None:
+    while os.getppid() == parent:  # an orphan gets another one
+        time.sleep(0.5)
+    print("crossdistill: this rank's launcher is gone, so it ends, too; continue with --resume", file=sys.stderr)
+    os._exit(1)
 
 
 @contextmanager

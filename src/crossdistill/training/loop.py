@@ -16,11 +16,11 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from crossdistill.methods import EpochMeans, Method
 from crossdistill.training.checkpoint import Checkpoint
-from crossdistill.training.distributed import average_gradients, gather
+from crossdistill.training.distributed import average_gradients, gather, on_first_rank
 from crossdistill.training.incomplete import divide
 from crossdistill.training.passes import forward, with_mixing
 from crossdistill.training.settings import Optimization, learning_rate_factor
-from crossdistill.types import Batch, DivergedError, Representations, Turn
+from crossdistill.types import Batch, DivergedError, InputError, Representations, Turn
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -39,6 +39,9 @@ class Stage:
     epochs: int
     before: tuple[Callable[[], None], ...] = ()
 
+
+_LOOKED_AT = 50
+"""Steps after which the losses are looked at, whether they are finite still."""
 
 Record = dict[str, float | int | str]
 
@@ -71,27 +74,50 @@ def fit(
         learning_rate = set_learning_rates(optimizers, turns, settings, epoch, stage.epochs)
         model.train()
         means = EpochMeans()
-        for batch in batches(epoch):
-            for name, value in step(fabric, method, turns, optimizers, batch, settings.clip_norm).items():
+        for number, batch in enumerate(batches(epoch), 1):
+            terms = step(fabric, method, turns, optimizers, batch, settings.clip_norm)
+            for name, value in terms.items():
                 means.add(name, value)
+            if number % _LOOKED_AT == 0:  # an epoch may take hours, and each look waits for the device
+                _require_finite(
+                    {name: float(value.detach()) for name, value in terms.items()}, stage.name, epoch, number
+                )
         record: Record = {"stage": stage.name, "epoch": epoch, "learning_rate": learning_rate}
         losses = _require_finite(means.read(), stage.name, epoch)
+        if not losses:
+            raise InputError(
+                f"{stage.name}, epoch {epoch}: no training sample could be read, or none has all modalities that "
+                f"{stage.name} learns from; the run's notes.txt names what is wrong with each"
+            )
         record |= {f"training/loss/{name}": value for name, value in losses.items()}
         record |= {f"training/{name}": value for name, value in method.end_epoch(epoch).items()}
         record["seconds"] = time.perf_counter() - started
-        if fabric.is_global_zero:
-            record |= evaluate(method, epoch)
-            finish_epoch(record, epoch, partial(Checkpoint.of, stage.index, epoch + 1, model, method, optimizers))
-        fabric.barrier()
+        take = partial(Checkpoint.of, stage.index, epoch + 1, model, method, optimizers)
+        on_first_rank(fabric, partial(_measure_and_finish, record, method, epoch, take, evaluate, finish_epoch))
 
 
-def _require_finite(losses: dict[str, float], stage: str, epoch: int) -> dict[str, float]:
-    """The epoch's losses. Raises DivergedError when one is not finite: nothing that follows would mean anything."""
+def _measure_and_finish(
+    record: Record,
+    method: Method,
+    epoch: int,
+    take: Callable[[], Checkpoint],
+    evaluate: Callable[[Method, int], Mapping[str, float]],
+    finish_epoch: Callable[[Record, int, Callable[[], Checkpoint]], None],
+) -> None:
+    finish_epoch({**record, **evaluate(method, epoch)}, epoch, take)
+
+
+def _require_finite(losses: dict[str, float], stage: str, epoch: int, step: int = 0) -> dict[str, float]:
+    """The losses. Raises DivergedError when one is not finite: nothing that follows would mean anything.
+
+    step: of the epoch, counted from 1; 0 for the means of a whole epoch
+    """
+    place = f", step {step}" if step else ""
     for name, value in losses.items():
         if not math.isfinite(value):
             raise DivergedError(
-                f"{stage}, epoch {epoch}: loss {name} became {value}; lower optimization.learning_rate or the method's "
-                "weights, or set optimization.clip_norm"
+                f"{stage}, epoch {epoch}{place}: loss {name} became {value}; lower optimization.learning_rate or the "
+                "method's weights, or set optimization.clip_norm"
             )
     return losses
 

@@ -48,8 +48,9 @@ class Optimization:
         rates = {
             "learning_rate": self.learning_rate,
             "discriminator_learning_rate": self.discriminator_learning_rate,
-            "clip_norm": self.clip_norm,
         }
+        if self.clip_norm != math.inf:
+            rates["clip_norm"] = self.clip_norm
         require_above_zero(rates, place)
         others = {"weight_decay": self.weight_decay, "momentum": self.momentum, "ramp_epochs": self.ramp_epochs}
         require_at_least_zero(others, place)

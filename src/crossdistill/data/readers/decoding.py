@@ -38,16 +38,18 @@ def opened(path: Path, kind: Literal["video", "audio"]) -> Iterator[tuple[Any, A
     av = pyav()
     try:
         container = av.open(str(path.absolute()))  # FFmpeg takes the name 12:30.mp4 alone for a protocol
-    except (av.FFmpegError, OSError) as error:
+    except (av.FFmpegError, OSError, UnicodeDecodeError) as error:  # the last for names of tags
         raise UnreadableError(f"cannot read it as a media file ({reason(error)})") from None
     with container:
         streams = container.streams.video if kind == "video" else container.streams.audio
         if not streams:
             raise NoStreamError(f"has no {kind} stream")
+        if streams[0].codec_context is None:
+            raise UnreadableError(f"cannot decode it (its {kind} is of an unknown codec, or its header is cut)")
         streams[0].codec_context.thread_count = 1
         try:
             yield container, streams[0]
-        except av.FFmpegError as error:
+        except (av.FFmpegError, UnicodeDecodeError) as error:
             raise UnreadableError(f"cannot decode it ({reason(error)})") from None
 
 

@@ -71,11 +71,13 @@ class MediaColumn:
     """N clips, each decoded when it is needed.
 
     A file from which nothing can be read is an absent sample and a note, so that it does not end a run after days.
-    strict: raise InputError for it, and for a file that ends early, instead.
+    strict: raise InputError for it, and for a file that ends early, instead. required: whether no sample may lack the
+    modality, as the student sees it: a file without such a stream is then one that cannot be read.
     """
 
-    def __init__(self, clips: Sequence[Clip], reader: ClipReader, strict: bool = False) -> None:
+    def __init__(self, clips: Sequence[Clip], reader: ClipReader, strict: bool = False, required: bool = False) -> None:
         self.clips, self.reader, self.strict, self.shape = tuple(clips), reader, strict, reader.shape
+        self.required = required
         self.present = np.ones(len(self.clips), dtype=np.bool_)
 
     def __len__(self) -> int:
@@ -101,19 +103,20 @@ class MediaColumn:
             seed = None if parts.seeds is None else int(parts.seeds[start])
             try:
                 taken = self.reader.take(clip, parts.positions[start:end].tolist(), seed)
-            except NoStreamError as error:
-                notes.append(Note(f"{clip}: {error}; the sample lacks this modality", skipped=False))
             except UnreadableError as error:
-                notes.append(self._note(f"{clip}: {error}", skipped=True))
+                if isinstance(error, NoStreamError) and not self.required:
+                    notes.append(Note(f"{clip}: {error}; the sample lacks this modality", skipped=False, place=start))
+                else:
+                    notes.append(self._note(f"{clip}: {error}", True, start))
             if taken is not None and taken.warning:
-                notes.append(self._note(f"{clip}: {taken.warning}", skipped=False))
+                notes.append(self._note(f"{clip}: {taken.warning}", False, start))
             samples += [None] * (end - start) if taken is None else list(taken.samples)
         return assemble(samples, self.shape, notes)
 
-    def _note(self, text: str, skipped: bool) -> Note:
+    def _note(self, text: str, skipped: bool, place: int) -> Note:
         if self.strict:
             raise InputError(text)
-        return Note(text, skipped)
+        return Note(text, skipped, place)
 
 
 def runs(rows: Rows, parts: Parts) -> Iterator[tuple[int, int, int]]:

@@ -60,6 +60,6 @@ def load_tokenizer(name: str, option: str) -> Any:
     except ImportError as error:
         raise InputError(f"{option}: tokenizers need transformers: pip install transformers ({error})") from None
     try:
-        return AutoTokenizer.from_pretrained(name)
+        return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except Exception as error:  # whatever goes wrong in there
         raise InputError(f"{option}: cannot load a tokenizer from {name}: {' '.join(str(error).split())}") from None

@@ -102,7 +102,7 @@ def avletters() -> Recipe:
         name="avletters",
         epochs=60,
         batch_size=64,
-        data=DataSettings("data/avletters", ("lips",), ("audio",)),
+        data=DataSettings("data/avletters", ("lips",), ("audio",), allow_shared_groups=True),  # the paper's protocol
         model=ModelSettings(
             width=128,
             encoders={"lips": encoder, "audio": encoder},

@@ -19,7 +19,11 @@ def avletters_speakers() -> Recipe:
     --method amid`. The settings are those of `avletters`, which were chosen with all speakers in training.
     """
     made = avletters()
-    return replace(made, name="avletters_speakers", data=replace(made.data, source="data/avletters_speakers"))
+    return replace(
+        made,
+        name="avletters_speakers",
+        data=replace(made.data, source="data/avletters_speakers", allow_shared_groups=False),
+    )
 
 
 def utd_mhad_depth() -> Recipe:

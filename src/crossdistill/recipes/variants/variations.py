@@ -7,9 +7,8 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-import yaml
-
 from crossdistill.methods import METHODS
+from crossdistill.plain_yaml import read_yaml
 from crossdistill.recipes.files import options_of, with_fields
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.variants.published import variation_label
@@ -70,8 +69,8 @@ def parse_variation(text: str) -> tuple[str, list[Any]]:
 def _value(given: str, text: str) -> Any:
     """A value as YAML reads it: a number, true, a word."""
     try:
-        value = yaml.safe_load(given)
-    except yaml.YAMLError as error:
+        value = read_yaml(given)
+    except ValueError as error:
         raise InputError(f"--vary {text}: cannot read the value {given!r}") from error
     if value is None and given.strip() != "null":
         raise InputError(f"--vary {text}: expected a value between commas, found none")

@@ -1,0 +1,57 @@
+"""YAML from others' files: plain values, of a size that somebody could have written by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+__all__ = ["read_yaml"]
+
+_MOST_VALUES = 100_000
+_DEEPEST = 50
+
+
+def read_yaml(text: str) -> Any:
+    """The plain values in a YAML text. Raises ValueError where it is not valid, contains itself, or unfolds by its
+    aliases into more than a recipe can hold.
+
+    For recipes, which may come from anybody.
+
+    >>> from crossdistill.plain_yaml import read_yaml
+    >>> read_yaml("epochs: 3")
+    {'epochs': 3}
+    >>> read_yaml("a: &a [*a]")
+    Traceback (most recent call last):
+        ...
+    ValueError: not valid YAML: a value contains itself
+    """
+    try:
+        root = yaml.compose(text, yaml.SafeLoader)
+        if root is not None:
+            _count(root, {}, 0)
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())[:400]
+        raise ValueError(f"not valid YAML: {reason}") from error
+
+
+def _count(node: yaml.Node, known: dict[int, int], depth: int) -> int:
+    """How many values the node unfolds into; known: of nodes that were counted, 0 of those that are being counted."""
+    if known.get(id(node)) == 0:
+        raise ValueError("a value contains itself")
+    if id(node) in known:
+        return known[id(node)]
+    if depth > _DEEPEST:
+        raise ValueError(f"nested more than {_DEEPEST} deep")
+    known[id(node)] = 0
+    children: list[yaml.Node] = []
+    if isinstance(node, yaml.SequenceNode):
+        children = list(node.value)
+    elif isinstance(node, yaml.MappingNode):
+        children = [part for pair in node.value for part in pair]
+    total = 1 + sum(_count(child, known, depth + 1) for child in children)
+    if total > _MOST_VALUES:
+        raise ValueError(f"more than {_MOST_VALUES:,} values, its aliases unfolded")
+    known[id(node)] = total
+    return total

@@ -1,0 +1,127 @@
+"""A training's log in its run's folder: what each epoch measured, what could not be read, and from where to go on."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from crossdistill.atomic import naming, write_atomically
+from crossdistill.plain import without_nan
+from crossdistill.recipes.recipe import Recipe, name_of
+from crossdistill.runs.folder import CHECKPOINT, METRICS, NOTES, PREVIOUS
+from crossdistill.training import Checkpoint, Record
+from crossdistill.training.checkpoint import UnreadableCheckpointError
+from crossdistill.types import InputError, Listener, Note
+
+
+class RunLog:
+    """metrics.jsonl, a line an epoch, and what listens to it; notes.txt, a line for each thing that went wrong in
+    reading; the newest checkpoint and the one before it.
+
+    A checkpoint holds the log's lines up to its epoch, so that going on from it restores them whatever has become of
+    the file. writes: whether this process is the one of several that writes.
+    """
+
+    def __init__(self, folder: Path, recipe: Recipe, listener: Listener = Listener(), writes: bool = True) -> None:
+        self.folder, self.listener, self.task = folder, listener, name_of(recipe)
+        self._writes = writes
+        self._tensorboard = recipe.tensorboard
+        self._lines: list[str] = []
+        self._newest_is_damaged = False
+
+    def checkpoint(self) -> Checkpoint | None:
+        """The newest checkpoint, or, where that is damaged, the one before it; None where there is neither.
+
+        Raises InputError where none that is there can be read.
+        """
+        problems: list[UnreadableCheckpointError] = []
+        for path in (self.folder / CHECKPOINT, self.folder / PREVIOUS):
+            if not path.is_file():
+                continue
+            try:
+                found = Checkpoint.load(path)
+            except UnreadableCheckpointError as error:
+                problems.append(error)
+                continue
+            if problems:
+                self._newest_is_damaged = True
+                self.say(f"{problems[0]}; the run goes on from the one before it, {PREVIOUS}")
+            self._lines = list(found.log)
+            return found
+        if problems:
+            which = "delete both" if len(problems) > 1 else "delete it"
+            raise InputError(f"{problems[0]}; there is no earlier one that is whole: {which} to start over")
+        return None
+
+    def save(self, take: Callable[[], Checkpoint]) -> None:
+        previous = None if self._newest_is_damaged else self.folder / PREVIOUS  # else that stays the one that is whole
+        replace(take(), log=tuple(self._lines)).save(self.folder / CHECKPOINT, previous)
+        self._newest_is_damaged = False
+
+    def keep(self, epochs: int) -> None:
+        """Let the log be that of the first `epochs`: what follows is done again, and what the file has lost of them is
+        restored. Raises InputError where the checkpoint does not hold their lines."""
+        if len(self._lines) < epochs:
+            raise InputError(
+                f"{self.folder / CHECKPOINT}: is of {epochs} epochs but holds {len(self._lines)} lines of {METRICS}; "
+                "delete it to start over"
+            )
+        del self._lines[epochs:]
+        path = self.folder / METRICS
+        if not path.is_file() and not self._lines:
+            return
+        with naming(path):
+            there = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+        kept = [line.encode() for line in self._lines]
+        if there[:epochs] != kept:
+            self.say(f"{path}: lines were lost or changed; restored as of the checkpoint, {epochs} epochs")
+        if there != kept:
+            write_atomically(path, "".join(self._lines))
+
+    def write(self, record: Record) -> None:
+        line = json.dumps(without_nan(record), allow_nan=False) + "\n"
+        path = self.folder / METRICS
+        with naming(path), path.open("a", encoding="utf-8", newline="") as file:
+            file.write(line)
+        self._lines.append(line)
+        if self._tensorboard:
+            _write_events(self.folder, record)
+        self.listener.step(self.task, record)
+
+    def say(self, line: str) -> None:
+        self.listener.say(line)
+
+    def note(self, notes: Sequence[Note]) -> None:
+        """Write what is not there yet; a file that goes wrong in every epoch is one line."""
+        if not self._writes or not notes:
+            return
+        path = self.folder / NOTES
+        with naming(path):
+            known = set(path.read_text(encoding="utf-8", errors="replace").splitlines()) if path.is_file() else set()
+            new = [text for text in dict.fromkeys(note.text for note in notes) if text not in known]
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+                file.writelines(f"{text}\n" for text in new)
+
+    def seconds(self) -> float:
+        """Training time of all epochs, measuring and saving left out."""
+        return float(sum(json.loads(line)["seconds"] for line in self._lines))
+
+    def finish(self) -> None:
+        """Let the file be what was logged, on the disk as well: from now on no checkpoint vouches for it."""
+        self.keep(len(self._lines))
+        path = self.folder / METRICS
+        with naming(path), path.open("rb+") as file:
+            os.fsync(file.fileno())
+
+
+def _write_events(folder: Path, record: Record) -> None:
+    """The same numbers as TensorBoard events, one series of runs a stage."""
+    from torch.utils.tensorboard import SummaryWriter  # slow to import, so only when it is asked for
+
+    with SummaryWriter(str(folder / "tensorboard" / str(record["stage"]))) as writer:
+        for name, value in record.items():
+            if name not in ("stage", "epoch"):
+                writer.add_scalar(name, float(value), int(record["epoch"]))

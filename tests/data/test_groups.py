@@ -1,0 +1,65 @@
+"""A group is on one side of a split, unless somebody says that it may be on both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crossdistill.cli.main import main
+from crossdistill.data import MultimodalDataset, from_arrays, write_manifest
+from crossdistill.data.splits import require_groups_apart
+from crossdistill.recipes.recipe import DataSettings
+from crossdistill.runs.data import split_dataset
+from crossdistill.types import InputError
+
+SETTINGS = DataSettings("unused", ("wrist",), ())
+
+
+def subjects(groups: str, splits: str) -> MultimodalDataset:
+    """One sample for each letter; splits: r for train, v for validation, t for test; every second is a fold."""
+    names = {"r": "train", "v": "validation", "t": "test"}
+    count = len(groups)
+    return from_arrays(
+        {"wrist": np.eye(count)},
+        np.arange(count) // 2 % 2,
+        groups=list(groups),
+        splits=np.array([names[letter] for letter in splits]),
+        folds=np.arange(count) % 2,
+    )
+
+
+def test_groups_apart_are_all_right() -> None:
+    require_groups_apart(subjects("aabbccdd", "rrrrvvtt"))
+    require_groups_apart(from_arrays({"wrist": np.eye(4)}, [0, 1] * 2, splits=np.arange(4) > 1))  # no groups at all
+
+
+@pytest.mark.parametrize(
+    ("groups", "splits", "message"),
+    [
+        ("aabbccaa", "rrrrvvtt", r"group 'a' is in train and in test \(2 of 2 test samples"),
+        ("aabbbbdd", "rrrrvvtt", r"group 'b' is in train and in validation \(2 of 2 validation"),
+    ],
+)
+def test_a_group_on_both_sides_is_one_line(groups: str, splits: str, message: str) -> None:
+    dataset = subjects(groups, splits)
+    with pytest.raises(InputError, match=message):
+        split_dataset(dataset, SETTINGS, 0)
+    with pytest.raises(InputError, match=message):  # what is tuned on is as strict
+        split_dataset(dataset, DataSettings("unused", ("wrist",), (), evaluate_on="validation"), 0)
+    split_dataset(dataset, DataSettings("unused", ("wrist",), (), allow_shared_groups=True), 0)
+    split_dataset(dataset, DataSettings("unused", ("wrist",), (), evaluate_on="none"), 0)
+
+
+def test_folds_must_hold_whole_groups_as_well() -> None:
+    with pytest.raises(InputError, match="group 'a' is in train and in test"):
+        split_dataset(subjects("aabbccdd", "rrrrrrtt"), DataSettings("unused", ("wrist",), (), fold=0), 0)
+
+
+def test_prepare_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_manifest(tmp_path / "set", subjects("aabbccaa", "rrrrvvtt"))
+    assert main(["prepare", "manifest", str(folder)]) == 2
+    assert "group 'a' is in train and in test" in capsys.readouterr().err
+    assert main(["prepare", "manifest", str(folder), "--allow-shared-groups"]) == 0
+    assert "array" in capsys.readouterr().out
