@@ -1,0 +1,55 @@
+"""What is taken where nothing is chosen: one rule by the number of samples and by what a sample is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from crossdistill.data.columns import Column
+from crossdistill.encoders.settings import EncoderSettings
+from crossdistill.recipes.library.bundled import amid_options, stage_epochs
+
+BATCH_SIZE = 64
+STEPS = 750
+LEAST_EPOCHS = 15
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How many samples a step takes, and how many epochs a training."""
+
+    batch_size: int
+    epochs: int
+
+
+def schedule(samples: int, epochs: int | None = None, batch_size: int | None = None) -> Schedule:
+    """About 750 steps, however few samples there are, and at least 15 epochs, however many; what is given is kept."""
+    size = batch_size if batch_size is not None else BATCH_SIZE
+    steps_an_epoch = max(1, samples // size) if size > 0 else 1
+    return Schedule(size, epochs if epochs is not None else max(LEAST_EPOCHS, math.ceil(STEPS / steps_an_epoch)))
+
+
+def encoder_for(column: Column, width: int, dropout: float) -> EncoderSettings:
+    """A perceptron for vectors, the signal encoder for sequences; `auto` for what has more axes."""
+    if len(column.shape) == 1:
+        return EncoderSettings("mlp", {"width": width, "layers": 2, "hidden": width, "dropout": dropout})
+    if len(column.shape) == 2:
+        return EncoderSettings("signal", {"width": width, "layers": 3, "hidden": 16, "dropout": dropout})
+    return EncoderSettings("auto", {"width": width})
+
+
+def threads_for(columns: Mapping[str, Column]) -> int:
+    """One CPU thread where all samples are vectors: their layers are too small to be shared, and sums round the same
+    everywhere. 0, the process's own number, elsewhere."""
+    return 1 if all(len(column.shape) == 1 for column in columns.values()) else 0
+
+
+def options_for(
+    method: str, epochs: int, width: int, chosen: Mapping[str, Any] | None
+) -> Mapping[str, Mapping[str, Any]]:
+    """Options of the method: those that depend on the number of epochs, under what was chosen."""
+    common: dict[str, Mapping[str, Any]] = {**stage_epochs(epochs), **amid_options(epochs, width)}
+    options = {**common.get(method, {}), **(chosen or {})}
+    return {method: options} if options else {}
