@@ -21,5 +21,5 @@ def problem(seed: int = 0, samples: int = SAMPLES) -> tuple[Any, Any, Any]:
 
 def quick(method: str = "amid_u", **options: Any) -> CrossModalClassifier:
     """An estimator that trains for moments: what is tried does not hang on how well it has learnt."""
-    settings = {"n_epochs": 3, "batch_size": 30, "width": 16, "random_state": 0, "device": "cpu"}
+    settings = {"n_epochs": 3, "batch_size": 30, "width": 16, "learning_rate": 1e-2, "random_state": 0, "device": "cpu"}
     return CrossModalClassifier(method, **{**settings, **options})

@@ -90,7 +90,7 @@ class CrossModalClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         *,
         n_epochs: int | None = None,
         batch_size: int | None = None,
-        learning_rate: float = 1e-3,
+        learning_rate: float = 2e-3,
         weight_decay: float = 1e-2,
         dropout: float = 0.25,
         width: int = 128,

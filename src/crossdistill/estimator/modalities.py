@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from crossdistill.types import InputError
 
@@ -70,9 +71,10 @@ class Modalities:
         if isinstance(rows, tuple):
             raise InputError(f"expected rows or the name of a modality, found {key!r}")
         if isinstance(rows, int | np.integer):
-            return {name: self._sliced(value, [range(len(self))[rows]])[0] for name, value in self._values.items()}
+            row = range(len(self))[rows]
+            return {n: np.asarray(v)[row] if hasattr(v, "iloc") else v[row] for n, v in self._values.items()}
         indices = np.arange(len(self))[rows]
-        return Modalities({name: self._sliced(value, indices) for name, value in self._values.items()})
+        return Modalities({name: _sliced(value, indices) for name, value in self._values.items()})
 
     def __repr__(self) -> str:
         described = (
@@ -81,11 +83,11 @@ class Modalities:
         )
         return f"Modalities({', '.join(described)})"
 
-    @staticmethod
-    def _sliced(value: Any, indices: Any) -> Any:
-        if isinstance(value, list):
-            return [value[row] for row in indices]
-        return value.iloc[indices] if hasattr(value, "iloc") else value[indices]
+
+def _sliced(value: Any, indices: npt.NDArray[np.int64]) -> Any:
+    if isinstance(value, list):
+        return [value[row] for row in indices]
+    return value.iloc[indices] if hasattr(value, "iloc") else value[indices]
 
 
 def features_of(values: Any) -> int:
@@ -118,6 +120,6 @@ def _is_nested(item: Any) -> bool:
 
 
 def _count(name: str, value: Any) -> int:
-    if np.ndim(value) == 0 and not isinstance(value, list):
+    if not isinstance(value, list) and value.ndim == 0:
         raise InputError(f"{name}: expected samples along the first axis, found {value!r}")
     return len(value)
