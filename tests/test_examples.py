@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-SCRIPTS = ["compare", "own_arrays", "own_clips", "own_encoder", "own_method", "predict"]
+SCRIPTS = ["compare", "own_arrays", "own_clips", "own_encoder", "own_method", "predict", "scikit_learn"]
 
 
 def said(script: str, folder: Path, *arguments: str) -> list[str]:

@@ -238,7 +238,7 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "no label": ((X, np.full(SAMPLES, -1), A), "every sample is unlabelled"),
     "numbers and texts": ((X, np.array([0, "a", 1] * 30, dtype=object), A), "labels of one kind|Unknown label type"),
     "measurements": ((X, X[:, 0], A), "Unknown label type"),
-    "part of a row": ((X, Y, np.where(A == A.max(), np.nan, A)), r"auxiliary: row \d+ is NaN in a part"),
+    "part of a row": ((X, Y, np.where(A > 2.5, np.nan, A)), r"auxiliary: row \d+ is NaN in a part"),
     "nothing": ((X, Y, A * np.nan), "auxiliary: expected at least one sample that has it"),
     "fewer": ((X, Y, A[:80]), "auxiliary: expected as many samples as X, 90, found 80$"),
     "dict of others": ((X, Y, {"camera": A[:80]}), "slices crossdistill.Modalities, but no dict"),
@@ -279,7 +279,7 @@ def test_prediction_wants_what_training_had() -> None:
     with pytest.raises(NotFittedError):
         quick().predict(X)
     model = quick().fit(windows(X), Y, auxiliary=A)
-    with pytest.raises(InputError, match="X: expected .* shape"):
+    with pytest.raises(InputError, match=r"X: expected .* shape"):
         model.predict(X)
     with pytest.raises(ValueError, match="6 features as input"):
         model.predict(windows(X)[:, :, :5])
