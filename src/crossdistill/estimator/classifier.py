@@ -39,7 +39,7 @@ class CrossModalClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     Args:
         method: one of crossdistill.METHODS that trains a student
         n_epochs: of training; None: as many as make about 750 steps, and at least 15
-        batch_size: samples of a step; None: 64
+        batch_size: samples of a step; None: 64, of 20,000 samples and more 256
         learning_rate: of AdamW, which falls to 0 along a cosine
         weight_decay: of AdamW
         dropout: in encoders, teacher and before the classifiers

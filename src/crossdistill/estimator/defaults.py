@@ -11,7 +11,10 @@ from crossdistill.data.columns import Column
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.recipes.library.bundled import amid_options, stage_epochs
 
-BATCH_SIZE = 64
+BATCH_SIZE, LARGE_BATCH_SIZE = 64, 256
+MANY = 20_000
+"""Samples from which steps take more of them: 15 epochs of a million samples would else be a quarter of a million."""
+
 STEPS = 750
 LEAST_EPOCHS = 15
 
@@ -26,7 +29,7 @@ class Schedule:
 
 def schedule(samples: int, epochs: int | None = None, batch_size: int | None = None) -> Schedule:
     """About 750 steps, however few samples there are, and at least 15 epochs, however many; what is given is kept."""
-    size = batch_size if batch_size is not None else BATCH_SIZE
+    size = batch_size if batch_size is not None else BATCH_SIZE if samples < MANY else LARGE_BATCH_SIZE
     steps_an_epoch = max(1, samples // size) if size > 0 else 1
     return Schedule(size, epochs if epochs is not None else max(LEAST_EPOCHS, math.ceil(STEPS / steps_an_epoch)))
 
