@@ -8,7 +8,7 @@ import pytest
 from crossdistill import CrossModalClassifier
 from crossdistill.data.columns import ArrayColumn, SequenceColumn
 from crossdistill.datasets import BUNDLED
-from crossdistill.estimator.defaults import LEAST_EPOCHS, STEPS, encoder_for, schedule, threads_for
+from crossdistill.estimator.defaults import LEAST_EPOCHS, STEPS, encoder_for, schedule
 
 
 @pytest.mark.parametrize("samples", [2, 40, 63, 64, 150, 1000, 5000, 47_999, 48_001, 10**6])
@@ -28,8 +28,6 @@ def test_encoders_follow_the_shape_of_a_sample() -> None:
     vectors, steps = ArrayColumn(np.eye(4)), SequenceColumn([np.ones((3, 2)), np.ones((5, 2))])
     assert encoder_for(vectors, 32, 0.1).kind == "mlp"
     assert encoder_for(steps, 32, 0.1).kind == "signal"
-    assert threads_for({"a": vectors}) == 1
-    assert threads_for({"a": vectors, "b": steps}) == 0
 
 
 @pytest.mark.parametrize("seed", [0, 1])

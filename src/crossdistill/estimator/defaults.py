@@ -17,6 +17,9 @@ MANY = 20_000
 
 STEPS = 750
 LEAST_EPOCHS = 15
+THREADS = 1
+"""Of the CPU: layers of this size gain little by more, searches run several trainings side by side, and sums round the
+same whatever the machine's cores and `n_jobs`."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,6 @@ def encoder_for(column: Column, width: int, dropout: float) -> EncoderSettings:
     if len(column.shape) == 2:
         return EncoderSettings("signal", {"width": width, "layers": 3, "hidden": 16, "dropout": dropout})
     return EncoderSettings("auto", {"width": width})
-
-
-def threads_for(columns: Mapping[str, Column]) -> int:
-    """One CPU thread where all samples are vectors: their layers are too small to be shared, and sums round the same
-    everywhere. 0, the process's own number, elsewhere."""
-    return 1 if all(len(column.shape) == 1 for column in columns.values()) else 0
 
 
 def options_for(

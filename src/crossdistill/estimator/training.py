@@ -13,7 +13,7 @@ from crossdistill.data.columns import Column, Rows
 from crossdistill.data.dataset import MultimodalDataset, from_arrays
 from crossdistill.data.inputs import column_of
 from crossdistill.encoders.settings import EncoderSettings
-from crossdistill.estimator.defaults import encoder_for, options_for, schedule, threads_for
+from crossdistill.estimator.defaults import THREADS, encoder_for, options_for, schedule
 from crossdistill.estimator.inputs import Samples, auxiliary_column
 from crossdistill.estimator.progress import EstimatorLog, Lines
 from crossdistill.evaluation.collect import outputs_of
@@ -25,6 +25,7 @@ from crossdistill.runs.build import build, total_epochs
 from crossdistill.runs.run import student_of
 from crossdistill.runs.train import train
 from crossdistill.student import Student
+from crossdistill.training.engine import on_threads
 from crossdistill.training.settings import Machine
 from crossdistill.types import InputError, Listener, reported
 
@@ -77,7 +78,8 @@ def fitted(
     weighted = weights if np.ptp(weights) > 0 else ()
     dataset = from_arrays(columns, labels, classes=names, weights=weighted, name="samples")
     recipe = _recipe(settings, dataset)
-    built = build(recipe, dataset)
+    with on_threads(recipe.machine.threads):  # statistics of the inputs round by them, too
+        built = build(recipe, dataset)
     log = EstimatorLog(settings.method, built.stages[-1].name, _listener(settings.verbose))
     with reported(log.listener, log.task, total_epochs(recipe)):
         train(built, log)
@@ -132,7 +134,7 @@ def _recipe(settings: Settings, dataset: MultimodalDataset) -> Recipe:
         optimization=replace(
             start.optimization, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay
         ),
-        machine=Machine(cast(Literal["auto"], settings.device), threads=threads_for(dataset.columns)),
+        machine=Machine(cast(Literal["auto"], settings.device), threads=THREADS),
         options=options_for(settings.method, planned.epochs, settings.width, settings.options),
     )
 
