@@ -47,6 +47,7 @@ FORMS = {
     "ragged": ragged(X),
     "equal sequences": list(windows(X)),
     "nested lists": windows(X).tolist(),
+    "pictures": np.random.default_rng(0).integers(0, 255, (SAMPLES, 4, 5, 6)).astype(np.uint8),
     "named": Modalities(wrist=X, elbow=ragged(X[:, :2])),
     "dict": {"wrist": X, "elbow": X[:, :2]},
 }
@@ -273,6 +274,26 @@ def test_what_does_not_fit_is_refused(case: str) -> None:
 def test_settings_that_cannot_be_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         quick(**options).fit(X, Y, auxiliary=A)
+
+
+def test_numbers_of_numpy_are_numbers_as_searches_give_them() -> None:
+    options = {
+        "n_epochs": np.int64(3),
+        "width": np.int32(16),
+        "learning_rate": np.float64(1e-2),
+        "dropout": np.float32(0.25),
+    }
+    assert np.array_equal(
+        quick(**options, method_options={"alpha_1": np.float64(4.0)}).fit(X, Y, auxiliary=A).predict_proba(X),
+        quick(method_options={"alpha_1": 4.0}).fit(X, Y, auxiliary=A).predict_proba(X),
+    )
+
+
+def test_a_class_whose_samples_all_have_weight_0_is_none() -> None:
+    model = quick("baseline").fit(X, Y, sample_weight=(Y != 1).astype(float))
+    assert model.classes_.tolist() == [0, 2]
+    with pytest.raises(InputError, match=r"at least two classes among the samples with a weight above 0, found \[2\]"):
+        quick("baseline").fit(X, Y, sample_weight=(Y == 2).astype(float))
 
 
 def test_prediction_wants_what_training_had() -> None:

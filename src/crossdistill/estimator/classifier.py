@@ -15,7 +15,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.estimator.inputs import auxiliary_column, checked_auxiliary, checked_target, new_column
-from crossdistill.estimator.labels import ClassWeight, as_labels, classes_of, is_labelled, numbered, weights_of
+from crossdistill.estimator.labels import (
+    ClassWeight,
+    as_labels,
+    classes_among,
+    classes_of,
+    is_labelled,
+    numbered,
+    weights_of,
+)
 from crossdistill.estimator.training import Fit, Settings, fitted, teacher_labels
 from crossdistill.methods import METHODS
 from crossdistill.student import Student
@@ -130,9 +138,10 @@ class CrossModalClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         target = checked_target(self, X, reset=True)
         count = len(next(iter(target.values())))
         check_consistent_length(range(count), labels)
-        weights = weights_of(sample_weight, self.class_weight, range(count), labels, classes_of(labels))
+        known = classes_of(labels)
+        weights = weights_of(sample_weight, self.class_weight, range(count), labels, known)
         kept = weights > 0
-        classes = classes_of(labels[kept])
+        classes = classes_among(labels[kept], known)
         given = checked_auxiliary(auxiliary, count) if auxiliary is not None else {}
         columns = {name: new_column(_rows(values, kept), name) for name, values in target.items()}
         for name, samples in given.items():
@@ -143,18 +152,18 @@ class CrossModalClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
             method=self._method(bool(given), int((~is_labelled(labels[kept], classes)).sum())),
             target=tuple(target),
             auxiliary=tuple(given),
-            epochs=self.n_epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            dropout=self.dropout,
-            width=self.width,
+            epochs=_plain(self.n_epochs),
+            batch_size=_plain(self.batch_size),
+            learning_rate=_plain(self.learning_rate),
+            weight_decay=_plain(self.weight_decay),
+            dropout=_plain(self.dropout),
+            width=_plain(self.width),
             encoders=self.encoders or {},
             options=self.method_options,
-            validation_fraction=self.validation_fraction if self.early_stopping else None,
+            validation_fraction=_plain(self.validation_fraction) if self.early_stopping else None,
             seed=int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
             device=self.device,
-            verbose=int(self.verbose),
+            verbose=int(self.verbose or 0),
         )
         numbers = numbered(labels[kept], classes)
         trained = fitted(settings, columns, numbers, classes, weights[kept])
@@ -259,6 +268,11 @@ class CrossModalClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
             name, spec = next(iter(self.student_.inputs.items()))
             raise InputError(f"{name}: expected samples that are {spec}, found {count} of another shape")
         return answer
+
+
+def _plain(value: Any) -> Any:
+    """Python's number of one of NumPy, as searches give them; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _rows(values: Any, kept: npt.NDArray[np.bool_]) -> Any:

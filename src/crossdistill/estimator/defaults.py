@@ -38,12 +38,10 @@ def schedule(samples: int, epochs: int | None = None, batch_size: int | None = N
 
 
 def encoder_for(column: Column, width: int, dropout: float) -> EncoderSettings:
-    """A perceptron for vectors, the signal encoder for sequences; `auto` for what has more axes."""
-    if len(column.shape) == 1:
-        return EncoderSettings("mlp", {"width": width, "layers": 2, "hidden": width, "dropout": dropout})
+    """The signal encoder for sequences, a perceptron for vectors and, of all their numbers, for what has more axes."""
     if len(column.shape) == 2:
         return EncoderSettings("signal", {"width": width, "layers": 3, "hidden": 16, "dropout": dropout})
-    return EncoderSettings("auto", {"width": width})
+    return EncoderSettings("mlp", {"width": width, "layers": 2, "hidden": width, "dropout": dropout})
 
 
 def options_for(

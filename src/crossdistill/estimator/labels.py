@@ -64,6 +64,17 @@ def classes_of(labels: Array) -> Array:
     return classes
 
 
+def classes_among(labels: Array, classes: Array) -> Array:
+    """Those of the classes that these labels have. Raises InputError for fewer than two."""
+    numbers = numbered(labels, classes)
+    found: Array = classes[np.unique(numbers[is_labelled(labels, classes)])]
+    if len(found) < 2:
+        raise InputError(
+            f"y: expected at least two classes among the samples with a weight above 0, found {found.tolist()}"
+        )
+    return found
+
+
 def _is_given(labels: Array) -> npt.NDArray[np.bool_]:
     """(N,) False for NaN, None and an empty text."""
     if labels.dtype.kind in "biu":
