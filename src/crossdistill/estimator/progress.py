@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any
 
 from crossdistill.runs.measure import TOP1
@@ -48,7 +49,7 @@ class Lines(Listener):
         self.done, self.total = 0, total
         print(f"{task}: {total} epochs")
 
-    def step(self, task: str, values: Values = {}) -> None:  # noqa: B006
+    def step(self, task: str, values: Values = MappingProxyType({})) -> None:
         self.done += 1
         if self.every_epoch or self.done * 10 // self.total > (self.done - 1) * 10 // self.total:
             losses = sum(
