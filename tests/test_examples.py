@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-SCRIPTS = ["compare", "own_arrays", "own_clips", "own_encoder", "own_method", "predict"]
+SCRIPTS = ["compare", "own_arrays", "own_clips", "own_encoder", "own_method", "predict", "scikit_learn"]
 
 
 def said(script: str, folder: Path, *arguments: str) -> list[str]:
@@ -128,6 +128,17 @@ def test_compare_prints_the_means_of_its_table(tmp_path: Path) -> None:
         mean = table.query(f"label == '{method}'")["student_top1"].mean()
         assert float(printed[method][0]) == pytest.approx(mean, abs=5e-4)
         assert mean > 0.5
+
+
+def test_scikit_learn_shows_what_the_other_half_is_worth_and_what_ships(tmp_path: Path) -> None:
+    lines = said("scikit_learn", tmp_path)
+    alone, helped = percent(lines[0], "alone"), percent(lines[1], "training")
+    assert helped > alone + 5 > 40  # by chance: 10
+    assert percent(lines[1], "teacher") > helped
+    assert lines[2] in ("chosen by cross-validation: amid_u", "chosen by cross-validation: kd")
+    assert re.fullmatch(r"loaded: (\d, ){4}\d", lines[3])
+    files = {path.name for path in (tmp_path / "runs/examples/scikit_learn").iterdir()}
+    assert files == {"config.json", "student.safetensors"}
 
 
 def test_own_clips_are_learnt_and_predicted_from_their_paths(tmp_path: Path) -> None:

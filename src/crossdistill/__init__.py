@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from crossdistill.data.dataset import from_arrays as from_arrays
     from crossdistill.data.manifest import read_manifest as read_manifest
     from crossdistill.encoders.settings import EncoderSettings as EncoderSettings
+    from crossdistill.estimator.classifier import CrossModalClassifier as CrossModalClassifier
+    from crossdistill.estimator.modalities import Modalities as Modalities
     from crossdistill.methods import AMID as AMID
     from crossdistill.methods import AMIDU as AMIDU
     from crossdistill.methods import C2KD as C2KD
@@ -64,6 +66,8 @@ _HOMES = {
     "crossdistill.data.dataset": ("from_arrays",),
     "crossdistill.data.manifest": ("read_manifest",),
     "crossdistill.encoders.settings": ("EncoderSettings",),
+    "crossdistill.estimator.classifier": ("CrossModalClassifier",),
+    "crossdistill.estimator.modalities": ("Modalities",),
     "crossdistill.methods": (
         "METHODS",
         "AMID",

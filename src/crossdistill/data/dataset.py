@@ -29,6 +29,7 @@ from crossdistill.data.reading import (
 from crossdistill.types import Batch, InputError
 
 NO_PICTURES: npt.NDArray[np.uint8] = np.zeros((0, 0, 0, 3), dtype=np.uint8)
+NO_WEIGHTS: npt.NDArray[np.float64] = np.zeros(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,7 @@ class MultimodalDataset:
     pictures: (N, H, W, 3) uint8 for reports, (0, 0, 0, 3) where there are none
     captions: N texts for reports, empty where there are none
     licence: of the data, empty where it is not known
+    weights: (N,) above 0, in proportion to which training draws the samples; empty where all count alike
     What every run trains on; `from_arrays` and `read_manifest` make one.
 
     >>> import numpy as np
@@ -67,6 +69,7 @@ class MultimodalDataset:
     pictures: npt.NDArray[np.uint8] = field(default_factory=lambda: NO_PICTURES)
     captions: tuple[str, ...] = ()
     licence: str = ""
+    weights: npt.NDArray[np.float64] = field(default_factory=lambda: NO_WEIGHTS)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -131,7 +134,7 @@ class MultimodalDataset:
 
 
 def from_arrays(
-    modalities: Mapping[str, npt.ArrayLike | Sequence[npt.ArrayLike]],
+    modalities: Mapping[str, npt.ArrayLike | Sequence[npt.ArrayLike] | Column],
     labels: npt.ArrayLike,
     *,
     splits: npt.ArrayLike | None = None,
@@ -144,16 +147,19 @@ def from_arrays(
     present: Mapping[str, npt.ArrayLike] = MappingProxyType({}),
     name: str = "arrays",
     licence: str = "",
+    weights: npt.ArrayLike = (),
 ) -> MultimodalDataset:
     """A data set from arrays in memory.
 
-    modalities: name -> (N, ...) array, or N arrays: stacked where their shapes are equal, else sequences (T_i, F)
+    modalities: name -> (N, ...) array, or N arrays: stacked where their shapes are equal, else sequences (T_i, F); or
+        any `Column`, as it is
     labels: (N,) whole numbers or strings; -1, "", None or NaN for a training sample without a label
     splits: (N,) "train" | "validation" | "test", or (N,) bool, True for test; None: all are for training
     ids, groups, folds, captions: N entries, or empty where there are none
     classes: the class names; integer labels count into it. Empty: the distinct labels in natural order.
     present: name -> (N,) bool, for a modality that some samples lack; what stands in their place is not looked at
     licence: of the data, which runs keep beside what was trained on them
+    weights: (N,) above 0: training draws a sample with twice the weight twice as often, whatever the method
 
     Raises InputError where lengths, values or names do not fit.
     For data that are in memory, or memory-mapped, already.
@@ -188,6 +194,7 @@ def from_arrays(
         pictures=pictures,
         captions=tuple(map(str, captions)),
         licence=licence,
+        weights=np.asarray(weights, dtype=np.float64),
     )
     for key in present:
         if key not in modalities:
@@ -217,11 +224,14 @@ def check_consistency(dataset: MultimodalDataset) -> None:
     lengths: dict[str, int] = {name: len(column) for name, column in dataset.columns.items()}
     lengths |= {key: len(getattr(dataset, key)) for key in ("ids", "splits", "groups", "folds")}
     lengths |= {key: len(getattr(dataset, key)) for key in ("pictures", "captions") if len(getattr(dataset, key))}
+    lengths |= {"weights": dataset.weights.size} if dataset.weights.size else {}
     for key, length in lengths.items():
         if length != count:
             raise InputError(f"{key}: expected one entry for each of the {count} labels, found {length}")
     if odd := [name for name in dataset.classes if "\0" in name]:
         raise InputError(f"classes: expected text without zero characters, found {odd[0]!r}")
+    if not (np.isfinite(dataset.weights) & (dataset.weights > 0)).all() or dataset.weights.ndim != 1:
+        raise InputError("weights: expected numbers above 0; leave out samples that are not to count")
     duplicates = [text for text, times in Counter(dataset.ids).items() if times > 1]
     if duplicates:
         raise InputError(f"ids must be distinct: '{duplicates[0]}' occurs more than once")
@@ -246,13 +256,17 @@ def require_splits(dataset: MultimodalDataset) -> None:
             raise InputError(f"class '{dataset.classes[unseen[0]]}' is in {split} but never in train")
 
 
-def _column(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike]) -> Column:
+def _column(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike] | Column) -> Column:
+    if hasattr(values, "fetch"):
+        return cast(Column, values)
     if isinstance(values, (list, tuple)) and len({np.shape(value) for value in values}) > 1:
         return SequenceColumn(values, name)
     return ArrayColumn(cast(npt.ArrayLike, values), name)
 
 
-def _partial(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike], present: npt.NDArray[Any]) -> Column:
+def _partial(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike] | Column, present: npt.NDArray[Any]) -> Column:
+    if hasattr(values, "fetch"):
+        raise InputError(f"present['{name}']: a column says itself who lacks it; see PartialColumn")
     if present.dtype != np.bool_ or present.shape != (len(values),) or not present.any():  # type: ignore[arg-type]
         raise InputError(f"present['{name}']: expected a truth value for each sample, and not all of them False")
     if isinstance(values, (list, tuple)):

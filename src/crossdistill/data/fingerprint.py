@@ -19,7 +19,7 @@ from crossdistill.data.wrappers import content_of
 
 
 def fingerprint(dataset: MultimodalDataset) -> dict[str, str]:
-    """Part -> digest: ids, labels, splits, classes, and each modality under its name.
+    """Part -> digest: ids, labels, splits, classes, weights where there are any, and each modality under its name.
 
     Of arrays in memory the numbers count, of files their size and time of change.
     """
@@ -29,6 +29,8 @@ def fingerprint(dataset: MultimodalDataset) -> dict[str, str]:
         "splits": _digest(dataset.splits.tolist()),
         "classes": _digest(dataset.classes),
     }
+    if len(dataset.weights):
+        parts["weights"] = _digest([dataset.weights.tobytes()])
     return parts | {f"modality {name}": _column_digest(column) for name, column in dataset.columns.items()}
 
 

@@ -12,11 +12,13 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from crossdistill.data.columns import Rows
-from crossdistill.data.dataset import MultimodalDataset
+from crossdistill.data.dataset import NO_WEIGHTS, MultimodalDataset
 from crossdistill.data.reading import Parts
 from crossdistill.types import Batch, InputError
 
 Positions = npt.NDArray[np.float64]
+
+Weights = npt.NDArray[np.float64]
 
 NO_ROWS: Rows = np.zeros(0, dtype=np.int64)
 
@@ -32,6 +34,8 @@ class EpochBatches(Sampler[list[int]]):
     unlabelled: rows of which each batch holds the share `share`, beside `rows`, which have labels. An epoch then has as
     many batches as all rows together would fill, so that few labels do not mean few steps: rows with labels come round
     several times, but never twice in a batch. A share of 0 leaves the unlabelled out and keeps that number of batches.
+    weights: how often each row of the data set comes, in proportion to the others of its kind, labelled or not; a row
+    with twice the weight of all others comes twice in a round, and may then be twice in a batch. Empty: all alike.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class EpochBatches(Sampler[list[int]]):
         world_size: int = 1,
         unlabelled: Rows = NO_ROWS,
         share: float = 0.0,
+        weights: Weights = NO_WEIGHTS,
     ) -> None:
         if batch_size < 1 or batch_size % world_size:
             raise InputError(f"batch size: expected a multiple of the {world_size} processes, found {batch_size}")
@@ -52,7 +57,7 @@ class EpochBatches(Sampler[list[int]]):
         if len(rows) < world_size:
             raise InputError(f"no batch to train on: {len(rows)} rows for {world_size} processes")
         self.rows, self.seed, self.epoch, self.rank, self.world_size = rows, seed, epoch, rank, world_size
-        self.unlabelled = unlabelled
+        self.unlabelled, self.weights = unlabelled, weights
         everyone = len(rows) + len(unlabelled)
         self.count = max(1, everyone // batch_size)
         wanted = min(round(batch_size * share), batch_size - world_size) if len(unlabelled) else 0
@@ -81,8 +86,21 @@ class EpochBatches(Sampler[list[int]]):
         random = np.random.default_rng(seed)
         while size:
             order = random.permutation(rows)
+            if len(self.weights):
+                order = random.permutation(drawn(order, self.weights[order], random))
             for start in range(0, len(order) - size + 1, size):
                 yield order[start : start + size]
+
+
+def drawn(rows: Rows, weights: Weights, random: np.random.Generator) -> Rows:
+    """As many rows (n,) as there are, each in proportion to its weight (n,): as often as that says, rounded down or up.
+
+    Systematic sampling, which leaves less to chance than independent draws: with equal weights each comes once.
+    """
+    shares = weights * (len(rows) / weights.sum())
+    ends = np.floor(np.cumsum(shares) + random.random())
+    ends[-1] = len(rows)  # whatever rounding made of the sum
+    return np.repeat(rows, np.diff(np.minimum(ends, len(rows)), prepend=0.0).astype(np.int64))
 
 
 def training_batches(
@@ -99,6 +117,7 @@ def training_batches(
 ) -> Iterator[Batch]:
     """One epoch of shuffled batches of `rows`; see `EpochBatches`. workers: reading processes, 0 for none.
 
+    Rows come in proportion to the data set's weights, where it has any.
     What chance decides about a sample (which part of it, mirrored or not) depends on seed, epoch and row alone.
     For a training loop of your own.
 
@@ -112,7 +131,7 @@ def training_batches(
     >>> all((a.rows == b.rows).all() for a, b in zip(batches, again))
     True
     """
-    sampler = EpochBatches(rows, batch_size, seed, epoch, rank, world_size, unlabelled, share)
+    sampler = EpochBatches(rows, batch_size, seed, epoch, rank, world_size, unlabelled, share, dataset.weights)
     return _loaded(_Drawn(dataset, seed, epoch), sampler, workers)
 
 

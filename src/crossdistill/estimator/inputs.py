@@ -1,0 +1,153 @@
+"""What somebody gives to the estimator, checked: arrays and sequences by modality, and which samples lack one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from crossdistill.data.columns import ArrayColumn, Column, SequenceColumn
+from crossdistill.data.inputs import InputSpec, column_of
+from crossdistill.data.reading import PartialColumn
+from crossdistill.estimator.modalities import Modalities, features_of, is_list_of_sequences
+from crossdistill.types import InputError
+
+TARGET, AUXILIARY = "X", "auxiliary"
+"""What modalities without a name are called, in errors and in the student that ships."""
+
+Mask = npt.NDArray[np.bool_]
+
+
+class Samples(NamedTuple):
+    """A modality's N samples. present: (N,) bool; values: of those that are there, an array, table or list."""
+
+    values: Any
+    present: Mask
+
+    def of(self, rows: Mask) -> Samples:
+        """Those of the N samples that the mask marks."""
+        kept = rows[self.present]
+        values = (
+            [v for v, keep in zip(self.values, kept, strict=True) if keep]
+            if isinstance(self.values, list)
+            else self.values[kept]
+        )
+        return Samples(values, self.present[rows])
+
+
+def checked_target(estimator: Any, X: Any, reset: bool) -> dict[str, Any]:
+    """Modality -> its samples as numbers, of `X` in any form.
+
+    Sets the estimator's n_features_in_ and feature_names_in_ where `reset`, and compares with them elsewhere. Raises
+    ValueError, as scikit-learn words it, for NaN, infinity, other than numbers, no samples or other features.
+    """
+    from sklearn.utils.validation import validate_data
+
+    if not _has_names(X) and not is_list_of_sequences(X) and getattr(X, "ndim", 2) < 3:
+        array = validate_data(estimator, X, reset=reset, dtype=[np.float64, np.float32])
+        return {TARGET: _table(array, getattr(estimator, "feature_names_in_", None))}
+    values = {name: _numbers(value, name) for name, value in _by_name(X, TARGET).items()}
+    features = sum(features_of(value) for value in values.values())
+    if reset:
+        estimator.n_features_in_ = features
+        vars(estimator).pop("feature_names_in_", None)
+    elif features != estimator.n_features_in_:
+        raise InputError(
+            f"X has {features} features, but {type(estimator).__name__} is expecting {estimator.n_features_in_} "
+            "features as input"
+        )
+    return values
+
+
+def checked_auxiliary(auxiliary: Any, count: int) -> dict[str, Samples]:
+    """Modality -> its samples, and which of the `count` samples have one: NaN everywhere, or None in a list, is none.
+
+    Raises InputError where there are not as many as X has, or a sample is NaN in a part of its numbers.
+    """
+    given = {name: _samples(value, name) for name, value in _by_name(auxiliary, AUXILIARY).items()}
+    for name, samples in given.items():
+        if len(samples.present) != count:
+            raise InputError(
+                f"{name}: expected as many samples as X, {count}, found {len(samples.present)}"
+                + ("; scikit-learn slices crossdistill.Modalities, but no dict" if isinstance(auxiliary, dict) else "")
+            )
+    return given
+
+
+def new_column(values: Any, name: str) -> Column:
+    """The samples as a column to be trained on; a list of sequences is one of any length, even if all have the same."""
+    return SequenceColumn(values, name) if isinstance(values, list) else ArrayColumn(values, name)
+
+
+def auxiliary_column(samples: Samples, name: str, spec: InputSpec | None = None) -> Column:
+    """The samples as a column that knows who lacks the modality; like `spec`, of training, where it is given."""
+    if not samples.present.any():
+        raise InputError(f"{name}: expected at least one sample that has it, found NaN or None in all")
+    column = column_of(spec, name, samples.values) if spec is not None else new_column(samples.values, name)
+    return column if samples.present.all() else PartialColumn(column, samples.present)
+
+
+def _has_names(X: Any) -> bool:
+    return isinstance(X, Modalities) or (
+        isinstance(X, Mapping) and not hasattr(X, "shape")
+    )  # a sparse matrix may be one
+
+
+def _by_name(given: Any, default: str) -> Mapping[str, Any]:
+    if not _has_names(given):
+        return {default: given}
+    named = given if isinstance(given, Modalities) else Modalities(given)
+    return {name: named[name] for name in named.names}
+
+
+def _numbers(values: Any, name: str) -> Any:
+    """A modality that every sample has, as an array or table of numbers or a list of sequences."""
+    if is_list_of_sequences(values):
+        return [_array(sequence, f"{name}: sequence {row}") for row, sequence in enumerate(values)]
+    return _table(_array(values, name), getattr(values, "columns", None))
+
+
+def _samples(values: Any, name: str) -> Samples:
+    if is_list_of_sequences(values):
+        present = np.array([sequence is not None and not _is_nothing(sequence) for sequence in values])
+        kept = [_array(values[row], f"{name}: sequence {row}") for row in np.flatnonzero(present)]
+        return Samples(kept, present)
+    array = _array(values, name, allow_nan=True)
+    nan = np.isnan(array).reshape(len(array), -1)
+    if len(partly := np.flatnonzero(nan.any(1) & ~nan.all(1))):
+        raise InputError(
+            f"{name}: row {partly[0]} is NaN in a part of its numbers; NaN in all of them says that the sample lacks "
+            "the modality, else fill them in"
+        )
+    present = ~nan.all(1)
+    return Samples(_table(array[present], getattr(values, "columns", None)), present)
+
+
+def _is_nothing(sequence: Any) -> bool:
+    """Whether a sequence has no step, or nothing but NaN."""
+    return np.size(sequence) == 0 or bool(np.isnan(np.asarray(sequence, dtype=np.float64)).all())
+
+
+def _array(values: Any, name: str, allow_nan: bool = False) -> npt.NDArray[Any]:
+    """As an array of two or more axes of real numbers. Raises ValueError or TypeError, as scikit-learn words it."""
+    from sklearn.utils import check_array
+
+    array: npt.NDArray[Any] = check_array(
+        values,
+        dtype=[np.float64, np.float32],
+        allow_nd=True,
+        ensure_all_finite="allow-nan" if allow_nan else True,
+        input_name=name,
+    )
+    return array
+
+
+def _table(array: npt.NDArray[Any], columns: Any) -> Any:
+    """The array under the names of the columns of the table that it was, so that the student knows them."""
+    if columns is None or array.ndim != 2:
+        return array
+    import pandas as pd
+
+    return pd.DataFrame(array, columns=list(map(str, columns)))

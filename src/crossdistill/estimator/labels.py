@@ -1,0 +1,135 @@
+"""Labels as scikit-learn has them: which samples have none, the classes, and how much each sample counts."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crossdistill.data.columns import Rows
+from crossdistill.data.labels import UNLABELLED
+from crossdistill.types import InputError
+
+Array = npt.NDArray[Any]
+ClassWeight = Mapping[Any, float] | str | None
+
+
+def as_labels(y: Any, owner: str) -> Array:
+    """(N,) labels as an array. Raises ValueError for none at all and for several columns."""
+    if y is None:
+        raise InputError(f"{owner} requires y to be passed, but the target y is None")
+    from sklearn.utils import column_or_1d
+
+    labels: Array = column_or_1d(y, warn=True)
+    return labels
+
+
+def is_labelled(labels: Array, classes: Array) -> npt.NDArray[np.bool_]:
+    """(N,) False where there is no label: NaN, None or an empty text, and -1 unless it is one of the classes."""
+    given = _is_given(labels)
+    return given if UNLABELLED in classes.tolist() else given & ~_is_minus_one(labels)
+
+
+def classes_of(labels: Array) -> Array:
+    """The distinct labels (C,), sorted. Where -1 and 1 are all that there is, they are the two classes, with a warning.
+
+    Raises ValueError for fewer than two classes, and for what no classes can be.
+    """
+    from sklearn.utils import assert_all_finite
+    from sklearn.utils.multiclass import check_classification_targets
+
+    given, minus_one = _is_given(labels), _is_minus_one(labels)
+    known = labels[given & ~minus_one]
+    if minus_one.any() and set(known.tolist()) == {1}:
+        text = "y holds -1 and 1 alone, which are taken for two classes, not for samples without a label"
+        warnings.warn(text, stacklevel=3)
+        known = labels[given]
+    if not len(known):
+        raise InputError("y: expected labels, found none: every sample is unlabelled")
+    if known.dtype == object and not any(isinstance(label, str) for label in known.tolist()):
+        known = np.array(known.tolist())  # numbers that stood beside None
+    if known.dtype.kind == "f":
+        assert_all_finite(known, input_name="y")
+    check_classification_targets(known)
+    try:
+        classes: Array = np.unique(known)
+    except TypeError as error:
+        raise InputError(f"y: expected labels of one kind, found texts beside numbers: {error}") from error
+    if len(classes) < 2:
+        without = "; -1 stands for no label, so give classes other numbers" if minus_one.any() else ""
+        raise InputError(f"y: expected at least two classes, found one class, {classes.tolist()[0]!r}{without}")
+    return classes
+
+
+def classes_among(labels: Array, classes: Array) -> Array:
+    """Those of the classes that these labels have. Raises InputError for fewer than two."""
+    numbers = numbered(labels, classes)
+    found: Array = classes[np.unique(numbers[is_labelled(labels, classes)])]
+    if len(found) < 2:
+        raise InputError(
+            f"y: expected at least two classes among the samples with a weight above 0, found {found.tolist()}"
+        )
+    return found
+
+
+def _is_given(labels: Array) -> npt.NDArray[np.bool_]:
+    """(N,) False for NaN, None and an empty text."""
+    if labels.dtype.kind in "biu":
+        return np.ones(len(labels), dtype=np.bool_)
+    import pandas as pd
+
+    given: npt.NDArray[np.bool_] = ~np.asarray(pd.isna(labels), dtype=np.bool_)
+    if labels.dtype.kind in "OUT":
+        given[given] = [label != "" for label in labels[given].tolist()]
+    return given
+
+
+def _is_minus_one(labels: Array) -> npt.NDArray[np.bool_]:
+    """(N,) True for the number -1."""
+    if labels.dtype.kind == "O":
+        return np.array([isinstance(label, int | float) and label == UNLABELLED for label in labels.tolist()])
+    if labels.dtype.kind in "if":
+        return np.asarray(labels == UNLABELLED)
+    return np.zeros(len(labels), dtype=np.bool_)
+
+
+def numbered(labels: Array, classes: Array) -> Rows:
+    """(N,) the labels' places among the classes, -1 for samples without one. Raises InputError for another label."""
+    numbers = np.full(len(labels), UNLABELLED, dtype=np.int64)
+    places = {label: place for place, label in enumerate(classes.tolist())}
+    for row in np.flatnonzero(is_labelled(labels, classes)):
+        label = labels[row].item() if isinstance(labels[row], np.generic) else labels[row]
+        if label not in places:
+            raise InputError(f"y: expected one of the classes {', '.join(map(str, places))}, found {label!r}")
+        numbers[row] = places[label]
+    return numbers
+
+
+def weights_of(
+    sample_weight: Any, class_weight: ClassWeight, X: Any, labels: Array, classes: Array
+) -> npt.NDArray[np.float64]:
+    """(N,) how much each sample counts, at least 0; of samples without a label no class weighs in."""
+    from sklearn.utils.class_weight import compute_class_weight
+    from sklearn.utils.validation import _check_sample_weight
+
+    weights: npt.NDArray[np.float64] = np.ones(len(labels))
+    if sample_weight is not None:
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True).copy()
+    if class_weight is not None:
+        labelled = is_labelled(labels, classes)
+        numbers = numbered(labels, classes)[labelled]
+        each = compute_class_weight(_by_number(class_weight, classes), classes=np.arange(len(classes)), y=numbers)
+        weights[labelled] *= each[numbers]
+    return weights
+
+
+def _by_number(class_weight: Mapping[Any, float] | str, classes: Array) -> dict[int, float] | str:
+    """The weights of classes under their numbers; scikit-learn's compares no texts with NaN between them."""
+    if isinstance(class_weight, str):
+        return class_weight
+    if unknown := [label for label in class_weight if label not in classes.tolist()]:
+        raise InputError(f"class_weight: expected classes of y, {classes.tolist()}, found {unknown[0]!r}")
+    return {number: class_weight[label] for number, label in enumerate(classes.tolist()) if label in class_weight}

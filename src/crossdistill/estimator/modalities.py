@@ -1,0 +1,125 @@
+"""Several modalities of the same samples, which scikit-learn slices by rows as it slices an array."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crossdistill.types import InputError
+
+
+class Modalities:
+    """Named modalities of N samples: arrays (N, ...), DataFrames, or lists of N sequences (T_i, F).
+
+    Take it in place of a dict wherever scikit-learn cuts data into folds: `len` of a dict is its number of names, so
+    that a dict is passed on whole. Indexed by rows (an integer array, a mask, a slice) it gives the same modalities of
+    these rows; by a name, that modality; by one whole number, a dict of one sample.
+
+    Args:
+        modalities: name -> its samples; or each as an argument of that name
+
+    Raises:
+        InputError: no modality, or not as many samples of each.
+
+    Example:
+        >>> import numpy as np
+        >>> from crossdistill import Modalities
+        >>> both = Modalities(wrist=np.zeros((4, 6)), camera=[np.zeros((length, 3)) for length in (5, 2, 4, 7)])
+        >>> both
+        Modalities(wrist=(4, 6), camera=4 sequences)
+        >>> len(both), both.shape, both.names
+        (4, (4, 9), ('wrist', 'camera'))
+        >>> both[[3, 0]]
+        Modalities(wrist=(2, 6), camera=2 sequences)
+        >>> both["camera"][1].shape
+        (2, 3)
+        >>> Modalities(wrist=np.zeros((4, 6)), camera=np.zeros((3, 2)))
+        Traceback (most recent call last):
+            ...
+        crossdistill.types.InputError: expected as many samples of each modality, found 4 of wrist, 3 of camera
+    """
+
+    def __init__(self, modalities: Mapping[str, Any] | None = None, /, **named: Any) -> None:
+        self._values = {str(name): _listed(value) for name, value in {**(modalities or {}), **named}.items()}
+        if not self._values:
+            raise InputError("expected at least one modality, found none")
+        counts = {name: _count(name, value) for name, value in self._values.items()}
+        if len(set(counts.values())) > 1:
+            found = ", ".join(f"{count} of {name}" for name, count in counts.items())
+            raise InputError(f"expected as many samples of each modality, found {found}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The modalities' names, in the order in which they were given."""
+        return tuple(self._values)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(N, F): the samples, and the features of all modalities together; of sequences, those of a step."""
+        return len(self), sum(features_of(value) for value in self._values.values())
+
+    def __len__(self) -> int:
+        return len(next(iter(self._values.values())))
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, str):
+            return self._values[key]
+        rows = key[0] if isinstance(key, tuple) and key[1:] in ((), (Ellipsis,)) else key
+        if isinstance(rows, tuple):
+            raise InputError(f"expected rows or the name of a modality, found {key!r}")
+        if isinstance(rows, int | np.integer):
+            row = range(len(self))[rows]
+            return {n: np.asarray(v)[row] if hasattr(v, "iloc") else v[row] for n, v in self._values.items()}
+        indices = np.arange(len(self))[rows]
+        return Modalities({name: _sliced(value, indices) for name, value in self._values.items()})
+
+    def __repr__(self) -> str:
+        described = (
+            f"{name}={len(value)} sequences" if isinstance(value, list) else f"{name}={tuple(value.shape)}"
+            for name, value in self._values.items()
+        )
+        return f"Modalities({', '.join(described)})"
+
+
+def _sliced(value: Any, indices: npt.NDArray[np.int64]) -> Any:
+    if isinstance(value, list):
+        return [value[row] for row in indices]
+    return value.iloc[indices] if hasattr(value, "iloc") else value[indices]
+
+
+def features_of(values: Any) -> int:
+    """The features of one modality: the entries of the last axis."""
+    shapes = [np.shape(value) for value in values if value is not None] if isinstance(values, list) else [values.shape]
+    return int(shapes[0][-1]) if shapes and shapes[0] else 0
+
+
+def _listed(value: Any) -> Any:
+    """A list of sequences or an array of numbers; a DataFrame stays one."""
+    if hasattr(value, "iloc"):
+        return value
+    if is_list_of_sequences(value):
+        return list(value)
+    return np.asarray(value)
+
+
+def is_list_of_sequences(value: Any) -> bool:
+    """Whether this is a list, or an array of objects, of arrays (T_i, F), None where a sample lacks the modality."""
+    if isinstance(value, np.ndarray) and not (value.dtype == object and value.ndim == 1):
+        return False
+    if not isinstance(value, list | tuple | np.ndarray):
+        return False
+    return any(getattr(item, "ndim", 0) == 2 or _is_nested(item) for item in value)
+
+
+def _is_nested(item: Any) -> bool:
+    """Whether this is a list of lists of numbers: a sequence without an array around it."""
+    return isinstance(item, list | tuple) and len(item) > 0 and isinstance(item[0], list | tuple | np.ndarray)
+
+
+def _count(name: str, value: Any) -> int:
+    if not isinstance(value, list) and value.ndim == 0:
+        raise InputError(f"{name}: expected samples along the first axis, found {value!r}")
+    return len(value)

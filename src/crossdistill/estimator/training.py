@@ -1,0 +1,143 @@
+"""From checked columns to a trained student: one recipe, and the library's own build and train."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from crossdistill.data.columns import Column, Rows
+from crossdistill.data.dataset import MultimodalDataset, from_arrays
+from crossdistill.data.inputs import column_of
+from crossdistill.encoders.settings import EncoderSettings
+from crossdistill.estimator.defaults import THREADS, encoder_for, options_for, schedule
+from crossdistill.estimator.inputs import Samples, auxiliary_column
+from crossdistill.estimator.progress import EstimatorLog, Lines
+from crossdistill.evaluation.collect import outputs_of
+from crossdistill.models.cross_modal import CrossModalModel
+from crossdistill.models.spec import ModelSpec
+from crossdistill.recipes.library.bundled import own
+from crossdistill.recipes.recipe import Recipe
+from crossdistill.runs.build import build, total_epochs
+from crossdistill.runs.run import student_of
+from crossdistill.runs.train import train
+from crossdistill.student import Student
+from crossdistill.training.engine import on_threads
+from crossdistill.training.settings import Machine
+from crossdistill.types import InputError, Listener, reported
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the estimator's parameters come to. validation_fraction: None where no epoch is to be chosen."""
+
+    method: str
+    target: tuple[str, ...]
+    auxiliary: tuple[str, ...]
+    epochs: int | None
+    batch_size: int | None
+    learning_rate: float
+    weight_decay: float
+    dropout: float
+    width: int
+    encoders: Mapping[str, EncoderSettings]
+    options: Mapping[str, Any] | None
+    validation_fraction: float | None
+    seed: int
+    device: str
+    verbose: int
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A training that is over.
+
+    model, spec: student, teacher and all else, on the CPU; teaches: whether there is a teacher
+    """
+
+    student: Student
+    model: CrossModalModel
+    spec: ModelSpec
+    teaches: bool
+    history: list[dict[str, float | int | str]]
+    best_epoch: int | None
+
+
+def fitted(
+    settings: Settings,
+    columns: Mapping[str, Column],
+    labels: Rows,
+    classes: npt.NDArray[Any],
+    weights: npt.NDArray[np.float64],
+) -> Fit:
+    """Train on all samples but those that choose the epoch. The caller's random state and threads stay as they were."""
+    names = tuple(map(str, classes.tolist()))
+    weighted = weights if np.ptp(weights) > 0 else ()
+    dataset = from_arrays(columns, labels, classes=names, weights=weighted, name="samples")
+    recipe = _recipe(settings, dataset)
+    with on_threads(recipe.machine.threads):  # statistics of the inputs round by them, too
+        built = build(recipe, dataset)
+    log = EstimatorLog(settings.method, built.stages[-1].name, _listener(settings.verbose))
+    with reported(log.listener, log.task, total_epochs(recipe)):
+        train(built, log)
+    model = built.model
+    if log.best_epoch >= 0:
+        model.load_state_dict(log.best_model)
+    model.cpu()
+    best = log.best_epoch if settings.validation_fraction is not None else None
+    return Fit(student_of(built), model, built.spec, "full" in built.method.predicts, log.records, best)
+
+
+def teacher_labels(
+    trained: Fit, target: Mapping[str, Any], auxiliary: Mapping[str, Samples]
+) -> tuple[Rows, npt.NDArray[np.bool_]]:
+    """The class numbers (N,) that the teacher tells, and (N,) bool, which samples have all modalities that it needs.
+
+    Raises InputError where there is no teacher, or other modalities than it was trained with.
+    """
+    spec = trained.spec
+    if not trained.teaches:
+        raise InputError("the method trained no teacher that sees all modalities: there is no teacher_score")
+    if set(auxiliary) != set(spec.auxiliary):
+        raise InputError(f"auxiliary: expected {', '.join(spec.auxiliary)}, found {', '.join(auxiliary)}")
+    columns = {name: column_of(spec.inputs[name], name, target[name]) for name in spec.target}
+    columns |= {name: auxiliary_column(auxiliary[name], name, spec.inputs[name]) for name in spec.auxiliary}
+    count = len(next(iter(columns.values())))
+    dataset = from_arrays(columns, np.zeros(count, dtype=np.int64), classes=trained.spec.classes, name="samples")
+    device = next(trained.model.parameters()).device
+    outputs = outputs_of(dataset, np.arange(count), trained.model, ("full",), device)
+    return outputs.made.full_logits.argmax(1).numpy(), outputs.present["full"].numpy()
+
+
+def _recipe(settings: Settings, dataset: MultimodalDataset) -> Recipe:
+    """The settings as a recipe, with the defaults' rule for what was not chosen."""
+    planned = schedule(len(dataset), settings.epochs, settings.batch_size)
+    start = own(settings.target, settings.auxiliary)
+    encoders = {name: encoder_for(column, settings.width, settings.dropout) for name, column in dataset.columns.items()}
+    fraction = settings.validation_fraction
+    data = replace(start.data, evaluate_on="none" if fraction is None else "validation")
+    return replace(
+        start,
+        name="estimator",
+        method=settings.method,
+        seed=settings.seed,
+        epochs=planned.epochs,
+        batch_size=planned.batch_size,
+        checkpoint_every=1,  # where the best epoch is looked for
+        data=data if fraction is None else replace(data, validation_fraction=fraction),
+        model=replace(
+            start.model, width=settings.width, dropout=settings.dropout, encoders={**encoders, **settings.encoders}
+        ),
+        optimization=replace(
+            start.optimization, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay
+        ),
+        machine=Machine(cast(Literal["auto"], settings.device), threads=THREADS),
+        options=options_for(settings.method, planned.epochs, settings.width, settings.options),
+    )
+
+
+def _listener(verbose: int) -> Listener:
+    return Lines(every_epoch=verbose > 1) if verbose else Listener()

@@ -1,0 +1,84 @@
+"""Samples that count more are drawn more often, by one rule for every method."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from crossdistill.data import from_arrays
+from crossdistill.data.columns import SequenceColumn
+from crossdistill.data.fingerprint import differing, fingerprint
+from crossdistill.data.loading import EpochBatches, drawn, training_batches
+from crossdistill.types import InputError
+
+ROWS = np.arange(20)
+
+
+def counts(weights: Any, epochs: int, size: int = 4, **options: Any) -> Any:
+    """How often each row came in so many epochs."""
+    total = np.zeros(len(weights), dtype=int)
+    for epoch in range(epochs):
+        for batch in EpochBatches(ROWS, size, 3, epoch, weights=np.asarray(weights, dtype=float), **options):
+            np.add.at(total, batch, 1)
+    return total
+
+
+def test_rows_come_in_proportion_to_their_weights() -> None:
+    weights = np.where(ROWS < 5, 4.0, 0.5)
+    shares = counts(weights, 800) / (800 * 20)
+    assert shares == pytest.approx(weights / weights.sum(), abs=0.004)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_round_has_each_row_as_often_as_its_weight_says_rounded_down_or_up(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    weights = random.uniform(0.01, 3, size=50)
+    times = np.bincount(drawn(np.arange(50), weights, random), minlength=50)
+    expected = 50 * weights / weights.sum()
+    assert times.sum() == 50
+    assert (np.abs(times - expected) < 1 + 1e-9).all()
+
+
+def test_equal_weights_bring_each_row_once() -> None:
+    for batch in EpochBatches(ROWS, 20, 0, 0, weights=np.full(20, 0.1)):
+        assert sorted(batch) == ROWS.tolist()
+
+
+def test_unlabelled_rows_keep_their_share_and_have_weights_among_themselves() -> None:
+    others = np.arange(20, 40)
+    weights = np.concatenate([np.ones(20), np.where(others < 30, 3.0, 1.0)])
+    total = counts(weights, 400, size=8, unlabelled=others, share=0.5)
+    assert total[:20].sum() == total[20:].sum()
+    assert total[20:30].sum() / total[30:].sum() == pytest.approx(3, rel=0.05)
+
+
+def test_ranks_draw_the_batch_of_one_process() -> None:
+    weights = np.linspace(1, 5, 20)
+    alone = list(EpochBatches(ROWS, 4, 0, 1, weights=weights))
+    ranks = [list(EpochBatches(ROWS, 4, 0, 1, rank, 2, weights=weights)) for rank in range(2)]
+    assert [a + b for a, b in zip(*ranks, strict=True)] == alone
+
+
+def test_a_data_set_s_weights_reach_its_batches() -> None:
+    weights = np.where(np.arange(10) == 7, 1e6, 1e-6)
+    data = from_arrays({"x": np.eye(10)}, np.arange(10) % 2, weights=weights)
+    rows = [row for batch in training_batches(data, data.rows("train"), 5, 0, 0) for row in batch.rows.tolist()]
+    assert rows == [7] * 10
+    plain = from_arrays({"x": np.eye(10)}, np.arange(10) % 2)
+    assert differing(fingerprint(plain), fingerprint(data)) == ["weights"]
+
+
+@pytest.mark.parametrize("weights", [[1.0] * 9, [0.0] + [1.0] * 9, [np.nan] * 10, [[1.0]] * 10])
+def test_weights_that_cannot_be_are_refused(weights: Any) -> None:
+    with pytest.raises(InputError, match="weights: expected"):
+        from_arrays({"x": np.eye(10)}, np.arange(10) % 2, weights=weights)
+
+
+def test_a_column_is_taken_as_it_is() -> None:
+    column = SequenceColumn([np.ones((3, 2))] * 4)
+    data = from_arrays({"pen": column}, [0, 1, 0, 1])
+    assert data.columns["pen"] is column
+    with pytest.raises(InputError, match="a column says itself who lacks it"):
+        from_arrays({"pen": column}, [0, 1, 0, 1], present={"pen": [True, True, True, False]})

@@ -1,0 +1,309 @@
+"""What the estimator takes, what it makes of it, and what it refuses in one line."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import sparse
+from sklearn.exceptions import NotFittedError
+
+from crossdistill import CrossModalClassifier, EncoderSettings, InputError, Modalities
+from tests.estimator.small import CLASSES, SAMPLES, problem, quick
+
+X, Y, A = problem()
+FEW = np.where(np.arange(SAMPLES) < 30, Y, -1)
+NAMES = np.array(["push", "turn", "wave"])
+
+
+def windows(values: Any) -> Any:
+    """(N, 8, F): each sample's numbers for eight steps, a little moved."""
+    return values[:, None, :] + 0.1 * np.random.default_rng(3).normal(size=(len(values), 8, 1))
+
+
+def ragged(values: Any) -> list[Any]:
+    """N sequences of 3 to 8 steps."""
+    return [window[: 3 + row % 6] for row, window in enumerate(windows(values))]
+
+
+def test_labels_are_told_better_than_by_chance_and_without_the_auxiliary() -> None:
+    model = quick(n_epochs=40).fit(X, Y, auxiliary=A)
+    fresh, y, auxiliary = problem(seed=1)
+    assert model.score(fresh, y) > 0.55
+    assert model.teacher_score(fresh, y, auxiliary) > model.score(fresh, y)
+    assert model.method_ == "amid_u"
+    assert len(model.history_) == 40
+
+
+FORMS = {
+    "table": X,
+    "frame": pd.DataFrame(X),
+    "windows": windows(X),
+    "ragged": ragged(X),
+    "equal sequences": list(windows(X)),
+    "nested lists": windows(X).tolist(),
+    "pictures": np.random.default_rng(0).integers(0, 255, (SAMPLES, 4, 5, 6)).astype(np.uint8),
+    "named": Modalities(wrist=X, elbow=ragged(X[:, :2])),
+    "dict": {"wrist": X, "elbow": X[:, :2]},
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_form_of_x_is_learnt_and_predicted(form: str) -> None:
+    given = FORMS[form]
+    model = quick(n_epochs=6).fit(given, Y, auxiliary=A)
+    assert model.predict(given).shape == (SAMPLES,)
+    assert model.n_features_in_ == (8 if form in ("named", "dict") else 6)
+    alike = quick(n_epochs=6).fit(given, Y, auxiliary=FORMS["frame"])
+    assert alike.transform(given).shape == (SAMPLES, 16)
+
+
+def test_sequences_given_as_a_list_may_have_other_lengths_later() -> None:
+    model = quick().fit(list(windows(X)), Y, auxiliary=A)
+    assert model.predict(ragged(X)).shape == (SAMPLES,)
+    assert model.predict(ragged(X)[:1]).shape == (1,)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        FEW,
+        FEW.astype(float),
+        np.where(FEW < 0, np.nan, FEW),
+        [int(label) if label >= 0 else None for label in FEW],
+        [NAMES[label] if label >= 0 else None for label in FEW],
+        np.array([NAMES[label] if label >= 0 else np.nan for label in FEW], dtype=object),
+        np.where(FEW < 0, "", NAMES[FEW]),
+        pd.Series([NAMES[label] if label >= 0 else pd.NA for label in FEW], dtype="string"),
+        pd.Series([label if label >= 0 else pd.NA for label in FEW], dtype="Int64"),
+        pd.Series(np.where(FEW < 0, None, NAMES[FEW])),
+    ],
+    ids=["-1", "-1.0", "NaN", "None", "None of texts", "NaN of texts", "empty", "NA", "NA of numbers", "series"],
+)
+def test_samples_without_a_label_are_learnt_from_in_whatever_way_they_lack_it(y: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = quick(n_epochs=10).fit(X, y, auxiliary=A)
+    assert len(model.classes_) == CLASSES
+    assert np.array_equal(model.predict_proba(X), quick(n_epochs=10).fit(X, FEW, auxiliary=A).predict_proba(X))
+    assert model.score(X, y) == model.score(X[:30], np.asarray(y)[:30])
+
+
+def test_classes_keep_their_type() -> None:
+    assert quick("baseline").fit(X, Y > 0).predict(X).dtype == np.bool_
+    assert quick("baseline").fit(X, NAMES[Y]).predict(X)[0] in NAMES
+    assert set(quick("baseline").fit(X, Y + 0.0).classes_) == {0.0, 1.0, 2.0}
+    assert quick("baseline").fit(X, [-1, 5, 7] * 30).classes_.tolist() == [5, 7]
+
+
+def test_minus_one_beside_one_alone_is_a_class() -> None:
+    y = np.where(Y == 0, -1, 1)
+    with pytest.warns(UserWarning, match="taken for two classes"):
+        model = quick("baseline", n_epochs=60).fit(X, y)
+    assert model.classes_.tolist() == [-1, 1]
+    assert model.score(X, y) == (model.predict(X) == y).mean() > 0.7
+
+
+def test_auxiliary_rows_that_are_missing_are_no_numbers_to_learn_from() -> None:
+    gone = np.arange(SAMPLES) % 2 == 1
+    holes, garbage = A.copy(), A.copy()
+    holes[gone], garbage[gone] = np.nan, 1e6
+    model = quick(n_epochs=10).fit(X, Y, auxiliary=holes)
+    assert np.isfinite(model.predict_proba(X)).all()
+    assert not np.allclose(model.predict_proba(X), quick(n_epochs=10).fit(X, Y, auxiliary=garbage).predict_proba(X))
+    listed: list[Any] = [None if lacks else steps for lacks, steps in zip(gone, ragged(A), strict=True)]
+    blank = [steps * np.nan if lacks else steps for lacks, steps in zip(gone, ragged(A), strict=True)]
+    assert np.array_equal(
+        quick().fit(X, Y, auxiliary=listed).predict_proba(X), quick().fit(X, Y, auxiliary=blank).predict_proba(X)
+    )
+    assert model.teacher_score(X, Y, holes) == model.teacher_score(X[~gone], Y[~gone], A[~gone])
+
+
+def test_without_an_auxiliary_the_student_is_trained_alone_and_that_is_said() -> None:
+    with pytest.warns(UserWarning, match=r"trained alone \(method baseline, not amid_u\), and the 60 samples without"):
+        model = quick().fit(X, FEW)
+    assert model.method_ == "baseline"
+    assert np.array_equal(model.predict_proba(X), quick("baseline").fit(X, FEW).predict_proba(X))
+    with pytest.raises(InputError, match="trained no teacher"):
+        model.teacher_score(X, Y, A)
+    assert quick("self_training").fit(X, FEW).method_ == "self_training"
+
+
+def test_weights_say_how_much_a_sample_counts() -> None:
+    twice = np.concatenate([X, X])
+    labels = np.concatenate([Y, (Y + 1) % CLASSES])  # each sample once with its class and once with a wrong one
+    weights = np.repeat([1.0, 0.02], SAMPLES)
+    model = quick("baseline", n_epochs=40).fit(twice, labels, sample_weight=weights)
+    assert model.score(X, Y) > 0.7
+    assert quick("baseline", n_epochs=40).fit(twice, labels, sample_weight=weights[::-1]).score(X, Y) < 0.2
+    nothing = np.repeat([1.0, 0.0], SAMPLES)
+    left_out = quick("baseline").fit(twice, labels, sample_weight=nothing)
+    assert np.array_equal(left_out.predict_proba(X), quick("baseline").fit(X, Y).predict_proba(X))
+    same = quick("baseline").fit(X, Y, sample_weight=np.full(SAMPLES, 0.3))
+    assert np.array_equal(same.predict_proba(X), quick("baseline").fit(X, Y).predict_proba(X))
+
+
+def test_balanced_classes_find_the_rare_one() -> None:
+    rare = np.concatenate([np.flatnonzero(Y == 0), np.flatnonzero(Y == 1), np.flatnonzero(Y == 2)[:4]])
+    fresh, y, _ = problem(seed=1)
+    found = {
+        weight: (quick("baseline", n_epochs=40, class_weight=weight).fit(X[rare], Y[rare]).predict(fresh[y == 2]) == 2)
+        for weight in (None, "balanced")
+    }
+    assert found["balanced"].mean() > found[None].mean() + 0.1
+    texts = quick("baseline", class_weight={"wave": 5.0}).fit(X, NAMES[Y])
+    assert not np.array_equal(texts.predict_proba(X), quick("baseline").fit(X, NAMES[Y]).predict_proba(X))
+
+
+def test_the_best_epoch_on_held_out_samples_is_kept() -> None:
+    model = quick("baseline", n_epochs=30, learning_rate=0.1, early_stopping=True, validation_fraction=0.3).fit(X, Y)
+    measured = [record["evaluation/student/top1"] for record in model.history_]
+    assert len(measured) == 30
+    assert measured[model.best_epoch_] == max(measured) > measured[-1] or model.best_epoch_ == 29
+    assert quick("baseline").fit(X, Y).best_epoch_ is None
+
+
+def test_how_much_of_the_gap_is_recovered() -> None:
+    fresh, y, auxiliary = problem(seed=1)
+    model = quick(n_epochs=20).fit(X, FEW, auxiliary=A)
+    alone = quick("baseline", n_epochs=20).fit(X, FEW)
+    expected = (model.score(fresh, y) - alone.score(fresh, y)) / (
+        model.teacher_score(fresh, y, auxiliary) - alone.score(fresh, y)
+    )
+    assert model.gap_recovered(fresh, y, auxiliary, alone) == pytest.approx(expected)
+
+
+def test_it_says_how_it_goes_where_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    quick(n_epochs=20).fit(X, Y, auxiliary=A)
+    assert capsys.readouterr().out == ""
+    quick(n_epochs=20, verbose=1).fit(X, Y, auxiliary=A)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "amid_u: 20 epochs"
+    assert len(lines) == 11
+    quick(n_epochs=20, verbose=2, early_stopping=True).fit(X, Y, auxiliary=A)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 21
+    assert "validation" in lines[-1]
+
+
+def test_the_process_is_the_callers() -> None:
+    def state() -> object:
+        draws = np.random.get_state()[1].tobytes()  # type: ignore[index, union-attr] # noqa: NPY002
+        return torch.get_num_threads(), torch.random.get_rng_state().numpy().tobytes(), draws, dict(os.environ)
+
+    before = state()
+    quick().fit(X, FEW, auxiliary=A).predict(X)
+    assert state() == before
+
+
+HARD = {
+    "few samples": (X[:6], Y[:6], A[:6]),
+    "a class of one": (X[:61], np.where(np.arange(61) == 60, 2, Y[:61] % 2), A[:61]),
+    "one label each": (X, np.where(np.arange(SAMPLES) < CLASSES, Y, -1), A),
+    "constant": (np.ones((SAMPLES, 2)), Y, np.zeros((SAMPLES, 1))),
+    "large scales": (X * 1e30, Y, A * 1e-30),
+    "far from zero": (X + 1e4, Y, A),
+    "bytes": ((X * 20).clip(-100, 100).astype(np.int8), Y, A > 1),
+    "float32": (X.astype(np.float32), Y, A.astype(np.float16)),
+    "objects": (X.astype(object), Y, A.astype(object)),
+    "one feature": (X[:, :1], Y, A[:, :1]),
+}
+
+
+@pytest.mark.parametrize("case", HARD)
+def test_hard_cases_train_to_finite_numbers(case: str) -> None:
+    x, y, auxiliary = HARD[case]
+    model = quick().fit(x, y, auxiliary=auxiliary)
+    assert np.isfinite(model.predict_proba(x)).all()
+    assert model.teacher_score(x, y, auxiliary) >= 0
+    if x.dtype.kind == "i":
+        assert model.predict(x + 0.5).shape == (len(x),)
+
+
+REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
+    "NaN in X": ((np.where(X > 3, np.nan, X), Y, A), "contains NaN"),
+    "NaN in a sequence": (([*ragged(X)[:-1], ragged(X)[-1] * np.nan], Y, A), "sequence 89 contains NaN"),
+    "sparse": ((sparse.csr_matrix(X), Y, A), "Sparse data"),
+    "sparse of keys": ((sparse.dok_matrix(X), Y, A), "Sparse data"),
+    "texts": ((np.array([["a"]] * SAMPLES), Y, A), "could not convert|numeric"),
+    "one axis": ((X[:, 0], Y, A), "Expected 2D array"),
+    "too large": ((X * 1e300, Y, A), r"X: row \d+: NaN or infinity \(in float32\)"),
+    "columns of y": ((X, np.stack([Y, Y], 1), A), "1d array"),
+    "one class": ((X, np.zeros(SAMPLES, dtype=int), A), "one class, 0$"),
+    "one class and -1": ((X, np.where(Y > 0, 5, -1), A), "one class, 5; -1 stands for no label"),
+    "no label": ((X, np.full(SAMPLES, -1), A), "every sample is unlabelled"),
+    "numbers and texts": ((X, np.array([0, "a", 1] * 30, dtype=object), A), "labels of one kind|Unknown label type"),
+    "measurements": ((X, X[:, 0], A), "Unknown label type"),
+    "part of a row": ((X, Y, np.where(A > 2.5, np.nan, A)), r"auxiliary: row \d+ is NaN in a part"),
+    "nothing": ((X, Y, A * np.nan), "auxiliary: expected at least one sample that has it"),
+    "fewer": ((X, Y, A[:80]), "auxiliary: expected as many samples as X, 90, found 80$"),
+    "dict of others": ((X, Y, {"camera": A[:80]}), "slices crossdistill.Modalities, but no dict"),
+    "same name": (({"a": X}, Y, {"a": A}), "a is a modality of X already"),
+    "weights below 0": ((X, Y, A, -np.ones(SAMPLES)), "[Nn]egative"),
+    "weights of 0": ((X, Y, A, np.zeros(SAMPLES)), "every sample|zero"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_does_not_fit_is_refused(case: str) -> None:
+    arguments, message = REFUSED[case]
+    with pytest.raises((ValueError, TypeError), match=message):
+        quick().fit(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "magic"}, "method: expected one of"),
+        ({"method": "teacher"}, "trains no student"),
+        ({"n_epochs": 0}, "epochs: expected above 0"),
+        ({"batch_size": 0}, "batch_size: expected above 0"),
+        ({"learning_rate": -1.0}, "learning_rate: expected above 0"),
+        ({"method_options": {"alpha": 1}}, "amid_u"),
+        ({"class_weight": {7: 1.0}}, "class_weight: expected classes of y"),
+        ({"device": "tpu"}, "accelerator|device"),
+        ({"early_stopping": True, "validation_fraction": 1.5}, "fraction of validation"),
+        ({"encoders": {"wrist": EncoderSettings("mlp")}}, "no modality wrist"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        quick(**options).fit(X, Y, auxiliary=A)
+
+
+def test_numbers_of_numpy_are_numbers_as_searches_give_them() -> None:
+    options = {
+        "n_epochs": np.int64(3),
+        "width": np.int32(16),
+        "learning_rate": np.float64(1e-2),
+        "dropout": np.float32(0.25),
+    }
+    assert np.array_equal(
+        quick(**options, method_options={"alpha_1": np.float64(4.0)}).fit(X, Y, auxiliary=A).predict_proba(X),
+        quick(method_options={"alpha_1": 4.0}).fit(X, Y, auxiliary=A).predict_proba(X),
+    )
+
+
+def test_a_class_whose_samples_all_have_weight_0_is_none() -> None:
+    model = quick("baseline").fit(X, Y, sample_weight=(Y != 1).astype(float))
+    assert model.classes_.tolist() == [0, 2]
+    with pytest.raises(InputError, match=r"at least two classes among the samples with a weight above 0, found \[2\]"):
+        quick("baseline").fit(X, Y, sample_weight=(Y == 2).astype(float))
+
+
+def test_prediction_wants_what_training_had() -> None:
+    with pytest.raises(NotFittedError):
+        quick().predict(X)
+    model = quick().fit(windows(X), Y, auxiliary=A)
+    with pytest.raises(InputError, match=r"X: expected .* shape"):
+        model.predict(X)
+    with pytest.raises(ValueError, match="6 features as input"):
+        model.predict(windows(X)[:, :, :5])
+    with pytest.raises(InputError, match="expected auxiliary, found camera"):
+        model.teacher_score(windows(X), Y, {"camera": A})
+    assert isinstance(model, CrossModalClassifier)

@@ -1,0 +1,73 @@
+"""The container that scikit-learn slices by rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.model_selection import train_test_split
+from sklearn.utils import _safe_indexing, indexable
+
+from crossdistill import InputError, Modalities
+
+ARRAY, TABLE = np.arange(12.0).reshape(4, 3), pd.DataFrame({"a": range(4), "b": range(4)}, index=list("wxyz"))
+SEQUENCES = [np.full((length, 2), float(length)) for length in (3, 1, 4, 2)]
+
+
+def mixed() -> Modalities:
+    return Modalities(array=ARRAY, table=TABLE, sequences=SEQUENCES)
+
+
+@pytest.mark.parametrize(
+    ("key", "rows"),
+    [
+        ([2, 0], [2, 0]),
+        (np.array([3, 3]), [3, 3]),
+        (slice(1, None), [1, 2, 3]),
+        (np.array([True, False, False, True]), [0, 3]),
+        (range(2), [0, 1]),
+    ],
+)
+def test_rows_are_rows_of_each_modality(key: Any, rows: list[int]) -> None:
+    for some in (mixed()[key], mixed()[key, ...], _safe_indexing(mixed(), np.arange(4)[key])):
+        assert len(some) == len(rows)
+        assert np.array_equal(some["array"], ARRAY[rows])
+        assert some["table"].index.tolist() == TABLE.index[rows].tolist()
+        assert [len(sequence) for sequence in some["sequences"]] == [len(SEQUENCES[row]) for row in rows]
+
+
+def test_scikit_learn_takes_it_for_samples() -> None:
+    train, test, y_train, _ = train_test_split(mixed(), list("abab"), test_size=0.5, random_state=0)
+    assert (len(train), len(test)) == (2, 2)
+    assert len(y_train) == 2
+    assert len(indexable(mixed(), ARRAY)[0]) == 4
+
+
+def test_it_says_what_it_holds() -> None:
+    assert mixed().shape == (4, 3 + 2 + 2)
+    assert repr(mixed()) == "Modalities(array=(4, 3), table=(4, 2), sequences=4 sequences)"
+    one = mixed()[-1]
+    assert one["array"].tolist() == ARRAY[3].tolist()
+    assert one["sequences"].shape == (2, 2)
+    assert one["table"].tolist() == [3, 3]
+    with pytest.raises(IndexError):
+        mixed()[4]
+
+
+def test_names_that_are_no_arguments_come_in_a_dict() -> None:
+    assert Modalities({"left-wrist": ARRAY}, camera=ARRAY).names == ("left-wrist", "camera")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "at least one modality"),
+        ({"a": ARRAY, "b": ARRAY[:2]}, "found 4 of a, 2 of b"),
+        ({"a": 3.0}, "a: expected samples along the first axis, found"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Modalities(given)
