@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from crossdistill.data.dataset import from_arrays as from_arrays
     from crossdistill.data.manifest import read_manifest as read_manifest
     from crossdistill.encoders.settings import EncoderSettings as EncoderSettings
+    from crossdistill.exports.export import export as export
     from crossdistill.methods import AMID as AMID
     from crossdistill.methods import AMIDU as AMIDU
     from crossdistill.methods import C2KD as C2KD
@@ -63,6 +64,7 @@ _HOMES = {
     "crossdistill.data.dataset": ("from_arrays",),
     "crossdistill.data.manifest": ("read_manifest",),
     "crossdistill.encoders.settings": ("EncoderSettings",),
+    "crossdistill.exports.export": ("export",),
     "crossdistill.methods": (
         "METHODS",
         "AMID",

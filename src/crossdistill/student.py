@@ -18,6 +18,7 @@ from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.readers.text import load_tokenizer
 from crossdistill.evaluation.collect import Outputs, outputs_of
 from crossdistill.models.cross_modal import CrossModalModel
+from crossdistill.models.flat import flattened
 from crossdistill.models.spec import ModelSpec, loadable, model_to_load
 from crossdistill.models.storage import (
     CONFIG,
@@ -131,6 +132,21 @@ class Student(nn.Module):
     def transform(self, inputs: Any) -> npt.NDArray[np.float32]:
         """The representations (N, width), for retrieval or a classifier of your own. Raises like `predict`."""
         return np.asarray(self._outputs(inputs).made.target.numpy())
+
+    def arrays(self, inputs: Any) -> dict[str, Array]:
+        """The named arrays that an exported student takes, of N samples of whatever `predict` takes.
+
+        Of each modality the values (N, ...), as its reader makes them, and of sequences of different length, which are
+        zero-padded to the longest, `NAME_lengths` (N,) too; float32, token ids and lengths int64. Of samples longer
+        than what the student takes at once, the middle. Raises InputError like `predict`.
+        """
+        samples = self._samples(inputs)
+        batch = samples.__getitems__(range(len(samples)))
+        unread = (~batch.has(self.spec.target)).nonzero()
+        if len(unread):
+            why = "; ".join(note.text for note in batch.notes[:1]) or "it lacks a modality"
+            raise InputError(f"sample {int(unread[0])}: cannot be read: {why}")
+        return flattened(self.spec, batch.modalities)
 
     def save(self, folder: Path | str) -> Path:
         """Write what `load` needs, and no more, into a folder that is new or empty, and return it.
