@@ -59,10 +59,12 @@ Modalities = Mapping[str, Modality]
 
 
 class Note(NamedTuple):
-    """Something that went wrong in reading a file: one line that names it; whether the sample was skipped for it."""
+    """Something that went wrong in reading a file: one line that names it; whether the sample was skipped for it; which
+    sample of the rows that were asked for (in a `Batch`: its row in the data set), -1 where that is not known."""
 
     text: str
     skipped: bool
+    sample: int = -1
 
 
 class Mixing(NamedTuple):

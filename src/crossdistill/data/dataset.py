@@ -73,7 +73,11 @@ class MultimodalDataset:
             torch.from_numpy(self.labels[rows]),
             torch.from_numpy(rows.copy()),
             {name: reading.present for name, reading in readings.items()},
-            tuple(note for reading in readings.values() for note in reading.notes),
+            tuple(
+                note._replace(sample=int(rows[note.sample])) if note.sample >= 0 else note
+                for reading in readings.values()
+                for note in reading.notes
+            ),
         )
 
     def present(self, modalities: Sequence[str]) -> Mask:

@@ -144,7 +144,7 @@ class Pretrained(nn.Module):
             return as_padded(self.model(input_values=waveforms).last_hidden_state)
         if torch.compiler.is_exporting():
             raise ValueError(
-                f"{config.model_type} cannot tell a sound from its padding: only sounds of a fixed length can be exported, "
+                f"{config.model_type} cannot tell a sound from its padding: only a fixed length of it can be exported, "
                 "see data.readers.NAME.seconds"
             )
         groups = [torch.nonzero(lengths == length)[:, 0] for length in torch.unique(lengths)]

@@ -102,18 +102,18 @@ class MediaColumn:
             try:
                 taken = self.reader.take(clip, parts.positions[start:end].tolist(), seed)
             except NoStreamError as error:
-                notes.append(Note(f"{clip}: {error}; the sample lacks this modality", skipped=False))
+                notes.append(Note(f"{clip}: {error}; the sample lacks this modality", skipped=False, sample=start))
             except UnreadableError as error:
-                notes.append(self._note(f"{clip}: {error}", skipped=True))
+                notes.append(self._note(f"{clip}: {error}", skipped=True, sample=start))
             if taken is not None and taken.warning:
-                notes.append(self._note(f"{clip}: {taken.warning}", skipped=False))
+                notes.append(self._note(f"{clip}: {taken.warning}", skipped=False, sample=start))
             samples += [None] * (end - start) if taken is None else list(taken.samples)
         return assemble(samples, self.shape, notes)
 
-    def _note(self, text: str, skipped: bool) -> Note:
+    def _note(self, text: str, skipped: bool, sample: int) -> Note:
         if self.strict:
             raise InputError(text)
-        return Note(text, skipped)
+        return Note(text, skipped, sample)
 
 
 def runs(rows: Rows, parts: Parts) -> Iterator[tuple[int, int, int]]:
