@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-SCRIPTS = ["compare", "own_arrays", "own_clips", "own_encoder", "own_method", "predict", "scikit_learn"]
+SCRIPTS = ["compare", "own_arrays", "own_clips", "own_encoder", "own_method", "predict", "scikit_learn", "ship"]
 
 
 def said(script: str, folder: Path, *arguments: str) -> list[str]:
@@ -84,6 +84,15 @@ def test_predict_shows_predictions_a_mistake_and_the_student_alone(arrays: tuple
     saved = folder / "runs/examples/predict"
     assert {path.name for path in saved.iterdir()} == {"config.json", "student.safetensors"}
     assert lines[-1] == "the same predictions: True"
+
+
+def test_ship_exports_what_answers_alike(tmp_path: Path) -> None:
+    lines = said("ship", tmp_path)
+    assert lines[0] == "wrist.onnx takes wrist ('batch', 'time', 3), wrist_lengths ('batch',)"
+    assert lines[1] == "checked on 24 test samples of arrays"
+    assert lines[2] == "the same predictions: True"
+    assert (tmp_path / "runs/examples/ship/student/student.safetensors").is_file()
+    assert said("ship", tmp_path) == lines, "a second time, without training"
 
 
 def test_predict_takes_its_folders_as_arguments(arrays: tuple[Path, list[str]], tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from crossdistill.encoders.settings import EncoderSettings as EncoderSettings
     from crossdistill.estimator.classifier import CrossModalClassifier as CrossModalClassifier
     from crossdistill.estimator.modalities import Modalities as Modalities
+    from crossdistill.exports.export import export as export
     from crossdistill.methods import AMID as AMID
     from crossdistill.methods import AMIDU as AMIDU
     from crossdistill.methods import C2KD as C2KD
@@ -68,6 +69,7 @@ _HOMES = {
     "crossdistill.encoders.settings": ("EncoderSettings",),
     "crossdistill.estimator.classifier": ("CrossModalClassifier",),
     "crossdistill.estimator.modalities": ("Modalities",),
+    "crossdistill.exports.export": ("export",),
     "crossdistill.methods": (
         "METHODS",
         "AMID",

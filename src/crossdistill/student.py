@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.readers.text import load_tokenizer
-from crossdistill.evaluation.collect import Outputs, outputs_of
+from crossdistill.evaluation.collect import raw_outputs_of
 from crossdistill.models.cross_modal import CrossModalModel
+from crossdistill.models.flat import flattened
 from crossdistill.models.spec import ModelSpec, loadable, model_to_load
 from crossdistill.models.storage import (
     CONFIG,
@@ -29,7 +30,7 @@ from crossdistill.models.storage import (
     write_config,
     write_tensors,
 )
-from crossdistill.types import DivergedError, InputError, Modalities
+from crossdistill.types import InputError, Modalities
 
 _TOKENIZERS = "tokenizers"
 Array = npt.NDArray[Any]
@@ -46,7 +47,7 @@ def load(folder: Path | str) -> Student:
     >>> x = np.random.default_rng(0).normal(size=(40, 3)); y = np.arange(40) % 2
     >>> data = crossdistill.from_arrays({"wrist": x + y[:, None]}, y, splits=np.arange(40) >= 30)
     >>> recipe = crossdistill.own(("wrist",), ()); folder = tempfile.mkdtemp()
-    >>> from dataclasses import replace
+    >>> from dataclasses import dataclass, replace
     >>> results = crossdistill.run(replace(recipe, method="baseline", epochs=1), folder, dataset=data)
     >>> crossdistill.load(folder).classes
     ('0', '1')
@@ -65,6 +66,26 @@ def load(folder: Path | str) -> Student:
     return Student(spec, network, {key: value for key, value in about.items() if key != "files"})
 
 
+NOT_FINITE = "predictions are not finite: the inputs are too large, or the student is"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a student makes of N samples.
+
+    ids: N names; classes: C names; probabilities: (N, C); representations: (N, width)
+    problems: N texts, why a sample has no prediction, "" for one that has; its numbers then mean nothing
+    notes: what else went wrong in reading, such as a file that ends early
+    """
+
+    ids: tuple[str, ...]
+    classes: tuple[str, ...]
+    probabilities: npt.NDArray[np.float32]
+    representations: npt.NDArray[np.float32]
+    problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
 class Student(nn.Module):
     """Predicts classes from the target modalities alone. `load` makes one from a run's folder.
 
@@ -76,7 +97,7 @@ class Student(nn.Module):
     spec: what the network is built from; about: where it comes from: method, data, versions
 
     >>> import tempfile, numpy as np, crossdistill
-    >>> from dataclasses import replace
+    >>> from dataclasses import dataclass, replace
     >>> y = np.arange(60) % 2
     >>> strokes = [np.full((3 + row % 4, 2), float(label)) for row, label in enumerate(y)]
     >>> data = crossdistill.from_arrays({"pen": strokes}, y, splits=np.arange(60) >= 40)
@@ -120,17 +141,31 @@ class Student(nn.Module):
 
     def predict(self, inputs: Any) -> Array:
         """The class names (N,) of N samples. Raises InputError for inputs that are not as in training."""
-        logits = self._outputs(inputs).made.target_logits
-        names: Array = np.array(self.classes)[logits.argmax(1).numpy()]
+        names: Array = np.array(self.classes)[self._predicted(inputs).probabilities.argmax(1)]
         return names
 
     def predict_proba(self, inputs: Any) -> npt.NDArray[np.float32]:
         """The classes' probabilities (N, C), in the order of `classes`. Raises InputError like `predict`."""
-        return np.asarray(self._outputs(inputs).made.target_logits.softmax(1).numpy())
+        return self._predicted(inputs).probabilities
 
     def transform(self, inputs: Any) -> npt.NDArray[np.float32]:
         """The representations (N, width), for retrieval or a classifier of your own. Raises like `predict`."""
-        return np.asarray(self._outputs(inputs).made.target.numpy())
+        return self._predicted(inputs).representations
+
+    def arrays(self, inputs: Any) -> dict[str, Array]:
+        """The named arrays that an exported student takes, of N samples of whatever `predict` takes.
+
+        Of each modality the values (N, ...), as its reader makes them, and of sequences of different length, which are
+        zero-padded to the longest, `NAME_lengths` (N,) too; float32, token ids and lengths int64. Of samples longer
+        than what the student takes at once, the middle. Raises InputError like `predict`.
+        """
+        samples = self._samples(inputs)
+        batch = samples.__getitems__(range(len(samples)))
+        unread = (~batch.has(self.spec.target)).nonzero()
+        if len(unread):
+            why = "; ".join(note.text for note in batch.notes[:1]) or "it lacks a modality"
+            raise InputError(f"sample {int(unread[0])}: cannot be read: {why}")
+        return flattened(self.spec, batch.modalities)
 
     def save(self, folder: Path | str) -> Path:
         """Write what `load` needs, and no more, into a folder that is new or empty, and return it.
@@ -151,22 +186,39 @@ class Student(nn.Module):
         write_config(folder, spec, {**self.about, "files": {STUDENT: digest}})
         return folder
 
-    def _outputs(self, inputs: Any) -> Outputs:
-        """What the network makes of the samples, windows of long ones averaged as in evaluation."""
-        samples = self._samples(inputs)
+    def predictions(self, samples: MultimodalDataset, batch_size: int = 0, workers: int = 0) -> Predictions:
+        """What the student makes of samples, windows of long ones averaged as in evaluation, on its own device.
+
+        Those that cannot be read, or of which it makes nothing finite, have a problem in words instead of a prediction:
+        the way by which `crossdistill predict` goes on. batch_size: 0 for as many as fit; workers: reading processes.
+        """
         device = next(self.parameters()).device
         rows, windows = np.arange(len(samples)), self.spec.windows
-        try:
-            outputs = outputs_of(samples, rows, self.network, ("target",), device, 0, windows)
-        except DivergedError as error:
-            raise InputError("predictions are not finite: the inputs are too large, or the student is") from error
-        unread = (~outputs.present["target"]).nonzero()
-        if len(unread):
-            why = "; ".join(note.text for note in outputs.notes[:1]) or "it lacks a modality"
-            raise InputError(f"sample {int(unread[0])}: cannot be read: {why}")
-        for note in outputs.notes:
-            warnings.warn(note.text, stacklevel=3)
-        return outputs
+        made = raw_outputs_of(samples, rows, self.network, ("target",), device, workers, windows, batch_size)
+        problems, warned = [""] * len(samples), []
+        for note in made.notes:
+            if note.place < 0 or made.present["target"][note.place]:
+                warned.append(note.text)
+            elif not problems[note.place]:
+                problems[note.place] = note.text
+        finite = made.made.target_logits.isfinite().all(1)
+        for row in (~(made.present["target"] & finite)).nonzero()[:, 0].tolist():
+            unread = not made.present["target"][row]
+            problems[row] = problems[row] or ("it lacks a modality" if unread else NOT_FINITE)
+        shares, representations = made.made.target_logits.softmax(1).numpy(), made.made.target.numpy()
+        return Predictions(samples.ids, self.classes, shares, representations, tuple(problems), tuple(warned))
+
+    def _predicted(self, inputs: Any) -> Predictions:
+        """The predictions of samples that all can be read. Raises InputError for the first one that cannot."""
+        made = self.predictions(self._samples(inputs))
+        for row, problem in enumerate(made.problems):
+            if problem == NOT_FINITE:
+                raise InputError(problem)
+            if problem:
+                raise InputError(f"sample {row}: cannot be read: {problem}")
+        for text in made.notes:
+            warnings.warn(text, stacklevel=3)
+        return made
 
     def _samples(self, inputs: Any) -> MultimodalDataset:
         columns = {name: column_of(self.inputs[name], name, value) for name, value in self._by_modality(inputs).items()}

@@ -26,6 +26,8 @@ COMMANDS = {
     "benchmark": ("crossdistill.cli.benchmark", "methods over data sets and label budgets"),
     "tune": ("crossdistill.cli.tune", "choose hyper-parameters on validation data"),
     "evaluate": ("crossdistill.cli.evaluate", "measure a finished run's model again"),
+    "predict": ("crossdistill.cli.predict", "classes of files, folders, arrays and tables"),
+    "export": ("crossdistill.cli.export", "a trained student as ONNX or a torch program"),
     "report": ("crossdistill.cli.report", "write an HTML page from runs"),
 }
 """Name -> the module with its `parser` and its `execute`, and what the command does."""

@@ -88,7 +88,7 @@ class PartialColumn:
     def read(self, rows: Rows, parts: Parts) -> Reading:
         has_sample = self.present[rows]
         if not has_sample.any():
-            return Reading(_nothing(self.shape, len(rows)), torch.from_numpy(has_sample), ())
+            return Reading(nothing(self.shape, len(rows)), torch.from_numpy(has_sample), ())
         reading = read(self.column, self.positions(rows), parts.of(has_sample))
         present = torch.from_numpy(has_sample)
         values = _spread(reading.modality, present)
@@ -130,12 +130,27 @@ def assemble(
     given = [sample for sample in samples if sample is not None]
     present = torch.tensor([sample is not None for sample in samples])
     if not given:
-        return Reading(_nothing(shape, len(samples)), present, tuple(notes))
+        return Reading(nothing(shape, len(samples)), present, tuple(notes))
     modality: Modality = pad(given) if shape[0] == -1 else torch.from_numpy(np.stack(given))
     return Reading(_spread(modality, present), present, tuple(notes))
 
 
-def _nothing(shape: tuple[int, ...], count: int) -> Modality:
+def join(readings: Sequence[Reading], shape: tuple[int, ...]) -> Reading:
+    """The samples of several readings of one sample each, in order."""
+    samples = [_values(reading.modality) if bool(reading.present[0]) else None for reading in readings]
+    notes = [note._replace(place=place) for place, reading in enumerate(readings) for note in reading.notes]
+    return assemble(samples, shape, notes)
+
+
+def _values(modality: Modality) -> npt.NDArray[np.float32]:
+    """The first sample, without its padding."""
+    if isinstance(modality, Padded):
+        return modality.values[0, : int(modality.lengths[0])].numpy()
+    return modality[0].numpy()
+
+
+def nothing(shape: tuple[int, ...], count: int) -> Modality:
+    """Zeros in the place of samples that are absent; sequences of one step."""
     if shape[0] == -1:
         return Padded(torch.zeros(count, 1, shape[1]), torch.ones(count, dtype=torch.int64))
     return torch.zeros(count, *shape)

@@ -13,7 +13,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from crossdistill.encoders.activation import Activation, ChosenActivation, make_activation
-from crossdistill.encoders.log_mel import BINS, RATE, WINDOW, LogMel, hann_window, mel_filters
+from crossdistill.encoders.log_mel import BINS, HOP, RATE, WINDOW, LogMel, hann_window, mel_filters
 from crossdistill.encoders.sequences import masked_max, masked_mean, time_mask
 from crossdistill.encoders.weights import load_weights, read_weights
 from crossdistill.requirements import require_above_zero, require_probability
@@ -58,6 +58,7 @@ class Cnn14(nn.Module):
     """
 
     sample_rate = RATE
+    least_steps = 64 * HOP
 
     def __init__(
         self, width: int = 512, channels: int = 64, dropout: float = 0.0, activation: Activation = "leaky_relu"

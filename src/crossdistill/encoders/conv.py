@@ -46,7 +46,7 @@ class Conv(nn.Module):
 
     def __init__(self, in_features: int, width: int, layers: int = 3, hidden: int = 128, dropout: float = 0.0) -> None:
         super().__init__()
-        self.width = width
+        self.width, self.least_steps = width, 2**layers
         channels = [in_features, *[hidden] * layers]
         strides = [1, *[2] * (layers - 1)]
         self.blocks = nn.ModuleList(
@@ -81,7 +81,8 @@ class _Block(nn.Module):
     def forward(self, values: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
         out = self.activation(self.normalisation(self._convolved(values)))
         if self.residual:
-            out = out + values[:, :: self.stride]
+            # values[:, ::stride], whose length an exporter does not know to be that of `out`
+            out = out + values.unfold(1, 1, self.stride)[..., 0]
         if lengths is None:
             return out, None
         lengths = (lengths + self.stride - 1) // self.stride

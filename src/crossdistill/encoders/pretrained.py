@@ -81,6 +81,9 @@ class Pretrained(nn.Module):
         self.speech = dict(speech or (read_speech_settings(source) if self.kind == "speech" and not config else {}))
         self.sample_rate = int(self.speech.get("sampling_rate", 16_000))
         self.normalize = bool(self.speech.get("do_normalize", True))
+        most = _most_tokens(self.model) if self.kind == "words" else math.inf
+        self.most_steps = int(most) if most < math.inf else None
+        self.least_steps = 4 * _first_frame(self.model.config) if self.kind == "speech" else 2
 
     def forward(self, x: Modality) -> Tensor:
         if self.pooling == "mean" or self._is_video_as_pictures(x):
@@ -137,6 +140,13 @@ class Pretrained(nn.Module):
             mask = time_mask(lengths, waveforms.shape[1]).long()
             states = self.model(input_values=waveforms, attention_mask=mask).last_hidden_state
             return Padded(states, frames_of(lengths, config))
+        if not isinstance(x, Padded):
+            return as_padded(self.model(input_values=waveforms).last_hidden_state)
+        if torch.compiler.is_exporting():
+            raise ValueError(
+                f"{config.model_type} cannot tell a sound from its padding: only a fixed length of it can be exported, "
+                "see data.readers.NAME.seconds"
+            )
         groups = [torch.nonzero(lengths == length)[:, 0] for length in torch.unique(lengths)]
         grouped = [self.model(waveforms[rows, : int(lengths[rows[0]])]).last_hidden_state for rows in groups]
         frames = max(states.shape[1] for states in grouped)

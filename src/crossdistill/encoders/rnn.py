@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from crossdistill.encoders.recurrence import unpacked
 from crossdistill.encoders.sequences import as_padded, masked_max, masked_mean, time_mask
 from crossdistill.requirements import require_above_zero, require_probability
-from crossdistill.types import Modality
+from crossdistill.types import Modality, Padded
 
 Pooling = Literal["mean_max", "mean", "max"]
 
@@ -74,9 +75,14 @@ class RNN(nn.Module):
 
     def forward(self, x: Modality) -> Tensor:
         values, lengths = as_padded(x)
-        packed = pack_padded_sequence(values, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        output, _ = pad_packed_sequence(self.recurrent(packed)[0], batch_first=True, total_length=values.shape[1])
+        output = self._states(Padded(values, lengths))
         mask = time_mask(lengths, output.shape[1])
         pooled = [masked_mean(output, mask)] if self.pooling != "max" else []
         pooled += [masked_max(output, mask)] if self.pooling != "mean" else []
         return cast(Tensor, self.project(torch.cat(pooled, dim=1)))
+
+    def _states(self, x: Padded) -> Tensor:
+        if torch.compiler.is_exporting():
+            return unpacked(self.recurrent, x)
+        packed = pack_padded_sequence(x.values, x.lengths.cpu(), batch_first=True, enforce_sorted=False)
+        return pad_packed_sequence(self.recurrent(packed)[0], batch_first=True, total_length=x.values.shape[1])[0]

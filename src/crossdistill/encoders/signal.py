@@ -68,6 +68,7 @@ class Signal(nn.Module):
         super().__init__()
         self.width, self.bins, self.highest, self.steps = width, bins, highest, steps
         self.convolution = Conv(in_features, width, layers, hidden, dropout)
+        self.least_steps = self.convolution.least_steps
         self.summary = MLP(in_features * (bins + steps + 3), width, layers=2, hidden=width, dropout=dropout)
 
     def forward(self, x: Modality) -> Tensor:

@@ -15,7 +15,9 @@ from crossdistill.types import Modality, Padded
 class Encoder(Protocol):
     """Any module with `width` that turns a modality, (B, ...) or `Padded`, into (B, width).
 
-    What a class of your own must offer; `crossdistill.testing.check_encoder` tells whether it does.
+    What a class of your own must offer; `crossdistill.testing.check_encoder` tells whether it does. One that shortens
+    sequences has `least_steps` too, of which enough are left for every layer to see two: an exported graph pads shorter
+    ones to so many (2 unless it says more).
 
     >>> import torch
     >>> from crossdistill.encoders import Encoder, Standardized

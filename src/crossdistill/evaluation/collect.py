@@ -59,23 +59,41 @@ def outputs_of(
     workers: int = 0,
     windows: int = 1,
 ) -> Outputs:
-    """What the model makes of these rows, in their order. Only what the views read is read.
+    """What the model makes of these rows, in their order, as `raw_outputs_of`.
 
-    windows: most of a sample, counted in the target modalities whatever the views, so that all methods' students see
-    the same; 0 for all that do not overlap. They are averaged.
     Raises DivergedError when logits are not finite: an epoch's last step may diverge after the last loss was finite.
     """
-    needed = dataset.only(model.modalities_of(*views))
-    size = max(1, min(BATCH, _BATCH_VALUES // sum(_values_of(shape) for shape in needed.shapes.values())))
-    parts, positions = windows_of(dataset, rows, model.target, windows)
-    outputs = collect(model, evaluation_batches(needed, parts, positions, size, workers), views, device)
+    outputs = raw_outputs_of(dataset, rows, model, views, device, workers, windows)
     for view, logits in outputs.made.logits.items():
         if not torch.isfinite(logits[outputs.present[view]]).all():
             raise DivergedError(
                 f"{NAMES[view]}: its predictions are no longer finite, training has diverged; lower "
                 "optimization.learning_rate or the method's weights, or set optimization.clip_norm"
             )
-    return averaged(outputs)
+    return outputs
+
+
+def raw_outputs_of(
+    dataset: MultimodalDataset,
+    rows: Rows,
+    model: CrossModalModel,
+    views: tuple[View, ...],
+    device: torch.device,
+    workers: int = 0,
+    windows: int = 1,
+    batch_size: int = 0,
+) -> Outputs:
+    """The same, finite or not. Only what the views read is read.
+
+    batch_size: samples, or windows, at once; 0 for as many as fit.
+
+    windows: most of a sample, counted in the target modalities whatever the views, so that all methods' students see
+    the same; 0 for all that do not overlap. They are averaged.
+    """
+    needed = dataset.only(model.modalities_of(*views))
+    size = batch_size or max(1, min(BATCH, _BATCH_VALUES // sum(_values_of(shape) for shape in needed.shapes.values())))
+    parts, positions = windows_of(dataset, rows, model.target, windows)
+    return averaged(collect(model, evaluation_batches(needed, parts, positions, size, workers), views, device))
 
 
 def _values_of(shape: tuple[int, ...]) -> int:

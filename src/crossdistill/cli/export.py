@@ -1,0 +1,84 @@
+"""`crossdistill export`: a trained student as a file that runs without this library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+
+from crossdistill.cli.progress import Lines, console
+from crossdistill.data.manifest import read_manifest
+from crossdistill.exports import ENDINGS, Exported, export
+from crossdistill.student import load
+from crossdistill.types import InputError
+
+
+def parser(arguments: Sequence[str]) -> ArgumentParser:
+    export = ArgumentParser(
+        prog="crossdistill export",
+        exit_on_error=False,
+        allow_abbrev=False,
+        description="Write a trained student as one file that runs without crossdistill, and check that it answers as "
+        "the student does.",
+    )
+    export.add_argument("run", type=Path, help="a run's folder, or a saved student's")
+    export.add_argument(
+        "--format", choices=list(ENDINGS), default="onnx", help="safetensors needs crossdistill to load"
+    )
+    export.add_argument("--out", type=Path, help="file to write; unless given RUN's name here: .onnx, .pt2 or a folder")
+    export.add_argument("--data", type=Path, help="a manifest of samples to check on; the run's own unless given")
+    export.add_argument("--allow-outside", action="store_true", help="files outside the manifest's folder, too")
+    export.add_argument("--int8", action="store_true", help="weights of 8 bits; its accuracy is measured")
+    export.add_argument("--force", action="store_true", help="int8 although it costs accuracy, or nobody knows")
+    return export
+
+
+def execute(options: Namespace, command: str) -> int:
+    """Export a student, and say what was written and how far it was checked."""
+    name = options.run.resolve().name
+    out = options.out or Path(f"{name}{ENDINGS[options.format] or '-student'}")
+    if options.data is not None and options.format == "safetensors":
+        raise InputError("--data: a safetensors folder is the student itself, which needs no check")
+    exported = export(
+        options.run,
+        out,
+        options.format,
+        dataset=_samples(options) if options.data is not None else None,
+        int8=options.int8,
+        force=options.force,
+        listener=Lines(),
+    )
+    for line in said(exported):
+        console().print(line, soft_wrap=True)
+    return 0
+
+
+def said(exported: Exported) -> list[str]:
+    """What was written, what it takes and gives, how far its answers are from the student's, and what int8 costs."""
+    path = exported.path
+    files = [path] if path.is_file() else list(path.iterdir())
+    lines = [f"{path}: {sum(file.stat().st_size for file in files) / 1e6:,.2f} MB"]
+    if exported.format == "safetensors":
+        return [*lines, f'crossdistill.load("{path}") predicts']
+    lines += [f"takes {_shapes(exported.inputs)}", f"gives {_shapes(exported.outputs)}"]
+    lines.append(f"largest difference to the student {exported.difference:.1e}, on {exported.described}")
+    if (accuracy := exported.accuracy) is not None:
+        before, after = (100 * right / accuracy.samples for right in (accuracy.before, accuracy.after))
+        lines.append(f"int8: right on {after:.1f} % of {accuracy.samples} samples, before {before:.1f} %")
+    elif exported.int8:
+        lines.append("int8: what it costs was not measured")
+    return lines
+
+
+def _samples(options: Namespace) -> Any:
+    student = load(options.run)
+    readers = {name: spec.reading for name, spec in student.inputs.items()}
+    return read_manifest(
+        options.data, student.spec.target, student.spec.target, readers, allow_outside=options.allow_outside
+    )
+
+
+def _shapes(shapes: Any) -> str:
+    return ", ".join(f"{name} ({', '.join(map(str, shape))})" for name, shape in shapes.items())

@@ -1,0 +1,178 @@
+"""`crossdistill predict`: what a trained student says of files, folders, arrays and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jsonargparse import ArgumentParser, Namespace
+from rich.table import Table
+
+from crossdistill.cli.predictions_file import Record, require_writable, written_predictions
+from crossdistill.cli.progress import console
+from crossdistill.data.given import Given, given
+from crossdistill.student import Predictions, Student, load
+from crossdistill.types import InputError
+
+UNREADABLE = 1
+"""The exit code where some samples have no prediction; all others are written."""
+_SHOWN = 40
+"""Rows of the table on the terminal."""
+
+
+def parser(arguments: Sequence[str]) -> ArgumentParser:
+    predict = ArgumentParser(
+        prog="crossdistill predict",
+        exit_on_error=False,
+        allow_abbrev=False,
+        description="What a trained student says of new samples, a row each. Exit code 0; 1 where some samples cannot "
+        "be read (their rows say why, all others are there); 2 where nothing was written.",
+    )
+    predict.add_argument("run", type=Path, help="a run's folder, or a saved student's")
+    predict.add_argument(
+        "inputs",
+        type=Path,
+        nargs="+",
+        help="media files, folders of files, .npy, .npz, a table with a column a feature, or a manifest",
+    )
+    predict.add_argument("--out", type=Path, help="file to write: .csv, .parquet or .jsonl; unless given, a table here")
+    predict.add_argument("--top", type=int, default=0, help="the K likeliest classes instead of all probabilities")
+    predict.add_argument("--batch-size", type=int, default=0, help="samples at once; as many as fit unless given")
+    predict.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto takes a GPU if there")
+    predict.add_argument("--workers", type=int, default=0, help="processes that read files")
+    predict.add_argument("--allow-outside", action="store_true", help="files outside a manifest's folder, too")
+    return predict
+
+
+def execute(options: Namespace, command: str) -> int:
+    """Predict, write or show a row a sample, and say how many could not be read."""
+    if options.top < 0 or options.batch_size < 0 or options.workers < 0:
+        raise InputError("--top, --batch-size, --workers: expected 0 or more")
+    if options.out is not None:
+        require_writable(options.out)
+    student = load(options.run).to(_device(options.device))
+    sources = [given(path, student.inputs, options.allow_outside) for path in options.inputs]
+    for source in sources:
+        if source.guessed:
+            console().print(source.guessed, soft_wrap=True)
+    labelled = any(source.labelled for source in sources)
+    columns = _columns(student, options.top, labelled)
+    tally, shown = Tally(student.classes), list[Record]()
+    with nullcontext() if options.out is None else written_predictions(options.out, columns) as writer:
+        for predictions, labels in _predicted(student, sources, options):
+            records = [_record(predictions, labels, row, list(columns), options.top) for row in range(len(labels))]
+            tally.add(predictions, labels)
+            if writer is not None:
+                writer.write(records)
+            shown += records[: max(0, _SHOWN - len(shown))] if options.out is None else []
+    if options.out is None:
+        console().print(_shown(shown, labelled))
+        if tally.samples > len(shown):
+            console().print(f"{tally.samples - len(shown):,} more; --out FILE keeps them all", soft_wrap=True)
+    for line in tally.lines(options.out):
+        console().print(line, soft_wrap=True)
+    return UNREADABLE if tally.unread else 0
+
+
+class Tally:
+    """What came of all samples, counted as they come."""
+
+    def __init__(self, classes: tuple[str, ...]) -> None:
+        self.classes = classes
+        self.samples = self.unread = self.right = self.labelled = self.foreign = 0
+        self.notes: dict[str, None] = {}
+
+    def add(self, predictions: Predictions, labels: Sequence[str]) -> None:
+        """Labels: as many as samples, "" where there is none."""
+        best = predictions.probabilities.argmax(1)
+        self.samples += len(labels)
+        self.notes |= dict.fromkeys(predictions.notes[: max(0, _SHOWN - len(self.notes))])
+        for row, label in enumerate(labels):
+            if predictions.problems[row]:
+                self.unread += 1
+            elif label:
+                self.labelled += 1
+                self.foreign += label not in self.classes
+                self.right += self.classes[best[row]] == label
+
+    def lines(self, out: Path | None) -> Iterator[str]:
+        """What a person should know at the end."""
+        yield from self.notes
+        where = f"{out}: " if out is not None else ""
+        failed = f", {self.unread:,} could not be read" if self.unread else ""
+        yield f"{where}{self.samples - self.unread:,} of {self.samples:,} samples predicted{failed}"
+        if self.labelled:
+            strange = f"; labels that the student does not know: {self.foreign:,}" if self.foreign else ""
+            share = 100 * self.right / self.labelled
+            yield f"Right on {self.right:,} of {self.labelled:,} labelled samples ({share:.1f} %){strange}"
+
+
+def _device(chosen: str) -> torch.device:
+    if chosen == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda: no GPU can be used here; take auto or cpu")
+    return torch.device("cuda" if chosen != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def _predicted(
+    student: Student, sources: Sequence[Given], options: Namespace
+) -> Iterator[tuple[Predictions, Sequence[str]]]:
+    for source in sources:
+        for chunk in source.chunks():
+            count = len(chunk.samples)
+            yield (
+                student.predictions(chunk.samples, options.batch_size, options.workers),
+                chunk.labels or [""] * count,
+            )
+
+
+def _columns(student: Student, top: int, labelled: bool) -> dict[str, type]:
+    """Column -> what its cells are."""
+    columns: dict[str, type] = {"id": str, "prediction": str, "probability": float}
+    for rank in range(2, min(top, len(student.classes)) + 1):
+        columns |= {f"prediction_{rank}": str, f"probability_{rank}": float}
+    if not top:
+        columns |= {f"p_{name}": float for name in student.classes}
+    return columns | ({"label": str} if labelled else {}) | {"error": str}
+
+
+def _record(predictions: Predictions, labels: Sequence[str], row: int, columns: Sequence[str], top: int) -> Record:
+    record: dict[str, Any] = dict.fromkeys(columns)
+    record["id"], record["error"] = _text(predictions.ids[row]), _text(predictions.problems[row]) or None
+    if "label" in record:
+        record["label"] = labels[row] or None
+    if predictions.problems[row]:
+        return record
+    shares = predictions.probabilities[row]
+    order = np.argsort(-shares, kind="stable")
+    for rank, place in enumerate(order[: max(1, top)], start=1):
+        suffix = f"_{rank}" if rank > 1 else ""
+        record[f"prediction{suffix}"] = predictions.classes[place]
+        record[f"probability{suffix}"] = float(str(shares[place]))  # float32's own digits
+    if not top:
+        named = zip(predictions.classes, shares, strict=True)
+        record |= {f"p_{name}": float(str(share)) for name, share in named}
+    return record
+
+
+def _text(text: str) -> str:
+    """What UTF-8 can hold of a file's name."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _shown(records: Sequence[Record], labelled: bool) -> Table:
+    """A table that fits 40 columns: an error stands where the prediction would."""
+    table = Table()
+    table.add_column("sample", overflow="fold")
+    table.add_column("prediction", overflow="fold")
+    table.add_column("%", justify="right", no_wrap=True)
+    if labelled:
+        table.add_column("label", overflow="fold")
+    for record in records:
+        error = record["error"]
+        cells = [f"– {error}", ""] if error else [record["prediction"], f"{100 * record['probability']:.1f}"]
+        table.add_row(record["id"], *cells, *([record["label"] or ""] if labelled else []))
+    return table

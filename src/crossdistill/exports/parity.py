@@ -1,0 +1,40 @@
+"""Whether an exported file answers as its student does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from crossdistill.exports.formats import Answer, Arrays
+from crossdistill.exports.graph import OUTPUTS, StudentGraph
+from crossdistill.models.flat import unflattened
+
+LIMIT = 1e-4
+"""What outputs may differ by, of the largest one where that is above 1: float32 rounds at 6e-8 of it."""
+
+
+def reference(graph: StudentGraph, arrays: Arrays) -> Arrays:
+    """What the student itself makes of named arrays: the way of `Student.forward`, on nothing that was traced."""
+    with torch.no_grad():
+        tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+        made = graph.network(unflattened(graph.spec, tensors), ("target",))
+    logits = made.target_logits
+    outputs = (logits, logits.softmax(1), made.target)
+    return {name: tensor.numpy() for name, tensor in zip(OUTPUTS, outputs, strict=True)}
+
+
+def largest_difference(graph: StudentGraph, answer: Answer, batches: Sequence[Arrays]) -> float:
+    """Over all batches and outputs, in units of the batch's largest output where that is above 1; infinite where
+    shapes differ or something is not finite."""
+    worst = 0.0
+    for arrays in batches:
+        expected, found = reference(graph, arrays), answer(arrays)
+        for name in OUTPUTS:
+            if expected[name].shape != found[name].shape:
+                return float("inf")
+            difference = np.abs(expected[name].astype(np.float64) - found[name])
+            scale = max(1.0, float(np.abs(expected[name]).max()))
+            worst = max(worst, float(difference.max()) / scale if np.isfinite(difference).all() else float("inf"))
+    return worst

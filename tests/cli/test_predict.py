@@ -1,0 +1,203 @@
+"""`crossdistill predict` on real files: who is read, who is not, and what a shell script sees."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crossdistill.cli.main import main
+from crossdistill.data import from_arrays
+from crossdistill.encoders.settings import EncoderSettings
+from crossdistill.recipes.recipe import DataSettings, ModelSettings
+from crossdistill.runs.run import run
+from crossdistill.student import Student, load
+from tests.runs.small import gestures, recipe
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("predict") / "run"
+    run(recipe(), folder, dataset=gestures())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def table_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A student of a table with the columns b, a and ä, whole numbers."""
+    random = np.random.default_rng(0)
+    labels = np.arange(40) % 2
+    frame = pd.DataFrame(random.integers(0, 9, size=(40, 3)) + 9 * labels[:, None], columns=["b", "a", "ä"])
+    made = replace(
+        recipe(),
+        method="baseline",
+        data=DataSettings("x", ("watch",), ()),
+        model=ModelSettings(width=8, encoders={"watch": EncoderSettings("mlp", {"width": 8, "hidden": 8})}),
+    )
+    folder = tmp_path_factory.mktemp("table") / "run"
+    run(made, folder, dataset=from_arrays({"watch": frame}, np.array(["nö", "ja"])[labels], splits=np.arange(40) >= 30))
+    return folder
+
+
+def sequences(*lengths: int) -> list[np.ndarray]:
+    random = np.random.default_rng(1)
+    return [random.normal(size=(length, 3)) for length in lengths]
+
+
+def assert_predicts(table: pd.DataFrame, student: Student, given: list[np.ndarray]) -> None:
+    """The table's rows are what `Student.predict_proba` says."""
+    shares = table[[f"p_{name}" for name in student.classes]].to_numpy()
+    np.testing.assert_allclose(shares, student.predict_proba(given), atol=1e-6)
+    assert table["prediction"].tolist() == student.predict(given).tolist()
+    np.testing.assert_allclose(table["probability"], shares.max(1))
+
+
+def test_a_folder_whose_broken_files_are_rows_with_an_error(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = sequences(3, 5, 9)
+    (tmp_path / "in/deep").mkdir(parents=True)
+    for name, values in zip(("a2", "deep/a1", "a10"), given, strict=True):
+        np.save(tmp_path / f"in/{name}.npy", values)
+    (tmp_path / "in/broken.npy").write_bytes(b"no array")
+    np.save(tmp_path / "in/nan.npy", np.full((4, 3), np.nan))
+    np.save(tmp_path / "in/wide.npy", np.zeros((4, 5)))
+    (tmp_path / "in/notes.md").write_text("x")
+    out = tmp_path / "out.csv"
+    assert main(["predict", str(trained), str(tmp_path / "in"), "--out", str(out)]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "wrist from .npy; 1 other files left out" in said
+    assert "3 of 6 samples predicted, 3 could not be read" in said
+    table = pd.read_csv(out)
+    read = table[table["error"].isna()]
+    assert [Path(key).stem for key in read["id"]] == ["a2", "a10", "a1"]
+    assert_predicts(read, load(trained), [given[0], given[2], given[1]])
+    errors = dict(zip(table["id"].map(lambda key: Path(key).stem), table["error"], strict=True))
+    assert "whole .npy file" in errors["broken"]
+    assert "NaN" in errors["nan"]
+    assert "(4, 5)" in errors["wide"]
+    assert table[table["error"].notna()].drop(columns=["id", "error"]).isna().all(axis=None)
+
+
+def test_arrays_of_many_rows_in_parts(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crossdistill.data.given.CHUNK", 4)
+    values = np.random.default_rng(0).normal(size=(11, 6, 3))
+    values[5, 0, 0] = np.inf
+    np.save(tmp_path / "b.npy", values)
+    lengths = np.array([1, 6, 2] * 3)
+    np.savez(tmp_path / "c.npz", wrist=values[:9].clip(-9, 9), wrist_lengths=lengths)
+    out = tmp_path / "out.parquet"
+    arguments = [str(trained), str(tmp_path / "b.npy"), str(tmp_path / "c.npz"), "--batch-size", "3", "--out", str(out)]
+    assert main(["predict", *arguments]) == 1
+    table = pd.read_parquet(out)
+    assert table["id"].tolist() == [f"{tmp_path}/b.npy#{row}" for row in range(11)] + [
+        f"{tmp_path}/c.npz#{row}" for row in range(9)
+    ]
+    kept = [row for row in range(11) if row != 5]
+    assert table.index[table["error"].notna()].tolist() == [5]
+    student = load(trained)
+    assert_predicts(table.iloc[kept], student, list(values[kept]))
+    assert_predicts(table.iloc[11:], student, [x[:n] for x, n in zip(values.clip(-9, 9), lengths, strict=False)])
+
+
+def test_a_manifest_without_splits_and_its_accuracy(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given, student = sequences(4, 4, 2), load(trained)
+    np.save(tmp_path / "ab.npy", np.stack(given[:2]))
+    np.save(tmp_path / "c.npy", given[2])
+    right = student.predict(given)
+    lines = ["id,label,wrist", f"a,{right[0]},ab.npy#0", "b,strange,ab.npy#1", f"c,{right[2]},c.npy"]
+    lines += ["d,,ab.npy#2", "e,,gone.npy", "f,,", "g,,what?"]
+    (tmp_path / "manifest.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    out = tmp_path / "out.jsonl"
+    assert main(["predict", str(trained), str(tmp_path), "--out", str(out), "--top", "2"]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Right on 2 of 3 labelled samples (66.7 %); labels that the student does not know: 1" in said
+    rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert [row["id"] for row in rows] == list("abcdefg")
+    assert [row["prediction"] for row in rows[:3]] == right.tolist()
+    assert all(row["probability"] >= row["probability_2"] for row in rows[:3])
+    for row, problem in zip(rows[3:], ("out of range", "not found", "lacks", "expected a path"), strict=True):
+        assert problem in row["error"]
+        assert row["prediction"] is None
+
+
+def test_a_table_of_features_by_their_names(table_run: Path, tmp_path: Path) -> None:
+    student = load(table_run)
+    frame = pd.DataFrame(
+        {"id": ["x", "y", "z"], "ä": [1, 12, 3], "b": [2, 11, 5], "a": [0, 14, 2], "other": list("uvw")}
+    )
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_parquet(tmp_path / "t.parquet")
+    expected = student.predict_proba(frame[["b", "a", "ä"]])
+    for name in ("t.csv", "t.parquet"):
+        assert main(["predict", str(table_run), str(tmp_path / name), "--out", str(tmp_path / "out.csv")]) == 0
+        table = pd.read_csv(tmp_path / "out.csv")
+        assert table["id"].tolist() == ["x", "y", "z"]
+        np.testing.assert_allclose(
+            table[["p_ja", "p_nö"]], expected[:, [student.classes.index(c) for c in ("ja", "nö")]]
+        )
+    broken = (tmp_path / "t.csv").read_text(encoding="utf-8").replace("12", "twelve")
+    (tmp_path / "t.csv").write_text(broken, encoding="utf-8")
+    assert main(["predict", str(table_run), str(tmp_path / "t.csv"), "--out", str(tmp_path / "out.csv")]) == 1
+    table = pd.read_csv(tmp_path / "out.csv")
+    assert table["error"].isna().tolist() == [True, False, True]
+    assert "'twelve'" in table["error"][1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["no-such.npy"], "no-such.npy: no such file or folder"),
+        (["x.npy", "--out", "x.txt"], "expected a file that ends in .csv, .parquet, .jsonl"),
+        (["x.npy", "--out", "gone/x.csv"], "there is no folder gone"),
+        (["x.npy", "--top", "-1"], "--top"),
+        (["wrong.csv"], "expected the column 'wrist'"),
+        (["flat.npy"], "found shape (2, 3, 3, 3)"),
+        (["empty"], "expected files that end in .npy"),
+    ],
+)
+def test_mistakes_write_nothing(
+    arguments: list[str],
+    problem: str,
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", np.zeros((2, 3)))
+    np.save("flat.npy", np.zeros((2, 3, 3, 3)))
+    Path("wrong.csv").write_text("id,elbow\na,b\n")
+    Path("empty").mkdir()
+    before = sorted(Path.cwd().iterdir())
+    assert main(["predict", str(trained), *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert problem in error
+    assert sorted(Path.cwd().iterdir()) == before
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_the_table_of_the_terminal_fits(
+    width: int, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "x.npy", sequences(4)[0])
+    (tmp_path / "broken.npy").write_bytes(b"x")
+    command = [sys.executable, "-m", "crossdistill.cli", "predict", str(trained), "x.npy", "broken.npy"]
+    monkeypatch.setenv("COLUMNS", str(width))
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    table = [line for line in done.stdout.splitlines() if line.startswith(("│", "┃"))]
+    assert max(map(len, table)) <= width
+    text = done.stdout.replace("\n", " ")
+    assert "x.npy" in text
+    assert "gesture" in text
+    assert "1 of 2 samples predicted, 1 could not be read" in text

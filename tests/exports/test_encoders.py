@@ -1,0 +1,132 @@
+"""Each cell of the table encoder x format in docs/shipping.md: other batch sizes and lengths than the traced ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from crossdistill.data.inputs import InputSpec
+from crossdistill.data.readers import ReaderSettings
+from crossdistill.encoders.settings import EncoderSettings
+from crossdistill.exports import export
+from crossdistill.exports.formats import Answer, onnx_answer, onnx_bytes, torch_answer, torch_bytes
+from crossdistill.exports.graph import StudentGraph, traced
+from crossdistill.models.flat import flat_inputs
+from crossdistill.student import Student
+from tests.exports.students import KINDS, PICTURES, SOUND, VIDEO, drawn, logits_of, student_of
+
+pytest.importorskip("onnxscript", reason="needs the extra 'export'")
+
+BATCHES = {"sound": ((1, 300), (3, 40_000)), "sequence": ((1, 1), (2, 33), (3, 2), (7, 9), (300, 20))}
+"""(batch size, longest sequence) that are tried; the traced batch has 5 samples."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_encoder_answers_alike_for_any_batch_and_length(kind: str) -> None:
+    assert_alike(student_of({"x": KINDS[kind]}, width=6 if kind == "features" else 5))
+
+
+def test_densenet() -> None:
+    student = student_of({"x": (PICTURES, EncoderSettings("densenet121", {"activation": "relu"}))}, width=1024)
+    assert_alike(student, batches=((1, 1), (3, 1)))
+
+
+def test_several_modalities_whatever_they_are_called() -> None:
+    assert_alike(student_of({"eye-left": KINDS["mlp"], "eye": KINDS["conv"], "eye_lengths": KINDS["mlp on sequences"]}))
+
+
+@pytest.mark.parametrize("kind", ["fused", "hallucinating"])
+def test_students_of_another_kind(kind: Any) -> None:
+    assert_alike(student_of({"eye": KINDS["mlp"], "pen": KINDS["mlp on sequences"]}, kind=kind))
+
+
+def both_answers(student: Student) -> dict[str, Answer]:
+    """Format -> what its file answers, of one trace."""
+    program, inputs = traced(StudentGraph(student)), flat_inputs(student.spec)
+    contents = {"onnx": onnx_bytes(program, inputs, {}), "torch": torch_bytes(program, {})}
+    return {"onnx": onnx_answer(contents["onnx"]), "torch": torch_answer(contents["torch"])}
+
+
+def assert_alike(student: Student, batches: Sequence[tuple[int, int]] = ()) -> None:
+    answers = both_answers(student)
+    sounds = any(spec.kind == "audio" for spec in student.inputs.values())
+    for count, longest in batches or BATCHES["sound" if sounds else "sequence"]:
+        given = drawn(student, count, longest, seed=count)
+        few = {name: values[:7] for name, values in given.items()}
+        expected, arrays = logits_of(student, few), student.arrays(given)
+        with torch.no_grad():
+            all_of_them = student.predict_proba(given)
+        for name, answer in answers.items():
+            made = answer(arrays)
+            difference = np.abs(made["logits"][:7] - expected).max()
+            assert difference < 1e-5 * max(1.0, np.abs(expected).max()), (name, count, longest)
+            np.testing.assert_allclose(made["probabilities"], all_of_them, atol=1e-5)
+            np.testing.assert_allclose(made["representation"], student.transform(given), rtol=1e-4, atol=1e-4)
+
+
+SIZE = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+WAVES = {
+    "conv_dim": (8, 8),
+    "conv_kernel": (10, 3),
+    "conv_stride": (5, 2),
+    "num_feat_extract_layers": 2,
+    "num_conv_pos_embeddings": 8,
+    "num_conv_pos_embedding_groups": 2,
+}
+PICTURE = {"image_size": 16, "patch_size": 8}
+
+
+def saved(name: str, folder: Path) -> tuple[InputSpec, EncoderSettings]:
+    """A tiny model of transformers in a folder: what it takes, and the encoder that is it."""
+    t = pytest.importorskip("transformers", reason="needs the extra 'pretrained'")
+    large = {"feat_extract_norm": "layer", "do_stable_layer_norm": True}
+    words = InputSpec("text", (-1, 1), "int64", ReaderSettings(tokenizer=""))
+    models = {
+        "bert": lambda: (words, t.BertModel(t.BertConfig(vocab_size=40, max_position_embeddings=32, **SIZE))),
+        "vit": lambda: (InputSpec("array", (3, 16, 16)), t.ViTModel(t.ViTConfig(**SIZE, **PICTURE))),
+        "vit on video": lambda: (VIDEO, t.ViTModel(t.ViTConfig(**SIZE, **PICTURE))),
+        "videomae": lambda: (VIDEO, t.VideoMAEModel(t.VideoMAEConfig(**SIZE, **PICTURE, num_frames=4))),
+        "wav2vec2 large": lambda: (SOUND, t.Wav2Vec2Model(t.Wav2Vec2Config(**SIZE, **WAVES, **large))),
+        "wav2vec2 base": lambda: (SOUND, t.Wav2Vec2Model(t.Wav2Vec2Config(**SIZE, **WAVES))),
+        "wav2vec2 base, cut": lambda: (
+            InputSpec("audio", (400, 1), reader=ReaderSettings(rate=16000, seconds=0.025)),
+            t.Wav2Vec2Model(t.Wav2Vec2Config(**SIZE, **WAVES)),
+        ),
+    }
+    spec, model = models[name]()
+    model.save_pretrained(folder)
+    if spec is SOUND:
+        spec = InputSpec("audio", (-1, 1), reader=ReaderSettings(rate=16000))
+    return spec, EncoderSettings("pretrained", weights=str(folder))
+
+
+@pytest.mark.parametrize("name", ["bert", "vit", "vit on video", "videomae", "wav2vec2 large", "wav2vec2 base, cut"])
+def test_models_of_transformers(name: str, tmp_path: Path) -> None:
+    student = student_of({"x": saved(name, tmp_path / "model")}, width=16)
+    answers = both_answers(student)
+    random = np.random.default_rng(0)
+    for count, longest in ((1, 1), (2, 32), (7, 9)):
+        if name == "bert":
+            tokens = [random.integers(3, 40, size=(n, 1)) for n in random.integers(1, longest + 1, size=count)]
+            given = {"x": [token.astype(np.float32) for token in tokens]}
+            width = max(map(len, tokens))
+            ids = np.stack([np.pad(token[:, 0], (0, width - len(token))) for token in tokens])
+            arrays = {"x": ids, "x_lengths": np.array([len(token) for token in tokens])}
+        else:
+            given = drawn(student, count, 50 * longest, seed=count)
+            arrays = student.arrays(given) if name != "wav2vec2 base, cut" else {"x": given["x"]}
+        expected = logits_of(student, given)
+        for answer in answers.values():
+            assert np.abs(answer(arrays)["logits"] - expected).max() < 1e-5 * max(1.0, np.abs(expected).max())
+
+
+def test_a_model_that_cannot_be_exported_says_so_and_leaves_nothing(tmp_path: Path) -> None:
+    student = student_of({"voice": saved("wav2vec2 base", tmp_path / "model")}, width=16)
+    with pytest.raises(ValueError, match=r"cannot be exported \(voice by pretrained\): .*fixed length"):
+        export(student, tmp_path / "out.onnx")
+    assert not (tmp_path / "out.onnx").exists()

@@ -1,0 +1,174 @@
+"""Exported files as others will use them: by ONNX Runtime or PyTorch alone, from a real run; what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from crossdistill.cli.main import main
+from crossdistill.encoders import RNN
+from crossdistill.encoders.recurrence import unpacked
+from crossdistill.exports import export
+from crossdistill.exports.quantize import Accuracy
+from crossdistill.runs.run import run
+from crossdistill.student import Student, load
+from crossdistill.types import InputError
+from tests.encoders.batches import padded, sequences
+from tests.exports.students import KINDS, student_of
+from tests.runs.small import folder_of, gestures, recipe
+
+pytest.importorskip("onnxscript", reason="needs the extra 'export'")
+
+ONNX = """
+import json, sys, numpy as np, onnxruntime
+session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+about = json.loads(session.get_modelmeta().custom_metadata_map["crossdistill"])
+logits, = session.run(["logits"], dict(np.load(sys.argv[2])))
+"""
+TORCH = """
+import json, sys, numpy as np, torch
+extra = {"crossdistill.json": ""}
+program = torch.export.load(sys.argv[1], extra_files=extra).module()
+about = json.loads(extra["crossdistill.json"])
+logits = program({k: torch.from_numpy(v) for k, v in np.load(sys.argv[2]).items()})["logits"].detach().numpy()
+"""
+END = """
+np.save(sys.argv[3], logits)
+print(json.dumps([about["classes"], about["inputs"], about["about"]["method"], about["model"]["target"]]))
+assert not any(name.startswith("crossdistill") for name in sys.modules)
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of AMID on a manifest, whose data can be read again."""
+    root = tmp_path_factory.mktemp("export")
+    run(recipe(folder_of(gestures(), root)), root / "run")
+    return root / "run"
+
+
+@pytest.mark.parametrize(("format", "ending", "script"), [("onnx", ".onnx", ONNX), ("torch", ".pt2", TORCH)])
+def test_the_command_s_file_runs_in_a_process_without_crossdistill(
+    format: str, ending: str, script: str, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", str(trained), "--format", format]) == 0
+    said = capsys.readouterr().out
+    assert "largest difference to the student" in said
+    assert "16 test samples of gestures" in said
+    student, random = load(trained), np.random.default_rng(0)
+    given = [random.normal(size=(n, 3)) for n in (4, 1, 40)]
+    np.savez("inputs.npz", **student.arrays(given))
+    command = [sys.executable, "-c", script + END, f"run{ending}", "inputs.npz", "logits.npy"]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    logits = torch.from_numpy(np.load("logits.npy"))
+    np.testing.assert_allclose(logits.softmax(1), student.predict_proba(given), atol=1e-6)
+    classes, inputs, method, target = json.loads(done.stdout)
+    assert (tuple(classes), method, target) == (student.classes, "amid", ["wrist"])
+    assert inputs == {
+        "wrist": {"shape": ["batch", "time", 3], "dtype": "float32"},
+        "wrist_lengths": {"shape": ["batch"], "dtype": "int64"},
+    }
+    assert str(Path(__file__).parents[2]).encode() not in Path(f"run{ending}").read_bytes()
+
+
+def test_safetensors_is_the_saved_student(trained: Path, tmp_path: Path) -> None:
+    assert main(["export", str(trained), "--format", "safetensors", "--out", str(tmp_path / "alone")]) == 0
+    given = sequences((4, 2))
+    assert np.array_equal(load(tmp_path / "alone").predict_proba(given), load(trained).predict_proba(given))
+
+
+def test_int8_is_measured_on_the_run_s_own_samples(trained: Path, tmp_path: Path) -> None:
+    exported = export(trained, tmp_path / "int8.onnx", int8=True, force=True)
+    assert exported.accuracy is not None
+    assert exported.accuracy.samples == 16
+    expected = load_results(trained)["student"]["top1"]
+    assert exported.accuracy.before == round(16 * expected)
+
+
+def load_results(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "results.json").read_text()))
+
+
+def test_int8_that_costs_accuracy_is_refused_unless_forced(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = sys.modules["crossdistill.exports.export"]
+    monkeypatch.setattr(module, "accuracy_of", lambda *_: Accuracy(before=90, after=88, samples=100))
+    with pytest.raises(InputError, match=r"90.0 % of 100 .* before, 88.0 % after: 2.0 points are lost; --force"):
+        export(trained, tmp_path / "x.onnx", int8=True)
+    assert list(tmp_path.iterdir()) == []
+    assert export(trained, tmp_path / "x.onnx", int8=True, force=True).accuracy is not None
+
+
+def test_int8_needs_labelled_samples(tmp_path: Path) -> None:
+    student = student_of({"x": KINDS["mlp"]})
+    with pytest.raises(InputError, match=r"cannot be measured \(a student that was saved alone has none"):
+        export(student, tmp_path / "x.onnx", int8=True)
+    assert list(tmp_path.iterdir()) == []
+    assert export(student, tmp_path / "x.onnx", int8=True, force=True).accuracy is None
+
+
+def test_another_answer_than_the_student_s_is_refused_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    student = student_of({"x": KINDS["mlp on sequences"]})
+    (tmp_path / "x.pt2").write_bytes(b"before")
+
+    class Wrong(torch.nn.Module):
+        def forward(self, representation: torch.Tensor) -> torch.Tensor:
+            shift = 0.01 if torch.compiler.is_exporting() else 0.0
+            return classifier(representation) + shift
+
+    classifier = student.network.classifier
+    monkeypatch.setattr(student.network, "classifier", Wrong())
+    student.network.classifier.weight = classifier.weight
+    with pytest.raises(InputError, match=r"not written: its answers differ from the student's by 1\.0e-02"):
+        export(student, tmp_path / "x.pt2", "torch")
+    assert (tmp_path / "x.pt2").read_bytes() == b"before"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_student_in_half_precision_is_exported_in_single(tmp_path: Path) -> None:
+    student = student_of({"x": KINDS["conv"]})
+    exported = export(student.bfloat16(), tmp_path / "x.pt2", "torch")
+    assert exported.difference < 1e-5
+    assert next(student.parameters()).dtype == torch.bfloat16, "the student stays as it is"
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"format": "tflite"}, "expected one of onnx, torch, safetensors"),
+        ({"format": "torch", "int8": True}, "only ONNX files"),
+        ({"dataset": gestures().only(["eye"])}, "expected the modality wrist, found eye"),
+    ],
+)
+def test_mistakes(options: dict[str, Any], problem: str, trained: Path, tmp_path: Path) -> None:
+    student: Student = load(trained)
+    with pytest.raises(InputError, match=problem):
+        export(student, tmp_path / "x", **options)
+    with pytest.raises(InputError, match="no such folder"):
+        export(student, tmp_path / "gone/x.onnx")
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_recurrence_without_packing_is_the_packed_one(cell: Any, bidirectional: bool) -> None:
+    encoder = RNN(3, 5, layers=2, hidden=6, cell=cell, bidirectional=bidirectional).eval()
+    x = padded(sequences((9, 1, 4, 7, 2)), more=3, garbage=50.0)
+    with torch.no_grad():
+        packed = encoder._states(x)
+        states = unpacked(encoder.recurrent, x)
+    for row, length in enumerate(x.lengths.tolist()):
+        assert torch.allclose(states[row, :length], packed[row, :length], rtol=0, atol=1e-6)
