@@ -30,7 +30,7 @@ from crossdistill.models.storage import (
     write_config,
     write_tensors,
 )
-from crossdistill.types import InputError, Modalities
+from crossdistill.types import InputError, ModalityTensors
 
 _TOKENIZERS = "tokenizers"
 Array = npt.NDArray[Any]
@@ -135,7 +135,7 @@ class Student(nn.Module):
         """Modality -> what its samples are: kind, shape, dtype, and how files are read."""
         return self.spec.inputs
 
-    def forward(self, modalities: Modalities) -> Tensor:
+    def forward(self, modalities: ModalityTensors) -> Tensor:
         """Logits (B, C) of tensors (B, ...) or `Padded` sequences by modality name, on the student's own device."""
         return self.network.predict(modalities)
 

@@ -63,7 +63,7 @@ class Padded(NamedTuple):
 
 
 Modality = Tensor | Padded
-Modalities = Mapping[str, Modality]
+ModalityTensors = Mapping[str, Modality]
 
 
 class Note(NamedTuple):
@@ -102,7 +102,7 @@ class Batch:
     notes: what went wrong in reading these samples
     """
 
-    modalities: Modalities
+    modalities: ModalityTensors
     labels: Int[Tensor, " batch"]
     rows: Int[Tensor, " batch"]
     present: Mapping[str, Bool[Tensor, " batch"]]

@@ -305,6 +305,7 @@ def test_what_all_labels_would_give_stands_beside_few() -> None:
     assert {line[0]: line[3] for line in lines if line[0].endswith(FEW)} == {
         line[0].replace(ALL, FEW): line[2] for line in lines if line[0].endswith(ALL)
     }
+    assert {line[3] for line in lines if line[0].endswith(ALL)} == {"–"}
 
 
 def test_seeds_that_draw_other_subjects_have_a_range() -> None:

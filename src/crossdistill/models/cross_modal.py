@@ -13,7 +13,7 @@ from crossdistill.encoders import Encoder
 from crossdistill.models.fusion import AuxiliaryInput, Fusion, Projection, TokenFusion
 from crossdistill.models.hallucination import HallucinationBranch
 from crossdistill.models.present import encode_present
-from crossdistill.types import Modalities, Representations, StudentKind, View
+from crossdistill.types import ModalityTensors, Representations, StudentKind, View
 
 _Present = Mapping[str, Tensor]
 _EVERYTHING: _Present = MappingProxyType({})
@@ -95,7 +95,7 @@ class CrossModalModel(nn.Module):
         self._frozen: list[nn.Module] = []
 
     def forward(
-        self, modalities: Modalities, views: Sequence[View], present: _Present = _EVERYTHING
+        self, modalities: ModalityTensors, views: Sequence[View], present: _Present = _EVERYTHING
     ) -> Representations:
         """The asked-for views of a batch. Encoders run once each, and only those that a view needs.
 
@@ -117,7 +117,7 @@ class CrossModalModel(nn.Module):
         passes = {name: Representations({"target": x}, {"target": logits}) for name, (x, logits) in branches.items()}
         return Representations({view: made[view][0] for view in made}, {view: made[view][1] for view in made}, passes)
 
-    def predict(self, target_modalities: Modalities) -> Tensor:
+    def predict(self, target_modalities: ModalityTensors) -> Tensor:
         """The student's logits (B, C) from the target modalities alone; nothing auxiliary is read."""
         made: Representations = self(target_modalities, ("target",))
         return made.target_logits
@@ -218,7 +218,7 @@ class CrossModalModel(nn.Module):
         return [name for name in self.target + self.auxiliary if name in shared | target | auxiliary]
 
     def _target(
-        self, features: Mapping[str, Tensor], modalities: Modalities, present: _Present
+        self, features: Mapping[str, Tensor], modalities: ModalityTensors, present: _Present
     ) -> tuple[tuple[Tensor, Tensor], dict[str, tuple[Tensor, Tensor]]]:
         """S and its logits, and those of its branches where there are two."""
         representation = self.target_projection([features[name] for name in self.target])
@@ -233,7 +233,9 @@ class CrossModalModel(nn.Module):
         representation = self.auxiliary_projection([features[name] for name in self.auxiliary])
         return representation, self.classifier_of("auxiliary")(self.dropout(representation))
 
-    def _full(self, features: Mapping[str, Tensor], modalities: Modalities, present: _Present) -> tuple[Tensor, Tensor]:
+    def _full(
+        self, features: Mapping[str, Tensor], modalities: ModalityTensors, present: _Present
+    ) -> tuple[Tensor, Tensor]:
         names = self.target + self.auxiliary
         separate = {
             name: encode_present(self.teacher_encoders, name, modalities, present) for name in self.teacher_encoders

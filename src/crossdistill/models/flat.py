@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from crossdistill.models.spec import ModelSpec
-from crossdistill.types import Modalities, Modality, Padded
+from crossdistill.types import Modality, ModalityTensors, Padded
 
 BATCH, TIME = "batch", "time"
 """Names of sizes that are open; a time is that of its own modality."""
@@ -55,7 +55,7 @@ def lengths_of(name: str, modalities: tuple[str, ...]) -> str:
     return called
 
 
-def flattened(spec: ModelSpec, modalities: Modalities) -> dict[str, npt.NDArray[Any]]:
+def flattened(spec: ModelSpec, modalities: ModalityTensors) -> dict[str, npt.NDArray[Any]]:
     """Name -> array, of a batch of the target modalities."""
     arrays: dict[str, npt.NDArray[Any]] = {}
     for given in flat_inputs(spec):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from crossdistill.models.present import encode_present
-from crossdistill.types import Modalities
+from crossdistill.types import ModalityTensors
 
 
 class HallucinationBranch(nn.Module):
@@ -35,7 +35,7 @@ class HallucinationBranch(nn.Module):
         self.projection, self.classifier = copy.deepcopy(projection), copy.deepcopy(classifier)
 
     def forward(
-        self, modalities: Modalities, present: Mapping[str, Tensor], dropout: nn.Module | None = None
+        self, modalities: ModalityTensors, present: Mapping[str, Tensor], dropout: nn.Module | None = None
     ) -> tuple[Tensor, Tensor]:
         """present: as in `Batch`; dropout: what comes before the classifier."""
         features = [encode_present(self.encoders, name, modalities, present) for name in self.encoders]

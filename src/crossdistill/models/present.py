@@ -9,10 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from crossdistill.encoders import Encoder
-from crossdistill.types import Modalities, Modality, Padded
+from crossdistill.types import Modality, ModalityTensors, Padded
 
 
-def encode_present(encoders: nn.ModuleDict, name: str, modalities: Modalities, present: Mapping[str, Tensor]) -> Tensor:
+def encode_present(
+    encoders: nn.ModuleDict, name: str, modalities: ModalityTensors, present: Mapping[str, Tensor]
+) -> Tensor:
     """(B, width) features of a modality; 0 for samples that lack it, which the encoder does not see.
 
     Batch statistics, and whatever else an encoder does across samples, are thus those of real samples alone.

@@ -33,8 +33,9 @@ def overview_table(settings: Sequence[Setting], tests: Tests) -> ReportTable:
     columns = ("setting", "labelled", "student alone", "with all labels", "teacher alone", "AMID-U − student alone",
                "95 % CI", "gap recovered", "best other method", "its difference")  # fmt: skip
     everything = {setting.name: mean_of(setting, "baseline") for setting in settings if setting.level == "all"}
-    rows = (Row(_overview(setting, everything.get(setting.name, NONE), tests), "methods") for setting in settings)
-    return ReportTable(columns, tuple(rows))
+    taught = [NONE if setting.level == "all" else everything.get(setting.name, NONE) for setting in settings]
+    rows = (_overview(setting, mean, tests) for setting, mean in zip(settings, taught, strict=True))
+    return ReportTable(columns, tuple(Row(row, "methods") for row in rows))
 
 
 def setting_table(setting: Setting, tests: Tests) -> ReportTable:
