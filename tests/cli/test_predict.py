@@ -99,6 +99,9 @@ def test_arrays_of_many_rows_in_parts(trained: Path, tmp_path: Path, monkeypatch
     assert table["id"].tolist() == [f"{tmp_path}/b.npy#{row}" for row in range(11)] + [
         f"{tmp_path}/c.npz#{row}" for row in range(9)
     ]
+    np.savez(tmp_path / "long.npz", wrist=values[:2].clip(-9, 9), wrist_lengths=np.array([7, 6]))
+    assert main(["predict", str(trained), str(tmp_path / "long.npz"), "--out", str(tmp_path / "long.csv")]) == 1
+    assert pd.read_csv(tmp_path / "long.csv")["error"].notna().tolist() == [True, False]
     kept = [row for row in range(11) if row != 5]
     assert table.index[table["error"].notna()].tolist() == [5]
     student = load(trained)

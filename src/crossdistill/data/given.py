@@ -99,6 +99,9 @@ def _rows_of(arrays: Mapping[str, Array], lengths: Mapping[str, Array], path: Pa
     def opened(name: str, start: int, rows: Rows) -> Column:
         values = arrays[name][start + rows]
         if name in lengths:
+            most = values.shape[1]
+            if odd := [n for n in lengths[name][start + rows].tolist() if not 1 <= n <= most]:
+                raise InputError(f"{name}_lengths: expected 1 to {most}, found {odd[0]}")
             return column_of(
                 specs[name], name, [x[: int(n)] for x, n in zip(values, lengths[name][start + rows], strict=True)]
             )
@@ -150,7 +153,10 @@ def _archive(path: Path, specs: Specs) -> Given:
     for name, spec in specs.items():
         if held[name].ndim != len(spec.shape) + 1:
             raise InputError(f"{path}: {name}: expected a batch of {spec}, found shape {held[name].shape}")
-    lengths = {name: held[f"{name}_lengths"] for name in specs if f"{name}_lengths" in held}
+    named = [name for name, spec in specs.items() if spec.is_sequence and f"{name}_lengths" in held]
+    lengths = {name: held[f"{name}_lengths"] for name in named}
+    if odd := [name for name in named if lengths[name].ndim != 1 or lengths[name].dtype.kind not in "iu"]:
+        raise InputError(f"{path}: {odd[0]}_lengths: expected (N,) whole numbers, found shape {lengths[odd[0]].shape}")
     return _rows_of({name: held[name] for name in specs}, lengths, path, specs)
 
 
