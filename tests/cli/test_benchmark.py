@@ -73,7 +73,7 @@ def test_from_the_command_to_the_page_and_again(
     again = Path("docs/benchmark.md").read_text(encoding="utf-8")
     assert again.partition("## How this was made")[0] == text.partition("## How this was made")[0]
     assert "```\ncrossdistill report docs/benchmark --markdown docs\n```" in again
-    assert "The runs were made by: crossdistill compare benchmark --sets emoji,mosi" in again
+    assert "The study was asked for by: crossdistill compare benchmark --sets emoji,mosi" in again
     assert Path("docs/benchmark/results.parquet").is_file()
     assert Path("again.html").is_file()
     capsys.readouterr()

@@ -19,7 +19,7 @@ from crossdistill.types import Batch, Representations, Turn
 from tests.methods.contrast import FEW_SAMPLE_LABELS, FEW_SAMPLES, SAMPLE_LABELS, SAMPLES, step_of
 from tests.methods.small import FEW_LABELS, LABELS, VIEWS, batch, leaves, model
 
-LEAVE_OUT = {"baseline", "teacher", "auxiliary", "crcd", "c2kd", "mi", "amid", "modality_dropout"}
+LEAVE_OUT = {"baseline", "teacher", "auxiliary", "crcd", "c2kd", "mi", "amid", "amid_class_means", "modality_dropout"}
 PLACES = (6, 0, 3, 5, 9)  # of the memory banks' samples: 6 and 0 have no label in FEW_SAMPLE_LABELS
 
 

@@ -149,9 +149,9 @@ class Recipe:
         >>> from dataclasses import replace
         >>> from crossdistill import RECIPES, Recipe
         >>> recipe: Recipe = RECIPES["emoji"]()
-        >>> gentle = replace(recipe, label="gentle", options={"amid": {**recipe.options["amid"], "alpha_1": 0.1}})
+        >>> gentle = replace(recipe, label="gentle", options={"amid": {**recipe.options["amid"], "alpha_1": 0.01}})
         >>> gentle.method, gentle.options["amid"]["alpha_1"], recipe.options["amid"]["alpha_1"]
-        ('amid', 0.1, 1.0)
+        ('amid', 0.01, 0.1)
     """
 
     name: str = "own"
