@@ -101,6 +101,12 @@ def test_classes_keep_their_type() -> None:
     assert quick("baseline").fit(X, [-1, 5, 7] * 30).classes_.tolist() == [5, 7]
 
 
+def test_integers_beside_na_stay_integers() -> None:
+    whole = pd.Series(FEW).astype("Int64").mask(FEW < 0)
+    assert quick().fit(X, whole, auxiliary=A).classes_.tolist() == sorted(set(Y.tolist()))
+    assert quick().fit(X, whole, auxiliary=A).classes_.dtype.kind == "i"
+
+
 def test_minus_one_beside_one_alone_is_a_class() -> None:
     y = np.where(Y == 0, -1, 1)
     with pytest.warns(UserWarning, match="taken for two classes"):

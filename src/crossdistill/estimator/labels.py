@@ -23,6 +23,8 @@ def as_labels(y: Any, owner: str) -> Array:
         raise InputError(f"{owner} requires y to be passed, but the target y is None")
     from sklearn.utils import column_or_1d
 
+    if str(getattr(y, "dtype", "")).startswith(("Int", "UInt")):  # pandas' integers beside NA, which NumPy makes floats
+        y = y.astype(object).where(y.notna(), None)
     labels: Array = column_or_1d(y, warn=True)
     return labels
 
