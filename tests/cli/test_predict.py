@@ -86,7 +86,8 @@ def test_a_folder_whose_broken_files_are_rows_with_an_error(
 
 
 def test_arrays_of_many_rows_in_parts(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crossdistill.data.given.CHUNK", 4)
+    for module in ("chunks", "tables"):
+        monkeypatch.setattr(f"crossdistill.data.given.{module}.CHUNK", 4)
     values = np.random.default_rng(0).normal(size=(11, 6, 3))
     values[5, 0, 0] = np.inf
     np.save(tmp_path / "b.npy", values)
@@ -115,8 +116,9 @@ def test_a_manifest_without_splits_and_its_accuracy(
     given, student = sequences(4, 4, 2), load(trained)
     np.save(tmp_path / "ab.npy", np.stack(given[:2]))
     np.save(tmp_path / "c.npy", given[2])
+    (tmp_path / "c.npy").rename(tmp_path / "c.NPY")  # endings count in capitals, as in training
     right = student.predict(given)
-    lines = ["id,label,wrist", f"a,{right[0]},ab.npy#0", "b,strange,ab.npy#1", f"c,{right[2]},c.npy"]
+    lines = ["id,label,wrist", f"a,{right[0]},ab.npy#0", "b,strange,ab.npy#1", f"c,{right[2]},c.NPY"]
     lines += ["d,,ab.npy#2", "e,,gone.npy", "f,,", "g,,what?"]
     (tmp_path / "manifest.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     out = tmp_path / "out.jsonl"

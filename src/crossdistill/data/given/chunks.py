@@ -1,0 +1,70 @@
+"""What somebody gives to be predicted, as samples some thousand at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crossdistill.data.columns import Array, Column
+from crossdistill.data.dataset import MultimodalDataset
+from crossdistill.data.inputs import InputSpec
+from crossdistill.data.labels import UNLABELLED
+from crossdistill.types import InputError
+
+CHUNK = 4096
+"""Samples that are in memory at once."""
+
+Specs = Mapping[str, InputSpec]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some samples; labels: a text for each, "" where it has none; empty where there are none at all."""
+
+    samples: MultimodalDataset
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Given:
+    """One input. count: its samples, -1 where that is not known before they are read; labelled: whether there are
+    labels to compare with; guessed: what was taken for what, where the input does not say it"""
+
+    count: int
+    labelled: bool
+    chunks: Callable[[], Iterator[Chunk]]
+    guessed: str = ""
+
+
+def chunk_of(columns: Mapping[str, Column], ids: Sequence[str], labels: Sequence[str] = ()) -> Chunk:
+    """The samples of these columns under these names, of no known class."""
+    count, names = len(ids), np.array(ids, dtype=object)
+    nothing = np.full(count, UNLABELLED, dtype=np.int64)
+    return Chunk(
+        MultimodalDataset("inputs", dict(columns), nothing, (), tuple(ids), names, names, nothing), tuple(labels)
+    )
+
+
+def starts(count: int) -> Iterator[tuple[int, int]]:
+    return ((start, min(start + CHUNK, count)) for start in range(0, count, CHUNK))
+
+
+def text_in(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as UTF-8 text: {error}") from None
+
+
+def as_batch(spec: InputSpec, arrays: Sequence[Array]) -> Any:
+    """Samples as `column_of` takes a batch of them."""
+    if spec.is_sequence:
+        return list(arrays)
+    for array in arrays:
+        if array.shape != spec.shape:
+            raise InputError(f"expected {spec}, found an array of shape {array.shape}")
+    return np.stack(arrays)

@@ -1,0 +1,168 @@
+"""Tables for a student to predict from: a column for each feature, or a manifest with a column for each modality."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crossdistill.data.cells import ModalityHeader, clip, inside, modalities
+from crossdistill.data.columns import Column, Rows, open_array
+from crossdistill.data.given.chunks import CHUNK, Chunk, Given, Specs, as_batch, chunk_of, starts, text_in
+from crossdistill.data.inputs import InputSpec, column_of
+from crossdistill.data.lazy import LazyColumn
+from crossdistill.data.readers import AudioReader, CacheFolder, MediaColumn, VideoReader
+from crossdistill.data.reading import PartialColumn
+from crossdistill.data.table import Table, read_table
+from crossdistill.types import InputError
+
+_NO_FEATURES = ("id", "split", "label", "fold", "group", "caption")
+
+
+def _header(path: Path) -> list[str]:
+    if path.suffix.lower() == ".parquet":
+        import pyarrow as pa
+        import pyarrow.parquet
+
+        try:
+            return list(pa.parquet.read_schema(path).names)
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{path}: cannot read it as Parquet: {' '.join(str(error).split())}") from None
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return [name.strip() for name in next(csv.reader(file), [])]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: cannot read it as UTF-8 text, comma-separated: {error}") from None
+
+
+def table_of(path: Path, specs: Specs, allow_outside: bool) -> Given:
+    """A table with a column for each feature, or a manifest with a column for each modality."""
+    header = _header(path)
+    features = {name: list(spec.features) for name, spec in specs.items()}
+    if all(features.values()) and all(set(named) <= set(header) for named in features.values()):
+        return _features(path, features, header, specs, "")
+    if all(name in {column.partition(":")[0] for column in header} for name in specs):
+        return _manifest(read_table(path), specs, allow_outside)
+    if len(specs) == 1 and not any(features.values()):
+        name, spec = next(iter(specs.items()))
+        columns = [column for column in header if column not in _NO_FEATURES]
+        if spec.kind == "array" and len(spec.shape) == 1 and len(columns) == spec.shape[0]:
+            guessed = f"{path}: {name} from its {len(columns)} columns {columns[0]} to {columns[-1]}, in this order"
+            return _features(path, {name: columns}, header, specs, guessed)
+    wanted = [column for named in features.values() for column in named] or list(specs)
+    missing = next((column for column in wanted if column not in header), wanted[0])
+    kinds = "; ".join(f"{name}: {spec}" for name, spec in specs.items())
+    raise InputError(f"{path}: expected the column {missing!r} ({kinds}), found {', '.join(header)[:200]}")
+
+
+def _features(
+    path: Path, features: Mapping[str, Sequence[str]], header: Sequence[str], specs: Specs, guessed: str
+) -> Given:
+    """A row a sample, read some rows at a time."""
+
+    def opened(frame: Any, name: str, rows: Rows) -> Column:
+        import pandas as pd
+
+        part = frame.iloc[rows][list(features[name])]
+        numbers = part.apply(pd.to_numeric, errors="coerce")
+        for row, column in np.argwhere(numbers.isna().to_numpy())[:1]:
+            found = part.iat[row, column]
+            raise InputError(f"column '{part.columns[column]}': expected a number, found '{found}'")
+        whole = np.dtype(specs[name].dtype).kind in "iu" and bool((numbers % 1 == 0).to_numpy().all())
+        return column_of(specs[name], name, numbers.astype("int64") if whole else numbers)
+
+    def chunks() -> Iterator[Chunk]:
+        start = 0
+        for frame in _frames(path):
+            ids = frame["id"].astype(str).tolist() if "id" in frame.columns and not _is_feature("id") else None
+            labels = frame["label"].fillna("").astype(str).tolist() if labelled else []
+            columns = {
+                name: LazyColumn(spec.shape, len(frame), partial(opened, frame, name)) for name, spec in specs.items()
+            }
+            yield chunk_of(columns, ids or [f"{path}#{start + row}" for row in range(len(frame))], labels)
+            start += len(frame)
+
+    def _is_feature(column: str) -> bool:
+        return any(column in named for named in features.values())
+
+    labelled = "label" in header and not _is_feature("label")
+    return Given(-1, labelled, chunks, guessed)
+
+
+def _frames(path: Path) -> Iterator[Any]:
+    """A table as DataFrames of some rows each."""
+    if path.suffix.lower() == ".parquet":
+        import pyarrow.parquet as parquet
+
+        for batch in parquet.ParquetFile(path).iter_batches(batch_size=CHUNK):
+            yield batch.to_pandas()
+        return
+    import pandas as pd
+
+    try:
+        frames = pd.read_csv(path, chunksize=CHUNK, dtype=str, keep_default_na=False, skipinitialspace=True)
+        yield from frames
+    except (ValueError, UnicodeDecodeError) as error:  # pandas' ParserError is a ValueError
+        raise InputError(f"{path}: cannot be read as a table: {' '.join(str(error).split())}") from None
+
+
+def _manifest(table: Table, specs: Specs, allow_outside: bool) -> Given:
+    """A row a sample, cells as in training; id, split and label need not be there."""
+    headers = {column.name: column for column in modalities(table)}
+    find = inside(table, allow_outside)
+    count, labels = len(table.numbers), table.columns.get("label", [])
+    keys = table.columns.get("id", [""] * count)
+
+    def opened(name: str, rows: Sequence[int], places: Rows) -> Column:
+        return _of_cells(table, headers[name], specs[name], [rows[place] for place in places.tolist()], find)
+
+    def chunks() -> Iterator[Chunk]:
+        for start, end in starts(count):
+            columns: dict[str, Column] = {}
+            for name, spec in specs.items():
+                cells = table.columns[headers[name].header]
+                filled = [row for row in range(start, end) if cells[row]]
+                present = np.array([bool(cells[row]) for row in range(start, end)])
+                lazy = LazyColumn(spec.shape, len(filled), partial(opened, name, filled))
+                columns[name] = lazy if present.all() else PartialColumn(lazy, present)
+            ids = [keys[row] or f"{table.path}#{row}" for row in range(start, end)]
+            yield chunk_of(columns, ids, labels[start:end])
+
+    return Given(count, any(labels), chunks)
+
+
+def _of_cells(
+    table: Table,
+    column: ModalityHeader,
+    spec: InputSpec,
+    rows: Sequence[int],
+    find: Callable[[int, str, str], Path],
+) -> Column:
+    """The samples that the cells of these rows name."""
+    cells = [table.columns[column.header][row] for row in rows]
+    if spec.kind == "text":
+        texts = [
+            text_in(find(row, column.header, cell)) if cell.lower().endswith(".txt") else cell
+            for row, cell in zip(rows, cells, strict=True)
+        ]
+        return column_of(spec, column.name, texts)
+    if spec.kind in ("video", "audio"):
+        clips = [clip(table, column, r, find(r, column.header, cell)) for r, cell in zip(rows, cells, strict=True)]
+        reader = (VideoReader if spec.kind == "video" else AudioReader)(spec.reading, CacheFolder(table.path.parent))
+        return MediaColumn(clips, reader)
+    arrays = []
+    for row, cell in zip(rows, cells, strict=True):
+        place = table.place(row, column.header)
+        match = re.fullmatch(r"(?i)(.+\.npy)(?:#([0-9]{1,15}))?", cell)
+        if not match:
+            raise InputError(f"{place}: expected a path such as a.npy or a.npy#17, found '{cell}'")
+        array = open_array(find(row, column.header, match[1]), place)
+        if match[2] and int(match[2]) >= len(array):
+            raise InputError(f"{place}: row out of range: expected #0 to #{len(array) - 1}, found {cell}")
+        arrays.append(array[int(match[2])] if match[2] else array)
+    return column_of(spec, column.name, as_batch(spec, arrays))
