@@ -27,10 +27,15 @@ def read_yaml(text: str) -> Any:
     ValueError: not valid YAML: a value contains itself
     """
     try:
-        root = yaml.compose(text, yaml.SafeLoader)
-        if root is not None:
+        loader = yaml.SafeLoader(text)
+        try:
+            root = loader.get_single_node()
+            if root is None:
+                return None
             _count(root, {}, 0)
-        return yaml.safe_load(text)
+            return loader.construct_document(root)
+        finally:
+            loader.dispose()
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())[:400]
         raise ValueError(f"not valid YAML: {reason}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from crossdistill.data.dataset import MultimodalDataset
+from crossdistill.data.dataset import MultimodalDataset, without_labels
 from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.readers.text import load_tokenizer
 from crossdistill.evaluation.collect import raw_outputs_of
@@ -30,7 +30,7 @@ from crossdistill.models.storage import (
     write_config,
     write_tensors,
 )
-from crossdistill.types import InputError, ModalityTensors
+from crossdistill.types import InputError, ModalityTensors, Note
 
 _TOKENIZERS = "tokenizers"
 Array = npt.NDArray[Any]
@@ -47,7 +47,7 @@ def load(folder: Path | str) -> Student:
     >>> x = np.random.default_rng(0).normal(size=(40, 3)); y = np.arange(40) % 2
     >>> data = crossdistill.from_arrays({"wrist": x + y[:, None]}, y, splits=np.arange(40) >= 30)
     >>> recipe = crossdistill.own(("wrist",), ()); folder = tempfile.mkdtemp()
-    >>> from dataclasses import dataclass, replace
+    >>> from dataclasses import replace
     >>> results = crossdistill.run(replace(recipe, method="baseline", epochs=1), folder, dataset=data)
     >>> crossdistill.load(folder).classes
     ('0', '1')
@@ -97,7 +97,7 @@ class Student(nn.Module):
     spec: what the network is built from; about: where it comes from: method, data, versions
 
     >>> import tempfile, numpy as np, crossdistill
-    >>> from dataclasses import dataclass, replace
+    >>> from dataclasses import replace
     >>> y = np.arange(60) % 2
     >>> strokes = [np.full((3 + row % 4, 2), float(label)) for row, label in enumerate(y)]
     >>> data = crossdistill.from_arrays({"pen": strokes}, y, splits=np.arange(60) >= 40)
@@ -161,10 +161,8 @@ class Student(nn.Module):
         """
         samples = self._samples(inputs)
         batch = samples.__getitems__(range(len(samples)))
-        unread = (~batch.has(self.spec.target)).nonzero()
-        if len(unread):
-            why = "; ".join(note.text for note in batch.notes[:1]) or "it lacks a modality"
-            raise InputError(f"sample {int(unread[0])}: cannot be read: {why}")
+        problems, _ = _of_each_sample(batch.notes, batch.has(self.spec.target))
+        _require_read(problems)
         return flattened(self.spec, batch.modalities)
 
     def save(self, folder: Path | str) -> Path:
@@ -195,27 +193,16 @@ class Student(nn.Module):
         device = next(self.parameters()).device
         rows, windows = np.arange(len(samples)), self.spec.windows
         made = raw_outputs_of(samples, rows, self.network, ("target",), device, workers, windows, batch_size)
-        problems, warned = [""] * len(samples), []
-        for note in made.notes:
-            if note.place < 0 or made.present["target"][note.place]:
-                warned.append(note.text)
-            elif not problems[note.place]:
-                problems[note.place] = note.text
+        problems, warned = _of_each_sample(made.notes, made.present["target"])
         finite = made.made.target_logits.isfinite().all(1)
-        for row in (~(made.present["target"] & finite)).nonzero()[:, 0].tolist():
-            unread = not made.present["target"][row]
-            problems[row] = problems[row] or ("it lacks a modality" if unread else NOT_FINITE)
+        problems = [text or ("" if is_finite else NOT_FINITE) for text, is_finite in zip(problems, finite, strict=True)]
         shares, representations = made.made.target_logits.softmax(1).numpy(), made.made.target.numpy()
         return Predictions(samples.ids, self.classes, shares, representations, tuple(problems), tuple(warned))
 
     def _predicted(self, inputs: Any) -> Predictions:
         """The predictions of samples that all can be read. Raises InputError for the first one that cannot."""
         made = self.predictions(self._samples(inputs))
-        for row, problem in enumerate(made.problems):
-            if problem == NOT_FINITE:
-                raise InputError(problem)
-            if problem:
-                raise InputError(f"sample {row}: cannot be read: {problem}")
+        _require_read(made.problems)
         for text in made.notes:
             warnings.warn(text, stacklevel=3)
         return made
@@ -226,10 +213,8 @@ class Student(nn.Module):
         if len(set(counts.values())) > 1:
             found = ", ".join(f"{count} of {name}" for name, count in counts.items())
             raise InputError(f"expected as many samples of each modality, found {found}")
-        count = next(iter(counts.values()))
-        ids = tuple(map(str, range(count)))
-        nothing = np.zeros(count, dtype=np.int64)
-        return MultimodalDataset("inputs", columns, nothing, self.classes, ids, np.array(ids), np.array(ids), nothing)
+        ids = [str(row) for row in range(next(iter(counts.values())))]
+        return without_labels("inputs", columns, ids, self.classes)
 
     def _by_modality(self, inputs: Any) -> dict[str, Any]:
         names = self.spec.target
@@ -245,6 +230,25 @@ class Student(nn.Module):
         if missing := [name for name in names if name not in inputs]:
             raise InputError(f"expected inputs for {', '.join(names)}, found none for {missing[0]}")
         return {name: inputs[name] for name in names}
+
+
+def _of_each_sample(notes: Sequence[Note], present: Tensor) -> tuple[list[str], list[str]]:
+    """Why each of the samples is absent, "" for one that is there; and what else the notes say. present: (N,) bool."""
+    problems = ["" if there else "it lacks a modality" for there in present.tolist()]
+    others = []
+    for note in reversed(notes):  # so that a sample's first one stays
+        if note.place < 0 or present[note.place]:
+            others.append(note.text)
+        else:
+            problems[note.place] = note.text
+    return problems, others[::-1]
+
+
+def _require_read(problems: Sequence[str]) -> None:
+    """Raise InputError for the first sample that has a problem."""
+    for row, problem in enumerate(problems):
+        if problem:
+            raise InputError(problem if problem == NOT_FINITE else f"sample {row}: cannot be read: {problem}")
 
 
 def _has_columns(inputs: Any, names: tuple[str, ...]) -> bool:

@@ -17,20 +17,12 @@ from torch import Tensor
 
 from crossdistill.encoders.pretrained import Pretrained
 from crossdistill.types import InputError, Padded
+from tests.encoders.tiny_models import PICTURE, WAVES
 
 transformers = pytest.importorskip("transformers", reason="needs the extra 'pretrained'")
 
 SIZE = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-WAVES = {
-    "conv_dim": (8, 8),
-    "conv_kernel": (10, 3),
-    "conv_stride": (5, 2),
-    "num_feat_extract_layers": 2,
-    "num_conv_pos_embeddings": 8,
-    "num_conv_pos_embedding_groups": 2,
-}
 FIRST_FRAME = 20  # samples: 10 + (3 - 1) * 5
-PICTURE = {"image_size": 16, "patch_size": 8}
 
 
 def models() -> dict[str, Callable[[], Any]]:

@@ -18,6 +18,7 @@ from crossdistill.exports.formats import Answer, onnx_answer, onnx_bytes, torch_
 from crossdistill.exports.graph import StudentGraph, traced
 from crossdistill.models.flat import flat_inputs
 from crossdistill.student import Student
+from tests.encoders.tiny_models import PICTURE, WAVES
 from tests.exports.students import KINDS, PICTURES, SOUND, VIDEO, drawn, logits_of, student_of
 
 pytest.importorskip("onnxscript", reason="needs the extra 'export'")
@@ -70,15 +71,6 @@ def assert_alike(student: Student, batches: Sequence[tuple[int, int]] = ()) -> N
 
 
 SIZE = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-WAVES = {
-    "conv_dim": (8, 8),
-    "conv_kernel": (10, 3),
-    "conv_stride": (5, 2),
-    "num_feat_extract_layers": 2,
-    "num_conv_pos_embeddings": 8,
-    "num_conv_pos_embedding_groups": 2,
-}
-PICTURE = {"image_size": 16, "patch_size": 8}
 
 
 def saved(name: str, folder: Path) -> tuple[InputSpec, EncoderSettings]:

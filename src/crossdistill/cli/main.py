@@ -77,7 +77,7 @@ def _execute(name: str, arguments: Sequence[str], typed: Sequence[str]) -> int:
     except MemoryError as error:
         return _mistake(f"not enough memory: {one_line(error)}")
     except (InputError, argparse.ArgumentError, argparse.ArgumentTypeError) as error:
-        return _mistake(" ".join(str(error).replace("<class '", "").replace("'>", "").split()))
+        return _mistake(str(error).replace("<class '", "").replace("'>", ""))
 
 
 def _without_command(word: str) -> int:

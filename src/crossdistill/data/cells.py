@@ -110,6 +110,15 @@ def looks_like(cell: str) -> Kind:
     return next((kind for kind, endings in ENDINGS.items() if suffix in endings), "text")
 
 
+def array_cell(table: Table, row: int, header: str) -> tuple[str, int | None]:
+    """The path that a cell of arrays names, and the row of it, None for the whole. Raises InputError for another."""
+    cell = table.columns[header][row]
+    match = re.fullmatch(r"(?i)(.+\.npy)(?:#([0-9]{1,15}))?", cell)
+    if not match:
+        raise InputError(f"{table.place(row, header)}: expected a path such as a.npy or a.npy#17, found '{cell}'")
+    return match[1], int(match[2]) if match[2] else None
+
+
 def is_text_file(cell: str) -> bool:
     """Whether a cell of texts names a file that holds one."""
     return cell.lower().endswith(ENDINGS["text"])

@@ -210,6 +210,14 @@ def _whole_numbers(folds: Sequence[int] | Rows) -> Rows:
     return values.astype(np.int64)
 
 
+def without_labels(
+    name: str, columns: Mapping[str, Column], ids: Sequence[str], classes: Sequence[str] = ()
+) -> MultimodalDataset:
+    """Samples of no known class and no split, such as are given to be predicted."""
+    names, unknown = np.array(ids, dtype=object), np.full(len(ids), UNLABELLED, dtype=np.int64)
+    return MultimodalDataset(name, dict(columns), unknown, tuple(classes), tuple(ids), names, names, unknown)
+
+
 def check_consistency(dataset: MultimodalDataset) -> None:
     """Raise InputError unless lengths agree, ids are distinct, splits are known and training sees every test class."""
     count = len(dataset)

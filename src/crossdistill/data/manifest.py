@@ -17,7 +17,17 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.data.cells import OPTIONAL, REQUIRED, ModalityHeader, clip, inside, is_text_file, kind_of, modalities
+from crossdistill.data.cells import (
+    OPTIONAL,
+    REQUIRED,
+    ModalityHeader,
+    array_cell,
+    clip,
+    inside,
+    is_text_file,
+    kind_of,
+    modalities,
+)
 from crossdistill.data.columns import Array, ArrayColumn, Column, FileColumn, RowColumn, SequenceColumn, open_array
 from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_consistency
 from crossdistill.data.folders import new_folder, write_csv
@@ -202,13 +212,11 @@ def _arrays(table: Table, header: str, filled: Sequence[int], allow_outside: boo
     find = inside(table, allow_outside)
     paths, rows = [], []
     for row in filled:
-        cell = table.columns[header][row]
-        match = re.fullmatch(r"(?i)(.+\.npy)(?:#([0-9]{1,15}))?", cell)
-        if not match:
-            raise InputError(f"{table.place(row, header)}: expected a path such as a.npy or a.npy#17, found '{cell}'")
-        paths.append(find(row, header, match[1]))
-        rows += [int(match[2])] if match[2] else []
+        path, number = array_cell(table, row, header)
+        paths.append(find(row, header, path))
+        rows += [number] if number is not None else []
         if rows and len(rows) < len(paths):
+            cell = table.columns[header][row]
             raise InputError(f"{table.place(row, header)}: '{cell}': expected a row (a.npy#17) in all cells or in none")
     places = [table.place(row, header) for row in filled]
     return RowColumn(paths, rows, places) if rows else FileColumn(paths, places)

@@ -24,7 +24,9 @@ from crossdistill.estimator.labels import (
     numbered,
     weights_of,
 )
+from crossdistill.estimator.modalities import sliced
 from crossdistill.estimator.training import Fit, Settings, fitted, teacher_labels
+from crossdistill.evaluation import gap_recovered
 from crossdistill.methods import METHODS
 from crossdistill.student import Student
 from crossdistill.types import InputError
@@ -141,9 +143,10 @@ class CrossModalClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         known = classes_of(labels)
         weights = weights_of(sample_weight, self.class_weight, range(count), labels, known)
         kept = weights > 0
+        rows = np.flatnonzero(kept)
         classes = classes_among(labels[kept], known)
         given = checked_auxiliary(auxiliary, count) if auxiliary is not None else {}
-        columns = {name: new_column(_rows(values, kept), name) for name, values in target.items()}
+        columns = {name: new_column(sliced(values, rows), name) for name, values in target.items()}
         for name, samples in given.items():
             if name in columns:
                 raise InputError(f"auxiliary: {name} is a modality of X already")
@@ -219,8 +222,7 @@ class CrossModalClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         it, or see `crossdistill compare`, which has intervals and a teacher that is trained alone.
         """
         alone = self._accuracy(y, np.asarray(baseline.predict(X)), None)
-        gap = self.teacher_score(X, y, auxiliary) - alone
-        return (self.score(X, y) - alone) / gap if gap > 0 else float("nan")
+        return gap_recovered(self.score(X, y), alone, self.teacher_score(X, y, auxiliary))
 
     @property
     def _n_features_out(self) -> int:
@@ -273,9 +275,3 @@ class CrossModalClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
 def _plain(value: Any) -> Any:
     """Python's number of one of NumPy, as searches give them; anything else as it is."""
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _rows(values: Any, kept: npt.NDArray[np.bool_]) -> Any:
-    if isinstance(values, list):
-        return [value for value, keep in zip(values, kept, strict=True) if keep]
-    return values[kept]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from crossdistill.data.columns import ArrayColumn, Column, SequenceColumn
 from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.reading import PartialColumn
-from crossdistill.estimator.modalities import Modalities, features_of, is_list_of_sequences
+from crossdistill.estimator.modalities import Modalities, features_of, is_list_of_sequences, sliced
 from crossdistill.types import InputError
 
 TARGET, AUXILIARY = "X", "auxiliary"
@@ -28,13 +28,7 @@ class Samples(NamedTuple):
 
     def of(self, rows: Mask) -> Samples:
         """Those of the N samples that the mask marks."""
-        kept = rows[self.present]
-        values = (
-            [v for v, keep in zip(self.values, kept, strict=True) if keep]
-            if isinstance(self.values, list)
-            else self.values[kept]
-        )
-        return Samples(values, self.present[rows])
+        return Samples(sliced(self.values, np.flatnonzero(rows[self.present])), self.present[rows])
 
 
 def checked_target(estimator: Any, X: Any, reset: bool) -> dict[str, Any]:

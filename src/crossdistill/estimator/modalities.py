@@ -74,7 +74,7 @@ class Modalities:
             row = range(len(self))[rows]
             return {n: np.asarray(v)[row] if hasattr(v, "iloc") else v[row] for n, v in self._values.items()}
         indices = np.arange(len(self))[rows]
-        return Modalities({name: _sliced(value, indices) for name, value in self._values.items()})
+        return Modalities({name: sliced(value, indices) for name, value in self._values.items()})
 
     def __repr__(self) -> str:
         described = (
@@ -84,7 +84,8 @@ class Modalities:
         return f"Modalities({', '.join(described)})"
 
 
-def _sliced(value: Any, indices: npt.NDArray[np.int64]) -> Any:
+def sliced(value: Any, indices: npt.NDArray[np.int64]) -> Any:
+    """These rows of one modality: of a list, a table or an array."""
     if isinstance(value, list):
         return [value[row] for row in indices]
     return value.iloc[indices] if hasattr(value, "iloc") else value[indices]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from crossdistill.data.columns import ArrayColumn, Column, Rows, SequenceColumn
-from crossdistill.data.dataset import MultimodalDataset
+from crossdistill.data.dataset import MultimodalDataset, without_labels
 from crossdistill.data.inputs import InputSpec
 from crossdistill.data.labels import UNLABELLED
 from crossdistill.data.reading import middle
@@ -120,10 +120,7 @@ def _random(student: Student, why: str) -> Samples:
     """Random samples, of arrays with the mean and deviation that training had."""
     generator = np.random.default_rng(0)
     columns = {name: _random_column(student, name, spec, generator) for name, spec in student.inputs.items()}
-    ids = tuple(map(str, range(_MOST)))
-    nothing = np.full(_MOST, UNLABELLED, dtype=np.int64)
-    splits = np.array(["train"] * _MOST)
-    dataset = MultimodalDataset("random", columns, nothing, student.classes, ids, splits, np.array(ids), nothing)
+    dataset = without_labels("random", columns, [str(row) for row in range(_MOST)], student.classes)
     return Samples(dataset, np.arange(_MOST), "random samples", why)
 
 

@@ -147,8 +147,8 @@ def _keep(path: Path, previous: Path) -> None:
 
 def _checked(content: Any) -> Checkpoint:
     """The checkpoint of what a file holds. Raises ValueError where a part is missing or of another type."""
-    expected = {field.name: field for field in fields(Checkpoint)}
-    if not isinstance(content, dict) or content.keys() != expected.keys():
+    expected = [field.name for field in fields(Checkpoint)]
+    if not isinstance(content, dict) or content.keys() != set(expected):
         raise ValueError(f"expected {', '.join(expected)}")
     checkpoint = Checkpoint(**content)
     for name, kind in (("stage", int), ("epoch", int), ("log", tuple)):

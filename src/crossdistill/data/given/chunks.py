@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from crossdistill.data.columns import Array, Column
-from crossdistill.data.dataset import MultimodalDataset
+from crossdistill.data.dataset import MultimodalDataset, without_labels
 from crossdistill.data.inputs import InputSpec
-from crossdistill.data.labels import UNLABELLED
 from crossdistill.types import InputError
 
 CHUNK = 4096
@@ -42,22 +40,11 @@ class Given:
 
 def chunk_of(columns: Mapping[str, Column], ids: Sequence[str], labels: Sequence[str] = ()) -> Chunk:
     """The samples of these columns under these names, of no known class."""
-    count, names = len(ids), np.array(ids, dtype=object)
-    nothing = np.full(count, UNLABELLED, dtype=np.int64)
-    return Chunk(
-        MultimodalDataset("inputs", dict(columns), nothing, (), tuple(ids), names, names, nothing), tuple(labels)
-    )
+    return Chunk(without_labels("inputs", columns, ids), tuple(labels))
 
 
 def starts(count: int) -> Iterator[tuple[int, int]]:
     return ((start, min(start + CHUNK, count)) for start in range(0, count, CHUNK))
-
-
-def text_in(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as UTF-8 text: {error}") from None
 
 
 def as_batch(spec: InputSpec, arrays: Sequence[Array]) -> Any:

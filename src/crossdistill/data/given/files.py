@@ -10,10 +10,11 @@ import numpy as np
 
 from crossdistill.data.cells import ENDINGS
 from crossdistill.data.columns import Array, Column, Rows, open_array
-from crossdistill.data.given.chunks import Chunk, Given, Specs, as_batch, chunk_of, starts, text_in
+from crossdistill.data.given.chunks import Chunk, Given, Specs, as_batch, chunk_of, starts
 from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.labels import natural_order
 from crossdistill.data.lazy import LazyColumn
+from crossdistill.data.readers import TextColumn
 from crossdistill.types import InputError
 
 _FILES = {**ENDINGS, "audio": (*ENDINGS["audio"], *ENDINGS["video"])}
@@ -162,7 +163,7 @@ def _of_files(spec: InputSpec, name: str, paths: Sequence[Path | None]) -> Colum
     if len(there) < len(paths):
         raise InputError(f"{name}: no file of it")
     if spec.kind == "text":
-        return column_of(spec, name, [text_in(path) for path in there])
+        return TextColumn(there, [name] * len(there), spec.reading, f"{name}: tokenizer")
     if spec.kind == "array":
         return column_of(spec, name, as_batch(spec, [open_array(path, name) for path in there]))
     return column_of(spec, name, there)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from crossdistill.data.cells import ModalityHeader, clip, inside, modalities
+from crossdistill.data.cells import ModalityHeader, array_cell, clip, inside, is_text_file, modalities
 from crossdistill.data.columns import Column, Rows, open_array
-from crossdistill.data.given.chunks import CHUNK, Chunk, Given, Specs, as_batch, chunk_of, starts, text_in
+from crossdistill.data.given.chunks import CHUNK, Chunk, Given, Specs, as_batch, chunk_of, starts
 from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.lazy import LazyColumn
-from crossdistill.data.readers import AudioReader, CacheFolder, MediaColumn, VideoReader
+from crossdistill.data.readers import AudioReader, CacheFolder, MediaColumn, TextColumn, VideoReader
 from crossdistill.data.reading import PartialColumn
 from crossdistill.data.table import Table, read_table
 from crossdistill.types import InputError
@@ -144,25 +143,21 @@ def _of_cells(
     find: Callable[[int, str, str], Path],
 ) -> Column:
     """The samples that the cells of these rows name."""
-    cells = [table.columns[column.header][row] for row in rows]
+    header = column.header
+    cells = [table.columns[header][row] for row in rows]
+    places = [table.place(row, header) for row in rows]
     if spec.kind == "text":
-        texts = [
-            text_in(find(row, column.header, cell)) if cell.lower().endswith(".txt") else cell
-            for row, cell in zip(rows, cells, strict=True)
-        ]
-        return column_of(spec, column.name, texts)
+        texts = [find(r, header, cell) if is_text_file(cell) else cell for r, cell in zip(rows, cells, strict=True)]
+        return TextColumn(texts, places, spec.reading, f"{column.name}: tokenizer")
     if spec.kind in ("video", "audio"):
-        clips = [clip(table, column, r, find(r, column.header, cell)) for r, cell in zip(rows, cells, strict=True)]
+        clips = [clip(table, column, r, find(r, header, cell)) for r, cell in zip(rows, cells, strict=True)]
         reader = (VideoReader if spec.kind == "video" else AudioReader)(spec.reading, CacheFolder(table.path.parent))
         return MediaColumn(clips, reader)
     arrays = []
-    for row, cell in zip(rows, cells, strict=True):
-        place = table.place(row, column.header)
-        match = re.fullmatch(r"(?i)(.+\.npy)(?:#([0-9]{1,15}))?", cell)
-        if not match:
-            raise InputError(f"{place}: expected a path such as a.npy or a.npy#17, found '{cell}'")
-        array = open_array(find(row, column.header, match[1]), place)
-        if match[2] and int(match[2]) >= len(array):
+    for row, cell, place in zip(rows, cells, places, strict=True):
+        path, number = array_cell(table, row, header)
+        array = open_array(find(row, header, path), place)
+        if number is not None and number >= len(array):
             raise InputError(f"{place}: row out of range: expected #0 to #{len(array) - 1}, found {cell}")
-        arrays.append(array[int(match[2])] if match[2] else array)
+        arrays.append(array if number is None else array[number])
     return column_of(spec, column.name, as_batch(spec, arrays))
