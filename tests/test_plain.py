@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from typing_extensions import TypeAliasType
 
 from crossdistill.plain import KEY, Measure, from_plain, to_plain, without_nan
 from crossdistill.types import InputError
@@ -22,6 +24,17 @@ class Measured:
     cosine: Measure = field(default=math.nan, metadata={KEY: "a/cosine"})
 
 
+Number = TypeVar("Number", bound=np.generic)
+Numbers = TypeAliasType("Numbers", np.ndarray[tuple[Any, ...], np.dtype[Number]], type_params=(Number,))
+
+
+@dataclass(frozen=True)
+class Aliased:
+    """numpy.typing.NDArray is such an alias from numpy 2.5 on."""
+
+    counts: Numbers[np.int64]
+
+
 PLAIN = {"rate": 0.5, "width": 2.0, "shares": [0.5, 0.25], "counts": [[1, 2], [3, 4]], "a/cosine": 0.125}
 
 
@@ -29,6 +42,12 @@ def test_there_and_back() -> None:
     assert to_plain(from_plain(Measured, PLAIN)) == PLAIN
     read = from_plain(Measured, PLAIN)
     assert (read.cosine, read.shares.dtype, read.counts.dtype) == (0.125, np.float64, np.int64)
+
+
+def test_arrays_under_an_alias_of_their_type() -> None:
+    assert from_plain(Aliased, {"counts": [1, 2]}).counts.dtype == np.int64
+    with pytest.raises(InputError, match="counts: expected whole numbers, found"):
+        from_plain(Aliased, {"counts": [1.5]})
 
 
 def test_null_is_nan_in_measures_and_in_arrays_of_floats_alone() -> None:

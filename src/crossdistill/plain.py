@@ -91,6 +91,7 @@ def _key(field: dataclasses.Field[Any]) -> str:
 
 
 def _of_type(hint: Any, value: Any, place: str) -> Any:
+    hint = _meant(hint)
     origin, arguments = get_origin(hint), get_args(hint)
     if dataclasses.is_dataclass(hint):
         return from_plain(typing.cast(type[Any], hint), value, place)
@@ -118,6 +119,12 @@ def _of_type(hint: Any, value: Any, place: str) -> Any:
     if hint is int and type(value) is int and not -(2**63) <= value < 2**63:
         raise InputError(f"{place}: expected less than 2^63, found {_shown(value)}")
     return _require(type(value) is hint, hint, value, place)
+
+
+def _meant(hint: Any) -> Any:
+    """What an alias of `type` stands for: NDArray[...] is one from numpy 2.5 on."""
+    alias = getattr(get_origin(hint), "__value__", None)
+    return hint if alias is None else alias[get_args(hint)]
 
 
 def _array(hint: Any, value: Any, place: str) -> Any:
