@@ -30,7 +30,7 @@ def method_step(fabric: Fabric, name: str, batch: Batch) -> Callable[[], object]
     turns = method.turns(recipe.epochs - 1)
 
     def run() -> None:
-        terms = step(fabric, method, turns, optimizers, batch, float("inf"))
+        terms = step(fabric, method, turns, optimizers, batch, float("inf")).terms
         next(iter(terms.values())).item()  # waits for the device
 
     return run

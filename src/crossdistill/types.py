@@ -238,10 +238,14 @@ SearchSpace = Mapping[str, LogUniform | Choice]
 
 @dataclass(frozen=True)
 class Objective:
-    """What a turn minimises, and the terms it is made of, for the run's log."""
+    """What a turn minimises, and for the run's log the terms it is made of and what was measured on the way.
+
+    measures: without gradient; the log has their means over an epoch's steps
+    """
 
     total: Tensor
     terms: Mapping[str, Tensor]
+    measures: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

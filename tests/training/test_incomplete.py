@@ -106,7 +106,7 @@ def test_few_complete_samples_or_none(name: str, complete: int) -> None:
     chosen = method.turns(last_epoch(method))
     before = {turn.name: [p.detach().clone() for p in turn.parameters] for turn in chosen}
     optimizers = {turn.name: SGD(turn.parameters, lr=1.0) for turn in chosen}
-    terms = step(cpu(), method, chosen, optimizers, incomplete(math.nan, lacking), math.inf)
+    terms = step(cpu(), method, chosen, optimizers, incomplete(math.nan, lacking), math.inf).terms
     assert all(torch.isfinite(term) for term in terms.values())
     assert all(torch.isfinite(p).all() for turn in chosen for p in turn.parameters)
     for turn in chosen:
@@ -121,10 +121,10 @@ def test_the_log_says_what_the_others_cost() -> None:
     optimizers = {turn.name: SGD(turn.parameters, lr=0.0) for turn in chosen}
     batch = incomplete()
     rest = only(batch, LACKING)
-    terms = step(cpu(), method, chosen, optimizers, batch, math.inf)
+    terms = step(cpu(), method, chosen, optimizers, batch, math.inf).terms
     logits = method.model.predict({TARGET[0]: rest.modalities[TARGET[0]]})
     torch.testing.assert_close(terms["classification_incomplete"], cross_entropy(logits, rest.labels))
-    whole = step(cpu(), method, chosen, optimizers, real_batch(SIZE), math.inf)
+    whole = step(cpu(), method, chosen, optimizers, real_batch(SIZE), math.inf).terms
     assert set(terms) - set(whole) == {"classification_incomplete"}
 
 

@@ -90,7 +90,7 @@ def test_the_discriminators_move_after_the_student_on_the_same_representations()
     """One forward pass a step; the second player sees what the first one saw."""
     method, alone = amid(), amid()
     optimizers = {t.name: SGD(t.parameters, lr=0.5) for t in method.turns(9)}
-    terms = step(cpu(), method, method.turns(9), optimizers, batch(), math.inf)
+    terms = step(cpu(), method, method.turns(9), optimizers, batch(), math.inf).terms
     made = alone.model(batch().modalities, alone.views)
     expected = alone.turns(9)[1].objective(made, batch()).total
     torch.testing.assert_close(terms["discriminators"], expected)
@@ -139,7 +139,7 @@ def test_half_precision_encodes_in_bfloat16_and_loses_in_float32(encoder: str) -
     seen = []
     model.fusion.register_forward_hook(lambda *arguments: seen.append(arguments[2].dtype))
     optimizers = build_optimizers(method, 1, Optimization())
-    terms = step(cpu("bf16-mixed"), method, method.turns(0), optimizers, given, math.inf)
+    terms = step(cpu("bf16-mixed"), method, method.turns(0), optimizers, given, math.inf).terms
     assert seen == [torch.bfloat16]
     assert {term.dtype for term in terms.values()} == {torch.float32}
     assert all(torch.isfinite(term) for term in terms.values())
@@ -199,7 +199,7 @@ def test_losses_in_a_record_are_means_over_the_epoch_s_steps() -> None:
     method, alone = amid(warmup_epochs=1), amid(warmup_epochs=1)
     records, _ = fitted(method, 1)
     optimizers = build_optimizers(alone, 1, Optimization())
-    terms = [step(cpu(), alone, alone.turns(0), optimizers, batch(seed=seed), math.inf) for seed in (0, 50)]
+    terms = [step(cpu(), alone, alone.turns(0), optimizers, batch(seed=seed), math.inf).terms for seed in (0, 50)]
     for name in terms[0]:
         assert records[0][f"training/loss/{name}"] == pytest.approx(sum(t[name].item() for t in terms) / 2, rel=1e-6)
 

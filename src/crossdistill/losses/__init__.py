@@ -10,7 +10,12 @@ from crossdistill.losses.frequency import frequency_bands, frequency_decoupled_l
 from crossdistill.losses.hallucination import hallucination_loss
 from crossdistill.losses.hints import hint_loss
 from crossdistill.losses.jensen_shannon import jensen_shannon_divergence
-from crossdistill.losses.mutual_information import mutual_information_bound, mutual_information_loss
+from crossdistill.losses.mutual_information import (
+    MutualInformation,
+    mutual_information,
+    mutual_information_bound,
+    mutual_information_loss,
+)
 from crossdistill.losses.noise_contrastive import info_nce_loss, noise_contrastive_loss, noise_contrastive_normalizer
 from crossdistill.losses.nt_xent import nt_xent_loss
 from crossdistill.losses.queue_similarity import queue_similarity_loss
@@ -22,6 +27,7 @@ from crossdistill.losses.soft_labels import soft_label_divergence, standardized_
 from crossdistill.losses.symmetric_kl import symmetric_kl_divergence
 
 __all__ = [
+    "MutualInformation",
     "angle_relation_loss",
     "as_own_classes",
     "class_contrastive_loss",
@@ -39,6 +45,7 @@ __all__ = [
     "jensen_shannon_divergence",
     "labelled_cross_entropy",
     "load_balance_loss",
+    "mutual_information",
     "mutual_information_bound",
     "mutual_information_loss",
     "noise_contrastive_loss",

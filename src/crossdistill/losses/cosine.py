@@ -77,8 +77,13 @@ def same_class_cosine(
     """
     require_pair(full, other, ("full", "other"), "(B, D)")
     require_labels(labels, len(full))
-    pairs = _same_class_mask(labels)
-    return (cosine_similarity(full, other) * pairs).sum() / pairs.sum().clamp_min(1)
+    classes = _classes(labels)
+    rows, others = unit_rows(full_precision(full)), unit_rows(full_precision(other))
+    of_class = _class_sums(rows, classes).double() * _class_sums(others, classes)
+    of_pair = _class_sums((rows.double() * others).sum(dim=1), classes)
+    total = (of_class.sum(dim=1) - of_pair).sum()  # all pairs of a class, less each sample with itself
+    pairs = same_class_pairs(labels)
+    return (total * (pairs > 0) / pairs.clamp_min(1)).to(rows.dtype)
 
 
 def same_class_pairs(labels: Int[Tensor, " batch"]) -> Int[Tensor, ""]:
@@ -92,9 +97,18 @@ def same_class_pairs(labels: Int[Tensor, " batch"]) -> Int[Tensor, ""]:
     (6, 0)
     """
     require_labels(labels)
-    return _same_class_mask(labels).sum()
+    counts = _class_sums(torch.ones_like(labels, dtype=torch.int64), _classes(labels))
+    return (counts * (counts - 1)).sum()
 
 
-def _same_class_mask(labels: Int[Tensor, " batch"]) -> Tensor:
-    """(B, B) bool: True where row and column are different samples of one class."""
-    return (labels[:, None] == labels[None, :]).fill_diagonal_(False)
+def _classes(labels: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
+    """The labels' classes numbered from 0, in the labels' order; unlike `torch.unique` no wait for the device."""
+    in_order, order = labels.sort()
+    new = torch.zeros_like(order)
+    new[1:] = in_order[1:] != in_order[:-1]
+    return torch.empty_like(order).scatter_(0, order, new.cumsum(0))
+
+
+def _class_sums(values: Tensor, classes: Int[Tensor, " batch"]) -> Tensor:
+    """Sums of the rows of each class, zeros where there are fewer classes than rows."""
+    return torch.zeros_like(values).index_add_(0, classes, values)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from crossdistill.losses.checks import (
@@ -14,11 +14,17 @@ from crossdistill.losses.checks import (
     require_labels,
     require_pair,
     require_temperature,
-    without_autocast,
 )
-from crossdistill.losses.cosine import cosine_similarity
+from crossdistill.losses.row_blocks import loss_and_bound
 
 Reduction = Literal["sum", "mean"]
+
+
+class MutualInformation(NamedTuple):
+    """loss: of Eq. 8; bound: the right-hand side of Eq. 6, without gradient. Both scalars, in nats."""
+
+    loss: Tensor
+    bound: Tensor
 
 
 def mutual_information_loss(
@@ -52,19 +58,30 @@ def mutual_information_loss(
     >>> round(float(mutual_information_loss(full, full.flip(0), labels)), 3)  # each class in the other's place
     6.801
     """
-    _check(full, other, labels, temperature)
-    if reduction not in ("sum", "mean"):
-        raise ValueError(f"expected reduction 'sum' or 'mean', got {reduction!r}")
-    positive = labels[:, None] == labels[None, :]
-    apart = None if beliefs is None else _apart(beliefs, positive, full)
-    log_h, log_one_minus_h = _log_posteriors(full, other, temperature, apart)
-    weights = ~positive if apart is None else apart * ~positive
-    positives = (log_h * positive).sum(dim=1)
-    negatives = (log_one_minus_h * weights).sum(dim=1)
-    if reduction == "mean":
-        positives = positives / positive.sum(dim=1)
-        negatives = negatives / weights.sum(dim=1).clamp_min(1)
-    return -(positives + negatives).mean()  # Eq. 8
+    return _loss_and_bound(full, other, labels, temperature, reduction, beliefs)[0]
+
+
+def mutual_information(
+    full: Float[Tensor, "batch width"],
+    other: Float[Tensor, "batch width"],
+    labels: Int[Tensor, " batch"],
+    temperature: float = 0.5,
+    reduction: Reduction = "sum",
+) -> MutualInformation:
+    """`mutual_information_loss` and `mutual_information_bound` of one batch, at the price of the loss alone.
+
+    Use it to log what the loss bounds: both are made of the same posteriors (Eq. 7).
+
+    Arguments and errors as `mutual_information_loss`; the bound has no gradient.
+
+    >>> import torch
+    >>> from crossdistill.losses import mutual_information
+    >>> full, labels = torch.eye(8), torch.arange(8)
+    >>> made = mutual_information(full, full, labels, temperature=0.05)
+    >>> round(float(made.loss), 3), round(float(made.bound), 3)  # one of each class: the bound is log 7 less the loss
+    (0.0, 1.946)
+    """
+    return MutualInformation(*_loss_and_bound(full, other, labels, temperature, reduction))
 
 
 def mutual_information_bound(
@@ -93,48 +110,27 @@ def mutual_information_bound(
     >>> float(mutual_information_bound(full, full.roll(1, 0), labels, temperature=0.05)) < 0
     True
     """
-    _check(full, other, labels, temperature)
-    positive = labels[:, None] == labels[None, :]
-    log_h, log_one_minus_h = _log_posteriors(full, other, temperature)
-    likelihood = torch.where(positive, log_h, log_one_minus_h).sum(dim=1)  # Eq. 5
-    k, n = positive.sum(dim=1).to(likelihood.dtype), (~positive).sum(dim=1).to(likelihood.dtype)
-    bounded = n > 0
-    bounds = torch.where(bounded, n / k, 1.0).log() + likelihood
-    return (bounds * bounded).sum() / bounded.sum().clamp_min(1)
+    loss, bound = _loss_and_bound(full, other, labels, temperature)
+    return bound + torch.where((labels != labels[0]).any(), loss.detach() - loss, 0.0)  # Eq. 5's gradient
 
 
-def _check(full: Tensor, other: Tensor, labels: Tensor, temperature: float) -> None:
+def _loss_and_bound(
+    full: Tensor,
+    other: Tensor,
+    labels: Tensor,
+    temperature: float,
+    reduction: Reduction = "sum",
+    beliefs: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
     require_pair(full, other, ("full", "other"), "(B, D)")
     require_labels(labels, len(full))
     require_temperature(temperature)
-
-
-def _apart(beliefs: Tensor, positive: Bool[Tensor, "batch batch"], full: Tensor) -> Float[Tensor, "batch batch"]:
-    """How surely the samples of a pair are of different classes; 1 for positives, which are to stay in Eq. 7."""
-    if beliefs.ndim != 2 or len(beliefs) != len(full):
-        raise ValueError(f"expected beliefs of shape ({len(full)}, C), got {tuple(beliefs.shape)}")
-    require_floating(beliefs, "beliefs")
-    probabilities = beliefs.detach().to(full_precision(full).dtype)
-    with without_autocast(probabilities):
-        apart = (1 - probabilities @ probabilities.T).clamp(0, 1)
-    return apart.masked_fill(positive, 1.0)
-
-
-def _log_posteriors(
-    full: Tensor, other: Tensor, temperature: float, apart: Tensor | None = None
-) -> tuple[Float[Tensor, "batch batch"], Float[Tensor, "batch batch"]]:
-    """log h and log(1 − h) of Eq. 7 for all pairs; apart: weights of the candidates in its denominator.
-
-    1 − h rounds to 0 in a row's largest column when τ is small, so there it is the sum of the other columns; h ≤ 1/2
-    in all other columns, where log1p is exact.
-    """
-    similarity = cosine_similarity(full, other) / temperature
-    if apart is not None:
-        similarity = similarity + apart.clamp_min(torch.finfo(similarity.dtype).tiny).log()
-    log_h = similarity.log_softmax(dim=1)
-    if len(full) == 1:
-        return log_h, torch.zeros_like(log_h)
-    largest = torch.zeros_like(log_h, dtype=torch.bool).scatter(1, similarity.argmax(dim=1, keepdim=True), True)
-    others = log_h.masked_fill(largest, -torch.inf).logsumexp(dim=1, keepdim=True)
-    log_one_minus_h = torch.where(largest, others, torch.log1p(-log_h.exp().masked_fill(largest, 0.0)))
-    return log_h, log_one_minus_h
+    if reduction not in ("sum", "mean"):
+        raise ValueError(f"expected reduction 'sum' or 'mean', got {reduction!r}")
+    anchors, candidates = full_precision(full), full_precision(other)
+    if beliefs is not None:
+        if beliefs.ndim != 2 or len(beliefs) != len(full):
+            raise ValueError(f"expected beliefs of shape ({len(full)}, C), got {tuple(beliefs.shape)}")
+        require_floating(beliefs, "beliefs")
+        beliefs = beliefs.detach().to(anchors.dtype)
+    return loss_and_bound(anchors, candidates, labels, temperature, reduction == "mean", beliefs)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from crossdistill.losses import (
+    MutualInformation,
     class_partners,
     discriminator_loss,
     info_nce_loss,
+    mutual_information,
     mutual_information_bound,
-    mutual_information_loss,
     pair_cosine,
     same_class_cosine,
     same_class_pairs,
@@ -133,22 +135,30 @@ class AMID(Method):
         return self.adaptive_weights.weights if self.dynamic_weights else (0.5, 0.5)
 
     def _warmup(self, representations: Representations, batch: Batch) -> Objective:
-        return warmup_objective(representations, batch, self.divergence)
+        warmup = warmup_objective(representations, batch, self.divergence)
+        return replace(warmup, measures={"mi_bound": self._bound(representations, batch)})
 
-    def _mutual_information(self, full: Tensor, other: Tensor, labels: Tensor) -> Tensor:
-        """L_MI (Eq. 8, 9), or what an ablation puts in its place."""
+    @torch.no_grad()
+    def _bound(self, representations: Representations, batch: Batch) -> Tensor:
+        return mutual_information_bound(representations.full, representations.target, batch.labels, self.temperature)
+
+    def _mutual_information(self, full: Tensor, other: Tensor, labels: Tensor) -> MutualInformation:
+        """L_MI (Eq. 8, 9), or what an ablation puts in its place, and the bound of Eq. 6."""
         if self.contrast == "nce":
-            return info_nce_loss(full, other, self.temperature)
-        return mutual_information_loss(full, other, labels, self.temperature, self.reduction)
+            nce = info_nce_loss(full, other, self.temperature)
+            return MutualInformation(
+                nce, mutual_information_bound(full.detach(), other.detach(), labels, self.temperature)
+            )
+        return mutual_information(full, other, labels, self.temperature, self.reduction)
 
     def _distillation(self, representations: Representations, batch: Batch) -> Objective:
         """Eq. 17: what student, teacher and the auxiliary projection minimise."""
         full, target, auxiliary = representations.full, representations.target, representations.auxiliary
-        warmup = self._warmup(representations, batch)
+        warmup = warmup_objective(representations, batch, self.divergence)
         mi_student = self._mutual_information(full, target, batch.labels)
         mi_auxiliary = self._mutual_information(full, auxiliary, batch.labels)
-        total = warmup.total + self.alpha_1 * mi_student + self.alpha_2 * mi_auxiliary
-        terms = {**warmup.terms, "mi_student": mi_student, "mi_auxiliary": mi_auxiliary}
+        total = warmup.total + self.alpha_1 * mi_student.loss + self.alpha_2 * mi_auxiliary.loss
+        terms = {**warmup.terms, "mi_student": mi_student.loss, "mi_auxiliary": mi_auxiliary.loss}
         if self.alpha_3 > 0:
             _, partners = class_partners(batch.labels)
             adversarial = student_adversarial_loss(
@@ -156,7 +166,7 @@ class AMID(Method):
             )
             total = total + self.alpha_3 * adversarial
             terms["adversarial"] = adversarial
-        return Objective(total, terms)
+        return Objective(total, terms, {"mi_bound": mi_student.bound})
 
     def _discrimination(self, representations: Representations, batch: Batch) -> Objective:
         """Eq. 13, on detached representations: what the discriminators minimise."""
@@ -178,7 +188,6 @@ class AMID(Method):
         self._means.add("cosine_pair", pair_cosine(full, target), len(target))
         pairs = same_class_pairs(batch.labels)
         self._means.add("cosine_same_class", same_class_cosine(full, target, batch.labels), pairs)
-        self._means.add("mi_bound", mutual_information_bound(full, target, batch.labels, self.temperature))
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         lambda_1, lambda_2 = self.weights

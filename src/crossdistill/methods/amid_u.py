@@ -16,7 +16,7 @@ from crossdistill.losses import (
     mutual_information_bound,
     mutual_information_loss,
 )
-from crossdistill.methods.base import EpochMeans, Method
+from crossdistill.methods.base import Method
 from crossdistill.methods.pseudo_labels import known_or, mixture_terms, passes_for, risen, sharpened
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
@@ -102,7 +102,6 @@ class AMIDU(Method):
         self.ramp, self.warmup, self.debiased, self.divergence = ramp, warmup, debiased, divergence
         self.passes = passes_for(model, ("auxiliary", "full"), concentration)
         self.epochs = 1
-        self._means = EpochMeans()
 
     def prepare(self, samples: TrainingSamples) -> None:
         self.epochs = samples.epochs
@@ -132,7 +131,11 @@ class AMIDU(Method):
             mi_auxiliary = self._mutual_information(made.full, made.auxiliary, labels, beliefs)
             total = total + self.alpha_1 * mi_student + self.alpha_2 * mi_auxiliary
             terms |= {"mi_student": mi_student, "mi_auxiliary": mi_auxiliary}
-        return Objective(total, terms)
+        return Objective(total, terms, {"mi_bound": self._bound(made, batch)})
+
+    @torch.no_grad()
+    def _bound(self, made: Representations, batch: Batch) -> Tensor:
+        return mutual_information_bound(made.full, made.target, as_own_classes(batch.labels), self.temperature)
 
     def _classification(self, made: Representations, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy of S, M and A on the labelled samples."""
@@ -150,15 +153,6 @@ class AMIDU(Method):
         else:
             terms = {"soft_labels": cross_entropy(made.target_logits, q)}
         return terms | mixture_terms(made, batch, q)
-
-    @torch.no_grad()
-    def end_step(self, representations: Representations, batch: Batch) -> None:
-        labels = as_own_classes(batch.labels)
-        bound = mutual_information_bound(representations.full, representations.target, labels, self.temperature)
-        self._means.add("mi_bound", bound)
-
-    def end_epoch(self, epoch: int) -> dict[str, float]:
-        return self._means.read()
 
 
 def soft_labels(quiet: Representations, sharpening: float) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 import torch
@@ -83,7 +83,7 @@ class Method(nn.Module):
 class EpochMeans:
     """Weighted means over an epoch, summed in float64 on the device; reading them starts a new epoch.
 
-    For what a method logs: add in `end_step`, return `read()` in `end_epoch`.
+    For what a method logs and its objective doesn't measure: add in `end_step`, return `read()` in `end_epoch`.
 
     >>> import torch
     >>> from crossdistill.methods import EpochMeans
@@ -103,6 +103,10 @@ class EpochMeans:
         weight = torch.as_tensor(weight, dtype=torch.float64, device=value.device)
         self._sums[name] = self._sums.get(name, torch.zeros_like(value)) + value * weight
         self._weights[name] = self._weights.get(name, torch.zeros_like(weight)) + weight
+
+    def add_all(self, values: Mapping[str, Tensor]) -> None:
+        for name, value in values.items():
+            self.add(name, value)
 
     def read(self) -> dict[str, float]:
         """name -> mean, without the names whose weights add up to 0."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -52,16 +53,18 @@ class DividedBatch:
         if self.rest_count == 0:
             return turn.objective(self.complete, self.batch)
         terms: dict[str, Tensor] = {}
+        measures: Mapping[str, Tensor] = {}
         parts: list[Tensor] = []
         if self.complete_count > 0:
             objective = turn.objective(self.complete, self.batch)
             parts.append(self.complete_count / (self.complete_count + self.rest_count) * objective.total)
             terms |= objective.terms
+            measures = objective.measures
         if self._classifies_rest(turn):
             classification = cross_entropy(self.rest_logits, self.rest_labels)
             parts.append(self.rest_count / (self.complete_count + self.rest_count) * classification)
             terms["classification_incomplete"] = classification
-        return Objective(torch.stack(parts).sum(), terms)
+        return Objective(torch.stack(parts).sum(), terms, measures)
 
     def _classifies_rest(self, turn: Turn) -> bool:
         if self.rest_count == 0 or turn.adversary or "target" not in self.method.predicts:

@@ -73,15 +73,14 @@ def fit(
         turns = method.turns(epoch)
         learning_rate = set_learning_rates(optimizers, turns, settings, epoch, stage.epochs)
         model.train()
-        means = EpochMeans()
+        means, measures = EpochMeans(), EpochMeans()
         for number, batch in enumerate(batches(epoch), 1):
-            terms = step(fabric, method, turns, optimizers, batch, settings.clip_norm)
-            for name, value in terms.items():
-                means.add(name, value)
+            made = step(fabric, method, turns, optimizers, batch, settings.clip_norm)
+            means.add_all(made.terms)
+            measures.add_all(made.measures)
             if number % _LOOKED_AT == 0:  # an epoch may take hours, and each look waits for the device
-                _require_finite(
-                    {name: float(value.detach()) for name, value in terms.items()}, stage.name, epoch, number
-                )
+                terms = {name: float(value.detach()) for name, value in made.terms.items()}
+                _require_finite(terms, stage.name, epoch, number)
         record: Record = {"stage": stage.name, "epoch": epoch, "learning_rate": learning_rate}
         losses = _require_finite(means.read(), stage.name, epoch)
         if not losses:
@@ -90,7 +89,7 @@ def fit(
                 f"{stage.name} learns from; the run's notes.txt names what is wrong with each"
             )
         record |= {f"training/loss/{name}": value for name, value in losses.items()}
-        record |= {f"training/{name}": value for name, value in method.end_epoch(epoch).items()}
+        record |= {f"training/{name}": value for name, value in (measures.read() | method.end_epoch(epoch)).items()}
         record["seconds"] = time.perf_counter() - started
         take = partial(Checkpoint.of, stage.index, epoch + 1, model, method, optimizers)
         on_first_rank(fabric, partial(_measure_and_finish, record, method, epoch, take, evaluate, finish_epoch))
@@ -122,6 +121,14 @@ def _require_finite(losses: dict[str, float], stage: str, epoch: int, step: int 
     return losses
 
 
+@dataclass(frozen=True)
+class Step:
+    """What the turns of a step had in their objectives: terms and measures by name."""
+
+    terms: dict[str, Tensor]
+    measures: dict[str, Tensor]
+
+
 def step(
     fabric: Fabric,
     method: Method,
@@ -129,8 +136,8 @@ def step(
     optimizers: Mapping[str, Optimizer],
     batch: Batch,
     clip_norm: float,
-) -> dict[str, Tensor]:
-    """One global batch: one forward pass, then each player's move. Returns the objectives' terms.
+) -> Step:
+    """One global batch: one forward pass, then each player's move.
 
     A turn without a sample that it could learn from is skipped, and so is `end_step` without a complete one.
     """
@@ -138,7 +145,7 @@ def step(
     with fabric.autocast():
         local = forward(method, batch)
     samples = divide(method, *gather(fabric, _in_float32(local), batch))
-    terms: dict[str, Tensor] = {}
+    made = Step({}, {})
     for turn in filter(samples.can_learn, turns):
         objective = samples.objective(turn)
         optimizers[turn.name].zero_grad()
@@ -147,10 +154,11 @@ def step(
         if clip_norm < math.inf:
             torch.nn.utils.clip_grad_norm_(turn.parameters, clip_norm)
         optimizers[turn.name].step()
-        terms |= objective.terms
+        made.terms.update(objective.terms)
+        made.measures.update(objective.measures)
     if samples.complete_count > 0:
         method.end_step(samples.complete, samples.batch)
-    return terms
+    return made
 
 
 def _in_float32(representations: Representations) -> Representations:

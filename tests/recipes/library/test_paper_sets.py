@@ -124,7 +124,7 @@ def test_every_method_learns_in_every_recipe(name: str, method: str, weights: Pa
         optimizers = build_optimizers(stage.method, stage.epochs, made.optimization)
         model.train()
         for epoch in (0, stage.epochs - 1):
-            terms = step(fabric, stage.method, stage.method.turns(epoch), optimizers, batch, math.inf)
+            terms = step(fabric, stage.method, stage.method.turns(epoch), optimizers, batch, math.inf).terms
             assert terms
             assert all(torch.isfinite(term).all() for term in terms.values()), terms
         epochs += stage.epochs

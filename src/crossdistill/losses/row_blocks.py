@@ -1,0 +1,221 @@
+"""Eq. 7-8 and Eq. 6 with their gradients in one pass over blocks of rows: exact, and nothing of B × B is kept.
+
+All that Eq. 7-8 normalise, they normalise along a row, so a block of anchors against all candidates is complete in
+itself. With z the scaled similarities of an anchor, h their softmax, w a negative's weight, q = w h / (1 − h) and
+R = Σ q over its negatives, the gradient of the anchor's loss by z_j is
+
+    a (k h_j − [j positive]) + b (q_j [j negative] − R h_j),
+
+a and b being 1, or 1/k and 1/N for means. One product makes a block's z, two more its share of the gradients.
+
+Where τ is small, 1 − h rounds to 0 in a row's largest column, the top. Its 1 − h is the sum of the others' h, which are
+kept relative to the largest of them and not to the top: neither value nor gradient then divides by what has vanished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from crossdistill.losses.checks import without_autocast
+
+Rows = Callable[[Tensor, Sequence[Tensor], Tensor, Tensor, Tensor | None, bool, bool], tuple[Tensor, Tensor]]
+
+
+def loss_and_bound(
+    full: Float[Tensor, "batch width"],
+    other: Float[Tensor, "batch width"],
+    labels: Int[Tensor, " batch"],
+    temperature: float,
+    mean: bool = False,
+    beliefs: Float[Tensor, "batch classes"] | None = None,
+    rows: int | None = None,
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """L_MI (Eq. 8) and the bound of Eq. 6, the latter without gradient.
+
+    beliefs: as `mutual_information_loss` takes them, without gradient; rows: of a block, by the size of the batch
+    unless given, which changes the order of sums alone. There are no second derivatives.
+    """
+    with without_autocast(full):
+        moves_full, moves_other = (torch.is_grad_enabled() and side.requires_grad for side in (full, other))
+        rows = rows or _rows_of_block(full)
+        made = _RowBlocks.apply(  # type: ignore[no-untyped-call]
+            full, other, labels, temperature, mean, beliefs, rows, moves_full, moves_other
+        )
+    return made[0], made[1]
+
+
+def _rows_of_block(full: Tensor) -> int:
+    """On the CPU what its caches hold, on a GPU 64 MiB of work in float32."""
+    if full.device.type == "cpu":
+        return max(32, min(256, 2**21 // len(full)))
+    return max(32, 2 ** (22 if _kernel(full.device.type) is None else 24) // len(full))
+
+
+@cache
+def _kernel(device: str) -> Rows | None:
+    """The rows of a block as one kernel, on a GPU where PyTorch came with Triton and Triton works."""
+    if device != "cuda" or find_spec("triton") is None:
+        return None
+    from crossdistill.losses.row_kernel import rows_in_kernel
+
+    one = torch.zeros(1, 1, device=device)
+    try:
+        rows_in_kernel(one, (), one[0].long(), one[0].long(), None, False, True)
+    except Exception:  # no C compiler, a card that it does not know: what is slower works everywhere
+        return None
+    return rows_in_kernel
+
+
+class _RowBlocks(torch.autograd.Function):
+    """Gradients are made in the forward pass, where the posteriors are at hand, and scaled in the backward pass."""
+
+    @staticmethod
+    def forward(
+        full: Tensor,
+        other: Tensor,
+        labels: Tensor,
+        temperature: float,
+        mean: bool,
+        beliefs: Tensor | None,
+        rows: int,
+        moves_full: bool,
+        moves_other: bool,
+    ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        """Loss, bound, and the loss's gradients by full and other where these move."""
+        size = len(full)
+        (full, *length), (other, *other_length) = _unit_rows(full), _unit_rows(other)
+        to_full = torch.empty_like(full) if moves_full else None
+        to_other = torch.zeros_like(other) if moves_other else None
+        losses, bounds = full.new_empty(size), full.new_empty(size)
+        anchors = full / temperature
+        kernel = _kernel(full.device.type)
+        rows_of, buffers = (rows_in_torch, 4) if kernel is None else (kernel, 1)
+        work = [full.new_empty(min(rows, size), size) for _ in range(buffers)]  # fresh memory would cost a pass
+        for start in range(0, size, rows):
+            block = slice(start, min(start + rows, size))
+            z, *spare = (buffer[: block.stop - start] for buffer in work)
+            torch.mm(anchors[block], other.T, out=z)
+            apart = None if beliefs is None else _apart(beliefs, block)
+            learns = moves_full or moves_other
+            losses[block], bounds[block] = rows_of(z, spare, labels[block], labels, apart, mean, learns)
+            if to_full is not None:
+                torch.mm(z, other, out=to_full[block])
+            if to_other is not None:
+                to_other.addmm_(z.T, full[block])
+        if to_full is not None:
+            to_full = _before_unit_rows(to_full.div_(temperature * size), full, *length)
+        if to_other is not None:
+            to_other = _before_unit_rows(to_other.div_(temperature * size), other, *other_length)
+        return losses.mean(), bounds.mean(), to_full, to_other
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
+        _, *constants = output
+        ctx.mark_non_differentiable(*(made for made in constants if made is not None))
+        ctx.save_for_backward(*output[2:])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+        scaled = (None if kept is None else gradient * kept for kept in ctx.saved_tensors)
+        return *scaled, *[None] * 7
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Any, Any]:
+        """One after another: a batch of batches fills the blocks no better."""
+        mapped = list(zip(inputs, in_dims, strict=True))
+        made = [
+            _RowBlocks.apply(  # type: ignore[no-untyped-call]
+                *(value if dim is None else value.select(dim, i) for value, dim in mapped)
+            )
+            for i in range(info.batch_size)
+        ]
+        stacked = tuple(None if parts[0] is None else torch.stack(parts) for parts in zip(*made, strict=True))
+        return stacked, tuple(None if part is None else 0 for part in stacked)
+
+
+def _unit_rows(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """`cosine.unit_rows`, and what its gradient needs: each row's largest entry, and its length in units of that."""
+    scale = x.abs().amax(1, keepdim=True)
+    x = x / torch.where(scale == 0, 1.0, scale)
+    length = torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp_min_(1)  # which it is, but of zero rows
+    return x.div_(length), scale, length
+
+
+def _before_unit_rows(gradient: Tensor, rows: Tensor, scale: Tensor, length: Tensor) -> Tensor:
+    """The gradient by what `_unit_rows` made these rows of."""
+    gradient = gradient.addcmul_(rows, (gradient * rows).sum(1, keepdim=True), value=-1).div_(length).div_(scale)
+    return torch.where(scale == 0, 0.0, gradient)
+
+
+def _apart(beliefs: Tensor, block: slice) -> Tensor:
+    """How surely the samples of a pair are of different classes."""
+    return torch.mm(beliefs[block], beliefs.T).neg_().add_(1).clamp_(0, 1)
+
+
+def rows_in_torch(
+    z: Tensor, spare: Sequence[Tensor], anchors: Tensor, labels: Tensor, apart: Tensor | None, mean: bool, learns: bool
+) -> tuple[Tensor, Tensor]:
+    """Each anchor's loss and bound, both (T,); z becomes the gradient of τ times the loss by the similarities.
+
+    z: (T, B) similarities over τ; spare: three of its shape, room for work; anchors, labels: classes, (T,) and (B,);
+    apart: (T, B), weights of the candidates, of which those of positives do not count; learns: without it z is left as
+    it happens to be
+    """
+    positive, q, work = spare
+    torch.eq(anchors[:, None], labels, out=positive)
+    if apart is not None:
+        apart = torch.maximum(apart, positive)  # a positive is to stay in Eq. 7 whole
+    size = z.shape[1]
+    if apart is not None:
+        z.add_(torch.clamp_min(apart, torch.finfo(z.dtype).tiny, out=work).log_())
+    k = positive.sum(1, keepdim=True)
+    n = size - k if apart is None else apart.sum(1, keepdim=True) - k
+
+    top, place = z.max(1, keepdim=True)
+    top_positive = positive.gather(1, place)
+    top_weight = (1 if apart is None else apart.gather(1, place)) - top_positive  # among the negatives
+    second = z.scatter_(1, place, -torch.inf).amax(1, keepdim=True) if size > 1 else top
+    gap = second - top
+    z.sub_(second).scatter_(1, place, 0.0)
+    positives = torch.mul(z, positive, out=work).sum(1, keepdim=True) + (k - top_positive) * gap  # z less the top's
+    e = z.exp_().scatter_(1, place, 0.0)
+    others, shrunk = e.sum(1, keepdim=True), gap.exp()
+    odds = others * shrunk  # (1 - h) / h of the top
+    others.clamp_min_(1)  # which it is, but where there are none
+    log_total, h_top = torch.log1p(odds), 1 / (1 + odds)
+    scale = shrunk * h_top  # h of the others is e times this
+
+    torch.mul(e, scale, out=q).addcmul_(q, positive, value=-1)  # h of the negatives, but the top
+    logs = torch.neg(q, out=work).log1p_()
+    if apart is not None:
+        logs.mul_(apart)
+    positives = positives - k * log_total
+    negatives = logs.sum(1, keepdim=True) + top_weight * (others.log() + gap - log_total)
+    bound = torch.where(n > 0, (n / k).log() + positives + negatives, 0.0)  # Eq. 5 and 6
+    if mean:
+        a, a_k, b = 1 / k, 1.0, 1 / n.clamp_min(1)
+        positives, negatives, top_weight = a * positives, b * negatives, b * top_weight
+    else:
+        a, a_k, b = torch.ones_like(k), k, None
+    loss = -(positives + negatives)
+
+    if learns:
+        q.div_(torch.neg(q, out=work).add_(1))
+        if apart is not None:
+            q.mul_(apart)
+        if b is not None:
+            q.mul_(b)
+        without_r = top_weight - q.sum(1, keepdim=True)
+        e.mul_(scale * (a_k + without_r) - top_weight / others).add_(q).addcmul_(positive, a, value=-1)
+        of_top = torch.where(top_positive > 0, a_k - a - a_k * odds * h_top, a_k * h_top) + without_r * h_top
+        e.scatter_(1, place, of_top)
+    return loss.squeeze(1), bound.squeeze(1)
