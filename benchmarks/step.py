@@ -16,6 +16,7 @@ from timing import compare
 from crossdistill.methods import METHODS
 from crossdistill.recipes.library.bundled import emoji
 from crossdistill.runs.build import build
+from crossdistill.runs.data import build_dataset
 from crossdistill.training.loop import build_optimizers, step
 from crossdistill.types import Batch
 

@@ -53,10 +53,11 @@ def loss_and_bound(
 
 
 def _rows_of_block(full: Tensor) -> int:
-    """On the CPU what its caches hold, on a GPU 64 MiB of work in float32."""
+    """On the CPU what its caches hold; on a GPU 64 MiB of work in float32, or four times what `full` takes."""
     if full.device.type == "cpu":
         return max(32, min(256, 2**21 // len(full)))
-    return max(32, 2 ** (22 if _kernel(full.device.type) is None else 24) // len(full))
+    entries = 2**22 if _kernel(full.device.type) is None else max(2**24, 4 * full.numel())
+    return max(32, entries // len(full))
 
 
 @cache
@@ -95,14 +96,13 @@ class _RowBlocks(torch.autograd.Function):
         to_full = torch.empty_like(full) if moves_full else None
         to_other = torch.zeros_like(other) if moves_other else None
         losses, bounds = full.new_empty(size), full.new_empty(size)
-        anchors = full / temperature
         kernel = _kernel(full.device.type)
         rows_of, buffers = (rows_in_torch, 4) if kernel is None else (kernel, 1)
         work = [full.new_empty(min(rows, size), size) for _ in range(buffers)]  # fresh memory would cost a pass
         for start in range(0, size, rows):
             block = slice(start, min(start + rows, size))
             z, *spare = (buffer[: block.stop - start] for buffer in work)
-            torch.mm(anchors[block], other.T, out=z)
+            torch.addmm(z, full[block], other.T, beta=0, alpha=1 / temperature, out=z)
             apart = None if beliefs is None else _apart(beliefs, block)
             learns = moves_full or moves_other
             losses[block], bounds[block] = rows_of(z, spare, labels[block], labels, apart, mean, learns)
