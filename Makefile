@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-crash check lint types imports pytest bench bench-gpu docs clean
+.PHONY: help setup demo test test-crash check lint types imports pytest bench bench-gpu site docs clean
 
 help:  ## what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,8 +48,11 @@ bench: $(READY)  ## speed of the losses, of a training step and of loading video
 bench-gpu: $(READY)  ## step time and memory of the UCF51 recipe on a GPU, by precision and memory layout
 	$(BIN)/python benchmarks/gpu.py
 
+site: $(READY)  ## the documents as a site in site/, warnings as errors
+	$(BIN)/zensical build --strict
+
 docs: $(READY)  ## check that what the documents name exists, and that every example runs
 	$(BIN)/pytest tests/test_docs.py tests/test_docstrings.py tests/test_examples.py
 
 clean:  ## remove the environment, runs and caches
-	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) site runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -11,12 +11,14 @@ their gradients. Targets: on a CPU 1.6 at D = 512 and 2.3 at D = 128 from B = 4,
 from __future__ import annotations
 
 import argparse
-import resource
+import math
+import re
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -104,9 +106,15 @@ def mebibytes(name: str, batch: int, width: int, device: str) -> float:
         torch.cuda.reset_peak_memory_stats()
         run(*given)
         return (torch.cuda.max_memory_allocated() - before) / 2**20 - gradients
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _peak()
     run(*given)
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10 - gradients
+    return _peak() - before - gradients
+
+
+def _peak() -> float:
+    """MiB that this process has taken at most; what getrusage says begins with its parent's."""
+    kibibytes = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(kibibytes[1]) / 2**10 if kibibytes else math.nan
 
 
 def table(batches: Sequence[int], width: int, device: str) -> None:

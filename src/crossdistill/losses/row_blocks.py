@@ -55,7 +55,7 @@ def loss_and_bound(
 def _rows_of_block(full: Tensor) -> int:
     """On the CPU what its caches hold; on a GPU 64 MiB of work in float32, or four times what `full` takes."""
     if full.device.type == "cpu":
-        return max(32, min(256, 2**21 // len(full)))
+        return max(32, min(256, 2**20 // len(full)))
     entries = 2**22 if _kernel(full.device.type) is None else max(2**24, 4 * full.numel())
     return max(32, entries // len(full))
 
@@ -110,6 +110,7 @@ class _RowBlocks(torch.autograd.Function):
                 torch.mm(z, other, out=to_full[block])
             if to_other is not None:
                 to_other.addmm_(z.T, full[block])
+        del work, z, spare
         if to_full is not None:
             to_full = _before_unit_rows(to_full.div_(temperature * size), full, *length)
         if to_other is not None:
@@ -152,8 +153,8 @@ def _unit_rows(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _before_unit_rows(gradient: Tensor, rows: Tensor, scale: Tensor, length: Tensor) -> Tensor:
     """The gradient by what `_unit_rows` made these rows of."""
-    gradient = gradient.addcmul_(rows, (gradient * rows).sum(1, keepdim=True), value=-1).div_(length).div_(scale)
-    return torch.where(scale == 0, 0.0, gradient)
+    along = torch.linalg.vecdot(gradient, rows).unsqueeze(1)
+    return gradient.addcmul_(rows, along, value=-1).div_(length).div_(scale).masked_fill_(scale == 0, 0.0)
 
 
 def _apart(beliefs: Tensor, block: slice) -> Tensor:
