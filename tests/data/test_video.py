@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from crossdistill.data.loading import drawn_parts
 from crossdistill.data.readers import CacheFolder, Clip, MediaColumn, ReaderSettings, UnreadableError, VideoReader
-from crossdistill.data.readers.frames import Extent, centre_box, clip_times, inside, random_box, turned
+from crossdistill.data.readers.frames import Extent, centre_box, clip_times, inside, random_box
 from crossdistill.data.readers.media import NoStreamError
+from crossdistill.data.readers.orientation import Orientation
 from crossdistill.data.reading import middle
 from crossdistill.types import InputError
 from tests.data.clips import FPS, HEIGHT, WIDTH, bars, halved, number_of, sample_of, write_sound, write_video
@@ -314,16 +315,15 @@ def test_the_centre_is_a_square_in_the_middle(w: int, h: int) -> None:
 boxes = st.tuples(st.floats(0, 0.5), st.floats(0, 0.5), st.floats(0.1, 0.5), st.floats(0.1, 0.5))
 
 
-@given(boxes, st.integers(0, 3))
+@given(boxes, st.integers(0, 3), st.booleans())
 def test_a_box_of_the_shown_picture_is_the_same_part_of_the_stored_one(
-    box: tuple[float, float, float, float], quarters: int
+    box: tuple[float, float, float, float], quarters: int, mirrored: bool
 ) -> None:
-    stored = np.arange(100 * 100).reshape(100, 100)
-    shown = np.rot90(stored, quarters)
+    stored, orientation = np.arange(100 * 100).reshape(100, 100), Orientation(quarters, mirrored)
     left, top, w, h = (round(100 * v) for v in box)
-    part = shown[top : top + h, left : left + w]
-    x, y, width, height = (round(100 * v) for v in turned((left / 100, top / 100, w / 100, h / 100), quarters))
-    assert np.array_equal(np.rot90(stored[y : y + height, x : x + width], quarters), part)
+    part = orientation.shown(stored)[top : top + h, left : left + w]
+    x, y, width, height = (round(100 * v) for v in orientation.stored((left / 100, top / 100, w / 100, h / 100)))
+    assert np.array_equal(orientation.shown(stored[y : y + height, x : x + width]), part)
 
 
 def test_a_box_inside_a_box() -> None:

@@ -24,7 +24,7 @@ from crossdistill.atomic import written_whole
 Kind = Literal["video", "audio"]
 
 _TRAILER = struct.Struct("<QQ8s")  # lengths of the index's arrays and of the description
-_MAGIC = b"xdcache1"
+_MAGIC = b"xdcache2"  # 1 had each stream's own clock, and sound whose level depended on the number of channels
 
 
 @dataclass(frozen=True)
