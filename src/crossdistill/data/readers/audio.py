@@ -13,7 +13,10 @@ from crossdistill.data.readers.clock import timing_of
 from crossdistill.data.readers.media import Clip, Taken
 from crossdistill.data.readers.opening import TICK, opened
 from crossdistill.data.readers.settings import ReaderSettings
-from crossdistill.data.readers.sound import Samples, cut, decoded
+from crossdistill.data.readers.sound import Decoded, decoded
+
+_WHOLE = 600.0
+"""Seconds up to which a sound is decoded as a whole where a part is wanted: then it is the cache's, bit for bit."""
 
 
 @dataclass(frozen=True)
@@ -29,38 +32,52 @@ class AudioReader:
         return (round(self.settings.seconds * self.settings.rate) or -1, 1)
 
     def windows(self, clip: Clip) -> int:
-        length = self.settings.seconds
-        if length == 0:
+        if self.settings.seconds == 0:
             return 1
-        cached = self._cached(clip)[0]
-        if cached is not None:
-            end = float(cached.description["end"])
-        else:
-            with opened(clip.path, "audio") as file:
-                end = timing_of(file).end
-        seconds = min(clip.end, end) - clip.start
+        return self._windows(min(clip.end, self._end(clip)) - clip.start)
+
+    def _windows(self, seconds: float) -> int:
+        length = self.settings.seconds
         looped = self.settings.last_window == "looped"
         return max(1, math.ceil((seconds - TICK) / length) if looped else math.floor((seconds + TICK) / length))
 
     def take(self, clip: Clip, positions: Sequence[float], seed: int | None) -> Taken:
-        length = self.shape[0]
-        sound, warning = self._segment(clip)
+        length, rate = self.shape[0], self.settings.rate
+        cached, stale = self._cached(clip)
+        if length > 0 and cached is None and (end := min(clip.end, self._end(clip))) - clip.start > _WHOLE:
+            parts, warnings = [], {stale}
+            for begin in self._begins(round((end - clip.start) * rate), positions, seed):
+                start = clip.start + begin / rate
+                stop = min(start + self.settings.seconds, end)
+                sound = decoded(clip.path, rate, start, stop)
+                parts.append(np.resize(sound.part(start, stop, rate), length))
+                warnings.add(sound.warning(stop, rate))
+            return Taken(np.stack(parts)[..., None], max(warnings))
+        if cached is not None:
+            sound = Decoded(np.frombuffer(cached.payload, np.float32), 0.0, cached.description["promised"])
+        else:
+            sound = decoded(clip.path, rate, clip.start, clip.end)
+        samples, warning = sound.part(clip.start, clip.end, rate), sound.warning(clip.end, rate) or stale
         if length < 0:
-            return Taken(np.stack([sound[:, None]] * len(positions)), warning)
-        room = max(0, len(sound) - length)
-        if seed is None and self.settings.last_window == "looped":
-            room = (self.windows(clip) - 1) * length
-        begins = [min(round(position * room), len(sound) - 1) for position in positions]
-        parts = [np.resize(sound[begin : begin + length], length) for begin in begins]
+            return Taken(np.stack([samples[:, None]] * len(positions)), warning)
+        begins = self._begins(len(samples), positions, seed)
+        parts = [np.resize(samples[begin : begin + length], length) for begin in begins]
         return Taken(np.stack(parts)[..., None], warning)
 
-    def _segment(self, clip: Clip) -> tuple[Samples, str]:
-        cached, stale = self._cached(clip)
+    def _begins(self, samples: int, positions: Sequence[float], seed: int | None) -> list[int]:
+        """Where in so many samples the parts at these positions begin."""
+        length = self.shape[0]
+        room = max(0, samples - length)
+        if seed is None and self.settings.last_window == "looped":
+            room = (self._windows(samples / self.settings.rate) - 1) * length
+        return [min(round(position * room), samples - 1) for position in positions]
+
+    def _end(self, clip: Clip) -> float:
+        cached = self._cached(clip)[0]
         if cached is not None:
-            samples = np.frombuffer(cached.payload, dtype=np.float32)
-            return cut(samples, 0.0, clip.start, clip.end, self.settings.rate), str(cached.description["warning"])
-        samples, warning = decoded(clip.path, self.settings.rate, clip.start, clip.end)
-        return samples, warning or stale
+            return float(cached.description["end"])
+        with opened(clip.path, "audio") as file:
+            return timing_of(file).end
 
     def _cached(self, clip: Clip) -> tuple[Entry | None, str]:
         """What the cache has of the clip's sound at this rate, and what is to be said of it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,10 +42,10 @@ def fill(folder: CacheFolder, source: Path, kind: Kind, form: str, short_side: i
         return False
     try:
         if kind == "audio":
-            samples, warning = decoded(source, rate)
+            sound = decoded(source, rate)
             with opened(source, "audio") as file:
-                described = {**wanted, "warning": warning, "end": timing_of(file).end}
-            write_part(path, iter([(0.0, samples.tobytes())]), described)
+                described = {**wanted, "promised": sound.promised, "end": timing_of(file).end}
+            write_part(path, iter([(0.0, sound.part(0.0, math.inf, rate).tobytes())]), described)
         else:
             _fill_video(path, source, wanted)
     except (NoStreamError, UnreadableError):

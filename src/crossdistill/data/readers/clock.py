@@ -11,6 +11,8 @@ from crossdistill.data.readers.opening import COUNTED, Kind, MediaFile
 
 _FASTEST = 240
 """Frames a second that a header is believed: browsers' WebM says none, for which FFmpeg puts the clock's 1000."""
+_LEAP = 3600.0
+"""Seconds beyond twice what the header declares that no end is believed."""
 _PROBED = 100
 """Packets whose times tell how long a frame is shown where the header does not."""
 _TAIL = 17
@@ -80,6 +82,8 @@ def _measured(file: MediaFile) -> Timing:
     if own is None:
         return Timing(first, first, 0.0, frame, declared, 0.0)
     last, end = own
+    if 0 < (said := declared or (file.container.duration or 0) / 1e6) < end / 2 - _LEAP:  # a time stamp is damaged
+        last = end = said
     shorter = declared if of_stream and is_early(declared, end) else 0.0
     if shorter and file.kind == "video" and file.stream.frames > 1:  # then so is the mean that was computed from it
         frame = (last - first) / (file.stream.frames - 1)
@@ -119,13 +123,15 @@ def _counts_frames(path: Path) -> bool:
 
 def _frame(file: MediaFile) -> float:
     """Mean seconds from one frame to the next: of the header, else of the file's first frames."""
-    rate = file.stream.average_rate or file.stream.guessed_rate
+    rate = file.stream.average_rate
     if rate and rate <= _FASTEST:
         return 1 / float(rate)
     file.restart()
     shown = (file.time(packet) for packet in islice(file.packets(), _PROBED) if not packet.is_corrupt)
-    times = {time for time in shown if time is not None}
-    return (max(times) - min(times)) / (len(times) - 1) if len(times) > 1 else 0.04
+    times = sorted({time for time in shown if time is not None})
+    if len(times) > _PROBED // 2:
+        times = times[:-_TAIL]  # between the last ones there may be others, further on in the file
+    return (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 0.04
 
 
 def _ends(file: MediaFile, declared: float, frame: float) -> dict[int, tuple[float, float]]:

@@ -10,12 +10,15 @@ from pathlib import Path
 from crossdistill.data.readers.audio import AudioReader
 from crossdistill.data.readers.cache import Kind
 from crossdistill.data.readers.cache_writer import encode, fitted, picture_of
-from crossdistill.data.readers.clock import Timing, early, timing_of
+from crossdistill.data.readers.clock import Timing, early, is_early, timing_of
 from crossdistill.data.readers.decoding import FileFrames
 from crossdistill.data.readers.media import Clip, MediaColumn, NoStreamError, UnreadableError
 from crossdistill.data.readers.opening import opened
 from crossdistill.data.readers.orientation import orientation_of
 from crossdistill.data.readers.sound import decoded
+
+_AT_ONCE = 600
+"""Seconds of sound that are decoded at once."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,18 @@ def at_segment(file: Inspected, clip: Clip) -> Inspected:
 
 
 def _sound(path: Path, rate: int) -> Inspected:
-    samples, warning = decoded(path, rate, 0.0, math.inf)
     with opened(path, "audio") as file:
         timing = timing_of(file)
-    return Inspected(len(samples) / rate, warning=warning or _short_header(timing))
+    seconds, promised = 0.0, max(timing.end, timing.promised)
+    for start in range(0, max(1, math.ceil(timing.end)), _AT_ONCE):  # the last also has what comes after that
+        end = start + _AT_ONCE if start + _AT_ONCE < timing.end else math.inf
+        try:
+            seconds = start + len(decoded(path, rate, start, end).part(start, end, rate)) / rate
+        except UnreadableError:
+            if start == 0 or end < math.inf:
+                raise
+    warning = early(seconds, promised) if is_early(seconds, promised) else _short_header(timing)
+    return Inspected(seconds, warning=warning)
 
 
 def _video(path: Path, form: str, short_side: int) -> Inspected:

@@ -63,9 +63,9 @@ class MediaFile:
         self.stream: Any = stream
         self.base = float(stream.time_base or 1)
         form, reordered = self.container.format.name, bool(getattr(stream.codec_context, "has_b_frames", 0))
-        self.by_order = form == "avi" and reordered
+        self.by_order = form == "avi"
         """Whether frames have no times but those of their packets, in another order: the n-th shown has the n-th."""
-        self.one_way = self.by_order or form == "mpeg"
+        self.one_way = (self.by_order and reordered) or form == "mpeg"
         """Whether times hold only where all is read from the beginning: some are counted on from others."""
 
     def _start(self, stream: Any) -> float | None:
@@ -107,10 +107,14 @@ class MediaFile:
         """The packets from here on, of this stream unless others are named, as far as the file can be read; the last
         is empty, and decoding it gives what the decoder holds back."""
         self._moved = True
-        try:
-            yield from self.container.demux(*(streams or (self.stream,)))
-        except (pyav().FFmpegError, EOFError):
-            return  # what comes after is not readable
+        while True:
+            try:
+                yield from self.container.demux(*(streams or (self.stream,)))
+            except IndexError:
+                continue  # PyAV does not know a stream that begins on the way: its packet is left out
+            except (pyav().FFmpegError, EOFError):
+                pass  # what comes after is not readable
+            return
 
     def time(self, packet: Any) -> float | None:
         """When a packet of this stream is shown or heard, in seconds."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,58 +22,65 @@ _PREROLL = 0.25
 """Seconds decoded before a segment and thrown away: codecs need some time to swing in."""
 _GAP = 0.1
 """Seconds that a frame may come after the end of those before it: clocks are rounded, rates not quite what they say."""
+_ROUNDED = 0.02
+"""Seconds that a frame's time may be off."""
 _LONGEST = 1 << 28
 """Samples that are read at once, 1 GiB: a few kilobytes can unfold to any number of them."""
 _SLOWEST = 64
 """How many times the file's own rate is the most that it is read at: beyond, nearly all samples would be made up."""
 
 
-def decoded(path: Path, rate: int, start: float = 0.0, end: float = math.inf) -> tuple[Samples, str]:
-    """(T,) the sound from `start` to `end` seconds, and what is wrong with the file, empty for nothing.
+class Decoded(NamedTuple):
+    """(T,) samples, the first at `begin` seconds; promised: the end that their file declares."""
 
-    Where the stream begins later than the file or has gaps, there is silence. Raises UnreadableError for a file that is
-    no media file, has nothing in the segment, holds NaN or infinity, or more than can be read at once; NoStreamError
-    where it has no sound.
+    samples: Samples
+    begin: float
+    promised: float
+
+    def part(self, start: float, end: float, rate: int) -> Samples:
+        """The samples from `start` to `end` seconds, silence before the first. Raises UnreadableError for none."""
+        last = min(round((end - self.begin) * rate), len(self.samples)) if end < math.inf else len(self.samples)
+        skipped = round((start - self.begin) * rate)
+        part = self.samples[max(0, skipped) : max(0, last)]
+        if not len(part):
+            ends = self.begin + len(self.samples) / rate
+            raise UnreadableError(f"the segment begins at {start:g} s, the sound ends at {ends:.2f} s")
+        return np.concatenate([np.zeros(-skipped, dtype=np.float32), part]) if skipped < 0 else part
+
+    def warning(self, end: float, rate: int) -> str:
+        """What is wrong with the file up to `end` seconds, empty for nothing."""
+        last = self.begin + len(self.samples) / rate
+        return early(last, self.promised) if is_early(last, min(end, self.promised)) else ""
+
+
+def decoded(path: Path, rate: int, start: float = 0.0, end: float = math.inf) -> Decoded:
+    """Sound that has all from `start` to `end` seconds. Where the stream has gaps, there is silence.
+
+    Raises UnreadableError for a file that is no media file, has nothing in the segment, holds NaN or infinity, or more
+    than can be read at once; NoStreamError where it has no sound.
     """
     with opened(path, "audio") as file:
         timing = timing_of(file)
+        promised = max(timing.end, timing.promised)
         _require_bearable((min(end, timing.end) - start) * rate, rate)
-        begin, count, pieces = math.nan, 0, []
-        for time, piece in _pieces(file, _before_end(_frames_from(file, start), end), rate):
-            begin = time if math.isnan(begin) else begin
+        begin, count, pieces = 0.0, 0, []
+        for number, (time, samples) in enumerate(_runs(file, _before_end(_frames_from(file, start), end), rate)):
+            begin = time if number == 0 else begin
             silence = round((time - begin) * rate) - count
-            if silence > _GAP * rate and not file.counted:
+            if silence > _GAP * rate / 2 and time < timing.end and not file.counted:
                 _require_bearable(count + silence, rate)
                 pieces.append(np.zeros(silence, dtype=np.float32))
                 count += silence
-            pieces.append(piece)
-            count += len(piece)
-            _require_bearable(count, rate)
-    if not count and start < end <= timing.first + _GAP:
-        return np.zeros(round((end - start) * rate), dtype=np.float32), ""  # before the stream begins
+            pieces.append(samples)
+            count += len(samples)
+    if not count and start < end <= timing.first + _GAP:  # before the stream begins
+        return Decoded(np.zeros(round((end - start) * rate), dtype=np.float32), start, promised)
     if not count:
         raise UnreadableError("no sound can be decoded")
-    samples = np.concatenate(pieces)
-    if not np.isfinite(samples).all():
+    joined = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+    if not np.isfinite(joined).all():
         raise UnreadableError("holds NaN or infinity among its samples")
-    last, promised = begin + count / rate, max(timing.end, timing.promised)
-    warning = early(last, promised) if is_early(last, min(end, promised)) else ""
-    return cut(samples, begin, start, end, rate), warning
-
-
-def cut(samples: Samples, begin: float, start: float, end: float, rate: int) -> Samples:
-    """The samples from `start` to `end` seconds, of samples that begin at `begin`; silence before them.
-
-    Raises UnreadableError where they end before `start`.
-    """
-    last = min(round((end - begin) * rate), len(samples)) if end < math.inf else len(samples)
-    skipped = round((start - begin) * rate)
-    part = samples[max(0, skipped) : max(0, last)]
-    if not len(part):
-        raise UnreadableError(
-            f"the segment begins at {start:g} s, the sound ends at {begin + len(samples) / rate:.2f} s"
-        )
-    return np.concatenate([np.zeros(-skipped, dtype=np.float32), part]) if skipped < 0 else part
+    return Decoded(joined, begin, promised)
 
 
 def _require_bearable(samples: float, rate: int) -> None:
@@ -121,34 +128,56 @@ def _before_end(frames: Iterable[tuple[float, Any]], end: float) -> Iterator[tup
         yield time, frame
 
 
-def _pieces(file: MediaFile, frames: Iterator[tuple[float, Any]], rate: int) -> Iterator[tuple[float, Samples]]:
+def _runs(file: MediaFile, frames: Iterator[tuple[float, Any]], rate: int) -> Iterator[tuple[float, Samples]]:
     """(seconds, samples) of what follows without a gap, resampled; the mean of the channels.
 
     Broadcasts and joined files change rate and channels on their way; each part has a resampler of its own.
     """
-    form, begin, due, made = None, 0.0, 0.0, 0
-    resampler: Any = None
+    run: _Run | None = None
     for time, frame in frames:
-        found = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if resampler is None or found != form or (time > due + _GAP and not file.counted):
-            for out in [] if resampler is None else resampler.resample(None):
-                yield begin + made / rate, _mono(out)
-            if rate > _SLOWEST * frame.sample_rate:
-                raise UnreadableError(
-                    f"has {frame.sample_rate} samples a second, too few to be read at {rate}: choose a lower rate"
-                )
-            resampler = pyav().AudioResampler(format="fltp", layout=frame.layout, rate=rate)
-            form, begin, due, made = found, time, time, 0
-        for out in resampler.resample(frame):
-            yield begin + made / rate, _mono(out)
-            made += out.samples
-        due += frame.samples / frame.sample_rate
-    for out in [] if resampler is None else resampler.resample(None):
-        yield begin + made / rate, _mono(out)
-        made += out.samples
+        if run is None or not run.goes_on(time, frame, file.counted):
+            if run is not None:
+                yield run.ended()
+            run = _Run(time, frame, rate)
+        run.add(time, frame)
+    if run is not None:
+        yield run.ended()
 
 
-def _mono(frame: Any) -> Samples:
-    channels: Samples = frame.to_ndarray()
-    mono: Samples = channels[0] if len(channels) == 1 else channels.mean(axis=0, dtype=np.float32)
-    return mono
+class _Run:
+    """Frames of one format that follow each other, resampled."""
+
+    def __init__(self, time: float, frame: Any, rate: int) -> None:
+        if rate > _SLOWEST * frame.sample_rate:
+            raise UnreadableError(
+                f"has {frame.sample_rate} samples a second, too few to be read at {rate}: choose a lower rate"
+            )
+        self._resampler = pyav().AudioResampler(format="fltp", layout=frame.layout, rate=rate)
+        self._rate, self._form, self._begin = rate, _form(frame), time
+        self._seconds, self._count = 0.0, 0
+        self._pieces: list[Samples] = []
+        self._begins: list[float] = []
+
+    def goes_on(self, time: float, frame: Any, counted: bool) -> bool:
+        """Whether a frame is the next one of this run. counted: whether times tell of no gaps."""
+        return _form(frame) == self._form and (counted or time <= self._begin + self._seconds + _GAP)
+
+    def add(self, time: float, frame: Any | None) -> None:
+        for out in self._resampler.resample(frame):
+            channels: Samples = out.to_ndarray()
+            self._pieces.append(channels[0] if len(channels) == 1 else channels.mean(axis=0, dtype=np.float32))
+            self._count += out.samples
+        if frame is not None:
+            self._begins.append(time - self._seconds)
+            self._seconds += frame.samples / frame.sample_rate
+        _require_bearable(self._count, self._rate)
+
+    def ended(self) -> tuple[float, Samples]:
+        """When the run begins, and its samples. Times of single frames are rounded, some to milliseconds."""
+        self.add(0.0, None)
+        begin = min(max(float(np.median(self._begins)), self._begin - _ROUNDED), self._begin + _ROUNDED)
+        return begin, np.concatenate(self._pieces) if self._pieces else np.zeros(0, dtype=np.float32)
+
+
+def _form(frame: Any) -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate
