@@ -235,6 +235,27 @@ def test_a_broken_file_is_an_absent_sample_and_a_note_or_an_error(name: str, tmp
         MediaColumn(clips, reader(tmp_path), strict=True).read(np.array([1]), middle(1))
 
 
+@pytest.mark.parametrize("box", ["hdlr", "mdhd", "stts", "stsd", "avc1", "stsz", "stco"])
+def test_a_file_cut_inside_its_header_or_with_a_box_that_nobody_knows(box: str, tmp_path: Path) -> None:
+    content = write_video(tmp_path / "good.mp4", faststart=True).read_bytes()
+    place = content.index(box.encode())
+    damaged = [content[: place + more] for more in (0, 8, 40)] + [content.replace(box.encode(), b"zzzz")]
+    for number, bad in enumerate(damaged):
+        path = tmp_path / f"{number}.mp4"
+        path.write_bytes(bad)
+        read = MediaColumn([clip(path), clip(tmp_path / "good.mp4")], reader(tmp_path)).read(np.arange(2), middle(2))
+        assert read.present[1]
+        assert read.present[0] or [note.skipped for note in read.notes] == [True]
+        assert "\n" not in "".join(note.text for note in read.notes)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.mp4", "h264"), ("b.mkv", "h264"), ("c.avi", "mpeg4")])
+def test_tags_in_no_known_encoding(name: str, codec: str, tmp_path: Path) -> None:
+    path = write_video(tmp_path / name, codec, [square(number) for number in range(8)])
+    path.write_bytes(path.read_bytes().replace(b"Lavf", b"\xff\xfe\xfd\xfc"))
+    assert numbers(sample_of(reader(tmp_path), clip(path), None).sample) == list(range(8))
+
+
 def test_damaged_data_in_a_whole_container(tmp_path: Path) -> None:
     """The index is there; the pictures are noise."""
     path = write_video(tmp_path / "a.avi", "mpeg4", 40)

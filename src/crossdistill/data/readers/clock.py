@@ -85,8 +85,9 @@ def _measured(file: MediaFile) -> Timing:
     if 0 < (said := declared or (file.container.duration or 0) / 1e6) < end / 2 - _LEAP:  # a time stamp is damaged
         last = end = said
     shorter = declared if of_stream and is_early(declared, end) else 0.0
-    if shorter and file.kind == "video" and file.stream.frames > 1:  # then so is the mean that was computed from it
-        frame = (last - first) / (file.stream.frames - 1)
+    count = max(file.stream.frames, len(file.stream.index_entries))
+    if shorter and file.kind == "video" and count > 1:  # then so is the mean that was computed from it
+        frame = (last - first) / (count - 1)
         end = max(end, last + frame)
     there = end if of_stream else max(end for _, end in ends.values())
     return Timing(first, last, end, frame, declared if is_early(there, declared) else 0.0, shorter)
@@ -134,30 +135,36 @@ def _frame(file: MediaFile) -> float:
     return (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 0.04
 
 
-def _ends(file: MediaFile, declared: float, frame: float) -> dict[int, tuple[float, float]]:
-    """By number of the stream: where its last packet begins and ends; of this stream, and of others met beside it."""
+Ends = dict[int, tuple[float, float]]
+"""By number of the stream: where its last packet begins and ends."""
+
+
+def _ends(file: MediaFile, declared: float, frame: float) -> Ends:
+    """Of this stream, and of others met beside it near the file's end."""
     entries = file.stream.index_entries
     if 0 < file.stream.frames == len(entries):  # every packet's place is known
-        found = _read_on(file, frame, file.seek_stamp(entries[max(0, len(entries) - _TAIL)].timestamp, True))
-        if file.stream.index in found:
-            return found
-    if declared or file.container.format.name == "mpegts":
+        if file.seek_stamp(entries[max(0, len(entries) - _TAIL)].timestamp, any_frame=True):
+            ends, count = _read_on(file, frame)
+            if count:
+                return ends
+    elif declared or file.container.format.name == "mpegts":
         guess = max(declared, (file.container.duration or 0) / 1e6)
         for back in (_TAIL * max(frame, 0.04), 10.0):
-            if guess > back:
-                found = _read_on(file, frame, file.seek(file.first + guess - back))
-                if file.stream.index in found:
-                    return found
+            if guess > back and file.seek(file.first + guess - back):
+                ends, count = _read_on(file, frame)
+                if count >= _TAIL:
+                    return ends
     file.restart()
-    return _read_on(file, frame, True)
+    return _read_on(file, frame)[0]
 
 
-def _read_on(file: MediaFile, frame: float, ready: bool) -> dict[int, tuple[float, float]]:
-    """The same, of the packets from here on."""
-    ends: dict[int, tuple[float, float]] = {}
+def _read_on(file: MediaFile, frame: float) -> tuple[Ends, int]:
+    """The same, of the packets from here on; and how many of this stream there are."""
+    ends: Ends = {}
+    count = 0
     streams = [file.stream] if file.stream.duration else file.heard_or_seen()
     reordered = bool(getattr(file.stream.codec_context, "has_b_frames", 0))
-    for packet in file.packets(*streams) if ready else ():
+    for packet in file.packets(*streams):
         if packet.is_corrupt or packet.is_discard or packet.size == 0:
             continue
         own = packet.stream_index == file.stream.index
@@ -169,7 +176,8 @@ def _read_on(file: MediaFile, frame: float, ready: bool) -> dict[int, tuple[floa
             length = frame if reordered else max(length, frame)
         last, end = ends.get(packet.stream_index, (time, time))
         ends[packet.stream_index] = max(last, time), max(end, time + length)
-    return ends
+        count += own
+    return ends, count
 
 
 def _time(packet: Any, zero: float) -> float | None:

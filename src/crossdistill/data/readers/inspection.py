@@ -96,4 +96,6 @@ def _video(path: Path, form: str, short_side: int) -> Inspected:
 
 def _short_header(timing: Timing) -> str:
     """What is said of a file whose header names an end that is not its last: all of it is read."""
-    return f"its header says {timing.declared:.2f} seconds, it ends at {timing.end:.2f}" if timing.declared else ""
+    if not timing.declared:
+        return ""
+    return f"its header says {timing.declared:.2f} seconds, but it goes on to {timing.end:.2f}, and all of it is read"

@@ -52,21 +52,31 @@ class MediaFile:
         except (av.FFmpegError, OSError, ValueError) as error:
             raise UnreadableError(f"cannot read it as a media file ({reason(error)})") from None
         self._moved = False
-        stream = next((stream for stream in self.heard_or_seen() if stream.type == self.kind), None)
-        if stream is None:
+        try:
+            stream = self._stream()
+        except UnreadableError:
             self.container.close()
-            raise NoStreamError(f"has no {self.kind} stream")
-        if stream.codec_context is None:
-            self.container.close()
-            raise UnreadableError(f"cannot decode it (its {self.kind} is of an unknown codec, or its header is cut)")
+            raise
         stream.codec_context.thread_count = 1
-        self.stream: Any = stream
+        self.stream = stream
         self.base = float(stream.time_base or 1)
         form, reordered = self.container.format.name, bool(getattr(stream.codec_context, "has_b_frames", 0))
         self.by_order = form == "avi"
         """Whether frames have no times but those of their packets, in another order: the n-th shown has the n-th."""
         self.one_way = (self.by_order and reordered) or form == "mpeg"
         """Whether times hold only where all is read from the beginning: some are counted on from others."""
+
+    def _stream(self) -> Any:
+        """The stream to be read."""
+        streams = self.heard_or_seen()
+        if not streams:
+            raise UnreadableError("cannot decode it (it holds neither video nor sound, or its header is cut)")
+        stream = next((stream for stream in streams if stream.type == self.kind), None)
+        if stream is None:
+            raise NoStreamError(f"has no {self.kind} stream")
+        if stream.codec_context is None:
+            raise UnreadableError(f"cannot decode it (its {self.kind} is of an unknown codec, or its header is cut)")
+        return stream
 
     def _start(self, stream: Any) -> float | None:
         if stream.start_time is None:
@@ -106,13 +116,13 @@ class MediaFile:
     def packets(self, *streams: Any) -> Iterator[Packet[Any]]:
         """The packets from here on, of this stream unless others are named, as far as the file can be read; the last
         is empty, and decoding it gives what the decoder holds back."""
-        self._moved = True
+        self._moved, av = True, pyav()
         while True:
             try:
                 yield from self.container.demux(*(streams or (self.stream,)))
             except IndexError:
                 continue  # PyAV does not know a stream that begins on the way: its packet is left out
-            except (pyav().FFmpegError, EOFError):
+            except (av.FFmpegError, EOFError):
                 pass  # what comes after is not readable
             return
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, dropwhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,9 +100,14 @@ def _frames_from(file: MediaFile, start: float) -> Iterator[tuple[float, Any]]:
         frames = _frames(file)
         found = next(frames, None)
         if found is not None and found[0] <= start - _PREROLL / 2:
-            return chain([found], frames)
+            return _without_before(start - _PREROLL, chain([found], frames))
     file.restart()
-    return _frames(file)
+    return _without_before(start - _PREROLL, _frames(file))
+
+
+def _without_before(start: float, frames: Iterator[tuple[float, Any]]) -> Iterator[tuple[float, Any]]:
+    """The frames from the one that is heard at `start` on."""
+    return dropwhile(lambda timed: timed[0] + timed[1].samples / timed[1].sample_rate < start, frames)
 
 
 def _frames(file: MediaFile) -> Iterator[tuple[float, Any]]:
@@ -152,7 +157,7 @@ class _Run:
             raise UnreadableError(
                 f"has {frame.sample_rate} samples a second, too few to be read at {rate}: choose a lower rate"
             )
-        self._resampler = pyav().AudioResampler(format="fltp", layout=frame.layout, rate=rate)
+        self._resampler = pyav().AudioResampler(format="flt", layout=frame.layout, rate=rate)
         self._rate, self._form, self._begin = rate, _form(frame), time
         self._seconds, self._count = 0.0, 0
         self._pieces: list[Samples] = []
@@ -164,8 +169,9 @@ class _Run:
 
     def add(self, time: float, frame: Any | None) -> None:
         for out in self._resampler.resample(frame):
-            channels: Samples = out.to_ndarray()
-            self._pieces.append(channels[0] if len(channels) == 1 else channels.mean(axis=0, dtype=np.float32))
+            channels: Samples = out.to_ndarray().reshape(out.samples, -1)  # side by side: PyAV has at most 7 planes
+            mono = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1, dtype=np.float32)
+            self._pieces.append(mono)
             self._count += out.samples
         if frame is not None:
             self._begins.append(time - self._seconds)
