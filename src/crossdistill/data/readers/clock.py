@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from crossdistill.data.readers.opening import COUNTED, Kind, MediaFile
+from crossdistill.data.readers.opening import COUNTED, TICK, Kind, MediaFile
 
 _FASTEST = 240
 """Frames a second that a header is believed: browsers' WebM says none, for which FFmpeg puts the clock's 1000."""
@@ -89,6 +89,9 @@ def _measured(file: MediaFile) -> Timing:
     if shorter and file.kind == "video" and count > 1:  # then so is the mean that was computed from it
         frame = (last - first) / (count - 1)
         end = max(end, last + frame)
+    off = first + round((last - first) / frame) * frame - last if frame else 0.0
+    if abs(off) <= TICK:  # time stamps in milliseconds: a whole number of frames is one
+        last, end = last + off, end + off
     there = end if of_stream else max(end for _, end in ends.values())
     return Timing(first, last, end, frame, declared if is_early(there, declared) else 0.0, shorter)
 
@@ -165,7 +168,8 @@ def _read_on(file: MediaFile, frame: float) -> tuple[Ends, int]:
     streams = [file.stream] if file.stream.duration else file.heard_or_seen()
     reordered = bool(getattr(file.stream.codec_context, "has_b_frames", 0))
     for packet in file.packets(*streams):
-        if packet.is_corrupt or packet.is_discard or packet.size == 0:
+        cut = packet.is_corrupt and file.kind == "video"  # of sound, what there is can be heard
+        if cut or packet.is_discard or packet.size == 0:
             continue
         own = packet.stream_index == file.stream.index
         time = file.time(packet) if own else _time(packet, file.zero)
