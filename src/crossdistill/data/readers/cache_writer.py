@@ -17,7 +17,7 @@ from crossdistill.data.readers.decoding import FileFrames
 from crossdistill.data.readers.frames import Pixels
 from crossdistill.data.readers.media import NoStreamError, UnreadableError
 from crossdistill.data.readers.opening import opened
-from crossdistill.data.readers.orientation import Orientation, orientation_of
+from crossdistill.data.readers.orientation import Orientation
 from crossdistill.data.readers.sound import decoded
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _fill_video(path: Path, source: Path, wanted: dict[str, Any]) -> None:
         def pictures() -> Iterator[tuple[float, bytes]]:
             end, count = 0.0, 0
             for time, frame in frames.all():
-                orientation = orientation_of(frame)
+                orientation = frames.orientation(frame)
                 if count == 0:
                     size = fitted(frame, orientation, wanted["short_side"])
                     described["width"], described["height"] = size

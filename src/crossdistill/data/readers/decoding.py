@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from crossdistill.data.readers.clock import timing_of
 from crossdistill.data.readers.frames import ChooseBox, EndsEarlyError, Extent, Pixels
 from crossdistill.data.readers.media import UnreadableError, pyav
 from crossdistill.data.readers.opening import TICK, MediaFile
-from crossdistill.data.readers.orientation import orientation_of
+from crossdistill.data.readers.orientation import Orientation, orientation_of
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -33,6 +35,7 @@ class FileFrames:
         self._file, self._last, self.warning = file, timing.last, warning
         self.extent = Extent(0.0, timing.end, timing.frame, timing.first, timing.promised)
         self.in_one_pass = file.one_way
+        self._orientations: dict[int, Orientation] = {}
         self._reformatter = pyav().video.reformatter.VideoReformatter()
 
     def take(self, times: Sequence[float], box: ChooseBox, size: int) -> Pixels:
@@ -58,6 +61,13 @@ class FileFrames:
         self._file.restart()
         yield from self._decoded(self._file.packets())
 
+    def orientation(self, frame: VideoFrame) -> Orientation:
+        """How a frame is to be shown. A matrix that has been looked at holds while frames are turned by as much: PyAV
+        keeps a frame whose matrix was asked for until the garbage is collected."""
+        if frame.rotation not in self._orientations:
+            self._orientations[frame.rotation] = orientation_of(frame)
+        return self._orientations[frame.rotation]
+
     def _require_near(self, last: TimedFrame | None, wanted: float) -> VideoFrame:
         """The last frame that could be decoded, unless others that cannot come between it and what is wanted."""
         if last is None:
@@ -69,7 +79,7 @@ class FileFrames:
 
     def _part(self, frame: VideoFrame, choose: ChooseBox, size: int) -> Pixels:
         """(3, size, size): scales the whole frame so that the box has the size that is wanted, and cuts it out."""
-        orientation = orientation_of(frame)
+        orientation = self.orientation(frame)
         box = choose(*((frame.height, frame.width) if orientation.on_its_side else (frame.width, frame.height)))
         left, top, width, height = orientation.stored(box)
         w, h = max(size, round(size / width)), max(size, round(size / height))
@@ -109,15 +119,17 @@ class FileFrames:
             if packet.is_keyframe:
                 if time <= wanted + TICK:
                     # pictures before a key frame may need others before it: what is made of them is not theirs
-                    yield from (frame for frame in self._decoded(packets, packet) if frame[0] >= time - TICK)
+                    yield from self._decoded(chain((packet,), packets), least=time - TICK)
                 return
 
-    def _decoded(self, packets: Iterator[Packet[Any]], first: Packet[Any] | None = None) -> Iterator[TimedFrame]:
+    def _decoded(self, packets: Iterator[Packet[Any]], least: float = -math.inf) -> Iterator[TimedFrame]:
+        """The frames in these packets and when they are shown, but for those before `least`."""
         av, file = pyav(), self._file
+        base, zero, by_order = file.base, file.zero, file.by_order
         times: list[float] = []  # of packets whose frames are still to come, where only their order is known
-        for packet in packets if first is None else _chained(first, packets):
-            if file.by_order and (time := file.time(packet)) is not None:
-                heapq.heappush(times, time)
+        for packet in packets:
+            if by_order and packet.dts is not None:
+                heapq.heappush(times, packet.dts * base - zero)
             try:
                 frames = packet.decode()
             except av.InvalidDataError:
@@ -125,13 +137,12 @@ class FileFrames:
             except (av.FFmpegError, EOFError):
                 return  # the end of what can be read
             for frame in frames:
-                stamp = frame.dts if frame.pts is None else frame.pts
-                if file.by_order and times:
-                    yield heapq.heappop(times), frame
-                elif stamp is not None:
-                    yield file.seconds(stamp), frame
-
-
-def _chained(first: Packet[Any], others: Iterator[Packet[Any]]) -> Iterator[Packet[Any]]:
-    yield first
-    yield from others
+                if times:
+                    time = heapq.heappop(times)
+                else:
+                    stamp = frame.pts
+                    if stamp is None and (stamp := frame.dts) is None:
+                        continue
+                    time = stamp * base - zero
+                if time >= least:
+                    yield time, frame

@@ -14,7 +14,6 @@ from crossdistill.data.readers.clock import Timing, early, is_early, timing_of
 from crossdistill.data.readers.decoding import FileFrames
 from crossdistill.data.readers.media import Clip, MediaColumn, NoStreamError, UnreadableError
 from crossdistill.data.readers.opening import opened
-from crossdistill.data.readers.orientation import orientation_of
 from crossdistill.data.readers.sound import decoded
 
 _AT_ONCE = 600
@@ -86,7 +85,7 @@ def _video(path: Path, form: str, short_side: int) -> Inspected:
         _, frame = next(source.all(), (0.0, None))
         if frame is None:
             raise UnreadableError("no video frame can be decoded")
-        orientation = orientation_of(frame)
+        orientation = source.orientation(frame)
         size = fitted(frame, orientation, short_side)
         picture = len(encode(picture_of(frame, orientation, size), "raw" if form == "none" else form))
     warning = early(timing.end, timing.promised) if timing.promised else _short_header(timing)

@@ -12,7 +12,6 @@ from crossdistill.data.readers.media import Box
 if TYPE_CHECKING:
     from av import VideoFrame
 
-_MATRIX = "DISPLAYMATRIX"
 Array = TypeVar("Array", bound=npt.NDArray[np.generic])
 
 
@@ -50,7 +49,7 @@ def orientation_of(frame: VideoFrame) -> Orientation:
     the nearest of the eight cases.
     """
     kept: Any = frame.side_data
-    matrix = next((bytes(data) for data in kept if data.type.name == _MATRIX), b"")
+    matrix = next((bytes(data) for data in kept if data.type.name == "DISPLAYMATRIX"), b"")
     if len(matrix) < 36:
         return Orientation()
     a, b, _, c, d = np.frombuffer(matrix, dtype=np.int32)[:5].tolist()
