@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -93,9 +94,7 @@ def test_a_segment_of_sound_is_that_part_of_the_whole(name: str, tmp_path: Path)
 
 
 def test_a_gap_in_the_sound_is_silence(tmp_path: Path) -> None:
-    """Two pieces of a transport stream, the second from another recording that began ten seconds later."""
-    import av
-
+    """Half a second of a tone at 0, another at 1.5 seconds; segments that end, lie and begin in the gap."""
     path = tmp_path / "a.mkv"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=RATE)
@@ -110,6 +109,10 @@ def test_a_gap_in_the_sound_is_silence(tmp_path: Path) -> None:
     assert len(sound) == 2 * RATE
     loud = [np.abs(sound[round(t * RATE) : round((t + 0.3) * RATE)]).max() > 0.4 for t in (0.1, 0.7, 1.1, 1.6)]
     assert loud == [True, False, False, True]
+    for start, end in ((0.2, 1.0), (0.8, 1.2), (0.9, 1.7)):
+        part = AudioReader(PLAIN, CacheFolder(tmp_path)).take(Clip(path, "p", start=start, end=end), [0.5], None)
+        expected = sound[round(start * RATE) : round(end * RATE)]
+        np.testing.assert_allclose(part.samples[0, :, 0], expected, atol=1e-4)
 
 
 def seconds_of(path: Path, kind: Kind) -> float:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _QUALITY = 90
 """Quality of the JPEG pictures in a cache."""
+_PIECE = 1 << 20
+"""Samples of sound that are written at once."""
 
 
 def fill(folder: CacheFolder, source: Path, kind: Kind, form: str, short_side: int, rate: int) -> bool:
@@ -45,7 +47,9 @@ def fill(folder: CacheFolder, source: Path, kind: Kind, form: str, short_side: i
             sound = decoded(source, rate)
             with opened(source, "audio") as file:
                 described = {**wanted, "promised": sound.promised, "end": timing_of(file).end}
-            write_part(path, iter([(0.0, sound.part(0.0, math.inf, rate).tobytes())]), described)
+            samples = sound.part(0.0, math.inf, rate)
+            pieces = (samples[place : place + _PIECE] for place in range(0, len(samples), _PIECE))
+            write_part(path, ((0.0, piece.tobytes()) for piece in pieces), described)
         else:
             _fill_video(path, source, wanted)
     except (NoStreamError, UnreadableError):

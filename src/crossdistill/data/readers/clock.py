@@ -87,7 +87,7 @@ def _measured(file: MediaFile) -> Timing:
     shorter = declared if of_stream and is_early(declared, end) else 0.0
     count = max(file.stream.frames, len(file.stream.index_entries))
     if shorter and file.kind == "video" and count > 1:  # then so is the mean that was computed from it
-        frame = (last - first) / (count - 1)
+        frame = max((last - first) / (count - 1), 1 / _FASTEST)
         end = max(end, last + frame)
     off = first + round((last - first) / frame) * frame - last if frame else 0.0
     if abs(off) <= TICK:  # time stamps in milliseconds: a whole number of frames is one

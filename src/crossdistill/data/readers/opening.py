@@ -79,14 +79,15 @@ class MediaFile:
         return stream
 
     def _start(self, stream: Any) -> float | None:
-        if stream.start_time is None:
+        """When a stream begins, by its own time stamps; None where nothing is known of it."""
+        if stream.start_time is None or not stream.time_base:
             return None
         if len(self.heard_or_seen()) == 1 and stream.type == "audio" and self.container.format.name.startswith("mat"):
             # FFmpeg is a packet late where samples at the beginning are to be skipped
             packet = next(self.packets(), None)
             if packet is not None and packet.pts is not None and packet.has_sidedata("skip_samples"):
                 skipped = int.from_bytes(bytes(packet.get_sidedata("skip_samples"))[:4], "little")
-                return float(packet.pts * stream.time_base + Fraction(skipped, stream.codec_context.sample_rate))
+                return float(packet.pts * stream.time_base + Fraction(skipped, stream.codec_context.sample_rate or 1))
         return float(stream.start_time * stream.time_base)
 
     def heard_or_seen(self) -> list[Any]:

@@ -24,8 +24,8 @@ _GAP = 0.1
 """Seconds that a frame may come after the end of those before it: clocks are rounded, rates not quite what they say."""
 _ROUNDED = 0.02
 """Seconds that a frame's time may be off."""
-_LONGEST = 1 << 28
-"""Samples that are read at once, 1 GiB: a few kilobytes can unfold to any number of them."""
+_LONGEST = 1 << 27
+"""Samples that are read at once, 512 MiB: a few kilobytes can unfold to any number of them."""
 _SLOWEST = 64
 """How many times the file's own rate is the most that it is read at: beyond, nearly all samples would be made up."""
 
@@ -38,14 +38,13 @@ class Decoded(NamedTuple):
     promised: float
 
     def part(self, start: float, end: float, rate: int) -> Samples:
-        """The samples from `start` to `end` seconds, silence before the first. Raises UnreadableError for none."""
+        """The samples from `start` to `end` seconds. Raises UnreadableError for none."""
         last = min(round((end - self.begin) * rate), len(self.samples)) if end < math.inf else len(self.samples)
-        skipped = round((start - self.begin) * rate)
-        part = self.samples[max(0, skipped) : max(0, last)]
+        part = self.samples[max(0, round((start - self.begin) * rate)) : max(0, last)]
         if not len(part):
             ends = self.begin + len(self.samples) / rate
             raise UnreadableError(f"the segment begins at {start:g} s, the sound ends at {ends:.2f} s")
-        return np.concatenate([np.zeros(-skipped, dtype=np.float32), part]) if skipped < 0 else part
+        return part
 
     def warning(self, end: float, rate: int) -> str:
         """What is wrong with the file up to `end` seconds, empty for nothing."""
@@ -60,27 +59,29 @@ def decoded(path: Path, rate: int, start: float = 0.0, end: float = math.inf) ->
     than can be read at once; NoStreamError where it has no sound.
     """
     with opened(path, "audio") as file:
-        timing = timing_of(file)
-        promised = max(timing.end, timing.promised)
+        timing, counted = timing_of(file), file.counted
         _require_bearable((min(end, timing.end) - start) * rate, rate)
-        begin, count, pieces = 0.0, 0, []
-        for number, (time, samples) in enumerate(_runs(file, _before_end(_frames_from(file, start), end), rate)):
-            begin = time if number == 0 else begin
-            silence = round((time - begin) * rate) - count
-            if silence > _GAP * rate / 2 and time < timing.end and not file.counted:
-                _require_bearable(count + silence, rate)
-                pieces.append(np.zeros(silence, dtype=np.float32))
-                count += silence
-            pieces.append(samples)
-            count += len(samples)
-    if not count and start < end <= timing.first + _GAP:  # before the stream begins
-        return Decoded(np.zeros(round((end - start) * rate), dtype=np.float32), start, promised)
+        heard = _Until(end, _frames_from(file, start))
+        runs = list(_runs(file, heard, rate))
+    if heard.ended and not counted:
+        runs.append((end, np.zeros(0, dtype=np.float32)))  # silent until the next run, which is later
+    begin = min(runs[0][0], start) if runs else start  # silent from there on, if it begins later
+    count, pieces = 0, []
+    for number, (time, samples) in enumerate(runs):
+        silence = 0 if counted or time > timing.end else round((time - begin) * rate) - count
+        if silence > (_GAP * rate / 2 if number else 0):
+            _require_bearable(count + silence, rate)
+            pieces.append(np.zeros(silence, dtype=np.float32))
+            count += silence
+        pieces.append(samples)
+        count += len(samples)
+        _require_bearable(count, rate)
     if not count:
         raise UnreadableError("no sound can be decoded")
     joined = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
     if not np.isfinite(joined).all():
         raise UnreadableError("holds NaN or infinity among its samples")
-    return Decoded(joined, begin, promised)
+    return Decoded(joined, begin, max(timing.end, timing.promised))
 
 
 def _require_bearable(samples: float, rate: int) -> None:
@@ -107,7 +108,7 @@ def _frames_from(file: MediaFile, start: float) -> Iterator[tuple[float, Any]]:
 
 def _without_before(start: float, frames: Iterator[tuple[float, Any]]) -> Iterator[tuple[float, Any]]:
     """The frames from the one that is heard at `start` on."""
-    return dropwhile(lambda timed: timed[0] + timed[1].samples / timed[1].sample_rate < start, frames)
+    return dropwhile(lambda timed: timed[0] + _seconds(timed[1]) < start, frames)
 
 
 def _frames(file: MediaFile) -> Iterator[tuple[float, Any]]:
@@ -123,17 +124,24 @@ def _frames(file: MediaFile) -> Iterator[tuple[float, Any]]:
         for frame in frames:  # whose time base is the stream's
             time = time if frame.pts is None else file.seconds(frame.pts)
             yield time, frame
-            time += frame.samples / frame.sample_rate
+            time += _seconds(frame)
 
 
-def _before_end(frames: Iterable[tuple[float, Any]], end: float) -> Iterator[tuple[float, Any]]:
-    for time, frame in frames:
-        if time >= end:
-            return
-        yield time, frame
+class _Until:
+    """The frames that begin before `end`; ended: whether one was met that begins later."""
+
+    def __init__(self, end: float, frames: Iterator[tuple[float, Any]]) -> None:
+        self._end, self._frames, self.ended = end, frames, False
+
+    def __iter__(self) -> Iterator[tuple[float, Any]]:
+        for time, frame in self._frames:
+            if time >= self._end:
+                self.ended = True
+                return
+            yield time, frame
 
 
-def _runs(file: MediaFile, frames: Iterator[tuple[float, Any]], rate: int) -> Iterator[tuple[float, Samples]]:
+def _runs(file: MediaFile, frames: Iterable[tuple[float, Any]], rate: int) -> Iterator[tuple[float, Samples]]:
     """(seconds, samples) of what follows without a gap, resampled; the mean of the channels.
 
     Broadcasts and joined files change rate and channels on their way; each part has a resampler of its own.
@@ -175,7 +183,7 @@ class _Run:
             self._count += out.samples
         if frame is not None:
             self._begins.append(time - self._seconds)
-            self._seconds += frame.samples / frame.sample_rate
+            self._seconds += _seconds(frame)
         _require_bearable(self._count, self._rate)
 
     def ended(self) -> tuple[float, Samples]:
@@ -183,6 +191,10 @@ class _Run:
         self.add(0.0, None)
         begin = min(max(float(np.median(self._begins)), self._begin - _ROUNDED), self._begin + _ROUNDED)
         return begin, np.concatenate(self._pieces) if self._pieces else np.zeros(0, dtype=np.float32)
+
+
+def _seconds(frame: Any) -> float:
+    return float(frame.samples / max(frame.sample_rate, 1))
 
 
 def _form(frame: Any) -> tuple[str, str, int]:
