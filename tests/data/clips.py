@@ -49,6 +49,7 @@ def write_video(
     muxing: Mapping[str, str] | None = None,
     sound_from: float = 0.0,
     sound_rate: int = RATE,
+    fps: int | Fraction = FPS,
 ) -> Path:
     """times: of each frame, in milliseconds, where they are not evenly spaced; rotation: degrees counter-clockwise.
 
@@ -58,7 +59,7 @@ def write_video(
     container_options = {"movflags": "faststart"} if faststart else dict(muxing or {})
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", options=container_options) as container:
-        stream = container.add_stream(codec, rate=FPS)
+        stream = container.add_stream(codec, rate=fps)
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt, stream.gop_size, stream.bit_rate = "yuv420p", gop, 600_000
         stream.codec_context.thread_count = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,6 +66,7 @@ FILES = {
     "h264_negative.mp4": Made("libx264", times=every(-500, 40)),
     "h264_negative.mkv": Made("libx264", times=every(-500, 40)),
     "h264_uneven.mp4": Made("libx264", times=UNEVEN),
+    "h264_uneven_negative.mp4": Made("libx264", times=[time - 700 for time in UNEVEN], sound=True),
     "h264_uneven.ts": Made("libx264", times=UNEVEN),
     "h264_uneven.mkv": Made("libx264", times=UNEVEN),
     "h265.mp4": Made("libx265", {"x265-params": f"{X265}:open-gop=1"}),
@@ -144,6 +146,22 @@ def test_each_frame_is_the_one_that_is_shown_then(name: str, made: Callable[[str
     for place in places:
         last = max(int(np.searchsorted(times, place + 0.0015, side="right")) - 1, 0)
         assert shown(path, [float(place)]) == [numbers[last]], place
+
+
+@pytest.mark.parametrize("fps", [Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60000, 1001), 1])
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.mp4", "h264"), ("b.mkv", "h264"), ("c.flv", "h264"), ("d.ts", "h264"), ("e.avi", "h264"), ("f.wmv", "wmv2")],
+)
+def test_rates_whose_times_are_rounded(name: str, codec: str, fps: Fraction, tmp_path: Path) -> None:
+    pictures = [bars(number, 64, 64) for number in range(120)]
+    path = write_video(tmp_path / name, codec, pictures, fps=fps, options={"b": "2000000"})
+    settings = ReaderSettings(frames=8, size=SIZE, resize=SIZE, mean=(0, 0, 0), std=(1, 1, 1))
+    reader = VideoReader(settings, CacheFolder(tmp_path))
+    assert reader.windows(Clip(path, "p")) == 15
+    samples = reader.take(Clip(path, "p"), np.linspace(0, 1, 15).tolist(), None).samples
+    read = [number_of(picture) for sample in samples for picture in sample.transpose(1, 2, 3, 0)]
+    assert read == list(range(120))
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from crossdistill.data.readers.cache import CacheFolder, Entry
-from crossdistill.data.readers.clock import timing_of
+from crossdistill.data.readers.clock import timing_at
 from crossdistill.data.readers.media import Clip, Taken
-from crossdistill.data.readers.opening import TICK, opened
+from crossdistill.data.readers.opening import TICK
 from crossdistill.data.readers.settings import ReaderSettings
 from crossdistill.data.readers.sound import Decoded, decoded
 
@@ -44,15 +44,8 @@ class AudioReader:
     def take(self, clip: Clip, positions: Sequence[float], seed: int | None) -> Taken:
         length, rate = self.shape[0], self.settings.rate
         cached, stale = self._cached(clip)
-        if length > 0 and cached is None and (end := min(clip.end, self._end(clip))) - clip.start > _WHOLE:
-            parts, warnings = [], {stale}
-            for begin in self._begins(round((end - clip.start) * rate), positions, seed):
-                start = clip.start + begin / rate
-                stop = min(start + self.settings.seconds, end)
-                sound = decoded(clip.path, rate, start, stop)
-                parts.append(np.resize(sound.part(start, stop, rate), length))
-                warnings.add(sound.warning(stop, rate))
-            return Taken(np.stack(parts)[..., None], max(warnings))
+        if length > 0 and cached is None and min(clip.end, self._end(clip)) - clip.start > _WHOLE:
+            return self._of_long(clip, positions, seed, stale)
         if cached is not None:
             sound = Decoded(np.frombuffer(cached.payload, np.float32), 0.0, cached.description["promised"])
         else:
@@ -62,6 +55,18 @@ class AudioReader:
             return Taken(np.stack([samples[:, None]] * len(positions)), warning)
         begins = self._begins(len(samples), positions, seed)
         parts = [np.resize(samples[begin : begin + length], length) for begin in begins]
+        return Taken(np.stack(parts)[..., None], warning)
+
+    def _of_long(self, clip: Clip, positions: Sequence[float], seed: int | None, stale: str) -> Taken:
+        """The same, decoding no more than is wanted."""
+        rate, end = self.settings.rate, min(clip.end, self._end(clip))
+        parts, warning = [], stale
+        for begin in self._begins(round((end - clip.start) * rate), positions, seed):
+            start = clip.start + begin / rate
+            stop = min(start + self.settings.seconds, end)
+            sound = decoded(clip.path, rate, start, stop)
+            parts.append(np.resize(sound.part(start, stop, rate), self.shape[0]))
+            warning = sound.warning(stop, rate) or warning
         return Taken(np.stack(parts)[..., None], warning)
 
     def _begins(self, samples: int, positions: Sequence[float], seed: int | None) -> list[int]:
@@ -74,10 +79,7 @@ class AudioReader:
 
     def _end(self, clip: Clip) -> float:
         cached = self._cached(clip)[0]
-        if cached is not None:
-            return float(cached.description["end"])
-        with opened(clip.path, "audio") as file:
-            return timing_of(file).end
+        return timing_at(clip.path, "audio").end if cached is None else float(cached.description["end"])
 
     def _cached(self, clip: Clip) -> tuple[Entry | None, str]:
         """What the cache has of the clip's sound at this rate, and what is to be said of it."""

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from crossdistill.data.readers.cache import CacheFolder, Kind, is_whole, read_part, stamp, write_part
-from crossdistill.data.readers.clock import is_early, timing_of
+from crossdistill.data.readers.clock import is_early, timing_at
 from crossdistill.data.readers.decoding import FileFrames
 from crossdistill.data.readers.frames import Pixels
 from crossdistill.data.readers.media import NoStreamError, UnreadableError
@@ -45,8 +45,7 @@ def fill(folder: CacheFolder, source: Path, kind: Kind, form: str, short_side: i
     try:
         if kind == "audio":
             sound = decoded(source, rate)
-            with opened(source, "audio") as file:
-                described = {**wanted, "promised": sound.promised, "end": timing_of(file).end}
+            described = {**wanted, "promised": sound.promised, "end": timing_at(source, "audio").end}
             samples = sound.part(0.0, math.inf, rate)
             pieces = (samples[place : place + _PIECE] for place in range(0, len(samples), _PIECE))
             write_part(path, ((0.0, piece.tobytes()) for piece in pieces), described)
@@ -74,7 +73,7 @@ def _fill_video(path: Path, source: Path, wanted: dict[str, Any]) -> None:
                 end, count = time + extent.frame, count + 1
             if count == 0:
                 raise UnreadableError("no video frame can be decoded")
-            if is_early(end, timing_of(file).last):  # what comes then cannot be decoded
+            if is_early(end, timing_at(source, "video").last):  # what comes then cannot be decoded
                 described["end"], described["promised"] = end, max(extent.end, extent.promised)
 
         write_part(path, pictures(), described)

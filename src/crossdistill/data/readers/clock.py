@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from crossdistill.data.readers.opening import COUNTED, TICK, Kind, MediaFile
+from crossdistill.data.readers.opening import COUNTED, TICK, Kind, MediaFile, opened
 
 _FASTEST = 240
 """Frames a second that a header is believed: browsers' WebM says none, for which FFmpeg puts the clock's 1000."""
@@ -45,10 +45,22 @@ _known: dict[tuple[Path, int, int, Kind], Timing] = {}
 _KEPT = 200_000
 
 
+def timing_at(path: Path, kind: Kind) -> Timing:
+    """The timing of a file that need not be opened if it is known. Raises UnreadableError or NoStreamError."""
+    if path.exists() and (key := _key(path, kind)) in _known:
+        return _known[key]
+    with opened(path, kind) as file:
+        return timing_of(file)
+
+
+def _key(path: Path, kind: Kind) -> tuple[Path, int, int, Kind]:
+    status = path.stat()
+    return path, status.st_size, status.st_mtime_ns, kind
+
+
 def timing_of(file: MediaFile) -> Timing:
     """A file's timing, measured once by each process while the file stays as it is. It may leave the file's place."""
-    status = file.path.stat()
-    key = (file.path, status.st_size, status.st_mtime_ns, file.kind)
+    key = _key(file.path, file.kind)
     if key not in _known:
         if len(_known) >= _KEPT:
             _known.clear()

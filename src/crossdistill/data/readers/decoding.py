@@ -19,7 +19,7 @@ from crossdistill.data.readers.orientation import Orientation, orientation_of
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
 
-BACK = (0.0, 1.0, 4.0, 16.0)
+BACK = (0.0, 1.0, 4.0, 16.0, 64.0, 256.0)
 """Seconds before a wanted time to which is gone, one after the other, until what is found there is not after it."""
 
 TimedFrame = tuple[float, "VideoFrame"]
@@ -114,9 +114,9 @@ class FileFrames:
         packets = self._file.packets() if self._file.seek(place) else iter(())
         for packet in packets:
             time = self._file.time(packet)
-            if time is None or (packet.dts is not None and self._file.seconds(packet.dts) > wanted + TICK):
+            if packet.size == 0 or (packet.dts is not None and self._file.seconds(packet.dts) > wanted + TICK):
                 return
-            if packet.is_keyframe:
+            if packet.is_keyframe and time is not None:
                 if time <= wanted + TICK:
                     # pictures before a key frame may need others before it: what is made of them is not theirs
                     yield from self._decoded(chain((packet,), packets), least=time - TICK)

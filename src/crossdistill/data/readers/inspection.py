@@ -10,7 +10,7 @@ from pathlib import Path
 from crossdistill.data.readers.audio import AudioReader
 from crossdistill.data.readers.cache import Kind
 from crossdistill.data.readers.cache_writer import encode, fitted, picture_of
-from crossdistill.data.readers.clock import Timing, early, is_early, timing_of
+from crossdistill.data.readers.clock import Timing, early, is_early, timing_at, timing_of
 from crossdistill.data.readers.decoding import FileFrames
 from crossdistill.data.readers.media import Clip, MediaColumn, NoStreamError, UnreadableError
 from crossdistill.data.readers.opening import opened
@@ -65,8 +65,7 @@ def at_segment(file: Inspected, clip: Clip) -> Inspected:
 
 
 def _sound(path: Path, rate: int) -> Inspected:
-    with opened(path, "audio") as file:
-        timing = timing_of(file)
+    timing = timing_at(path, "audio")
     seconds, promised = 0.0, max(timing.end, timing.promised)
     for start in range(0, max(1, math.ceil(timing.end)), _AT_ONCE):  # the last also has what comes after that
         end = start + _AT_ONCE if start + _AT_ONCE < timing.end else math.inf
