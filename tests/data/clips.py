@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -45,25 +45,35 @@ def write_video(
     rotation: int = 0,
     faststart: bool = False,
     gop: int = 12,
+    options: Mapping[str, str] | None = None,
+    muxing: Mapping[str, str] | None = None,
+    sound_from: float = 0.0,
+    sound_rate: int = RATE,
+    fps: int | Fraction = FPS,
 ) -> Path:
-    """times: of each frame, in milliseconds, where they are not evenly spaced; rotation: degrees counter-clockwise."""
+    """times: of each frame, in milliseconds, where they are not evenly spaced; rotation: degrees counter-clockwise.
+
+    options, muxing: of the encoder of pictures, and of the container; sound_from: seconds at which the sound begins
+    """
     pictures = [bars(number) for number in range(frames)] if isinstance(frames, int) else list(frames)
-    options = {"movflags": "faststart"} if faststart else {}
+    container_options = {"movflags": "faststart"} if faststart else dict(muxing or {})
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w", options=options) as container:
-        stream = container.add_stream(codec, rate=FPS)
+    with av.open(str(path), "w", options=container_options) as container:
+        stream = container.add_stream(codec, rate=fps)
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt, stream.gop_size, stream.bit_rate = "yuv420p", gop, 600_000
         stream.codec_context.thread_count = 1
         if codec == "h264":
             stream.options = {"preset": "superfast"}  # which still reorders frames
+        if options:
+            stream.options = {**stream.options, **options}
         if times:
             stream.codec_context.time_base = Fraction(1, 1000)
         if rotation:
             stream.set_display_rotation(rotation)
         voice = None
         if sound is not None:
-            voice = container.add_stream("libopus" if path.suffix == ".webm" else "aac", rate=RATE)
+            voice = container.add_stream("libopus" if path.suffix == ".webm" else "aac", rate=sound_rate)
             voice.layout = "mono"
         for number, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
@@ -72,26 +82,30 @@ def write_video(
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
         if voice is not None and sound is not None:
-            _encode(container, voice, sound)
+            _encode(container, voice, sound, sound_rate, sound_from)
     return path
 
 
-def write_sound(path: Path, samples: np.ndarray, codec: str = "pcm_s16le", rate: int = RATE) -> Path:
-    """samples: (T,) for one channel, (2, T) for two."""
+def write_sound(path: Path, samples: np.ndarray, codec: str = "pcm_s16le", rate: int = RATE, layout: str = "") -> Path:
+    """samples: (T,) for one channel, (2, T) for two, or as many as the layout has."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate)
-        stream.layout = "stereo" if samples.ndim == 2 else "mono"
+        stream.layout = layout or ("stereo" if samples.ndim == 2 else "mono")
         _encode(container, stream, samples, rate)
     return path
 
 
 def _encode(
-    container: av.container.OutputContainer, stream: av.AudioStream, sound: np.ndarray, rate: int = RATE
+    container: av.container.OutputContainer,
+    stream: av.AudioStream,
+    sound: np.ndarray,
+    rate: int = RATE,
+    begins: float = 0.0,
 ) -> None:
     samples = np.atleast_2d(sound).astype(np.float32)
-    frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="stereo" if len(samples) == 2 else "mono")
-    frame.sample_rate = rate
+    frame = av.AudioFrame.from_ndarray(samples.T.reshape(1, -1), format="flt", layout=stream.layout.name)
+    frame.sample_rate, frame.pts, frame.time_base = rate, round(begins * rate), Fraction(1, rate)
     container.mux(stream.encode(frame))
     container.mux(stream.encode())
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from crossdistill.data.readers import AudioReader, CacheFolder, Clip, MediaColumn, ReaderSettings, UnreadableError
+from crossdistill.data.readers.inspection import inspect
 from crossdistill.data.readers.media import NoStreamError
 from crossdistill.data.reading import middle
 from crossdistill.types import InputError, Padded
@@ -62,6 +63,26 @@ def test_resampling_keeps_the_wave(tmp_path: Path) -> None:
 def test_two_channels_become_one(tmp_path: Path) -> None:
     write_sound(tmp_path / "a.wav", np.stack([tone(0.5), -tone(0.5)]))
     assert np.abs(sample_of(reader(tmp_path), clip(tmp_path / "a.wav"), None).sample).max() < 1e-3
+
+
+LAYOUTS = {"mono": 1, "stereo": 2, "2.1": 3, "quad": 4, "5.0": 5, "5.1": 6, "6.1": 7, "7.1": 8}
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.wav", "pcm_s16le"), ("a.flac", "flac"), ("a.mka", "pcm_f32le")])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_level_does_not_depend_on_the_number_of_channels(
+    layout: str, name: str, codec: str, tmp_path: Path
+) -> None:
+    """The mean of the channels: a tone in all of them keeps its level, one in the last alone is as much softer."""
+    channels = LAYOUTS[layout]
+    for heard in (channels, 1):
+        samples = np.zeros((channels, RATE // 2), np.float32)
+        samples[-heard:] = tone(0.5)
+        path = write_sound(tmp_path / name, samples, codec, layout=layout)
+        for rate in (RATE, 32000):
+            found = sample_of(reader(tmp_path, rate), clip(path), None).sample
+            level = np.sqrt((found[rate // 10 : -rate // 10] ** 2).mean())
+            assert level == pytest.approx(0.5 / np.sqrt(2) * heard / channels, rel=0.005)
 
 
 @pytest.mark.parametrize(("name", "codec"), [("a.mp3", "mp3"), ("a.aac", "aac")])
@@ -153,3 +174,30 @@ def test_a_file_that_ends_early_says_so(tmp_path: Path) -> None:
     assert 0.5 < len(found.sample) / RATE < 5
     assert "ends after" in found.warning
     assert "of 6.0" in found.warning
+
+
+def test_a_few_bytes_do_not_unfold_to_gigabytes(tmp_path: Path) -> None:
+    """One sample a second is no sound at 32,000; at a rate near its own it is."""
+    path = write_sound(tmp_path / "a.wav", np.zeros(3000), rate=1)
+    assert path.stat().st_size < 7000
+    with pytest.raises(UnreadableError, match="has 1 samples a second, too few to be read at 32000"):
+        sample_of(reader(tmp_path, 32000), clip(path), None)
+    assert sample_of(reader(tmp_path, 4), clip(path), None).sample.shape == (12000, 1)
+
+
+def test_of_a_long_sound_only_the_wanted_part_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty minutes, a tone in the last second; as a whole it would be more than is allowed here."""
+    sound = np.zeros(1200 * 1000, np.float32)
+    sound[-1000:] = tone(1.0, 100, 1000)
+    path = write_sound(tmp_path / "a.flac", sound, "flac", 1000)
+    monkeypatch.setattr("crossdistill.data.readers.sound._LONGEST", 1_000_000)
+    with pytest.raises(UnreadableError, match=r"0\.3 hours of sound are too much to read at once"):
+        sample_of(reader(tmp_path, 1000), clip(path), None)
+    parts = AudioReader(ReaderSettings(rate=1000, seconds=2.0), CacheFolder(tmp_path))
+    assert parts.windows(clip(path)) == 600
+    taken = parts.take(clip(path), [0.0, 1.0], None)
+    assert taken.samples.shape == (2, 2000, 1)
+    assert not taken.samples[0].any()
+    assert not taken.samples[1, :950].any()
+    assert abs(hertz(taken.samples[1, 1000:], 1000) - 100) < 2
+    assert inspect(path, "audio", "none", 0, 1000).seconds == 1200

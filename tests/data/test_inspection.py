@@ -275,3 +275,19 @@ def test_a_cache_that_is_killed_again_and_again_ends_as_one_never_killed(tmp_pat
     names = [sorted(path.name for path in (tmp_path / name / "cache").rglob("*")) for name in ("killed", "whole")]
     assert names[0] == names[1]
     assert not [name for name in names[0] if name.endswith(".partial")]
+
+
+def test_a_header_that_is_shorter_than_its_file_is_told_and_an_error_where_that_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times = [30 * number for number in range(10)] + [1000, 2000, 3000, 4000, 5000]
+    for name in ("a.mp4", "b.mp4"):
+        write_video(tmp_path / name, frames=[bars(number, 32, 32) for number in range(15)], times=times)
+    path = table(tmp_path, "1,train,x,a.mp4", "2,test,x,b.mp4", header="id,split,label,face")
+    code, out, _ = said(capsys, path)
+    assert code == 0
+    assert "a.mp4: its header says 3.10 seconds, but it goes on to 5.36, and all of it is read" in out
+    assert "5.36 s" in out
+    code, _, error = said(capsys, path, "--strict")
+    assert code == 2
+    assert "row 2, column 'face'" in error

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from crossdistill.data.loading import drawn_parts
 from crossdistill.data.readers import CacheFolder, Clip, MediaColumn, ReaderSettings, UnreadableError, VideoReader
-from crossdistill.data.readers.frames import Extent, centre_box, clip_times, inside, random_box, turned
+from crossdistill.data.readers.frames import Extent, centre_box, clip_times, inside, random_box
 from crossdistill.data.readers.media import NoStreamError
+from crossdistill.data.readers.orientation import Orientation
 from crossdistill.data.reading import middle
 from crossdistill.types import InputError
 from tests.data.clips import FPS, HEIGHT, WIDTH, bars, halved, number_of, sample_of, write_sound, write_video
@@ -234,6 +235,27 @@ def test_a_broken_file_is_an_absent_sample_and_a_note_or_an_error(name: str, tmp
         MediaColumn(clips, reader(tmp_path), strict=True).read(np.array([1]), middle(1))
 
 
+@pytest.mark.parametrize("box", ["hdlr", "mdhd", "stts", "stsd", "avc1", "stsz", "stco"])
+def test_a_file_cut_inside_its_header_or_with_a_box_that_nobody_knows(box: str, tmp_path: Path) -> None:
+    content = write_video(tmp_path / "good.mp4", faststart=True).read_bytes()
+    place = content.index(box.encode())
+    damaged = [content[: place + more] for more in (0, 8, 40)] + [content.replace(box.encode(), b"zzzz")]
+    for number, bad in enumerate(damaged):
+        path = tmp_path / f"{number}.mp4"
+        path.write_bytes(bad)
+        read = MediaColumn([clip(path), clip(tmp_path / "good.mp4")], reader(tmp_path)).read(np.arange(2), middle(2))
+        assert read.present[1]
+        assert read.present[0] or [note.skipped for note in read.notes] == [True]
+        assert "\n" not in "".join(note.text for note in read.notes)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.mp4", "h264"), ("b.mkv", "h264"), ("c.avi", "mpeg4")])
+def test_tags_in_no_known_encoding(name: str, codec: str, tmp_path: Path) -> None:
+    path = write_video(tmp_path / name, codec, [square(number) for number in range(8)])
+    path.write_bytes(path.read_bytes().replace(b"Lavf", b"\xff\xfe\xfd\xfc"))
+    assert numbers(sample_of(reader(tmp_path), clip(path), None).sample) == list(range(8))
+
+
 def test_damaged_data_in_a_whole_container(tmp_path: Path) -> None:
     """The index is there; the pictures are noise."""
     path = write_video(tmp_path / "a.avi", "mpeg4", 40)
@@ -314,16 +336,15 @@ def test_the_centre_is_a_square_in_the_middle(w: int, h: int) -> None:
 boxes = st.tuples(st.floats(0, 0.5), st.floats(0, 0.5), st.floats(0.1, 0.5), st.floats(0.1, 0.5))
 
 
-@given(boxes, st.integers(0, 3))
+@given(boxes, st.integers(0, 3), st.booleans())
 def test_a_box_of_the_shown_picture_is_the_same_part_of_the_stored_one(
-    box: tuple[float, float, float, float], quarters: int
+    box: tuple[float, float, float, float], quarters: int, mirrored: bool
 ) -> None:
-    stored = np.arange(100 * 100).reshape(100, 100)
-    shown = np.rot90(stored, quarters)
+    stored, orientation = np.arange(100 * 100).reshape(100, 100), Orientation(quarters, mirrored)
     left, top, w, h = (round(100 * v) for v in box)
-    part = shown[top : top + h, left : left + w]
-    x, y, width, height = (round(100 * v) for v in turned((left / 100, top / 100, w / 100, h / 100), quarters))
-    assert np.array_equal(np.rot90(stored[y : y + height, x : x + width], quarters), part)
+    part = orientation.shown(stored)[top : top + h, left : left + w]
+    x, y, width, height = (round(100 * v) for v in orientation.stored((left / 100, top / 100, w / 100, h / 100)))
+    assert np.array_equal(orientation.shown(stored[y : y + height, x : x + width]), part)
 
 
 def test_a_box_inside_a_box() -> None:

@@ -74,6 +74,46 @@ def test_one_pass_reads_what_each_window_alone_would(name: str, cached: bool, vi
     assert numbers(short.take(clip, [0.0, 1.0], None).samples) == [[0, 1], [41, 42]], "far apart: each is sought"
 
 
+LOOPED = ReaderSettings(**{**vars(PLAIN), "last_window": "looped"})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_windows_one_after_the_other_with_the_last_one_looped(cached: bool, videos: Path, tmp_path: Path) -> None:
+    """43 frames, 8 to a window: what is left over, 3 frames, is a window, too."""
+    cache = CacheFolder(tmp_path)
+    if cached:
+        fill(cache, videos / "a.mp4", "video", "raw", 0, RATE)
+    reader, clip = VideoReader(LOOPED, cache), Clip(videos / "a.mp4", "row 2")
+    assert reader.windows(clip) == 6
+    found = numbers(reader.take(clip, np.linspace(0, 1, 6).tolist(), None).samples)
+    assert found == [list(range(n, n + 8)) for n in range(0, 40, 8)] + [[40, 41, 42, 40, 41, 42, 40, 41]]
+    short = Clip(videos / "a.mp4", "row 2", end=0.64)
+    assert reader.windows(short) == 2
+    assert numbers(reader.take(short, [0.0, 1.0], None).samples) == [list(range(8)), list(range(8, 16))]
+    training = [numbers(reader.take(clip, [position], 3).samples)[0] for position in (0.0, 0.5, 0.999)]
+    plain = VideoReader(PLAIN, cache)
+    assert training == [numbers(plain.take(clip, [position], 3).samples)[0] for position in (0.0, 0.5, 0.999)]
+
+
+def test_the_paper_s_protocol_for_forty_frames(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.avi", "mpeg4", [bars(number, 48, 48) for number in range(40)])
+    settings = ReaderSettings(**{**vars(LOOPED), "frames": 16})  # type: ignore[arg-type]
+    reader = VideoReader(settings, CacheFolder(tmp_path))
+    assert reader.windows(Clip(path, "p")) == 3
+    found = numbers(reader.take(Clip(path, "p"), [0.0, 0.5, 1.0], None).samples)
+    assert found == [list(range(16)), list(range(16, 32)), list(range(32, 40)) * 2]
+
+
+def test_windows_of_sound_one_after_the_other(tmp_path: Path) -> None:
+    sound = np.arange(2.6 * RATE, dtype=np.float32) / (3 * RATE)
+    path = write_sound(tmp_path / "a.wav", sound, "pcm_f32le")
+    reader = AudioReader(ReaderSettings(rate=RATE, seconds=1.0, last_window="looped"), CacheFolder(tmp_path))
+    assert reader.windows(Clip(path, "p")) == 3
+    found = reader.take(Clip(path, "p"), [0.0, 0.5, 1.0], None).samples[..., 0]
+    np.testing.assert_allclose(found[1], sound[RATE : 2 * RATE], atol=1e-6)
+    np.testing.assert_allclose(found[2], np.resize(sound[2 * RATE :], RATE), atol=1e-6)
+
+
 def test_windows_of_a_segment_and_of_a_short_or_broken_file(videos: Path, tmp_path: Path) -> None:
     reader = VideoReader(PLAIN, CacheFolder(tmp_path))
     assert reader.windows(Clip(videos / "a.mp4", "", start=0.4, end=1.04)) == 2

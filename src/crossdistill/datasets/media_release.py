@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from crossdistill.data.cells import ENDINGS, OPTIONAL, REQUIRED
 from crossdistill.data.folders import new_folder, write_csv
-from crossdistill.data.readers.decoding import declared_end, opened
+from crossdistill.data.readers.clock import declared_seconds
 from crossdistill.data.readers.media import UnreadableError
+from crossdistill.data.readers.opening import opened
 from crossdistill.types import InputError, Listener, tracked
 
 Row = Mapping[str, str]
@@ -88,8 +89,8 @@ def read_lines(path: Path) -> list[str]:
 def _header_of(path: Path) -> Header:
     """Opens a video file without decoding it. Raises InputError where PyAV is not installed."""
     try:
-        with opened(path, "video") as (container, stream):
-            return Header(bool(container.streams.audio), declared_end(container, stream))
+        with opened(path, "video") as file:
+            return Header(bool(file.container.streams.audio), declared_seconds(file))
     except UnreadableError as error:
         return Header(problem=str(error))
 

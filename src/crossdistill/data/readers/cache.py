@@ -24,7 +24,7 @@ from crossdistill.atomic import written_whole
 Kind = Literal["video", "audio"]
 
 _TRAILER = struct.Struct("<QQ8s")  # lengths of the index's arrays and of the description
-_MAGIC = b"xdcache1"
+_MAGIC = b"xdcache2"  # 1 had each stream's own clock, and sound whose level depended on the number of channels
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,13 @@ class CacheFolder:
 
     def find(self, source: Path, kind: Kind) -> Found:
         """The source's part, if the source is still as it was when it was decoded."""
-        entry = read_part(self.part(source, kind))
-        if entry is None or not source.exists():  # a file that is gone is not read from the cache either
+        part = self.part(source, kind)
+        entry = read_part(part)
+        if not source.exists():  # a file that is gone is not read from the cache either
             return Found(None)
+        if entry is None:
+            unusable = "its part of the cache is damaged or of an earlier version, and not used: prepare it again"
+            return Found(None, unusable if part.exists() else "")
         if entry.description["source"] != stamp(source):
             return Found(None, "has changed since it was decoded into the cache, which is not used: prepare it again")
         return Found(entry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,17 +11,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from crossdistill.data.readers.audio import decoded
 from crossdistill.data.readers.cache import CacheFolder, Kind, is_whole, read_part, stamp, write_part
-from crossdistill.data.readers.decoding import FileFrames, is_early, opened
+from crossdistill.data.readers.clock import is_early, timing_at
+from crossdistill.data.readers.decoding import FileFrames
 from crossdistill.data.readers.frames import Pixels
 from crossdistill.data.readers.media import NoStreamError, UnreadableError
+from crossdistill.data.readers.opening import opened
+from crossdistill.data.readers.orientation import Orientation
+from crossdistill.data.readers.sound import decoded
 
 if TYPE_CHECKING:
     from av import VideoFrame
 
 _QUALITY = 90
 """Quality of the JPEG pictures in a cache."""
+_PIECE = 1 << 20
+"""Samples of sound that are written at once."""
 
 
 def fill(folder: CacheFolder, source: Path, kind: Kind, form: str, short_side: int, rate: int) -> bool:
@@ -38,8 +44,11 @@ def fill(folder: CacheFolder, source: Path, kind: Kind, form: str, short_side: i
         return False
     try:
         if kind == "audio":
-            samples, warning = decoded(source, rate)
-            write_part(path, iter([(0.0, samples.tobytes())]), {**wanted, "warning": warning})
+            sound = decoded(source, rate)
+            described = {**wanted, "promised": sound.promised, "end": timing_at(source, "audio").end}
+            samples = sound.part(0.0, math.inf, rate)
+            pieces = (samples[place : place + _PIECE] for place in range(0, len(samples), _PIECE))
+            write_part(path, ((0.0, piece.tobytes()) for piece in pieces), described)
         else:
             _fill_video(path, source, wanted)
     except (NoStreamError, UnreadableError):
@@ -48,38 +57,40 @@ def fill(folder: CacheFolder, source: Path, kind: Kind, form: str, short_side: i
 
 
 def _fill_video(path: Path, source: Path, wanted: dict[str, Any]) -> None:
-    with opened(source, "video") as (container, stream):
-        frames = FileFrames(container, stream)
-        described = {**wanted, "frame": frames.extent.frame, "warning": ""}
+    with opened(source, "video") as file:
+        frames = FileFrames(file)
+        extent = frames.extent
+        described = {**wanted, "frame": extent.frame, "end": extent.end, "promised": extent.promised, "warning": ""}
 
         def pictures() -> Iterator[tuple[float, bytes]]:
             end, count = 0.0, 0
-            for time, frame, quarters in frames.all():
+            for time, frame in frames.all():
+                orientation = frames.orientation(frame)
                 if count == 0:
-                    size = fitted(frame, quarters, wanted["short_side"])
+                    size = fitted(frame, orientation, wanted["short_side"])
                     described["width"], described["height"] = size
-                yield time, encode(picture_of(frame, quarters, size), wanted["form"])
-                end, count = time + frames.extent.frame, count + 1
+                yield time, encode(picture_of(frame, orientation, size), wanted["form"])
+                end, count = time + extent.frame, count + 1
             if count == 0:
                 raise UnreadableError("no video frame can be decoded")
-            if is_early(end, frames.extent.end):
-                described["warning"] = f"ends after {end:.2f} of {frames.extent.end:.2f} seconds"
+            if is_early(end, timing_at(source, "video").last):  # what comes then cannot be decoded
+                described["end"], described["promised"] = end, max(extent.end, extent.promised)
 
         write_part(path, pictures(), described)
 
 
-def fitted(frame: VideoFrame, quarters: int, short_side: int) -> tuple[int, int]:
+def fitted(frame: VideoFrame, orientation: Orientation, short_side: int) -> tuple[int, int]:
     """Width and height of a frame as it is shown, scaled down to the short side."""
-    width, height = (frame.height, frame.width) if quarters % 2 else (frame.width, frame.height)
+    width, height = (frame.height, frame.width) if orientation.on_its_side else (frame.width, frame.height)
     scale = min(1.0, short_side / min(width, height)) if short_side else 1.0
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def picture_of(frame: VideoFrame, quarters: int, size: tuple[int, int]) -> Pixels:
+def picture_of(frame: VideoFrame, orientation: Orientation, size: tuple[int, int]) -> Pixels:
     """A frame as an upright picture (H, W, 3) of this size."""
-    width, height = size[::-1] if quarters % 2 else size
+    width, height = size[::-1] if orientation.on_its_side else size
     scaled = frame.reformat(width, height, "rgb24", interpolation="BILINEAR", threads=1).to_ndarray()
-    return np.ascontiguousarray(np.rot90(scaled, quarters))
+    return np.ascontiguousarray(orientation.shown(scaled))
 
 
 def encode(picture: Pixels, form: str) -> bytes:

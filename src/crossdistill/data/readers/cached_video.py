@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crossdistill.data.readers.cache import Entry
-from crossdistill.data.readers.decoding import TICK
 from crossdistill.data.readers.frames import ChooseBox, Extent, Pixels
 from crossdistill.data.readers.media import UnreadableError
+from crossdistill.data.readers.opening import TICK
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -24,7 +24,9 @@ class CachedFrames:
         self._entry, described = entry, entry.description
         self._size: tuple[int, int] = (described["width"], described["height"])
         self._jpeg = described["form"] == "jpeg"
-        self.extent = Extent(0.0, float(entry.times[-1]) + described["frame"], described["frame"])
+        end, frame, promised = described["end"], described["frame"], described["promised"]
+        self.extent = Extent(0.0, end, frame, float(entry.times[0]), promised)
+        self.in_one_pass = False
         self.warning = str(described["warning"])
 
     def take(self, times: Sequence[float], box: ChooseBox, size: int) -> Pixels:

@@ -29,6 +29,7 @@ class EndsEarlyError(Exception):
 class FrameSource(Protocol):
     """Frames of one video. extent: of all of it; warning: what is wrong with the file, empty for nothing.
 
+    in_one_pass: whether far places are not sought, so that it is quicker to take all at once
     take: the frames shown at these times, the chosen part of them scaled to (size, size): (3, T, size, size).
     Raises EndsEarlyError or UnreadableError.
     """
@@ -37,16 +38,25 @@ class FrameSource(Protocol):
     def extent(self) -> Extent: ...
     @property
     def warning(self) -> str: ...
+    @property
+    def in_one_pass(self) -> bool: ...
     def take(self, times: Sequence[float], box: ChooseBox, size: int) -> Pixels: ...
 
 
 @dataclass(frozen=True)
 class Extent:
-    """The part of a video that a clip is taken from: seconds [start, end), and those of one frame, on average."""
+    """The part of a video that a clip is taken from, in seconds on its file's clock: [start, end).
+
+    frame: how long a frame is shown, on average
+    first: where the first frame begins; before it, where sound began earlier, that frame is shown
+    promised: a later end that the header declares although the file does not hold it, 0 for none
+    """
 
     start: float
     end: float
     frame: float
+    first: float = 0.0
+    promised: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -65,10 +75,13 @@ def clip_times(extent: Extent, settings: ReaderSettings, position: float) -> lis
     at a frame's own time, so that every frame is equally likely to be the first. What is shorter than a clip is looped.
     """
     step = frame_step(extent, settings)
+    if settings.last_window == "looped":
+        begin = position * (window_count(extent, settings) - 1) * settings.frames * step
+        begin = round(begin / extent.frame) * extent.frame if settings.fps == 0 else begin
+        return _looped(extent.start + begin, extent.end, step, settings.frames)
     room = extent.seconds - (settings.frames - 1) * step - extent.frame
     if room < -1e-6:
-        frames_there = max(1, math.ceil(extent.seconds / step - 1e-6))
-        return [extent.start + (i % frames_there) * step for i in range(settings.frames)]
+        return _looped(extent.start, extent.start + extent.seconds, step, settings.frames)
     begin = position * max(room, 0.0)
     if settings.fps == 0:
         places = math.floor(room / extent.frame + 1e-3) + 1
@@ -76,9 +89,18 @@ def clip_times(extent: Extent, settings: ReaderSettings, position: float) -> lis
     return [extent.start + begin + i * step for i in range(settings.frames)]
 
 
+def _looped(start: float, end: float, step: float, frames: int) -> list[float]:
+    """So many times from `start` on, from its beginning again where they reach `end`."""
+    there = max(1, math.ceil((end - start) / step - 1e-6))
+    return [start + (i % there) * step for i in range(frames)]
+
+
 def window_count(extent: Extent, settings: ReaderSettings) -> int:
-    """How many clips fit in without overlap, at least 1: at positions evenly from 0 to 1 they do not overlap."""
-    return max(1, math.floor(extent.seconds / (settings.frames * frame_step(extent, settings)) + 1e-6))
+    """How many clips fit in without overlap, at least 1: at positions evenly from 0 to 1 they do not overlap. One more
+    for what is left over, where the last window may be looped."""
+    span, slack = settings.frames * frame_step(extent, settings), 0.05 * extent.frame
+    looped = settings.last_window == "looped"
+    return max(1, math.ceil((extent.seconds - slack) / span) if looped else math.floor((extent.seconds + slack) / span))
 
 
 def centre_box(width: float, height: float, settings: ReaderSettings) -> Box:
@@ -106,12 +128,3 @@ def inside(outer: Box, box: Box) -> Box:
     """A box given as fractions of `outer`, as fractions of what `outer` is a part of."""
     left, top, width, height = outer
     return (left + box[0] * width, top + box[1] * height, box[2] * width, box[3] * height)
-
-
-def turned(box: Box, quarters: int) -> Box:
-    """Where a box of the picture as it is shown lies in the picture as it is stored, which is shown turned
-    counter-clockwise by so many quarters."""
-    for _ in range(quarters % 4):
-        left, top, width, height = box
-        box = (1 - top - height, left, height, width)
-    return box

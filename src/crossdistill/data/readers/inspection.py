@@ -7,11 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from crossdistill.data.readers.audio import AudioReader, decoded
+from crossdistill.data.readers.audio import AudioReader
 from crossdistill.data.readers.cache import Kind
 from crossdistill.data.readers.cache_writer import encode, fitted, picture_of
-from crossdistill.data.readers.decoding import FileFrames, is_early, opened
+from crossdistill.data.readers.clock import Timing, early, is_early, timing_at, timing_of
+from crossdistill.data.readers.decoding import FileFrames
 from crossdistill.data.readers.media import Clip, MediaColumn, NoStreamError, UnreadableError
+from crossdistill.data.readers.opening import opened
+from crossdistill.data.readers.sound import decoded
+
+_AT_ONCE = 600
+"""Seconds of sound that are decoded at once."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +65,35 @@ def at_segment(file: Inspected, clip: Clip) -> Inspected:
 
 
 def _sound(path: Path, rate: int) -> Inspected:
-    samples, warning = decoded(path, rate, 0.0, math.inf)
-    return Inspected(len(samples) / rate, warning=warning)
+    timing = timing_at(path, "audio")
+    seconds, promised = 0.0, max(timing.end, timing.promised)
+    for start in range(0, max(1, math.ceil(timing.end)), _AT_ONCE):  # the last also has what comes after that
+        end = start + _AT_ONCE if start + _AT_ONCE < timing.end else math.inf
+        try:
+            seconds = start + len(decoded(path, rate, start, end).part(start, end, rate)) / rate
+        except UnreadableError:
+            if start == 0 or end < math.inf:
+                raise
+    warning = early(seconds, promised) if is_early(seconds, promised) else _short_header(timing)
+    return Inspected(seconds, warning=warning)
 
 
 def _video(path: Path, form: str, short_side: int) -> Inspected:
-    with opened(path, "video") as (container, stream):
-        source = FileFrames(container, stream)
-        declared, end = source.extent.end, source.readable_end(source.extent.frame)
-        _, frame, quarters = next(source.all(), (0.0, None, 0))
+    with opened(path, "video") as file:
+        source, timing = FileFrames(file), timing_of(file)
+        _, frame = next(source.all(), (0.0, None))
         if frame is None:
             raise UnreadableError("no video frame can be decoded")
-        warning = f"ends after {end:.2f} of {declared:.2f} seconds" if is_early(end, declared) else ""
-        size = fitted(frame, quarters, short_side)
-        picture = len(encode(picture_of(frame, quarters, size), "raw" if form == "none" else form))
-        return Inspected(end, warning=warning, frames=round(end / source.extent.frame), picture=picture)
+        orientation = source.orientation(frame)
+        size = fitted(frame, orientation, short_side)
+        picture = len(encode(picture_of(frame, orientation, size), "raw" if form == "none" else form))
+    warning = early(timing.end, timing.promised) if timing.promised else _short_header(timing)
+    frames = round((timing.end - timing.first) / timing.frame)
+    return Inspected(timing.end, warning=warning, frames=frames, picture=picture)
+
+
+def _short_header(timing: Timing) -> str:
+    """What is said of a file whose header names an end that is not its last: all of it is read."""
+    if not timing.declared:
+        return ""
+    return f"its header says {timing.declared:.2f} seconds, but it goes on to {timing.end:.2f}, and all of it is read"

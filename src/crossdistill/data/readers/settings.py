@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from crossdistill.requirements import require_above_zero, require_at_least_zero
 from crossdistill.types import InputError
@@ -22,6 +23,8 @@ class ReaderSettings:
         mirror: turn half of the training clips left to right
         mean: of red, green and blue in [0, 1], subtracted
         std: of red, green and blue in [0, 1], divided by
+        last_window: of what is longer than a clip, in evaluation: `inside` spreads as many windows as fit evenly from
+            the first frame to the last; `looped` puts one right after the other and loops what is left over at the end
         rate: samples a second of sound; 32000 for Cnn14, 16000 for wav2vec 2.0
         seconds: of sound, drawn at random in training and from the middle in evaluation; 0 takes all, of any length
         tokenizer: folder or hub id of a Hugging Face tokenizer, for text
@@ -37,6 +40,7 @@ class ReaderSettings:
     mirror: bool = True
     mean: tuple[float, float, float] = (0.43216, 0.394666, 0.37645)
     std: tuple[float, float, float] = (0.22803, 0.22145, 0.216989)
+    last_window: Literal["inside", "looped"] = "inside"
     rate: int = 32000
     seconds: float = 0.0
     tokenizer: str = ""

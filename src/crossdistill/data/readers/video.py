@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -12,7 +13,8 @@ import numpy.typing as npt
 
 from crossdistill.data.readers.cache import CacheFolder
 from crossdistill.data.readers.cached_video import CachedFrames
-from crossdistill.data.readers.decoding import FileFrames, is_early, opened
+from crossdistill.data.readers.clock import early, is_early
+from crossdistill.data.readers.decoding import FileFrames
 from crossdistill.data.readers.frames import (
     ChooseBox,
     EndsEarlyError,
@@ -27,6 +29,7 @@ from crossdistill.data.readers.frames import (
     window_count,
 )
 from crossdistill.data.readers.media import Box, Clip, Taken, UnreadableError
+from crossdistill.data.readers.opening import TICK, opened
 from crossdistill.data.readers.settings import ReaderSettings
 
 _SPARSE = 4
@@ -50,34 +53,50 @@ class VideoReader:
 
     def take(self, clip: Clip, positions: Sequence[float], seed: int | None) -> Taken:
         box, mirrored = self._chosen(clip, seed)
+        settings = self.settings if seed is None else replace(self.settings, last_window="inside")
         with open_frames(clip, self.cache) as source:
             extent, warning = segment(source.extent, clip), source.warning
+            if extent.promised and clip.end > extent.end + TICK:
+                warning = early(extent.end, extent.promised)
             try:
-                pixels = self._pixels(source, extent, positions, box)
-            except EndsEarlyError as early:
-                pixels = self._before(early.end, source, extent, positions, box)
-                if is_early(early.end, source.extent.end):
-                    warning = f"ends after {early.end:.2f} of {source.extent.end:.2f} seconds"
+                pixels = self._pixels(source, extent, positions, box, settings)
+            except EndsEarlyError as found:
+                pixels = self._before(found.end, source, extent, positions, box, settings)
+                if is_early(found.end, source.extent.end):
+                    warning = early(found.end, max(source.extent.end, extent.promised))
         return Taken(normalised(pixels[..., ::-1] if mirrored else pixels, self.settings), warning)
 
-    def _pixels(self, source: FrameSource, extent: Extent, positions: Sequence[float], box: ChooseBox) -> Pixels:
+    def _pixels(
+        self,
+        source: FrameSource,
+        extent: Extent,
+        positions: Sequence[float],
+        box: ChooseBox,
+        settings: ReaderSettings,
+    ) -> Pixels:
         """The pixels (K, 3, T, H, W) of the clips at these positions."""
-        times = [clip_times(extent, self.settings, position) for position in positions]
-        size = self.settings.size
-        wanted = len(times) * self.settings.frames * frame_step(extent, self.settings)
-        if times[-1][-1] - times[0][0] > _SPARSE * wanted:
+        times = [clip_times(extent, settings, position) for position in positions]
+        size = settings.size
+        wanted = len(times) * settings.frames * frame_step(extent, settings)
+        if not source.in_one_pass and times[-1][-1] - times[0][0] > _SPARSE * wanted:
             return np.stack([source.take(clip, box, size) for clip in times])
         pixels = source.take([time for clip in times for time in clip], box, size)
         return pixels.reshape(3, len(times), -1, size, size).swapaxes(0, 1)
 
     def _before(
-        self, end: float, source: FrameSource, extent: Extent, positions: Sequence[float], box: ChooseBox
+        self,
+        end: float,
+        source: FrameSource,
+        extent: Extent,
+        positions: Sequence[float],
+        box: ChooseBox,
+        settings: ReaderSettings,
     ) -> Pixels:
         """Read the clips at the same positions of what can be read, which ends at `end`."""
         if end <= extent.start:
             raise UnreadableError(f"no frame can be decoded after {end:.2f} s")
         try:
-            return self._pixels(source, Extent(extent.start, end, extent.frame), positions, box)
+            return self._pixels(source, replace(extent, end=end), positions, box, settings)
         except EndsEarlyError:
             raise UnreadableError("no video frame can be decoded") from None
 
@@ -104,15 +123,18 @@ def open_frames(clip: Clip, cache: CacheFolder) -> Iterator[FrameSource]:
     if cached.entry is not None:
         yield CachedFrames(cached.entry)
         return
-    with opened(clip.path, "video") as (container, stream):
-        yield FileFrames(container, stream, cached.warning)
+    with opened(clip.path, "video") as file:
+        yield FileFrames(file, cached.warning)
 
 
 def segment(whole: Extent, clip: Clip) -> Extent:
     """The clip's part of a video. Raises UnreadableError where it begins after the end."""
     if clip.start >= whole.end:
         raise UnreadableError(f"the segment begins at {clip.start:g} s, the video ends at {whole.end:.2f} s")
-    return Extent(clip.start, min(clip.end, whole.end), whole.frame)
+    start = clip.start
+    if start < whole.first:  # in step with the frames, so that each is shown once
+        start = whole.first - math.floor((whole.first - start) / whole.frame + 1e-3) * whole.frame
+    return replace(whole, start=start, end=min(clip.end, whole.end))
 
 
 def normalised(pixels: Pixels, settings: ReaderSettings) -> npt.NDArray[np.float32]:
