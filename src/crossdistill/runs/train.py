@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from crossdistill.data.loading import training_batches
+from crossdistill.data.precision import rounded_away
 from crossdistill.evaluation.collect import outputs_of
 from crossdistill.methods import Method
 from crossdistill.runs.build import Built
@@ -20,6 +21,9 @@ from crossdistill.types import Batch, InputError, Note
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+
+WARNING = "WARNING: "
+"""How a line begins that nobody should miss."""
 
 _LOUD = 0.1
 """The share of samples that may be skipped with no more than a line in the notes."""
@@ -106,6 +110,8 @@ def train(built: Built, log: TrainingLog | None = None, fabric: Fabric | None = 
         checkpoint, earlier = log.checkpoint(), 0
         _require_place(checkpoint, built.stages)
         require_same_start(fabric, (checkpoint.stage, checkpoint.epoch) if checkpoint is not None else (-1, 0))
+        if fabric.is_global_zero:
+            _warn_of_rounding(built, log)
         for stage in built.stages:
             for prepare in stage.before:
                 prepare()
@@ -115,6 +121,12 @@ def train(built: Built, log: TrainingLog | None = None, fabric: Fabric | None = 
             earlier += stage.epochs
     built.model.eval()
     return built.method
+
+
+def _warn_of_rounding(built: Built, log: TrainingLog) -> None:
+    for name in built.model.encoders:
+        if text := rounded_away(name, built.dataset.columns[name]):
+            log.say(f"{WARNING}{text}")
 
 
 def _require_place(checkpoint: Checkpoint | None, stages: Sequence[Stage]) -> None:
@@ -143,7 +155,7 @@ class Unreadable:
         count = len({note.place for note in skipped})
         if count > _LOUD * asked and split not in self._told:
             self._told.add(split)
-            self._log.say(f"WARNING: {count} of {asked} {split} samples cannot be read; the first: {skipped[0].text}")
+            self._log.say(f"{WARNING}{count} of {asked} {split} samples cannot be read; the first: {skipped[0].text}")
 
 
 def _train_stage(
