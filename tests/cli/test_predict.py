@@ -283,3 +283,12 @@ def test_the_table_of_the_terminal_fits(
     assert "x.npy" in text
     assert "gesture" in text
     assert "1 of 2 samples predicted, 1 could not be read" in text
+
+
+def test_a_reader_that_has_seen_enough_is_no_failed_sample(trained: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", sequences(4)[0])
+    command = [sys.executable, "-m", "crossdistill.cli", "predict", str(trained), "x.npy"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait() == 141

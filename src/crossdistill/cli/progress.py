@@ -24,6 +24,9 @@ NOTHING: Values = MappingProxyType({})
 class _Console(Console):
     """A console that shows what a text of others' holds, and obeys none of it."""
 
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # the command's to answer, whose exit code of 1 means something else
+
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(printable(text), **options)
 
