@@ -33,8 +33,12 @@ class _Console(Console):
 
 def console() -> Console:
     """Where output goes, brackets as they are; ranks other than the first are silent."""
-    rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or os.environ.get("LOCAL_RANK") or "0"
-    return _Console(highlight=False, markup=False, quiet=rank != "0")
+    return _Console(highlight=False, markup=False, quiet=not is_first_rank())
+
+
+def is_first_rank() -> bool:
+    """Whether this process is the one of several that speaks."""
+    return (os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or os.environ.get("LOCAL_RANK") or "0") == "0"
 
 
 def progress_bar() -> Progress:
