@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from crossdistill.methods import EpochMeans, Method
 from crossdistill.training.checkpoint import INSIDE
 from crossdistill.training.distributed import gather_notes
-from crossdistill.types import Batch, Note
+from crossdistill.types import Batch, InputError, Note, one_line
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -93,7 +93,20 @@ class EpochSoFar:
 
     @staticmethod
     def restored(stored: Mapping[str, Any], fabric: Fabric, method: Method) -> EpochSoFar:
-        """What was stored; this rank's random states and the method's own means are put back into their places."""
+        """What was stored; this rank's random states and the method's own means are put back into their places.
+
+        Raises InputError where it is not what `stored` gives.
+        """
+        try:
+            return EpochSoFar._restored(stored, fabric, method)
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            reason = one_line(error)[:200]
+            raise InputError(
+                f"the checkpoint's place in its epoch cannot be gone on from ({reason}); delete it to start over"
+            ) from error
+
+    @staticmethod
+    def _restored(stored: Mapping[str, Any], fabric: Fabric, method: Method) -> EpochSoFar:
         for name, each in {"": (means := EpochMeans()), **_means_of(method)}.items():
             each.load(stored["means"].get(name, {}), fabric.device)
         if len(stored["randoms"]) == fabric.world_size:  # on another number of ranks chance is another in any case
