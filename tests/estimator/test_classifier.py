@@ -111,6 +111,11 @@ def test_classes_beside_na_keep_their_type(dtype: str) -> None:
         assert classes.dtype.kind == ("b" if truth else "i")
 
 
+def test_tensors_are_arrays() -> None:
+    model = quick().fit(torch.from_numpy(X), torch.from_numpy(FEW), auxiliary=torch.from_numpy(A))
+    assert np.array_equal(model.predict_proba(X), quick().fit(X, FEW, auxiliary=A).predict_proba(X))
+
+
 def test_masked_numbers_are_missing_ones() -> None:
     """What lies below a mask is nobody's number: a whole row of the auxiliary is a sample that lacks it."""
     gone = np.arange(SAMPLES) % 2 == 0

@@ -14,15 +14,7 @@ import numpy.typing as npt
 import torch
 
 from crossdistill.data.arrays import listed
-from crossdistill.data.columns import (
-    ArrayColumn,
-    Column,
-    FileColumn,
-    KeptColumn,
-    RowColumn,
-    Rows,
-    SequenceColumn,
-)
+from crossdistill.data.columns import ArrayColumn, Column, FileColumn, KeptColumn, RowColumn, Rows, SequenceColumn
 from crossdistill.data.labels import SPLITS, UNLABELLED, Strings, encode_labels, split_names
 from crossdistill.data.reading import (
     Mask,

@@ -21,8 +21,8 @@ from crossdistill.data.wrappers import content_of
 
 _LOST = 0.1
 """Rounding's deviation beside a feature's own, from which a handful of steps hold all that it says."""
-_MOST = 1000
-"""Samples that are looked at."""
+_MOST, _MOST_VALUES = 1000, 1 << 22
+"""Samples that are looked at, and about how many numbers."""
 
 
 def rounded_away(name: str, column: Column) -> str:
@@ -33,20 +33,21 @@ def rounded_away(name: str, column: Column) -> str:
     content = content_of(column)
     content = content.source if isinstance(content, KeptColumn) else content
     read = _reader(content)
-    if read is None or np.can_cast(read(0).dtype, np.float32):
+    if read is None or not len(content) or np.can_cast((first := read(0)).dtype, np.float32):
         return ""
-    rows = np.linspace(0, len(content) - 1, min(_MOST, len(content))).astype(np.int64)
+    count = min(len(content), _MOST, max(2, _MOST_VALUES // first.size))
+    rows = np.linspace(0, len(content) - 1, count).astype(np.int64)
     samples = [read(row) for row in rows.tolist()]
     values = np.concatenate([sample.reshape(-1, sample.shape[-1]) for sample in samples]).astype(np.float64)
     lost, deviation = _lost(values)
     if not len(lost):
         return ""
-    first, features = int(lost[0]), getattr(content, "features", ())
-    called = f"feature {first}" + (f" ('{features[first]}')" if features else "")
+    worst, features = int(lost[0]), getattr(content, "features", ())
+    called = f"feature {worst}" + (f" ('{features[worst]}')" if features else "")
     more = f", and of {len(lost) - 1} more" if len(lost) > 1 else ""
     return (
-        f"{name}: float32 loses most of {called}, which varies by {deviation[first]:.2g} around "
-        f"{values[:, first].mean():.6g}{more}; take an offset away, or choose another unit"
+        f"{name}: float32 loses most of {called}, which varies by {deviation[worst]:.2g} around "
+        f"{values[:, worst].mean():.6g}{more}; take an offset away, or choose another unit"
     )
 
 

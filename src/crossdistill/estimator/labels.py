@@ -23,7 +23,7 @@ def as_labels(y: Any, owner: str) -> Array:
         raise InputError(f"{owner} requires y to be passed, but the target y is None")
     from sklearn.utils import column_or_1d
 
-    if not isinstance(getattr(y, "dtype", np.dtype(object)), np.dtype):  # pandas' own, which NumPy makes floats of
+    if hasattr(y, "isna") and not isinstance(getattr(y, "dtype", None), np.dtype | None):  # pandas' own types
         missing, y = np.asarray(y.isna()), np.array(y.astype(object), dtype=object)
         y[missing] = None
     labels: Array = column_or_1d(y, warn=True)
