@@ -27,6 +27,9 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder_of(gestures(), tmp_path_factory.mktemp("signals"))
 
 
+WORKER = ("--machine.workers", "1")
+
+
 def train(source: Path, run: Path, *options: str) -> subprocess.Popen[str]:
     """A run of some seconds, with 16 steps in an epoch, that saves nothing by itself before its end."""
     fields = ["--data.source", str(source), "--data.target", '["wrist"]', "--data.auxiliary", '["eye"]']
@@ -74,12 +77,15 @@ def whole(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, P
     return {ranks: folder / str(ranks) for ranks in (1, 2)}
 
 
-def stopped(source: Path, run: Path, number: signal.Signals, *options: str) -> tuple[int, str]:
-    """Begin or resume the run, send the signal after an epoch of it, and return the exit code and the last line."""
+def stopped(source: Path, run: Path, number: signal.Signals, *options: str, group: bool = False) -> tuple[int, str]:
+    """Begin or resume the run, send the signal after an epoch of it, and return the exit code and the last line.
+
+    group: send it to all processes, those of the loader too, as terminals and schedulers do.
+    """
     size = size_of(run / "metrics.jsonl")
     process = train(source, run, "--resume", *options)
     wait_for_growth(run / "metrics.jsonl", process, size)
-    process.send_signal(number)
+    os.killpg(process.pid, number) if group else process.send_signal(number)
     code, said = finished(process)
     assert said.count("crossdistill:") == 1, said
     return code, said.splitlines()[-1]
@@ -90,10 +96,10 @@ def test_signals_save_and_the_run_goes_on_bit_for_bit(source: Path, whole: dict[
     run, steps = tmp_path / "run", []
     for number, code in ((signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGINT, 130)):
         line = f"crossdistill: stopped by {number.name}; the same command with --resume goes on"
-        assert stopped(source, run, number) == (code, line)
+        assert stopped(source, run, number, *WORKER, group=True) == (code, line)
         steps.append(Checkpoint.load(run / "checkpoint.pt").place[2])
     assert all(0 < step <= STEPS for step in steps), steps
-    assert finished(train(source, run, "--resume"))[0] == 0
+    assert finished(train(source, run, "--resume", *WORKER))[0] == 0
     assert_same_run(run, whole[1])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -242,8 +243,17 @@ def _loaded(
         collate_fn=_as_it_is,
         num_workers=workers,
         generator=generator,
+        worker_init_fn=_leave_signals_to_parent,
     )
     return _raising(loader)
+
+
+def _leave_signals_to_parent(worker: int) -> None:
+    """Terminals and schedulers signal all processes of a job. A worker that ended so would take the parent with it,
+    which has a step to finish; it ends with its parent in any case."""
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def _raising(loader: Iterable[Batch | InputError]) -> Iterator[Batch]:

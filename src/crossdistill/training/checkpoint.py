@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from crossdistill.atomic import written_whole
-from crossdistill.types import InputError
+from crossdistill.types import InputError, one_line
 
 _MARK = b"\ncrossdistill checkpoint, sha256 "
 _END = len(_MARK) + 2 * hashlib.sha256().digest_size
@@ -94,7 +94,7 @@ class Checkpoint:
                 if previous is not None:
                     _keep(path, previous)
         except (OSError, RuntimeError) as error:  # the second is torch.save's on a full disk
-            reason = getattr(error, "strerror", None) or "the disk may be full"
+            reason = getattr(error, "strerror", None) or f"the disk may be full ({one_line(error)[:120]})"
             raise InputError(f"{path}: cannot write the checkpoint: {reason}; the run goes on with --resume") from error
 
     @staticmethod
