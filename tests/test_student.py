@@ -187,7 +187,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "text in an array": ({"wrist": np.array([["a", "b", "c"]])}, "of dtype <U1"),
     "objects": ({"wrist": [[{}, {}, {}]]}, "of dtype object"),
     "complex numbers": ({"wrist": np.zeros((2, 3), complex)}, "of dtype complex128"),
-    "NaN": ({"wrist": [np.full((2, 3), np.nan)]}, "wrist: row 0: NaN or infinity"),
+    "NaN": ({"wrist": [np.full((2, 3), np.nan)]}, "wrist: NaN or infinity"),
     "infinity": ({"wrist": [np.zeros((1, 3)), np.full((2, 3), np.inf)]}, "wrist: row 1: NaN or infinity"),
     "None": ({"wrist": None}, "wrist: expected float64"),
 }
@@ -529,6 +529,35 @@ def test_a_table_s_columns_may_come_in_another_order(tmp_path: Path) -> None:
     assert np.array_equal(student.predict_proba(table.to_numpy()), expected)
     with pytest.raises(InputError, match="wrist: expected the column 'y' that training had, found x, z"):
         student.predict(table[["x", "z"]])
+    row = table.iloc[3]
+    assert np.array_equal(student.predict_proba(row[["z", "y", "x"]]), student.predict_proba(table.iloc[[3]])), "a row"
+    with pytest.raises(InputError, match="wrist: expected one column 'x', found 2 of that name"):
+        student.predict(table[["x", "z", "x", "y"]])
+    own_types = [table.convert_dtypes(), table.astype("double[pyarrow]")]
+    assert all(np.array_equal(student.predict_proba(frame), expected) for frame in own_types), "pandas' own types"
+    own_types[0].iloc[2, 1] = pd.NA
+    with pytest.raises(InputError, match="wrist: row 2: NaN"):
+        student.predict(own_types[0])
+
+
+def test_sequences_in_an_array_or_a_table_s_column(student: Student) -> None:
+    listed = sequences()
+    array = np.empty(len(listed), dtype=object)
+    array[:] = listed
+    for given in (array, pd.Series(listed)):
+        assert np.array_equal(student.predict_proba(given), student.predict_proba(listed))
+
+
+def test_truth_values_are_not_other_numbers() -> None:
+    spec = InputSpec("array", (2,), "bool")
+    assert len(column_of(spec, "worn", [[0.0, 1.0], [1, 1]])) == 2
+    with pytest.raises(InputError, match=r"worn: expected bool .*, found numbers other than 0 and 1, such as 12"):
+        column_of(spec, "worn", [[0.0, 12.0]])
+
+
+def test_a_single_sample_s_error_has_no_row_number(both: Student) -> None:
+    with pytest.raises(InputError, match=r"^numbers: NaN or infinity"):
+        both.predict({"numbers": np.full(5, np.nan), "picture": np.zeros((4, 4), np.uint8)})
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,21 +14,55 @@ from typing import BinaryIO
 def written_whole(path: Path) -> Iterator[BinaryIO]:
     """A file beside `path` to write to, which takes its place when the block ends well, flushed to the disk.
 
-    When it does not, what was there stays, and what was written goes: or a full disk would stay full.
+    When it does not, what was there stays, and what was written goes: or a full disk would stay full. Raises OSError
+    where another process is writing the same file.
     """
     partial = path.with_name(path.name + ".partial")
-    try:
-        with naming(path):
-            with partial.open("wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
+    with naming(path), _opened_alone(partial) as file:
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            if os.name == "nt":  # which moves no open file, and has no lock that closing it would give up
+                file.close()
             partial.replace(path)
-        flush_folder(path.parent)
-    except BaseException:
-        with suppress(OSError):  # on a disk that can only be read, the reason is the first error
-            partial.unlink(missing_ok=True)
-        raise
+        except BaseException:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+            raise
+    flush_folder(path.parent)
+
+
+def _opened_alone(partial: Path) -> BinaryIO:
+    """The file, empty, open and locked: two processes that wrote it at once would make one file of both."""
+    while True:
+        file = partial.open("ab")  # which empties no file that another process writes
+        try:
+            _lock(file)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), partial.stat()):
+                    file.seek(0)
+                    file.truncate()
+                    return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()  # while it was opened, another process was ready and gave the file its final name
+
+
+def _lock(file: BinaryIO) -> None:
+    """Raise OSError where another process holds the lock, which goes with its process. Not every disk has locks, and
+    Windows has others."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OSError(errno.EBUSY, "another process is writing it") from None
+    except OSError:
+        return
 
 
 @contextmanager

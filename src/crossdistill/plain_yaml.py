@@ -55,6 +55,9 @@ def _count(node: yaml.Node, known: dict[int, int], depth: int) -> int:
         children = list(node.value)
     elif isinstance(node, yaml.MappingNode):
         children = [part for pair in node.value for part in pair]
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if len(set(keys)) < len(keys):  # YAML forbids it, and its reader takes the last
+            raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)[:80]!r} is given twice")
     total = 1 + sum(_count(child, known, depth + 1) for child in children)
     if total > _MOST_VALUES:
         raise ValueError(f"more than {_MOST_VALUES:,} values, its aliases unfolded")

@@ -28,13 +28,13 @@ EVERY = list(dict.fromkeys(budget for each in SETS for budget in each.budgets))
     ],
 )
 def test_budgets_in_words(text: str, expected: list[str]) -> None:
-    assert [budget.folder for budget in filter(parse_budgets(text), EVERY)] == expected
+    assert [budget.folder for budget in filter(parse_budgets(text, SETS), EVERY)] == expected
 
 
 @pytest.mark.parametrize("text", ["many", "10 %%", "7%", "0", "3", "1.5", "few,,all", "-1", "%"])
 def test_no_such_budget_is_one_line(text: str) -> None:
     with pytest.raises(InputError, match=r"--budgets: .*there are 5%, 10%, 25%, 1, 2"):
-        parse_budgets(text)
+        parse_budgets(text, SETS)
 
 
 def test_sets_by_name_in_the_page_s_order() -> None:
@@ -45,7 +45,7 @@ def test_sets_by_name_in_the_page_s_order() -> None:
 
 
 def test_the_budget_of_a_word_is_the_study_s() -> None:
-    assert list(filter(parse_budgets("1"), EVERY)) == [Budget(groups=1)]
+    assert list(filter(parse_budgets("1", SETS), EVERY)) == [Budget(groups=1)]
 
 
 def test_from_the_command_to_the_page_and_again(
@@ -89,8 +89,11 @@ def test_from_the_command_to_the_page_and_again(
         (["--methods", "magic"], "magic"),
         (["--seeds", "0"], "--seeds"),
         (["--sets", "mosi,mfeat"], "crossdistill prepare mfeat --source DIR"),
-        (["--sets", "emoji", "--budgets", "1"], "none was asked for"),
+        (["--sets", "emoji,leaves", "--budgets", "all,1"], "none of emoji, leaves has 1; there are 5%, 10%, 25%, all"),
         (["--fields", "{epochz: 3}"], "epochz"),
+        (["--fields", "{data.labelled: 0.5}"], "--fields: data.labelled is set by --budgets"),
+        (["--fields", "{data: {labelled_groups: 1}}"], "--fields: data.labelled_groups is set by --budgets"),
+        (["--fields", "{method: kd}"], "--fields: method is set by --methods"),
     ],
 )
 @pytest.mark.parametrize("typed", [["compare", "benchmark"], ["benchmark"]])

@@ -157,6 +157,83 @@ def test_a_table_of_features_by_their_names(table_run: Path, tmp_path: Path) -> 
     assert "'twelve'" in table["error"][1]
 
 
+def predicted(run: Path, given: Path) -> pd.DataFrame:
+    out = given.with_name("predictions.csv")
+    assert main(["predict", str(run), str(given), "--out", str(out)]) in (0, 1)
+    return pd.read_csv(out, dtype={"id": str, "label": str})
+
+
+def test_tables_as_pandas_writes_them(table_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its index in a column of its own, its types with NA, names with space around; no rows at all."""
+    student = load(table_run)
+    frame = pd.DataFrame({"a": [0, 14, 2], "ä": [1, 12, 3], "b": [2, 11, 5]})
+    right = student.predict(frame).tolist()
+    frame.set_index("b").to_parquet(tmp_path / "indexed.parquet")
+    frame.to_csv(tmp_path / "indexed.csv")
+    (tmp_path / "spaced.csv").write_text(
+        frame.rename(columns={"a": "  a "}).to_csv(index=False, sep=",").replace(",", " , "), encoding="utf-8-sig"
+    )
+    for name in ("indexed.parquet", "indexed.csv", "spaced.csv"):
+        assert predicted(table_run, tmp_path / name)["prediction"].tolist() == right
+    labelled = frame.assign(label=pd.array([7, None, 7], dtype="Int64"), id=pd.array([1, 2, None], dtype="Int64"))
+    labelled.to_parquet(tmp_path / "labelled.parquet")
+    table = predicted(table_run, tmp_path / "labelled.parquet")
+    assert table["id"].tolist() == ["1", "2", f"{tmp_path / 'labelled.parquet'}#2"]
+    assert table["label"].fillna("").tolist() == ["7", "", "7"]
+    gap = frame.astype("Int64")
+    gap.iloc[1, 0] = pd.NA
+    gap.to_parquet(tmp_path / "gap.parquet")
+    assert predicted(table_run, tmp_path / "gap.parquet")["error"].isna().tolist() == [True, False, True]
+    frame[:0].to_csv(tmp_path / "none.csv", index=False)
+    assert len(predicted(table_run, tmp_path / "none.csv")) == 0
+    assert "0 of 0 samples" in capsys.readouterr().out
+
+
+def test_tables_that_would_be_misread(
+    table_run: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("twice.csv").write_text("a,b,ä,a\n1,2,3,4\n", encoding="utf-8")
+    assert main(["predict", str(table_run), "twice.csv"]) == 2
+    assert "twice.csv: expected one column 'a', found 2 of that name" in capsys.readouterr().err
+    np.savez("short.npz", wrist=np.zeros((3, 4, 3)), wrist_lengths=[4, 4])
+    assert main(["predict", str(trained), "short.npz"]) == 2
+    assert "found 3 of wrist, 2 of wrist_lengths" in capsys.readouterr().err
+
+
+def test_numbers_without_names_of_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A student of arrays takes columns in their order, but no first line of numbers, which is a sample."""
+    labels = np.arange(40) % 2
+    made = replace(recipe(), method="baseline", data=DataSettings("x", ("watch",), ()), model=ModelSettings(width=8))
+    numbers = np.random.default_rng(0).normal(size=(40, 3)) + labels[:, None]
+    run(made, tmp_path / "run", dataset=from_arrays({"watch": numbers}, labels, splits=np.arange(40) >= 30))
+    right = [str(name) for name in load(tmp_path / "run").predict(numbers[30:])]
+    for header in (["id3", "x", "y"], ["350", "350.5", "351"]):
+        table = pd.DataFrame(numbers[30:], columns=header)
+        for index in (True, False):
+            table.to_csv(tmp_path / "t.csv", index=index)
+            assert predicted(tmp_path / "run", tmp_path / "t.csv")["prediction"].astype(str).tolist() == right
+    pd.DataFrame(numbers).to_csv(tmp_path / "t.csv", index=False, header=False)
+    assert main(["predict", str(tmp_path / "run"), str(tmp_path / "t.csv")]) == 2
+    assert "expected the names of the columns in the first line" in capsys.readouterr().err
+    pd.DataFrame(numbers[:, :2], columns=["x", "y"]).to_csv(tmp_path / "t.csv", index=False)
+    assert main(["predict", str(tmp_path / "run"), str(tmp_path / "t.csv")]) == 2
+    assert "expected 3 columns of numbers" in capsys.readouterr().err
+
+
+def test_predictions_never_take_an_input_s_place(
+    table_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "a,b,ä\n1,2,3\n"
+    Path("manifest.csv").write_text(text, encoding="utf-8")
+    Path("link.csv").symlink_to("manifest.csv")
+    for arguments in (["manifest.csv", "--out", "link.csv"], [".", "--out", "manifest.csv"]):
+        assert main(["predict", str(table_run), *arguments]) == 2
+        assert "is an input; predictions would take its place" in capsys.readouterr().err
+    assert Path("manifest.csv").read_text(encoding="utf-8") == text
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
@@ -206,3 +283,12 @@ def test_the_table_of_the_terminal_fits(
     assert "x.npy" in text
     assert "gesture" in text
     assert "1 of 2 samples predicted, 1 could not be read" in text
+
+
+def test_a_reader_that_has_seen_enough_is_no_failed_sample(trained: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", sequences(4)[0])
+    command = [sys.executable, "-m", "crossdistill.cli", "predict", str(trained), "x.npy"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait() == 141

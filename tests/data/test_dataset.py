@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from crossdistill.data import from_arrays, with_fold, with_validation
 from crossdistill.data.labels import natural_order
+from crossdistill.data.wrappers import content_of
 from crossdistill.types import InputError
 
 
@@ -236,3 +238,41 @@ def test_masked_numbers_are_refused() -> None:
     values = np.ma.masked_array(np.zeros((2, 2)), mask=[[True, False], [False, False]])
     with pytest.raises(InputError, match="wrist: expected numbers everywhere, found masked ones"):
         from_arrays({"wrist": values}, [0, 1])
+
+
+def test_tables_with_pandas_own_types_are_numbers() -> None:
+    table = pd.DataFrame({"a": [1, 2, 3], "b": [True, False, True]})
+    for frame in (table.convert_dtypes(), table.astype({"a": "Int64", "b": "boolean"}), table.astype("int64[pyarrow]")):
+        data = from_arrays({"watch": frame}, [0, 1, 0])
+        assert data.columns["watch"].fetch(np.arange(3)).tolist() == [[1, 1], [2, 0], [3, 1]]
+    gap = table.astype({"a": "Int64"})
+    gap.iloc[1, 0] = pd.NA
+    with pytest.raises(InputError, match="watch: row 1: NaN"):
+        from_arrays({"watch": gap}, [0, 1, 0])
+
+
+def test_columns_of_one_name_are_refused() -> None:
+    with pytest.raises(InputError, match="watch: expected distinct column names, found 'a' more than once"):
+        from_arrays({"watch": pd.DataFrame(np.zeros((2, 3)), columns=["a", "b", "a"])}, [0, 1])
+
+
+def test_a_table_that_some_samples_lack_keeps_its_names() -> None:
+    table = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [4.0, 5.0, 6.0]})
+    data = from_arrays({"watch": table}, [0, 1, 0], present={"watch": np.array([True, True, False])})
+    assert content_of(data.columns["watch"]).features == ("a", "b")
+
+
+def test_sequences_in_an_array_of_objects() -> None:
+    listed = [np.ones((length, 2)) for length in (3, 1, 2)]
+    array = np.empty(3, dtype=object)
+    array[:] = listed
+    for values in (array, pd.Series(listed)):
+        assert from_arrays({"pen": values}, [0, 1, 0]).shapes["pen"] == (-1, 2)
+
+
+@pytest.mark.parametrize("gap", [None, np.nan, pd.NA])
+def test_what_stands_for_no_label(gap: object) -> None:
+    for labels in ([np.int64(4), gap, np.int64(9)], ["4", gap, "9"], pd.Series(["4", gap, "9"], dtype="string")):
+        data = from_arrays({"watch": np.eye(3)}, labels)
+        assert data.classes == ("4", "9")
+        assert data.labels.tolist() == [0, -1, 1]

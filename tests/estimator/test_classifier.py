@@ -101,10 +101,52 @@ def test_classes_keep_their_type() -> None:
     assert quick("baseline").fit(X, [-1, 5, 7] * 30).classes_.tolist() == [5, 7]
 
 
-def test_integers_beside_na_stay_integers() -> None:
-    whole = pd.Series(FEW).astype("Int64").mask(FEW < 0)
-    assert quick().fit(X, whole, auxiliary=A).classes_.tolist() == sorted(set(Y.tolist()))
-    assert quick().fit(X, whole, auxiliary=A).classes_.dtype.kind == "i"
+@pytest.mark.parametrize("dtype", ["Int64", "int64[pyarrow]", "category", "boolean", "bool[pyarrow]"])
+def test_classes_beside_na_keep_their_type(dtype: str) -> None:
+    truth = dtype.startswith("bool")
+    labels = pd.Series(Y > 0 if truth else Y)
+    for given in (labels.astype(dtype), labels.astype(dtype).mask(FEW < 0)):
+        classes = quick("baseline").fit(X, given).classes_
+        assert classes.tolist() == sorted(set(labels.tolist()))
+        assert classes.dtype.kind == ("b" if truth else "i")
+
+
+def test_tensors_are_arrays() -> None:
+    model = quick().fit(torch.from_numpy(X), torch.from_numpy(FEW), auxiliary=torch.from_numpy(A))
+    assert np.array_equal(model.predict_proba(X), quick().fit(X, FEW, auxiliary=A).predict_proba(X))
+
+
+def test_masked_numbers_are_missing_ones() -> None:
+    """What lies below a mask is nobody's number: a whole row of the auxiliary is a sample that lacks it."""
+    gone = np.arange(SAMPLES) % 2 == 0
+    masked = np.ma.masked_array(np.where(gone[:, None], 1e6, A), np.repeat(gone[:, None], 4, axis=1))
+    model = quick().fit(X, Y, auxiliary=masked)
+    same = quick().fit(X, Y, auxiliary=np.where(gone[:, None], np.nan, A))
+    assert np.array_equal(model.predict_proba(X), same.predict_proba(X))
+    with pytest.raises(ValueError, match="contains NaN"):
+        quick().fit(np.ma.masked_array(X, X > 2), Y, auxiliary=A)
+
+
+def test_features_that_float32_cannot_hold_are_named() -> None:
+    seconds = pd.DataFrame(X, columns=list("abcdef")).assign(c=1.6e9 + X[:, 2])
+    for x, named in ((seconds, r"X: .*feature 2 \('c'\)"), (X * 1e-300, "X: .*feature 0, .*and of 5 more")):
+        with pytest.warns(UserWarning, match=named):
+            quick("baseline").fit(x, Y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        quick("baseline").fit(X + 1e4, Y)
+        quick("baseline").fit(np.where(X > 0, X * 1e-12, 0.5), Y)
+
+
+def test_scores_want_weights_that_count() -> None:
+    model = quick("amid").fit(X, Y, auxiliary=A)
+    only = (np.arange(SAMPLES) < 9).astype(float)
+    assert model.score(X, Y, only) == model.score(X[:9], Y[:9])
+    assert model.teacher_score(X, Y, A, only) == model.teacher_score(X[:9], Y[:9], A[:9])
+    with pytest.raises(ValueError, match="sample_weight"):
+        model.score(X, Y, np.ones(3))
+    with pytest.raises(InputError, match="sample_weight: expected some above 0"):
+        model.score(X, FEW, (FEW < 0).astype(float))
 
 
 def test_minus_one_beside_one_alone_is_a_class() -> None:
@@ -272,6 +314,11 @@ def test_what_does_not_fit_is_refused(case: str) -> None:
         ({"learning_rate": -1.0}, "learning_rate: expected above 0"),
         ({"method_options": {"alpha": 1}}, "amid_u"),
         ({"class_weight": {7: 1.0}}, "class_weight: expected classes of y"),
+        ({"class_weight": {1: -1.0}}, "class_weight: expected numbers from 0"),
+        ({"class_weight": {1: np.nan}}, "class_weight: expected numbers from 0"),
+        ({"n_epochs": "5"}, "n_epochs: expected a whole number or None, found '5'"),
+        ({"method_options": ["alpha_1"]}, "method_options: expected a dict or None"),
+        ({"encoders": ["X"]}, "encoders: expected a dict or None"),
         ({"device": "tpu"}, "accelerator|device"),
         ({"early_stopping": True, "validation_fraction": 1.5}, "fraction of validation"),
         ({"encoders": {"wrist": EncoderSettings("mlp")}}, "no modality wrist"),

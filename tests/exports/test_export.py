@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from crossdistill.cli.main import main
+from crossdistill.data import from_arrays
 from crossdistill.encoders import RNN
 from crossdistill.encoders.recurrence import unpacked
 from crossdistill.exports import export
@@ -144,6 +145,25 @@ def test_a_student_in_half_precision_is_exported_in_single(tmp_path: Path) -> No
     exported = export(student.bfloat16(), tmp_path / "x.pt2", "torch")
     assert exported.difference < 1e-5
     assert next(student.parameters()).dtype == torch.bfloat16, "the student stays as it is"
+
+
+def test_samples_that_are_given_are_used_or_refused_never_random_ones(trained: Path, tmp_path: Path) -> None:
+    """Also for a run's folder: of whatever split they are, without what only training needs, of other classes."""
+    wrist = [np.random.default_rng(row).normal(size=(4 + row, 3)) for row in range(6)]
+    for split in ("train", "validation", "test"):
+        data = from_arrays({"wrist": wrist}, ["a", "b"] * 3, classes=("a", "b"), splits=[split] * 6)
+        assert export(trained, tmp_path / "x.pt2", "torch", dataset=data).described == f"6 {split} samples of arrays"
+    with pytest.raises(InputError, match=r"cannot be measured \(the test samples of arrays have no labels of its"):
+        export(trained, tmp_path / "int8.onnx", int8=True, dataset=data)
+    for wrong in (from_arrays({"wrist": np.zeros((4, 3))}, [0, 1] * 2), gestures().only(["eye"])):
+        with pytest.raises(InputError, match=r"expected the modality wrist|wrist: expected"):
+            export(trained, tmp_path / "wrong.pt2", "torch", dataset=wrong)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.pt2"]
+
+
+def test_a_name_that_no_file_can_have_is_one_line(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be written"):
+        export(trained, tmp_path / ("x" * 5000))
 
 
 @pytest.mark.parametrize(

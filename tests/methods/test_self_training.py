@@ -6,13 +6,18 @@ import inspect
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
+from crossdistill.data import from_arrays
 from crossdistill.encoders import MLP
 from crossdistill.methods import AMIDU, SelfTraining
 from crossdistill.methods.pseudo_labels import risen, sharpened
 from crossdistill.models import CrossModalModel
+from crossdistill.recipes.library.bundled import own
+from crossdistill.runs.build import build as build_run
+from crossdistill.runs.train import train
 from crossdistill.training.incomplete import divide
 from crossdistill.training.passes import forward, with_mixing
 from crossdistill.types import Batch, InputError, Representations, TrainingSamples
@@ -134,3 +139,20 @@ def test_sharpening_makes_surer_and_the_weight_rises_linearly() -> None:
 def test_unusable_options_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(InputError, match=f"{next(iter(options))}: expected"):
         build(**options)
+
+
+def test_recordings_that_lack_the_auxiliary_teach_it_as_all_others() -> None:
+    """And teach `amid_u` nothing: it is the control for what could be had without that modality."""
+    random = np.random.default_rng(0)
+    labels = np.where(np.arange(40) < 12, np.arange(40) % 2, -1)
+    target, extra = random.normal(size=(40, 3)), random.normal(size=(40, 2))
+    has_eye = np.arange(40) < 20  # 20 of the 28 without a label lack it
+    trained: dict[tuple[str, str], torch.Tensor] = {}
+    for method in ("self_training", "amid_u"):
+        recipe = replace(own(("wrist",), ("eye",)), method=method, epochs=2, batch_size=10)
+        recipe = replace(recipe, data=replace(recipe.data, evaluate_on="none"))
+        for case, present in (("all", {}), ("some", {"eye": has_eye})):
+            data = from_arrays({"wrist": target, "eye": extra}, labels, present=present)
+            trained[method, case] = train(build_run(recipe, data)).model.classifier.weight
+    assert torch.equal(trained["self_training", "all"], trained["self_training", "some"])
+    assert not torch.equal(trained["amid_u", "all"], trained["amid_u", "some"])

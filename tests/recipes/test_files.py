@@ -12,7 +12,7 @@ import yaml
 
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.methods import METHODS
-from crossdistill.recipes.files import has_options, load_recipe, to_yaml
+from crossdistill.recipes.files import has_options, load_recipe, to_yaml, with_fields
 from crossdistill.recipes.library.catalogue import RECIPES
 from crossdistill.recipes.recipe import DataSettings, ModelSettings, Recipe
 from crossdistill.training import Machine, Optimization
@@ -123,6 +123,7 @@ def test_a_mistake_is_one_line_that_names_the_file_and_the_key(mistake: str, tmp
         (b"\xff\xfe", "not valid YAML"),
         (b"", "expected a recipe's fields"),
         (b"- 1", "list"),
+        (b"epochs: 3\nseed: 1\nepochs: 5\n", "not valid YAML: 'epochs' is given twice"),
     ],
 )
 def test_files_that_are_no_recipe(content: bytes, expected: str, tmp_path: Path) -> None:
@@ -137,3 +138,14 @@ def test_neither_a_file_nor_a_recipe(tmp_path: Path) -> None:
     for source in ("emojis", str(tmp_path)):
         with pytest.raises(InputError, match=r"neither a file nor a bundled recipe .*emoji.*watch"):
             load_recipe(source)
+
+
+def test_a_section_of_fields_leaves_the_others_of_it() -> None:
+    """Fields by name or by section: what is not named stays, in a method's options as in an encoder's."""
+    before = load_recipe("emoji")
+    changed = with_fields(before, {"amid": {"alpha_1": 3.0}, "data": {"fold": 3}, "optimization.momentum": 0.5})
+    assert changed.options["amid"] == {**with_fields(before, {}).options["amid"], "alpha_1": 3.0}
+    assert changed.data == replace(before.data, fold=3)
+    assert changed.optimization == replace(before.optimization, momentum=0.5)
+    with pytest.raises(InputError, match=r"data\.fold: is given twice"):
+        with_fields(before, {"data": {"fold": 3}, "data.fold": 4})

@@ -18,6 +18,7 @@ from crossdistill.methods import AMID
 from crossdistill.training import Checkpoint, Optimization
 from crossdistill.training.checkpoint import _MARK, UnreadableCheckpointError
 from crossdistill.training.loop import build_optimizers, step
+from crossdistill.training.pauses import EpochSoFar
 from crossdistill.types import InputError
 from tests.training.small import amid, batch, cpu
 
@@ -128,12 +129,48 @@ def test_every_flipped_bit_is_noticed(tmp_path: Path) -> None:
     assert Checkpoint.load(path).epoch == 7
 
 
+def inside() -> dict[str, Any]:
+    """What a stopped epoch of three steps stores."""
+    so_far, method = EpochSoFar(), amid()
+    for number in range(3):
+        so_far.add(batch(seed=number), {"loss": torch.tensor(0.1 * number)}, {"bound": torch.tensor(number)})
+    return so_far.stored(cpu(), method, 1.5)
+
+
+def test_an_epoch_so_far_comes_back_with_its_means_and_chance(tmp_path: Path) -> None:
+    replace(taken(), epoch=0, inside=inside()).save(tmp_path / "checkpoint.pt")
+    drawn = torch.rand(3)
+    loaded = Checkpoint.load(tmp_path / "checkpoint.pt")
+    assert loaded.place == (2, 0, 3)
+    so_far = EpochSoFar.restored(loaded.inside, cpu(), amid())
+    assert (so_far.steps, so_far.asked, so_far.seconds) == (3, 3 * len(batch().labels), 1.5)
+    assert torch.equal(torch.rand(3), drawn), "as when it was stored"
+    so_far.add(batch(), {"loss": torch.tensor(0.9)}, {"bound": torch.tensor(5)})
+    assert so_far.terms.read() == {"loss": pytest.approx((0.1 + 0.2 + 0.9) / 4)}
+    assert so_far.measures.read() == {"bound": pytest.approx((1 + 2 + 5) / 4)}
+
+
+@pytest.mark.parametrize("part", ["means", "randoms", "notes"])
+def test_an_epoch_so_far_of_something_else_is_one_line(part: str) -> None:
+    with pytest.raises(InputError, match="the checkpoint's place in its epoch cannot be gone on from"):
+        EpochSoFar.restored(
+            {**inside(), part: [{"cpu": 3}] if part != "means" else {"terms": {"loss": 3}}}, cpu(), amid()
+        )
+
+
+def test_checkpoints_of_versions_that_stopped_between_epochs_alone(tmp_path: Path) -> None:
+    content = {key: value for key, value in vars(taken()).items() if key != "inside"}
+    assert Checkpoint.load(sealed(content, tmp_path / "checkpoint.pt")).place == (2, 7, 0)
+
+
 WRONG = {
     "no optimisers": (lambda c: c.pop("optimizers"), "expected stage, epoch"),
     "something more": (lambda c: c.update(more=1), "expected stage, epoch"),
     "a stage in words": (lambda c: c.update(stage="last"), "stage: expected int, found 'last'"),
     "a negative epoch": (lambda c: c.update(epoch=-1), "an epoch from 1, found 2, -1"),
     "a log of numbers": (lambda c: c.update(log=(1, 2)), "log: expected lines"),
+    "a place in no epoch": (lambda c: c.update(inside={"steps": 3}), "inside: expected steps, asked"),
+    "a step in words": (lambda c: c.update(inside={**inside(), "steps": "3"}), "inside: .* a step from 1"),
 }
 
 

@@ -81,8 +81,8 @@ def execute(options: Namespace, command: str) -> int:
         trials=options.trials,
         weights=options.weights,
     )
-    wanted = parse_budgets(options.budgets) if options.budgets or not quick else QUICK_BUDGETS.__contains__
     sets = parse_sets(options.sets or (",".join(QUICK_SETS) if quick else ""))
+    wanted = parse_budgets(options.budgets, sets) if options.budgets or not quick else QUICK_BUDGETS.__contains__
     chosen = settings(sets, wanted, options.data, options.fields)
     with progress_bar() as progress:
         done = benchmark(chosen, asked, options.out, command, SettingBars(progress))
@@ -100,8 +100,9 @@ def parse_sets(text: str) -> list[BenchmarkSet]:
     return [each for name, each in known.items() if name in names]
 
 
-def parse_budgets(text: str) -> Callable[[Budget], bool]:
-    """Which budgets the words name: N% a share, N so many groups, few all but all labels, all. Raises InputError."""
+def parse_budgets(text: str, sets: Sequence[BenchmarkSet]) -> Callable[[Budget], bool]:
+    """Which budgets the words name: N% a share, N so many groups, few all but all labels, all. Raises InputError, also
+    for one that none of the sets has."""
     wanted: list[Callable[[Budget], bool]] = []
     for word in (word.strip() for word in (text or "few,all").split(",")):
         if word in ("few", "all"):
@@ -109,11 +110,12 @@ def parse_budgets(text: str) -> Callable[[Budget], bool]:
         elif re.fullmatch(r"\d+(\.\d+)?%|[1-9]\d*", word):
             share = word.endswith("%")
             named = Budget(share=float(word[:-1]) / 100) if share else Budget(groups=int(word))
-            if not any(named in each.budgets for each in SETS):
-                raise InputError(f"--budgets: no data set of the study has {word}; there are {_known_budgets()}")
+            if not any(named in each.budgets for each in sets):
+                names = ", ".join(each.name for each in sets)
+                raise InputError(f"--budgets: none of {names} has {word}; there are {_known_budgets(sets)}")
             wanted.append(named.__eq__)
         else:
-            raise InputError(f"--budgets: expected few, all, N% or N, found {word!r}; there are {_known_budgets()}")
+            raise InputError(f"--budgets: expected few, all, N% or N, found {word!r}; there are {_known_budgets(sets)}")
     return lambda budget: any(fits(budget) for fits in wanted)
 
 
@@ -125,9 +127,10 @@ def _is_few(budget: Budget) -> bool:
     return not budget.is_all
 
 
-def _known_budgets() -> str:
-    budgets = list(dict.fromkeys(budget for each in SETS for budget in each.few))
-    return ", ".join(str(budget.groups) if budget.groups else f"{100 * budget.share:g}%" for budget in budgets)
+def _known_budgets(sets: Sequence[BenchmarkSet]) -> str:
+    budgets = list(dict.fromkeys(budget for each in sets for budget in each.few))
+    words = [str(budget.groups) if budget.groups else f"{100 * budget.share:g}%" for budget in budgets]
+    return ", ".join([*words, "all"])
 
 
 def _quick_methods() -> str:

@@ -15,6 +15,7 @@ from rich.table import Table
 from crossdistill.cli.predictions_file import Record, require_writable, written_predictions
 from crossdistill.cli.progress import console
 from crossdistill.data.given import Given, given
+from crossdistill.data.table import FILES
 from crossdistill.student import Predictions, Student, load
 from crossdistill.types import InputError
 
@@ -56,6 +57,7 @@ def execute(options: Namespace, command: str) -> int:
         require_writable(options.out)
     student = load(options.run).to(_device(options.device))
     sources = [given(path, student.inputs, options.allow_outside) for path in options.inputs]
+    _require_other(options.out, options.inputs)
     for source in sources:
         if source.guessed:
             console().print(source.guessed, soft_wrap=True)
@@ -109,6 +111,15 @@ class Tally:
             strange = f"; labels that the student does not know: {self.foreign:,}" if self.foreign else ""
             share = 100 * self.right / self.labelled
             yield f"Right on {self.right:,} of {self.labelled:,} labelled samples ({share:.1f} %){strange}"
+
+
+def _require_other(out: Path | None, inputs: Sequence[Path]) -> None:
+    """Raise InputError where the predictions would take the place of what they are made of."""
+    if out is None or not out.exists():
+        return
+    for path in inputs:
+        if any(out.samefile(read) for read in (path, *(path / name for name in FILES)) if read.exists()):
+            raise InputError(f"--out {out}: is an input; predictions would take its place")
 
 
 def _device(chosen: str) -> torch.device:

@@ -24,14 +24,21 @@ NOTHING: Values = MappingProxyType({})
 class _Console(Console):
     """A console that shows what a text of others' holds, and obeys none of it."""
 
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # the command's to answer, whose exit code of 1 means something else
+
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(printable(text), **options)
 
 
 def console() -> Console:
     """Where output goes, brackets as they are; ranks other than the first are silent."""
-    rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or os.environ.get("LOCAL_RANK") or "0"
-    return _Console(highlight=False, markup=False, quiet=rank != "0")
+    return _Console(highlight=False, markup=False, quiet=not is_first_rank())
+
+
+def is_first_rank() -> bool:
+    """Whether this process is the one of several that speaks."""
+    return (os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or os.environ.get("LOCAL_RANK") or "0") == "0"
 
 
 def progress_bar() -> Progress:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from crossdistill.data.arrays import Array, array_of
 from crossdistill.types import InputError, Modality, Padded
 
 Rows = npt.NDArray[np.int64]
-Array = npt.NDArray[Any]
 
 _CHUNK_VALUES = 1 << 22  # values checked at once, so that checking a large array needs little extra memory
 
@@ -60,7 +60,10 @@ class ArrayColumn:
 
     def __init__(self, array: npt.ArrayLike, name: str = "array") -> None:
         self.features = tuple(map(str, getattr(array, "columns", ())))
-        self.array = array if isinstance(array, np.memmap | np.ma.MaskedArray) else np.asarray(array)
+        if len(set(self.features)) < len(self.features):
+            twice = next(feature for feature in self.features if self.features.count(feature) > 1)
+            raise InputError(f"{name}: expected distinct column names, found {twice!r} more than once")
+        self.array = array if isinstance(array, np.memmap | np.ma.MaskedArray) else array_of(array)
         self.name = name
         if self.array.ndim < 2 or 0 in self.array.shape[1:]:
             raise InputError(
@@ -85,7 +88,7 @@ class ArrayColumn:
         return torch.from_numpy(_as_float32(self.array[rows], rows, self._place))
 
     def _place(self, row: int) -> str:
-        return f"{self.name}: row {row}"
+        return _row(self.name, row, len(self))
 
 
 class SequenceColumn:
@@ -107,8 +110,8 @@ class SequenceColumn:
         if not self.sequences:
             raise InputError(f"{name}: expected at least one sequence, found none")
         for row, sequence in enumerate(self.sequences):
-            require_numbers(sequence, f"{name}: row {row}")
-            _require_sequence(sequence.shape, self.sequences[0].shape, f"{name}: row {row}")
+            require_numbers(sequence, self._place(row))
+            _require_sequence(sequence.shape, self.sequences[0].shape, self._place(row))
             _as_float32(sequence[None], [row], self._place)
         self.dtype = str(np.result_type(*{sequence.dtype for sequence in self.sequences}))
 
@@ -123,7 +126,7 @@ class SequenceColumn:
         return pad([self.sequences[row].astype(np.float32) for row in rows])
 
     def _place(self, row: int) -> str:
-        return f"{self.name}: row {row}"
+        return _row(self.name, row, len(self))
 
 
 class FileColumn:
@@ -230,6 +233,11 @@ class KeptColumn:
         if (positions < 0).any():
             raise KeyError(f"row {rows[positions < 0][0]} was not kept in memory")
         return self._kept.fetch(positions)
+
+
+def _row(name: str, row: int, count: int) -> str:
+    """How errors call a sample; where there is but one, its number says nothing."""
+    return f"{name}: row {row}" if count > 1 else name
 
 
 def open_array(path: Path, place: str) -> Array:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from crossdistill.data.arrays import listed
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, KeptColumn, RowColumn, Rows, SequenceColumn
 from crossdistill.data.labels import SPLITS, UNLABELLED, Strings, encode_labels, split_names
 from crossdistill.data.reading import (
@@ -267,6 +268,7 @@ def require_splits(dataset: MultimodalDataset) -> None:
 def _column(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike] | Column) -> Column:
     if hasattr(values, "fetch"):
         return cast(Column, values)
+    values = listed(values)
     if isinstance(values, (list, tuple)) and len({np.shape(value) for value in values}) > 1:
         return SequenceColumn(values, name)
     return ArrayColumn(cast(npt.ArrayLike, values), name)
@@ -279,7 +281,8 @@ def _partial(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike] | Column
         raise InputError(f"present['{name}']: expected a truth value for each sample, and not all of them False")
     if isinstance(values, (list, tuple)):
         return PartialColumn(_column(name, [values[row] for row in np.flatnonzero(present)]), present)
-    return PartialColumn(_column(name, np.asarray(values)[present]), present)
+    kept = values.iloc[present] if hasattr(values, "iloc") else np.asarray(values)[present]  # a table keeps its names
+    return PartialColumn(_column(name, kept), present)
 
 
 def in_memory(dataset: MultimodalDataset, rows: Rows) -> MultimodalDataset:

@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from crossdistill.data.columns import Array, ArrayColumn, Column, SequenceColumn
+from crossdistill.data.arrays import Array, array_of, listed
+from crossdistill.data.columns import ArrayColumn, Column, SequenceColumn
 from crossdistill.data.readers.audio import AudioReader
 from crossdistill.data.readers.cache import CacheFolder
 from crossdistill.data.readers.media import Clip, MediaColumn
@@ -188,6 +189,7 @@ def _waveform(name: str, spec: InputSpec, value: Any) -> Array:
 
 def _sequences(name: str, spec: InputSpec, values: Any) -> Column:
     """One sequence (T, F), a batch of them of equal length (B, T, F), or a list whose lengths differ."""
+    values = listed(values)
     if isinstance(values, list | tuple) and any(np.ndim(value) == 2 for value in values):
         items = [_numbers(name, spec, value) for value in values]
     else:
@@ -211,15 +213,21 @@ def _array(name: str, spec: InputSpec, values: Any) -> Column:
 
 
 def _in_order(name: str, spec: InputSpec, values: Any) -> Any:
-    """A table's columns in the order in which training had them; anything else as it is."""
-    given = list(map(str, getattr(values, "columns", ())))
+    """The columns of a table, or the entries of one row of it, in training's order; anything else as it is."""
+    is_row = hasattr(values, "iloc") and np.ndim(values) == 1
+    given = list(map(str, values.index if is_row else getattr(values, "columns", ())))
     if not given or not spec.features or given == list(spec.features):
+        return values
+    if is_row and not set(spec.features) & set(given):  # numbered, not named
         return values
     if missing := [feature for feature in spec.features if feature not in given]:
         raise InputError(
             f"{name}: expected the column {missing[0]!r} that training had, found {', '.join(given)[:200]}"
         )
-    return values.iloc[:, [given.index(feature) for feature in spec.features]]
+    if twice := [feature for feature in spec.features if given.count(feature) > 1]:
+        raise InputError(f"{name}: expected one column {twice[0]!r}, found {given.count(twice[0])} of that name")
+    places = [given.index(feature) for feature in spec.features]
+    return values.iloc[places] if is_row else values.iloc[:, places]
 
 
 def _numbers(name: str, spec: InputSpec, values: Any) -> Array:
@@ -238,6 +246,8 @@ def _numbers(name: str, spec: InputSpec, values: Any) -> Array:
         )
     if spec.kind == "array" and np.dtype(spec.dtype).kind in "iu":
         _require_whole_numbers(name, spec, array)
+    if spec.kind == "array" and np.dtype(spec.dtype).kind == "b" and not np.isin(array, (0, 1)).all():
+        raise InputError(f"{name}: expected {spec}, found numbers other than 0 and 1, such as {_not_bool(array):g}")
     return array
 
 
@@ -253,13 +263,18 @@ def _require_whole_numbers(name: str, spec: InputSpec, array: Array) -> None:
         raise InputError(f"{name}: expected {spec}, found numbers from {array.min()} to {array.max()}")
 
 
+def _not_bool(array: Array) -> float:
+    """The first number that is neither 0 nor 1."""
+    return float(array[~np.isin(array, (0, 1))][0])
+
+
 def _numbers_of(values: Any) -> Array:
     if hasattr(values, "detach"):  # a tensor, on any device
         values = values.detach().cpu()
         values = values.float() if str(values.dtype) == "torch.bfloat16" else values
     if isinstance(values, list | tuple) and any(hasattr(value, "detach") for value in values):
         values = [_numbers_of(value) for value in values]
-    return values if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
+    return values if isinstance(values, np.ma.MaskedArray) else array_of(values)
 
 
 def _described(values: Any) -> str:

@@ -34,7 +34,7 @@ def natural_order(texts: Sequence[str]) -> list[str]:
 def encode_labels(labels: Sequence[Any] | npt.NDArray[Any], classes: tuple[str, ...]) -> tuple[Rows, tuple[str, ...]]:
     """Class numbers (N,), `UNLABELLED` where there is no label, and class names.
 
-    labels: whole numbers, or strings; -1, an empty string, None and NaN stand for no label.
+    labels: whole numbers, or strings; -1, an empty string, None, NaN and pandas' NA stand for no label.
     """
     values = _with_gaps(labels)
     if len(set(classes)) < len(classes):
@@ -64,16 +64,16 @@ def encode_labels(labels: Sequence[Any] | npt.NDArray[Any], classes: tuple[str, 
 
 def _with_gaps(labels: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[Any]:
     """(N,) int64 with -1, or strings with "", where there is no label."""
-    listed = isinstance(labels, list | tuple) and any(label is None or _is_nan(label) for label in labels)
+    listed = isinstance(labels, list | tuple) and any(map(_is_gap, labels))
     values = np.array(labels, dtype=object) if listed else np.asarray(labels)  # else NumPy would write "nan"
     if values.ndim != 1:
         raise InputError(f"labels: expected one per sample, shape (N,), found {values.shape}")
     if values.dtype.kind in "iub":
         return values.astype(np.int64)
     items = values.tolist()
-    gaps = np.array([label is None or _is_nan(label) for label in items], dtype=np.bool_)
+    gaps = np.array([_is_gap(label) for label in items], dtype=np.bool_)
     rest = [label for label, gap in zip(items, gaps, strict=True) if not gap]
-    whole = all(isinstance(label, int | float) and float(label).is_integer() for label in rest)
+    whole = all(isinstance(label, int | float | np.number | np.bool_) and float(label).is_integer() for label in rest)
     if whole and rest and (gaps.any() or values.dtype.kind != "f"):
         return np.array([UNLABELLED if gap else int(label) for label, gap in zip(items, gaps, strict=True)])
     if not all(isinstance(label, str) for label in rest):
@@ -81,8 +81,13 @@ def _with_gaps(labels: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.array(["" if gap else label for label, gap in zip(items, gaps, strict=True)], dtype=np.str_)
 
 
-def _is_nan(label: Any) -> bool:
-    return isinstance(label, float | np.floating) and bool(np.isnan(label))
+def _is_gap(label: Any) -> bool:
+    """Whether it stands for no label: None, NaN or pandas' NA."""
+    return label is None or type(label).__name__ == "NAType" or (_is_float(label) and bool(np.isnan(label)))
+
+
+def _is_float(label: Any) -> bool:
+    return isinstance(label, float | np.floating)
 
 
 def split_names(splits: npt.NDArray[Any]) -> Strings:

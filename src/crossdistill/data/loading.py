@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -114,8 +116,10 @@ def training_batches(
     workers: int = 0,
     unlabelled: Rows = NO_ROWS,
     share: float = 0.0,
+    first_step: int = 0,
 ) -> Iterator[Batch]:
-    """One epoch of shuffled batches of `rows`; see `EpochBatches`. workers: reading processes, 0 for none.
+    """One epoch of shuffled batches of `rows`; see `EpochBatches`. workers: reading processes, 0 for none; first_step:
+    how many of the epoch's batches to leave out, unread.
 
     Rows come in proportion to the data set's weights, where it has any.
     What chance decides about a sample (which part of it, mirrored or not) depends on seed, epoch and row alone.
@@ -132,7 +136,7 @@ def training_batches(
     True
     """
     sampler = EpochBatches(rows, batch_size, seed, epoch, rank, world_size, unlabelled, share, dataset.weights)
-    return _loaded(_Drawn(dataset, seed, epoch), sampler, workers)
+    return _loaded(_Drawn(dataset, seed, epoch), islice(sampler, first_step, None), workers)
 
 
 def evaluation_batches(
@@ -229,7 +233,7 @@ def _attempt(dataset: MultimodalDataset, rows: Rows, parts: Parts) -> Batch | In
 
 
 def _loaded(
-    source: _Plain | _Drawn, batches: Sampler[list[int]] | Sequence[list[tuple[int, float]]], workers: int
+    source: _Plain | _Drawn, batches: Iterable[list[int]] | Iterable[list[tuple[int, float]]], workers: int
 ) -> Iterator[Batch]:
     # Without a generator of its own DataLoader draws from the global one, and resuming would differ from not stopping.
     generator = torch.Generator().manual_seed(0)
@@ -239,8 +243,17 @@ def _loaded(
         collate_fn=_as_it_is,
         num_workers=workers,
         generator=generator,
+        worker_init_fn=_leave_signals_to_parent,
     )
     return _raising(loader)
+
+
+def _leave_signals_to_parent(worker: int) -> None:
+    """Terminals and schedulers signal all processes of a job. A worker that ended so would take the parent with it,
+    which has a step to finish; it ends with its parent in any case."""
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def _raising(loader: Iterable[Batch | InputError]) -> Iterator[Batch]:

@@ -17,6 +17,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
+from crossdistill.data.arrays import Array
 from crossdistill.data.cells import (
     OPTIONAL,
     REQUIRED,
@@ -28,7 +29,7 @@ from crossdistill.data.cells import (
     kind_of,
     modalities,
 )
-from crossdistill.data.columns import Array, ArrayColumn, Column, FileColumn, RowColumn, SequenceColumn, open_array
+from crossdistill.data.columns import ArrayColumn, Column, FileColumn, RowColumn, SequenceColumn, open_array
 from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_consistency
 from crossdistill.data.folders import new_folder, write_csv
 from crossdistill.data.labels import SPLITS, UNLABELLED, encode_labels

@@ -13,6 +13,9 @@ from crossdistill.types import InputError, one_line
 
 FILES = ("manifest.csv", "manifest.parquet")
 
+INDEX = re.compile(r"__index_level_[0-9]+__")
+"""What a Parquet file calls the row names that pandas keeps of a filtered table."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -33,7 +36,7 @@ def read_table(path: Path) -> Table:
     Cells are stripped of surrounding space. Raises InputError: no such file, not a table, ragged rows, no samples.
     """
     file = _find(path)
-    table = _read_csv(file) if file.suffix == ".csv" else _read_parquet(file)
+    table = _read_csv(file) if file.suffix.lower() == ".csv" else _read_parquet(file)
     if not table.numbers:
         raise InputError(f"{file}: the manifest is empty; it needs one row per sample")
     return table
@@ -48,7 +51,7 @@ def _find(path: Path) -> Path:
         return manifests[0]
     if not path.is_file():
         raise InputError(f"{path}: manifest not found")
-    if path.suffix not in (".csv", ".parquet"):
+    if path.suffix.lower() not in (".csv", ".parquet"):
         raise InputError(f"{path}: expected a manifest that ends in .csv or .parquet")
     return path
 
@@ -84,16 +87,17 @@ def _read_parquet(path: Path) -> Table:
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: cannot read it as Parquet: {' '.join(str(error).split())}") from None
     columns = {
-        name: ["" if value is None or value != value else str(value).strip() for value in _values(path, name, column)]
+        name: texts_of(path, name, column)
         for name, column in zip(table.column_names, table.columns, strict=True)
-        if not re.fullmatch(r"__index_level_[0-9]+__", name)  # row names that pandas keeps of a filtered table
+        if not INDEX.fullmatch(name)
     }
     return Table(path, columns, range(1, table.num_rows + 1))
 
 
-def _values(path: Path, name: str, column: Any) -> list[Any]:
-    """A Parquet column's values in Python. Raises InputError for some that Python has not, such as the year 30000."""
+def texts_of(path: Path, name: str, column: Any) -> list[str]:
+    """A Parquet column's cells as texts, "" for null and NaN. Raises InputError for values that Python has not, such as
+    the year 30000."""
     try:
-        return list(column.to_pylist())
+        return ["" if value is None or value != value else str(value).strip() for value in column.to_pylist()]
     except Exception as error:  # what Arrow raises depends on the type: an unknown time zone is a KeyError's kin
         raise InputError(f"{path}: column '{name}': cannot read its {column.type}: {one_line(error)[:160]}") from None

@@ -209,8 +209,8 @@ class CrossModalClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         told, complete = teacher_labels(self._trained, target, given)
         labels = as_labels(y, type(self).__name__)
         check_consistent_length(told, labels)
-        weight = None if sample_weight is None else np.asarray(sample_weight)[complete]
-        return self._accuracy(labels[complete], self.classes_[told[complete]], weight)
+        weights = weights_of(sample_weight, None, labels, labels, self.classes_)
+        return self._accuracy(labels[complete], self.classes_[told[complete]], weights[complete])
 
     def gap_recovered(self, X: Any, y: Any, auxiliary: Any, baseline: Any) -> float:
         """How much of the way from a student alone to this estimator's own teacher its student has gone, in accuracy on
@@ -258,8 +258,10 @@ class CrossModalClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         if not labelled.any():
             raise InputError("y: expected labels to compare with, found none")
         right = labels[labelled] == predicted[labelled]
-        weight = None if sample_weight is None else np.asarray(sample_weight)[labelled]
-        return float(np.average(right, weights=weight))
+        weights = weights_of(sample_weight, None, labels, labels, self.classes_)[labelled]
+        if not weights.any():
+            raise InputError("sample_weight: expected some above 0 among the samples with a label, found none")
+        return float(np.average(right, weights=weights))
 
     def _asked(self, X: Any, question: Literal["predict_proba", "transform"]) -> Array:
         """What the student answers, computed in float64, where a sample's answer depends on no other beside it."""

@@ -23,8 +23,9 @@ def as_labels(y: Any, owner: str) -> Array:
         raise InputError(f"{owner} requires y to be passed, but the target y is None")
     from sklearn.utils import column_or_1d
 
-    if str(getattr(y, "dtype", "")).startswith(("Int", "UInt")):  # pandas' integers beside NA, which NumPy makes floats
-        y = y.astype(object).where(y.notna(), None)
+    if hasattr(y, "isna") and not isinstance(getattr(y, "dtype", None), np.dtype | None):  # pandas' own types
+        missing, y = np.asarray(y.isna()), np.array(y.astype(object), dtype=object)
+        y[missing] = None
     labels: Array = column_or_1d(y, warn=True)
     return labels
 
@@ -124,6 +125,8 @@ def weights_of(
         labelled = is_labelled(labels, classes)
         numbers = numbered(labels, classes)[labelled]
         each = compute_class_weight(_by_number(class_weight, classes), classes=np.arange(len(classes)), y=numbers)
+        if not (np.isfinite(each) & (each >= 0)).all():
+            raise InputError(f"class_weight: expected numbers from 0, found {class_weight}")
         weights[labelled] *= each[numbers]
     return weights
 

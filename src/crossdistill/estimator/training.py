@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
@@ -23,7 +24,7 @@ from crossdistill.recipes.library.bundled import own
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.build import build, total_epochs
 from crossdistill.runs.run import student_of
-from crossdistill.runs.train import train
+from crossdistill.runs.train import WARNING, train
 from crossdistill.student import Student
 from crossdistill.training.engine import on_threads
 from crossdistill.training.settings import Machine
@@ -74,6 +75,7 @@ def fitted(
     weights: npt.NDArray[np.float64],
 ) -> Fit:
     """Train on all samples but those that choose the epoch. The caller's random state and threads stay as they were."""
+    _require_kinds(settings)
     names = tuple(map(str, classes.tolist()))
     weighted = weights if np.ptp(weights) > 0 else ()
     dataset = from_arrays(columns, labels, classes=names, weights=weighted, name="samples")
@@ -83,12 +85,24 @@ def fitted(
     log = EstimatorLog(settings.method, built.stages[-1].name, _listener(settings.verbose))
     with reported(log.listener, log.task, total_epochs(recipe)):
         train(built, log)
+    for line in log.lines:
+        warnings.warn(line.removeprefix(WARNING), stacklevel=3)
     model = built.model
     if log.best_epoch >= 0:
         model.load_state_dict(log.best_model)
     model.cpu()
     best = log.best_epoch if settings.validation_fraction is not None else None
     return Fit(student_of(built), model, built.spec, "full" in built.method.predicts, log.records, best)
+
+
+def _require_kinds(settings: Settings) -> None:
+    """Raise InputError for what the defaults' rule could not reckon with; the recipe says all else."""
+    for name, number in (("n_epochs", settings.epochs), ("batch_size", settings.batch_size)):
+        if not isinstance(number, int | None):
+            raise InputError(f"{name}: expected a whole number or None, found {number!r}")
+    for name, given in (("encoders", settings.encoders), ("method_options", settings.options)):
+        if not isinstance(given, Mapping | None):
+            raise InputError(f"{name}: expected a dict or None, found {given!r}")
 
 
 def teacher_labels(

@@ -71,7 +71,7 @@ def accuracy_of(student: Student, samples: Samples, before: bytes, after: bytes)
 def require_kept(accuracy: Accuracy | None, samples: Samples) -> None:
     """Raise InputError where int8 costs too much, or nothing says what it costs."""
     if accuracy is None:
-        reason = samples.why_random or f"the {samples.described} have no labels"
+        reason = samples.why_random or f"the {samples.described} have no labels of its classes"
         raise InputError(
             f"--int8: its accuracy cannot be measured ({reason}); name data by --data, or take it unmeasured by --force"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from crossdistill.encoders import Standardized
 from crossdistill.exports.formats import Arrays
 from crossdistill.models.flat import flattened
 from crossdistill.models.present import select
-from crossdistill.runs.data import build_dataset, split_dataset
+from crossdistill.runs.data import build_dataset, split_dataset, splits_in_use
 from crossdistill.runs.folder import RECIPE, read_recipe
 from crossdistill.student import Student
 from crossdistill.types import InputError, Modality, Padded
@@ -49,22 +49,27 @@ def samples_for(student: Student, folder: Path | None, dataset: MultimodalDatase
 
     Raises InputError where a data set that was given does not have the student's inputs.
     """
-    is_run = folder is not None and (folder / RECIPE).is_file()
-    try:
-        recipe = read_recipe(folder) if is_run and folder is not None else None
-        if dataset is None:
-            if recipe is None:
-                return _random(student, "a student that was saved alone has none")
-            dataset = build_dataset(recipe.data, recipe.seed)
-        elif recipe is not None and set(recipe.data.auxiliary) <= set(dataset.columns):
-            dataset = split_dataset(dataset, recipe.data, recipe.seed)
-        _require_inputs(student, dataset)
-    except InputError as error:
-        if dataset is not None and recipe is None:
-            raise
-        return _random(student, str(error))
-    split: str = recipe.data.evaluate_on if recipe is not None else "test"
-    split = split if split != "none" and len(dataset.rows(split)) else "train"
+    if folder is not None and (folder / RECIPE).is_file():
+        try:
+            recipe = read_recipe(folder)
+            if dataset is None:
+                own = build_dataset(recipe.data, recipe.seed)
+            else:
+                own = split_dataset(dataset, recipe.data, recipe.seed)
+            _require_inputs(student, own)
+            return _of(student, own, splits_in_use(recipe.data)[::-1])
+        except InputError as error:
+            if dataset is None:
+                return _random(student, str(error))
+    if dataset is None:
+        return _random(student, "a student that was saved alone has none")
+    _require_inputs(student, dataset)  # other samples than the run's: all that are there will do
+    return _of(student, dataset, ["test", "validation", "train"])
+
+
+def _of(student: Student, dataset: MultimodalDataset, splits: Sequence[str]) -> Samples:
+    """The samples of the first of these splits that has some."""
+    split = next(split for split in splits if len(dataset.rows(split)))
     chosen = dataset.only(student.spec.target)
     return Samples(chosen, chosen.rows(split), f"{split} samples of {dataset.name}")
 
@@ -86,14 +91,16 @@ def batches(student: Student, samples: Samples) -> tuple[list[Arrays], int]:
 
 
 def labelled_batches(student: Student, samples: Samples, rows: Rows, size: int = 64) -> Iterator[tuple[Arrays, Tensor]]:
-    """Named arrays of those of these samples that can be read and are labelled, and their classes' places among the
-    student's, -1 for a class that it does not know."""
+    """Named arrays of those of these samples that can be read and have a label that the student knows, and their
+    classes' places among the student's."""
     places = {name: place for place, name in enumerate(student.classes)}
     known = torch.tensor([places.get(name, UNLABELLED) for name in samples.dataset.classes])
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
         batch = samples.dataset.batch(part, middle(len(part)))
-        kept = (batch.has(student.spec.target) & batch.labelled).nonzero()[:, 0]
+        is_known = torch.zeros_like(batch.labelled)
+        is_known[batch.labelled] = known[batch.labels[batch.labelled]] != UNLABELLED
+        kept = (batch.has(student.spec.target) & is_known).nonzero()[:, 0]
         if kept.numel():
             modalities = {name: select(x, kept) for name, x in batch.modalities.items()}
             yield flattened(student.spec, modalities), known[batch.labels[kept]]

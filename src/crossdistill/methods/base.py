@@ -113,3 +113,12 @@ class EpochMeans:
         means = {name: float(self._sums[name] / weight) for name, weight in self._weights.items() if float(weight) > 0}
         self._sums, self._weights = {}, {}
         return means
+
+    def state(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """name -> sum and weight so far, for a checkpoint inside the epoch."""
+        return {name: (self._sums[name], weight) for name, weight in self._weights.items()}
+
+    def load(self, state: Mapping[str, tuple[Tensor, Tensor]], device: torch.device) -> None:
+        """Go on from what `state` gave."""
+        self._sums = {name: total.to(device) for name, (total, _) in state.items()}
+        self._weights = {name: weight.to(device) for name, (_, weight) in state.items()}

@@ -22,7 +22,8 @@ class SelfTraining(Method):
     Its own prediction without dropout and without gradient, sharpened, is the soft label q of every sample and of pairs
     of inputs mixed (mixup), with a weight that rises from 0: what `amid_u` does with the word of its teachers. It sees
     the target modalities alone, so what a distilling method gains above it is owed to the auxiliary ones, and not to
-    unlabelled samples, soft labels or mixing. Of unlabelled pairs it sees the target's half.
+    unlabelled samples, soft labels or mixing. Of unlabelled pairs it sees the target's half, and recordings that lack
+    the auxiliary modality as well, which `amid_u` must leave out: all that anybody could learn from without it.
 
     Compare it with `amid_u`, at the same options; take it where nothing but the target modality was recorded.
     Source: ours, from its parts: sharpened predictions and mixtures as in Berthelot et al., "MixMatch", NeurIPS 2019.

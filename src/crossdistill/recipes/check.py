@@ -35,6 +35,7 @@ def check(recipe: Recipe) -> None:
     require_above_zero(numbers)
     require_probability({"unlabelled_share": recipe.unlabelled_share})
     require_at_least_zero({"seed": recipe.seed, "auxiliary_epochs": recipe.auxiliary_epochs})
+    require_at_least_zero({"checkpoint_minutes": recipe.checkpoint_minutes})
     for section in (recipe.data, recipe.model, recipe.optimization, recipe.machine):
         section.check()
     if not recipe.data.auxiliary and set(METHODS[recipe.method].views) - {"target"}:

@@ -79,12 +79,16 @@ def load_recipe(source: str) -> Recipe:
 
 
 def with_fields(recipe: Recipe, fields: Mapping[str, Any]) -> Recipe:
-    """The recipe with some fields replaced; fields: dotted names as on the command line -> values.
+    """The recipe with some fields replaced, all others as they are; fields: dotted names as on the command line, or
+    sections of fields by name -> values.
 
-    Raises InputError for a field that recipes do not have or a value of another type.
+    Raises InputError for a field that recipes do not have or that is given twice, or a value of another type.
     """
     content = as_dict(recipe)
-    for name, value in fields.items():
+    named = list(leaves(fields))
+    if twice := [name for name, _ in named if [other for other, _ in named].count(name) > 1]:
+        raise InputError(f"{twice[0]}: is given twice")
+    for name, value in named:
         section = content
         *path, last = name.split(".")
         for part in path:
@@ -101,7 +105,7 @@ def with_fields(recipe: Recipe, fields: Mapping[str, Any]) -> Recipe:
 
 def set_recipe_defaults(parser: ArgumentParser, recipe: Recipe, without: Collection[str] = ()) -> None:
     """Make the recipe's values the defaults of the options that `add_recipe_arguments` added."""
-    parser.set_defaults({name: value for name, value in _leaves(as_dict(recipe)) if name not in without})
+    parser.set_defaults({name: value for name, value in leaves(as_dict(recipe)) if name not in without})
 
 
 def recipe_of(parsed: Namespace, base: Recipe | None = None) -> Recipe:
@@ -118,7 +122,7 @@ def recipe_of(parsed: Namespace, base: Recipe | None = None) -> Recipe:
         raise InputError(f"method: expected one of {', '.join(METHODS)}, found {recipe.method!r}")
     data = replace(recipe.data, target=tuple(recipe.data.target), auxiliary=tuple(recipe.data.auxiliary))
     recipe = replace(recipe, data=data)
-    if empty := [key for key, value in _leaves(to_plain(recipe)) if value is None]:
+    if empty := [key for key, value in leaves(to_plain(recipe)) if value is None]:
         raise InputError(f"{empty[0]}: expected a value, found null")
     if base is not None:
         encoders = _without_settings_of_other_kinds(recipe.model.encoders, base.model.encoders)
@@ -173,10 +177,10 @@ def _parser() -> ArgumentParser:
     return parser
 
 
-def _leaves(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted option names and values; what is keyed by the user's own names is one value."""
     for name, value in fields.items():
-        if isinstance(value, Mapping) and name not in ("encoders", "readers"):
-            yield from _leaves(value, f"{prefix}{name}.")
+        if isinstance(value, Mapping) and name.rpartition(".")[2] not in ("encoders", "readers"):
+            yield from leaves(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value

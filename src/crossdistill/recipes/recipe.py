@@ -142,6 +142,7 @@ class Recipe:
         unlabelled_share: of each batch, of samples without a label, where the method learns from them and there are any
         evaluate_every: epochs between measurements on the evaluation split, which are for the curves only
         checkpoint_every: epochs between checkpoints
+        checkpoint_minutes: since the last one, after which there is one inside an epoch, too; 0 for none
         tensorboard: also write the log as TensorBoard events
         options: method -> its constructor's arguments; on the command line and in YAML: amid.alpha_1 and so on
 
@@ -166,6 +167,7 @@ class Recipe:
     unlabelled_share: float = 0.5
     evaluate_every: int = 1
     checkpoint_every: int = 10
+    checkpoint_minutes: float = 15.0
     tensorboard: bool = False
     data: DataSettings = field(default_factory=DataSettings)
     model: ModelSettings = field(default_factory=ModelSettings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from crossdistill.recipes.recipe import Recipe, name_of
 from crossdistill.runs.folder import CHECKPOINT, METRICS, NOTES, PREVIOUS
 from crossdistill.training import Checkpoint, Record
 from crossdistill.training.checkpoint import UnreadableCheckpointError
+from crossdistill.training.pauses import GO_ON, SAVE
 from crossdistill.types import InputError, Listener, Note
 
 
@@ -22,15 +24,30 @@ class RunLog:
     reading; the newest checkpoint and the one before it.
 
     A checkpoint holds the log's lines up to its epoch, so that going on from it restores them whatever has become of
-    the file. writes: whether this process is the one of several that writes.
+    the file. writes: whether this process is the one of several that writes; signalled: which signal is to end the
+    training, as `wish` says it.
     """
 
-    def __init__(self, folder: Path, recipe: Recipe, listener: Listener = Listener(), writes: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        recipe: Recipe,
+        listener: Listener = Listener(),
+        writes: bool = True,
+        signalled: Callable[[], int] = lambda: GO_ON,
+    ) -> None:
         self.folder, self.listener, self.task = folder, listener, name_of(recipe)
         self._writes = writes
         self._tensorboard = recipe.tensorboard
         self._lines: list[str] = []
         self._newest_is_damaged = False
+        self._signalled = signalled
+        self._seconds, self._saved = 60 * recipe.checkpoint_minutes, time.monotonic()
+
+    def wish(self) -> int:
+        """What is to be done after a step: a signal's wish, or to save when the last time was long ago."""
+        is_due = self._writes and 0 < self._seconds <= time.monotonic() - self._saved
+        return max(self._signalled(), SAVE if is_due else GO_ON)
 
     def checkpoint(self) -> Checkpoint | None:
         """The newest checkpoint, or, where that is damaged, the one before it; None where there is neither.
@@ -60,6 +77,7 @@ class RunLog:
         previous = None if self._newest_is_damaged else self.folder / PREVIOUS  # else that stays the one that is whole
         replace(take(), log=tuple(self._lines)).save(self.folder / CHECKPOINT, previous)
         self._newest_is_damaged = False
+        self._saved = time.monotonic()
 
     def keep(self, epochs: int) -> None:
         """Let the log be that of the first `epochs`: what follows is done again, and what the file has lost of them is

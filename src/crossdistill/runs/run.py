@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,11 +36,13 @@ from crossdistill.runs.log import RunLog
 from crossdistill.runs.measure import about, results_of
 from crossdistill.runs.own_encoders import require_rebuilt
 from crossdistill.runs.results import RunResults, read_results, write_results
+from crossdistill.runs.signals import interrupts_noted
 from crossdistill.runs.train import train
 from crossdistill.student import Student, keep_tokenizers, without_tokenizers
 from crossdistill.training.distributed import on_first_rank
 from crossdistill.training.engine import launched, on_threads
 from crossdistill.training.memory import reset_peak_memory
+from crossdistill.training.pauses import GO_ON
 from crossdistill.types import InputError, Listener, reported
 
 
@@ -52,6 +54,7 @@ def run(
     dataset: MultimodalDataset | None = None,
     build_data: BuildDataset = build_dataset,
     encoders: Mapping[str, nn.Module] | None = None,
+    interruptible: bool = False,
 ) -> RunResults:
     """Train a recipe, write everything into `folder`, and return what its results.json holds.
 
@@ -60,6 +63,8 @@ def run(
     dataset: one made in Python, in place of the recipe's `data.source`. build_data: makes the data set of a recipe's
     data settings and seed; the processes of a comparison pass one that remembers. encoders: modality -> a module of
     your own, (B, ...) or `Padded` to (B, width); its class must be importable and say with which arguments it was made.
+    interruptible: SIGINT, SIGTERM and SIGUSR1 end training after the step that is on, saved, by raising Interrupted, a
+    KeyboardInterrupt; for a process of your own.
     Raises InputError when the folder holds a run and resume is False, when it holds another recipe's run or one that
     was begun on other data, and when another process is writing it. The usual way to train: what is in the folder can
     be loaded, reported, resumed.
@@ -99,8 +104,9 @@ def run(
         on_first_rank(fabric, claim)
         if is_finished(folder):
             return read_results(folder)
-        log = RunLog(folder, recipe, heard_by, writes=fabric.is_global_zero)
-        train(built, log, fabric)
+        with interrupts_noted() if interruptible else nullcontext(lambda: GO_ON) as signalled:
+            log = RunLog(folder, recipe, heard_by, fabric.is_global_zero, signalled)
+            train(built, log, fabric)
         require_rebuilt(built.spec, encoders or {}, built.dataset)  # training may have moved what no state holds
         on_first_rank(fabric, lambda: _finish(built, folder, log, fabric.device))
     return read_results(folder)

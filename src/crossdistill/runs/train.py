@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from crossdistill.data.loading import training_batches
+from crossdistill.data.precision import rounded_away
 from crossdistill.evaluation.collect import outputs_of
 from crossdistill.methods import Method
 from crossdistill.runs.build import Built
@@ -15,11 +16,15 @@ from crossdistill.runs.measure import epoch_measures, require_measurable
 from crossdistill.training import Checkpoint, Record, Stage, fit
 from crossdistill.training.distributed import gather_notes, require_same_start
 from crossdistill.training.engine import launched, on_threads, seeded
+from crossdistill.training.pauses import GO_ON
 from crossdistill.types import Batch, InputError, Note
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+
+WARNING = "WARNING: "
+"""How a line begins that nobody should miss."""
 
 _LOUD = 0.1
 """The share of samples that may be skipped with no more than a line in the notes."""
@@ -30,7 +35,7 @@ class TrainingLog(Protocol):
 
     checkpoint: to go on from, None for a new training; keep: drop the records after so many epochs, which are done
     again; write: an epoch's record; note: what went wrong in reading; say: a line for a person to see; save: a
-    checkpoint, where one is due
+    checkpoint, where one is due; wish: asked after each step, what `fit` may be asked for, `GO_ON` as a rule
     """
 
     def checkpoint(self) -> Checkpoint | None: ...
@@ -39,6 +44,7 @@ class TrainingLog(Protocol):
     def note(self, notes: Sequence[Note]) -> None: ...
     def say(self, line: str) -> None: ...
     def save(self, take: Callable[[], Checkpoint]) -> None: ...
+    def wish(self) -> int: ...
 
 
 class MemoryLog:
@@ -80,6 +86,9 @@ class MemoryLog:
     def save(self, take: Callable[[], Checkpoint]) -> None:
         """Nothing is kept of a training in memory but its records."""
 
+    def wish(self) -> int:
+        return GO_ON
+
 
 def train(built: Built, log: TrainingLog | None = None, fabric: Fabric | None = None) -> Method:
     """Train all stages of a built run and return its method, whose `model` is trained and in evaluation mode.
@@ -105,7 +114,9 @@ def train(built: Built, log: TrainingLog | None = None, fabric: Fabric | None = 
         fabric = fabric if fabric is not None else launched(built.recipe.machine)
         checkpoint, earlier = log.checkpoint(), 0
         _require_place(checkpoint, built.stages)
-        require_same_start(fabric, (checkpoint.stage, checkpoint.epoch) if checkpoint is not None else (-1, 0))
+        require_same_start(fabric, checkpoint.place if checkpoint is not None else (-1, 0, 0))
+        if fabric.is_global_zero:
+            _warn_of_rounding(built, log)
         for stage in built.stages:
             for prepare in stage.before:
                 prepare()
@@ -117,12 +128,18 @@ def train(built: Built, log: TrainingLog | None = None, fabric: Fabric | None = 
     return built.method
 
 
+def _warn_of_rounding(built: Built, log: TrainingLog) -> None:
+    for name in built.model.encoders:
+        if text := rounded_away(name, built.dataset.columns[name]):
+            log.say(f"{WARNING}{text}")
+
+
 def _require_place(checkpoint: Checkpoint | None, stages: Sequence[Stage]) -> None:
     """Raise InputError for the checkpoint of a stage or an epoch that this training does not have."""
     if checkpoint is None:
         return
     epochs = {stage.index: stage.epochs for stage in stages}
-    if checkpoint.epoch > epochs.get(checkpoint.stage, 0):
+    if checkpoint.epoch + bool(checkpoint.inside) > epochs.get(checkpoint.stage, 0):
         known = ", ".join(f"{stage} ({count} epochs)" for stage, count in epochs.items())
         raise InputError(
             f"the checkpoint is of stage {checkpoint.stage} after {checkpoint.epoch} epochs; expected one of {known}; "
@@ -143,7 +160,7 @@ class Unreadable:
         count = len({note.place for note in skipped})
         if count > _LOUD * asked and split not in self._told:
             self._told.add(split)
-            self._log.say(f"WARNING: {count} of {asked} {split} samples cannot be read; the first: {skipped[0].text}")
+            self._log.say(f"{WARNING}{count} of {asked} {split} samples cannot be read; the first: {skipped[0].text}")
 
 
 def _train_stage(
@@ -159,11 +176,8 @@ def _train_stage(
     skipped = 0
     loud = Unreadable(log)
 
-    def batches(epoch: int) -> Iterator[Batch]:
-        nonlocal skipped
-        notes: list[Note] = []
-        asked = 0
-        for batch in training_batches(
+    def batches(epoch: int, first_step: int) -> Iterator[Batch]:
+        return training_batches(
             needed,
             dataset.labelled_rows("train"),
             recipe.batch_size,
@@ -174,10 +188,11 @@ def _train_stage(
             workers=recipe.machine.workers,
             unlabelled=unlabelled,
             share=recipe.unlabelled_share if stage.method.learns_unlabelled else 0.0,
-        ):
-            notes += batch.notes
-            asked += len(batch.rows)
-            yield batch
+            first_step=first_step,
+        )
+
+    def finish_reading(notes: Sequence[Note], asked: int) -> None:
+        nonlocal skipped
         if needed.may_fail:
             everyone = gather_notes(fabric, notes)
             skipped = sum(note.skipped for note in everyone)
@@ -201,4 +216,16 @@ def _train_stage(
         if (epoch + 1) % recipe.checkpoint_every == 0 or epoch + 1 == stage.epochs:
             log.save(take)
 
-    fit(fabric, stage, batches, recipe.optimization, recipe.seed, resume, evaluate, finish_epoch)
+    fit(
+        fabric,
+        stage,
+        batches,
+        recipe.optimization,
+        recipe.seed,
+        resume,
+        evaluate,
+        finish_epoch,
+        finish_reading,
+        log.wish,
+        log.save,
+    )

@@ -6,8 +6,9 @@ import hashlib
 import io
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO, cast
 
 import torch
@@ -15,12 +16,16 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from crossdistill.atomic import written_whole
-from crossdistill.types import InputError
+from crossdistill.types import InputError, one_line
 
 _MARK = b"\ncrossdistill checkpoint, sha256 "
 _END = len(_MARK) + 2 * hashlib.sha256().digest_size
 """A file ends with the mark and the digest of all before it, which tells a flipped bit from a trained weight."""
 _BLOCK = 1 << 20
+
+
+INSIDE = ("steps", "asked", "seconds", "notes", "means", "randoms")
+"""What is stored of an epoch that is not finished; see `EpochSoFar`."""
 
 
 class UnreadableCheckpointError(InputError):
@@ -29,10 +34,11 @@ class UnreadableCheckpointError(InputError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state after `epoch` finished epochs of the `stage`-th stage. Random states are no part of it: each epoch
-    starts from a seed of its own.
+    """The state after `epoch` finished epochs of the `stage`-th stage, or inside the one that follows.
 
     log: the lines of the run's log up to there, which are restored with it
+    inside: what `EpochSoFar` stores of an epoch that is not finished, with its place in it and the random states;
+        empty between epochs, for each starts from a seed of its own
     """
 
     stage: int
@@ -41,13 +47,24 @@ class Checkpoint:
     method: dict[str, Any]
     optimizers: dict[str, dict[str, Any]]
     log: tuple[str, ...] = ()
+    inside: dict[str, Any] = field(default_factory=dict)
 
     @staticmethod
     def of(
-        stage: int, epoch: int, model: nn.Module, method: nn.Module, optimizers: Mapping[str, Optimizer]
+        stage: int,
+        epoch: int,
+        model: nn.Module,
+        method: nn.Module,
+        optimizers: Mapping[str, Optimizer],
+        inside: Mapping[str, Any] = MappingProxyType({}),
     ) -> Checkpoint:
         states = {name: optimizer.state_dict() for name, optimizer in optimizers.items()}
-        return Checkpoint(stage, epoch, model.state_dict(), method.state_dict(), states)
+        return Checkpoint(stage, epoch, model.state_dict(), method.state_dict(), states, inside=dict(inside))
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """Stage, finished epochs of it, and steps of the next one."""
+        return self.stage, self.epoch, int(self.inside.get("steps", 0))
 
     def restore(self, model: nn.Module, method: nn.Module, optimizers: Mapping[str, Optimizer]) -> None:
         """Put the state into them. Raises InputError where its keys or shapes are not theirs."""
@@ -77,7 +94,7 @@ class Checkpoint:
                 if previous is not None:
                     _keep(path, previous)
         except (OSError, RuntimeError) as error:  # the second is torch.save's on a full disk
-            reason = getattr(error, "strerror", None) or "the disk may be full"
+            reason = getattr(error, "strerror", None) or f"the disk may be full ({one_line(error)[:120]})"
             raise InputError(f"{path}: cannot write the checkpoint: {reason}; the run goes on with --resume") from error
 
     @staticmethod
@@ -147,15 +164,20 @@ def _keep(path: Path, previous: Path) -> None:
 
 def _checked(content: Any) -> Checkpoint:
     """The checkpoint of what a file holds. Raises ValueError where a part is missing or of another type."""
-    expected = [field.name for field in fields(Checkpoint)]
+    expected = [each.name for each in fields(Checkpoint)]
+    if isinstance(content, dict):
+        content = {"inside": {}, **content}  # versions before 0.2 stopped between epochs alone
     if not isinstance(content, dict) or content.keys() != set(expected):
         raise ValueError(f"expected {', '.join(expected)}")
     checkpoint = Checkpoint(**content)
-    for name, kind in (("stage", int), ("epoch", int), ("log", tuple)):
+    for name, kind in (("stage", int), ("epoch", int), ("log", tuple), ("inside", dict)):
         if type(content[name]) is not kind:
             raise ValueError(f"{name}: expected {kind.__name__}, found {content[name]!r:.40}")
-    if checkpoint.stage < 0 or checkpoint.epoch < 1:
+    inside = checkpoint.inside
+    if checkpoint.stage < 0 or checkpoint.epoch < (0 if inside else 1):
         raise ValueError(f"expected a stage from 0 and an epoch from 1, found {checkpoint.stage}, {checkpoint.epoch}")
+    if inside and (set(inside) != set(INSIDE) or type(inside["steps"]) is not int or inside["steps"] < 1):
+        raise ValueError(f"inside: expected {', '.join(INSIDE)}, with a step from 1")
     if not all(isinstance(line, str) for line in checkpoint.log):
         raise ValueError("log: expected lines of text")
     return checkpoint

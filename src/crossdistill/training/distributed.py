@@ -56,15 +56,18 @@ def on_first_rank(fabric: Fabric, act: Callable[[], None]) -> None:
         raise InputError(problem)
 
 
-def require_same_start(fabric: Fabric, place: tuple[int, int]) -> None:
-    """Raise InputError unless all ranks go on from the same stage and epoch: their folder may not be one that they
-    share, or a file in it damaged for one of them alone."""
+def require_same_start(fabric: Fabric, place: tuple[int, int, int]) -> None:
+    """Raise InputError unless all ranks go on from the same stage, epoch and step: their folder may not be one that
+    they share, or a file in it damaged for one of them alone."""
     if fabric.world_size == 1:
         return
-    places: list[tuple[int, int]] = [place] * fabric.world_size
+    places: list[tuple[int, int, int]] = [place] * fabric.world_size
     torch.distributed.all_gather_object(places, place)
     if len(set(places)) > 1:
-        found = ", ".join(f"rank {rank}: stage {stage}, epoch {epoch}" for rank, (stage, epoch) in enumerate(places))
+        found = ", ".join(
+            f"rank {rank}: stage {stage}, epoch {epoch}" + (f", step {step}" if step else "")
+            for rank, (stage, epoch, step) in enumerate(places)
+        )
         raise InputError(f"the ranks found different checkpoints ({found}); they need one folder that all of them see")
 
 

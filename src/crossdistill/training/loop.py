@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from crossdistill.methods import EpochMeans, Method
+from crossdistill.methods import Method
 from crossdistill.training.checkpoint import Checkpoint
 from crossdistill.training.distributed import average_gradients, gather, on_first_rank
 from crossdistill.training.incomplete import divide
 from crossdistill.training.passes import forward, with_mixing
+from crossdistill.training.pauses import GO_ON, SAVE, Agreement, EpochSoFar, Interrupted
 from crossdistill.training.settings import Optimization, learning_rate_factor
-from crossdistill.types import Batch, DivergedError, InputError, Representations, Turn
+from crossdistill.types import Batch, DivergedError, InputError, Note, Representations, Turn
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -49,17 +50,24 @@ Record = dict[str, float | int | str]
 def fit(
     fabric: Fabric,
     stage: Stage,
-    batches: Callable[[int], Iterable[Batch]],
+    batches: Callable[[int, int], Iterable[Batch]],
     settings: Optimization,
     seed: int,
     resume: Checkpoint | None,
     evaluate: Callable[[Method, int], Mapping[str, float]],
     finish_epoch: Callable[[Record, int, Callable[[], Checkpoint]], None],
+    finish_reading: Callable[[Sequence[Note], int], None] = lambda notes, asked: None,
+    wish: Callable[[], int] = lambda: GO_ON,
+    save: Callable[[Callable[[], Checkpoint]], None] = lambda take: None,
 ) -> None:
     """Train the stage's method, from `resume` where it is a checkpoint of this stage.
 
-    batches: epoch -> this rank's share of each global batch; evaluate: measured after each epoch on rank 0, never used
-    to choose anything; finish_epoch: takes the epoch's record and, by its last argument, a checkpoint if it wants one.
+    batches: epoch and its first step -> this rank's share of each global batch; evaluate: measured after each epoch on
+    rank 0, never used to choose anything; finish_epoch: takes the epoch's record and, by its last argument, a
+    checkpoint if it wants one; finish_reading: takes, on every rank, what went wrong in reading the epoch's samples,
+    and how many this rank has asked for.
+    wish: asked after each step, `GO_ON`, or `SAVE` for a checkpoint inside the epoch, which `save` takes on rank 0, or
+    a signal's number: then Interrupted is raised, once that is saved.
     """
     method = stage.method
     model = fabric.to_device(method.model)
@@ -67,29 +75,39 @@ def fit(
     optimizers = build_optimizers(method, stage.epochs, settings)
     if resume is not None:
         resume.restore(model, method, optimizers)
+    agreement, inside = Agreement(fabric), resume.inside if resume is not None else {}
     for epoch in range(resume.epoch if resume is not None else 0, stage.epochs):
-        started = time.perf_counter()
         torch.manual_seed(epoch_seed(seed, stage.index, epoch, fabric.global_rank))
         turns = method.turns(epoch)
         learning_rate = set_learning_rates(optimizers, turns, settings, epoch, stage.epochs)
         model.train()
-        means, measures = EpochMeans(), EpochMeans()
-        for number, batch in enumerate(batches(epoch), 1):
+        so_far = EpochSoFar.restored(inside, fabric, method) if inside else EpochSoFar()
+        started, inside = time.perf_counter() - so_far.seconds, {}
+        for batch in batches(epoch, so_far.steps):
             made = step(fabric, method, turns, optimizers, batch, settings.clip_norm)
-            means.add_all(made.terms)
-            measures.add_all(made.measures)
-            if number % _LOOKED_AT == 0:  # an epoch may take hours, and each look waits for the device
-                terms = {name: float(value.detach()) for name, value in made.terms.items()}
-                _require_finite(terms, stage.name, epoch, number)
+            so_far.add(batch, made.terms, made.measures)
+            agreed = agreement.reached(wish())
+            if so_far.steps % _LOOKED_AT == 0 or agreed >= SAVE:  # each look waits for the device
+                values = {name: float(value.detach()) for name, value in made.terms.items()}
+                _require_finite(values, stage.name, epoch, so_far.steps)
+            if agreed >= SAVE:
+                stored = so_far.stored(fabric, method, time.perf_counter() - started)
+                take = partial(Checkpoint.of, stage.index, epoch, model, method, optimizers, stored)
+                on_first_rank(fabric, partial(save, take))
+            if agreed > SAVE:
+                raise Interrupted(agreed)
+        finish_reading(so_far.notes, so_far.asked)
         record: Record = {"stage": stage.name, "epoch": epoch, "learning_rate": learning_rate}
-        losses = _require_finite(means.read(), stage.name, epoch)
+        losses = _require_finite(so_far.terms.read(), stage.name, epoch)
         if not losses:
             raise InputError(
                 f"{stage.name}, epoch {epoch}: no training sample could be read, or none has all modalities that "
                 f"{stage.name} learns from; the run's notes.txt names what is wrong with each"
             )
         record |= {f"training/loss/{name}": value for name, value in losses.items()}
-        record |= {f"training/{name}": value for name, value in (measures.read() | method.end_epoch(epoch)).items()}
+        record |= {
+            f"training/{name}": value for name, value in (so_far.measures.read() | method.end_epoch(epoch)).items()
+        }
         record["seconds"] = time.perf_counter() - started
         take = partial(Checkpoint.of, stage.index, epoch + 1, model, method, optimizers)
         on_first_rank(fabric, partial(_measure_and_finish, record, method, epoch, take, evaluate, finish_epoch))

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from crossdistill.data.columns import Array, Column
+from crossdistill.data.arrays import Array
+from crossdistill.data.columns import Column
 from crossdistill.data.dataset import MultimodalDataset, without_labels
 from crossdistill.data.inputs import InputSpec
 from crossdistill.types import InputError

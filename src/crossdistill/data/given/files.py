@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from crossdistill.data.arrays import Array
 from crossdistill.data.cells import ENDINGS
-from crossdistill.data.columns import Array, Column, Rows, open_array
+from crossdistill.data.columns import Column, Rows, open_array
 from crossdistill.data.given.chunks import Chunk, Given, Specs, as_batch, chunk_of, starts
 from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.labels import natural_order
@@ -23,7 +24,8 @@ _FILES = {**ENDINGS, "audio": (*ENDINGS["audio"], *ENDINGS["video"])}
 
 def rows_of(arrays: Mapping[str, Array], lengths: Mapping[str, Array], path: Path, specs: Specs) -> Given:
     """Batches (N, ...) of each modality, rows of a file."""
-    counts = {name: len(array) for name, array in {**arrays, **lengths}.items()}
+    counts = {name: len(array) for name, array in arrays.items()}
+    counts |= {f"{name}_lengths": len(array) for name, array in lengths.items()}
     if len(set(counts.values())) > 1:
         found = ", ".join(f"{count} of {name}" for name, count in counts.items())
         raise InputError(f"{path}: expected as many samples of each array, found {found}")
@@ -89,8 +91,12 @@ def archive_of(path: Path, specs: Specs) -> Given:
     named = [name for name, spec in specs.items() if spec.is_sequence and f"{name}_lengths" in held]
     lengths = {name: held[f"{name}_lengths"] for name in named}
     if odd := [name for name in named if lengths[name].ndim != 1 or lengths[name].dtype.kind not in "iu"]:
-        raise InputError(f"{path}: {odd[0]}_lengths: expected (N,) whole numbers, found shape {lengths[odd[0]].shape}")
+        raise InputError(f"{path}: {odd[0]}_lengths: expected (N,) whole numbers, found {_kind(lengths[odd[0]])}")
     return rows_of({name: held[name] for name in specs}, lengths, path, specs)
+
+
+def _kind(array: Array) -> str:
+    return f"{array.dtype} of shape {array.shape}"
 
 
 def one_file_of(path: Path, specs: Specs) -> dict[str, Path]:

@@ -17,7 +17,7 @@ from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.lazy import LazyColumn
 from crossdistill.data.readers import AudioReader, CacheFolder, MediaColumn, TextColumn, VideoReader
 from crossdistill.data.reading import PartialColumn
-from crossdistill.data.table import Table, read_table
+from crossdistill.data.table import INDEX, Table, read_table, texts_of
 from crossdistill.types import InputError
 
 _NO_FEATURES = ("id", "split", "label", "fold", "group", "caption")
@@ -49,8 +49,14 @@ def table_of(path: Path, specs: Specs, allow_outside: bool) -> Given:
         return _manifest(read_table(path), specs, allow_outside)
     if len(specs) == 1 and not any(features.values()):
         name, spec = next(iter(specs.items()))
-        columns = [column for column in header if column not in _NO_FEATURES]
-        if spec.kind == "array" and len(spec.shape) == 1 and len(columns) == spec.shape[0]:
+        columns = [column for column in header if column not in ("", *_NO_FEATURES) and not INDEX.fullmatch(column)]
+        if spec.kind == "array" and len(spec.shape) == 1:
+            if len(columns) != spec.shape[0]:
+                raise InputError(
+                    f"{path}: expected {spec.shape[0]} columns of numbers, or one {name!r} that names files, found "
+                    f"{len(columns)}: {', '.join(columns)[:200]}"
+                )
+            _require_names(path, columns)
             guessed = f"{path}: {name} from its {len(columns)} columns {columns[0]} to {columns[-1]}, in this order"
             return _features(path, {name: columns}, header, specs, guessed)
     wanted = [column for named in features.values() for column in named] or list(specs)
@@ -59,10 +65,27 @@ def table_of(path: Path, specs: Specs, allow_outside: bool) -> Given:
     raise InputError(f"{path}: expected the column {missing!r} ({kinds}), found {', '.join(header)[:200]}")
 
 
+def _require_names(path: Path, header: Sequence[str]) -> None:
+    """Raise InputError for a first line of numbers, which would be lost as the names of columns. Wavelengths, say, or
+    numbered columns, rise from one to the next."""
+    try:
+        numbers = np.array([float(column) for column in header])
+    except ValueError:
+        return
+    if len(numbers) > 1 and not (np.diff(numbers) > 0).all():
+        raise InputError(
+            f"{path}: expected the names of the columns in the first line, found {', '.join(header)[:200]}"
+        )
+
+
 def _features(
     path: Path, features: Mapping[str, Sequence[str]], header: Sequence[str], specs: Specs, guessed: str
 ) -> Given:
-    """A row a sample, read some rows at a time."""
+    """A row a sample, read some rows at a time. Raises InputError for two columns of one name."""
+    used = [column for named in features.values() for column in named]
+    texts = [column for column in ("id", "label") if column in header and column not in used]
+    if twice := [column for column in (*used, *texts) if header.count(column) > 1]:
+        raise InputError(f"{path}: expected one column {twice[0]!r}, found {header.count(twice[0])} of that name")
 
     def opened(frame: Any, name: str, rows: Rows) -> Column:
         import pandas as pd
@@ -77,35 +100,35 @@ def _features(
 
     def chunks() -> Iterator[Chunk]:
         start = 0
-        for frame in _frames(path):
-            ids = frame["id"].astype(str).tolist() if "id" in frame.columns and not _is_feature("id") else None
-            labels = frame["label"].fillna("").astype(str).tolist() if labelled else []
+        for frame in _frames(path, texts):
+            ids = frame["id"].tolist() if "id" in texts else [""] * len(frame)
+            labels = frame["label"].tolist() if "label" in texts else []
             columns = {
                 name: LazyColumn(spec.shape, len(frame), partial(opened, frame, name)) for name, spec in specs.items()
             }
-            yield chunk_of(columns, ids or [f"{path}#{start + row}" for row in range(len(frame))], labels)
+            yield chunk_of(columns, [key or f"{path}#{start + row}" for row, key in enumerate(ids)], labels)
             start += len(frame)
 
-    def _is_feature(column: str) -> bool:
-        return any(column in named for named in features.values())
-
-    labelled = "label" in header and not _is_feature("label")
-    return Given(-1, labelled, chunks, guessed)
+    return Given(-1, "label" in texts, chunks, guessed)
 
 
-def _frames(path: Path) -> Iterator[Any]:
-    """A table as DataFrames of some rows each."""
+def _frames(path: Path, texts: Sequence[str]) -> Iterator[Any]:
+    """A table as DataFrames of some rows each; texts: the columns that are texts whatever they look like."""
     if path.suffix.lower() == ".parquet":
         import pyarrow.parquet as parquet
 
         for batch in parquet.ParquetFile(path).iter_batches(batch_size=CHUNK):
-            yield batch.to_pandas()
+            cells = {name: texts_of(path, name, batch.column(name)) for name in texts}
+            yield batch.to_pandas(ignore_metadata=True).assign(**cells)  # pandas would make an index of some columns
         return
     import pandas as pd
 
     try:
         frames = pd.read_csv(path, chunksize=CHUNK, dtype=str, keep_default_na=False, skipinitialspace=True)
-        yield from frames
+        for frame in frames:
+            frame.columns = frame.columns.str.strip()
+            if len(frame):
+                yield frame.assign(**{name: frame[name].str.strip() for name in texts})
     except (ValueError, UnicodeDecodeError) as error:  # pandas' ParserError is a ValueError
         raise InputError(f"{path}: cannot be read as a table: {' '.join(str(error).split())}") from None
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from crossdistill.recipes.files import with_fields
+from crossdistill.recipes.files import leaves, with_fields
 from crossdistill.recipes.library import bundled, released
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.variants.controls import controls, distils
+from crossdistill.types import InputError
 
 DATA = Path("data")
 """Where recipes expect prepared data sets."""
@@ -97,6 +98,13 @@ QUICK_SEEDS = 5
 ALWAYS = ("baseline", "teacher")
 """What differences and the share of the gap are measured against."""
 
+SET_BY = {
+    **dict.fromkeys(("data.labelled", "data.labelled_groups"), "--budgets"),
+    **dict.fromkeys(("method", "label", "role", "varied"), "--methods"),
+    **dict.fromkeys(("name", "data.source"), "--sets and --data"),
+}
+"""Fields that the study gives each recipe -> the options that say which."""
+
 OURS, PAPERS = "amid_u", "amid"
 SHUFFLED, ZEROED = "shuffled", "zeroed"
 
@@ -136,8 +144,11 @@ def settings(
     """Each data set with those of its budgets that are wanted.
 
     data: the folder of prepared data sets; fields: of every recipe that are to be others, by dotted names.
-    Raises InputError for a field that recipes do not have.
+    Raises InputError for a field that recipes do not have, or that the study sets itself.
     """
+    for name in dict(leaves(fields or {})):
+        if name in SET_BY:
+            raise InputError(f"--fields: {name} is set by {SET_BY[name]}")
     found = []
     for within in sets:
         recipe = _placed(within, data, fields or {})

@@ -1,0 +1,75 @@
+"""Which features lose what they say when their numbers become float32, as training reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from crossdistill.data.arrays import Array
+from crossdistill.data.columns import (
+    ArrayColumn,
+    Column,
+    FileColumn,
+    KeptColumn,
+    RowColumn,
+    Rows,
+    SequenceColumn,
+    open_array,
+)
+from crossdistill.data.wrappers import content_of
+
+_LOST = 0.1
+"""Rounding's deviation beside a feature's own, from which a handful of steps hold all that it says."""
+_MOST, _MOST_VALUES = 1000, 1 << 22
+"""Samples that are looked at, and about how many numbers."""
+
+
+def rounded_away(name: str, column: Column) -> str:
+    """A sentence on the features whose differences float32 hardly holds, "" where there are none.
+
+    Times since 1970 are such, metres from the equator, and numbers below 1e-38: every model sees a constant.
+    """
+    content = content_of(column)
+    content = content.source if isinstance(content, KeptColumn) else content
+    read = _reader(content)
+    if read is None or not len(content) or np.can_cast((first := read(0)).dtype, np.float32):
+        return ""
+    count = min(len(content), _MOST, max(2, _MOST_VALUES // first.size))
+    rows = np.linspace(0, len(content) - 1, count).astype(np.int64)
+    samples = [read(row) for row in rows.tolist()]
+    values = np.concatenate([sample.reshape(-1, sample.shape[-1]) for sample in samples]).astype(np.float64)
+    lost, deviation = _lost(values)
+    if not len(lost):
+        return ""
+    worst, features = int(lost[0]), getattr(content, "features", ())
+    called = f"feature {worst}" + (f" ('{features[worst]}')" if features else "")
+    more = f", and of {len(lost) - 1} more" if len(lost) > 1 else ""
+    return (
+        f"{name}: float32 loses most of {called}, which varies by {deviation[worst]:.2g} around "
+        f"{values[:, worst].mean():.6g}{more}; take an offset away, or choose another unit"
+    )
+
+
+def _lost(values: Array) -> tuple[Rows, Array]:
+    """Which of the features of these rows are lost, and the deviation of each."""
+    with np.errstate(all="ignore"):
+        errors = values - values.astype(np.float32)
+    scale = np.abs(values).max(0)
+    scale = np.where(scale > 0, scale, 1.0)  # else squares of the smallest numbers would be 0
+    deviation = (values / scale).std(0)
+    return np.flatnonzero((deviation > 0) & ~((errors / scale).std(0) <= _LOST * deviation)), deviation * scale
+
+
+def _reader(content: Column) -> Callable[[int], Array] | None:
+    """Row -> its numbers as they were given, of columns that have such."""
+    if isinstance(content, ArrayColumn):
+        return lambda row: np.asarray(content.array[row])
+    if isinstance(content, SequenceColumn):
+        return lambda row: content.sequences[row]
+    if isinstance(content, FileColumn):
+        return lambda row: open_array(content.paths[row], content.places[row])
+    if isinstance(content, RowColumn):
+        files, numbers = content.file_numbers, content.row_numbers
+        return lambda row: open_array(content.files[files[row]], content.places[row])[numbers[row]]
+    return None

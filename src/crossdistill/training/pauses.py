@@ -1,0 +1,158 @@
+"""Stopping inside an epoch and going on as if nothing had been: who asks for it, and what must be kept for it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from crossdistill.methods import EpochMeans, Method
+from crossdistill.training.checkpoint import INSIDE
+from crossdistill.training.distributed import gather_notes
+from crossdistill.types import Batch, InputError, Note, one_line
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+GO_ON, SAVE = -1, 0
+"""What may be wished for after a step; the number of a signal stands for saving and then stopping because of it."""
+
+_EX_TEMPFAIL = 75
+"""The exit code by which schedulers are told to start a job again."""
+
+
+class Interrupted(KeyboardInterrupt):  # like Python's own, it is no error
+    """Training that was stopped by a signal, and saved.
+
+    number: the signal's
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.number = number
+
+    @property
+    def exit_code(self) -> int:
+        """130 after an interrupt from the keyboard, as shells have it, 75 for the signals of a scheduler."""
+        return 128 + signal.SIGINT if self.number == signal.SIGINT else _EX_TEMPFAIL
+
+
+class Agreement:
+    """What all ranks do after a step: the largest of their wishes, since a signal may reach one of them alone.
+
+    With several ranks it is what they wished one step earlier: nobody waits for a message that is still under way.
+    What they wished meanwhile is forgotten when something is done.
+    """
+
+    def __init__(self, fabric: Fabric) -> None:
+        self._fabric = fabric
+        self._wishes: Tensor | None = None
+
+    def reached(self, wish: int) -> int:
+        if self._fabric.world_size == 1:
+            return wish
+        earlier, self._wishes = self._wishes, torch.tensor(wish, device=self._fabric.device)
+        torch.distributed.all_reduce(self._wishes, torch.distributed.ReduceOp.MAX)
+        agreed = GO_ON if earlier is None else int(earlier)
+        if agreed >= SAVE:
+            self._wishes = None
+        return agreed
+
+
+@dataclass
+class EpochSoFar:
+    """What an epoch has come to, beside the states of model, method and optimisers.
+
+    steps: that are done; asked: how many samples this rank has asked for; notes: what went wrong in reading them;
+    terms, measures: means of what the objectives had; seconds: that were spent on it in processes that are gone
+    """
+
+    steps: int = 0
+    asked: int = 0
+    seconds: float = 0.0
+    notes: list[Note] = field(default_factory=list)
+    terms: EpochMeans = field(default_factory=EpochMeans)
+    measures: EpochMeans = field(default_factory=EpochMeans)
+
+    def add(self, batch: Batch, terms: Mapping[str, Tensor], measures: Mapping[str, Tensor]) -> None:
+        self.steps += 1
+        self.asked += len(batch.labels)
+        self.notes += batch.notes
+        self.terms.add_all(terms)
+        self.measures.add_all(measures)
+
+    def stored(self, fabric: Fabric, method: Method, seconds: float) -> dict[str, Any]:
+        """All of it in plain values, with all ranks' random states and notes, which every rank must help to gather."""
+        notes = [tuple(note) for note in gather_notes(fabric, self.notes)]
+        means = {name: each.state() for name, each in (self._means() | _means_of(method)).items()}
+        randoms = _gathered(fabric, _random_state(fabric.device))
+        return dict(zip(INSIDE, (self.steps, self.asked, seconds, notes, means, randoms), strict=True))
+
+    @staticmethod
+    def restored(stored: Mapping[str, Any], fabric: Fabric, method: Method) -> EpochSoFar:
+        """What was stored; this rank's random states and the method's own means are put back into their places.
+
+        Raises InputError where it is not what `stored` gives.
+        """
+        try:
+            return EpochSoFar._restored(stored, fabric, method)
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            reason = one_line(error)[:200]
+            raise InputError(
+                f"the checkpoint's place in its epoch cannot be gone on from ({reason}); delete it to start over"
+            ) from error
+
+    @staticmethod
+    def _restored(stored: Mapping[str, Any], fabric: Fabric, method: Method) -> EpochSoFar:
+        notes = [Note(*note) for note in stored["notes"]] if fabric.is_global_zero else []
+        so_far = EpochSoFar(stored["steps"], stored["asked"], stored["seconds"], notes)
+        for name, each in (so_far._means() | _means_of(method)).items():
+            each.load(stored["means"].get(name, {}), fabric.device)
+        if len(stored["randoms"]) == fabric.world_size:  # on another number of ranks chance is another in any case
+            _set_random_state(stored["randoms"][fabric.global_rank], fabric.device)
+        return so_far
+
+    def _means(self) -> dict[str, EpochMeans]:
+        return {"terms": self.terms, "measures": self.measures}
+
+
+def _means_of(method: nn.Module) -> dict[str, EpochMeans]:
+    """The means over the epoch that a method, or a part of it, is taking."""
+    return {
+        f"{place}.{name}": value
+        for place, module in method.named_modules()
+        for name, value in vars(module).items()
+        if isinstance(value, EpochMeans)
+    }
+
+
+def _random_state(device: torch.device) -> dict[str, Tensor]:
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        states["mps"] = torch.mps.get_rng_state()
+    return states
+
+
+def _set_random_state(states: Mapping[str, Tensor], device: torch.device) -> None:
+    setters: dict[str, Callable[[Tensor], None]] = {
+        "cpu": torch.set_rng_state,
+        "cuda": lambda state: torch.cuda.set_rng_state(state, device),
+        "mps": lambda state: torch.mps.set_rng_state(state),
+    }
+    for kind, state in states.items():
+        if kind in ("cpu", device.type):
+            setters[kind](state)
+
+
+def _gathered(fabric: Fabric, state: dict[str, Tensor]) -> list[dict[str, Tensor]]:
+    if fabric.world_size == 1:
+        return [state]
+    by_rank = [state] * fabric.world_size
+    torch.distributed.all_gather_object(by_rank, state)
+    return by_rank

@@ -1,0 +1,62 @@
+"""Features that float32 cannot hold: found wherever their numbers lie, and no others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossdistill.data import ArrayColumn, SequenceColumn
+from crossdistill.data.columns import Column, FileColumn, KeptColumn, RowColumn
+from crossdistill.data.precision import rounded_away
+
+SAMPLES = 40
+
+
+def columns(folder: Path, values: np.ndarray) -> dict[str, Column]:
+    """The same sequences (N, T, F), or vectors (N, F), in memory and in files."""
+    paths = [folder / f"{row}.npy" for row in range(len(values))]
+    for path, value in zip(paths, values, strict=True):
+        np.save(path, value)
+    np.save(folder / "all.npy", values)
+    places = [str(path) for path in paths]
+    files = FileColumn(paths, places)
+    found: dict[str, Column] = {
+        "array": ArrayColumn(values),
+        "memory-mapped": ArrayColumn(np.load(folder / "all.npy", mmap_mode="r")),
+        "files": files,
+        "kept": KeptColumn(files, np.arange(len(values)), "kept"),
+        "rows": RowColumn([folder / "all.npy"] * len(values), range(len(values)), places),
+    }
+    return found | ({"sequences": SequenceColumn(list(values))} if values.ndim == 3 else {})
+
+
+@pytest.mark.parametrize("shape", [(SAMPLES, 3), (SAMPLES, 5, 3)])
+def test_the_feature_is_found_in_every_kind_of_column(shape: tuple[int, ...], tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=shape)
+    assert {rounded_away("wrist", column) for column in columns(tmp_path, values).values()} == {""}
+    values[..., 1] += 1.6e9
+    for kind, column in columns(tmp_path, values).items():
+        assert "wrist: float32 loses most of feature 1, which varies by" in rounded_away("wrist", column), kind
+
+
+@given(st.floats(-30, 30), st.floats(-3, 12))
+def test_it_is_said_where_rounding_is_as_large_as_the_feature(unit: float, offset: float) -> None:
+    """By definition: the numbers' deviation in float64, and that of what float32 makes of them."""
+    spread = np.random.default_rng(1).normal(size=(200, 1))
+    values = (spread + 10**offset) * 10**unit
+    kept = np.corrcoef(values[:, 0], values[:, 0].astype(np.float32).astype(np.float64))[0, 1] if offset < 7 else 0.0
+    said = rounded_away("wrist", ArrayColumn(values)) != ""
+    assert said or kept > 0.99
+    assert not (said and offset < 5)
+
+
+def test_whole_numbers_and_small_types() -> None:
+    counts = np.arange(SAMPLES)[:, None]
+    assert rounded_away("wrist", ArrayColumn(counts)) == ""
+    assert rounded_away("wrist", ArrayColumn(counts.astype(np.uint8))) == ""
+    assert rounded_away("wrist", ArrayColumn(counts + 2**40)) != ""
+    assert rounded_away("wrist", ArrayColumn(np.full((SAMPLES, 2), 1e9))) == "", "a constant says nothing to begin with"
