@@ -203,7 +203,7 @@ def rows_in_torch(
     negatives = logs.sum(1, keepdim=True) + top_weight * (others.log() + gap - log_total)
     bound = torch.where(n > 0, (n / k).log() + positives + negatives, 0.0)  # Eq. 5 and 6
     if mean:
-        a, a_k, b = 1 / k, 1.0, 1 / n.clamp_min(1)
+        a, a_k, b = 1 / k, torch.ones_like(k), 1 / n.clamp_min(1)
         positives, negatives, top_weight = a * positives, b * negatives, b * top_weight
     else:
         a, a_k, b = torch.ones_like(k), k, None
