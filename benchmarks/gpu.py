@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from crossdistill.cli.compare import parse_methods
@@ -31,7 +30,7 @@ from crossdistill.models.spec import build_model
 from crossdistill.recipes.library.paper_sets import ucf51
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.build import build_method, model_spec, stages, training_samples
-from crossdistill.training.engine import own_process, seeded
+from crossdistill.training.engine import OneProcess, own_process, seeded
 from crossdistill.training.loop import build_optimizers, step
 from crossdistill.types import Batch
 
@@ -40,7 +39,7 @@ WARMUP, CLASSES = 5, 51
 
 @dataclass(frozen=True)
 class Variant:
-    """precision: Fabric's; matmul, convolution: how float32 is multiplied, "ieee" or "tf32"."""
+    """precision: the recipe's; matmul, convolution: how float32 is multiplied, "ieee" or "tf32"."""
 
     name: str
     precision: str = "32-true"
@@ -110,7 +109,7 @@ def batch_of(sizes: Sizes, method: Method, device: torch.device) -> Batch:
 def measure(recipe: Recipe, variant: Variant, device: str, steps: int) -> Measured:
     torch.backends.cuda.matmul.fp32_precision = variant.matmul
     torch.backends.cudnn.conv.fp32_precision = variant.convolution
-    fabric = Fabric(accelerator=device, devices=1, precision=variant.precision)
+    engine = OneProcess(torch.device(device), variant.precision)
     sizes = sizes_of(recipe)
     labels = np.arange(2 * CLASSES) % CLASSES
     shapes = {"video": np.zeros((len(labels), 3, 1, 1, 1)), "audio": np.zeros((len(labels), 1, 1))}
@@ -118,9 +117,9 @@ def measure(recipe: Recipe, variant: Variant, device: str, steps: int) -> Measur
     with seeded(recipe.seed):
         model = build_model(model_spec(recipe, dataset))
         method = build_method(recipe, model, training_samples(recipe, dataset))
-        fabric.to_device(method)
-        fabric.to_device(model).train()
-        batch = batch_of(sizes, method, fabric.device)
+        engine.to_device(method)
+        engine.to_device(model).train()
+        batch = batch_of(sizes, method, engine.device)
         if variant.channels_last:
             model.encoders["video"].to(memory_format=torch.channels_last_3d)
             batch.modalities["video"] = batch.modalities["video"].to(memory_format=torch.channels_last_3d)
@@ -137,7 +136,7 @@ def measure(recipe: Recipe, variant: Variant, device: str, steps: int) -> Measur
                 torch.cuda.reset_peak_memory_stats()
             wait(device)
             started = time.perf_counter()
-            step(fabric, method, turns, optimizers, batch, recipe.optimization.clip_norm)
+            step(engine, method, turns, optimizers, batch, recipe.optimization.clip_norm)
             wait(device)
             times.append(time.perf_counter() - started)
     memory = torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else math.nan

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from crossdistill.methods import Method
 from crossdistill.models import CrossModalModel
+from crossdistill.training.engine import OneProcess
 from crossdistill.training.loop import build_optimizer, step
 from crossdistill.training.settings import Optimization
 from crossdistill.types import Batch, Representations, Turn, View
@@ -44,8 +44,8 @@ def moved_by(method: Method, turn: Turn, given: Batch | None = None) -> set[str]
     state = {**dict(method.model.named_parameters()), **dict(method.named_parameters())}
     before = {name: value.detach().clone() for name, value in state.items()}
     optimizer = build_optimizer(turn, Optimization("sgd", learning_rate=0.1, momentum=0.0, weight_decay=0.0))
-    fabric = Fabric(accelerator="cpu", devices=1)
-    step(fabric, method, [turn], {turn.name: optimizer}, given or batch(), float("inf"))
+    engine = OneProcess()
+    step(engine, method, [turn], {turn.name: optimizer}, given or batch(), float("inf"))
     changed = [name for name, value in state.items() if not torch.equal(value, before[name])]
     return {".".join(name.split(".")[: 2 if "encoders" in name else 1]) for name in changed}
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-from lightning_fabric import Fabric
 
 from crossdistill.methods import AMID
+from crossdistill.training.engine import OneProcess
 from tests.methods.small import batch, model
 
 __all__ = ["amid", "batch", "cpu"]
@@ -16,5 +16,5 @@ def amid(**options: object) -> AMID:
     return AMID(model(), **{"warmup_epochs": 0, "discriminator_width": 16, **options})  # type: ignore[arg-type]
 
 
-def cpu(precision: str = "32-true") -> Fabric:
-    return Fabric(accelerator="cpu", devices=1, precision=precision)  # type: ignore[arg-type]
+def cpu(precision: str = "32-true") -> OneProcess:
+    return OneProcess(precision=precision)

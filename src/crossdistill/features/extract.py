@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -25,11 +25,8 @@ from crossdistill.features.settings import Extraction, build, fingerprint, requi
 from crossdistill.features.shards import CHUNK, FeatureFolder, Features
 from crossdistill.models.present import select
 from crossdistill.training.distributed import gather_notes
-from crossdistill.training.engine import launched, on_threads
+from crossdistill.training.engine import Engine, launched, on_threads
 from crossdistill.types import Batch, InputError, Listener, Modality, Note, Padded, tracked
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
 
 FOLDER = "features"
 
@@ -63,17 +60,17 @@ def extract(path: Path, settings: Extraction, out: Path | None = None, listener:
     dataset = read_manifest(
         path, (settings.modality,), (), {settings.modality: settings.reader}, settings.allow_outside, settings.strict
     )
-    fabric = launched(settings.machine)
+    engine = launched(settings.machine)
     with on_threads(settings.machine.threads):
-        encoder = build(settings, dataset).to(fabric.device).eval()
+        encoder = build(settings, dataset).to(engine.device).eval()
         features = FeatureFolder(table.path.parent / FOLDER, name, fingerprint(settings, dataset, table))
         described = features.described()
         _require_free(features, described, new, settings.sequence)
         rows = np.flatnonzero(known_present(dataset.columns[settings.modality]))
         notes: list[Note] = []
         if described is None:
-            _encode_all(fabric, encoder, settings, dataset, rows, features, notes, listener)
-    return finished(table, features, settings, rows, new, notes, fabric.is_global_zero)
+            _encode_all(engine, encoder, settings, dataset, rows, features, notes, listener)
+    return finished(table, features, settings, rows, new, notes, engine.is_global_zero)
 
 
 def _require_free(features: FeatureFolder, described: Mapping[str, object] | None, new: Path, sequence: bool) -> None:
@@ -90,7 +87,7 @@ def _require_free(features: FeatureFolder, described: Mapping[str, object] | Non
 
 
 def _encode_all(
-    fabric: Fabric,
+    engine: Engine,
     encoder: nn.Module,
     settings: Extraction,
     dataset: MultimodalDataset,
@@ -101,13 +98,13 @@ def _encode_all(
 ) -> None:
     """This rank's chunks, then, on the first rank, the arrays of all."""
     count = -(-len(rows) // CHUNK)
-    mine = [n for n in range(fabric.global_rank, count, fabric.world_size) if not features.chunk(n).is_file()]
+    mine = [n for n in range(engine.global_rank, count, engine.world_size) if not features.chunk(n).is_file()]
 
     def work() -> Iterator[int]:
         for number in mine:
             chunk = rows[number * CHUNK : (number + 1) * CHUNK]
             made: dict[int, Features] = {}
-            for row, value in encoded(fabric, encoder, settings, dataset, chunk, notes):
+            for row, value in encoded(engine, encoder, settings, dataset, chunk, notes):
                 made |= {row: value} if value is not None else {}
                 yield row
             features.write_chunk(number, made)
@@ -116,23 +113,23 @@ def _encode_all(
     try:
         for _ in tracked(listener, work(), total, "samples"):
             pass
-        notes[:] = gather_notes(fabric, notes)
-        fabric.barrier()
-        if fabric.is_global_zero:
+        notes[:] = gather_notes(engine, notes)
+        engine.barrier()
+        if engine.is_global_zero:
             features.finish(count, rows, int(cast(int, encoder.width)), settings.sequence)
-        fabric.barrier()
+        engine.barrier()
     except OSError as error:
         raise InputError(f"{features.folder}: cannot write: {error.strerror or error}") from None
 
 
 @torch.inference_mode()
 def encoded(
-    fabric: Fabric, encoder: nn.Module, settings: Extraction, dataset: MultimodalDataset, rows: Rows, notes: list[Note]
+    engine: Engine, encoder: nn.Module, settings: Extraction, dataset: MultimodalDataset, rows: Rows, notes: list[Note]
 ) -> Iterator[tuple[int, Features | None]]:
     """(row, features (T, D)), T = 1 for a vector; None for a sample of which nothing can be read."""
     chosen, positions = windows_of(dataset, rows, [settings.modality], settings.windows)
     batches = evaluation_batches(dataset, chosen, positions, settings.batch_size, settings.machine.workers)
-    for row, parts in groupby(windows(fabric, encoder, settings, batches, notes), key=lambda window: window[0]):
+    for row, parts in groupby(windows(engine, encoder, settings, batches, notes), key=lambda window: window[0]):
         readable = [part for _, part in parts if part is not None]
         joined = np.concatenate(readable) if readable else None
         if joined is not None and not settings.sequence:
@@ -141,7 +138,7 @@ def encoded(
 
 
 def windows(
-    fabric: Fabric, encoder: nn.Module, settings: Extraction, batches: Iterable[Batch], notes: list[Note]
+    engine: Engine, encoder: nn.Module, settings: Extraction, batches: Iterable[Batch], notes: list[Note]
 ) -> Iterator[tuple[int, Features | None]]:
     """(row, (T, D)) of each window, None for one that cannot be read."""
     for batch in batches:
@@ -149,8 +146,8 @@ def windows(
         there = batch.has([settings.modality])
         features: Iterator[Features] = iter(())
         if there.any():
-            inputs = select(batch.to(fabric.device).modalities[settings.modality], there.nonzero().squeeze(1))
-            with fabric.autocast():
+            inputs = select(batch.to(engine.device).modalities[settings.modality], there.nonzero().squeeze(1))
+            with engine.autocast():
                 features = iter(made_by(encoder, inputs, settings.sequence))
         for row, readable in zip(batch.rows.tolist(), there.tolist(), strict=True):
             yield row, next(features) if readable else None

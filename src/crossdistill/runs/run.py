@@ -85,12 +85,12 @@ def run(
     folder = Path(folder)
     recipe = with_given(recipe, dataset, encoders)
     check(recipe)
-    fabric = launched(recipe.machine)
-    reset_peak_memory(fabric.device)
-    task, heard_by = name_of(recipe), listener if fabric.is_global_zero else Listener()
+    engine = launched(recipe.machine)
+    reset_peak_memory(engine.device)
+    task, heard_by = name_of(recipe), listener if engine.is_global_zero else Listener()
     with reported(heard_by, task, total_epochs(recipe)), ExitStack() as held:
         require_usable(recipe, folder, resume)
-        fabric.barrier()
+        engine.barrier()
         if is_finished(folder):
             return read_results(folder)
         built = build(recipe, dataset, encoders, build_data)
@@ -101,14 +101,14 @@ def run(
             if not is_finished(folder):
                 _claim(built, folder)
 
-        on_first_rank(fabric, claim)
+        on_first_rank(engine, claim)
         if is_finished(folder):
             return read_results(folder)
         with interrupts_noted() if interruptible else nullcontext(lambda: GO_ON) as signalled:
-            log = RunLog(folder, recipe, heard_by, fabric.is_global_zero, signalled)
-            train(built, log, fabric)
+            log = RunLog(folder, recipe, heard_by, engine.is_global_zero, signalled)
+            train(built, log, engine)
         require_rebuilt(built.spec, encoders or {}, built.dataset)  # training may have moved what no state holds
-        on_first_rank(fabric, lambda: _finish(built, folder, log, fabric.device))
+        on_first_rank(engine, lambda: _finish(built, folder, log, engine.device))
     return read_results(folder)
 
 

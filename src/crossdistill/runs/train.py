@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -15,13 +15,9 @@ from crossdistill.runs.build import Built
 from crossdistill.runs.measure import epoch_measures, require_measurable
 from crossdistill.training import Checkpoint, Record, Stage, fit
 from crossdistill.training.distributed import gather_notes, require_same_start
-from crossdistill.training.engine import launched, on_threads, seeded
+from crossdistill.training.engine import Engine, launched, on_threads, seeded
 from crossdistill.training.pauses import GO_ON
 from crossdistill.types import Batch, InputError, Note
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
-
 
 WARNING = "WARNING: "
 """How a line begins that nobody should miss."""
@@ -90,10 +86,10 @@ class MemoryLog:
         return GO_ON
 
 
-def train(built: Built, log: TrainingLog | None = None, fabric: Fabric | None = None) -> Method:
+def train(built: Built, log: TrainingLog | None = None, engine: Engine | None = None) -> Method:
     """Train all stages of a built run and return its method, whose `model` is trained and in evaluation mode.
 
-    log: takes an epoch's record each, `MemoryLog` unless given; fabric: an engine that is launched already.
+    log: takes an epoch's record each, `MemoryLog` unless given; engine: an engine that is launched already.
     The evaluation split is measured where the recipe names one, and chooses nothing. The caller's random state, threads
     and torch settings are as before when it returns. Raises DivergedError when a loss is no longer finite.
     For training inside a program of your own, which keeps what it likes; `run` keeps all in a folder.
@@ -111,17 +107,17 @@ def train(built: Built, log: TrainingLog | None = None, fabric: Fabric | None = 
     """
     log = log if log is not None else MemoryLog()
     with on_threads(built.recipe.machine.threads), seeded(built.recipe.seed):
-        fabric = fabric if fabric is not None else launched(built.recipe.machine)
+        engine = engine if engine is not None else launched(built.recipe.machine)
         checkpoint, earlier = log.checkpoint(), 0
         _require_place(checkpoint, built.stages)
-        require_same_start(fabric, checkpoint.place if checkpoint is not None else (-1, 0, 0))
-        if fabric.is_global_zero:
+        require_same_start(engine, checkpoint.place if checkpoint is not None else (-1, 0, 0))
+        if engine.is_global_zero:
             _warn_of_rounding(built, log)
         for stage in built.stages:
             for prepare in stage.before:
                 prepare()
             if checkpoint is None or checkpoint.stage <= stage.index:
-                _train_stage(fabric, built, stage, checkpoint, log, earlier)
+                _train_stage(engine, built, stage, checkpoint, log, earlier)
                 checkpoint = None
             earlier += stage.epochs
     built.model.eval()
@@ -164,12 +160,12 @@ class Unreadable:
 
 
 def _train_stage(
-    fabric: Fabric, built: Built, stage: Stage, checkpoint: Checkpoint | None, log: TrainingLog, earlier: int
+    engine: Engine, built: Built, stage: Stage, checkpoint: Checkpoint | None, log: TrainingLog, earlier: int
 ) -> None:
     """One stage, from the checkpoint where that is of this stage; earlier: epochs of the stages before it."""
     recipe, dataset, model = built.recipe, built.dataset, stage.method.model
     resume = checkpoint if checkpoint is not None and checkpoint.stage == stage.index else None
-    if fabric.is_global_zero:
+    if engine.is_global_zero:
         log.keep(earlier + (resume.epoch if resume is not None else 0))
     needed = dataset.only(model.modalities_of(*stage.method.views))
     unlabelled = np.setdiff1d(dataset.rows("train"), dataset.labelled_rows("train"))
@@ -183,8 +179,8 @@ def _train_stage(
             recipe.batch_size,
             seed=recipe.seed,
             epoch=earlier + epoch,
-            rank=fabric.global_rank,
-            world_size=fabric.world_size,
+            rank=engine.global_rank,
+            world_size=engine.world_size,
             workers=recipe.machine.workers,
             unlabelled=unlabelled,
             share=recipe.unlabelled_share if stage.method.learns_unlabelled else 0.0,
@@ -194,18 +190,18 @@ def _train_stage(
     def finish_reading(notes: Sequence[Note], asked: int) -> None:
         nonlocal skipped
         if needed.may_fail:
-            everyone = gather_notes(fabric, notes)
+            everyone = gather_notes(engine, notes)
             skipped = sum(note.skipped for note in everyone)
-            if fabric.is_global_zero:
+            if engine.is_global_zero:
                 log.note(everyone)
-                loud.tell("training", everyone, asked * fabric.world_size)
+                loud.tell("training", everyone, asked * engine.world_size)
 
     def evaluate(method: Method, epoch: int) -> dict[str, float]:
         last = epoch + 1 == stage.epochs
         if recipe.data.evaluate_on == "none" or ((epoch + 1) % recipe.evaluate_every and not last):
             return {}
         rows, workers = dataset.rows(recipe.data.evaluate_on), recipe.machine.workers
-        outputs = outputs_of(dataset, rows, model, method.predicts, fabric.device, workers)
+        outputs = outputs_of(dataset, rows, model, method.predicts, engine.device, workers)
         log.note(outputs.notes)
         loud.tell(recipe.data.evaluate_on, outputs.notes, len(rows))
         require_measurable(outputs, method.predicts, recipe.data.evaluate_on)
@@ -217,7 +213,7 @@ def _train_stage(
             log.save(take)
 
     fit(
-        fabric,
+        engine,
         stage,
         batches,
         recipe.optimization,

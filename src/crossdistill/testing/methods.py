@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Literal
 
 import torch
-from lightning_fabric import Fabric
 
 from crossdistill.methods import Method
 from crossdistill.testing.extremes import EXTREMES
@@ -25,6 +24,7 @@ from crossdistill.testing.trial import (
     turns_of,
 )
 from crossdistill.training.distributed import gather
+from crossdistill.training.engine import OneProcess
 from crossdistill.training.loop import build_optimizers, step
 from crossdistill.training.passes import with_mixing
 from crossdistill.training.settings import Optimization
@@ -246,8 +246,8 @@ def state_dict_round_trip(cls: type[Method]) -> None:
         assert same, f"{cls.__name__}: turn {turn.name!r} has another loss after a state_dict round trip"
 
 
-def _fabric() -> Fabric:
-    return Fabric(accelerator="cpu", devices=1)
+def _fabric() -> OneProcess:
+    return OneProcess()
 
 
 METHOD_PROPERTIES: tuple[Callable[[type[Method]], None], ...] = (

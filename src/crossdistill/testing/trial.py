@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from crossdistill.methods import Method
 from crossdistill.methods.single import teacher_alone
 from crossdistill.testing.problem import Problem, small_problem
+from crossdistill.training.engine import OneProcess
 from crossdistill.training.loop import build_optimizers, step
 from crossdistill.training.passes import forward, with_mixing
 from crossdistill.training.settings import Optimization
@@ -36,11 +36,11 @@ def built_to_distil(cls: type[Method]) -> tuple[Method, Batch]:
 
 def _teach(problem: Problem, view: View) -> None:
     """Thirty steps of the teacher alone, the model of the view, then it is fixed."""
-    fabric = Fabric(accelerator="cpu", devices=1)
+    engine = OneProcess()
     teacher, freeze = teacher_alone(problem.model, view)
     optimizers = build_optimizers(teacher, 1, Optimization(learning_rate=3e-3))
     for _ in range(30):
-        step(fabric, teacher, teacher.turns(0), optimizers, problem.batch, math.inf)
+        step(engine, teacher, teacher.turns(0), optimizers, problem.batch, math.inf)
     freeze()
 
 

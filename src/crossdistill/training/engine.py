@@ -9,39 +9,112 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 import torch
+from torch import Tensor, nn
 
 from crossdistill.training.settings import Machine
 from crossdistill.types import InputError
 
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
+Part = TypeVar("Part", bound=nn.Module)
 
 _WATCH = "crossdistill: ends with its launcher"
 
 
-def launched(machine: Machine) -> Fabric:
-    """The engine on this machine, its processes started; under torchrun those that it has started."""
-    from lightning_fabric import Fabric  # seconds, which commands that train nothing need not wait for
+class Engine(Protocol):
+    """What training asks of its engine: Lightning Fabric has it for several processes, `OneProcess` for one."""
 
+    @property
+    def device(self) -> torch.device: ...
+    @property
+    def world_size(self) -> int: ...
+    @property
+    def global_rank(self) -> int: ...
+    @property
+    def is_global_zero(self) -> bool: ...
+    def to_device(self, obj: Part) -> Part: ...
+    def autocast(self) -> AbstractContextManager[None]: ...
+    def barrier(self) -> None: ...
+    def broadcast(self, obj: Any) -> Any: ...
+    def all_gather(self, data: Tensor, *, sync_grads: bool) -> Any: ...
+    def all_reduce(self, data: Tensor, *, reduce_op: str) -> Any: ...
+
+
+@dataclass(frozen=True)
+class OneProcess:
+    """The engine of a run in one process; importing Fabric would take longer than importing PyTorch.
+
+    device: where it computes; precision: of encoders and fusion, as `Machine` has it
+
+    >>> import torch
+    >>> from crossdistill.training.engine import OneProcess
+    >>> engine = OneProcess(torch.device("cpu"), "bf16-mixed")
+    >>> with engine.autocast():
+    ...     (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+    torch.bfloat16
+    """
+
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    precision: str = "32-true"
+    world_size: ClassVar[int] = 1
+    global_rank: ClassVar[int] = 0
+    is_global_zero: ClassVar[bool] = True
+
+    def to_device(self, obj: Part) -> Part:
+        return obj.to(self.device)
+
+    def autocast(self) -> AbstractContextManager[None]:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16-mixed")
+
+    def barrier(self) -> None:
+        """Nobody to wait for."""
+
+    def broadcast(self, obj: Any) -> Any:
+        return obj
+
+    def all_gather(self, data: Tensor, *, sync_grads: bool) -> Tensor:
+        return data[None]
+
+    def all_reduce(self, data: Tensor, *, reduce_op: str) -> Tensor:
+        return data
+
+
+def launched(machine: Machine) -> Engine:
+    """The engine on this machine, its processes started; under torchrun those that it has started.
+
+    Raises InputError for an accelerator that this machine does not have.
+    """
     devices = int(os.environ.get("LOCAL_WORLD_SIZE", machine.devices))
     nodes = int(os.environ["GROUP_WORLD_SIZE"]) if "GROUP_WORLD_SIZE" in os.environ else machine.nodes
+    end_with_launcher()
+    if devices * nodes == 1:
+        return OneProcess(_device(machine.accelerator), machine.precision)
+    from lightning_fabric import Fabric  # seconds, which a run in one process need not wait for
+
     try:
-        fabric = Fabric(
+        engine = Fabric(
             accelerator=machine.accelerator,
             devices=devices,
             num_nodes=nodes,
-            strategy="auto" if devices * nodes == 1 else "ddp",
+            strategy="ddp",
             precision=machine.precision,
         )
     except (RuntimeError, ValueError, TypeError) as error:  # what there is no such device for
         raise InputError(f"machine: {' '.join(str(error).split())[:200]}") from error
-    end_with_launcher()
-    fabric.launch()
-    return fabric
+    engine.launch()
+    return cast(Engine, engine)
+
+
+def _device(accelerator: str) -> torch.device:
+    """The device of this name; auto takes a GPU where there is one."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    chosen = next(name for name in there if there[name]) if accelerator == "auto" else accelerator
+    if not there.get(chosen, False):
+        raise InputError(f"machine.accelerator: {accelerator}: there is none here; take auto or cpu")
+    return torch.device(chosen, 0) if chosen == "cuda" else torch.device(chosen)
 
 
 def end_with_launcher() -> None:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -17,14 +16,12 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from crossdistill.methods import Method
 from crossdistill.training.checkpoint import Checkpoint
 from crossdistill.training.distributed import average_gradients, gather, on_first_rank
+from crossdistill.training.engine import Engine
 from crossdistill.training.incomplete import divide
 from crossdistill.training.passes import forward, with_mixing
 from crossdistill.training.pauses import GO_ON, SAVE, Agreement, EpochSoFar, Interrupted
 from crossdistill.training.settings import Optimization, learning_rate_factor
 from crossdistill.types import Batch, DivergedError, InputError, Note, Representations, Turn
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ Record = dict[str, float | int | str]
 
 
 def fit(
-    fabric: Fabric,
+    engine: Engine,
     stage: Stage,
     batches: Callable[[int, int], Iterable[Batch]],
     settings: Optimization,
@@ -70,30 +67,30 @@ def fit(
     a signal's number: then Interrupted is raised, once that is saved.
     """
     method = stage.method
-    model = fabric.to_device(method.model)
-    fabric.to_device(method)
+    model = engine.to_device(method.model)
+    engine.to_device(method)
     optimizers = build_optimizers(method, stage.epochs, settings)
     if resume is not None:
         resume.restore(model, method, optimizers)
-    agreement, inside = Agreement(fabric), resume.inside if resume is not None else {}
+    agreement, inside = Agreement(engine), resume.inside if resume is not None else {}
     for epoch in range(resume.epoch if resume is not None else 0, stage.epochs):
-        torch.manual_seed(epoch_seed(seed, stage.index, epoch, fabric.global_rank))
+        torch.manual_seed(epoch_seed(seed, stage.index, epoch, engine.global_rank))
         turns = method.turns(epoch)
         learning_rate = set_learning_rates(optimizers, turns, settings, epoch, stage.epochs)
         model.train()
-        so_far = EpochSoFar.restored(inside, fabric, method) if inside else EpochSoFar()
+        so_far = EpochSoFar.restored(inside, engine, method) if inside else EpochSoFar()
         started, inside = time.perf_counter() - so_far.seconds, {}
         for batch in batches(epoch, so_far.steps):
-            made = step(fabric, method, turns, optimizers, batch, settings.clip_norm)
+            made = step(engine, method, turns, optimizers, batch, settings.clip_norm)
             so_far.add(batch, made.terms, made.measures)
             agreed = agreement.reached(wish())
             if so_far.steps % _LOOKED_AT == 0 or agreed >= SAVE:  # each look waits for the device
                 values = {name: float(value.detach()) for name, value in made.terms.items()}
                 _require_finite(values, stage.name, epoch, so_far.steps)
             if agreed >= SAVE:
-                stored = so_far.stored(fabric, method, time.perf_counter() - started)
+                stored = so_far.stored(engine, method, time.perf_counter() - started)
                 take = partial(Checkpoint.of, stage.index, epoch, model, method, optimizers, stored)
-                on_first_rank(fabric, partial(save, take))
+                on_first_rank(engine, partial(save, take))
             if agreed > SAVE:
                 raise Interrupted(agreed)
         finish_reading(so_far.notes, so_far.asked)
@@ -110,7 +107,7 @@ def fit(
         }
         record["seconds"] = time.perf_counter() - started
         take = partial(Checkpoint.of, stage.index, epoch + 1, model, method, optimizers)
-        on_first_rank(fabric, partial(_measure_and_finish, record, method, epoch, take, evaluate, finish_epoch))
+        on_first_rank(engine, partial(_measure_and_finish, record, method, epoch, take, evaluate, finish_epoch))
 
 
 def _measure_and_finish(
@@ -148,7 +145,7 @@ class Step:
 
 
 def step(
-    fabric: Fabric,
+    engine: Engine,
     method: Method,
     turns: Iterable[Turn],
     optimizers: Mapping[str, Optimizer],
@@ -159,16 +156,16 @@ def step(
 
     A turn without a sample that it could learn from is skipped, and so is `end_step` without a complete one.
     """
-    batch = with_mixing(method, batch.to(fabric.device))
-    with fabric.autocast():
+    batch = with_mixing(method, batch.to(engine.device))
+    with engine.autocast():
         local = forward(method, batch)
-    samples = divide(method, *gather(fabric, _in_float32(local), batch))
+    samples = divide(method, *gather(engine, _in_float32(local), batch))
     made = Step({}, {})
     for turn in filter(samples.can_learn, turns):
         objective = samples.objective(turn)
         optimizers[turn.name].zero_grad()
         torch.autograd.backward(objective.total, inputs=list(turn.parameters))  # leaves no gradient on the other player
-        average_gradients(fabric, turn.parameters)
+        average_gradients(engine, turn.parameters)
         if clip_norm < math.inf:
             torch.nn.utils.clip_grad_norm_(turn.parameters, clip_norm)
         optimizers[turn.name].step()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +13,8 @@ from torch import Tensor, nn
 from crossdistill.methods import EpochMeans, Method
 from crossdistill.training.checkpoint import INSIDE
 from crossdistill.training.distributed import gather_notes
+from crossdistill.training.engine import Engine
 from crossdistill.types import Batch, InputError, Note, one_line
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
 
 GO_ON, SAVE = -1, 0
 """What may be wished for after a step; the number of a signal stands for saving and then stopping because of it."""
@@ -48,8 +46,8 @@ class Agreement:
     What they wished meanwhile is forgotten when something is done.
     """
 
-    def __init__(self, fabric: Fabric) -> None:
-        self._fabric = fabric
+    def __init__(self, engine: Engine) -> None:
+        self._fabric = engine
         self._wishes: Tensor | None = None
 
     def reached(self, wish: int) -> int:
@@ -85,21 +83,21 @@ class EpochSoFar:
         self.terms.add_all(terms)
         self.measures.add_all(measures)
 
-    def stored(self, fabric: Fabric, method: Method, seconds: float) -> dict[str, Any]:
+    def stored(self, engine: Engine, method: Method, seconds: float) -> dict[str, Any]:
         """All of it in plain values, with all ranks' random states and notes, which every rank must help to gather."""
-        notes = [tuple(note) for note in gather_notes(fabric, self.notes)]
+        notes = [tuple(note) for note in gather_notes(engine, self.notes)]
         means = {name: each.state() for name, each in (self._means() | _means_of(method)).items()}
-        randoms = _gathered(fabric, _random_state(fabric.device))
+        randoms = _gathered(engine, _random_state(engine.device))
         return dict(zip(INSIDE, (self.steps, self.asked, seconds, notes, means, randoms), strict=True))
 
     @staticmethod
-    def restored(stored: Mapping[str, Any], fabric: Fabric, method: Method) -> EpochSoFar:
+    def restored(stored: Mapping[str, Any], engine: Engine, method: Method) -> EpochSoFar:
         """What was stored; this rank's random states and the method's own means are put back into their places.
 
         Raises InputError where it is not what `stored` gives.
         """
         try:
-            return EpochSoFar._restored(stored, fabric, method)
+            return EpochSoFar._restored(stored, engine, method)
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             reason = one_line(error)[:200]
             raise InputError(
@@ -107,13 +105,13 @@ class EpochSoFar:
             ) from error
 
     @staticmethod
-    def _restored(stored: Mapping[str, Any], fabric: Fabric, method: Method) -> EpochSoFar:
-        notes = [Note(*note) for note in stored["notes"]] if fabric.is_global_zero else []
+    def _restored(stored: Mapping[str, Any], engine: Engine, method: Method) -> EpochSoFar:
+        notes = [Note(*note) for note in stored["notes"]] if engine.is_global_zero else []
         so_far = EpochSoFar(stored["steps"], stored["asked"], stored["seconds"], notes)
         for name, each in (so_far._means() | _means_of(method)).items():
-            each.load(stored["means"].get(name, {}), fabric.device)
-        if len(stored["randoms"]) == fabric.world_size:  # on another number of ranks chance is another in any case
-            _set_random_state(stored["randoms"][fabric.global_rank], fabric.device)
+            each.load(stored["means"].get(name, {}), engine.device)
+        if len(stored["randoms"]) == engine.world_size:  # on another number of ranks chance is another in any case
+            _set_random_state(stored["randoms"][engine.global_rank], engine.device)
         return so_far
 
     def _means(self) -> dict[str, EpochMeans]:
@@ -150,9 +148,9 @@ def _set_random_state(states: Mapping[str, Tensor], device: torch.device) -> Non
             setters[kind](state)
 
 
-def _gathered(fabric: Fabric, state: dict[str, Tensor]) -> list[dict[str, Tensor]]:
-    if fabric.world_size == 1:
+def _gathered(engine: Engine, state: dict[str, Tensor]) -> list[dict[str, Tensor]]:
+    if engine.world_size == 1:
         return [state]
-    by_rank = [state] * fabric.world_size
+    by_rank = [state] * engine.world_size
     torch.distributed.all_gather_object(by_rank, state)
     return by_rank

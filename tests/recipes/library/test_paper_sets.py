@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lightning_fabric import Fabric
 
 from crossdistill.cli import train
 from crossdistill.cli.main import main
@@ -30,6 +29,7 @@ from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.variants.paper_tables import PAPER
 from crossdistill.runs.build import build, model_spec, total_epochs
 from crossdistill.training import Machine
+from crossdistill.training.engine import OneProcess
 from crossdistill.training.loop import build_optimizers, step
 from crossdistill.types import InputError
 
@@ -114,7 +114,7 @@ def small(made: Recipe, weights: Path) -> Recipe:
 def test_every_method_learns_in_every_recipe(name: str, method: str, weights: Path) -> None:
     """A step of each stage's first epoch and of its last one."""
     made = replace(small(RECIPES[name](), weights), method=method)
-    fabric = Fabric(accelerator="cpu", devices=1)
+    engine = OneProcess()
     built = build(made, arrays(made))
     dataset, model, epochs = built.dataset, built.model, 0
     for stage in built.stages:
@@ -124,7 +124,7 @@ def test_every_method_learns_in_every_recipe(name: str, method: str, weights: Pa
         optimizers = build_optimizers(stage.method, stage.epochs, made.optimization)
         model.train()
         for epoch in (0, stage.epochs - 1):
-            terms = step(fabric, stage.method, stage.method.turns(epoch), optimizers, batch, math.inf).terms
+            terms = step(engine, stage.method, stage.method.turns(epoch), optimizers, batch, math.inf).terms
             assert terms
             assert all(torch.isfinite(term).all() for term in terms.values()), terms
         epochs += stage.epochs
