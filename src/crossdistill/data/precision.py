@@ -17,7 +17,8 @@ from crossdistill.data.columns import (
     SequenceColumn,
     open_array,
 )
-from crossdistill.data.wrappers import content_of
+from crossdistill.data.reading import PartialColumn
+from crossdistill.data.wrappers import ReorderedColumn
 
 _LOST = 0.1
 """Rounding's deviation beside a feature's own, from which a handful of steps hold all that it says."""
@@ -25,19 +26,17 @@ _MOST, _MOST_VALUES = 1000, 1 << 22
 """Samples that are looked at, and about how many numbers."""
 
 
-def rounded_away(name: str, column: Column) -> str:
-    """A sentence on the features whose differences float32 hardly holds, "" where there are none.
+def rounded_away(name: str, column: Column, rows: Rows) -> str:
+    """A sentence on the features whose differences in these rows float32 hardly holds, "" where there are none.
 
     Times since 1970 are such, metres from the equator, and numbers below 1e-38: every model sees a constant.
     """
-    content = content_of(column)
-    content = content.source if isinstance(content, KeptColumn) else content
+    content, rows = _given(column, rows)
     read = _reader(content)
-    if read is None or not len(content) or np.can_cast((first := read(0)).dtype, np.float32):
+    if read is None or not len(rows) or np.can_cast((first := read(int(rows[0]))).dtype, np.float32):
         return ""
-    count = min(len(content), _MOST, max(2, _MOST_VALUES // first.size))
-    rows = np.linspace(0, len(content) - 1, count).astype(np.int64)
-    samples = [read(row) for row in rows.tolist()]
+    count = min(len(rows), _MOST, max(2, _MOST_VALUES // first.size))
+    samples = [read(row) for row in rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)].tolist()]
     values = np.concatenate([sample.reshape(-1, sample.shape[-1]) for sample in samples]).astype(np.float64)
     lost, deviation = _lost(values)
     if not len(lost):
@@ -49,6 +48,14 @@ def rounded_away(name: str, column: Column) -> str:
         f"{name}: float32 loses most of {called}, which varies by {deviation[worst]:.2g} around "
         f"{values[:, worst].mean():.6g}{more}; take an offset away, or choose another unit"
     )
+
+
+def _given(column: Column, rows: Rows) -> tuple[Column, Rows]:
+    """The column that has the numbers as they were given, and which of its rows these are, of those that are there."""
+    while isinstance(column, PartialColumn | ReorderedColumn):
+        rows = column.positions(rows) if isinstance(column, PartialColumn) else column.source[rows]
+        column = column.column
+    return (column.source if isinstance(column, KeptColumn) else column), rows
 
 
 def _lost(values: Array) -> tuple[Rows, Array]:
