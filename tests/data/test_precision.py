@@ -80,3 +80,8 @@ def test_only_rows_that_are_asked_for_are_looked_at() -> None:
     for column, rows in ((whole, ROWS[30:]), (partial, np.arange(38, 48)), (backwards, np.arange(10))):
         assert rounded_away("wrist", column, rows) != ""
     assert rounded_away("wrist", partial, np.arange(8)) == "", "no sample is there"
+
+
+def test_what_reading_will_refuse_is_its_to_tell(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.where(np.eye(SAMPLES, 2) > 0, [np.nan, np.inf], 1.0))
+    assert rounded_away("wrist", ArrayColumn(np.load(tmp_path / "x.npy", mmap_mode="r")), ROWS) == ""

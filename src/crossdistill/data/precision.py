@@ -60,12 +60,13 @@ def _given(column: Column, rows: Rows) -> tuple[Column, Rows]:
 
 def _lost(values: Array) -> tuple[Rows, Array]:
     """Which of the features of these rows are lost, and the deviation of each."""
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):  # of NaN and infinity in files reading itself will tell
         errors = values - values.astype(np.float32)
-    scale = np.abs(values).max(0)
-    scale = np.where(scale > 0, scale, 1.0)  # else squares of the smallest numbers would be 0
-    deviation = (values / scale).std(0)
-    return np.flatnonzero((deviation > 0) & ~((errors / scale).std(0) <= _LOST * deviation)), deviation * scale
+        scale = np.abs(values).max(0)
+        scale = np.where(scale > 0, scale, 1.0)  # else squares of the smallest numbers would be 0
+        deviation = (values / scale).std(0)
+        lost = (deviation > 0) & ~((errors / scale).std(0) <= _LOST * deviation)
+        return np.flatnonzero(lost), deviation * scale
 
 
 def _reader(content: Column) -> Callable[[int], Array] | None:
