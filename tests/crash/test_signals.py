@@ -30,6 +30,11 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 WORKER = ("--machine.workers", "1")
 
 
+def listen_to_keyboard() -> None:
+    """Where these tests run in a shell's background, their processes would ignore it, as they should."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def train(source: Path, run: Path, *options: str) -> subprocess.Popen[str]:
     """A run of some seconds, with 16 steps in an epoch, that saves nothing by itself before its end."""
     fields = ["--data.source", str(source), "--data.target", '["wrist"]', "--data.auxiliary", '["eye"]']
@@ -43,6 +48,7 @@ def train(source: Path, run: Path, *options: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=listen_to_keyboard,
     )
 
 

@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from crossdistill.data import ArrayColumn, SequenceColumn
 from crossdistill.data.columns import Column, FileColumn, KeptColumn, RowColumn
 from crossdistill.data.precision import rounded_away
+from crossdistill.data.reading import PartialColumn
+from crossdistill.data.wrappers import ReorderedColumn
 
 SAMPLES = 40
+ROWS = np.arange(SAMPLES)
 
 
 def columns(folder: Path, values: np.ndarray) -> dict[str, Column]:
@@ -37,10 +40,10 @@ def columns(folder: Path, values: np.ndarray) -> dict[str, Column]:
 @pytest.mark.parametrize("shape", [(SAMPLES, 3), (SAMPLES, 5, 3)])
 def test_the_feature_is_found_in_every_kind_of_column(shape: tuple[int, ...], tmp_path: Path) -> None:
     values = np.random.default_rng(0).normal(size=shape)
-    assert {rounded_away("wrist", column) for column in columns(tmp_path, values).values()} == {""}
+    assert {rounded_away("wrist", column, ROWS) for column in columns(tmp_path, values).values()} == {""}
     values[..., 1] += 1.6e9
     for kind, column in columns(tmp_path, values).items():
-        assert "wrist: float32 loses most of feature 1, which varies by" in rounded_away("wrist", column), kind
+        assert "wrist: float32 loses most of feature 1, which varies by" in rounded_away("wrist", column, ROWS), kind
 
 
 @given(st.floats(-30, 30), st.floats(-3, 12))
@@ -49,14 +52,36 @@ def test_it_is_said_where_rounding_is_as_large_as_the_feature(unit: float, offse
     spread = np.random.default_rng(1).normal(size=(200, 1))
     values = (spread + 10**offset) * 10**unit
     kept = np.corrcoef(values[:, 0], values[:, 0].astype(np.float32).astype(np.float64))[0, 1] if offset < 7 else 0.0
-    said = rounded_away("wrist", ArrayColumn(values)) != ""
+    said = rounded_away("wrist", ArrayColumn(values), ROWS) != ""
     assert said or kept > 0.99
     assert not (said and offset < 5)
 
 
 def test_whole_numbers_and_small_types() -> None:
     counts = np.arange(SAMPLES)[:, None]
-    assert rounded_away("wrist", ArrayColumn(counts)) == ""
-    assert rounded_away("wrist", ArrayColumn(counts.astype(np.uint8))) == ""
-    assert rounded_away("wrist", ArrayColumn(counts + 2**40)) != ""
-    assert rounded_away("wrist", ArrayColumn(np.full((SAMPLES, 2), 1e9))) == "", "a constant says nothing to begin with"
+    assert rounded_away("wrist", ArrayColumn(counts), ROWS) == ""
+    assert rounded_away("wrist", ArrayColumn(counts.astype(np.uint8)), ROWS) == ""
+    assert rounded_away("wrist", ArrayColumn(counts + 2**40), ROWS) != ""
+    assert rounded_away("wrist", ArrayColumn(np.full((SAMPLES, 2), 1e9)), ROWS) == "", (
+        "a constant says nothing to begin with"
+    )
+
+
+def test_only_rows_that_are_asked_for_are_looked_at() -> None:
+    """Of samples for testing nothing is read; those that lack the modality have no numbers."""
+    values = np.random.default_rng(0).normal(size=(SAMPLES, 2))
+    values[30:] = 1e9 + values[30:]
+    whole = ArrayColumn(values)
+    there = np.arange(SAMPLES + 8) >= 8
+    partial = PartialColumn(whole, there)
+    backwards = ReorderedColumn(partial, np.arange(SAMPLES + 8)[::-1].copy())
+    assert rounded_away("wrist", whole, ROWS[:30]) == rounded_away("wrist", partial, np.arange(38)) == ""
+    assert rounded_away("wrist", backwards, np.arange(10, SAMPLES + 8)) == ""
+    for column, rows in ((whole, ROWS[30:]), (partial, np.arange(38, 48)), (backwards, np.arange(10))):
+        assert rounded_away("wrist", column, rows) != ""
+    assert rounded_away("wrist", partial, np.arange(8)) == "", "no sample is there"
+
+
+def test_what_reading_will_refuse_is_its_to_tell(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.where(np.eye(SAMPLES, 2) > 0, [np.nan, np.inf], 1.0))
+    assert rounded_away("wrist", ArrayColumn(np.load(tmp_path / "x.npy", mmap_mode="r")), ROWS) == ""

@@ -5,11 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from crossdistill.runs.signals import SIGNALS, interrupts_at_once, interrupts_noted
 from crossdistill.training.pauses import GO_ON, Interrupted
+
+
+@pytest.fixture(autouse=True)
+def listening_to_keyboard() -> Iterator[None]:
+    """As in a terminal, also where these tests run in a shell's background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def handlers() -> list[object]:

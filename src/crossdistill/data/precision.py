@@ -17,7 +17,8 @@ from crossdistill.data.columns import (
     SequenceColumn,
     open_array,
 )
-from crossdistill.data.wrappers import content_of
+from crossdistill.data.reading import PartialColumn
+from crossdistill.data.wrappers import ReorderedColumn
 
 _LOST = 0.1
 """Rounding's deviation beside a feature's own, from which a handful of steps hold all that it says."""
@@ -25,19 +26,17 @@ _MOST, _MOST_VALUES = 1000, 1 << 22
 """Samples that are looked at, and about how many numbers."""
 
 
-def rounded_away(name: str, column: Column) -> str:
-    """A sentence on the features whose differences float32 hardly holds, "" where there are none.
+def rounded_away(name: str, column: Column, rows: Rows) -> str:
+    """A sentence on the features whose differences in these rows float32 hardly holds, "" where there are none.
 
     Times since 1970 are such, metres from the equator, and numbers below 1e-38: every model sees a constant.
     """
-    content = content_of(column)
-    content = content.source if isinstance(content, KeptColumn) else content
+    content, rows = _given(column, rows)
     read = _reader(content)
-    if read is None or not len(content) or np.can_cast((first := read(0)).dtype, np.float32):
+    if read is None or not len(rows) or np.can_cast((first := read(int(rows[0]))).dtype, np.float32):
         return ""
-    count = min(len(content), _MOST, max(2, _MOST_VALUES // first.size))
-    rows = np.linspace(0, len(content) - 1, count).astype(np.int64)
-    samples = [read(row) for row in rows.tolist()]
+    count = min(len(rows), _MOST, max(2, _MOST_VALUES // first.size))
+    samples = [read(row) for row in rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)].tolist()]
     values = np.concatenate([sample.reshape(-1, sample.shape[-1]) for sample in samples]).astype(np.float64)
     lost, deviation = _lost(values)
     if not len(lost):
@@ -51,14 +50,23 @@ def rounded_away(name: str, column: Column) -> str:
     )
 
 
+def _given(column: Column, rows: Rows) -> tuple[Column, Rows]:
+    """The column that has the numbers as they were given, and which of its rows these are, of those that are there."""
+    while isinstance(column, PartialColumn | ReorderedColumn):
+        rows = column.positions(rows) if isinstance(column, PartialColumn) else column.source[rows]
+        column = column.column
+    return (column.source if isinstance(column, KeptColumn) else column), rows
+
+
 def _lost(values: Array) -> tuple[Rows, Array]:
     """Which of the features of these rows are lost, and the deviation of each."""
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):  # of NaN and infinity in files reading itself will tell
         errors = values - values.astype(np.float32)
-    scale = np.abs(values).max(0)
-    scale = np.where(scale > 0, scale, 1.0)  # else squares of the smallest numbers would be 0
-    deviation = (values / scale).std(0)
-    return np.flatnonzero((deviation > 0) & ~((errors / scale).std(0) <= _LOST * deviation)), deviation * scale
+        scale = np.abs(values).max(0)
+        scale = np.where(scale > 0, scale, 1.0)  # else squares of the smallest numbers would be 0
+        deviation = (values / scale).std(0)
+        lost = (deviation > 0) & ~((errors / scale).std(0) <= _LOST * deviation)
+        return np.flatnonzero(lost), deviation * scale
 
 
 def _reader(content: Column) -> Callable[[int], Array] | None:

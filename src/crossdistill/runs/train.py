@@ -126,7 +126,7 @@ def train(built: Built, log: TrainingLog | None = None, engine: Engine | None = 
 
 def _warn_of_rounding(built: Built, log: TrainingLog) -> None:
     for name in built.model.encoders:
-        if text := rounded_away(name, built.dataset.columns[name]):
+        if text := rounded_away(name, built.dataset.columns[name], built.dataset.rows("train")):
             log.say(f"{WARNING}{text}")
 
 
