@@ -8,6 +8,7 @@ from crossdistill.encoders.kinds import ENCODERS, EncoderKind
 from crossdistill.encoders.mlp import MLP
 from crossdistill.encoders.pretrained import Pretrained
 from crossdistill.encoders.r2plus1d import R2Plus1D
+from crossdistill.encoders.resnet import ResNet
 from crossdistill.encoders.rnn import RNN
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.encoders.signal import Signal
@@ -26,6 +27,7 @@ __all__ = [
     "Features",
     "Pretrained",
     "R2Plus1D",
+    "ResNet",
     "Signal",
     "Standardized",
 ]

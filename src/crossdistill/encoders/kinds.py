@@ -16,8 +16,9 @@ from crossdistill.encoders.conv import Conv, ConvSettings
 from crossdistill.encoders.densenet import DenseNet, DenseNet121Settings
 from crossdistill.encoders.features import Features, FeaturesSettings
 from crossdistill.encoders.mlp import MLP, MLPSettings
-from crossdistill.encoders.pretrained import Pretrained, PretrainedSettings
+from crossdistill.encoders.pretrained import Pretrained, PretrainedSettings, tried
 from crossdistill.encoders.r2plus1d import R2Plus1D, R2Plus1DSettings
+from crossdistill.encoders.resnet import ResNet, ResNetSettings, colours_of, stride_of
 from crossdistill.encoders.rnn import RNN, RNNSettings
 from crossdistill.encoders.signal import Signal, SignalSettings
 from crossdistill.plugins import ENCODERS_GROUP, entry_points_of, import_class, load_entry_points
@@ -87,6 +88,10 @@ def _is_picture_or_video(shape: Shape) -> bool:
     return len(shape) in (3, 4) and shape[0] == 3
 
 
+def _is_picture_or_sequence(shape: Shape) -> bool:
+    return len(shape) in (2, 3)
+
+
 def _anything(shape: Shape) -> bool:
     return True
 
@@ -114,6 +119,13 @@ def _signal(shape: Shape, settings: SignalSettings, weights: Weights) -> nn.Modu
     return Signal(shape[-1], s.width, s.layers, s.hidden, s.dropout, s.bins, s.highest, s.steps)
 
 
+def _resnet(shape: Shape, settings: ResNetSettings, weights: Weights) -> nn.Module:
+    s, colours = settings, colours_of(shape, settings.colours)
+    channels = {"first": shape[0], "last": shape[-1], "none": 1}[colours]
+    stride = s.stride or stride_of(shape, colours)
+    return ResNet(channels, s.width, s.channels, s.blocks, stride, s.dropout, colours)
+
+
 def _r2plus1d(shape: Shape, settings: R2Plus1DSettings, weights: Weights) -> nn.Module:
     activation = activation_of(settings.activation, weights.frozen)
     return _with_weights(R2Plus1D(settings.blocks, settings.channels, settings.midplanes, activation), weights)
@@ -136,6 +148,8 @@ def _pretrained(shape: Shape, settings: PretrainedSettings, weights: Weights) ->
     takes, needs = _PRETRAINED_TAKES[encoder.kind]
     if not takes(shape):
         raise InputError(f"{encoder.kind} needs {needs}, found samples of shape {shape}")
+    if encoder.kind == "pictures":
+        tried(encoder.model, weights.source, (shape[-2], shape[-1]))
     return encoder
 
 
@@ -171,6 +185,12 @@ ENCODERS: dict[str, EncoderKind] = {
     "conv": EncoderKind(ConvSettings, _is_sequence, _SEQUENCES, _conv),
     "signal": EncoderKind(SignalSettings, _is_sequence, _SEQUENCES, _signal),
     "rnn": EncoderKind(RNNSettings, _is_sequence, _SEQUENCES, _rnn),
+    "resnet": EncoderKind(
+        ResNetSettings,
+        _is_picture_or_sequence,
+        "pictures (channels, height, width) or (height, width, channels), or spectrograms (time, bins)",
+        _resnet,
+    ),
     "r2plus1d": EncoderKind(
         R2Plus1DSettings,
         is_video,
