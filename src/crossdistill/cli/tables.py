@@ -19,7 +19,7 @@ _MOST_CLASSES = 60
 
 def modality_table(counts: Sequence[Count]) -> Table:
     """What kind each modality is of, how many samples it has in each split, and how long they are."""
-    table = Table()
+    table = Table(collapse_padding=True)  # to fit a terminal of 80 columns
     for column in ("modality", "kind", "split", "samples", "missing", "unreadable", "duration", "mean"):
         table.add_column(column, justify="left" if column in ("modality", "kind", "split") else "right")
     for count in counts:

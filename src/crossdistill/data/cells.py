@@ -13,11 +13,12 @@ from crossdistill.data.readers.media import WHOLE, Box, Clip
 from crossdistill.data.table import Table
 from crossdistill.types import InputError
 
-Kind = Literal["array", "video", "audio", "text"]
+Kind = Literal["array", "video", "audio", "picture", "text"]
 EXPECTED: dict[Kind, str] = {
     "array": "a path such as a.npy or a.npy#17",
     "video": "a video file",
     "audio": "a sound or video file",
+    "picture": "a picture file",
     "text": "a text",
 }
 
@@ -28,12 +29,13 @@ ENDINGS: dict[Kind, tuple[str, ...]] = {
         *(".3gp", ".ogv"),
     ),
     "audio": (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".wma"),
+    "picture": (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
     "text": (".txt",),
 }
 """Which endings a file of each kind has, in small letters; a cell's may be in capitals."""
 
 _OTHER_FILES = (
-    *("avif", "bmp", "gif", "heic", "jpeg", "jpg", "png", "svg", "tif", "tiff", "webp"),
+    *("avif", "heic", "svg"),
     *("7z", "csv", "gz", "h5", "hdf5", "html", "json", "mat", "npz", "parquet", "pdf", "pickle", "pkl", "pt", "pth"),
     *("safetensors", "tar", "tsv", "xlsx", "xml", "zip"),
 )
@@ -105,7 +107,7 @@ def kind_of(table: Table, column: ModalityHeader) -> Kind:
 
 
 def looks_like(cell: str) -> Kind:
-    """The kind that a cell's ending tells: video file, sound file, array; whatever else is text."""
+    """The kind that a cell's ending tells: video, sound or picture file, array; whatever else is text."""
     suffix = PurePosixPath(cell.partition("#")[0] if ARRAY.fullmatch(cell) else cell).suffix.lower()
     return next((kind for kind, endings in ENDINGS.items() if suffix in endings), "text")
 

@@ -3,8 +3,8 @@
 Columns: id, split (train, validation, test), label (empty for a training sample without one);
 optional fold, group, caption, thumbnail (a picture for reports:
 row of an (N, H, W, 3) uint8 file), start, end and crop (of media); every other column is a modality. A modality's cells
-are paths relative to the manifest, a video, a sound, `video.npy#17` (row 17 of an (N, ...) array) or `clips/a.npy` (a
-file of the sample's own), or texts. An empty cell: the sample lacks the modality. See docs/media.md.
+are paths relative to the manifest, a video, a sound, a picture, `video.npy#17` (row 17 of an (N, ...) array) or
+`clips/a.npy` (a file of the sample's own), or texts. An empty cell: the sample lacks the modality. See docs/media.md.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from crossdistill.data.columns import Array, ArrayColumn, Column, FileColumn, Ro
 from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_consistency
 from crossdistill.data.folders import new_folder, write_csv
 from crossdistill.data.labels import SPLITS, UNLABELLED, encode_labels
-from crossdistill.data.readers import AudioReader, CacheFolder, MediaColumn, ReaderSettings, TextColumn, VideoReader
+from crossdistill.data.readers import READERS, CacheFolder, MediaColumn, ReaderSettings, TextColumn
 from crossdistill.data.reading import PartialColumn, known_present
 from crossdistill.data.table import Table, read_table
 from crossdistill.types import InputError
@@ -188,6 +188,9 @@ def _column(
 ) -> Column:
     """The filled cells' column, with gaps where cells are empty; required: whether no sample may lack the modality."""
     kind, find = kind_of(table, column), inside(table, allow_outside)
+    for part in ("start", "end"):
+        if kind == "picture" and f"{column.name}:{part}" in table.columns:
+            raise InputError(f"{table.path} row 1: '{column.name}:{part}': a picture has no segment; leave it out")
     cells = table.columns[column.header]
     filled = [row for row, cell in enumerate(cells) if cell]
     places = [table.place(row, column.header) for row in filled]
@@ -198,8 +201,7 @@ def _column(
         texts = [find(row, column.header, cells[row]) if is_text_file(cells[row]) else cells[row] for row in filled]
         filled_column = TextColumn(texts, places, settings, f"data.readers.{column.name}.tokenizer")
     else:
-        cache = CacheFolder(table.path.parent)
-        reader = VideoReader(settings, cache) if kind == "video" else AudioReader(settings, cache)
+        reader = READERS[kind](settings, CacheFolder(table.path.parent))
         clips = [clip(table, column, row, find(row, column.header, cells[row])) for row in filled]
         filled_column = MediaColumn(clips, reader, strict, required)
     present = np.zeros(len(cells), dtype=np.bool_)

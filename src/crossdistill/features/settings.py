@@ -33,7 +33,8 @@ class Extraction:
 
     Args:
         modality: the manifest's column
-        encoder: r2plus1d takes video, cnn14 sound, densenet121 video, pretrained what its model of transformers takes
+        encoder: r2plus1d takes video, cnn14 sound, densenet121 video or pictures, pretrained what its model of
+            transformers takes
         weights: a file of published weights; for pretrained the model's folder, or its name on the hub
         sequence: a vector for each step, (T, D), instead of one for the sample: of densenet121 each frame, of
             pretrained each of the model's steps, of others each window

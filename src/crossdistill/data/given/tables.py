@@ -15,7 +15,7 @@ from crossdistill.data.columns import Column, Rows, open_array
 from crossdistill.data.given.chunks import CHUNK, Chunk, Given, Specs, as_batch, chunk_of, starts
 from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.lazy import LazyColumn
-from crossdistill.data.readers import AudioReader, CacheFolder, MediaColumn, TextColumn, VideoReader
+from crossdistill.data.readers import READERS, CacheFolder, MediaColumn, TextColumn
 from crossdistill.data.reading import PartialColumn
 from crossdistill.data.table import Table, read_table
 from crossdistill.types import InputError
@@ -149,10 +149,9 @@ def _of_cells(
     if spec.kind == "text":
         texts = [find(r, header, cell) if is_text_file(cell) else cell for r, cell in zip(rows, cells, strict=True)]
         return TextColumn(texts, places, spec.reading, f"{column.name}: tokenizer")
-    if spec.kind in ("video", "audio"):
+    if spec.kind != "array":
         clips = [clip(table, column, r, find(r, header, cell)) for r, cell in zip(rows, cells, strict=True)]
-        reader = (VideoReader if spec.kind == "video" else AudioReader)(spec.reading, CacheFolder(table.path.parent))
-        return MediaColumn(clips, reader)
+        return MediaColumn(clips, READERS[spec.kind](spec.reading, CacheFolder(table.path.parent)))
     arrays = []
     for row, cell, place in zip(rows, cells, places, strict=True):
         path, number = array_cell(table, row, header)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from crossdistill.data.readers.cache import CacheFolder
 from crossdistill.data.readers.decoding import declared_end, is_early, opened
-from crossdistill.data.readers.media import Clip, Taken, UnreadableError, pyav
+from crossdistill.data.readers.media import Clip, MediaKind, Taken, UnreadableError, pyav
 from crossdistill.data.readers.settings import ReaderSettings
 
 Samples = npt.NDArray[np.float32]
@@ -30,6 +30,7 @@ class AudioReader:
 
     settings: ReaderSettings
     cache: CacheFolder
+    kind: MediaKind = field(default="audio", init=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
