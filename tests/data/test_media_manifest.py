@@ -178,7 +178,7 @@ def test_endings_in_capitals(tmp_path: Path) -> None:
         (
             "face:movie",
             ["clips/a.mp4"],
-            "row 1: 'face:movie': expected one of array, video, audio, picture, text, start",
+            "row 1: 'face:movie': expected one of array, video, audio, picture, number, text, start",
         ),
         ("face:", ["clips/a.mp4"], "row 1: 'face:'"),
         ("face", ["", ""], "column 'face' has no filled cell"),

@@ -13,12 +13,13 @@ from crossdistill.data.readers.media import WHOLE, Box, Clip
 from crossdistill.data.table import Table
 from crossdistill.types import InputError
 
-Kind = Literal["array", "video", "audio", "picture", "text"]
+Kind = Literal["array", "video", "audio", "picture", "number", "text"]
 EXPECTED: dict[Kind, str] = {
     "array": "a path such as a.npy or a.npy#17",
     "video": "a video file",
     "audio": "a sound or video file",
     "picture": "a picture file",
+    "number": "a number",
     "text": "a text",
 }
 
@@ -84,19 +85,23 @@ def modalities(table: Table) -> list[ModalityHeader]:
 
 def kind_of(table: Table, column: ModalityHeader) -> Kind:
     """The kind that the header says, or that the first filled cell looks like; all filled cells must agree with it.
+    Where all of them are numbers, it is a number.
 
     Raises InputError, naming the row, where they do not, and where no cell is filled.
     """
     filled = [(row, cell) for row, cell in enumerate(table.columns[column.header]) if cell]
     if not filled:
         raise InputError(f"{table.path}: column '{column.header}' has no filled cell")
+    are_numbers = all(is_number(cell) for _, cell in filled)
+    if are_numbers and column.kind in ("", "number"):
+        return "number"
     first, cell = filled[0]
     kind = column.kind or looks_like(cell)
     for row, cell in filled:
         if not column.kind:
             _require_known_ending(table, column, row, cell)
-        looks = looks_like(cell)
-        fits = looks == kind if not column.kind else kind == "text" or (looks == "array") == (kind == "array")
+        looks: Kind = "number" if column.kind == "number" and is_number(cell) else looks_like(cell)
+        fits = looks == kind if not column.kind else _fits_header(looks, kind)
         if not fits:
             by = "header" if column.kind else f"first cell, in row {table.numbers[first]}"
             raise InputError(
@@ -104,6 +109,18 @@ def kind_of(table: Table, column: ModalityHeader) -> Kind:
                 f"here by its {by}; a header may name it, e.g. {column.name}:{looks}"
             )
     return kind
+
+
+def _fits_header(looks: Kind, kind: Kind) -> bool:
+    """Whether a cell that looks like one kind may be of another that the header names."""
+    return kind == "text" or all((looks == only) == (kind == only) for only in ("array", "number"))
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell is a finite number, such as 3, -0.5 or 1e-3."""
+    return re.fullmatch(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,3})?", cell, re.IGNORECASE) is not None and (
+        math.isfinite(float(cell))
+    )
 
 
 def looks_like(cell: str) -> Kind:

@@ -208,6 +208,7 @@ def _array(name: str, spec: InputSpec, values: Any) -> Column:
     """One sample, or a batch of them along the first axis."""
     array = _numbers(name, spec, _in_order(name, spec, values))
     array = array[None] if array.shape == spec.shape else array
+    array = array.reshape(-1, 1) if spec.shape == (1,) and array.ndim < 2 else array  # a number a sample
     if array.shape[1:] != spec.shape or array.ndim != len(spec.shape) + 1 or not len(array):
         raise InputError(f"{name}: expected {spec}, one or a batch of them, found an array of shape {array.shape}")
     return ArrayColumn(array, name)

@@ -4,7 +4,8 @@ Columns: id, split (train, validation, test), label (empty for a training sample
 optional fold, group, caption, thumbnail (a picture for reports:
 row of an (N, H, W, 3) uint8 file), start, end and crop (of media); every other column is a modality. A modality's cells
 are paths relative to the manifest, a video, a sound, a picture, `video.npy#17` (row 17 of an (N, ...) array) or
-`clips/a.npy` (a file of the sample's own), or texts. An empty cell: the sample lacks the modality. See docs/media.md.
+`clips/a.npy` (a file of the sample's own), numbers, or texts. An empty cell: the sample lacks the modality. See
+docs/media.md.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from crossdistill.data.columns import Array, ArrayColumn, Column, FileColumn, Ro
 from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_consistency
 from crossdistill.data.folders import new_folder, write_csv
 from crossdistill.data.labels import SPLITS, UNLABELLED, encode_labels
+from crossdistill.data.numbers import feature_names, filled_rows, numbers, together
 from crossdistill.data.readers import READERS, CacheFolder, MediaColumn, ReaderSettings, TextColumn
 from crossdistill.data.reading import PartialColumn, known_present
 from crossdistill.data.table import Table, read_table
@@ -48,8 +50,8 @@ def read_manifest(
 ) -> MultimodalDataset:
     """The data set whose manifest `path` is (.csv or .parquet) or holds; named after the folder.
 
-    only: the modalities to open, all where it is empty; required: those that no sample may lack, neither by an empty
-        cell nor by a file without such a stream
+    only: the modalities to open, all where it is empty; `imu` may stand for the columns of numbers imu_... together
+    required: those that no sample may lack, neither by an empty cell nor by a file without such a stream
     readers: modality -> how its media are read; allow_outside: files may lie outside the manifest's folder
     strict: media that cannot be read are an error when they are met, not absent samples
     Every array is opened and its shape checked; values are checked when fetched, or all at once by `check_values`.
@@ -73,9 +75,12 @@ def read_manifest(
     if missing or not named:
         what = f"column '{missing[0]}'" if missing else "modality column"
         raise InputError(f"{table.path}: no {what}; found {', '.join(table.columns)}")
-    if unknown := [name for name in only if name not in named]:
-        raise InputError(f"{table.path}: no modality '{unknown[0]}'; found {', '.join(named)}")
-    for name in ("id", "split", *(named[name].header for name in required)):
+    joined = {name: together(table, name) for name in only if name not in named}
+    if unknown := [name for name, headers in joined.items() if not headers]:
+        hint = f"; columns of numbers {unknown[0]} are '{unknown[0][:-2]}' together" if unknown[0][-2:] == "_*" else ""
+        raise InputError(f"{table.path}: no modality '{unknown[0]}'; found {', '.join(named)}{hint}")
+    needed = [header for name in required for header in joined.get(name) or [named[name].header]]
+    for name in ("id", "split", *needed):
         _require_filled(table, name)
     _require_rows(table)
     ids, labels = table.columns["id"], table.columns["label"]
@@ -83,7 +88,9 @@ def read_manifest(
     dataset = MultimodalDataset(
         name=table.path.absolute().parent.name,
         columns={
-            name: _column(
+            name: _numbers(table, name, joined[name])
+            if name in joined
+            else _column(
                 table, named[name], readers.get(name, ReaderSettings()), allow_outside, strict, name in required
             )
             for name in (only or named)
@@ -191,6 +198,8 @@ def _column(
     for part in ("start", "end"):
         if kind == "picture" and f"{column.name}:{part}" in table.columns:
             raise InputError(f"{table.path} row 1: '{column.name}:{part}': a picture has no segment; leave it out")
+    if kind == "number":
+        return _numbers(table, column.name, [column.header])
     cells = table.columns[column.header]
     filled = [row for row, cell in enumerate(cells) if cell]
     places = [table.place(row, column.header) for row in filled]
@@ -207,6 +216,14 @@ def _column(
     present = np.zeros(len(cells), dtype=np.bool_)
     present[filled] = True
     return filled_column if present.all() else PartialColumn(filled_column, present)
+
+
+def _numbers(table: Table, name: str, headers: Sequence[str]) -> Column:
+    """The vectors of the numbers in these columns, with gaps where all of their cells are empty."""
+    present = filled_rows(table, headers)
+    values = numbers(table, headers, np.flatnonzero(present).tolist())
+    column = ArrayColumn(values, name, feature_names(headers))
+    return column if present.all() else PartialColumn(column, present)
 
 
 def _arrays(table: Table, header: str, filled: Sequence[int], allow_outside: bool) -> RowColumn | FileColumn:
