@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -11,18 +10,18 @@ from typing import Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill import data
+from crossdistill.cli import prepare_folders
+from crossdistill.cli.prepared import command, tell
 from crossdistill.cli.progress import bars, console
-from crossdistill.cli.tables import class_table, modality_table, release_table
+from crossdistill.cli.tables import class_table, modality_table
 from crossdistill.data.inspection import CacheSettings, cache_size, check_manifest, fill_cache
-from crossdistill.data.labels import SPLITS
 from crossdistill.data.splits import require_groups_apart
 from crossdistill.datasets import PREPARERS, activitynet, avletters, iemocap, leaves, ucf51
-from crossdistill.datasets.media_release import Prepared
 from crossdistill.types import InputError
 
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
-    """A subcommand for each release, and `manifest`."""
+    """A subcommand for each release, `folders` and `manifest`."""
     prepare = command("", "Turn a data set's release into a manifest and arrays, or check a manifest of your own.")
     names = prepare.add_subcommands(title="data sets", dest="name", metavar="NAME", required=True)
     for name in sorted(PREPARERS):
@@ -31,14 +30,9 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
     videos = "a manifest of videos or segments, to data/activitynet"
     names.add_subcommand("activitynet", _activitynet_parser(), help=videos)
     names.add_subcommand("iemocap", _iemocap_parser(), help="a manifest of turns of speech, to data/iemocap")
+    names.add_subcommand("folders", prepare_folders.parser(), help="a manifest from folders of classes of your own")
     names.add_subcommand("manifest", _manifest_parser(), help="check one of your own, and decode its media once")
     return prepare
-
-
-def command(name: str, description: str) -> ArgumentParser:
-    return ArgumentParser(
-        prog=f"crossdistill prepare {name}".rstrip(), exit_on_error=False, allow_abbrev=False, description=description
-    )
 
 
 def _release_parser(name: str) -> ArgumentParser:
@@ -107,6 +101,8 @@ def execute(options: Namespace, command: str) -> int:
     if name == "manifest":
         settings = CacheSettings(given.cache, given.short_side, given.rate, given.workers)
         _prepare_manifest(given.file, settings, given.allow_outside, given.strict, given.allow_shared_groups)
+    elif name == "folders":
+        prepare_folders.execute(given)
     elif name == "ucf51":
         _prepare_ucf51(given.videos, given.splits, given.split, given.out)
     elif name == "activitynet":
@@ -214,21 +210,6 @@ def _extract_and_train(folder: Path) -> list[str]:
 def source(found: Path, expected: Path) -> str:
     """The option that tells a recipe where its data are, where they are not where it expects them."""
     return "" if found == expected else f" --data.source {shlex.quote(str(found))}"
-
-
-def tell(prepared: Prepared, following: Sequence[str]) -> None:
-    """What is in the manifest and what is not, and the commands that come next."""
-    rows = prepared.rows
-    parts = Counter(row["split"] for row in rows)
-    counts = ", ".join(f"{parts[split]:,} {split}" for split in SPLITS if parts[split])
-    say = console()
-    say.print(f"{prepared.folder}: {counts}; {len({row['label'] for row in rows}):,} classes", soft_wrap=True)
-    if prepared.counts:
-        say.print(release_table(prepared))
-    for note in prepared.notes:
-        say.print(note, soft_wrap=True)
-    for command in following:
-        say.print(f"  crossdistill {command}", soft_wrap=True)
 
 
 def path_of(manifest: Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal, cast, get_args
@@ -34,6 +34,9 @@ ENDINGS: dict[Kind, tuple[str, ...]] = {
     "text": (".txt",),
 }
 """Which endings a file of each kind has, in small letters; a cell's may be in capitals."""
+
+READABLE_AS = {**ENDINGS, "audio": (*ENDINGS["audio"], *ENDINGS["video"])}
+"""Kind -> the endings of files that may be read as it; a video's sound is taken where there is no sound file."""
 
 _OTHER_FILES = (
     *("avif", "heic", "svg"),
@@ -136,6 +139,12 @@ def array_cell(table: Table, row: int, header: str) -> tuple[str, int | None]:
     if not match:
         raise InputError(f"{table.place(row, header)}: expected a path such as a.npy or a.npy#17, found '{cell}'")
     return match[1], int(match[2]) if match[2] else None
+
+
+def first_of(files: Sequence[Path], endings: Sequence[str]) -> Path | None:
+    """The file whose ending comes first among these, of files of one name."""
+    fitting = [file for file in files if file.suffix.lower() in endings]
+    return min(fitting, key=lambda file: endings.index(file.suffix.lower()), default=None)
 
 
 def is_text_file(cell: str) -> bool:
