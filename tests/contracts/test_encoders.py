@@ -8,7 +8,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from crossdistill.encoders import MLP, RNN, Cnn14, Conv, DenseNet, Features, R2Plus1D, ResNet, Signal, Standardized
+from crossdistill.encoders import (
+    MLP,
+    RNN,
+    Cnn14,
+    Conv,
+    DenseNet,
+    Features,
+    LogMelMean,
+    R2Plus1D,
+    ResNet,
+    Signal,
+    Standardized,
+)
 from crossdistill.testing import ENCODER_PROPERTIES, check_encoder
 from crossdistill.types import Modality, Padded
 
@@ -37,6 +49,7 @@ ENCODERS: dict[str, Case] = {
     ),
     "r2plus1d": (lambda: R2Plus1D(blocks=(1, 1, 1, 1), channels=4), (3, 4, 16, 16)),
     "densenet": (lambda: DenseNet(blocks=(1, 1), growth=4, channels=4), (3, 32, 32)),
+    "log_mel": (LogMelMean, (16000,)),
     "cnn14": (lambda: Cnn14(WIDTH, channels=2), (16000,)),
 }
 

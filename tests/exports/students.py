@@ -38,6 +38,7 @@ KINDS: dict[str, tuple[InputSpec, EncoderSettings]] = {
     "rnn": (SEQUENCES, EncoderSettings("rnn", {**SMALL, "layers": 2})),
     "rnn, lstm": (SEQUENCES, EncoderSettings("rnn", {**SMALL, "layers": 1, "cell": "lstm", "pooling": "max"})),
     "rnn, one direction": (SEQUENCES, EncoderSettings("rnn", {**SMALL, "layers": 1, "bidirectional": False})),
+    "log_mel": (SOUND, EncoderSettings("log_mel")),
     "cnn14": (SOUND, EncoderSettings("cnn14", {"width": 5, "channels": 2, "activation": "relu"})),
     "resnet": (PHOTOS, EncoderSettings("resnet", {"width": 5, "channels": 4, "blocks": [1, 2]})),
     "resnet, colours first": (PICTURES, EncoderSettings("resnet", {"width": 5, "channels": 4, "blocks": [1, 1]})),

@@ -16,7 +16,7 @@ from crossdistill.cli.progress import bars, console
 from crossdistill.cli.tables import class_table, modality_table
 from crossdistill.data.inspection import CacheSettings, cache_size, check_manifest, fill_cache
 from crossdistill.data.splits import require_groups_apart
-from crossdistill.datasets import PREPARERS, activitynet, avletters, iemocap, leaves, ucf51
+from crossdistill.datasets import PREPARERS, activitynet, avletters, iemocap, leaves, stamps, ucf51
 from crossdistill.types import InputError
 
 
@@ -30,6 +30,8 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
     videos = "a manifest of videos or segments, to data/activitynet"
     names.add_subcommand("activitynet", _activitynet_parser(), help=videos)
     names.add_subcommand("iemocap", _iemocap_parser(), help="a manifest of turns of speech, to data/iemocap")
+    stamped = "a manifest of pictures, speech and words, to data/stamps"
+    names.add_subcommand("stamps", _stamps_parser(), help=stamped)
     names.add_subcommand("folders", prepare_folders.parser(), help="a manifest from folders of classes of your own")
     names.add_subcommand("manifest", _manifest_parser(), help="check one of your own, and decode its media once")
     return prepare
@@ -76,6 +78,15 @@ def _iemocap_parser() -> ArgumentParser:
     return release
 
 
+def _stamps_parser() -> ArgumentParser:
+    release = command("stamps", "A manifest of Tux Paint's stamps: picture, speech, text.")
+    root = "folder of Debian's package tuxpaint-stamps-default, e.g. /usr/share/tuxpaint/stamps"
+    release.add_argument("--source", type=Path, required=True, help=root)
+    release.add_argument("--language", default="es", help="of the speech")
+    release.add_argument("--out", type=Path, help="folder to write; data/stamps unless given")
+    return release
+
+
 def _manifest_parser() -> ArgumentParser:
     check = command(
         "manifest", "Check a manifest and every file that it names, say what is in it, and decode its media once."
@@ -101,6 +112,9 @@ def execute(options: Namespace, command: str) -> int:
     if name == "manifest":
         settings = CacheSettings(given.cache, given.short_side, given.rate, given.workers)
         _prepare_manifest(given.file, settings, given.allow_outside, given.strict, given.allow_shared_groups)
+    elif name == "stamps":
+        prepared = stamps.prepare(given.source, given.out or Path("data/stamps"), given.language)
+        tell(prepared, _spectrograms_and_train(prepared.folder))
     elif name == "folders":
         prepare_folders.execute(given)
     elif name == "ucf51":
@@ -184,6 +198,19 @@ def _cache_and_train(folder: Path, recipe: str) -> list[str]:
     return [
         f"prepare manifest {shlex.quote(str(folder))} --allow-outside --cache jpeg",
         f"train {recipe} --method amid{source(folder, Path('data') / recipe)}",
+    ]
+
+
+def _spectrograms_and_train(folder: Path) -> list[str]:
+    """What comes next for stamps: all files decoded once, and the sounds' spectrograms made once."""
+    made = folder / "spectrograms.csv"
+    reading = "--encoder log_mel --sequence true --windows 1 --reader.seconds 2"
+    trained = source(made, Path("data/stamps/spectrograms.csv"))
+    return [
+        f"prepare manifest {shlex.quote(str(folder))} --allow-outside --cache raw",
+        f"extract {shlex.quote(str(folder))} --allow_outside true --modality speech {reading} "
+        f"--out {shlex.quote(str(made))}",
+        *(f"train {recipe} --method amid_u --data.labelled 0.1{trained}" for recipe in ("stamps", "stamps_words")),
     ]
 
 

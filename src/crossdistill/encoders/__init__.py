@@ -5,6 +5,7 @@ from crossdistill.encoders.conv import Conv
 from crossdistill.encoders.densenet import DenseNet
 from crossdistill.encoders.features import Features
 from crossdistill.encoders.kinds import ENCODERS, EncoderKind
+from crossdistill.encoders.log_mel import LogMelMean
 from crossdistill.encoders.mlp import MLP
 from crossdistill.encoders.pretrained import Pretrained
 from crossdistill.encoders.r2plus1d import R2Plus1D
@@ -25,6 +26,7 @@ __all__ = [
     "EncoderKind",
     "EncoderSettings",
     "Features",
+    "LogMelMean",
     "Pretrained",
     "R2Plus1D",
     "ResNet",

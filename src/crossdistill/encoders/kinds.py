@@ -15,6 +15,7 @@ from crossdistill.encoders.cnn14 import Cnn14, Cnn14Settings
 from crossdistill.encoders.conv import Conv, ConvSettings
 from crossdistill.encoders.densenet import DenseNet, DenseNet121Settings
 from crossdistill.encoders.features import Features, FeaturesSettings
+from crossdistill.encoders.log_mel import LogMelMean, LogMelSettings
 from crossdistill.encoders.mlp import MLP, MLPSettings
 from crossdistill.encoders.pretrained import Pretrained, PretrainedSettings, tried
 from crossdistill.encoders.r2plus1d import R2Plus1D, R2Plus1DSettings
@@ -136,6 +137,10 @@ def _cnn14(shape: Shape, settings: Cnn14Settings, weights: Weights) -> nn.Module
     return _with_weights(Cnn14(settings.width, settings.channels, settings.dropout, activation), weights)
 
 
+def _log_mel(shape: Shape, settings: LogMelSettings, weights: Weights) -> nn.Module:
+    return LogMelMean()
+
+
 def _densenet121(shape: Shape, settings: DenseNet121Settings, weights: Weights) -> nn.Module:
     return _with_weights(DenseNet(activation=activation_of(settings.activation, weights.frozen)), weights)
 
@@ -207,6 +212,7 @@ ENCODERS: dict[str, EncoderKind] = {
         raw=True,
         published="https://zenodo.org/records/3987831, Cnn14_emb512_mAP=0.420.pth (AudioSet)",
     ),
+    "log_mel": EncoderKind(LogMelSettings, _is_waveform_or_tokens, _WAVEFORMS, _log_mel, raw=True),
     "densenet121": EncoderKind(
         DenseNet121Settings,
         _is_picture_or_video,
