@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
@@ -47,6 +48,18 @@ def test_pictures_are_told_by_what_no_pixel_says_alone(order: tuple[int, ...]) -
     fresh, truth = stripes(80, seed=1)
     model = quick("baseline", n_epochs=12, batch_size=20).fit(pixels.transpose(order), labels)
     assert model.score(fresh.transpose(order), truth) > 0.9
+    np.testing.assert_array_equal(
+        model.predict(list(fresh.transpose(order)[:5])), model.predict(fresh.transpose(order))[:5]
+    )
+
+
+def test_a_list_of_pictures_is_an_array_where_they_have_one_size() -> None:
+    pixels, labels = stripes(20, seed=0)
+    pictures = [Image.fromarray(picture) for picture in pixels]
+    model = quick("baseline", n_epochs=1, batch_size=10).fit(pictures, labels)
+    np.testing.assert_array_equal(model.predict_proba(pictures), model.predict_proba(pixels))
+    with pytest.raises(InputError, match=r"of one size .*found \(19, 24, 3\), \(20, 24, 3\)"):
+        model.predict([pixels[0], pixels[1][1:]])
 
 
 FORMS = {

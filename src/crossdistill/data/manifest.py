@@ -33,7 +33,7 @@ from crossdistill.data.columns import Array, ArrayColumn, Column, FileColumn, Ro
 from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_consistency
 from crossdistill.data.folders import new_folder, write_csv
 from crossdistill.data.labels import SPLITS, UNLABELLED, encode_labels
-from crossdistill.data.numbers import feature_names, filled_rows, numbers, together
+from crossdistill.data.numbers import number_column, together
 from crossdistill.data.readers import READERS, CacheFolder, MediaColumn, ReaderSettings, TextColumn
 from crossdistill.data.reading import PartialColumn, known_present
 from crossdistill.data.table import Table, read_table
@@ -88,7 +88,7 @@ def read_manifest(
     dataset = MultimodalDataset(
         name=table.path.absolute().parent.name,
         columns={
-            name: _numbers(table, name, joined[name])
+            name: number_column(table, name, joined[name])
             if name in joined
             else _column(
                 table, named[name], readers.get(name, ReaderSettings()), allow_outside, strict, name in required
@@ -199,7 +199,7 @@ def _column(
         if kind == "picture" and f"{column.name}:{part}" in table.columns:
             raise InputError(f"{table.path} row 1: '{column.name}:{part}': a picture has no segment; leave it out")
     if kind == "number":
-        return _numbers(table, column.name, [column.header])
+        return number_column(table, column.name, [column.header])
     cells = table.columns[column.header]
     filled = [row for row, cell in enumerate(cells) if cell]
     places = [table.place(row, column.header) for row in filled]
@@ -216,14 +216,6 @@ def _column(
     present = np.zeros(len(cells), dtype=np.bool_)
     present[filled] = True
     return filled_column if present.all() else PartialColumn(filled_column, present)
-
-
-def _numbers(table: Table, name: str, headers: Sequence[str]) -> Column:
-    """The vectors of the numbers in these columns, with gaps where all of their cells are empty."""
-    present = filled_rows(table, headers)
-    values = numbers(table, headers, np.flatnonzero(present).tolist())
-    column = ArrayColumn(values, name, feature_names(headers))
-    return column if present.all() else PartialColumn(column, present)
 
 
 def _arrays(table: Table, header: str, filled: Sequence[int], allow_outside: bool) -> RowColumn | FileColumn:

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from crossdistill.data.cells import ModalityHeader, is_number, looks_like, modalities, shortened
+from crossdistill.data.columns import ArrayColumn, Column
+from crossdistill.data.reading import PartialColumn
 from crossdistill.data.table import Table
 from crossdistill.types import InputError
 
@@ -57,9 +59,13 @@ def numbers(table: Table, headers: Sequence[str], rows: Sequence[int]) -> npt.ND
     return values
 
 
-def feature_names(headers: Sequence[str]) -> tuple[str, ...]:
-    """What the numbers of a vector are called: the headers without the kind after the colon."""
-    return tuple(header.removesuffix(":number") for header in headers)
+def number_column(table: Table, name: str, headers: Sequence[str]) -> Column:
+    """The vectors of the numbers in these columns, with gaps where all of their cells are empty; their features are
+    called as the headers, without a kind after a colon."""
+    present = filled_rows(table, headers)
+    values = numbers(table, headers, np.flatnonzero(present).tolist())
+    column = ArrayColumn(values, name, [header.removesuffix(":number") for header in headers])
+    return column if present.all() else PartialColumn(column, present)
 
 
 def headers_of(features: Sequence[str], header: Sequence[str]) -> list[str]:
