@@ -5,7 +5,7 @@ python benchmarks/stamps.py DIR [--out runs/stamps] [--seeds 5]
 DIR: of Debian's package tuxpaint-stamps-default, e.g. /usr/share/tuxpaint/stamps. A drawing's category, trained with a
 tenth of the labels and, beside the drawing, a Spanish sentence about it or the letters of an English one. The methods
 are those that have something to say of unlabelled pairs, or are what they must beat; the controls are AMID-U with
-shuffled and with zeroed auxiliary inputs. One process on one thread: 20 minutes of a CPU. Writes OUT/stamps and
+shuffled and with zeroed auxiliary inputs. One process on one thread: 22 minutes of a CPU. Writes OUT/stamps and
 OUT/stamps_words, of which `crossdistill report` makes pages, and OUT/student.onnx, a student of the first seed, whose
 answers to the files of the test samples are compared with ONNX Runtime's.
 """
