@@ -8,7 +8,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from crossdistill.encoders import MLP, RNN, Cnn14, Conv, DenseNet, Features, R2Plus1D, Signal, Standardized
+from crossdistill.encoders import (
+    MLP,
+    RNN,
+    Cnn14,
+    Conv,
+    DenseNet,
+    Features,
+    LogMelMean,
+    R2Plus1D,
+    ResNet,
+    Signal,
+    Standardized,
+)
 from crossdistill.testing import ENCODER_PROPERTIES, check_encoder
 from crossdistill.types import Modality, Padded
 
@@ -28,8 +40,16 @@ ENCODERS: dict[str, Case] = {
     "features": (lambda: Features(6), (6,)),
     "standardised": (lambda: Standardized(RNN(3, WIDTH), torch.ones(3), torch.ones(3)), (-1, 3)),
     "centred": (lambda: Standardized(Conv(3, WIDTH), torch.ones(3), torch.ones(3), center=True), (-1, 3)),
+    "resnet": (lambda: ResNet(3, WIDTH, channels=4, blocks=(1, 2), stride=2, dropout=0.5), (3, 20, 26)),
+    "resnet, colours last": (lambda: ResNet(2, WIDTH, channels=4, blocks=(1, 1), colours="last"), (9, 14, 2)),
+    "resnet on spectrograms": (lambda: ResNet(1, WIDTH, 4, (1, 1, 1), stride=2, colours="none"), (-1, 7)),
+    "pictures standardised": (
+        lambda: Standardized(ResNet(3, WIDTH, 4, (1,)), torch.ones(3), torch.ones(3), bound=4.0, axis=-3),
+        (3, 9, 9),
+    ),
     "r2plus1d": (lambda: R2Plus1D(blocks=(1, 1, 1, 1), channels=4), (3, 4, 16, 16)),
     "densenet": (lambda: DenseNet(blocks=(1, 1), growth=4, channels=4), (3, 32, 32)),
+    "log_mel": (LogMelMean, (16000,)),
     "cnn14": (lambda: Cnn14(WIDTH, channels=2), (16000,)),
 }
 

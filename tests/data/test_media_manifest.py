@@ -97,7 +97,7 @@ def test_segments_and_crops_of_all_media_or_of_one(media: Path) -> None:
         ("a.MP4", "video"), ("x/y.b.webm", "video"), ("a.FLAC", "audio"), ("a.npy", "array"), ("a.npy#3", "array"),
         ("I like it.", "text"), ("mp4", "text"), ("a.mp4 is a file", "text"), ("two\nlines", "text"),
         ("words.txt", "text"), ("a.NPY", "array"), ("x/A.Npy#3", "array"), ("00001.MTS", "video"),
-        ("WORDS.TXT", "text"),
+        ("WORDS.TXT", "text"), ("a b.JPEG", "picture"), ("x.y/scan.tif", "picture"), ("look at a.gif", "picture"),
     ],
 )  # fmt: skip
 def test_kinds_by_their_looks(cell: str, kind: str) -> None:
@@ -107,13 +107,13 @@ def test_kinds_by_their_looks(cell: str, kind: str) -> None:
 @pytest.mark.parametrize(
     "cell",
     [
-        "i0.png",
-        "i 0.JPG",
-        ".gif",
+        "i0.avif",
+        "i 0.SVG",
+        ".heic",
         "a.npz",
         "z.npz#0",
         "clips/c0.mp5",
-        "clips/c0.webp",
+        "clips/c0.heic",
         "there",
         "sub/there",
         "/etc/passwd",
@@ -175,7 +175,11 @@ def test_endings_in_capitals(tmp_path: Path) -> None:
         ("face", ["clips/a.mp4", "clips/a"], "row 3, column 'face': expected a video file, found 'clips/a'"),
         ("face:video", ["pose.npy#0"], "row 2, column 'face:video': expected a video file, found 'pose.npy#0'"),
         ("face:array", ["clips/a.mp4"], "row 2, column 'face:array': expected a path such as a.npy"),
-        ("face:movie", ["clips/a.mp4"], "row 1: 'face:movie': expected one of array, video, audio, text, start"),
+        (
+            "face:movie",
+            ["clips/a.mp4"],
+            "row 1: 'face:movie': expected one of array, video, audio, picture, number, text, start",
+        ),
         ("face:", ["clips/a.mp4"], "row 1: 'face:'"),
         ("face", ["", ""], "column 'face' has no filled cell"),
         ("face", ["clips/z.mp4"], "row 2, column 'face': file not found: .*z.mp4"),

@@ -15,6 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from crossdistill.data.inputs import InputSpec
+from crossdistill.encoders import EncoderSettings
+from crossdistill.encoders.make import make_encoder, resolved
 from crossdistill.encoders.pretrained import Pretrained
 from crossdistill.types import InputError, Padded
 from tests.encoders.tiny_models import PICTURE, WAVES
@@ -40,11 +43,18 @@ def models() -> dict[str, Callable[[], Any]]:
         ),
         "vit": lambda: t.ViTModel(t.ViTConfig(**SIZE, **PICTURE)),
         "resnet": lambda: t.ResNetModel(t.ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1])),
+        "dinov2": lambda: t.Dinov2Model(t.Dinov2Config(**SIZE, **PICTURE)),
+        "convnext": lambda: t.ConvNextModel(t.ConvNextConfig(hidden_sizes=[8, 16], depths=[1, 1], num_stages=2)),
+        "swin": lambda: t.SwinModel(
+            t.SwinConfig(image_size=16, patch_size=2, embed_dim=8, depths=[1, 1], num_heads=[2, 2], window_size=4)
+        ),
+        "clip's pictures": lambda: t.CLIPVisionModel(t.CLIPVisionConfig(**SIZE, **PICTURE)),
         "videomae": lambda: t.VideoMAEModel(t.VideoMAEConfig(**SIZE, **PICTURE, num_frames=4)),
     }
 
 
-WORDS, PICTURES = ("bert", "roberta"), ("vit", "resnet")
+WORDS = ("bert", "roberta")
+PICTURES = ("vit", "resnet", "dinov2", "convnext", "swin", "clip's pictures")
 SPEECH = ("wav2vec2 base", "wav2vec2 large", "hubert", "wavlm", "data2vec")
 
 
@@ -101,7 +111,15 @@ def test_the_mean_is_over_the_model_s_own_last_states(name: str, folders: dict[s
 
 
 @pytest.mark.parametrize(
-    ("name", "pooling"), [("bert", "cls"), ("bert", "pooler"), ("vit", "cls"), ("resnet", "pooler")]
+    ("name", "pooling"),
+    [
+        ("bert", "cls"),
+        ("bert", "pooler"),
+        ("vit", "cls"),
+        ("resnet", "pooler"),
+        ("dinov2", "pooler"),
+        ("convnext", "pooler"),
+    ],
 )
 def test_other_poolings_are_the_model_s_own(name: str, pooling: Any, folders: dict[str, str]) -> None:
     encoder, x = Pretrained(folders[name], pooling).eval(), inputs(name)
@@ -205,6 +223,29 @@ def test_a_model_of_pictures_encodes_each_frame_of_a_video(name: str, folders: d
         torch.testing.assert_close(encoder(video), frames.mean(1))
 
 
+def test_a_model_of_pictures_whose_configuration_has_no_word_for_its_width(tmp_path: Path) -> None:
+    model = transformers.MobileNetV2Model(transformers.MobileNetV2Config(image_size=32, depth_multiplier=0.25))
+    model.save_pretrained(tmp_path)
+    x = torch.randn(2, 3, 32, 32)
+    for encoder in (Pretrained(str(tmp_path)), Pretrained("", read_weights=False, config=Pretrained(tmp_path).config)):
+        assert encoder.width == encoder.eval()(x).shape[1] == 1280
+
+
+def test_models_that_encode_no_picture_as_it_is_say_what_to_do(tmp_path: Path, folders: dict[str, str]) -> None:
+    t, vision = transformers, {**SIZE, **PICTURE}
+    models = {
+        "clip": (t.CLIPModel(t.CLIPConfig(text_config=SIZE, vision_config=vision)), "save one of them alone"),
+        "mae": (t.ViTMAEModel(t.ViTMAEConfig(**vision)), "hides patches by chance"),
+    }
+    for name, (model, message) in models.items():
+        model.save_pretrained(tmp_path / name)
+        with pytest.raises(InputError, match=message):
+            Pretrained(str(tmp_path / name))
+    spec, chosen = InputSpec("picture", (3, 20, 20)), EncoderSettings("pretrained", weights=folders["vit"])
+    with pytest.raises(InputError, match=r"cannot encode pictures \(3, 20, 20\), it was made for 16x16; see size"):
+        make_encoder("photo", spec, resolved("photo", spec, chosen))
+
+
 def test_token_ids_may_come_as_whole_floats(folders: dict[str, str]) -> None:
     encoder, x = Pretrained(folders["bert"]).eval(), inputs("bert")
     assert torch.equal(encoder(x), encoder(x.float()[:, :, None]))
@@ -215,7 +256,8 @@ def test_gradients_reach_the_model_in_training_mode(name: str, folders: dict[str
     encoder = Pretrained(folders[name]).train()
     encoder(inputs(name)).square().sum().backward()
     missing = {key for key, p in encoder.named_parameters() if p.grad is None}
-    assert all("pooler" in key or "masked_spec_embed" in key for key in missing)
+    for_other_outputs = ("pooler", "masked_spec_embed", "mask_token", "model.layernorm", "post_layernorm")
+    assert all(any(part in key for part in for_other_outputs) for key in missing)
     assert all(torch.isfinite(p.grad).all() for p in encoder.parameters() if p.grad is not None)
 
 

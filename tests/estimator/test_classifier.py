@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
 from crossdistill import CrossModalClassifier, EncoderSettings, InputError, Modalities
+from tests.data.pictures import stripes
 from tests.estimator.small import CLASSES, SAMPLES, problem, quick
 
 X, Y, A = problem()
@@ -40,6 +42,26 @@ def test_labels_are_told_better_than_by_chance_and_without_the_auxiliary() -> No
     assert len(model.history_) == 40
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 3, 1, 2)])
+def test_pictures_are_told_by_what_no_pixel_says_alone(order: tuple[int, ...]) -> None:
+    pixels, labels = stripes(120, seed=0)
+    fresh, truth = stripes(80, seed=1)
+    model = quick("baseline", n_epochs=12, batch_size=20).fit(pixels.transpose(order), labels)
+    assert model.score(fresh.transpose(order), truth) > 0.9
+    np.testing.assert_array_equal(
+        model.predict(list(fresh.transpose(order)[:5])), model.predict(fresh.transpose(order))[:5]
+    )
+
+
+def test_a_list_of_pictures_is_an_array_where_they_have_one_size() -> None:
+    pixels, labels = stripes(20, seed=0)
+    pictures = [Image.fromarray(picture) for picture in pixels]
+    model = quick("baseline", n_epochs=1, batch_size=10).fit(pictures, labels)
+    np.testing.assert_array_equal(model.predict_proba(pictures), model.predict_proba(pixels))
+    with pytest.raises(InputError, match=r"of one size .*found \(19, 24, 3\), \(20, 24, 3\)"):
+        model.predict([pixels[0], pixels[1][1:]])
+
+
 FORMS = {
     "table": X,
     "frame": pd.DataFrame(X),
@@ -48,6 +70,7 @@ FORMS = {
     "equal sequences": list(windows(X)),
     "nested lists": windows(X).tolist(),
     "pictures": np.random.default_rng(0).integers(0, 255, (SAMPLES, 4, 5, 6)).astype(np.uint8),
+    "pictures, colours last": np.random.default_rng(0).integers(0, 255, (SAMPLES, 5, 6, 3)).astype(np.uint8),
     "named": Modalities(wrist=X, elbow=ragged(X[:, :2])),
     "dict": {"wrist": X, "elbow": X[:, :2]},
 }
@@ -58,7 +81,7 @@ def test_each_form_of_x_is_learnt_and_predicted(form: str) -> None:
     given = FORMS[form]
     model = quick(n_epochs=6).fit(given, Y, auxiliary=A)
     assert model.predict(given).shape == (SAMPLES,)
-    assert model.n_features_in_ == (8 if form in ("named", "dict") else 6)
+    assert model.n_features_in_ == {"named": 8, "dict": 8, "pictures, colours last": 3}.get(form, 6)
     alike = quick(n_epochs=6).fit(given, Y, auxiliary=FORMS["frame"])
     assert alike.transform(given).shape == (SAMPLES, 16)
 

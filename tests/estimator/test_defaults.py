@@ -28,6 +28,10 @@ def test_encoders_follow_the_shape_of_a_sample() -> None:
     vectors, steps = ArrayColumn(np.eye(4)), SequenceColumn([np.ones((3, 2)), np.ones((5, 2))])
     assert encoder_for(vectors, 32, 0.1).kind == "mlp"
     assert encoder_for(steps, 32, 0.1).kind == "signal"
+    for shape in ((3, 8, 8), (8, 8, 3)):
+        assert encoder_for(ArrayColumn(np.ones((4, *shape))), 32, 0.1).kind == "resnet"
+    assert encoder_for(ArrayColumn(np.ones((4, 2, 3, 8, 8))), 32, 0.1).kind == "mlp"
+    assert encoder_for(ArrayColumn(np.ones((4, 5, 6, 5))), 32, 0.1).kind == "mlp", "nothing says that it is a picture"
 
 
 @pytest.mark.parametrize("seed", [0, 1])

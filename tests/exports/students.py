@@ -20,6 +20,7 @@ VIDEO = InputSpec("video", (3, 4, 16, 16), reader=ReaderSettings(frames=4, size=
 SOUND = InputSpec("audio", (-1, 1), reader=ReaderSettings(rate=32000))
 SEQUENCES, WINDOWS, VECTORS = InputSpec("array", (-1, 3)), InputSpec("array", (20, 3)), InputSpec("array", (6,))
 PICTURES = InputSpec("array", (3, 32, 32))
+PHOTOS = InputSpec("picture", (3, 50, 50), reader=ReaderSettings(size=50, resize=50))
 CLASSES = ("Tür", "窓", 'a "b"')
 
 Inputs = Mapping[str, tuple[InputSpec, EncoderSettings]]
@@ -37,7 +38,19 @@ KINDS: dict[str, tuple[InputSpec, EncoderSettings]] = {
     "rnn": (SEQUENCES, EncoderSettings("rnn", {**SMALL, "layers": 2})),
     "rnn, lstm": (SEQUENCES, EncoderSettings("rnn", {**SMALL, "layers": 1, "cell": "lstm", "pooling": "max"})),
     "rnn, one direction": (SEQUENCES, EncoderSettings("rnn", {**SMALL, "layers": 1, "bidirectional": False})),
+    "log_mel": (SOUND, EncoderSettings("log_mel")),
     "cnn14": (SOUND, EncoderSettings("cnn14", {"width": 5, "channels": 2, "activation": "relu"})),
+    "resnet": (PHOTOS, EncoderSettings("resnet", {"width": 5, "channels": 4, "blocks": [1, 2]})),
+    "resnet, colours first": (PICTURES, EncoderSettings("resnet", {"width": 5, "channels": 4, "blocks": [1, 1]})),
+    "resnet, colours last": (
+        InputSpec("array", (20, 30, 2), "uint8"),
+        EncoderSettings("resnet", {"width": 5, "channels": 4, "blocks": [1, 1]}),
+    ),
+    "resnet on spectrograms": (
+        SEQUENCES,
+        EncoderSettings("resnet", {"width": 5, "channels": 4, "blocks": [1, 1], "stride": 2}),
+    ),
+    "resnet on windows": (WINDOWS, EncoderSettings("resnet", {"width": 5, "channels": 4, "blocks": [1, 1]})),
     "r2plus1d": (
         VIDEO,
         EncoderSettings("r2plus1d", {"blocks": [1, 1, 1, 1], "channels": 2, "activation": "leaky_relu"}),
@@ -83,7 +96,8 @@ def drawn(student: Student, count: int, longest: int, seed: int = 0) -> dict[str
             scale = 0.2 if spec.kind == "audio" else 4.0
             given[name] = [np.float32(scale * random.normal(size=(n, spec.shape[1])).clip(-4, 4)) for n in lengths]
         else:
-            given[name] = np.float32(4 * random.normal(size=(count, *spec.shape)))
+            numbers = 4 * random.normal(size=(count, *spec.shape))
+            given[name] = np.abs(9 * numbers).astype(spec.dtype) if spec.dtype == "uint8" else np.float32(numbers)
     return given
 
 
@@ -94,7 +108,7 @@ def logits_of(student: Student, inputs: Mapping[str, Any]) -> np.ndarray:
     for row in range(count):
         alone: dict[str, Modality] = {}
         for name, values in inputs.items():
-            x = torch.from_numpy(np.asarray(values[row]))[None]
+            x = torch.from_numpy(np.asarray(values[row], dtype=np.float32))[None]
             is_sequence = student.inputs[name].is_sequence
             alone[name] = Padded(x, torch.tensor([x.shape[1]])) if is_sequence else x
         with torch.no_grad():

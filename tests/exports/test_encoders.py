@@ -29,7 +29,7 @@ BATCHES = {"sound": ((1, 300), (3, 40_000)), "sequence": ((1, 1), (2, 33), (3, 2
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_encoder_answers_alike_for_any_batch_and_length(kind: str) -> None:
-    assert_alike(student_of({"x": KINDS[kind]}, width=6 if kind == "features" else 5))
+    assert_alike(student_of({"x": KINDS[kind]}, width={"features": 6, "log_mel": 64}.get(kind, 5)))
 
 
 def test_densenet() -> None:
@@ -81,6 +81,15 @@ def saved(name: str, folder: Path) -> tuple[InputSpec, EncoderSettings]:
     models = {
         "bert": lambda: (words, t.BertModel(t.BertConfig(vocab_size=40, max_position_embeddings=32, **SIZE))),
         "vit": lambda: (InputSpec("array", (3, 16, 16)), t.ViTModel(t.ViTConfig(**SIZE, **PICTURE))),
+        "vit on files": lambda: (
+            InputSpec("picture", (3, 16, 16), reader=ReaderSettings(size=16, resize=16)),
+            t.ViTModel(t.ViTConfig(**SIZE, **PICTURE)),
+        ),
+        "dinov2": lambda: (InputSpec("array", (3, 16, 16)), t.Dinov2Model(t.Dinov2Config(**SIZE, **PICTURE))),
+        "convnext": lambda: (
+            InputSpec("array", (3, 32, 32)),
+            t.ConvNextModel(t.ConvNextConfig(hidden_sizes=[8, 16], depths=[1, 1], num_stages=2)),
+        ),
         "vit on video": lambda: (VIDEO, t.ViTModel(t.ViTConfig(**SIZE, **PICTURE))),
         "videomae": lambda: (VIDEO, t.VideoMAEModel(t.VideoMAEConfig(**SIZE, **PICTURE, num_frames=4))),
         "wav2vec2 large": lambda: (SOUND, t.Wav2Vec2Model(t.Wav2Vec2Config(**SIZE, **WAVES, **large))),
@@ -97,7 +106,20 @@ def saved(name: str, folder: Path) -> tuple[InputSpec, EncoderSettings]:
     return spec, EncoderSettings("pretrained", weights=str(folder))
 
 
-@pytest.mark.parametrize("name", ["bert", "vit", "vit on video", "videomae", "wav2vec2 large", "wav2vec2 base, cut"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bert",
+        "vit",
+        "vit on files",
+        "dinov2",
+        "convnext",
+        "vit on video",
+        "videomae",
+        "wav2vec2 large",
+        "wav2vec2 base, cut",
+    ],
+)
 def test_models_of_transformers(name: str, tmp_path: Path) -> None:
     student = student_of({"x": saved(name, tmp_path / "model")}, width=16)
     answers = both_answers(student)

@@ -20,6 +20,7 @@ from crossdistill.cli.main import main
 from crossdistill.data import read_manifest
 from crossdistill.data.readers import AudioReader, CacheFolder, Clip, ReaderSettings, VideoReader
 from crossdistill.encoders import Cnn14, DenseNet, R2Plus1D
+from crossdistill.encoders.log_mel import LogMel
 from crossdistill.features import extract as module
 from crossdistill.features.extract import extract
 from crossdistill.features.settings import Extraction, default_reader
@@ -158,6 +159,25 @@ def test_densenet_gives_a_sequence_of_frames(media: Path, tmp_path: Path) -> Non
     made = read_manifest(extract(folder / "two.csv", fours).manifest, only=("face",))
     other = made.__getitems__(range(2)).modalities["face"]
     assert torch.allclose(found.values, other.values, rtol=1e-3, atol=1e-4)  # type: ignore[union-attr]
+
+
+def test_spectrograms_are_made_once_without_any_weights(
+    media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copied(media, tmp_path / "data")
+    settings = Extraction("voice", "log_mel", sequence=True, reader=ReaderSettings(rate=32000), machine=CPU)
+    made = extract(folder / "manifest.csv", settings, folder / "mel.csv")
+    assert (made.encoded, made.unreadable) == (5, 3), "silent videos hold nothing to encode"
+    column = read_manifest(folder / "mel.csv", only=("voice",)).columns["voice"]
+    assert column.shape == (-1, 64)
+    clip = Clip(folder / "4.mp4", "here")
+    sample = AudioReader(ReaderSettings(rate=32000), CacheFolder(folder)).take(clip, [0.5], None).samples
+    row = [line.split(",")[0] for line in lines_of(folder / "mel.csv")[1:]].index("s4")
+    found = column.fetch(np.array([row]))
+    np.testing.assert_allclose(found.values, LogMel()(torch.from_numpy(sample)).values, atol=1e-3)  # type: ignore[union-attr]
+    monkeypatch.chdir(folder)  # no file of the working folder is taken for weights
+    again = extract(Path("manifest.csv"), settings, Path("mel.csv"))
+    assert again.encoded == 5
 
 
 def test_words_through_a_model_of_transformers_with_its_own_tokenizer(tmp_path: Path) -> None:

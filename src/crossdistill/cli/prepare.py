@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -11,18 +10,18 @@ from typing import Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill import data
+from crossdistill.cli import prepare_folders
+from crossdistill.cli.prepared import command, tell
 from crossdistill.cli.progress import bars, console
-from crossdistill.cli.tables import class_table, modality_table, release_table
+from crossdistill.cli.tables import class_table, modality_table
 from crossdistill.data.inspection import CacheSettings, cache_size, check_manifest, fill_cache
-from crossdistill.data.labels import SPLITS
 from crossdistill.data.splits import require_groups_apart
-from crossdistill.datasets import PREPARERS, activitynet, avletters, iemocap, leaves, ucf51
-from crossdistill.datasets.media_release import Prepared
+from crossdistill.datasets import PREPARERS, activitynet, avletters, iemocap, leaves, stamps, ucf51
 from crossdistill.types import InputError
 
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
-    """A subcommand for each release, and `manifest`."""
+    """A subcommand for each release, `folders` and `manifest`."""
     prepare = command("", "Turn a data set's release into a manifest and arrays, or check a manifest of your own.")
     names = prepare.add_subcommands(title="data sets", dest="name", metavar="NAME", required=True)
     for name in sorted(PREPARERS):
@@ -31,14 +30,11 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
     videos = "a manifest of videos or segments, to data/activitynet"
     names.add_subcommand("activitynet", _activitynet_parser(), help=videos)
     names.add_subcommand("iemocap", _iemocap_parser(), help="a manifest of turns of speech, to data/iemocap")
+    stamped = "a manifest of pictures, speech and words, to data/stamps"
+    names.add_subcommand("stamps", _stamps_parser(), help=stamped)
+    names.add_subcommand("folders", prepare_folders.parser(), help="a manifest from folders of classes of your own")
     names.add_subcommand("manifest", _manifest_parser(), help="check one of your own, and decode its media once")
     return prepare
-
-
-def command(name: str, description: str) -> ArgumentParser:
-    return ArgumentParser(
-        prog=f"crossdistill prepare {name}".rstrip(), exit_on_error=False, allow_abbrev=False, description=description
-    )
 
 
 def _release_parser(name: str) -> ArgumentParser:
@@ -82,6 +78,15 @@ def _iemocap_parser() -> ArgumentParser:
     return release
 
 
+def _stamps_parser() -> ArgumentParser:
+    release = command("stamps", "A manifest of Tux Paint's stamps: picture, speech, text.")
+    root = "folder of Debian's package tuxpaint-stamps-default, e.g. /usr/share/tuxpaint/stamps"
+    release.add_argument("--source", type=Path, required=True, help=root)
+    release.add_argument("--language", default="es", help="of the speech")
+    release.add_argument("--out", type=Path, help="folder to write; data/stamps unless given")
+    return release
+
+
 def _manifest_parser() -> ArgumentParser:
     check = command(
         "manifest", "Check a manifest and every file that it names, say what is in it, and decode its media once."
@@ -107,6 +112,11 @@ def execute(options: Namespace, command: str) -> int:
     if name == "manifest":
         settings = CacheSettings(given.cache, given.short_side, given.rate, given.workers)
         _prepare_manifest(given.file, settings, given.allow_outside, given.strict, given.allow_shared_groups)
+    elif name == "stamps":
+        prepared = stamps.prepare(given.source, given.out or Path("data/stamps"), given.language)
+        tell(prepared, _spectrograms_and_train(prepared.folder))
+    elif name == "folders":
+        prepare_folders.execute(given)
     elif name == "ucf51":
         _prepare_ucf51(given.videos, given.splits, given.split, given.out)
     elif name == "activitynet":
@@ -191,6 +201,19 @@ def _cache_and_train(folder: Path, recipe: str) -> list[str]:
     ]
 
 
+def _spectrograms_and_train(folder: Path) -> list[str]:
+    """What comes next for stamps: all files decoded once, and the sounds' spectrograms made once."""
+    made = folder / "spectrograms.csv"
+    reading = "--encoder log_mel --sequence true --windows 1 --reader.seconds 2"
+    trained = source(made, Path("data/stamps/spectrograms.csv"))
+    return [
+        f"prepare manifest {shlex.quote(str(folder))} --allow-outside --cache raw",
+        f"extract {shlex.quote(str(folder))} --allow_outside true --modality speech {reading} "
+        f"--out {shlex.quote(str(made))}",
+        *(f"train {recipe} --method amid_u --data.labelled 0.1{trained}" for recipe in ("stamps", "stamps_words")),
+    ]
+
+
 def _extract_and_train(folder: Path) -> list[str]:
     """What comes next for IEMOCAP, whose recipes learn from features."""
     manifests = [folder, *(folder / f"{name}.csv" for name in ("faces", "voices", "features"))]
@@ -214,21 +237,6 @@ def _extract_and_train(folder: Path) -> list[str]:
 def source(found: Path, expected: Path) -> str:
     """The option that tells a recipe where its data are, where they are not where it expects them."""
     return "" if found == expected else f" --data.source {shlex.quote(str(found))}"
-
-
-def tell(prepared: Prepared, following: Sequence[str]) -> None:
-    """What is in the manifest and what is not, and the commands that come next."""
-    rows = prepared.rows
-    parts = Counter(row["split"] for row in rows)
-    counts = ", ".join(f"{parts[split]:,} {split}" for split in SPLITS if parts[split])
-    say = console()
-    say.print(f"{prepared.folder}: {counts}; {len({row['label'] for row in rows}):,} classes", soft_wrap=True)
-    if prepared.counts:
-        say.print(release_table(prepared))
-    for note in prepared.notes:
-        say.print(note, soft_wrap=True)
-    for command in following:
-        say.print(f"  crossdistill {command}", soft_wrap=True)
 
 
 def path_of(manifest: Path) -> Path:

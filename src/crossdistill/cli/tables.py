@@ -19,8 +19,8 @@ _MOST_CLASSES = 60
 
 def modality_table(counts: Sequence[Count]) -> Table:
     """What kind each modality is of, how many samples it has in each split, and how long they are."""
-    table = Table()
-    for column in ("modality", "kind", "split", "samples", "missing", "unreadable", "duration", "mean"):
+    table = Table()  # its words are short so that it fits into 80 columns
+    for column in ("modality", "kind", "split", "samples", "missing", "broken", "duration", "mean"):
         table.add_column(column, justify="left" if column in ("modality", "kind", "split") else "right")
     for count in counts:
         readable = count.samples - count.missing - count.unreadable

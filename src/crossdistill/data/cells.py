@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal, cast, get_args
@@ -13,11 +13,13 @@ from crossdistill.data.readers.media import WHOLE, Box, Clip
 from crossdistill.data.table import Table
 from crossdistill.types import InputError
 
-Kind = Literal["array", "video", "audio", "text"]
+Kind = Literal["array", "video", "audio", "picture", "number", "text"]
 EXPECTED: dict[Kind, str] = {
     "array": "a path such as a.npy or a.npy#17",
     "video": "a video file",
     "audio": "a sound or video file",
+    "picture": "a picture file",
+    "number": "a number",
     "text": "a text",
 }
 
@@ -28,12 +30,16 @@ ENDINGS: dict[Kind, tuple[str, ...]] = {
         *(".3gp", ".ogv"),
     ),
     "audio": (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".wma"),
+    "picture": (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
     "text": (".txt",),
 }
 """Which endings a file of each kind has, in small letters; a cell's may be in capitals."""
 
+READABLE_AS = {**ENDINGS, "audio": (*ENDINGS["audio"], *ENDINGS["video"])}
+"""Kind -> the endings of files that may be read as it; a video's sound is taken where there is no sound file."""
+
 _OTHER_FILES = (
-    *("avif", "bmp", "gif", "heic", "jpeg", "jpg", "png", "svg", "tif", "tiff", "webp"),
+    *("avif", "heic", "svg"),
     *("7z", "csv", "gz", "h5", "hdf5", "html", "json", "mat", "npz", "parquet", "pdf", "pickle", "pkl", "pt", "pth"),
     *("safetensors", "tar", "tsv", "xlsx", "xml", "zip"),
 )
@@ -82,19 +88,23 @@ def modalities(table: Table) -> list[ModalityHeader]:
 
 def kind_of(table: Table, column: ModalityHeader) -> Kind:
     """The kind that the header says, or that the first filled cell looks like; all filled cells must agree with it.
+    Where all of them are numbers, it is a number.
 
     Raises InputError, naming the row, where they do not, and where no cell is filled.
     """
     filled = [(row, cell) for row, cell in enumerate(table.columns[column.header]) if cell]
     if not filled:
         raise InputError(f"{table.path}: column '{column.header}' has no filled cell")
+    are_numbers = all(is_number(cell) for _, cell in filled)
+    if are_numbers and column.kind in ("", "number"):
+        return "number"
     first, cell = filled[0]
     kind = column.kind or looks_like(cell)
     for row, cell in filled:
         if not column.kind:
             _require_known_ending(table, column, row, cell)
-        looks = looks_like(cell)
-        fits = looks == kind if not column.kind else kind == "text" or (looks == "array") == (kind == "array")
+        looks: Kind = "number" if column.kind == "number" and is_number(cell) else looks_like(cell)
+        fits = looks == kind if not column.kind else _fits_header(looks, kind)
         if not fits:
             by = "header" if column.kind else f"first cell, in row {table.numbers[first]}"
             raise InputError(
@@ -104,8 +114,20 @@ def kind_of(table: Table, column: ModalityHeader) -> Kind:
     return kind
 
 
+def _fits_header(looks: Kind, kind: Kind) -> bool:
+    """Whether a cell that looks like one kind may be of another that the header names."""
+    return kind == "text" or all((looks == only) == (kind == only) for only in ("array", "number"))
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell is a finite number, such as 3, -0.5 or 1e-3."""
+    return re.fullmatch(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,3})?", cell, re.IGNORECASE) is not None and (
+        math.isfinite(float(cell))
+    )
+
+
 def looks_like(cell: str) -> Kind:
-    """The kind that a cell's ending tells: video file, sound file, array; whatever else is text."""
+    """The kind that a cell's ending tells: video, sound or picture file, array; whatever else is text."""
     suffix = PurePosixPath(cell.partition("#")[0] if ARRAY.fullmatch(cell) else cell).suffix.lower()
     return next((kind for kind, endings in ENDINGS.items() if suffix in endings), "text")
 
@@ -117,6 +139,12 @@ def array_cell(table: Table, row: int, header: str) -> tuple[str, int | None]:
     if not match:
         raise InputError(f"{table.place(row, header)}: expected a path such as a.npy or a.npy#17, found '{cell}'")
     return match[1], int(match[2]) if match[2] else None
+
+
+def first_of(files: Sequence[Path], endings: Sequence[str]) -> Path | None:
+    """The file whose ending comes first among these, of files of one name."""
+    fitting = [file for file in files if file.suffix.lower() in endings]
+    return min(fitting, key=lambda file: endings.index(file.suffix.lower()), default=None)
 
 
 def is_text_file(cell: str) -> bool:

@@ -48,8 +48,9 @@ class Column(Protocol):
 class ArrayColumn:
     """An (N, ...) array of numbers of any real dtype, kept as it is (float16 and uint8 stay small in memory).
 
-    name: how errors call it; features: the names of a table's columns, none for an array. Raises InputError for other
-    than numbers and for NaN or infinity: here, or for a memory-mapped array when the rows are fetched.
+    name: how errors call it; features: the names of a table's columns, its own unless given; none for an array.
+    Raises InputError for other than numbers and for NaN or infinity: here, or for a memory-mapped array when the rows
+    are fetched.
 
     >>> import numpy as np
     >>> from crossdistill.data import ArrayColumn
@@ -58,8 +59,8 @@ class ArrayColumn:
     ((2,), [[4.0, 5.0], [0.0, 1.0]])
     """
 
-    def __init__(self, array: npt.ArrayLike, name: str = "array") -> None:
-        self.features = tuple(map(str, getattr(array, "columns", ())))
+    def __init__(self, array: npt.ArrayLike, name: str = "array", features: Sequence[str] = ()) -> None:
+        self.features = tuple(map(str, features or getattr(array, "columns", ())))
         if len(set(self.features)) < len(self.features):
             twice = next(feature for feature in self.features if self.features.count(feature) > 1)
             raise InputError(f"{name}: expected distinct column names, found {twice!r} more than once")

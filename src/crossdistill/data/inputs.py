@@ -12,12 +12,16 @@ import numpy as np
 
 from crossdistill.data.arrays import Array, array_of, listed
 from crossdistill.data.columns import ArrayColumn, Column, SequenceColumn
-from crossdistill.data.readers.audio import AudioReader
-from crossdistill.data.readers.cache import CacheFolder
-from crossdistill.data.readers.media import Clip, MediaColumn
-from crossdistill.data.readers.settings import ReaderSettings
-from crossdistill.data.readers.text import TextColumn
-from crossdistill.data.readers.video import VideoReader
+from crossdistill.data.readers import (
+    READERS,
+    CacheFolder,
+    Clip,
+    MediaColumn,
+    PictureReader,
+    ReaderSettings,
+    TextColumn,
+)
+from crossdistill.data.readers.picture import as_pictures
 from crossdistill.data.wrappers import content_of
 from crossdistill.types import InputError
 
@@ -32,13 +36,13 @@ _NO_CACHE = CacheFolder(Path(os.devnull))
 class InputSpec:
     """One modality's samples.
 
-    kind: arrays, or files of video or sound, or texts; shape: of one sample, -1 first where lengths differ
+    kind: arrays, or files of video, sound or pictures, or texts; shape: of one sample, -1 first where lengths differ
     dtype: of the numbers that training read; reader: how files and texts are read, with the rate of sounds and the
     tokenizer; arrays have none
     features: the names of the columns of a table that training read, in order; none for arrays
     """
 
-    kind: Literal["array", "video", "audio", "text"]
+    kind: Literal["array", "video", "audio", "picture", "text"]
     shape: tuple[int, ...]
     dtype: str = "float32"
     reader: ReaderSettings | None = None
@@ -73,7 +77,7 @@ class InputSpec:
             return f"{self.dtype} of shape ({sizes})"
         if self.kind == "audio":
             return f"sound at {self.reading.rate} Hz"
-        return {"video": "videos", "text": "texts"}[self.kind]
+        return {"video": "videos", "picture": "pictures", "text": "texts"}[self.kind]
 
 
 def input_spec(column: Column) -> InputSpec:
@@ -82,11 +86,7 @@ def input_spec(column: Column) -> InputSpec:
     if isinstance(content, TextColumn):
         return InputSpec("text", column.shape, "int64", content.settings)
     if isinstance(content, MediaColumn):
-        reader = content.reader
-        if isinstance(reader, AudioReader):
-            return InputSpec("audio", column.shape, reader=reader.settings)
-        if isinstance(reader, VideoReader):
-            return InputSpec("video", column.shape, reader=reader.settings)
+        return InputSpec(content.reader.kind, column.shape, reader=content.reader.settings)
     features = content.features if isinstance(content, ArrayColumn) else ()
     return InputSpec("array", column.shape, str(getattr(content, "dtype", "float32")), features=features)
 
@@ -95,8 +95,8 @@ def column_of(spec: InputSpec, name: str, values: Any) -> Column:
     """The samples in `values`, one or a batch, as a column of a modality that is like `spec`.
 
     values: arrays, tensors or anything that becomes one; for sequences of different length a list of them; a DataFrame
-    with a column for each feature; paths of videos and sounds, texts, or lists of these. A sound may also be an array
-    in [-1, 1] with its rate, (samples, rate).
+    with a column for each feature; paths of videos, sounds and pictures, texts, or lists of these. A sound may also be
+    an array in [-1, 1] with its rate, (samples, rate), a picture one of Pillow's, or bytes (H, W, 3).
     Raises InputError, which says what was expected, for anything else.
     """
     try:
@@ -112,9 +112,12 @@ def _column_of(spec: InputSpec, name: str, values: Any) -> Column:
         texts = [values] if isinstance(values, str) else [str(text) for text in _listed(name, spec, values)]
         places = [f"{name}: text {number}" for number in range(len(texts))]
         return TextColumn(texts, places, spec.reading, f"{name}: tokenizer")
-    if spec.kind in ("video", "audio") and (paths := _paths(name, spec, values)) is not None:
-        reader = (VideoReader if spec.kind == "video" else AudioReader)(spec.reading, _NO_CACHE)
+    if spec.kind in ("video", "audio", "picture") and (paths := _paths(name, spec, values)) is not None:
+        reader = READERS[spec.kind](spec.reading, _NO_CACHE)
         return MediaColumn([Clip(path, name) for path in paths], reader)
+    if spec.kind == "picture" and (pictures := as_pictures(values)):
+        in_memory = PictureReader(spec.reading, _NO_CACHE)
+        return ArrayColumn(np.stack([in_memory.of_picture(picture) for picture in pictures]), name)
     if spec.kind == "audio":
         return SequenceColumn([_waveform(name, spec, value) for value in _waveforms(values)], name)
     return _sequences(name, spec, values) if spec.is_sequence else _array(name, spec, values)
@@ -207,6 +210,7 @@ def _array(name: str, spec: InputSpec, values: Any) -> Column:
     """One sample, or a batch of them along the first axis."""
     array = _numbers(name, spec, _in_order(name, spec, values))
     array = array[None] if array.shape == spec.shape else array
+    array = array.reshape(-1, 1) if spec.shape == (1,) and array.ndim < 2 else array  # a number a sample
     if array.shape[1:] != spec.shape or array.ndim != len(spec.shape) + 1 or not len(array):
         raise InputError(f"{name}: expected {spec}, one or a batch of them, found an array of shape {array.shape}")
     return ArrayColumn(array, name)
@@ -240,7 +244,7 @@ def _numbers(name: str, spec: InputSpec, values: Any) -> Array:
         raise InputError(f"{name}: expected {spec}, found masked numbers; fill or drop them")
     if array.dtype.kind not in "biuf":
         raise InputError(f"{name}: expected {spec}, found {_described(values)} of dtype {array.dtype}")
-    if spec.kind == "video" and array.dtype.kind != "f":
+    if spec.kind in ("video", "picture") and array.dtype.kind != "f":
         raise InputError(
             f"{name}: expected {spec} as their reader normalises them, found {array.dtype}; give the files' paths"
         )

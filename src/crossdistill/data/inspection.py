@@ -17,9 +17,9 @@ from crossdistill.data.inputs import input_spec
 from crossdistill.data.labels import SPLITS
 from crossdistill.data.manifest import check_values
 from crossdistill.data.readers import CacheFolder, MediaColumn, TextColumn
-from crossdistill.data.readers.cache import Kind
 from crossdistill.data.readers.cache_writer import fill
-from crossdistill.data.readers.inspection import Inspected, at_segment, inspect, kind_of
+from crossdistill.data.readers.inspection import Inspected, at_segment, inspect
+from crossdistill.data.readers.media import MediaKind
 from crossdistill.data.reading import known_present
 from crossdistill.data.wrappers import content_of
 from crossdistill.types import InputError, Listener, tracked
@@ -31,7 +31,8 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class CacheSettings:
-    """form: of frames; short_side: to which larger frames are scaled down, 0 for none; rate: of sound, a second."""
+    """form: of frames and pictures; short_side: to which larger ones are scaled down, 0 for none; rate: of sound, a
+    second."""
 
     form: Form = "none"
     short_side: int = 128
@@ -41,7 +42,7 @@ class CacheSettings:
 
 @dataclass(frozen=True)
 class Count:
-    """One modality in one split. kind: array, video, audio or text; seconds: of media, all together."""
+    """One modality in one split. kind: as of `InputSpec`; seconds: of media, all together."""
 
     modality: str
     kind: str
@@ -60,10 +61,10 @@ class Checked:
     counts: list[Count]
     broken: list[str]
     damaged: list[str]
-    files: dict[tuple[Path, Kind], Inspected]
+    files: dict[tuple[Path, MediaKind], Inspected]
 
     @property
-    def readable(self) -> list[tuple[Path, Kind]]:
+    def readable(self) -> list[tuple[Path, MediaKind]]:
         return [key for key, inspected in self.files.items() if not (inspected.problem or inspected.missing)]
 
 
@@ -74,7 +75,7 @@ def check_manifest(
     dataset = read_manifest(path, allow_outside=allow_outside)
     media = {name: inner for name, column in dataset.columns.items() if (inner := _media_of(column)) is not None}
     _check_others(dataset)
-    named = list(dict.fromkeys((clip.path, kind_of(column)) for column in media.values() for clip in column.clips))
+    named = list(dict.fromkeys((clip.path, column.reader.kind) for column in media.values() for clip in column.clips))
     look = partial(_inspect, settings=settings)
     inspected = tracked(listener, spread(look, named, settings.workers), len(named), "files")
     files = dict(zip(named, inspected, strict=True))
@@ -85,7 +86,7 @@ def check_manifest(
         if name in media:
             rows = np.flatnonzero(known_present(column)).tolist()
             for row, clip in zip(rows, media[name].clips, strict=True):
-                found[row] = at_segment(files[clip.path, kind_of(media[name])], clip)
+                found[row] = at_segment(files[clip.path, media[name].reader.kind], clip)
                 broken += [f"{clip}: {found[row].problem}"] if found[row].problem else []
                 damaged += [f"{clip}: {found[row].warning}"] if found[row].warning else []
         counts += [_count(dataset, name, split, found) for split in SPLITS if len(dataset.rows(split))]
@@ -140,11 +141,11 @@ def spread(function: Callable[[T], R], values: Sequence[T], workers: int) -> Ite
         yield from pool.map(function, values)
 
 
-def _inspect(key: tuple[Path, Kind], settings: CacheSettings) -> Inspected:
+def _inspect(key: tuple[Path, MediaKind], settings: CacheSettings) -> Inspected:
     return inspect(*key, settings.form, settings.short_side, settings.rate)
 
 
-def _fill(key: tuple[Path, Kind], folder: CacheFolder, settings: CacheSettings) -> bool:
+def _fill(key: tuple[Path, MediaKind], folder: CacheFolder, settings: CacheSettings) -> bool:
     return fill(folder, *key, settings.form, settings.short_side, settings.rate)
 
 

@@ -3,8 +3,9 @@
 Columns: id, split (train, validation, test), label (empty for a training sample without one);
 optional fold, group, caption, thumbnail (a picture for reports:
 row of an (N, H, W, 3) uint8 file), start, end and crop (of media); every other column is a modality. A modality's cells
-are paths relative to the manifest, a video, a sound, `video.npy#17` (row 17 of an (N, ...) array) or `clips/a.npy` (a
-file of the sample's own), or texts. An empty cell: the sample lacks the modality. See docs/media.md.
+are paths relative to the manifest, a video, a sound, a picture, `video.npy#17` (row 17 of an (N, ...) array) or
+`clips/a.npy` (a file of the sample's own), numbers, or texts. An empty cell: the sample lacks the modality. See
+docs/media.md.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from crossdistill.data.columns import ArrayColumn, Column, FileColumn, RowColumn
 from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_consistency
 from crossdistill.data.folders import new_folder, write_csv
 from crossdistill.data.labels import SPLITS, UNLABELLED, encode_labels
-from crossdistill.data.readers import AudioReader, CacheFolder, MediaColumn, ReaderSettings, TextColumn, VideoReader
+from crossdistill.data.numbers import number_column, together
+from crossdistill.data.readers import READERS, CacheFolder, MediaColumn, ReaderSettings, TextColumn
 from crossdistill.data.reading import PartialColumn, known_present
 from crossdistill.data.table import Table, read_table
 from crossdistill.types import InputError
@@ -49,8 +51,8 @@ def read_manifest(
 ) -> MultimodalDataset:
     """The data set whose manifest `path` is (.csv or .parquet) or holds; named after the folder.
 
-    only: the modalities to open, all where it is empty; required: those that no sample may lack, neither by an empty
-        cell nor by a file without such a stream
+    only: the modalities to open, all where it is empty; `imu` may stand for the columns of numbers imu_... together
+    required: those that no sample may lack, neither by an empty cell nor by a file without such a stream
     readers: modality -> how its media are read; allow_outside: files may lie outside the manifest's folder
     strict: media that cannot be read are an error when they are met, not absent samples
     Every array is opened and its shape checked; values are checked when fetched, or all at once by `check_values`.
@@ -74,9 +76,12 @@ def read_manifest(
     if missing or not named:
         what = f"column '{missing[0]}'" if missing else "modality column"
         raise InputError(f"{table.path}: no {what}; found {', '.join(table.columns)}")
-    if unknown := [name for name in only if name not in named]:
-        raise InputError(f"{table.path}: no modality '{unknown[0]}'; found {', '.join(named)}")
-    for name in ("id", "split", *(named[name].header for name in required)):
+    joined = {name: together(table, name) for name in only if name not in named}
+    if unknown := [name for name, headers in joined.items() if not headers]:
+        hint = f"; columns of numbers {unknown[0]} are '{unknown[0][:-2]}' together" if unknown[0][-2:] == "_*" else ""
+        raise InputError(f"{table.path}: no modality '{unknown[0]}'; found {', '.join(named)}{hint}")
+    needed = [header for name in required for header in joined.get(name) or [named[name].header]]
+    for name in ("id", "split", *needed):
         _require_filled(table, name)
     _require_rows(table)
     ids, labels = table.columns["id"], table.columns["label"]
@@ -84,7 +89,9 @@ def read_manifest(
     dataset = MultimodalDataset(
         name=table.path.absolute().parent.name,
         columns={
-            name: _column(
+            name: number_column(table, name, joined[name])
+            if name in joined
+            else _column(
                 table, named[name], readers.get(name, ReaderSettings()), allow_outside, strict, name in required
             )
             for name in (only or named)
@@ -189,6 +196,11 @@ def _column(
 ) -> Column:
     """The filled cells' column, with gaps where cells are empty; required: whether no sample may lack the modality."""
     kind, find = kind_of(table, column), inside(table, allow_outside)
+    for part in ("start", "end"):
+        if kind == "picture" and f"{column.name}:{part}" in table.columns:
+            raise InputError(f"{table.path} row 1: '{column.name}:{part}': a picture has no segment; leave it out")
+    if kind == "number":
+        return number_column(table, column.name, [column.header])
     cells = table.columns[column.header]
     filled = [row for row, cell in enumerate(cells) if cell]
     places = [table.place(row, column.header) for row in filled]
@@ -199,8 +211,7 @@ def _column(
         texts = [find(row, column.header, cells[row]) if is_text_file(cells[row]) else cells[row] for row in filled]
         filled_column = TextColumn(texts, places, settings, f"data.readers.{column.name}.tokenizer")
     else:
-        cache = CacheFolder(table.path.parent)
-        reader = VideoReader(settings, cache) if kind == "video" else AudioReader(settings, cache)
+        reader = READERS[kind](settings, CacheFolder(table.path.parent))
         clips = [clip(table, column, row, find(row, column.header, cells[row])) for row in filled]
         filled_column = MediaColumn(clips, reader, strict, required)
     present = np.zeros(len(cells), dtype=np.bool_)

@@ -44,6 +44,15 @@ class Prepared:
 
 def video_files(folder: Path) -> list[Path]:
     """The video files in a folder and in those below it, links included, in order. Raises InputError without any."""
+    paths = [path for path in files_below(folder) if is_video(path.name)]
+    if not paths:
+        raise InputError(f"{folder}: no video files in it, nor in the folders below")
+    return paths
+
+
+def files_below(folder: Path) -> list[Path]:
+    """The files in a folder and in those below it, links included, in order; hidden ones left out. Raises InputError
+    where it is no folder."""
     require_folder(folder)
     paths: list[Path] = []
     been: set[str] = set()
@@ -53,9 +62,8 @@ def video_files(folder: Path) -> list[Path]:
             below.clear()
             continue
         been.add(real)
-        paths += [Path(home, name) for name in names if is_video(name)]
-    if not paths:
-        raise InputError(f"{folder}: no video files in it, nor in the folders below")
+        below[:] = [name for name in below if not name.startswith(".")]
+        paths += [Path(home, name) for name in names if not name.startswith(".")]
     return sorted(paths)
 
 

@@ -79,7 +79,9 @@ class DenseNet(nn.Module):
         return self.sequence(x).values.mean(dim=1)
 
     def sequence(self, x: Modality) -> Padded:
-        """Each frame's features: (B, 3, T, H, W) -> values (B, T, width), all of length T."""
+        """Each frame's features: (B, 3, T, H, W) -> values (B, T, width), all of length T; of a picture, T is 1."""
+        if isinstance(x, Tensor) and x.ndim == 4:
+            x = x[:, :, None]
         if not isinstance(x, Tensor) or x.ndim != 5 or x.shape[1] != 3:
             found = str(tuple(x.shape)) if isinstance(x, Tensor) else "sequences of different length"
             raise ValueError(f"expected pictures (B, 3, H, W) or videos (B, 3, T, H, W), got {found}")

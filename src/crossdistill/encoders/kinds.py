@@ -15,9 +15,11 @@ from crossdistill.encoders.cnn14 import Cnn14, Cnn14Settings
 from crossdistill.encoders.conv import Conv, ConvSettings
 from crossdistill.encoders.densenet import DenseNet, DenseNet121Settings
 from crossdistill.encoders.features import Features, FeaturesSettings
+from crossdistill.encoders.log_mel import LogMelMean, LogMelSettings
 from crossdistill.encoders.mlp import MLP, MLPSettings
-from crossdistill.encoders.pretrained import Pretrained, PretrainedSettings
+from crossdistill.encoders.pretrained import Pretrained, PretrainedSettings, tried
 from crossdistill.encoders.r2plus1d import R2Plus1D, R2Plus1DSettings
+from crossdistill.encoders.resnet import ResNet, ResNetSettings, colours_of, stride_of
 from crossdistill.encoders.rnn import RNN, RNNSettings
 from crossdistill.encoders.signal import Signal, SignalSettings
 from crossdistill.plugins import ENCODERS_GROUP, entry_points_of, import_class, load_entry_points
@@ -87,6 +89,10 @@ def _is_picture_or_video(shape: Shape) -> bool:
     return len(shape) in (3, 4) and shape[0] == 3
 
 
+def _is_picture_or_sequence(shape: Shape) -> bool:
+    return len(shape) in (2, 3)
+
+
 def _anything(shape: Shape) -> bool:
     return True
 
@@ -114,6 +120,13 @@ def _signal(shape: Shape, settings: SignalSettings, weights: Weights) -> nn.Modu
     return Signal(shape[-1], s.width, s.layers, s.hidden, s.dropout, s.bins, s.highest, s.steps)
 
 
+def _resnet(shape: Shape, settings: ResNetSettings, weights: Weights) -> nn.Module:
+    s, colours = settings, colours_of(shape, settings.colours)
+    channels = {"first": shape[0], "last": shape[-1], "none": 1}[colours]
+    stride = s.stride or stride_of(shape, colours)
+    return ResNet(channels, s.width, s.channels, s.blocks, stride, s.dropout, colours)
+
+
 def _r2plus1d(shape: Shape, settings: R2Plus1DSettings, weights: Weights) -> nn.Module:
     activation = activation_of(settings.activation, weights.frozen)
     return _with_weights(R2Plus1D(settings.blocks, settings.channels, settings.midplanes, activation), weights)
@@ -122,6 +135,10 @@ def _r2plus1d(shape: Shape, settings: R2Plus1DSettings, weights: Weights) -> nn.
 def _cnn14(shape: Shape, settings: Cnn14Settings, weights: Weights) -> nn.Module:
     activation = activation_of(settings.activation, weights.frozen)
     return _with_weights(Cnn14(settings.width, settings.channels, settings.dropout, activation), weights)
+
+
+def _log_mel(shape: Shape, settings: LogMelSettings, weights: Weights) -> nn.Module:
+    return LogMelMean()
 
 
 def _densenet121(shape: Shape, settings: DenseNet121Settings, weights: Weights) -> nn.Module:
@@ -136,6 +153,8 @@ def _pretrained(shape: Shape, settings: PretrainedSettings, weights: Weights) ->
     takes, needs = _PRETRAINED_TAKES[encoder.kind]
     if not takes(shape):
         raise InputError(f"{encoder.kind} needs {needs}, found samples of shape {shape}")
+    if encoder.kind == "pictures":
+        tried(encoder.model, weights.source, (shape[-2], shape[-1]))
     return encoder
 
 
@@ -171,6 +190,12 @@ ENCODERS: dict[str, EncoderKind] = {
     "conv": EncoderKind(ConvSettings, _is_sequence, _SEQUENCES, _conv),
     "signal": EncoderKind(SignalSettings, _is_sequence, _SEQUENCES, _signal),
     "rnn": EncoderKind(RNNSettings, _is_sequence, _SEQUENCES, _rnn),
+    "resnet": EncoderKind(
+        ResNetSettings,
+        _is_picture_or_sequence,
+        "pictures (channels, height, width) or (height, width, channels), or spectrograms (time, bins)",
+        _resnet,
+    ),
     "r2plus1d": EncoderKind(
         R2Plus1DSettings,
         is_video,
@@ -187,6 +212,7 @@ ENCODERS: dict[str, EncoderKind] = {
         raw=True,
         published="https://zenodo.org/records/3987831, Cnn14_emb512_mAP=0.420.pth (AudioSet)",
     ),
+    "log_mel": EncoderKind(LogMelSettings, _is_waveform_or_tokens, _WAVEFORMS, _log_mel, raw=True),
     "densenet121": EncoderKind(
         DenseNet121Settings,
         _is_picture_or_video,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from crossdistill.encoders.sequences import masked_mean, time_mask
 from crossdistill.types import Modality, Padded
 
 RATE, WINDOW, HOP, BINS = 32_000, 1024, 320, 64
@@ -42,6 +45,44 @@ class LogMel(nn.Module):
             spectrum = torch.stft(extended, WINDOW, HOP, window=window, center=False, return_complex=True)
             power = (spectrum.real.square() + spectrum.imag.square()).mT @ self.mel.to(precision)
             return Padded(10 * power.clamp_min(_SMALLEST_POWER).log10().to(self.mel.dtype), 1 + lengths // HOP)
+
+
+@dataclass(frozen=True)
+class LogMelSettings:
+    """None: there is one such spectrogram."""
+
+    def check(self, place: str) -> None:
+        """There is no number to check."""
+
+
+class LogMelMean(nn.Module):
+    """Waveforms at 32 kHz -> (B, 64), the mean over time of their `LogMel` spectrograms, of which `sequence` gives each
+    step; no parameters.
+
+    To make spectrograms of sounds once (`crossdistill extract --encoder log_mel --sequence true`), which a `ResNet`
+    then sees as pictures: on a CPU, making them in every step costs more than all the rest.
+
+    >>> import torch
+    >>> from crossdistill.encoders import LogMelMean
+    >>> LogMelMean()(torch.randn(2, 3200)).shape, LogMelMean().sequence(torch.randn(2, 3200)).values.shape
+    (torch.Size([2, 64]), torch.Size([2, 11, 64]))
+    """
+
+    sample_rate = RATE
+    width = BINS
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_mel = LogMel()
+
+    def forward(self, x: Modality) -> Tensor:
+        values, lengths = self.sequence(x)
+        return masked_mean(values, time_mask(lengths, values.shape[1]))
+
+    def sequence(self, x: Modality) -> Padded:
+        """The spectrograms: values (B, T', 64) and lengths."""
+        made: Padded = self.log_mel(x)
+        return made
 
 
 def as_waveforms(x: Modality) -> Padded:

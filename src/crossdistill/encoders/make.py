@@ -36,7 +36,7 @@ def _automatic(spec: InputSpec) -> str:
         return by_content[spec.kind]
     if is_video(spec.shape):
         return "r2plus1d"
-    return "mlp" if len(spec.shape) == 1 else "conv"
+    return {1: "mlp", 3: "resnet"}.get(len(spec.shape), "conv")
 
 
 def default_settings(spec: InputSpec, width: int) -> EncoderSettings:
@@ -109,7 +109,9 @@ def make_encoder(
         setattr(encoder, "mixes", False)  # noqa: B010  # token ids are no numbers to take means of
     if _is_raw(kind, spec):
         return encoder
-    return Standardized(encoder, torch.zeros(spec.shape[-1]), torch.ones(spec.shape[-1]), chosen.center, bound)
+    axis = int(getattr(encoder, "features_axis", -1))
+    features = spec.shape[axis]
+    return Standardized(encoder, torch.zeros(features), torch.ones(features), chosen.center, bound, axis)
 
 
 def loadable_settings(chosen: EncoderSettings, encoder: nn.Module) -> EncoderSettings:
@@ -167,7 +169,7 @@ def _is_raw(kind: EncoderKind | type[nn.Module], spec: InputSpec) -> bool:
     """Whether inputs go in as they are. A class of one's own gets vectors and sequences of numbers in standard units,
     and all else as it is; its attribute `raw` = True says that it wants these as they are, too."""
     if isinstance(kind, EncoderKind):
-        return kind.raw
+        return kind.raw or spec.kind == "picture"  # which its reader normalises, like videos
     return bool(getattr(kind, "raw", False)) or spec.kind != "array" or len(spec.shape) > 2
 
 

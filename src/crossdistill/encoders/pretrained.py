@@ -74,8 +74,9 @@ class Pretrained(nn.Module):
         unused = ("masked_spec_embed",) if pooling == "pooler" else ("masked_spec_embed", "pooler.")
         self.model: Any = read_model(source, unused) if read_weights else model_from_config(source, config or {})
         self.pooling, self.kind = pooling, kind_of(self.model, source)
-        self.width = _width_of(self.model, source)
-        if not _can_pool(self.model, self.kind, pooling):
+        black = tried(self.model, source, picture_size(self.model)) if self.kind == "pictures" else None
+        self.width = _width_of(self.model, source) if black is None else _width_of_output(black, pooling)
+        if not self.width or not _can_pool(self.model, self.kind, pooling, black is not None):
             raise InputError(f"{source}: pooling {pooling}: {type(self.model).__name__} has none; take mean")
         self.config = config_of(self.model)
         self.speech = dict(speech or (read_speech_settings(source) if self.kind == "speech" and not config else {}))
@@ -185,6 +186,13 @@ def _most_tokens(model: Any) -> float:
 def kind_of(model: Any, source: str) -> Kind:
     """What the model takes. Raises InputError when that is none of the kinds."""
     name, config = model.main_input_name, model.config
+    if hasattr(config, "vision_config") and hasattr(config, "text_config"):
+        raise InputError(
+            f"{source}: {type(model).__name__} is a model of words and one of pictures; save one of them alone, e.g. "
+            "by transformers.CLIPVisionModel.from_pretrained(SOURCE).save_pretrained(FOLDER), and give its folder"
+        )
+    if config.model_type == "vit_mae":
+        raise InputError(f"{source}: {type(model).__name__} hides patches by chance; save it as a ViTModel first")
     if config.is_encoder_decoder or name not in ("input_ids", "input_values", "pixel_values"):
         raise InputError(f"{source}: expected an encoder of words, waveforms or pictures, found {type(model).__name__}")
     if name == "input_values" and not hasattr(config, "conv_stride"):
@@ -201,9 +209,41 @@ def _width_of(model: Any, source: str) -> int:
     raise InputError(f"{source}: {type(model).__name__} does not say its hidden size")
 
 
-def _can_pool(model: Any, kind: Kind, pooling: Pooling) -> bool:
+def picture_size(model: Any) -> tuple[int, int]:
+    """Height and width for which a model of pictures was made, 224 where it does not say."""
+    size = getattr(model.config, "image_size", None) or 224
+    return (size, size) if isinstance(size, int) else tuple(size)
+
+
+def tried(model: Any, source: str, size: tuple[int, int]) -> Any:
+    """What a model of pictures makes of a black one of this size: their configurations have no common word for their
+    width, nor for whether they take another size than they were made for. Raises InputError where it takes none."""
+    training = model.training
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            return model.eval()(pixel_values=torch.zeros(1, 3, *size))
+    except Exception as error:  # whatever a model raises
+        made_for = "x".join(map(str, picture_size(model)))
+        raise InputError(
+            f"{source}: {type(model).__name__} cannot encode pictures (3, {size[0]}, {size[1]}), it was made for "
+            f"{made_for}; see size and resize in data.readers ({error})"
+        ) from error
+    finally:
+        model.train(training)
+
+
+def _width_of_output(output: Any, pooling: Pooling) -> int:
+    """Numbers of a pooled picture; 0 where the model has no such output."""
     if pooling == "pooler":
-        return getattr(model, "pooler", None) is not None
+        pooled = getattr(output, "pooler_output", None)
+        return 0 if pooled is None else pooled.flatten(1).shape[1]
+    states = output.last_hidden_state
+    return int(states.shape[1] if states.ndim == 4 else states.shape[-1])
+
+
+def _can_pool(model: Any, kind: Kind, pooling: Pooling, has_width: bool) -> bool:
+    if pooling == "pooler":
+        return has_width or getattr(model, "pooler", None) is not None
     tokens = any(name.endswith(("cls_token", "class_embedding")) for name, _ in model.named_parameters())
     return pooling == "mean" or kind == "words" or tokens
 

@@ -14,10 +14,11 @@ class EncoderSettings:
 
     Args:
         kind: features takes ready-made vectors as they are, mlp vectors and sequences; conv and rnn work over time,
-            signal on what motion sensors record; r2plus1d takes video, cnn14 waveforms at 32 kHz or vectors of its
-            width that it made before, densenet121 pictures or video, pretrained what its model of transformers takes;
-            auto is r2plus1d for video, cnn14 for sound files, pretrained for texts, mlp for vectors and conv for
-            sequences. `package.module:Class` is a class of your own, a name may also be a plug-in's
+            signal on what motion sensors record; resnet takes pictures and spectrograms, r2plus1d video, cnn14
+            waveforms at 32 kHz or vectors of its width that it made before, log_mel waveforms at 32 kHz, densenet121
+            pictures or video, pretrained what its model of transformers takes; auto is resnet for pictures, r2plus1d
+            for video, cnn14 for sound files, pretrained for texts, mlp for vectors and conv for sequences.
+            `package.module:Class` is a class of your own, a name may also be a plug-in's
         settings: of the kind, such as width, layers, hidden, dropout; of a class of your own, its constructor's
             arguments
         center: subtract each sequence's own mean over time from it first

@@ -38,12 +38,12 @@ class Encoder(Protocol):
 
 
 class Standardized(nn.Module):
-    """`encoder` on (x - mean) / std, computed per feature (the last axis); features without spread become 0.
+    """`encoder` on (x - mean) / std, computed per feature (the last axis, or `axis`); features without spread become 0.
 
     mean, std: (F,) of the training samples, kept as buffers; center: first subtract each sequence's own mean over time
     (mean and std are then those of centred sequences); bound: standard units beyond ±bound become ±bound, 0 for no
     bound. A feature that hardly varies in training can be hundreds of deviations away in a new sample, and one such
-    feature outvotes all others.
+    feature outvotes all others. axis: that of the features, counted from the end: -3 for the colours of (C, H, W).
     Runs put it around the encoders of arrays by themselves; a model of your own needs it where inputs have units.
 
     >>> import torch
@@ -67,11 +67,12 @@ class Standardized(nn.Module):
         std: Float[Tensor, " features"],
         center: bool = False,
         bound: float = 0.0,
+        axis: int = -1,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.width = int(cast(Encoder, encoder).width)
-        self.center, self.bound = center, bound
+        self.center, self.bound, self.axis = center, bound, axis
         self.register_buffer("mean", torch.zeros(len(mean)))
         self.register_buffer("inverse_std", torch.ones(len(mean)))
         self.set_statistics(mean, std)
@@ -91,9 +92,11 @@ class Standardized(nn.Module):
         return cast(Tensor, self.encoder(self._scale(x)))
 
     def _scale(self, x: Tensor) -> Tensor:
-        if x.shape[-1] != self.mean.shape[0]:
-            raise ValueError(f"expected {self.mean.shape[0]} features along the last axis, got shape {tuple(x.shape)}")
-        units = (x - self.mean) * self.inverse_std
+        if x.ndim < -self.axis or x.shape[self.axis] != self.mean.shape[0]:
+            which = "the last axis" if self.axis == -1 else f"axis {self.axis}"
+            raise ValueError(f"expected {self.mean.shape[0]} features along {which}, got shape {tuple(x.shape)}")
+        shape = (-1, *[1] * (-1 - self.axis))  # one number a feature, for all that comes after its axis
+        units = (x - self.mean.view(shape)) * self.inverse_std.view(shape)
         return units.clamp(-self.bound, self.bound) if self.bound > 0 else units
 
 

@@ -15,6 +15,9 @@ BATCH_SIZE, LARGE_BATCH_SIZE = 64, 256
 MANY = 20_000
 """Samples from which steps take more of them: 15 epochs of a million samples would else be a quarter of a million."""
 
+MOST_COLOURS = 4
+"""Red, green, blue and one more: what has more along both its ends is no picture."""
+
 STEPS = 750
 LEAST_EPOCHS = 15
 THREADS = 1
@@ -38,9 +41,12 @@ def schedule(samples: int, epochs: int | None = None, batch_size: int | None = N
 
 
 def encoder_for(column: Column, width: int, dropout: float) -> EncoderSettings:
-    """The signal encoder for sequences, a perceptron for vectors and, of all their numbers, for what has more axes."""
+    """The signal encoder for sequences, a small residual network for pictures, a perceptron for vectors and, of all
+    their numbers, for what has more axes."""
     if len(column.shape) == 2:
         return EncoderSettings("signal", {"width": width, "layers": 3, "hidden": 16, "dropout": dropout})
+    if len(column.shape) == 3 and (ends := sorted(column.shape[::2]))[0] <= MOST_COLOURS < ends[1]:
+        return EncoderSettings("resnet", {"width": width, "channels": 16, "blocks": [1, 1, 1], "dropout": dropout})
     return EncoderSettings("mlp", {"width": width, "layers": 2, "hidden": width, "dropout": dropout})
 
 

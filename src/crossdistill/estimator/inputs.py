@@ -11,7 +11,7 @@ import numpy.typing as npt
 from crossdistill.data.columns import ArrayColumn, Column, SequenceColumn
 from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.reading import PartialColumn
-from crossdistill.estimator.modalities import Modalities, features_of, is_list_of_sequences, sliced
+from crossdistill.estimator.modalities import Modalities, features_of, is_list_of_sequences, sliced, stacked
 from crossdistill.types import InputError
 
 TARGET, AUXILIARY = "X", "auxiliary"
@@ -39,7 +39,7 @@ def checked_target(estimator: Any, X: Any, reset: bool) -> dict[str, Any]:
     """
     from sklearn.utils.validation import validate_data
 
-    X = _unmasked(X)
+    X = stacked(_unmasked(X))
     if not _has_names(X) and not is_list_of_sequences(X) and getattr(X, "ndim", 2) < 3:
         array = validate_data(estimator, X, reset=reset, dtype=[np.float64, np.float32])
         return {TARGET: _table(array, getattr(estimator, "feature_names_in_", None))}
@@ -61,7 +61,7 @@ def checked_auxiliary(auxiliary: Any, count: int) -> dict[str, Samples]:
 
     Raises InputError where there are not as many as X has, or a sample is NaN in a part of its numbers.
     """
-    given = {name: _samples(value, name) for name, value in _by_name(auxiliary, AUXILIARY).items()}
+    given = {name: _samples(stacked(value), name) for name, value in _by_name(auxiliary, AUXILIARY).items()}
     for name, samples in given.items():
         if len(samples.present) != count:
             raise InputError(

@@ -103,7 +103,7 @@ def _listed(value: Any) -> Any:
         return value
     if is_list_of_sequences(value):
         return list(value)
-    return np.asarray(value)
+    return np.asarray(stacked(value))
 
 
 def is_list_of_sequences(value: Any) -> bool:
@@ -113,6 +113,22 @@ def is_list_of_sequences(value: Any) -> bool:
     if not isinstance(value, list | tuple | np.ndarray):
         return False
     return any(getattr(item, "ndim", 0) == 2 or _is_nested(item) for item in value)
+
+
+def stacked(value: Any) -> Any:
+    """A list of pictures, arrays (H, W, C) or Pillow's, as one array; anything else as it is. Raises InputError where
+    they are not of one size."""
+    if not isinstance(value, list | tuple) or not value or not all(_is_picture(item) for item in value):
+        return value
+    pictures = [np.asarray(item) for item in value]
+    if len(shapes := {picture.shape for picture in pictures}) > 1:
+        found = ", ".join(map(str, sorted(shapes)[:3]))
+        raise InputError(f"expected pictures of one size and as many colours, found {found}; resize and convert them")
+    return np.stack(pictures)
+
+
+def _is_picture(item: Any) -> bool:
+    return getattr(item, "ndim", 0) == 3 or hasattr(item, "getbands")
 
 
 def _is_nested(item: Any) -> bool:

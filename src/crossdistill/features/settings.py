@@ -33,10 +33,11 @@ class Extraction:
 
     Args:
         modality: the manifest's column
-        encoder: r2plus1d takes video, cnn14 sound, densenet121 video, pretrained what its model of transformers takes
-        weights: a file of published weights; for pretrained the model's folder, or its name on the hub
+        encoder: r2plus1d takes video, cnn14 sound, densenet121 video or pictures, pretrained what its model of
+            transformers takes; log_mel makes the spectrograms of sounds
+        weights: a file of published weights; for pretrained the model's folder, or its name on the hub; none of log_mel
         sequence: a vector for each step, (T, D), instead of one for the sample: of densenet121 each frame, of
-            pretrained each of the model's steps, of others each window
+            pretrained each of the model's steps, of log_mel every 10 ms, of others each window
         windows: most windows of a sample, spread evenly, 0 for all that fit without overlap. A sample's vector is their
             mean, its sequence one after the other
         reader: how the files are read; the defaults are those of the encoder
@@ -54,8 +55,8 @@ class Extraction:
     """
 
     modality: str
-    encoder: Literal["r2plus1d", "cnn14", "densenet121", "pretrained"]
-    weights: str
+    encoder: Literal["r2plus1d", "cnn14", "densenet121", "pretrained", "log_mel"]
+    weights: str = ""
     sequence: bool = False
     windows: int = 0
     reader: ReaderSettings = field(default_factory=ReaderSettings)
@@ -104,12 +105,13 @@ def with_tokenizer(settings: Extraction) -> Extraction:
 
 def build(settings: Extraction, dataset: MultimodalDataset) -> nn.Module:
     """The encoder with its weights. Raises InputError where these are missing or do not suit the modality."""
-    if not settings.weights:
+    has_weights = settings.encoder != "log_mel"
+    if has_weights and not settings.weights:
         raise InputError("--weights: expected a file of published weights, or a model's folder or name, found none")
     name, spec = settings.modality, input_spec(dataset.columns[settings.modality])
     names = [field.name for field in fields(ENCODERS[settings.encoder].settings) if hasattr(settings, field.name)]
     values = {key: getattr(settings, key) for key in names if getattr(settings, key) != "auto"}
-    encoder = EncoderSettings(settings.encoder, values, weights=settings.weights, frozen=True)
+    encoder = EncoderSettings(settings.encoder, values, weights=settings.weights, frozen=has_weights)
     return make_encoder(name, spec, resolved(name, spec, encoder))
 
 
@@ -121,7 +123,7 @@ def fingerprint(settings: Extraction, dataset: MultimodalDataset, table: Table) 
     described["machine"] = settings.machine.precision
     described["weights"] = Path(settings.weights).name
     described["reader"]["tokenizer"] = Path(settings.reader.tokenizer).name
-    weights = [path for path in _sorted_files(Path(settings.weights)) if path.is_file()]
+    weights = [path for path in _sorted_files(Path(settings.weights)) if path.is_file()] if settings.weights else []
     header = next(column.header for column in modalities(table) if column.name == settings.modality)
     headers = [header, *PARTS, *(f"{settings.modality}:{part}" for part in PARTS)]
     cells = {name: table.columns[name] for name in headers if name in table.columns}

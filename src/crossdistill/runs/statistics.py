@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterable, Iterator
 
 import torch
@@ -15,26 +16,31 @@ from crossdistill.encoders.standardize import centred_like
 from crossdistill.models import CrossModalModel
 from crossdistill.types import InputError, Padded
 
+_CHUNK_VALUES = 1 << 24
+"""Numbers in memory at once: as float64, 128 MiB."""
+
 
 def set_statistics(model: CrossModalModel, dataset: MultimodalDataset) -> None:
     """Let every encoder that standardises its input do so by the training samples, and its copies too."""
     for name in model.encoders:
         encoder = model.encoders[name]
         if isinstance(encoder, Standardized):
-            mean, std = feature_statistics(dataset, name, encoder.center)
+            mean, std = feature_statistics(dataset, name, encoder.center, axis=encoder.axis)
             for standardized in model.encoders_of(name):
                 assert isinstance(standardized, Standardized)
                 standardized.set_statistics(mean, std)
 
 
-def feature_statistics(dataset: MultimodalDataset, name: str, center: bool, chunk: int = 512) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each feature (last axis) over the training samples and their steps, in float64.
+def feature_statistics(
+    dataset: MultimodalDataset, name: str, center: bool, chunk: int = 512, axis: int = -1
+) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each feature (along `axis`) over the training samples and their steps, in float64.
 
     In two passes: squares less the squared mean would leave rounding as the spread of a constant.
     """
-    count = sum(len(steps) for steps in _training_steps(dataset, name, center, chunk))
-    mean = _sum_of(steps.sum(0) for steps in _training_steps(dataset, name, center, chunk)) / count
-    squares = _sum_of((steps - mean).square().sum(0) for steps in _training_steps(dataset, name, center, chunk))
+    count = sum(len(steps) for steps in _training_steps(dataset, name, center, chunk, axis))
+    mean = _sum_of(steps.sum(0) for steps in _training_steps(dataset, name, center, chunk, axis)) / count
+    squares = _sum_of((steps - mean).square().sum(0) for steps in _training_steps(dataset, name, center, chunk, axis))
     return mean, (squares / count).sqrt()
 
 
@@ -42,12 +48,13 @@ def _sum_of(parts: Iterable[Tensor]) -> Tensor:
     return functools.reduce(torch.add, parts)
 
 
-def _training_steps(dataset: MultimodalDataset, name: str, center: bool, chunk: int) -> Iterator[Tensor]:
+def _training_steps(dataset: MultimodalDataset, name: str, center: bool, chunk: int, axis: int) -> Iterator[Tensor]:
     """(n, F) float64: the training samples' features, every step of a sequence a row, a chunk of samples at a time."""
     rows = dataset.rows("train")
     rows = rows[dataset.present([name])[rows]]
     if not len(rows):
         raise InputError(f"{dataset.name}: no training sample has the modality '{name}'")
+    chunk = min(chunk, max(1, _CHUNK_VALUES // abs(math.prod(dataset.columns[name].shape))))
     for start in range(0, len(rows), chunk):
         part = rows[start : start + chunk]
         values, present, _ = read(dataset.columns[name], part, middle(len(part)))
@@ -58,4 +65,4 @@ def _training_steps(dataset: MultimodalDataset, name: str, center: bool, chunk: 
             values = torch.cat([sequence[:length] for sequence, length, is_present in sequences if is_present])
         else:
             values = values[present]
-        yield values.double().flatten(0, -2)
+        yield values.double().movedim(axis, -1).flatten(0, -2)

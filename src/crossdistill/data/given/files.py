@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from crossdistill.data.arrays import Array
-from crossdistill.data.cells import ENDINGS
+from crossdistill.data.cells import READABLE_AS, first_of
 from crossdistill.data.columns import Column, Rows, open_array
 from crossdistill.data.given.chunks import Chunk, Given, Specs, as_batch, chunk_of, starts
 from crossdistill.data.inputs import InputSpec, column_of
@@ -17,9 +17,6 @@ from crossdistill.data.labels import natural_order
 from crossdistill.data.lazy import LazyColumn
 from crossdistill.data.readers import TextColumn
 from crossdistill.types import InputError
-
-_FILES = {**ENDINGS, "audio": (*ENDINGS["audio"], *ENDINGS["video"])}
-"""Kind -> the endings of its files; a video's sound is taken where there is no sound file."""
 
 
 def rows_of(arrays: Mapping[str, Array], lengths: Mapping[str, Array], path: Path, specs: Specs) -> Given:
@@ -102,7 +99,7 @@ def _kind(array: Array) -> str:
 def one_file_of(path: Path, specs: Specs) -> dict[str, Path]:
     """Modality -> the file, for a student whose modalities all are in it. Raises InputError for any other."""
     suffix = path.suffix.lower()
-    fitting = [name for name, spec in specs.items() if suffix in _FILES[spec.kind]]
+    fitting = [name for name, spec in specs.items() if suffix in READABLE_AS[spec.kind]]
     if len(specs) == 1 and next(iter(specs.values())).kind != "array":
         fitting = list(specs)  # its reader will say what is wrong with another file
     if set(fitting) != set(specs) or len({specs[name].kind for name in fitting}) < len(fitting):
@@ -126,26 +123,20 @@ def folder_of(path: Path, specs: Specs) -> Given:
         by_stem.setdefault(file.with_suffix(""), []).append(file)
     samples, left_out = [], 0
     for stem, files in by_stem.items():
-        chosen = {name: found for name, spec in specs.items() if (found := _first(files, _FILES[spec.kind]))}
+        chosen = {name: found for name, spec in specs.items() if (found := first_of(files, READABLE_AS[spec.kind]))}
         left_out += sum(file not in chosen.values() for file in files)
         if len(specs) == 1:
-            samples += [(str(f), {next(iter(specs)): f}) for f in files if f.suffix.lower() in _FILES[kinds[0]]]
+            samples += [(str(f), {next(iter(specs)): f}) for f in files if f.suffix.lower() in READABLE_AS[kinds[0]]]
         elif chosen:
             samples.append((str(stem), chosen))
     if len(specs) == 1:
         left_out = sum(map(len, by_stem.values())) - len(samples)
     if not samples:
-        endings = ", ".join(sorted({ending for kind in kinds for ending in _FILES[kind]}))
+        endings = ", ".join(sorted({ending for kind in kinds for ending in READABLE_AS[kind]}))
         raise InputError(f"{path}: expected files that end in {endings}, or a manifest.csv, found none")
     used = {name: sorted({files[name].suffix for _, files in samples if name in files}) for name in specs}
     taken = "; ".join(f"{name} from {', '.join(endings) or 'no file'}" for name, endings in used.items())
     return files_of(samples, specs, f"{path}: {taken}" + (f"; {left_out} other files left out" if left_out else ""))
-
-
-def _first(files: Sequence[Path], endings: Sequence[str]) -> Path | None:
-    """The file whose ending comes first among these."""
-    fitting = [file for file in files if file.suffix.lower() in endings]
-    return min(fitting, key=lambda file: endings.index(file.suffix.lower()), default=None)
 
 
 def files_of(samples: Sequence[tuple[str, Mapping[str, Path]]], specs: Specs, guessed: str) -> Given:

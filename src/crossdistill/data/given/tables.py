@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from crossdistill.data.cells import ModalityHeader, array_cell, clip, inside, is_text_file, modalities
 from crossdistill.data.columns import Column, Rows, open_array
 from crossdistill.data.given.chunks import CHUNK, Chunk, Given, Specs, as_batch, chunk_of, starts
 from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.lazy import LazyColumn
-from crossdistill.data.readers import AudioReader, CacheFolder, MediaColumn, TextColumn, VideoReader
+from crossdistill.data.numbers import filled_rows, headers_of, numbers
+from crossdistill.data.readers import READERS, CacheFolder, MediaColumn, TextColumn
 from crossdistill.data.reading import PartialColumn
 from crossdistill.data.table import INDEX, Table, read_table, texts_of
 from crossdistill.types import InputError
@@ -42,11 +44,13 @@ def _header(path: Path) -> list[str]:
 def table_of(path: Path, specs: Specs, allow_outside: bool) -> Given:
     """A table with a column for each feature, or a manifest with a column for each modality."""
     header = _header(path)
-    features = {name: list(spec.features) for name, spec in specs.items()}
-    if all(features.values()) and all(set(named) <= set(header) for named in features.values()):
+    features = {name: headers_of(spec.features, header) for name, spec in specs.items()}
+    whole = {name for name, spec in specs.items() if spec.features and len(features[name]) == len(spec.features)}
+    if len(whole) == len(specs):
         return _features(path, features, header, specs, "")
-    if all(name in {column.partition(":")[0] for column in header} for name in specs):
+    if all(name in whole or name in {column.partition(":")[0] for column in header} for name in specs):
         return _manifest(read_table(path), specs, allow_outside)
+    features = {name: list(spec.features) for name, spec in specs.items()}
     if len(specs) == 1 and not any(features.values()):
         name, spec = next(iter(specs.items()))
         columns = [column for column in header if column not in ("", *_NO_FEATURES) and not INDEX.fullmatch(column)]
@@ -91,12 +95,13 @@ def _features(
         import pandas as pd
 
         part = frame.iloc[rows][list(features[name])]
-        numbers = part.apply(pd.to_numeric, errors="coerce")
-        for row, column in np.argwhere(numbers.isna().to_numpy())[:1]:
+        values = part.apply(pd.to_numeric, errors="coerce")
+        values.columns = list(specs[name].features or values.columns)  # without a kind after a colon
+        for row, column in np.argwhere(values.isna().to_numpy())[:1]:
             found = part.iat[row, column]
             raise InputError(f"column '{part.columns[column]}': expected a number, found '{found}'")
-        whole = np.dtype(specs[name].dtype).kind in "iu" and bool((numbers % 1 == 0).to_numpy().all())
-        return column_of(specs[name], name, numbers.astype("int64") if whole else numbers)
+        are_whole = _are_whole(values.to_numpy(), specs[name])
+        return column_of(specs[name], name, values.astype("int64") if are_whole else values)
 
     def chunks() -> Iterator[Chunk]:
         start = 0
@@ -110,6 +115,11 @@ def _features(
             start += len(frame)
 
     return Given(-1, "label" in texts, chunks, guessed)
+
+
+def _are_whole(values: npt.NDArray[Any], spec: InputSpec) -> bool:
+    """Whether these are the whole numbers that training read."""
+    return np.dtype(spec.dtype).kind in "iu" and bool((values % 1 == 0).all())
 
 
 def _frames(path: Path, texts: Sequence[str]) -> Iterator[Any]:
@@ -140,16 +150,22 @@ def _manifest(table: Table, specs: Specs, allow_outside: bool) -> Given:
     count, labels = len(table.numbers), table.columns.get("label", [])
     keys = table.columns.get("id", [""] * count)
 
+    of_numbers = {name: headers_of(spec.features, list(table.columns)) for name, spec in specs.items()}
+    of_numbers = {name: named for name, named in of_numbers.items() if 0 < len(named) == len(specs[name].features)}
+
     def opened(name: str, rows: Sequence[int], places: Rows) -> Column:
-        return _of_cells(table, headers[name], specs[name], [rows[place] for place in places.tolist()], find)
+        chosen = [rows[place] for place in places.tolist()]
+        if name in of_numbers:
+            values = numbers(table, of_numbers[name], chosen)
+            return column_of(specs[name], name, values.astype("int64") if _are_whole(values, specs[name]) else values)
+        return _of_cells(table, headers[name], specs[name], chosen, find)
 
     def chunks() -> Iterator[Chunk]:
         for start, end in starts(count):
             columns: dict[str, Column] = {}
             for name, spec in specs.items():
-                cells = table.columns[headers[name].header]
-                filled = [row for row in range(start, end) if cells[row]]
-                present = np.array([bool(cells[row]) for row in range(start, end)])
+                present = filled_rows(table, of_numbers.get(name) or [headers[name].header])[start:end]
+                filled = (start + np.flatnonzero(present)).tolist()
                 lazy = LazyColumn(spec.shape, len(filled), partial(opened, name, filled))
                 columns[name] = lazy if present.all() else PartialColumn(lazy, present)
             ids = [keys[row] or f"{table.path}#{row}" for row in range(start, end)]
@@ -172,10 +188,9 @@ def _of_cells(
     if spec.kind == "text":
         texts = [find(r, header, cell) if is_text_file(cell) else cell for r, cell in zip(rows, cells, strict=True)]
         return TextColumn(texts, places, spec.reading, f"{column.name}: tokenizer")
-    if spec.kind in ("video", "audio"):
+    if spec.kind != "array":
         clips = [clip(table, column, r, find(r, header, cell)) for r, cell in zip(rows, cells, strict=True)]
-        reader = (VideoReader if spec.kind == "video" else AudioReader)(spec.reading, CacheFolder(table.path.parent))
-        return MediaColumn(clips, reader)
+        return MediaColumn(clips, READERS[spec.kind](spec.reading, CacheFolder(table.path.parent)))
     arrays = []
     for row, cell, place in zip(rows, cells, places, strict=True):
         path, number = array_cell(table, row, header)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from crossdistill.data.readers.cache import CacheFolder, Entry
 from crossdistill.data.readers.clock import timing_at
-from crossdistill.data.readers.media import Clip, Taken
+from crossdistill.data.readers.media import Clip, MediaKind, Taken
 from crossdistill.data.readers.opening import TICK
 from crossdistill.data.readers.settings import ReaderSettings
 from crossdistill.data.readers.sound import Decoded, decoded
@@ -26,6 +26,7 @@ class AudioReader:
 
     settings: ReaderSettings
     cache: CacheFolder
+    kind: MediaKind = field(default="audio", init=False)
 
     @property
     def shape(self) -> tuple[int, ...]:

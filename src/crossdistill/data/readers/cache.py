@@ -14,14 +14,13 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from crossdistill.atomic import written_whole
-
-Kind = Literal["video", "audio"]
+from crossdistill.data.readers.media import MediaKind
 
 _TRAILER = struct.Struct("<QQ8s")  # lengths of the index's arrays and of the description
 _MAGIC = b"xdcache2"  # 1 had each stream's own clock, and sound whose level depended on the number of channels
@@ -50,13 +49,13 @@ class CacheFolder:
 
     home: Path
 
-    def part(self, source: Path, kind: Kind) -> Path:
+    def part(self, source: Path, kind: MediaKind) -> Path:
         """Where the decoded form of a source is, or would be."""
         name = os.path.relpath(source, self.home)
         digest = hashlib.blake2b(name.encode(), digest_size=6).hexdigest()
         return self.home / "cache" / kind / f"{source.stem[:40]}-{digest}.part"
 
-    def find(self, source: Path, kind: Kind) -> Found:
+    def find(self, source: Path, kind: MediaKind) -> Found:
         """The source's part, if the source is still as it was when it was decoded."""
         part = self.part(source, kind)
         entry = read_part(part)

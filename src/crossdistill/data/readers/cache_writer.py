@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from crossdistill.data.readers.cache import CacheFolder, Kind, is_whole, read_part, stamp, write_part
+from crossdistill.data.readers.cache import CacheFolder, is_whole, read_part, stamp, write_part
 from crossdistill.data.readers.clock import is_early, timing_at
 from crossdistill.data.readers.decoding import FileFrames
 from crossdistill.data.readers.frames import Pixels
-from crossdistill.data.readers.media import NoStreamError, UnreadableError
+from crossdistill.data.readers.media import MediaKind, NoStreamError, UnreadableError
 from crossdistill.data.readers.opening import opened
 from crossdistill.data.readers.orientation import Orientation
+from crossdistill.data.readers.picture import open_picture
 from crossdistill.data.readers.sound import decoded
 
 if TYPE_CHECKING:
@@ -29,11 +30,12 @@ _PIECE = 1 << 20
 """Samples of sound that are written at once."""
 
 
-def fill(folder: CacheFolder, source: Path, kind: Kind, form: str, short_side: int, rate: int) -> bool:
+def fill(folder: CacheFolder, source: Path, kind: MediaKind, form: str, short_side: int, rate: int) -> bool:
     """Make the source's part of the cache, unless it is there, whole, and of the source as it is; whether it was made.
 
-    A file from which nothing can be read gets no part. form: raw or jpeg, of frames; short_side: to which larger frames
-    are scaled down, 0 for none; rate: of sound, which is kept as float32, so that a run hears the same with a cache.
+    A file from which nothing can be read gets no part. form: raw or jpeg, of frames and pictures; short_side: to which
+    larger ones are scaled down, 0 for none; rate: of sound, which is kept as float32, so that a run hears the same with
+    a cache.
     """
     path = folder.part(source, kind)
     wanted = {"source": stamp(source)} | (
@@ -49,6 +51,10 @@ def fill(folder: CacheFolder, source: Path, kind: Kind, form: str, short_side: i
             samples = sound.part(0.0, math.inf, rate)
             pieces = (samples[place : place + _PIECE] for place in range(0, len(samples), _PIECE))
             write_part(path, ((0.0, piece.tobytes()) for piece in pieces), described)
+        elif kind == "picture":
+            picture = scaled_down(open_picture(source), short_side)
+            described = {**wanted, "width": picture.width, "height": picture.height, "frame": 0.0, "warning": ""}
+            write_part(path, iter([(0.0, encode(np.asarray(picture), form))]), described)
         else:
             _fill_video(path, source, wanted)
     except (NoStreamError, UnreadableError):
@@ -81,7 +87,18 @@ def _fill_video(path: Path, source: Path, wanted: dict[str, Any]) -> None:
 
 def fitted(frame: VideoFrame, orientation: Orientation, short_side: int) -> tuple[int, int]:
     """Width and height of a frame as it is shown, scaled down to the short side."""
-    width, height = (frame.height, frame.width) if orientation.on_its_side else (frame.width, frame.height)
+    return _reduced(
+        *((frame.height, frame.width) if orientation.on_its_side else (frame.width, frame.height)), short_side
+    )
+
+
+def scaled_down(picture: Image.Image, short_side: int) -> Image.Image:
+    """A picture of the short side, or as it is where it is smaller."""
+    size = _reduced(*picture.size, short_side)
+    return picture if size == picture.size else picture.resize(size, Image.Resampling.BILINEAR)
+
+
+def _reduced(width: int, height: int, short_side: int) -> tuple[int, int]:
     scale = min(1.0, short_side / min(width, height)) if short_side else 1.0
     return max(1, round(width * scale)), max(1, round(height * scale))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -122,6 +123,22 @@ def random_box(width: float, height: float, settings: ReaderSettings, random: np
     shape = min(max(width / height, 3 / 4), 4 / 3)
     w, h = min(width, height * shape), min(height, width / shape)
     return ((1 - w / width) / 2, (1 - h / height) / 2, w / width, h / height)
+
+
+def chosen_part(crop: Box, settings: ReaderSettings, seed: int | None) -> tuple[ChooseBox, bool]:
+    """Choose the part that is taken of what lies in `crop`, and whether it is mirrored: the centre and not where there
+    is no seed, in evaluation; by chance in training."""
+    if seed is None:
+        return lambda w, h: inside(crop, centre_box(w * crop[2], h * crop[3], settings)), False
+    random = np.random.default_rng(seed)
+    mirrored, box_seed = random.random() < 0.5, int(random.integers(1 << 62))
+
+    @lru_cache(maxsize=1)  # it is asked for each frame
+    def box(width: float, height: float) -> Box:
+        fresh = np.random.default_rng(box_seed)
+        return inside(crop, random_box(width * crop[2], height * crop[3], settings, fresh))
+
+    return box, settings.mirror and mirrored
 
 
 def inside(outer: Box, box: Box) -> Box:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from crossdistill.data.readers.audio import AudioReader
-from crossdistill.data.readers.cache import Kind
-from crossdistill.data.readers.cache_writer import encode, fitted, picture_of
+import numpy as np
+
+from crossdistill.data.readers.cache_writer import encode, fitted, picture_of, scaled_down
 from crossdistill.data.readers.clock import Timing, early, is_early, timing_at, timing_of
 from crossdistill.data.readers.decoding import FileFrames
-from crossdistill.data.readers.media import Clip, MediaColumn, NoStreamError, UnreadableError
+from crossdistill.data.readers.media import Clip, MediaKind, NoStreamError, UnreadableError
 from crossdistill.data.readers.opening import opened
+from crossdistill.data.readers.picture import open_picture
 from crossdistill.data.readers.sound import decoded
 
 _AT_ONCE = 600
@@ -24,9 +24,9 @@ _AT_ONCE = 600
 class Inspected:
     """One file, as a modality of one kind.
 
-    seconds: that can be read; problem: why nothing can, empty where something can; warning: what is wrong all the same;
-    missing: it is a whole file that has no stream of this kind; frames, picture: how many frames, and the bytes that
-    the first one takes in a cache of a form and short side
+    seconds: that can be read, 0 of a picture; problem: why nothing can, empty where something can; warning: what is
+    wrong all the same; missing: it is a whole file that has no stream of this kind; frames, picture: how many frames,
+    and the bytes that the first one takes in a cache of a form and short side
     """
 
     seconds: float = 0.0
@@ -37,18 +37,13 @@ class Inspected:
     picture: int = 0
 
 
-def kind_of(column: MediaColumn) -> Kind:
-    return "audio" if isinstance(column.reader, AudioReader) else "video"
-
-
-def inspect(path: Path, kind: Kind, form: str, short_side: int, rate: int) -> Inspected:
-    """A sound is decoded as a whole, as any of its samples may be no number; of a video, the first frame, and all of
-    its packets are read. form, short_side, rate: of the cache whose size is to be told."""
-    look: Callable[[], Inspected] = (
-        (lambda: _sound(path, rate)) if kind == "audio" else (lambda: _video(path, form, short_side))
-    )
+def inspect(path: Path, kind: MediaKind, form: str, short_side: int, rate: int) -> Inspected:
+    """A sound is decoded as a whole, as any of its samples may be no number, and so is a picture; of a video, the first
+    frame, and all of its packets are read. form, short_side, rate: of the cache whose size is to be told."""
     try:
-        return look()
+        if kind == "audio":
+            return _sound(path, rate)
+        return _picture(path, form, short_side) if kind == "picture" else _video(path, form, short_side)
     except NoStreamError as error:
         return Inspected(problem="" if kind == "audio" else str(error), missing=kind == "audio")
     except UnreadableError as error:
@@ -57,7 +52,7 @@ def inspect(path: Path, kind: Kind, form: str, short_side: int, rate: int) -> In
 
 def at_segment(file: Inspected, clip: Clip) -> Inspected:
     """What is known of a file, for a segment of it; one that begins after the end is a problem."""
-    if file.problem or file.missing:
+    if file.problem or file.missing or not file.seconds:
         return file
     if clip.start >= file.seconds:
         return replace(file, problem=f"the segment begins at {clip.start:g} s, the file ends at {file.seconds:.2f} s")
@@ -76,6 +71,11 @@ def _sound(path: Path, rate: int) -> Inspected:
                 raise
     warning = early(seconds, promised) if is_early(seconds, promised) else _short_header(timing)
     return Inspected(seconds, warning=warning)
+
+
+def _picture(path: Path, form: str, short_side: int) -> Inspected:
+    picture = scaled_down(open_picture(path), short_side)
+    return Inspected(frames=1, picture=len(encode(np.asarray(picture), "raw" if form == "none" else form)))
 
 
 def _video(path: Path, form: str, short_side: int) -> Inspected:

@@ -6,14 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from crossdistill.data.columns import Rows
+from crossdistill.data.readers.settings import ReaderSettings
 from crossdistill.data.reading import Parts, Reading, assemble, middle
 from crossdistill.types import InputError, Modality, Note
+
+MediaKind = Literal["video", "audio", "picture"]
 
 Box = tuple[float, float, float, float]
 """left, top, width, height, as fractions of a frame."""
@@ -23,7 +26,8 @@ WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 @dataclass(frozen=True)
 class Clip:
-    """A segment of a media file: [start, end) in seconds, end is infinite for all there is; of a video, inside `crop`.
+    """A segment of a media file: [start, end) in seconds, end is infinite for all there is; of a video or picture,
+    inside `crop`.
 
     place: how errors call it, e.g. its row and column in the manifest
     """
@@ -54,13 +58,17 @@ class Taken(NamedTuple):
 
 
 class ClipReader(Protocol):
-    """Reads one clip. shape: of a sample, -1 first where lengths differ.
+    """Reads one clip. kind: of its files; shape: of a sample, -1 first where lengths differ.
 
     windows: how many samples fit into the clip without overlap, at least 1
     take: those at K positions in [0, 1], see `Parts`; seed: for what else chance decides, None in evaluation
     Both raise UnreadableError.
     """
 
+    @property
+    def kind(self) -> MediaKind: ...
+    @property
+    def settings(self) -> ReaderSettings: ...
     @property
     def shape(self) -> tuple[int, ...]: ...
     def windows(self, clip: Clip) -> int: ...

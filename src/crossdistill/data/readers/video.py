@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,14 +20,12 @@ from crossdistill.data.readers.frames import (
     Extent,
     FrameSource,
     Pixels,
-    centre_box,
+    chosen_part,
     clip_times,
     frame_step,
-    inside,
-    random_box,
     window_count,
 )
-from crossdistill.data.readers.media import Box, Clip, Taken, UnreadableError
+from crossdistill.data.readers.media import Clip, MediaKind, Taken, UnreadableError
 from crossdistill.data.readers.opening import TICK, opened
 from crossdistill.data.readers.settings import ReaderSettings
 
@@ -42,6 +39,7 @@ class VideoReader:
 
     settings: ReaderSettings
     cache: CacheFolder
+    kind: MediaKind = field(default="video", init=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -52,7 +50,7 @@ class VideoReader:
             return window_count(segment(source.extent, clip), self.settings)
 
     def take(self, clip: Clip, positions: Sequence[float], seed: int | None) -> Taken:
-        box, mirrored = self._chosen(clip, seed)
+        box, mirrored = chosen_part(clip.crop, self.settings, seed)
         settings = self.settings if seed is None else replace(self.settings, last_window="inside")
         with open_frames(clip, self.cache) as source:
             extent, warning = segment(source.extent, clip), source.warning
@@ -100,21 +98,6 @@ class VideoReader:
         except EndsEarlyError:
             raise UnreadableError("no video frame can be decoded") from None
 
-    def _chosen(self, clip: Clip, seed: int | None) -> tuple[ChooseBox, bool]:
-        """Choose the part of the frame that a clip shows, and whether it is mirrored."""
-        settings, crop = self.settings, clip.crop
-        if seed is None:
-            return lambda w, h: inside(crop, centre_box(w * crop[2], h * crop[3], settings)), False
-        random = np.random.default_rng(seed)
-        mirrored, box_seed = random.random() < 0.5, int(random.integers(1 << 62))
-
-        @lru_cache(maxsize=1)  # it is asked for each frame
-        def box(width: float, height: float) -> Box:
-            fresh = np.random.default_rng(box_seed)
-            return inside(crop, random_box(width * crop[2], height * crop[3], settings, fresh))
-
-        return box, settings.mirror and mirrored
-
 
 @contextmanager
 def open_frames(clip: Clip, cache: CacheFolder) -> Iterator[FrameSource]:
@@ -138,7 +121,7 @@ def segment(whole: Extent, clip: Clip) -> Extent:
 
 
 def normalised(pixels: Pixels, settings: ReaderSettings) -> npt.NDArray[np.float32]:
-    """Bytes (K, 3, T, H, W), less the mean and divided by the deviation of each colour."""
+    """Bytes (K, 3, ...), less the mean and divided by the deviation of each colour."""
     out = pixels.astype(np.float32, order="C")
     for clip in out:
         for colour, mean, std in zip(clip, settings.mean, settings.std, strict=True):

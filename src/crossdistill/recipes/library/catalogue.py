@@ -18,6 +18,8 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "mfeat": released.mfeat,
     "mfeat_zernike": released.mfeat_zernike,
     "leaves": released.leaves,
+    "stamps": released.stamps,
+    "stamps_words": released.stamps_words,
     "ucf51": paper_sets.ucf51,
     "activitynet": paper_sets.activitynet,
     "iemocap_a_v": paper_sets.iemocap_a_v,

@@ -1,0 +1,74 @@
+"""Numbers in a table's own cells: a column of them, or several that belong together, as one modality of vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from crossdistill.data.cells import ModalityHeader, is_number, looks_like, modalities, shortened
+from crossdistill.data.columns import ArrayColumn, Column
+from crossdistill.data.reading import PartialColumn
+from crossdistill.data.table import Table
+from crossdistill.types import InputError
+
+
+def together(table: Table, name: str) -> list[str]:
+    """The headers of the columns NAME_... in order, which as one modality are called NAME; empty where there are none.
+
+    A column whose header gives it another kind is none of them. Raises InputError where a cell of one is no number: a
+    feature must not be lost for it.
+    """
+    joined = [
+        column for column in modalities(table) if column.name.startswith(f"{name}_") and column.kind in ("", "number")
+    ]
+    if not any(_has_number(table, column) for column in joined):
+        return []
+    for column in joined:
+        for row, cell in enumerate(table.columns[column.header]):
+            if cell and not is_number(cell):
+                other = looks_like(cell)
+                raise InputError(
+                    f"{table.place(row, column.header)}: expected a number, found '{shortened(cell)}'; the columns "
+                    f"{name}_... are taken together as '{name}', unless a header names another kind, e.g. "
+                    f"{column.name}:{other}"
+                )
+    return [column.header for column in joined]
+
+
+def _has_number(table: Table, column: ModalityHeader) -> bool:
+    return any(is_number(cell) for cell in table.columns[column.header])
+
+
+def filled_rows(table: Table, headers: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """(N,) whether a row has numbers in these columns."""
+    return np.array([any(cells) for cells in zip(*(table.columns[header] for header in headers), strict=True)])
+
+
+def numbers(table: Table, headers: Sequence[str], rows: Sequence[int]) -> npt.NDArray[np.float64]:
+    """(rows, headers) the numbers in these cells. Raises InputError, naming the cell, where there is none."""
+    values = np.zeros((len(rows), len(headers)))
+    for place, row in enumerate(rows):
+        for feature, header in enumerate(headers):
+            cell = table.columns[header][row]
+            if not is_number(cell):
+                hint = "" if cell else f"; a sample has {', '.join(headers)} all together, or lacks them all"
+                raise InputError(f"{table.place(row, header)}: expected a number, found '{shortened(cell)}'{hint}")
+            values[place, feature] = float(cell)
+    return values
+
+
+def number_column(table: Table, name: str, headers: Sequence[str]) -> Column:
+    """The vectors of the numbers in these columns, with gaps where all of their cells are empty; their features are
+    called as the headers, without a kind after a colon."""
+    present = filled_rows(table, headers)
+    values = numbers(table, headers, np.flatnonzero(present).tolist())
+    column = ArrayColumn(values, name, [header.removesuffix(":number") for header in headers])
+    return column if present.all() else PartialColumn(column, present)
+
+
+def headers_of(features: Sequence[str], header: Sequence[str]) -> list[str]:
+    """The columns of a table that have these features, in their order; fewer where it lacks some."""
+    named = {**{column.removesuffix(":number"): column for column in header}, **{column: column for column in header}}
+    return [named[feature] for feature in features if feature in named]

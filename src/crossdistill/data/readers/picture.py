@@ -1,0 +1,155 @@
+"""Pictures from their files: upright, in colour, one size."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crossdistill.data.readers.cache import CacheFolder
+from crossdistill.data.readers.cached_video import CachedFrames
+from crossdistill.data.readers.frames import ChooseBox, Pixels, chosen_part
+from crossdistill.data.readers.media import WHOLE, Clip, MediaKind, Taken, UnreadableError
+from crossdistill.data.readers.settings import ReaderSettings
+from crossdistill.data.readers.video import normalised
+from crossdistill.types import InputError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+"""Pillow's names of what is read, whatever a file's ending says."""
+
+
+@dataclass(frozen=True)
+class PictureReader:
+    """Pictures (3, H, W), normalised. Random crop and mirroring in training, the picture's centre in evaluation; of an
+    animation or a file of several pages the first picture."""
+
+    settings: ReaderSettings
+    cache: CacheFolder
+    kind: MediaKind = field(default="picture", init=False)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (3, self.settings.size, self.settings.size)
+
+    def windows(self, clip: Clip) -> int:
+        return 1
+
+    def take(self, clip: Clip, positions: Sequence[float], seed: int | None) -> Taken:
+        cached = self.cache.find(clip.path, "picture")
+        box, mirrored = chosen_part(clip.crop, self.settings, seed)
+        if cached.entry is not None:
+            frames = CachedFrames(cached.entry)
+            pixels, warning = frames.take([0.0], box, self.settings.size)[:, 0], frames.warning
+        else:
+            pixels, warning = _part(open_picture(clip.path), box, self.settings.size), cached.warning
+        pixels = pixels[..., ::-1] if mirrored else pixels
+        return Taken(np.repeat(normalised(pixels[None], self.settings), len(positions), axis=0), warning)
+
+    def of_picture(self, picture: Image.Image) -> npt.NDArray[np.float32]:
+        """(3, H, W) of a picture in memory, as it is read in evaluation. Raises UnreadableError."""
+        box, _ = chosen_part(WHOLE, self.settings, None)
+        sample: npt.NDArray[np.float32] = normalised(
+            _part(in_colour(picture), box, self.settings.size)[None], self.settings
+        )[0]
+        return sample
+
+
+def as_pictures(values: Any) -> list[Image.Image]:
+    """Pictures in memory: Pillow's, or bytes (H, W), (H, W, 3) or, with alpha, (H, W, 4); one of them, a list of them,
+    or a batch (N, H, W, C). Empty for anything else."""
+    image = _pillow()
+    is_batch = isinstance(values, np.ndarray) and values.ndim == 4
+    items = list(values) if is_batch or isinstance(values, list | tuple) else [values]
+    pictures = []
+    for item in items:
+        if isinstance(item, image.Image):
+            pictures.append(item)
+        elif isinstance(item, np.ndarray) and item.dtype == np.uint8 and _is_of_bytes(item.shape):
+            pictures.append(image.fromarray(item))
+        else:
+            return []
+    return pictures
+
+
+def _is_of_bytes(shape: tuple[int, ...]) -> bool:
+    return 0 not in shape and (len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4)))
+
+
+def open_picture(path: Path) -> Image.Image:
+    """The picture in a file, upright, in red, green and blue.
+
+    Raises UnreadableError for a file that is no picture, or not whole; InputError where Pillow is not installed.
+    """
+    image = _pillow()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a large picture, and of odd tags; what is too large is an error
+            with image.open(path, formats=_FORMATS) as picture:
+                picture.load()
+                return in_colour(picture)
+    except UnreadableError:
+        raise
+    except Exception as error:  # what Pillow raises for a damaged file depends on the damage
+        raise UnreadableError(f"cannot read it as a picture ({_reason(error, path)})") from None
+
+
+def in_colour(picture: Image.Image) -> Image.Image:
+    """Turned as its EXIF says, what is transparent on white, 16 bits scaled to 8: in red, green and blue.
+
+    Raises UnreadableError for numbers of 32 bits, of which nothing says which is white.
+    """
+    image = _pillow()
+    turned = _upright(picture)
+    if turned.mode.startswith("I;16") or (turned.mode == "I" and picture.format == "PNG"):
+        turned = image.fromarray(np.rint(np.asarray(turned) / 257).astype(np.uint8))
+    if turned.mode in ("I", "F"):
+        raise UnreadableError("has pixels of 32 bits, whose black and white are not known; give it as an array")
+    if {"A", "a"} & set(turned.getbands()) or "transparency" in turned.info:
+        visible = turned.convert("RGBA")
+        turned = image.alpha_composite(image.new("RGBA", visible.size, "white"), visible)
+    coloured: Image.Image = turned.convert("RGB")
+    return coloured
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    from PIL import ImageOps
+
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # tags that are damaged do not spoil the pixels
+        return picture
+
+
+def _part(picture: Image.Image, choose: ChooseBox, size: int) -> Pixels:
+    """(3, size, size): the chosen part, scaled."""
+    width, height = picture.size
+    left, top, w, h = choose(width, height)
+    box = (left * width, top * height, min((left + w) * width, width), min((top + h) * height, height))
+    scaled = picture.resize((size, size), _pillow().Resampling.BILINEAR, box)
+    return np.asarray(scaled).transpose(2, 0, 1)
+
+
+def _reason(error: Exception, path: Path) -> str:
+    """What went wrong in Pillow's words, without the path."""
+    if isinstance(error, _pillow().UnidentifiedImageError):
+        return "it is no PNG, JPEG, WebP, BMP, GIF or TIFF, or its header is cut"
+    text = str(getattr(error, "strerror", None) or error).replace(repr(str(path)), "it").replace(str(path), "it")
+    return " ".join(text.split()) or type(error).__name__
+
+
+def _pillow() -> ModuleType:
+    """PIL.Image. Raises InputError where Pillow is not installed."""
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise InputError(f"reading pictures needs Pillow: pip install 'crossdistill[media]' ({error})") from None
+    return Image

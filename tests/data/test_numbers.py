@@ -1,0 +1,166 @@
+"""Numbers in a manifest's own cells: alone, several together, missing, and what is no number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crossdistill.cli.main import main
+from crossdistill.data import read_manifest
+from crossdistill.data.cells import is_number
+from crossdistill.data.inputs import InputSpec, input_spec
+from crossdistill.data.readers import TextColumn
+from crossdistill.data.reading import PartialColumn
+from crossdistill.data.wrappers import content_of
+from crossdistill.student import load
+from crossdistill.types import InputError
+
+HEADER = "id,split,label,age,rate:number,imu_x,imu_y,note"
+ROWS = (
+    "1,train,a,31,1e2,0.5,-1,hello",
+    "2,train,b,,-.5,,,4",
+    "3,test,a,40.5,+3.,2,7,",
+)
+
+
+def table(folder: Path, *rows: str, header: str = HEADER) -> Path:
+    path = folder / "manifest.csv"
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_column_of_numbers_is_a_vector_of_one(tmp_path: Path) -> None:
+    dataset = read_manifest(table(tmp_path, *ROWS))
+    assert dataset.shapes["age"] == dataset.shapes["rate"] == (1,)
+    batch = dataset.only(["age", "rate", "imu_x"]).__getitems__([0, 1, 2])
+    assert batch.modalities["age"].tolist() == [[31], [0], [40.5]]  # type: ignore[union-attr]
+    assert batch.modalities["rate"].tolist() == [[100], [-0.5], [3]]  # type: ignore[union-attr]
+    assert batch.present["age"].tolist() == [True, False, True]
+    assert batch.present["rate"].tolist() == [True, True, True]
+    assert isinstance(content_of(dataset.columns["note"]), TextColumn), "one of its cells is no number"
+
+
+def test_columns_with_a_common_beginning_are_one_modality_when_asked_for(tmp_path: Path) -> None:
+    dataset = read_manifest(table(tmp_path, *ROWS), only=("imu", "age"))
+    assert dataset.shapes == {"imu": (2,), "age": (1,)}
+    column = dataset.columns["imu"]
+    assert isinstance(column, PartialColumn)
+    assert column.present.tolist() == [True, False, True]
+    assert column.fetch(np.array([2, 0])).tolist() == [[2, 7], [0.5, -1]]  # type: ignore[union-attr]
+    assert input_spec(column) == InputSpec("array", (2,), "float64", features=("imu_x", "imu_y"))
+
+
+def test_parquet_keeps_its_gaps_and_whole_numbers(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"id": ["1", "2"], "split": "train", "label": ["a", "b"]})
+    frame["imu_x"], frame["imu_y"], frame["age"] = [1, 2], [0.25, 1e-9], [np.nan, 3.0]
+    frame.to_parquet(tmp_path / "manifest.parquet")
+    dataset = read_manifest(tmp_path, only=("imu", "age"))
+    assert dataset.columns["imu"].fetch(np.arange(2)).numpy() == pytest.approx(np.array([[1, 0.25], [2, 1e-9]]))  # type: ignore[union-attr]
+    assert dataset.present(["age"]).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("cell", ["3", "-3.5", "+.5", "4.", "1e-3", "2E+10", "007"])
+def test_numbers(cell: str) -> None:
+    assert is_number(cell)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["", "nan", "inf", "-inf", "1e999", "1,5", "1 000", "0x10", "1_000", "٣", "3s", "e5", ".", "2024-01-01", "1.2.3"],
+)
+def test_no_numbers(cell: str) -> None:
+    assert not is_number(cell)
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "only", "message"),
+    [
+        ("age:number", ["3", "soon"], (), "row 3, column 'age:number': expected a number, found 'soon'"),
+        ("age:number", ["3", "nan"], (), "row 3, column 'age:number': expected a number, found 'nan'"),
+        ("age:number", ["", ""], (), "column 'age:number' has no filled cell"),
+        ("age:array", ["3", "4"], (), "row 2, column 'age:array': expected a path such as a.npy"),
+        ("imu_x,imu_y", ["1,2", "3,n/a"], ("imu",), "row 3, column 'imu_y': expected a number, found 'n/a'.*together"),
+        ("imu_x,imu_y", ["1,2", "3,"], ("imu",), "row 3, column 'imu_y': expected a number, found ''.*all together"),
+        ("imu_x,imu_y", ["1,2", "3,4"], ("imu_*",), r"no modality 'imu_\*'; .*imu_\* are 'imu' together"),
+        ("imu_x,imu_y", ["1,2", "3,4"], ("im",), "no modality 'im'; found imu_x, imu_y"),
+        ("imu_x,imu_y", ["a,b", "c,d"], ("imu",), "no modality 'imu'"),
+    ],
+)
+def test_mistakes(header: str, rows: list[str], only: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    lines = [f"{row},train,{'ab'[row]},{cells}" for row, cells in enumerate(rows)]
+    with pytest.raises(InputError, match=message):
+        read_manifest(table(tmp_path, *lines, header=f"id,split,label,{header}"), only=only)
+
+
+def test_what_the_student_sees_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="row 3, column 'imu_x': empty cell; every sample needs"):
+        read_manifest(table(tmp_path, *ROWS), only=("imu",), required=("imu",))
+
+
+def test_a_header_names_what_does_not_belong_to_the_others(tmp_path: Path) -> None:
+    path = table(tmp_path, "1,train,a,1,here", "2,train,b,2,there", header="id,split,label,imu_x,imu_place:text")
+    assert read_manifest(path, only=("imu",)).shapes == {"imu": (1,)}
+
+
+def measured(count: int, seed: int) -> pd.DataFrame:
+    """Two classes told by the sum of two numbers, on scales of their own, and at once by a third."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(count) % 2
+    x = random.normal(size=count)
+    y = 3 * labels - 1.5 - x + 0.3 * random.normal(size=count)
+    frame = pd.DataFrame({"id": [f"s{row}" for row in range(count)], "split": "train"})
+    frame.loc[2 * count // 3 :, "split"] = "test"
+    frame["label"] = np.array(["low", "high"])[labels]
+    frame["imu_x"], frame["imu_y"], frame["age:number"] = 1000 * x + 5e4, 0.01 * y, labels + 0.1 * x
+    return frame
+
+
+def test_from_a_table_to_predictions_of_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    frame = measured(120, 0)
+    frame.loc[5:15, "age:number"] = np.nan  # an auxiliary that some lack
+    frame.to_csv("manifest.csv", index=False)
+    options = ["--data.target", "[imu]", "--data.auxiliary", "[age]", "--epochs", "12", "--batch_size", "16"]
+    options += ["--data.source", "manifest.csv", "--optimization.learning_rate", "0.01", "--machine.accelerator", "cpu"]
+    assert main(["train", "own", "--method", "kd", *options, "--out", "run"]) == 0
+    student = load("run")
+    assert student.inputs == {"imu": InputSpec("array", (2,), "float64", features=("imu_x", "imu_y"))}
+    fresh = measured(40, 1)
+    fresh = fresh[["imu_y", "label", "imu_x", "id"]]  # in another order
+    fresh.to_csv("new.csv", index=False)
+    fresh.to_parquet("new.parquet")
+    broken = fresh.astype({"imu_x": object}).copy()
+    broken.loc[3, "imu_x"] = "soon"
+    broken.to_csv("broken.csv", index=False)
+    assert main(["predict", "run", "new.csv", "new.parquet", "--out", "out.csv"]) == 0
+    table = pd.read_csv("out.csv")
+    assert (table["prediction"] == table["label"]).mean() > 0.9
+    expected = student.predict_proba(fresh[["imu_x", "imu_y"]])
+    np.testing.assert_allclose(table[["p_high", "p_low"]], np.tile(expected, (2, 1)), atol=1e-6)
+    assert main(["predict", "run", "broken.csv", "--out", "out.csv"]) == 1
+    errors = pd.read_csv("out.csv")["error"]
+    assert errors.notna().tolist() == [row == 3 for row in range(40)]
+    assert "'imu_x': expected a number, found 'soon'" in errors[3]
+
+
+def test_numbers_beside_arrays_in_one_student(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prediction reads both from a manifest; numbers that a row lacks are an error of that row alone."""
+    monkeypatch.chdir(tmp_path)
+    frame = measured(60, 0)
+    np.save("w.npy", np.random.default_rng(0).normal(size=(60, 3)))
+    frame["w"] = [f"w.npy#{row}" for row in range(60)]
+    frame.to_csv("manifest.csv", index=False)
+    options = ["--data.target", "[w,age]", "--data.auxiliary", "[]", "--epochs", "2", "--data.source", "."]
+    options += ["--machine.accelerator", "cpu", "--out", "run"]
+    assert main(["train", "own", "--method", "baseline", *options]) == 0
+    given = frame[["id", "w", "age:number"]].iloc[:5].rename(columns={"age:number": "age"})
+    given.loc[1, "age"] = np.nan
+    given.to_csv("new.csv", index=False)
+    assert main(["predict", "run", "new.csv", "--out", "out.csv"]) == 1
+    table = pd.read_csv("out.csv")
+    assert table["error"].notna().tolist() == [False, True, False, False, False]
+    one = load("run").predict_proba({"w": np.load("w.npy")[4], "age": float(frame["age:number"][4])})
+    np.testing.assert_allclose(table[["p_high", "p_low"]].iloc[4], one[0], atol=1e-6)
