@@ -53,7 +53,8 @@ def fill(folder: CacheFolder, source: Path, kind: MediaKind, form: str, short_si
             write_part(path, ((0.0, piece.tobytes()) for piece in pieces), described)
         elif kind == "picture":
             picture = scaled_down(open_picture(source), short_side)
-            described = {**wanted, "width": picture.width, "height": picture.height, "frame": 0.0, "warning": ""}
+            described = {**wanted, "width": picture.width, "height": picture.height, "frame": 0.0, "end": 0.0}
+            described |= {"promised": 0.0, "warning": ""}
             write_part(path, iter([(0.0, encode(np.asarray(picture), form))]), described)
         else:
             _fill_video(path, source, wanted)
