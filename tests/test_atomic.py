@@ -59,3 +59,13 @@ def test_what_a_killed_writer_left_is_no_obstacle(tmp_path: Path) -> None:
         file.write(b"whole")
     assert (tmp_path / "out.csv").read_text() == "whole"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_writer_may_go_back(tmp_path: Path) -> None:
+    """As that of a zip archive does, which a file opened for appending would not let it."""
+    for content in (b"earlier and longer", b"later"):
+        with written_whole(tmp_path / "file") as file:
+            file.write(b"?" + content[1:])
+            file.seek(0)
+            file.write(content[:1])
+        assert (tmp_path / "file").read_bytes() == content

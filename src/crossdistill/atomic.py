@@ -36,7 +36,8 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
 def _opened_alone(partial: Path) -> BinaryIO:
     """The file, empty, open and locked: two processes that wrote it at once would make one file of both."""
     while True:
-        file = partial.open("ab")  # which empties no file that another process writes
+        # empties no file that another process writes, and unlike "ab" lets the writer go back, as that of a zip does
+        file = os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b")
         try:
             _lock(file)
             with suppress(FileNotFoundError):
