@@ -47,13 +47,13 @@ class Agreement:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._fabric = engine
+        self._engine = engine
         self._wishes: Tensor | None = None
 
     def reached(self, wish: int) -> int:
-        if self._fabric.world_size == 1:
+        if self._engine.world_size == 1:
             return wish
-        earlier, self._wishes = self._wishes, torch.tensor(wish, device=self._fabric.device)
+        earlier, self._wishes = self._wishes, torch.tensor(wish, device=self._engine.device)
         torch.distributed.all_reduce(self._wishes, torch.distributed.ReduceOp.MAX)
         agreed = GO_ON if earlier is None else int(earlier)
         if agreed >= SAVE:
