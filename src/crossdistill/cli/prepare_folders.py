@@ -11,6 +11,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.prepared import command, tell
 from crossdistill.data.cells import ENDINGS, OPTIONAL, REQUIRED, Kind, looks_like
+from crossdistill.data.readers import READERS
 from crossdistill.datasets.class_folders import Shares, Source, prepare
 from crossdistill.datasets.media_release import files_below
 from crossdistill.types import InputError
@@ -49,8 +50,7 @@ def execute(given: Namespace) -> None:
     folder = shlex.quote(str(given.out))
     target, *others = [source.name for source in sources]
     method = "amid" if others else "baseline"
-    decoded = any(source.kind in ("video", "audio", "picture") for source in sources)
-    cached = " --cache jpeg" if decoded else ""
+    cached = " --cache jpeg" if any(source.kind in READERS for source in sources) else ""
     trained = f"--data.source {folder} --data.allow_outside true --data.target '[{target}]'"
     tell(
         prepared,

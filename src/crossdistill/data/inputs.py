@@ -112,7 +112,7 @@ def _column_of(spec: InputSpec, name: str, values: Any) -> Column:
         texts = [values] if isinstance(values, str) else [str(text) for text in _listed(name, spec, values)]
         places = [f"{name}: text {number}" for number in range(len(texts))]
         return TextColumn(texts, places, spec.reading, f"{name}: tokenizer")
-    if spec.kind in ("video", "audio", "picture") and (paths := _paths(name, spec, values)) is not None:
+    if spec.kind in READERS and (paths := _paths(name, spec, values)) is not None:
         reader = READERS[spec.kind](spec.reading, _NO_CACHE)
         return MediaColumn([Clip(path, name) for path in paths], reader)
     if spec.kind == "picture" and (pictures := as_pictures(values)):

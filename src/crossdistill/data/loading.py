@@ -24,6 +24,9 @@ Weights = npt.NDArray[np.float64]
 
 NO_ROWS: Rows = np.zeros(0, dtype=np.int64)
 
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name))
+"""Those by which terminals and schedulers ask a job to end."""
+
 
 class EpochBatches(Sampler[list[int]]):
     """One epoch's batches of row numbers for one process.
@@ -251,9 +254,8 @@ def _loaded(
 def _leave_signals_to_parent(worker: int) -> None:
     """Terminals and schedulers signal all processes of a job. A worker that ended so would take the parent with it,
     which has a step to finish; it ends with its parent in any case."""
-    for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _raising(loader: Iterable[Batch | InputError]) -> Iterator[Batch]:

@@ -73,6 +73,7 @@ class Standardized(nn.Module):
         self.encoder = encoder
         self.width = int(cast(Encoder, encoder).width)
         self.center, self.bound, self.axis = center, bound, axis
+        self.along = (-1, *[1] * (-1 - axis))  # one number a feature, for all that comes after its axis
         self.register_buffer("mean", torch.zeros(len(mean)))
         self.register_buffer("inverse_std", torch.ones(len(mean)))
         self.set_statistics(mean, std)
@@ -95,8 +96,7 @@ class Standardized(nn.Module):
         if x.ndim < -self.axis or x.shape[self.axis] != self.mean.shape[0]:
             which = "the last axis" if self.axis == -1 else f"axis {self.axis}"
             raise ValueError(f"expected {self.mean.shape[0]} features along {which}, got shape {tuple(x.shape)}")
-        shape = (-1, *[1] * (-1 - self.axis))  # one number a feature, for all that comes after its axis
-        units = (x - self.mean.view(shape)) * self.inverse_std.view(shape)
+        units = (x - self.mean.view(self.along)) * self.inverse_std.view(self.along)
         return units.clamp(-self.bound, self.bound) if self.bound > 0 else units
 
 

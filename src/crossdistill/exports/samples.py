@@ -145,8 +145,7 @@ def _random_column(student: Student, name: str, spec: InputSpec, generator: np.r
     if isinstance(encoder, Standardized):
         mean, scale = encoder.mean.double().cpu().numpy(), encoder.inverse_std.double().cpu().numpy()
         spread = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
-        along = (-1, *[1] * (-1 - encoder.axis))
-        drawn = [values * spread.reshape(along) + mean.reshape(along) for values in drawn]
+        drawn = [values * spread.reshape(encoder.along) + mean.reshape(encoder.along) for values in drawn]
     elif spec.kind == "audio":
         drawn = [0.1 * values for values in drawn]
     return SequenceColumn(drawn, name) if lengths is not None else ArrayColumn(np.stack(drawn), name)

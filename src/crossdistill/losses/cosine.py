@@ -82,7 +82,7 @@ def same_class_cosine(
     of_class = _class_sums(rows, classes).double() * _class_sums(others, classes)
     of_pair = _class_sums((rows.double() * others).sum(dim=1), classes)
     total = (of_class.sum(dim=1) - of_pair).sum()  # all pairs of a class, less each sample with itself
-    pairs = same_class_pairs(labels)
+    pairs = _pairs(classes)
     return (total * (pairs > 0) / pairs.clamp_min(1)).to(rows.dtype)
 
 
@@ -97,7 +97,11 @@ def same_class_pairs(labels: Int[Tensor, " batch"]) -> Int[Tensor, ""]:
     (6, 0)
     """
     require_labels(labels)
-    counts = _class_sums(torch.ones_like(labels, dtype=torch.int64), _classes(labels))
+    return _pairs(_classes(labels))
+
+
+def _pairs(classes: Int[Tensor, " batch"]) -> Int[Tensor, ""]:
+    counts = _class_sums(torch.ones_like(classes), classes)
     return (counts * (counts - 1)).sum()
 
 

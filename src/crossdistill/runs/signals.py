@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from crossdistill.data.loading import SIGNALS
 from crossdistill.training.pauses import GO_ON, Interrupted
-
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name))
 
 Handler = Callable[[int], None]
 

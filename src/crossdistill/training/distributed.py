@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import cast
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from crossdistill.training.engine import Engine
 from crossdistill.types import Batch, InputError, Mixing, Note, Representations, one_line
+
+Value = TypeVar("Value")
 
 
 def gather(engine: Engine, representations: Representations, batch: Batch) -> tuple[Representations, Batch]:
@@ -29,11 +31,15 @@ def gather(engine: Engine, representations: Representations, batch: Batch) -> tu
 
 def gather_notes(engine: Engine, notes: Sequence[Note]) -> list[Note]:
     """Gather all ranks' notes, in rank order."""
-    if engine.world_size == 1:
-        return list(notes)
-    by_rank: list[list[Note]] = [[]] * engine.world_size
-    torch.distributed.all_gather_object(by_rank, list(notes))
-    return [note for rank in by_rank for note in rank]
+    return [note for rank in gather_objects(engine, list(notes)) for note in rank]
+
+
+def gather_objects(engine: Engine, value: Value) -> list[Value]:
+    """What every rank has, in rank order."""
+    by_rank = [value] * engine.world_size
+    if engine.world_size > 1:
+        torch.distributed.all_gather_object(by_rank, value)
+    return by_rank
 
 
 def on_first_rank(engine: Engine, act: Callable[[], None]) -> None:
@@ -57,10 +63,7 @@ def on_first_rank(engine: Engine, act: Callable[[], None]) -> None:
 def require_same_start(engine: Engine, place: tuple[int, int, int]) -> None:
     """Raise InputError unless all ranks go on from the same stage, epoch and step: their folder may not be one that
     they share, or a file in it damaged for one of them alone."""
-    if engine.world_size == 1:
-        return
-    places: list[tuple[int, int, int]] = [place] * engine.world_size
-    torch.distributed.all_gather_object(places, place)
+    places = gather_objects(engine, place)
     if len(set(places)) > 1:
         found = ", ".join(
             f"rank {rank}: stage {stage}, epoch {epoch}" + (f", step {step}" if step else "")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from crossdistill.methods import EpochMeans, Method
 from crossdistill.training.checkpoint import INSIDE
-from crossdistill.training.distributed import gather_notes
+from crossdistill.training.distributed import gather_notes, gather_objects
 from crossdistill.training.engine import Engine
 from crossdistill.types import Batch, InputError, Note, one_line
 
@@ -87,7 +87,7 @@ class EpochSoFar:
         """All of it in plain values, with all ranks' random states and notes, which every rank must help to gather."""
         notes = [tuple(note) for note in gather_notes(engine, self.notes)]
         means = {name: each.state() for name, each in (self._means() | _means_of(method)).items()}
-        randoms = _gathered(engine, _random_state(engine.device))
+        randoms = gather_objects(engine, _random_state(engine.device))
         return dict(zip(INSIDE, (self.steps, self.asked, seconds, notes, means, randoms), strict=True))
 
     @staticmethod
@@ -146,11 +146,3 @@ def _set_random_state(states: Mapping[str, Tensor], device: torch.device) -> Non
     for kind, state in states.items():
         if kind in ("cpu", device.type):
             setters[kind](state)
-
-
-def _gathered(engine: Engine, state: dict[str, Tensor]) -> list[dict[str, Tensor]]:
-    if engine.world_size == 1:
-        return [state]
-    by_rank = [state] * engine.world_size
-    torch.distributed.all_gather_object(by_rank, state)
-    return by_rank

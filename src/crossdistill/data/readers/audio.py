@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class AudioReader:
     def windows(self, clip: Clip) -> int:
         if self.settings.seconds == 0:
             return 1
-        return self._windows(min(clip.end, self._end(clip)) - clip.start)
+        return self._windows(self._end(clip, self._cached(clip)[0]) - clip.start)
 
     def _windows(self, seconds: float) -> int:
         length = self.settings.seconds
@@ -45,8 +45,8 @@ class AudioReader:
     def take(self, clip: Clip, positions: Sequence[float], seed: int | None) -> Taken:
         length, rate = self.shape[0], self.settings.rate
         cached, stale = self._cached(clip)
-        if length > 0 and cached is None and min(clip.end, self._end(clip)) - clip.start > _WHOLE:
-            return self._of_long(clip, positions, seed, stale)
+        if length > 0 and cached is None and (end := self._end(clip, None)) - clip.start > _WHOLE:
+            return self._of_long(replace(clip, end=end), positions, seed, stale)
         if cached is not None:
             sound = Decoded(np.frombuffer(cached.payload, np.float32), 0.0, cached.description["promised"])
         else:
@@ -59,12 +59,12 @@ class AudioReader:
         return Taken(np.stack(parts)[..., None], warning)
 
     def _of_long(self, clip: Clip, positions: Sequence[float], seed: int | None, stale: str) -> Taken:
-        """The same, decoding no more than is wanted."""
-        rate, end = self.settings.rate, min(clip.end, self._end(clip))
+        """The same of a clip whose end is known, decoding no more than is wanted."""
+        rate = self.settings.rate
         parts, warning = [], stale
-        for begin in self._begins(round((end - clip.start) * rate), positions, seed):
+        for begin in self._begins(round((clip.end - clip.start) * rate), positions, seed):
             start = clip.start + begin / rate
-            stop = min(start + self.settings.seconds, end)
+            stop = min(start + self.settings.seconds, clip.end)
             sound = decoded(clip.path, rate, start, stop)
             parts.append(np.resize(sound.part(start, stop, rate), self.shape[0]))
             warning = sound.warning(stop, rate) or warning
@@ -78,9 +78,9 @@ class AudioReader:
             room = (self._windows(samples / self.settings.rate) - 1) * length
         return [min(round(position * room), samples - 1) for position in positions]
 
-    def _end(self, clip: Clip) -> float:
-        cached = self._cached(clip)[0]
-        return timing_at(clip.path, "audio").end if cached is None else float(cached.description["end"])
+    def _end(self, clip: Clip, cached: Entry | None) -> float:
+        """Where the clip, or its sound before it, ends."""
+        return min(clip.end, timing_at(clip.path, "audio").end if cached is None else cached.description["end"])
 
     def _cached(self, clip: Clip) -> tuple[Entry | None, str]:
         """What the cache has of the clip's sound at this rate, and what is to be said of it."""

@@ -53,8 +53,8 @@ def fill(folder: CacheFolder, source: Path, kind: MediaKind, form: str, short_si
             write_part(path, ((0.0, piece.tobytes()) for piece in pieces), described)
         elif kind == "picture":
             picture = scaled_down(open_picture(source), short_side)
-            described = {**wanted, "width": picture.width, "height": picture.height, "frame": 0.0, "end": 0.0}
-            described |= {"promised": 0.0, "warning": ""}
+            described = {**wanted, "width": picture.width, "height": picture.height, "warning": ""}
+            described |= dict.fromkeys(("frame", "end", "promised"), 0.0)  # it has no time
             write_part(path, iter([(0.0, encode(np.asarray(picture), form))]), described)
         else:
             _fill_video(path, source, wanted)
@@ -88,9 +88,7 @@ def _fill_video(path: Path, source: Path, wanted: dict[str, Any]) -> None:
 
 def fitted(frame: VideoFrame, orientation: Orientation, short_side: int) -> tuple[int, int]:
     """Width and height of a frame as it is shown, scaled down to the short side."""
-    return _reduced(
-        *((frame.height, frame.width) if orientation.on_its_side else (frame.width, frame.height)), short_side
-    )
+    return _reduced(*orientation.turned(frame.width, frame.height), short_side)
 
 
 def scaled_down(picture: Image.Image, short_side: int) -> Image.Image:
@@ -106,8 +104,7 @@ def _reduced(width: int, height: int, short_side: int) -> tuple[int, int]:
 
 def picture_of(frame: VideoFrame, orientation: Orientation, size: tuple[int, int]) -> Pixels:
     """A frame as an upright picture (H, W, 3) of this size."""
-    width, height = size[::-1] if orientation.on_its_side else size
-    scaled = frame.reformat(width, height, "rgb24", interpolation="BILINEAR", threads=1).to_ndarray()
+    scaled = frame.reformat(*orientation.turned(*size), "rgb24", interpolation="BILINEAR", threads=1).to_ndarray()
     return np.ascontiguousarray(orientation.shown(scaled))
 
 

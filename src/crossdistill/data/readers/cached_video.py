@@ -30,17 +30,9 @@ class CachedFrames:
         self.warning = str(described["warning"])
 
     def take(self, times: Sequence[float], box: ChooseBox, size: int) -> Pixels:
-        from PIL import Image  # where a cache is read: files themselves need no pillow
-
-        width, height = self._size
-        left, top, w, h = box(width, height)
-        part = (left * width, top * height, min((left + w) * width, width), min((top + h) * height, height))
         numbers = np.searchsorted(self._entry.times, np.array(times) + TICK, side="right") - 1
-        shown = {
-            number: np.asarray(self.picture(number).resize((size, size), Image.Resampling.BILINEAR, part))
-            for number in np.unique(np.maximum(numbers, 0))
-        }
-        return np.stack([shown[number] for number in np.maximum(numbers, 0)]).transpose(3, 0, 1, 2)
+        shown = {number: scaled_part(self.picture(number), box, size) for number in np.unique(np.maximum(numbers, 0))}
+        return np.stack([shown[number] for number in np.maximum(numbers, 0)], axis=1)
 
     def picture(self, number: int) -> Image.Image:
         """Frame `number`, from 0. Raises UnreadableError where the part is damaged."""
@@ -53,3 +45,13 @@ class CachedFrames:
             return Image.fromarray(np.frombuffer(content, dtype=np.uint8).reshape(*self._size[::-1], 3))
         except (OSError, ValueError, SyntaxError):  # the last from Pillow, too
             raise UnreadableError(f"frame {number} is damaged in the cache: prepare it again") from None
+
+
+def scaled_part(picture: Image.Image, choose: ChooseBox, size: int) -> Pixels:
+    """(3, size, size): the chosen part of a picture, scaled."""
+    from PIL import Image  # where a cache is read: video files themselves need no pillow
+
+    width, height = picture.size
+    left, top, w, h = choose(width, height)
+    box = (left * width, top * height, min((left + w) * width, width), min((top + h) * height, height))
+    return np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR, box)).transpose(2, 0, 1)

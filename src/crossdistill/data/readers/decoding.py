@@ -80,7 +80,7 @@ class FileFrames:
     def _part(self, frame: VideoFrame, choose: ChooseBox, size: int) -> Pixels:
         """(3, size, size): scales the whole frame so that the box has the size that is wanted, and cuts it out."""
         orientation = self.orientation(frame)
-        box = choose(*((frame.height, frame.width) if orientation.on_its_side else (frame.width, frame.height)))
+        box = choose(*orientation.turned(frame.width, frame.height))
         left, top, width, height = orientation.stored(box)
         w, h = max(size, round(size / width)), max(size, round(size / height))
         # planes, as the colours are apart in the end: half the time of rgb24
@@ -124,18 +124,12 @@ class FileFrames:
 
     def _decoded(self, packets: Iterator[Packet[Any]], least: float = -math.inf) -> Iterator[TimedFrame]:
         """The frames in these packets and when they are shown, but for those before `least`."""
-        av, file = pyav(), self._file
+        file = self._file
         base, zero, by_order = file.base, file.zero, file.by_order
         times: list[float] = []  # of packets whose frames are still to come, where only their order is known
-        for packet in packets:
+        for packet, frames in file.decoded(packets):
             if by_order and packet.dts is not None:
                 heapq.heappush(times, packet.dts * base - zero)
-            try:
-                frames = packet.decode()
-            except av.InvalidDataError:
-                continue  # one damaged packet
-            except (av.FFmpegError, EOFError):
-                return  # the end of what can be read
             for frame in frames:
                 if times:
                     time = heapq.heappop(times)

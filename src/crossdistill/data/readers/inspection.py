@@ -11,6 +11,7 @@ import numpy as np
 from crossdistill.data.readers.cache_writer import encode, fitted, picture_of, scaled_down
 from crossdistill.data.readers.clock import Timing, early, is_early, timing_at, timing_of
 from crossdistill.data.readers.decoding import FileFrames
+from crossdistill.data.readers.frames import Pixels
 from crossdistill.data.readers.media import Clip, MediaKind, NoStreamError, UnreadableError
 from crossdistill.data.readers.opening import opened
 from crossdistill.data.readers.picture import open_picture
@@ -75,7 +76,7 @@ def _sound(path: Path, rate: int) -> Inspected:
 
 def _picture(path: Path, form: str, short_side: int) -> Inspected:
     picture = scaled_down(open_picture(path), short_side)
-    return Inspected(frames=1, picture=len(encode(np.asarray(picture), "raw" if form == "none" else form)))
+    return Inspected(frames=1, picture=_bytes(np.asarray(picture), form))
 
 
 def _video(path: Path, form: str, short_side: int) -> Inspected:
@@ -85,11 +86,15 @@ def _video(path: Path, form: str, short_side: int) -> Inspected:
         if frame is None:
             raise UnreadableError("no video frame can be decoded")
         orientation = source.orientation(frame)
-        size = fitted(frame, orientation, short_side)
-        picture = len(encode(picture_of(frame, orientation, size), "raw" if form == "none" else form))
+        picture = _bytes(picture_of(frame, orientation, fitted(frame, orientation, short_side)), form)
     warning = early(timing.end, timing.promised) if timing.promised else _short_header(timing)
     frames = round((timing.end - timing.first) / timing.frame)
     return Inspected(timing.end, warning=warning, frames=frames, picture=picture)
+
+
+def _bytes(picture: Pixels, form: str) -> int:
+    """How many a picture takes in a cache of this form."""
+    return len(encode(picture, "raw" if form == "none" else form))
 
 
 def _short_header(timing: Timing) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -126,6 +126,18 @@ class MediaFile:
             except (av.FFmpegError, EOFError):
                 pass  # what comes after is not readable
             return
+
+    def decoded(self, packets: Iterable[Packet[Any]]) -> Iterator[tuple[Packet[Any], list[Any]]]:
+        """The packets with what is decoded of each, nothing of a damaged one, to the end of what can be read."""
+        av: Any = pyav()
+        for packet in packets:
+            try:
+                frames = packet.decode()
+            except av.InvalidDataError:
+                frames = []
+            except (av.FFmpegError, EOFError):
+                return
+            yield packet, frames
 
     def time(self, packet: Any) -> float | None:
         """When a packet of this stream is shown or heard, in seconds."""

@@ -22,10 +22,9 @@ class Orientation(NamedTuple):
     quarters: int = 0
     mirrored: bool = False
 
-    @property
-    def on_its_side(self) -> bool:
-        """Whether the picture is shown as wide as it is stored high."""
-        return self.quarters % 2 == 1
+    def turned(self, width: int, height: int) -> tuple[int, int]:
+        """The width and height as shown of a picture that is stored so, and the other way round."""
+        return (height, width) if self.quarters % 2 else (width, height)
 
     def shown(self, stored: Array, rows: int = 0) -> Array:
         """Stored pixels as they are shown; rows: the axis of the picture's rows, its columns' is the next."""

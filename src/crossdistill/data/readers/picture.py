@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from crossdistill.data.readers.cache import CacheFolder
-from crossdistill.data.readers.cached_video import CachedFrames
-from crossdistill.data.readers.frames import ChooseBox, Pixels, chosen_part
+from crossdistill.data.readers.cached_video import CachedFrames, scaled_part
+from crossdistill.data.readers.frames import chosen_part
 from crossdistill.data.readers.media import WHOLE, Clip, MediaKind, Taken, UnreadableError
 from crossdistill.data.readers.settings import ReaderSettings
 from crossdistill.data.readers.video import normalised
@@ -50,7 +50,7 @@ class PictureReader:
             frames = CachedFrames(cached.entry)
             pixels, warning = frames.take([0.0], box, self.settings.size)[:, 0], frames.warning
         else:
-            pixels, warning = _part(open_picture(clip.path), box, self.settings.size), cached.warning
+            pixels, warning = scaled_part(open_picture(clip.path), box, self.settings.size), cached.warning
         pixels = pixels[..., ::-1] if mirrored else pixels
         return Taken(np.repeat(normalised(pixels[None], self.settings), len(positions), axis=0), warning)
 
@@ -58,7 +58,7 @@ class PictureReader:
         """(3, H, W) of a picture in memory, as it is read in evaluation. Raises UnreadableError."""
         box, _ = chosen_part(WHOLE, self.settings, None)
         sample: npt.NDArray[np.float32] = normalised(
-            _part(in_colour(picture), box, self.settings.size)[None], self.settings
+            scaled_part(in_colour(picture), box, self.settings.size)[None], self.settings
         )[0]
         return sample
 
@@ -127,15 +127,6 @@ def _upright(picture: Image.Image) -> Image.Image:
         return ImageOps.exif_transpose(picture)
     except Exception:  # tags that are damaged do not spoil the pixels
         return picture
-
-
-def _part(picture: Image.Image, choose: ChooseBox, size: int) -> Pixels:
-    """(3, size, size): the chosen part, scaled."""
-    width, height = picture.size
-    left, top, w, h = choose(width, height)
-    box = (left * width, top * height, min((left + w) * width, width), min((top + h) * height, height))
-    scaled = picture.resize((size, size), _pillow().Resampling.BILINEAR, box)
-    return np.asarray(scaled).transpose(2, 0, 1)
 
 
 def _reason(error: Exception, path: Path) -> str:

@@ -112,15 +112,8 @@ def _without_before(start: float, frames: Iterator[tuple[float, Any]]) -> Iterat
 
 
 def _frames(file: MediaFile) -> Iterator[tuple[float, Any]]:
-    av: Any = pyav()
     time = 0.0
-    for packet in file.packets():
-        try:
-            frames: list[Any] = packet.decode()
-        except av.InvalidDataError:
-            continue  # one damaged packet
-        except (av.FFmpegError, EOFError):
-            return  # the end of what can be read
+    for _, frames in file.decoded(file.packets()):
         for frame in frames:  # whose time base is the stream's
             time = time if frame.pts is None else file.seconds(frame.pts)
             yield time, frame

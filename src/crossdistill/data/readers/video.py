@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -56,47 +57,37 @@ class VideoReader:
             extent, warning = segment(source.extent, clip), source.warning
             if extent.promised and clip.end > extent.end + TICK:
                 warning = early(extent.end, extent.promised)
+            read = partial(_pixels, source, settings=settings, positions=positions, box=box)
             try:
-                pixels = self._pixels(source, extent, positions, box, settings)
+                pixels = read(extent)
             except EndsEarlyError as found:
-                pixels = self._before(found.end, source, extent, positions, box, settings)
+                pixels = _before(found.end, extent, read)
                 if is_early(found.end, source.extent.end):
                     warning = early(found.end, max(source.extent.end, extent.promised))
         return Taken(normalised(pixels[..., ::-1] if mirrored else pixels, self.settings), warning)
 
-    def _pixels(
-        self,
-        source: FrameSource,
-        extent: Extent,
-        positions: Sequence[float],
-        box: ChooseBox,
-        settings: ReaderSettings,
-    ) -> Pixels:
-        """The pixels (K, 3, T, H, W) of the clips at these positions."""
-        times = [clip_times(extent, settings, position) for position in positions]
-        size = settings.size
-        wanted = len(times) * settings.frames * frame_step(extent, settings)
-        if not source.in_one_pass and times[-1][-1] - times[0][0] > _SPARSE * wanted:
-            return np.stack([source.take(clip, box, size) for clip in times])
-        pixels = source.take([time for clip in times for time in clip], box, size)
-        return pixels.reshape(3, len(times), -1, size, size).swapaxes(0, 1)
 
-    def _before(
-        self,
-        end: float,
-        source: FrameSource,
-        extent: Extent,
-        positions: Sequence[float],
-        box: ChooseBox,
-        settings: ReaderSettings,
-    ) -> Pixels:
-        """Read the clips at the same positions of what can be read, which ends at `end`."""
-        if end <= extent.start:
-            raise UnreadableError(f"no frame can be decoded after {end:.2f} s")
-        try:
-            return self._pixels(source, replace(extent, end=end), positions, box, settings)
-        except EndsEarlyError:
-            raise UnreadableError("no video frame can be decoded") from None
+def _pixels(
+    source: FrameSource, extent: Extent, settings: ReaderSettings, positions: Sequence[float], box: ChooseBox
+) -> Pixels:
+    """The pixels (K, 3, T, H, W) of the clips at these positions."""
+    times = [clip_times(extent, settings, position) for position in positions]
+    size = settings.size
+    wanted = len(times) * settings.frames * frame_step(extent, settings)
+    if not source.in_one_pass and times[-1][-1] - times[0][0] > _SPARSE * wanted:
+        return np.stack([source.take(clip, box, size) for clip in times])
+    pixels = source.take([time for clip in times for time in clip], box, size)
+    return pixels.reshape(3, len(times), -1, size, size).swapaxes(0, 1)
+
+
+def _before(end: float, extent: Extent, read: Callable[[Extent], Pixels]) -> Pixels:
+    """Read the clips at the same positions of what can be read, which ends at `end`."""
+    if end <= extent.start:
+        raise UnreadableError(f"no frame can be decoded after {end:.2f} s")
+    try:
+        return read(replace(extent, end=end))
+    except EndsEarlyError:
+        raise UnreadableError("no video frame can be decoded") from None
 
 
 @contextmanager
