@@ -36,8 +36,8 @@ _GAP_CAPTION = (
 )
 _COSINES = {
     "training/cosine_same_class": "same class, training",
-    COSINE_SAME_CLASS: "same class, evaluation split",
-    COSINE_PAIR: "same sample, evaluation split",
+    COSINE_SAME_CLASS: "same class, {} split",
+    COSINE_PAIR: "same sample, {} split",
 }
 _COSINE_CAPTION = (
     "Cosine of teacher and student: the closer to 1, the nearer a student's representation is to its teacher's for "
@@ -107,14 +107,22 @@ def seeds_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
 def curve_figures(runs: Sequence[Run]) -> dict[str, CaptionedFigure]:
     """Heading -> panels over epochs; headings without any logged quantity are left out."""
     order = by_importance(runs)
-    accuracy = _GAP_CAPTION if curves(runs, GAP) else "Accuracy on the evaluation split after each epoch"
+    followed = followed_split(runs)
+    accuracy = _GAP_CAPTION if curves(runs, GAP) else f"Accuracy on the {followed} split after each epoch"
+    cosines = {key: title.format(followed) for key, title in _COSINES.items()}
     captioned = {
         "Accuracy over epochs": _lines("accuracy", ACCURACIES, accuracy, runs, order, percent=True),
-        "Alignment over epochs": _lines("alignment", _COSINES, _COSINE_CAPTION, runs, order),
+        "Alignment over epochs": _lines("alignment", cosines, _COSINE_CAPTION, runs, order),
         "Balance of the discriminators": _lines("lambda", _LAMBDAS, _LAMBDA_CAPTION, runs, order),
         "Loss terms over epochs": _lines("losses", _loss_terms(runs), _LOSS_CAPTION, runs, order),
     }
     return {heading: figure for heading, figure in captioned.items() if figure.panels}
+
+
+def followed_split(runs: Sequence[Run]) -> str:
+    """The split that the runs measured after each epoch; "evaluation" where they differ in it."""
+    splits = {run.followed for run in runs}
+    return splits.pop() if len(splits) == 1 else "evaluation"
 
 
 def every_configuration_figure(runs: Sequence[Run]) -> CaptionedFigure | None:

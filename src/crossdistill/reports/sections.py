@@ -29,6 +29,10 @@ _NONE_BEST_NOTE = (
     f"significantly worse than the highest mean (paired t-tests with Holm's correction, level {LEVEL:g})."
 )
 _PAPER_NOTE = "“paper”: the figure that Chen et al. (CVPR 2023) print for this data set; they give it without a spread."
+_EPOCH_NOTE = (
+    "Each run's model is that of the epoch that was best on validation samples, which were held out from training; the "
+    "curves over epochs are theirs."
+)
 _NAMES = {"amid": "AMID", "amid_u": "AMID-U"}
 _FOLDS_NOTE = "Folds share training samples, so their pairs are not independent and p is somewhat too small."
 
@@ -164,6 +168,8 @@ def _results_note(table: ReportTable, runs: Sequence[Run]) -> str:
         notes.append(_NONE_BEST_NOTE)
     if any(column.endswith(", paper") for column in table.columns):
         notes.append(_PAPER_NOTE)
+    if any(run.followed != run.split for run in runs):
+        notes.append(_EPOCH_NOTE)
     return " ".join(notes)
 
 

@@ -117,7 +117,7 @@ def _finish(built: Built, folder: Path, log: RunLog, device: torch.device) -> No
     with on_threads(built.recipe.machine.threads):
         results = results_of(built, log.seconds(), device, log.note)
     log.finish()
-    write_results(folder, replace(results, files=_save_model(built, folder)))
+    write_results(folder, replace(results, files=_save_model(built, folder), best_epoch=log.best_epoch))
 
 
 def load_trained(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +12,9 @@ from crossdistill.data.loading import training_batches
 from crossdistill.data.precision import rounded_away
 from crossdistill.evaluation.collect import outputs_of
 from crossdistill.methods import Method
+from crossdistill.runs.best_epoch import BestEpoch
 from crossdistill.runs.build import Built
+from crossdistill.runs.data import split_after_epochs
 from crossdistill.runs.measure import epoch_measures, require_measurable
 from crossdistill.training import Checkpoint, Record, Stage, fit
 from crossdistill.training.distributed import gather_notes, require_same_start
@@ -31,7 +34,8 @@ class TrainingLog(Protocol):
 
     checkpoint: to go on from, None for a new training; keep: drop the records after so many epochs, which are done
     again; write: an epoch's record; note: what went wrong in reading; say: a line for a person to see; save: a
-    checkpoint, where one is due; wish: asked after each step, what `fit` may be asked for, `GO_ON` as a rule
+    checkpoint, where one is due; wish: asked after each step, what `fit` may be asked for, `GO_ON` as a rule; chose:
+    the epoch, counted from 0, whose model was kept, where the recipe has it chosen, and its validation accuracy
     """
 
     def checkpoint(self) -> Checkpoint | None: ...
@@ -41,6 +45,7 @@ class TrainingLog(Protocol):
     def say(self, line: str) -> None: ...
     def save(self, take: Callable[[], Checkpoint]) -> None: ...
     def wish(self) -> int: ...
+    def chose(self, epoch: int, accuracy: float) -> None: ...
 
 
 class MemoryLog:
@@ -63,6 +68,7 @@ class MemoryLog:
         self.records: list[Record] = []
         self.notes: list[Note] = []
         self.lines: list[str] = []
+        self.best_epoch = -1
 
     def checkpoint(self) -> Checkpoint | None:
         return None
@@ -85,13 +91,18 @@ class MemoryLog:
     def wish(self) -> int:
         return GO_ON
 
+    def chose(self, epoch: int, accuracy: float) -> None:
+        self.best_epoch = epoch
+
 
 def train(built: Built, log: TrainingLog | None = None, engine: Engine | None = None) -> Method:
     """Train all stages of a built run and return its method, whose `model` is trained and in evaluation mode.
 
     log: takes an epoch's record each, `MemoryLog` unless given; engine: an engine that is launched already.
-    The evaluation split is measured where the recipe names one, and chooses nothing. The caller's random state, threads
-    and torch settings are as before when it returns. Raises DivergedError when a loss is no longer finite.
+    The evaluation split is measured where the recipe names one, and chooses nothing; where the recipe has the epoch
+    chosen, validation samples are measured after each epoch, and the model of the best one is returned. The caller's
+    random state, threads and torch settings are as before when it returns. Raises DivergedError when a loss is no
+    longer finite.
     For training inside a program of your own, which keeps what it likes; `run` keeps all in a folder.
 
     >>> import numpy as np, crossdistill
@@ -171,6 +182,9 @@ def _train_stage(
     unlabelled = np.setdiff1d(dataset.rows("train"), dataset.labelled_rows("train"))
     skipped = 0
     loud = Unreadable(log)
+    chooses = recipe.data.choose_epoch_on != "none" and stage.index == built.stages[-1].index
+    best = BestEpoch(stage.method, resume.best if resume is not None else {}) if chooses else None
+    split = split_after_epochs(recipe.data)
 
     def batches(epoch: int, first_step: int) -> Iterator[Batch]:
         return training_batches(
@@ -198,19 +212,24 @@ def _train_stage(
 
     def evaluate(method: Method, epoch: int) -> dict[str, float]:
         last = epoch + 1 == stage.epochs
-        if recipe.data.evaluate_on == "none" or ((epoch + 1) % recipe.evaluate_every and not last):
+        if split == "none" or ((epoch + 1) % recipe.evaluate_every and not last):
             return {}
-        rows, workers = dataset.rows(recipe.data.evaluate_on), recipe.machine.workers
+        rows, workers = dataset.rows(split), recipe.machine.workers
         outputs = outputs_of(dataset, rows, model, method.predicts, engine.device, workers)
         log.note(outputs.notes)
-        loud.tell(recipe.data.evaluate_on, outputs.notes, len(rows))
-        require_measurable(outputs, method.predicts, recipe.data.evaluate_on)
+        loud.tell(split, outputs.notes, len(rows))
+        require_measurable(outputs, method.predicts, split)
         return epoch_measures(outputs, method.predicts)
 
     def finish_epoch(record: Record, epoch: int, take: Callable[[], Checkpoint]) -> None:
         log.write(record | ({"skipped": skipped} if needed.may_fail else {}))
+        if best is not None:
+            best.consider(record, model)
         if (epoch + 1) % recipe.checkpoint_every == 0 or epoch + 1 == stage.epochs:
-            log.save(take)
+            save(take)
+
+    def save(take: Callable[[], Checkpoint]) -> None:
+        log.save(take if best is None else lambda: replace(take(), best=best.stored()))
 
     fit(
         engine,
@@ -223,5 +242,9 @@ def _train_stage(
         finish_epoch,
         finish_reading,
         log.wish,
-        log.save,
+        save,
     )
+    if best is not None:
+        best.put_back(engine, model)
+        if engine.is_global_zero:
+            log.chose(best.epoch, best.accuracy)

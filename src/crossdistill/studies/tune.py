@@ -111,7 +111,8 @@ def validation_accuracy(recipe: Recipe, seeds: int) -> float:
     """Mean top-1 on validation samples of the model that the method is for, over seeds and their splits."""
     view = NAMES[METHODS[recipe.method].predicts[0]]
     data = replace(recipe.data, evaluate_on="validation")
-    on_validation = replace(recipe, data=data, evaluate_every=recipe.epochs, checkpoint_every=recipe.epochs)
+    every = recipe.epochs if data.choose_epoch_on == "none" else recipe.evaluate_every
+    on_validation = replace(recipe, data=data, evaluate_every=every, checkpoint_every=recipe.epochs)
     accuracies = []
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as scratch:
