@@ -29,8 +29,6 @@ class DataSettings:
         fold: the fold that is tested, where the data has folds; -1 takes the data's own split
         evaluate_on: test, or validation, a part held out from training while the test samples are not read at all, or
             none: nothing is measured
-        choose_epoch_on: validation holds such a part out as well where test is evaluated, measures it after each epoch
-            and keeps the model of the epoch that is best on it; none keeps the last epoch's
         validation_fraction: of the training samples, where the data has no validation split of its own
         control: what stands in for the auxiliary modalities, to tell distillation from other gains: shuffled among the
             training samples, noise, zeros, or the target modalities once more
@@ -45,6 +43,8 @@ class DataSettings:
         labelled: share of the training samples of each class that keep their label, drawn by the seed; the others stay,
             without it. An experiment's switch: what labels are worth
         labelled_groups: how many groups, such as subjects, keep their labels instead; 0 for no such draw
+        choose_epoch_on: validation holds a part of training out as well where test is evaluated, measures it after each
+            epoch and keeps the model of the epoch that is best on it; none keeps the last epoch's
         balanced: training draws labelled samples so that each class comes equally often
         class_weights: class -> how often training draws its samples, 1 for classes that are not named
 
@@ -59,7 +59,6 @@ class DataSettings:
     auxiliary: tuple[str, ...] = ("name",)
     fold: int = -1
     evaluate_on: Literal["test", "validation", "none"] = "test"
-    choose_epoch_on: Literal["none", "validation"] = "none"
     validation_fraction: float = 0.25
     control: Control = "none"
     windows: int = 0
@@ -70,6 +69,7 @@ class DataSettings:
     allow_shared_groups: bool = False
     labelled: float = 1.0
     labelled_groups: int = 0
+    choose_epoch_on: Literal["none", "validation"] = "none"
     balanced: bool = False
     class_weights: dict[str, float] = field(default_factory=dict)
 
