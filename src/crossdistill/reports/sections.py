@@ -13,6 +13,7 @@ from crossdistill.reports.comparison import LEVEL, differences
 from crossdistill.reports.formats import counted, listed
 from crossdistill.reports.groups import grouped, reference_method
 from crossdistill.reports.runs import Run, configurations_of, split_by_measured, unmeasured_sentence
+from crossdistill.reports.tiles import Tile, next_steps, tiles
 
 _RESULTS_NOTE = (
     "Accuracies and recalls in %, means over the runs; ± is the 95 % confidence interval (Student t). Gap: teacher "
@@ -39,13 +40,15 @@ _FOLDS_NOTE = "Folds share training samples, so their pairs are not independent 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with a table, figures, or both under it. name: unique, for links to it."""
+    """A heading with a table, figures, or both under it. name: unique, for links to it; folded: a page shows what is in
+    it when it is asked for."""
 
     name: str
     heading: str
     table: ReportTable | None = None
     note: str = ""
     figures: tuple[CaptionedFigure, ...] = ()
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,13 +68,21 @@ class Origin:
 
 @dataclass(frozen=True)
 class Report:
-    """What is said of some runs. summary: sentences of one paragraph; findings: what the tests say, a sentence each."""
+    """What is said of some runs.
+
+    lead: one sentence for those who read no further; tiles and picture: the same in numbers and to be looked at;
+    summary: sentences of one paragraph; findings: what the tests say, steps: what follows from it, a sentence each
+    """
 
     title: str
     summary: tuple[str, ...]
     findings: tuple[str, ...]
     sections: tuple[Section, ...]
     origin: Origin
+    lead: str = ""
+    tiles: tuple[Tile, ...] = ()
+    picture: CaptionedFigure | None = None
+    steps: tuple[str, ...] = ()
 
 
 def report_of(runs: Sequence[Run], command: str) -> Report:
@@ -91,6 +102,10 @@ def report_of(runs: Sequence[Run], command: str) -> Report:
         findings=tuple(wording.findings(measured)),
         sections=(*_tables(measured), *_figures(measured)),
         origin=origin,
+        lead=wording.lead(measured),
+        tiles=tiles(measured),
+        picture=captioned.ladder_figure(measured),
+        steps=next_steps(measured),
     )
 
 
@@ -147,7 +162,10 @@ def _tables(runs: Sequence[Run]) -> list[Section]:
 
 def _figures(runs: Sequence[Run]) -> list[Section]:
     over_epochs = captioned.curve_figures(runs)
-    sections = [Section(figure.name, heading, figures=(figure,)) for heading, figure in over_epochs.items()]
+    sections = [
+        Section(figure.name, heading, figures=(figure,), folded=figure.name == captioned.LOSS_PANELS)
+        for heading, figure in over_epochs.items()
+    ]
     every = captioned.every_configuration_figure(runs)
     if every:
         sections.append(Section("configurations", "Every configuration over epochs", figures=(every,)))
