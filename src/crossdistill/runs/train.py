@@ -8,19 +8,16 @@ from typing import Protocol
 import numpy as np
 
 from crossdistill.data.loading import training_batches
-from crossdistill.data.precision import rounded_away
 from crossdistill.evaluation.collect import outputs_of
 from crossdistill.methods import Method
 from crossdistill.runs.build import Built
 from crossdistill.runs.measure import epoch_measures, require_measurable
+from crossdistill.runs.warnings import WARNING, Warnings
 from crossdistill.training import Checkpoint, Record, Stage, fit
 from crossdistill.training.distributed import gather_notes, require_same_start
 from crossdistill.training.engine import Engine, launched, on_threads, seeded
 from crossdistill.training.pauses import GO_ON
 from crossdistill.types import Batch, InputError, Note
-
-WARNING = "WARNING: "
-"""How a line begins that nobody should miss."""
 
 _LOUD = 0.1
 """The share of samples that may be skipped with no more than a line in the notes."""
@@ -111,23 +108,18 @@ def train(built: Built, log: TrainingLog | None = None, engine: Engine | None = 
         checkpoint, earlier = log.checkpoint(), 0
         _require_place(checkpoint, built.stages)
         require_same_start(engine, checkpoint.place if checkpoint is not None else (-1, 0, 0))
+        hidden = Warnings(built, log.say, checkpoint.log if checkpoint is not None else ())
         if engine.is_global_zero:
-            _warn_of_rounding(built, log)
+            hidden.at_start()
         for stage in built.stages:
             for prepare in stage.before:
                 prepare()
             if checkpoint is None or checkpoint.stage <= stage.index:
-                _train_stage(engine, built, stage, checkpoint, log, earlier)
+                _train_stage(engine, built, stage, checkpoint, log, earlier, hidden)
                 checkpoint = None
             earlier += stage.epochs
     built.model.eval()
     return built.method
-
-
-def _warn_of_rounding(built: Built, log: TrainingLog) -> None:
-    for name in built.model.encoders:
-        if text := rounded_away(name, built.dataset.columns[name], built.dataset.rows("train")):
-            log.say(f"{WARNING}{text}")
 
 
 def _require_place(checkpoint: Checkpoint | None, stages: Sequence[Stage]) -> None:
@@ -160,7 +152,13 @@ class Unreadable:
 
 
 def _train_stage(
-    engine: Engine, built: Built, stage: Stage, checkpoint: Checkpoint | None, log: TrainingLog, earlier: int
+    engine: Engine,
+    built: Built,
+    stage: Stage,
+    checkpoint: Checkpoint | None,
+    log: TrainingLog,
+    earlier: int,
+    hidden: Warnings,
 ) -> None:
     """One stage, from the checkpoint where that is of this stage; earlier: epochs of the stages before it."""
     recipe, dataset, model = built.recipe, built.dataset, stage.method.model
@@ -205,10 +203,12 @@ def _train_stage(
         log.note(outputs.notes)
         loud.tell(recipe.data.evaluate_on, outputs.notes, len(rows))
         require_measurable(outputs, method.predicts, recipe.data.evaluate_on)
+        hidden.measured(stage, epoch, outputs, ends_run=last and stage is built.stages[-1])
         return epoch_measures(outputs, method.predicts)
 
     def finish_epoch(record: Record, epoch: int, take: Callable[[], Checkpoint]) -> None:
         log.write(record | ({"skipped": skipped} if needed.may_fail else {}))
+        hidden.epoch(record)
         if (epoch + 1) % recipe.checkpoint_every == 0 or epoch + 1 == stage.epochs:
             log.save(take)
 
