@@ -4,6 +4,7 @@ new manifest names."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -24,7 +25,8 @@ from crossdistill.data.table import Table, read_table
 from crossdistill.features.settings import Extraction, build, fingerprint, require_numbers, with_tokenizer
 from crossdistill.features.shards import CHUNK, FeatureFolder, Features
 from crossdistill.models.present import select
-from crossdistill.training.distributed import gather_notes
+from crossdistill.runs.lock import locked
+from crossdistill.training.distributed import gather_notes, on_first_rank
 from crossdistill.training.engine import Engine, launched, on_threads
 from crossdistill.types import Batch, InputError, Listener, Modality, Note, Padded, tracked
 
@@ -48,7 +50,8 @@ def extract(path: Path, settings: Extraction, out: Path | None = None, listener:
 
     out: the new manifest, in the folder of the old one; STEM-NAME.csv unless given. The features go to features/NAME
     beside it. What is done already is not done again: after a kill, the same command goes on.
-    Raises InputError when files, weights and settings do not fit together, or when other features are there.
+    Raises InputError when files, weights and settings do not fit together, when other features are there, or when
+    another process is making them.
     """
     name = settings.name or f"{settings.modality}-{settings.encoder}"
     settings = with_tokenizer(settings)
@@ -61,16 +64,22 @@ def extract(path: Path, settings: Extraction, out: Path | None = None, listener:
         path, (settings.modality,), (), {settings.modality: settings.reader}, settings.allow_outside, settings.strict
     )
     engine = launched(settings.machine)
-    with on_threads(settings.machine.threads):
+    with on_threads(settings.machine.threads), ExitStack() as held:
         encoder = build(settings, dataset).to(engine.device).eval()
         features = FeatureFolder(table.path.parent / FOLDER, name, fingerprint(settings, dataset, table))
+        on_first_rank(engine, lambda: held.enter_context(_locked(features, listener)))
         described = features.described()
         _require_free(features, described, new, settings.sequence)
         rows = np.flatnonzero(known_present(dataset.columns[settings.modality]))
         notes: list[Note] = []
         if described is None:
             _encode_all(engine, encoder, settings, dataset, rows, features, notes, listener)
-    return finished(table, features, settings, rows, new, notes, engine.is_global_zero)
+        return finished(table, features, settings, rows, new, notes, engine.is_global_zero)
+
+
+def _locked(features: FeatureFolder, listener: Listener) -> AbstractContextManager[None]:
+    """Of features of this name; others may be made in the same folder meanwhile."""
+    return locked(features.folder, "set of features", listener.say, f".{features.name}.lock", "--name")
 
 
 def _require_free(features: FeatureFolder, described: Mapping[str, object] | None, new: Path, sequence: bool) -> None:
