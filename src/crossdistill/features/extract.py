@@ -19,7 +19,7 @@ from crossdistill.data import MultimodalDataset, read_manifest
 from crossdistill.data.cells import PARTS
 from crossdistill.data.columns import Rows
 from crossdistill.data.folders import csv_text
-from crossdistill.data.loading import evaluation_batches, windows_of
+from crossdistill.data.loading import Workers, evaluation_batches, windows_of
 from crossdistill.data.reading import known_present
 from crossdistill.data.table import Table, read_table
 from crossdistill.features.settings import Extraction, build, fingerprint, require_numbers, with_tokenizer
@@ -110,13 +110,14 @@ def _encode_all(
     mine = [n for n in range(engine.global_rank, count, engine.world_size) if not features.chunk(n).is_file()]
 
     def work() -> Iterator[int]:
-        for number in mine:
-            chunk = rows[number * CHUNK : (number + 1) * CHUNK]
-            made: dict[int, Features] = {}
-            for row, value in encoded(engine, encoder, settings, dataset, chunk, notes):
-                made |= {row: value} if value is not None else {}
-                yield row
-            features.write_chunk(number, made)
+        with Workers(dataset, settings.machine.workers) as workers:
+            for number in mine:
+                chunk = rows[number * CHUNK : (number + 1) * CHUNK]
+                made: dict[int, Features] = {}
+                for row, value in encoded(engine, encoder, settings, workers, chunk, notes):
+                    made |= {row: value} if value is not None else {}
+                    yield row
+                features.write_chunk(number, made)
 
     total = sum(len(rows[n * CHUNK : (n + 1) * CHUNK]) for n in mine)
     try:
@@ -133,11 +134,12 @@ def _encode_all(
 
 @torch.inference_mode()
 def encoded(
-    engine: Engine, encoder: nn.Module, settings: Extraction, dataset: MultimodalDataset, rows: Rows, notes: list[Note]
+    engine: Engine, encoder: nn.Module, settings: Extraction, workers: Workers, rows: Rows, notes: list[Note]
 ) -> Iterator[tuple[int, Features | None]]:
     """(row, features (T, D)), T = 1 for a vector; None for a sample of which nothing can be read."""
+    dataset = workers.dataset
     chosen, positions = windows_of(dataset, rows, [settings.modality], settings.windows)
-    batches = evaluation_batches(dataset, chosen, positions, settings.batch_size, settings.machine.workers)
+    batches = evaluation_batches(dataset, chosen, positions, settings.batch_size, workers)
     for row, parts in groupby(windows(engine, encoder, settings, batches, notes), key=lambda window: window[0]):
         readable = [part for _, part in parts if part is not None]
         joined = np.concatenate(readable) if readable else None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from typing import Protocol
 
 import numpy as np
 
-from crossdistill.data.loading import training_batches
+from crossdistill.data.loading import Workers, training_batches
 from crossdistill.evaluation.collect import outputs_of
 from crossdistill.methods import Method
 from crossdistill.runs.build import Built
@@ -83,10 +84,13 @@ class MemoryLog:
         return GO_ON
 
 
-def train(built: Built, log: TrainingLog | None = None, engine: Engine | None = None) -> Method:
+def train(
+    built: Built, log: TrainingLog | None = None, engine: Engine | None = None, workers: Workers | None = None
+) -> Method:
     """Train all stages of a built run and return its method, whose `model` is trained and in evaluation mode.
 
-    log: takes an epoch's record each, `MemoryLog` unless given; engine: an engine that is launched already.
+    log: takes an epoch's record each, `MemoryLog` unless given; engine: an engine that is launched already; workers:
+    that read the built run's data set, where they have more to read than the training.
     The evaluation split is measured where the recipe names one, and chooses nothing. The caller's random state, threads
     and torch settings are as before when it returns. Raises DivergedError when a loss is no longer finite.
     For training inside a program of your own, which keeps what it likes; `run` keeps all in a folder.
@@ -103,7 +107,8 @@ def train(built: Built, log: TrainingLog | None = None, engine: Engine | None = 
     2
     """
     log = log if log is not None else MemoryLog()
-    with on_threads(built.recipe.machine.threads), seeded(built.recipe.seed):
+    with on_threads(built.recipe.machine.threads), seeded(built.recipe.seed), ExitStack() as ours:
+        workers = workers or ours.enter_context(Workers(built.dataset, built.recipe.machine.workers))
         engine = engine if engine is not None else launched(built.recipe.machine)
         checkpoint, earlier = log.checkpoint(), 0
         _require_place(checkpoint, built.stages)
@@ -115,7 +120,7 @@ def train(built: Built, log: TrainingLog | None = None, engine: Engine | None = 
             for prepare in stage.before:
                 prepare()
             if checkpoint is None or checkpoint.stage <= stage.index:
-                _train_stage(engine, built, stage, checkpoint, log, earlier, hidden)
+                _train_stage(engine, built, stage, checkpoint, log, earlier, hidden, workers)
                 checkpoint = None
             earlier += stage.epochs
     built.model.eval()
@@ -159,6 +164,7 @@ def _train_stage(
     log: TrainingLog,
     earlier: int,
     hidden: Warnings,
+    workers: Workers,
 ) -> None:
     """One stage, from the checkpoint where that is of this stage; earlier: epochs of the stages before it."""
     recipe, dataset, model = built.recipe, built.dataset, stage.method.model
@@ -179,7 +185,7 @@ def _train_stage(
             epoch=earlier + epoch,
             rank=engine.global_rank,
             world_size=engine.world_size,
-            workers=recipe.machine.workers,
+            workers=workers,
             unlabelled=unlabelled,
             share=recipe.unlabelled_share if stage.method.learns_unlabelled else 0.0,
             first_step=first_step,
@@ -198,7 +204,7 @@ def _train_stage(
         last = epoch + 1 == stage.epochs
         if recipe.data.evaluate_on == "none" or ((epoch + 1) % recipe.evaluate_every and not last):
             return {}
-        rows, workers = dataset.rows(recipe.data.evaluate_on), recipe.machine.workers
+        rows = dataset.rows(recipe.data.evaluate_on)
         outputs = outputs_of(dataset, rows, model, method.predicts, engine.device, workers)
         log.note(outputs.notes)
         loud.tell(recipe.data.evaluate_on, outputs.notes, len(rows))
