@@ -85,7 +85,7 @@ def execute(options: Namespace, command: str) -> int:
     wanted = parse_budgets(options.budgets, sets) if options.budgets or not quick else QUICK_BUDGETS.__contains__
     chosen = settings(sets, wanted, options.data, options.fields)
     with progress_bar() as progress:
-        done = benchmark(chosen, asked, options.out, command, SettingBars(progress))
+        done = benchmark(chosen, asked, options.out, command, SettingBars(progress), interruptible=True)
     if done.table is not None:
         write_pages(options.out, options.out / "report.html", options.markdown, command)
     return tell_of_failures(done.failures)

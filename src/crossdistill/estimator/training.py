@@ -24,7 +24,8 @@ from crossdistill.recipes.library.bundled import own
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.build import build, total_epochs
 from crossdistill.runs.run import student_of
-from crossdistill.runs.train import WARNING, train
+from crossdistill.runs.train import train
+from crossdistill.runs.warnings import WARNING
 from crossdistill.student import Student
 from crossdistill.training.engine import on_threads
 from crossdistill.training.settings import Machine
@@ -85,7 +86,7 @@ def fitted(
     log = EstimatorLog(settings.method, _listener(settings.verbose))
     with reported(log.listener, log.task, total_epochs(recipe)):
         train(built, log)
-    for line in log.lines:
+    for line in (line for line in log.lines if line.startswith(WARNING)):
         warnings.warn(line.removeprefix(WARNING), stacklevel=3)
     model = built.model
     model.cpu()

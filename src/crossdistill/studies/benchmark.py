@@ -70,14 +70,19 @@ class Benchmarked:
 
 
 def benchmark(
-    settings: Sequence[Setting], asked: Asked, out: Path, command: str = "", listener: Listener = Listener()
+    settings: Sequence[Setting],
+    asked: Asked,
+    out: Path,
+    command: str = "",
+    listener: Listener = Listener(),
+    interruptible: bool = False,
 ) -> Benchmarked:
     """Compare in each setting, in `out`/SET/BUDGET, what has not been done yet.
 
     Writes `out`/results.parquet, the rows of all settings that the folder holds, and `out`/benchmark.json after each
     setting. A setting that cannot be run does not stop the others; data that are not prepared are left out and said.
-    command: what asked for it, to be kept. Raises InputError where none of the settings has its data, or another
-    process is at it in `out`.
+    command: what asked for it, to be kept; interruptible: as of `tune`. Raises InputError where none of the settings
+    has its data, or another process is at it in `out`.
     """
     _require_possible(asked)
     ready, skipped = _with_data(settings)
@@ -92,7 +97,7 @@ def benchmark(
             name = f"{number}/{len(ready)} {setting.recipe.name}, {setting.words}"
             folder = out / setting.folder
             try:
-                compared = _compare(setting, asked, folder, _Within(listener, name))
+                compared = _compare(setting, asked, folder, _Within(listener, name), interruptible)
                 failures |= compared.failures
                 listener.say(f"{name}: {_told(compared)}")
             except InputError as error:
@@ -159,11 +164,13 @@ def _with_data(settings: Sequence[Setting]) -> tuple[list[Setting], dict[str, st
     return ready, {name: reason for name, reason in reasons.items() if reason}
 
 
-def _compare(setting: Setting, asked: Asked, folder: Path, listener: Listener) -> Compared:
+def _compare(setting: Setting, asked: Asked, folder: Path, listener: Listener, interruptible: bool) -> Compared:
     methods = (*ALWAYS, *(method for method in asked.methods if method not in ALWAYS))
     recipe = setting.recipe
     if asked.trials:
-        recipe = tune(recipe, methods, asked.trials, TUNING_SEEDS, folder, listener=listener)
+        recipe = tune(
+            recipe, methods, asked.trials, TUNING_SEEDS, folder, listener=listener, interruptible=interruptible
+        )
     recipes = configurations(recipe, methods, asked.ablations, False, ())
     recipes += deciding_controls(recipe, methods) if asked.controls else []
     compared = compare(recipes, folder, seeds=asked.seeds, jobs=asked.jobs, listener=listener)
