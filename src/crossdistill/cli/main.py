@@ -55,6 +55,7 @@ def in_full(name: str, arguments: Sequence[str]) -> tuple[str, list[str]]:
 
 def _execute(name: str, arguments: Sequence[str], typed: Sequence[str]) -> int:
     """Run the command; typed: the words that named it."""
+    from crossdistill.cli.parsing import parsed
     from crossdistill.cli.recipe_options import with_recipe_in_place
     from crossdistill.training.engine import deterministic_kernels, own_process
     from crossdistill.types import InputError, one_line
@@ -64,8 +65,7 @@ def _execute(name: str, arguments: Sequence[str], typed: Sequence[str]) -> int:
     command = import_module(COMMANDS[name][0])
     arguments = with_recipe_in_place(arguments) if name == "compare" else arguments
     try:
-        parser = command.parser(arguments)
-        options = parser.instantiate(parser.parse_args(arguments))
+        options = parsed(command.parser(arguments), arguments)
         own_process()
         with deterministic_kernels():
             return int(command.execute(options, shlex.join(["crossdistill", *typed, *arguments])))
@@ -76,8 +76,8 @@ def _execute(name: str, arguments: Sequence[str], typed: Sequence[str]) -> int:
         return _mistake(one_line(error))
     except MemoryError as error:
         return _mistake(f"not enough memory: {one_line(error)}")
-    except (InputError, argparse.ArgumentError, argparse.ArgumentTypeError) as error:
-        return _mistake(str(error).replace("<class '", "").replace("'>", ""))
+    except InputError as error:
+        return _mistake(str(error))
 
 
 def _without_command(word: str) -> int:
