@@ -75,6 +75,7 @@ class Worker:
 
     def __exit__(self, *error: object) -> None:
         self.end()
+        self.log.close()
 
     def end(self) -> None:
         if self.process is not None:

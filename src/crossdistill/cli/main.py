@@ -74,10 +74,17 @@ def _execute(name: str, arguments: Sequence[str], typed: Sequence[str]) -> int:
         return 141
     except OSError as error:  # a full disk, one that can only be read, a name that no file can have
         return _mistake(one_line(error))
-    except MemoryError as error:
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not _is_memory(error):
+            raise
         return _mistake(f"not enough memory: {one_line(error)}")
     except InputError as error:
         return _mistake(str(error))
+
+
+def _is_memory(error: RuntimeError) -> bool:
+    """Whether PyTorch says that there is not enough memory, on whatever device."""
+    return type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error)
 
 
 def _without_command(word: str) -> int:

@@ -131,8 +131,14 @@ def check_values(dataset: MultimodalDataset) -> None:
         ...
     crossdistill.types.InputError: ...row 3, column 'gyro': NaN or infinity (in float32); replace or drop these values
     """
-    for start in range(0, len(dataset), 64):
-        dataset.__getitems__(range(start, min(start + 64, len(dataset))))
+    for name, column in dataset.columns.items():
+        inner = column.column if isinstance(column, PartialColumn) else column
+        if isinstance(inner, FileColumn | RowColumn):
+            inner.check()
+        else:
+            others = dataset.only([name])
+            for start in range(0, len(dataset), 64):
+                others.__getitems__(range(start, min(start + 64, len(dataset))))
 
 
 def write_manifest(folder: Path, dataset: MultimodalDataset) -> Path:

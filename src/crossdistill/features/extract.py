@@ -23,7 +23,7 @@ from crossdistill.data.reading import known_present
 from crossdistill.data.table import Table, read_table
 from crossdistill.features.settings import Extraction, build, fingerprint, require_numbers, with_tokenizer
 from crossdistill.features.shards import CHUNK, FeatureFolder, Features
-from crossdistill.models.present import select
+from crossdistill.models.grouped import select
 from crossdistill.training.distributed import gather_notes
 from crossdistill.training.engine import Engine, launched, on_threads
 from crossdistill.types import Batch, InputError, Listener, Modality, Note, Padded, tracked

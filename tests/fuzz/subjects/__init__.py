@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.fuzz.case import Subject
-from tests.fuzz.subjects import arrays, inputs, manifests, media, options, recipes, releases, runs
+from tests.fuzz.subjects import arrays, bombs, inputs, manifests, media, options, recipes, releases, runs
 
 SUBJECTS: dict[str, Subject] = {
     "manifest": manifests.CSV,
@@ -15,4 +15,5 @@ SUBJECTS: dict[str, Subject] = {
     "run": runs.RUNS,
     "release": releases.RELEASES,
     "predict": inputs.INPUTS,
+    **bombs.NAMED,
 }

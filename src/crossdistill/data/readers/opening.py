@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from crossdistill.data.readers.media import NoStreamError, UnreadableError, pyav
+from crossdistill.data.unpacking import FREE
 
 if TYPE_CHECKING:
     from av import Packet
@@ -76,6 +77,9 @@ class MediaFile:
             raise NoStreamError(f"has no {self.kind} stream")
         if stream.codec_context is None:
             raise UnreadableError(f"cannot decode it (its {self.kind} is of an unknown codec, or its header is cut)")
+        context = stream.codec_context
+        if stream.type == "video" and 3 * context.width * context.height > FREE:
+            raise UnreadableError(f"cannot decode it (its frames are of {context.width} x {context.height} pixels)")
         return stream
 
     def _start(self, stream: Any) -> float | None:
