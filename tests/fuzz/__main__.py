@@ -20,6 +20,7 @@ parser.add_argument("--cases", type=int, default=1000)
 parser.add_argument("--keep", type=Path, help="a new folder, where the mutated input is left, in this very process")
 options = parser.parse_args()
 
+sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 if options.subject is None:
     tally = fuzz(options.cases, options.seed, say=True)
     print(f"{tally}\n{len(tally.faults)} faults in {sum(tally.cases.values())} cases")

@@ -18,8 +18,8 @@ class Counting(nn.Module):
         super().__init__()
         self.encoder, self.sizes = encoder, []
 
-    def forward(self, x: Padded) -> torch.Tensor:
-        self.sizes.append(tuple(x.values.shape[:2]))
+    def forward(self, x: Padded | torch.Tensor) -> torch.Tensor:
+        self.sizes.append(tuple((x.values if isinstance(x, Padded) else x).shape[:2]))
         return self.encoder(x)
 
 

@@ -74,7 +74,9 @@ def changed(words: list[str], random: Random) -> list[str]:
         elif how == 2:
             words[place : place + 2] = ["=".join(words[place : place + 2])]
         elif how == 3 and place < len(words):
-            words[place] = damaged(words[place].encode() or b"x", random).decode(errors="surrogateescape")
+            words[place] = damaged(words[place].encode(errors="surrogatepass") or b"x", random).decode(
+                errors="surrogateescape"
+            )
         else:
             words[place : place + 1] = [odd_text(random)]
     return [word.replace("\0", "0").encode("utf-8", "replace").decode() for word in words]  # as a shell could give them
