@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from crossdistill.data.readers.media import NoStreamError, UnreadableError, pyav
 from crossdistill.data.unpacking import FREE
+from crossdistill.types import InputError
 
 if TYPE_CHECKING:
     from av import Packet
@@ -159,7 +160,9 @@ def opened(path: Path, kind: Kind) -> Iterator[MediaFile]:
     av = pyav()
     try:
         yield file
-    except (av.FFmpegError, OSError, UnicodeDecodeError) as error:
+    except (InputError, UnreadableError, NoStreamError):
+        raise
+    except (av.FFmpegError, OSError, ValueError) as error:  # the last of names and side data that PyAV does not know
         raise UnreadableError(f"cannot decode it ({reason(error)})") from None
     finally:
         file.container.close()
