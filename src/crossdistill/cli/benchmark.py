@@ -107,7 +107,7 @@ def parse_budgets(text: str, sets: Sequence[BenchmarkSet]) -> Callable[[Budget],
     for word in (word.strip() for word in (text or "few,all").split(",")):
         if word in ("few", "all"):
             wanted.append(_is_all if word == "all" else _is_few)
-        elif re.fullmatch(r"\d+(\.\d+)?%|[1-9]\d*", word):
+        elif re.fullmatch(r"\d{1,9}(\.\d+)?%|[1-9]\d{0,8}", word):
             share = word.endswith("%")
             named = Budget(share=float(word[:-1]) / 100) if share else Budget(groups=int(word))
             if not any(named in each.budgets for each in sets):

@@ -85,6 +85,7 @@ def _execute(name: str, arguments: Sequence[str], typed: Sequence[str]) -> int:
 
 def _attempted(name: str, arguments: Sequence[str], typed: Sequence[str]) -> tuple[int, str]:
     """The command's exit code, and the user's mistake in one line where there was one."""
+    from crossdistill.cli.parsing import parsed
     from crossdistill.cli.recipe_options import with_recipe_in_place
     from crossdistill.runs.signals import interrupts_at_once
     from crossdistill.training.engine import deterministic_kernels, own_process
@@ -96,8 +97,7 @@ def _attempted(name: str, arguments: Sequence[str], typed: Sequence[str]) -> tup
     arguments = with_recipe_in_place(arguments) if name == "compare" else arguments
     try:
         with interrupts_at_once(), deterministic_kernels():
-            parser = command.parser(arguments)
-            options = parser.instantiate(parser.parse_args(arguments))
+            options = parsed(command.parser(arguments), arguments)
             own_process()
             return int(command.execute(options, shlex.join(["crossdistill", *typed, *arguments]))), ""
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
@@ -105,10 +105,17 @@ def _attempted(name: str, arguments: Sequence[str], typed: Sequence[str]) -> tup
         return 141, ""
     except OSError as error:  # a full disk, one that can only be read, a name that no file can have
         return _MISTAKE, one_line(error)
-    except MemoryError as error:
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not _is_memory(error):
+            raise
         return _MISTAKE, f"not enough memory: {one_line(error)}"
-    except (InputError, argparse.ArgumentError, argparse.ArgumentTypeError) as error:
-        return _MISTAKE, str(error).replace("<class '", "").replace("'>", "")
+    except InputError as error:
+        return _MISTAKE, str(error)
+
+
+def _is_memory(error: RuntimeError) -> bool:
+    """Whether PyTorch says that there is not enough memory, on whatever device."""
+    return type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error)
 
 
 def _without_command(word: str) -> int:

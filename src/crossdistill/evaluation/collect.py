@@ -14,7 +14,7 @@ from crossdistill.data.columns import Rows
 from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.loading import Workers, evaluation_batches, windows_of
 from crossdistill.models.cross_modal import CrossModalModel
-from crossdistill.models.present import select
+from crossdistill.models.grouped import select
 from crossdistill.types import NAMES, Batch, DivergedError, Modality, Note, Padded, Representations, View
 
 BATCH = 256

@@ -24,7 +24,7 @@ from crossdistill.data.reading import known_present
 from crossdistill.data.table import Table, read_table
 from crossdistill.features.settings import Extraction, build, fingerprint, require_numbers, with_tokenizer
 from crossdistill.features.shards import CHUNK, FeatureFolder, Features
-from crossdistill.models.present import select
+from crossdistill.models.grouped import select
 from crossdistill.runs.lock import locked
 from crossdistill.training.distributed import gather_notes, on_first_rank
 from crossdistill.training.engine import Engine, launched, on_threads

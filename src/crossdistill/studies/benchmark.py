@@ -14,6 +14,7 @@ import pandas as pd
 from crossdistill.atomic import write_atomically, written_whole
 from crossdistill.models.storage import REST, STUDENT
 from crossdistill.plain import from_plain, to_plain
+from crossdistill.plain_text import read_text
 from crossdistill.recipes.variants.benchmark import ALWAYS, SETS, Setting, deciding_controls
 from crossdistill.runs.data import load_dataset
 from crossdistill.runs.lock import locked
@@ -137,7 +138,7 @@ def read_study(folder: Path) -> tuple[pd.DataFrame, Record]:
 def read_record(folder: Path) -> Record:
     path = folder / RECORD
     try:
-        return from_plain(Record, json.loads(path.read_text(encoding="utf-8")), str(path))
+        return from_plain(Record, json.loads(read_text(path)), str(path))
     except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {' '.join(str(error).split())[:200]}") from error
 
