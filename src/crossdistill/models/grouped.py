@@ -57,7 +57,7 @@ def _in_parts(encoder: nn.Module, x: Tensor) -> Tensor:
 
 def _most_steps(x: Padded) -> int:
     """Of waveforms and token ids, a step is little."""
-    return _STEPS if x.values.shape[2] > 1 else _STEPS << 9
+    return _STEPS if x.values.ndim > 2 and x.values.shape[2] > 1 else _STEPS << 9
 
 
 def _is_costly(x: Padded) -> bool:

@@ -29,8 +29,8 @@ _COLLAPSED = 0.99
 """Mean cosine of two samples' representations above which all samples have one direction."""
 _CERTAIN = 0.995
 """A discriminator's mean accuracy over an epoch above which it is hardly ever wrong."""
-_SURE = 1.64
-"""Standard errors by which a teacher is below another: what chance alone makes in one of twenty equal pairs."""
+_SURE = 2.33
+"""Standard errors by which a teacher is below another: what chance alone makes in one of a hundred equal pairs."""
 
 _WORDS: dict[View, str] = {
     "target": "the student",
