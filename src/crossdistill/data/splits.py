@@ -54,7 +54,7 @@ def with_validation(dataset: MultimodalDataset, fraction: float, seed: int) -> M
         raise InputError(f"fraction of validation rows: expected above 0 and below 1, found {fraction}")
     splits: Strings = np.where(dataset.splits == "test", "held_out", dataset.splits).astype("<U10")
     if not np.any(splits == "validation"):
-        grouped = _by_whole_groups(dataset)
+        grouped = by_whole_groups(dataset)
         splits[_validation_rows(dataset, fraction, seed, grouped)] = "validation"
         if grouped:
             splits = _hold_out_unlabelled(dataset, splits, "validation")
@@ -142,7 +142,7 @@ def _validation_rows(dataset: MultimodalDataset, fraction: float, seed: int, gro
     return train[held_out]
 
 
-def _by_whole_groups(dataset: MultimodalDataset) -> bool:
+def by_whole_groups(dataset: MultimodalDataset) -> bool:
     """Whether no group is on both sides of the data's own split, so that none may be on both sides of another."""
     train = dataset.labelled_rows("train")
     groups = dataset.groups[train]
