@@ -81,6 +81,8 @@ def evidence_of(
 
     if not target or not auxiliary:
         raise InputError("expected target and auxiliary modalities, found none of one of them")
+    if both := [name for name in auxiliary if name in target]:
+        raise InputError(f"{both[0]}: is both target and auxiliary; what prediction has teaches it nothing new")
     with threadpool_limits(1):  # small matrices; several threads wait for each other more than they compute
         pairs, incomplete, notes = _pairs_of(dataset, target, auxiliary, seed)
         counts = _counts(pairs, incomplete)

@@ -60,7 +60,7 @@ class Diagnosis:
         counts = self.evidence.counts
         yield f"{self.name}: will it help? {_ANSWERS[self.verdict.answer].capitalize()}."
         yield f"Target: {', '.join(self.target)}. Auxiliary, in training alone: {', '.join(self.auxiliary)}."
-        held = f" of {counts.groups:,} groups" if counts.groups else ""
+        held = f" of {counts.groups:,} group{'s' * (counts.groups > 1)}" if counts.groups else ""
         without = f", {counts.unlabelled:,} without a label" if counts.unlabelled else ""
         lacking = f"; {counts.incomplete:,} samples lack a modality" if counts.incomplete else ""
         yield f"{counts.labelled:,} labelled pairs{held}{without}{lacking}; {counts.classes:,} classes."
