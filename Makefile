@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-crash check lint types imports pytest bench bench-gpu site docs clean
+.PHONY: help setup demo test test-crash test-fuzz check lint types imports pytest bench bench-gpu site docs clean
 
 help:  ## what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ pytest: $(READY)
 
 test-crash: $(READY)  ## kill runs TIMES=200 times, resume them, and compare with one that was never killed
 	CRASH_TIMES=$(or $(TIMES),200) $(BIN)/pytest --numprocesses 0 tests/crash
+
+test-fuzz: $(READY)  ## CASES=10000 mutated files and options, each of which must end in one line or a right answer
+	FUZZ_CASES=$(or $(CASES),10000) $(BIN)/pytest --numprocesses 0 tests/fuzz
 
 bench: $(READY)  ## speed of the losses, of a training step and of loading video, printed as ratios
 	$(BIN)/python benchmarks/losses.py

@@ -10,6 +10,7 @@ __all__ = ["read_yaml"]
 
 _MOST_VALUES = 100_000
 _DEEPEST = 50
+_LONGEST = 1_000_000
 
 
 def read_yaml(text: str) -> Any:
@@ -26,6 +27,8 @@ def read_yaml(text: str) -> Any:
         ...
     ValueError: not valid YAML: a value contains itself
     """
+    if len(text) > _LONGEST:
+        raise ValueError(f"not a recipe: expected at most {_LONGEST:,} characters, found {len(text):,}")
     try:
         loader = yaml.SafeLoader(text)
         try:

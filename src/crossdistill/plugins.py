@@ -13,6 +13,10 @@ from crossdistill.types import InputError
 METHODS_GROUP, ENCODERS_GROUP = "crossdistill.methods", "crossdistill.encoders"
 
 
+class PluginWarning(UserWarning):
+    """A plug-in that is installed and cannot be used."""
+
+
 @lru_cache(maxsize=2)
 def entry_points_of(group: str) -> dict[str, EntryPoint]:
     """Name -> entry point of the installed packages, for one of the two groups."""
@@ -27,7 +31,8 @@ def load_entry_points(group: str) -> dict[str, Any]:
             objects[name] = point.load()
         except Exception as error:  # whatever another package's import does
             reason = " ".join(str(error).split())[:200]
-            warnings.warn(f"plug-in {name} ({point.value}) cannot be imported: {reason}", stacklevel=2)
+            text = f"plug-in {name} ({point.value}) cannot be imported: {reason}"
+            warnings.warn(text, PluginWarning, stacklevel=2)
     return objects
 
 

@@ -1,5 +1,6 @@
 """Started by torchrun as two ranks: trains every method of the contract suite, one run folder each, and once more on
-data in which some samples lack the auxiliary modality, and on data in which most lack a label."""
+data in which some samples lack the auxiliary modality, and on data in which most lack a label; and AMID with its epoch
+chosen on validation samples."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from pathlib import Path
 from crossdistill.methods import METHODS
 from crossdistill.runs.run import run
 from crossdistill.training import Machine, Optimization
-from tests.contracts.small import incomplete, recipe
+from tests.contracts.small import incomplete, recipe, with_choice
 
 if __name__ == "__main__":
     folder, devices = Path(sys.argv[1]), int(sys.argv[2])
@@ -24,3 +25,5 @@ if __name__ == "__main__":
         run(replace(made, epochs=2), folder / f"{method}-incomplete", dataset=incomplete())
         few = replace(made, data=replace(made.data, labelled=0.4), epochs=1)
         run(few, folder / f"{method}-unlabelled")
+    chosen = with_choice(replace(recipe("amid"), machine=machine, optimization=sgd))
+    run(chosen, folder / "amid-chosen")

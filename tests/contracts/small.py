@@ -44,6 +44,11 @@ def recipe(method: str, **changes: object) -> Recipe:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
+def with_choice(made: Recipe) -> Recipe:
+    """The recipe, with the epoch chosen on validation samples."""
+    return replace(made, evaluate_every=1, data=replace(made.data, choose_epoch_on="validation"))
+
+
 def incomplete() -> MultimodalDataset:
     """The same data, but two thirds of the training samples of one class, and a third of the others, lack the
     accelerometer."""

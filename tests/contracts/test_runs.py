@@ -147,7 +147,16 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.mark.parametrize("method", METHODS)
 def test_two_ranks_equal_one_process(method: str, data: str, ranks: tuple[Path, Path]) -> None:
     """The same global batches give the same losses and the same weights, up to the order of float32 sums."""
-    one, two = (folder / f"{method}{data}" for folder in ranks)
+    assert_same_up_to_rounding(*(folder / f"{method}{data}" for folder in ranks))
+
+
+def test_two_ranks_choose_the_epoch_of_one_process(ranks: tuple[Path, Path]) -> None:
+    one, two = (folder / "amid-chosen" for folder in ranks)
+    assert results_of(one)["best_epoch"] == results_of(two)["best_epoch"] >= 0
+    assert_same_up_to_rounding(one, two)
+
+
+def assert_same_up_to_rounding(one: Path, two: Path) -> None:
     for first, second in zip(log_of(one), log_of(two), strict=True):
         assert first.pop("stage") == second.pop("stage")
         assert first == pytest.approx(second, rel=1e-4, abs=1e-5)  # shares of a batch are convolved in other blocks

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from crossdistill.data import from_arrays
+from crossdistill.data import from_arrays, with_class_weights
 from crossdistill.data.columns import SequenceColumn
 from crossdistill.data.fingerprint import differing, fingerprint
 from crossdistill.data.loading import EpochBatches, drawn, training_batches
@@ -82,3 +83,49 @@ def test_a_column_is_taken_as_it_is() -> None:
     assert data.columns["pen"] is column
     with pytest.raises(InputError, match="a column says itself who lacks it"):
         from_arrays({"pen": column}, [0, 1, 0, 1], present={"pen": [True, True, True, False]})
+
+
+def classed(labels: list[str | None], **options: Any) -> Any:
+    return from_arrays({"x": np.eye(len(labels))}, labels, **options)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_balanced_draws_bring_every_class_equally_often(seed: int) -> None:
+    """Over the training samples with a label, by the weights that they have; those of other splits do not count."""
+    random = np.random.default_rng(seed)
+    labels = [*"abc", *random.choice([*"abc"], size=57, p=[0.7, 0.25, 0.05])]
+    own, test = random.uniform(0.5, 2, size=60), random.random(60) < 0.3
+    test[:3] = False
+    data = with_class_weights(classed(labels, weights=own, splits=test))
+    totals = {name: data.weights[[label == name for label in labels] & ~test].sum() for name in "abc"}
+    assert np.ptp(list(totals.values())) == pytest.approx(0, abs=1e-9)
+    assert sum(totals.values()) == pytest.approx(own[~test].sum()), "the mean weight stays"
+    ratio = data.weights / own
+    assert all(np.ptp(ratio[[label == name for label in labels]]) < 1e-12 for name in "abc")
+
+
+def test_class_weights_multiply_those_of_samples_and_leave_unlabelled_ones() -> None:
+    data = classed(["a", "b", None, "b"], weights=[1, 2, 3, 4])
+    assert with_class_weights(data, {"b": 0.5}).weights.tolist() == [1, 1, 3, 2]
+    assert with_class_weights(data).weights[2] == 3
+
+
+def test_a_class_that_only_held_out_samples_have_stays_as_it_is() -> None:
+    data = classed(["a", "b", "b", "c"])
+    data = replace(data, splits=np.array(["train", "train", "train", "held_out"]))
+    assert with_class_weights(data).weights.tolist() == pytest.approx([1.5, 0.75, 0.75, 1])
+
+
+def test_an_unknown_class_is_one_line_that_names_those_there_are() -> None:
+    with pytest.raises(InputError, match=r"data\.class_weights: expected classes of .*\(a, b\), found 'd'"):
+        with_class_weights(classed(["a", "b"]), {"a": 1.0, "d": 2.0})
+
+
+def test_balanced_training_sees_every_class_equally_often() -> None:
+    labels = np.repeat(["rest", "walk", "fall"], [80, 15, 5]).tolist()
+    data = with_class_weights(classed(labels))
+    seen = np.zeros(3, dtype=int)
+    for epoch in range(30):
+        for batch in training_batches(data, data.rows("train"), 10, 0, epoch):
+            seen += np.bincount(batch.labels.numpy(), minlength=3)
+    assert seen / seen.sum() == pytest.approx([1 / 3] * 3, abs=0.01)

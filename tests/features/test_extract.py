@@ -24,6 +24,7 @@ from crossdistill.encoders.log_mel import LogMel
 from crossdistill.features import extract as module
 from crossdistill.features.extract import extract
 from crossdistill.features.settings import Extraction, default_reader
+from crossdistill.runs import lock
 from crossdistill.training import Machine
 from crossdistill.types import InputError
 from tests.data.clips import tone, write_video
@@ -201,6 +202,30 @@ def test_words_through_a_model_of_transformers_with_its_own_tokenizer(tmp_path: 
         states = [model(torch.tensor([ids])).last_hidden_state[0].mean(0) for ids in ([1, 3, 4, 4], [1, 4])]
     found = np.load(tmp_path / "features" / "words-pretrained.npy")
     assert np.allclose(found, torch.stack(states), rtol=1e-4, atol=1e-5)
+
+
+def test_a_second_process_is_refused_and_other_features_are_not(
+    media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "WAIT", 0.2)
+    folder = copied(media, tmp_path / "data")
+    said: list[str] = []
+
+    def second(task: str, count: int) -> None:
+        if count == 1:
+            with pytest.raises(InputError) as caught:
+                extract(folder, video(folder, batch_size=1))
+            said.append(str(caught.value))
+            extract(folder, video(folder, name="other"))
+
+    extract(folder, video(folder), listener=Heard(second))
+    (line,) = said
+    assert f"process {os.getpid()} on " in line
+    assert line.endswith("is writing this set of features; wait until it has ended, or choose another --name")
+    names = ("face-r2plus1d", "other")
+    arrays = [(folder / "features" / f"{name}.npy").read_bytes() for name in names]
+    assert arrays[0] == arrays[1]
+    assert not list((folder / "features").glob(".*")), "no lock and no chunk is left"
 
 
 class Killed(Exception):

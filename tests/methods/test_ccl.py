@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from crossdistill.methods import CCL
+from crossdistill.testing import small_problem
 from crossdistill.types import Batch, Representations
 from tests.losses import contrast_equations, equations
 from tests.methods.slow import cross_entropy
@@ -137,3 +138,19 @@ def test_the_paper_s_settings_for_sound_are_the_defaults() -> None:
     method = CCL(model())
     assert (method.contrast_weight, method.divergence_weight, method.temperature) == (1.0, 1.0, 0.5)
     assert method.divergence == "symmetric_kl"
+
+
+def test_with_summed_gradients_the_composition_follows_both_losses() -> None:
+    """The published step: both losses are computed, both are differentiated, and then both optimisers move."""
+    torch.manual_seed(0)
+    network, _, samples = small_problem()
+    method, summed = CCL(network, 0.7, 1.3), CCL(network, 0.7, 1.3, summed_gradients=True)
+    summed.composition.load_state_dict(method.composition.state_dict())
+    made = network(samples.modalities, method.views)
+    gradients = []
+    for each, names in ((method, ("composition", "student")), (summed, ("composition",))):
+        totals = [turn.objective(made, samples).total for turn in each.turns(0) if turn.name in names]
+        parameters = list(each.composition.parameters())
+        gradients.append(torch.autograd.grad(torch.stack(totals).sum(), parameters, retain_graph=True))
+    for both, once in zip(*gradients, strict=True):
+        torch.testing.assert_close(both, once)

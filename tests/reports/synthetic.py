@@ -130,6 +130,7 @@ def run_of(label: str, seed: int, student: float, method: str = "", fold: int = 
         "seed": seed,
         "fold": fold,
         "split": "test",
+        "followed": "test",
         "classes": ("walk",),
         "samples": {"test": 100},
         "target": ("video",),

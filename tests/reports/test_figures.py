@@ -75,7 +75,7 @@ def test_confusion_is_normalised_by_row_and_empty_rows_stay_empty() -> None:
 
 def test_interval_of_a_single_pair_is_a_point() -> None:
     table = {"amid": Difference(1, 0.05, np.nan, np.nan, np.nan), "kd": Difference(3, 0.01, 0.02, 0.2, 0.2)}
-    drawn = svg.inline(figures.difference_intervals(table, dict.fromkeys(table, "methods")), "x")
+    drawn = svg.inline(figures.difference_intervals(table, dict.fromkeys(table, "methods")), "x", "of two")
     assert "nan" not in drawn.lower()
 
 
@@ -86,9 +86,10 @@ def test_every_run_is_a_dot_in_its_row_and_the_mean_has_its_interval() -> None:
     dots = [line for line in axes.lines if line.get_marker() == "o"]
     np.testing.assert_allclose(dots[0].get_xdata(), [60, 62])
     np.testing.assert_allclose(dots[1].get_xdata(), [70])
-    assert [to_hex(line.get_color()) for line in dots] == [style.NEITHER, style.GAIN]
-    means = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "|"]
-    np.testing.assert_allclose(means, [61, 70])
+    means = [line for line in axes.lines if line.get_marker() == "|"]
+    np.testing.assert_allclose([line.get_xdata()[0] for line in means], [61, 70])
+    assert [to_hex(line.get_color()) for line in means] == [style.NEITHER, style.GAIN]
+    assert not {to_hex(line.get_color()) for line in dots} & {style.NEITHER, style.GAIN}, "dots on their own bar"
     assert [label.get_text() for label in axes.get_yticklabels()] == ["baseline", "amid"]
 
 
@@ -114,9 +115,9 @@ def test_small_multiples_show_each_configuration_once(count: int) -> None:
 
 def test_svg_uses_page_colours_and_own_ids() -> None:
     bars = class_figures.class_bars(["a"], np.array([0.5]), signed=False)
-    drawn = svg.inline(bars, "first")
-    assert drawn.startswith("<svg viewBox=")
-    assert drawn == svg.inline(bars, "second").replace("second-", "first-")
+    drawn = svg.inline(bars, "first", 'By class: <a> & "b"')
+    assert drawn.startswith('<svg role="img" aria-label="By class: &lt;a&gt; &amp; &quot;b&quot;" style=')
+    assert drawn == svg.inline(bars, "second", 'By class: <a> & "b"').replace("second-", "first-")
     assert "var(--ink)" in drawn
     assert style.INK not in drawn
     assert "http" not in drawn
@@ -124,5 +125,51 @@ def test_svg_uses_page_colours_and_own_ids() -> None:
 
 def test_matplotlib_settings_are_left_alone() -> None:
     before = {key: value for key, value in matplotlib.rcParams.items() if key != "backend"}  # chosen on first use
-    svg.inline(class_figures.class_bars(["a"], np.array([0.5]), signed=False), "x")
+    svg.inline(class_figures.class_bars(["a"], np.array([0.5]), signed=False), "x", "by class")
     assert {key: matplotlib.rcParams[key] for key in before} == before
+
+
+def luminance(color: str) -> float:
+    """Relative luminance of WCAG 2."""
+    parts = np.array([int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)])
+    linear = np.where(parts <= 0.03928, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def contrast(first: str, second: str) -> float:
+    low, high = sorted((luminance(first), luminance(second)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_every_line_can_be_seen_on_its_card_by_day_and_by_night() -> None:
+    """At least 3 : 1, what WCAG 2 asks of graphics (1.4.11)."""
+    for light, dark in style.ON_DARK.items():
+        assert contrast(light, "#f6f7f9") >= 3
+        assert contrast(dark, "#1c2027") >= 3
+    assert {style.GAIN, style.LOSS, style.NEITHER, *style.CYCLE, *style.OWN_COLORS.values()} <= style.ON_DARK.keys()
+
+
+def test_no_two_configurations_of_a_panel_differ_by_colour_alone() -> None:
+    styles = style.line_styles(["baseline", "teacher", "auxiliary", *(f"m{index}" for index in range(4))])
+    assert len({each.dash for each in styles.values()}) == len(styles)
+    many = style.line_styles([f"m{index}" for index in range(16)])
+    assert len(set(many.values())) == 16
+
+
+def test_each_epoch_s_column_tells_what_is_drawn_there() -> None:
+    first = Curve(np.arange(3.0), np.array([0.1, 0.2, 0.3]), np.zeros(3), np.ones(3))
+    second = Curve(np.array([0.0, 2.0]), np.array([0.5, 0.6]), np.zeros(2), np.ones(2))
+    shown = figures.Panel("top-1", {"amid": first, "kd": second}, percent=True)
+    figure = figures.lines(shown, style.line_styles(["amid", "kd"]))
+    figure.draw_without_rendering()
+    spots = figures.values_by_epoch(figure, shown)
+    assert [spot.text for spot in spots] == [
+        "epoch 0\namid: 10\nkd: 50",
+        "epoch 1\namid: 20",
+        "epoch 2\namid: 30\nkd: 60",
+    ]
+    [axes] = figure.axes
+    for spot, epoch in zip(spots, range(3), strict=True):
+        place = figure.transFigure.inverted().transform(axes.transData.transform((epoch, 0)))[0]
+        assert 0 < spot.left < place < spot.right < 1
+    assert "<title>epoch 1\namid: 20</title>" in svg.inline(figure, "x", "top-1", spots)

@@ -55,11 +55,13 @@ def checked_page(folders: list[Path], output: Path, **options: list[RetrievalExa
     assert "@import" not in source
     assert not re.search(r"url\((?!#)", source)  # styles and figures refer to parts of the page alone
     for tag, attributes in page.tags:
-        assert tag not in {"script", "link", "iframe", "object", "base"}
+        assert tag not in {"link", "iframe", "object", "base"}
+        assert tag != "script" or not attributes, "the page's own, with nothing to fetch"
         for name in ("src", "href", "xlink:href", "srcset", "action", "data"):
             value = attributes.get(name) or "#"
             assert value.startswith(("#", "data:image/png;base64,")), f"{tag} {name}={value[:60]}"
         assert not any(name.startswith("on") for name in attributes)
+    assert page.count("script") == 1
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     for target in re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', source):
@@ -79,7 +81,7 @@ def test_complete_comparison(comparison: list[Path], tmp_path: Path) -> None:
     for folder in comparison:
         assert f"crossdistill train {(folder / 'recipe.yaml').as_posix()}" in text
     assert "torch 2.9.0" in text
-    assert page.count("details") == 3  # one for each configuration
+    assert page.count("details") == 4  # one for each configuration, and the loss terms
     assert "3 seeds each" in text
     assert "1 CPU thread" in text
     assert "Retrieval" not in page.text
@@ -137,12 +139,12 @@ def test_the_best_alone_is_bold(tmp_path: Path) -> None:
     ]
     page = checked_page(folders, tmp_path / "report.html")
     source = (tmp_path / "report.html").read_text("utf-8")
-    assert re.findall(r"<strong>(.*?)</strong>", source) == ["71.2 ± 3.1"]
+    assert re.findall(r"<td[^>]*><strong>(.*?)</strong>", source) == ["71.2 ± 3.1"]
     assert 'class="better">better' in source
     assert "no significant difference" in page.text
     checked_page([folder for folder in folders if "amid" not in folder.name], tmp_path / "report.html")
     source = (tmp_path / "report.html").read_text("utf-8")
-    assert "<strong>" not in source
+    assert not re.search("<td[^>]*><strong>", source)
     assert "No configuration is marked as best" in source
 
 

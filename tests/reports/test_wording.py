@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from crossdistill.reports import load_runs
 from crossdistill.reports.groups import main_configuration, reference_method
-from crossdistill.reports.wording import findings, replicates, summary, title
+from crossdistill.reports.wording import findings, lead, replicates, summary, title
 from tests.reports.synthetic import edit_results, run_of, runs_of, scores, write_run
 
 
 def words(folders: list[Path]) -> str:
-    return " ".join(summary(load_runs(folders)))
+    runs = load_runs(folders)
+    return " ".join([lead(runs), *summary(runs)]).strip()
 
 
 def pair(tmp_path: Path, baseline: tuple[float, ...], student: tuple[float, ...], method: str = "amid") -> list[Path]:

@@ -138,7 +138,15 @@ def test_a_run_without_label_or_role_is_its_method_s(tmp_path: Path) -> None:
         assert (read_results(folder).label, read_results(folder).role) == ("kd", "method")
 
 
-OPTIONAL = ("label", "role", "files", "evaluation/cosine_pair", "evaluation/cosine_same_class", *NAMES.values())
+OPTIONAL = (
+    "label",
+    "role",
+    "files",
+    "best_epoch",
+    "evaluation/cosine_pair",
+    "evaluation/cosine_same_class",
+    *NAMES.values(),
+)
 FIELDS = list(json.loads(to_json(results())))
 MEASURES = list(json.loads(to_json(results()))["teacher"])
 

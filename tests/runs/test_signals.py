@@ -50,6 +50,25 @@ def test_inside_training_the_first_one_is_noted_and_a_second_from_the_keyboard_d
     assert handlers() == before
 
 
+def test_while_an_interrupted_command_ends_only_the_keyboard_is_heard() -> None:
+    ended: list[str] = []
+
+    def work() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGUSR1)
+            ended.append("saved")
+            os.kill(os.getpid(), signal.SIGINT)
+            ended.append("more")
+
+    with pytest.raises(KeyboardInterrupt) as caught, interrupts_at_once():
+        work()
+    assert not isinstance(caught.value, Interrupted)
+    assert ended == ["saved"]
+
+
 def test_what_the_process_ignores_stays_ignored() -> None:
     """A job in the background of a shell ignores the keyboard."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from crossdistill.methods import METHODS
 from crossdistill.recipes.files import load_recipe
 from crossdistill.recipes.recipe import Recipe
+from crossdistill.runs import lock
 from crossdistill.studies import tune as tuning
 from crossdistill.studies.tune import SHARED, present, search_space, tune, validation_accuracy, with_values
 from crossdistill.types import Choice, DivergedError, InputError, LogUniform
@@ -48,6 +50,46 @@ def test_a_search_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert nothing == []
 
 
+def test_a_second_search_in_the_same_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "WAIT", 0.2)
+
+    def measured(chosen: Recipe, *rest: object) -> float:
+        with pytest.raises(
+            InputError, match="is writing this search; wait until it has ended, or choose another --out"
+        ):
+            tuned(tmp_path, ["baseline"], 1)
+        return 0.5
+
+    monkeypatch.setattr(tuning, "validation_accuracy", measured)
+    assert len(tuned(tmp_path, ["baseline"], 1)[1]) == 1
+
+
+def test_a_trial_that_was_interrupted_or_killed_is_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its runs are gone on with, whichever of its values chance has drawn."""
+    tried: list[float] = []
+    places: list[Path] = []
+
+    def measured(chosen: Recipe, seeds: int, folder: Path, *rest: object) -> float:
+        tried.append(chosen.optimization.learning_rate)
+        places.append(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        if len(tried) == 3:
+            raise KeyboardInterrupt
+        shutil.rmtree(folder)
+        return 0.5
+
+    monkeypatch.setattr(tuning, "validation_accuracy", measured)
+    with pytest.raises(KeyboardInterrupt):
+        tuned(tmp_path, ["baseline"], 5)
+    tuned(tmp_path, ["baseline"], 5)
+    assert len(tried) == 6
+    assert (tried[3], places[3]) == (tried[2], places[2])
+    assert len(set(tried)) == 5, "what is drawn after that is new"
+    assert not (tmp_path / "out" / "trials").exists()
+
+
 def test_a_search_repeats(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     one.mkdir()
@@ -77,7 +119,7 @@ def test_the_recipe_that_is_written_is_the_one_that_is_returned(tmp_path: Path) 
 def test_the_first_trial_is_the_recipe_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Recipe] = []
 
-    def measured(chosen: Recipe, seeds: int) -> float:
+    def measured(chosen: Recipe, *rest: object) -> float:
         seen.append(chosen)
         return 0.5
 
@@ -91,7 +133,7 @@ def test_the_best_trial_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """Accuracy rises with the learning rate: the largest that was tried must come out."""
     tried: list[float] = []
 
-    def measured(chosen: Recipe, seeds: int) -> float:
+    def measured(chosen: Recipe, *rest: object) -> float:
         tried.append(chosen.optimization.learning_rate)
         return chosen.optimization.learning_rate
 
@@ -107,12 +149,12 @@ def test_no_test_sample_is_opened(tmp_path: Path) -> None:
         (folder / "wrist" / f"s{sample}.npy").write_bytes(
             (folder / "wrist" / f"s{sample}.npy").read_bytes()[:-4] + b"\x00\x00\xc0\x7f"  # NaN, noticed when read
         )
-    accuracy = validation_accuracy(recipe(folder, method="baseline", epochs=1), seeds=2)
+    accuracy = validation_accuracy(recipe(folder, method="baseline", epochs=1), 2, tmp_path / "runs")
     assert 0 <= accuracy <= 1
 
 
 def test_a_diverged_trial_counts_and_the_search_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def measured(chosen: Recipe, seeds: int) -> float:
+    def measured(chosen: Recipe, *rest: object) -> float:
         if chosen.optimization.learning_rate < 1.5e-3:
             return 0.5
         raise DivergedError("loss became nan")
@@ -124,7 +166,7 @@ def test_a_diverged_trial_counts_and_the_search_goes_on(tmp_path: Path, monkeypa
 
 
 def test_a_search_in_which_all_diverge_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def measured(chosen: Recipe, seeds: int) -> float:
+    def measured(chosen: Recipe, *rest: object) -> float:
         raise DivergedError("loss became nan")
 
     monkeypatch.setattr(tuning, "validation_accuracy", measured)

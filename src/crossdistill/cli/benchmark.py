@@ -85,7 +85,7 @@ def execute(options: Namespace, command: str) -> int:
     wanted = parse_budgets(options.budgets, sets) if options.budgets or not quick else QUICK_BUDGETS.__contains__
     chosen = settings(sets, wanted, options.data, options.fields)
     with progress_bar() as progress:
-        done = benchmark(chosen, asked, options.out, command, SettingBars(progress))
+        done = benchmark(chosen, asked, options.out, command, SettingBars(progress), interruptible=True)
     if done.table is not None:
         write_pages(options.out, options.out / "report.html", options.markdown, command)
     return tell_of_failures(done.failures)
@@ -107,7 +107,7 @@ def parse_budgets(text: str, sets: Sequence[BenchmarkSet]) -> Callable[[Budget],
     for word in (word.strip() for word in (text or "few,all").split(",")):
         if word in ("few", "all"):
             wanted.append(_is_all if word == "all" else _is_few)
-        elif re.fullmatch(r"\d+(\.\d+)?%|[1-9]\d*", word):
+        elif re.fullmatch(r"\d{1,9}(\.\d+)?%|[1-9]\d{0,8}", word):
             share = word.endswith("%")
             named = Budget(share=float(word[:-1]) / 100) if share else Budget(groups=int(word))
             if not any(named in each.budgets for each in sets):

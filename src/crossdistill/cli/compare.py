@@ -105,9 +105,10 @@ def parse_folds(text: str, known: Sequence[int]) -> list[int]:
     words = [word.strip() for word in text.strip("[] ").split(",")]
     if words == ["all"] and known:
         return list(known)
-    if not all(word.isdecimal() and int(word) in known for word in words) or len(set(words)) < len(words):
+    named = {str(fold): fold for fold in known}
+    if not all(word in named for word in words) or len(set(words)) < len(words):
         raise InputError(f"--folds: expected all, or some of the data's folds, found {text!r}; the data has {has}")
-    return [int(word) for word in words]
+    return [named[word] for word in words]
 
 
 def compare_and_report(

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from crossdistill.cli.words import complain, print_anything
+from crossdistill.cli.words import complain, is_first_rank, print_anything
 from crossdistill.version import __version__
 
 COMMANDS = {
@@ -33,18 +33,30 @@ COMMANDS = {
 }
 """Name -> the module with its `parser` and its `execute`, and what the command does."""
 
+_MISTAKE = 2
+"""The exit code of what the user can mend."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a user's mistake becomes one line on standard error and exit code 2."""
     print_anything()
     typed = list((sys.argv[1:] if arguments is None else arguments) or [""])
     name, rest = in_full(typed[0], typed[1:])
+    if name not in COMMANDS:
+        return _without_command(name)
     try:
-        return _execute(name, rest, typed[: len(typed) - len(rest)]) if name in COMMANDS else _without_command(name)
-    except KeyboardInterrupt:
-        again = "a training run continues with --resume, a comparison when the same command is given again"
-        print(f"crossdistill: interrupted; {again}", file=sys.stderr)
-        return 130
+        return _execute(name, rest, typed[: len(typed) - len(rest)])
+    except KeyboardInterrupt as stopped:
+        if is_first_rank():
+            print(f"crossdistill: {str(stopped) or 'interrupted'}; {_going_on(name, typed)}", file=sys.stderr)
+        return getattr(stopped, "exit_code", 130)
+
+
+def _going_on(name: str, typed: Sequence[str]) -> str:
+    """What is to be done after an interrupt."""
+    if name == "train":
+        return "the same command with --resume goes on"
+    return f"the same command goes on: {shlex.join(['crossdistill', *typed])}"
 
 
 def in_full(name: str, arguments: Sequence[str]) -> tuple[str, list[str]]:
@@ -55,8 +67,28 @@ def in_full(name: str, arguments: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _execute(name: str, arguments: Sequence[str], typed: Sequence[str]) -> int:
-    """Run the command; typed: the words that named it."""
+    """Run the command, and then tell what libraries have said, unless a mistake explains it; typed: the words that
+    named the command."""
+    from crossdistill.cli.kept_warnings import kept_warnings
+
+    with kept_warnings() as kept:
+        try:
+            code, mistake = _attempted(name, arguments, typed)
+        except Exception:
+            kept.tell()
+            raise
+    if mistake:
+        complain("; ".join([mistake, *kept.of_plugins]))
+    elif code != _MISTAKE:
+        kept.tell()
+    return code
+
+
+def _attempted(name: str, arguments: Sequence[str], typed: Sequence[str]) -> tuple[int, str]:
+    """The command's exit code, and the user's mistake in one line where there was one."""
+    from crossdistill.cli.parsing import parsed
     from crossdistill.cli.recipe_options import with_recipe_in_place
+    from crossdistill.runs.signals import interrupts_at_once
     from crossdistill.training.engine import deterministic_kernels, own_process
     from crossdistill.types import InputError, one_line
 
@@ -65,20 +97,26 @@ def _execute(name: str, arguments: Sequence[str], typed: Sequence[str]) -> int:
     command = import_module(COMMANDS[name][0])
     arguments = with_recipe_in_place(arguments) if name == "compare" else arguments
     try:
-        parser = command.parser(arguments)
-        options = parser.instantiate(parser.parse_args(arguments))
-        own_process()
-        with deterministic_kernels():
-            return int(command.execute(options, shlex.join(["crossdistill", *typed, *arguments])))
+        with interrupts_at_once(), deterministic_kernels():
+            options = parsed(command.parser(arguments), arguments)
+            own_process()
+            return int(command.execute(options, shlex.join(["crossdistill", *typed, *arguments]))), ""
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  # nor is what is left to be flushed
-        return 141
+        return 141, ""
     except OSError as error:  # a full disk, one that can only be read, a name that no file can have
-        return _mistake(one_line(error))
-    except MemoryError as error:
-        return _mistake(f"not enough memory: {one_line(error)}")
-    except (InputError, argparse.ArgumentError, argparse.ArgumentTypeError) as error:
-        return _mistake(str(error).replace("<class '", "").replace("'>", ""))
+        return _MISTAKE, one_line(error)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not _is_memory(error):
+            raise
+        return _MISTAKE, f"not enough memory: {one_line(error)}"
+    except InputError as error:
+        return _MISTAKE, str(error)
+
+
+def _is_memory(error: RuntimeError) -> bool:
+    """Whether PyTorch says that there is not enough memory, on whatever device."""
+    return type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error)
 
 
 def _without_command(word: str) -> int:
@@ -111,4 +149,4 @@ def _overview() -> argparse.ArgumentParser:
 
 def _mistake(line: str) -> int:
     complain(line)
-    return 2
+    return _MISTAKE

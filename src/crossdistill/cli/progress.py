@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from crossdistill.cli.words import printable
+from crossdistill.cli.words import is_first_rank, printable
 from crossdistill.runs.measure import TOP1
 from crossdistill.studies.compare import RUNS
 from crossdistill.types import Listener, Values
@@ -34,11 +33,6 @@ class _Console(Console):
 def console() -> Console:
     """Where output goes, brackets as they are; ranks other than the first are silent."""
     return _Console(highlight=False, markup=False, quiet=not is_first_rank())
-
-
-def is_first_rank() -> bool:
-    """Whether this process is the one of several that speaks."""
-    return (os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or os.environ.get("LOCAL_RANK") or "0") == "0"
 
 
 def progress_bar() -> Progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
     )
     report.add_argument("runs", type=Path, nargs="+", help="run folders, folders that hold some, or a benchmark's")
     report.add_argument("--out", type=Path, default=Path("report.html"), help="file to write")
+    report.add_argument("--open", action="store_true", help="show the page in the browser")
     report.add_argument("--markdown", type=Path, help="folder for the same as NAME.md, NAME the recipe's, with figures")
     return report
 
@@ -54,7 +56,7 @@ def execute(options: Namespace, command: str) -> int:
         named = shlex.join([*words, "--markdown", str(options.markdown)])
         document = write_markdown(folders, options.markdown, named)
         console().print(f"Markdown: {document}", soft_wrap=True)
-    return 0
+    return _shown(options)
 
 
 def _benchmark(options: Namespace) -> int:
@@ -64,6 +66,13 @@ def _benchmark(options: Namespace) -> int:
     words = ["crossdistill", "report", str(options.runs[0])]
     words += ["--markdown", str(options.markdown)] if options.markdown else ["--out", str(options.out)]
     write_pages(options.runs[0], options.out, options.markdown, shlex.join(words))
+    return _shown(options)
+
+
+def _shown(options: Namespace) -> int:
+    """Open the page where that is asked for; a machine without a browser says so."""
+    if options.open and not webbrowser.open(options.out.resolve().as_uri()):
+        console().print(f"No browser was found to show {options.out}.", soft_wrap=True)
     return 0
 
 

@@ -13,6 +13,8 @@ from crossdistill.data.inspection import Count
 from crossdistill.data.labels import SPLITS
 from crossdistill.datasets.media_release import Prepared
 
+_MOST_ROWS = 200
+"""Of the table of modalities; twenty thousand columns of numbers may be as many."""
 _MOST_CLASSES = 60
 """That a table of classes lists."""
 
@@ -22,7 +24,10 @@ def modality_table(counts: Sequence[Count]) -> Table:
     table = Table()  # its words are short so that it fits into 80 columns
     for column in ("modality", "kind", "split", "samples", "missing", "broken", "duration", "mean"):
         table.add_column(column, justify="left" if column in ("modality", "kind", "split") else "right")
-    for count in counts:
+    shown = counts if len(counts) <= _MOST_ROWS else [*counts[: _MOST_ROWS // 2], *counts[-_MOST_ROWS // 2 :]]
+    if len(shown) < len(counts):
+        table.caption = f"{len(counts) - len(shown):,} rows in between are not shown"
+    for count in shown:
         readable = count.samples - count.missing - count.unreadable
         timed = count.seconds > 0
         table.add_row(

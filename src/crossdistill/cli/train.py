@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from crossdistill.cli.progress import bars, console, is_first_rank
+from crossdistill.cli.progress import bars, console
 from crossdistill.cli.recipe_options import RECIPE_HELP, add_recipe
 from crossdistill.cli.report import show_headline
 from crossdistill.recipes.files import load_recipe, recipe_of
 from crossdistill.reports import load_runs
 from crossdistill.runs.folder import NOTES
 from crossdistill.runs.run import run
-from crossdistill.runs.signals import interrupts_at_once
-from crossdistill.training.pauses import Interrupted
 
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
@@ -38,13 +35,8 @@ def execute(options: Namespace, command: str) -> int:
     """Train with a progress bar, then print the headline."""
     recipe = recipe_of(options, load_recipe(options.recipe))
     folder = options.out or Path("runs") / f"{recipe.name}-{recipe.method}-seed{recipe.seed}"
-    try:
-        with interrupts_at_once(), bars("epochs") as listener:
-            run(recipe, folder, options.resume, listener, interruptible=True)
-    except Interrupted as stopped:
-        if is_first_rank():
-            print(f"crossdistill: {stopped}; the same command with --resume goes on", file=sys.stderr)
-        return stopped.exit_code
+    with bars("epochs") as listener:
+        run(recipe, folder, options.resume, listener, interruptible=True)
     show_headline(load_runs([folder]))
     console().print(f"Run: {folder}", soft_wrap=True)
     if (notes := folder / NOTES).is_file():

@@ -38,6 +38,6 @@ def execute(options: Namespace, command: str) -> int:
     recipe, methods = recipe_of(options, load_recipe(options.recipe)), parse_methods(options.methods)
     with progress_bar() as progress:
         listener = TrialBars(progress)
-        tune(recipe, methods, options.trials, options.seeds, options.out, options.storage, listener)
+        tune(recipe, methods, options.trials, options.seeds, options.out, options.storage, listener, interruptible=True)
     console().print(f"Recipe: {options.out / 'tuned.yaml'}", soft_wrap=True)
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import unicodedata
 
@@ -26,6 +27,11 @@ def complain(line: str) -> None:
     if len(line) > LONGEST:
         line = f"{line[: LONGEST - 200]} ... {line[-190:]}"
     print(f"crossdistill: error: {line}", file=sys.stderr)
+
+
+def is_first_rank() -> bool:
+    """Whether this process is the one of several that speaks."""
+    return (os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or os.environ.get("LOCAL_RANK") or "0") == "0"
 
 
 def print_anything() -> None:

@@ -6,6 +6,7 @@ from crossdistill.data.dataset import MultimodalDataset, from_arrays
 from crossdistill.data.loading import training_batches
 from crossdistill.data.manifest import check_values, read_manifest, write_manifest
 from crossdistill.data.splits import with_fold, with_labels, with_validation
+from crossdistill.data.weights import with_class_weights
 
 __all__ = [
     "ArrayColumn",
@@ -16,6 +17,7 @@ __all__ = [
     "from_arrays",
     "read_manifest",
     "training_batches",
+    "with_class_weights",
     "with_control",
     "with_fold",
     "with_labels",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from tokenize import TokenError
 from typing import Protocol
@@ -156,6 +157,14 @@ class FileColumn:
         samples = [self._sample(row) for row in rows]
         return pad(samples) if self.shape[0] == -1 else torch.from_numpy(np.stack(samples))
 
+    def check(self) -> None:
+        """Read every sample once, in little memory. Raises InputError for NaN and infinity."""
+        for row in range(len(self)):
+            _require_finite(partial(self._opened, row), row, self._place)
+
+    def _opened(self, row: int) -> Array:
+        return open_array(self.paths[row], self.places[row])
+
     def _sample(self, row: int) -> npt.NDArray[np.float32]:
         array = open_array(self.paths[row], self.places[row])
         fixed = slice(1 if self.shape[0] == -1 else 0, None)
@@ -200,6 +209,20 @@ class RowColumn:
             array = open_array(self.files[file], self.places[wanted[0]])
             samples[in_file] = _as_float32(array[self.row_numbers[wanted]], wanted, self.places.__getitem__)
         return torch.from_numpy(samples)
+
+    def check(self) -> None:
+        """Read every sample once, in little memory. Raises InputError for NaN and infinity."""
+        if np.prod(self.shape) > _CHUNK_VALUES:
+            for row in range(len(self)):
+                _require_finite(partial(self._opened, row), row, self.places.__getitem__)
+            return
+        step = max(1, _CHUNK_VALUES // int(np.prod(self.shape)))
+        for start in range(0, len(self), step):
+            self.fetch(np.arange(start, min(start + step, len(self))))
+
+    def _opened(self, row: int) -> Array:
+        sample: Array = open_array(self.files[self.file_numbers[row]], self.places[row])[self.row_numbers[row]]
+        return sample
 
     def raw(self) -> Array:
         """All samples, as the files have them."""
@@ -276,6 +299,15 @@ def _as_float32(samples: Array, rows: Sequence[int] | Rows, place: Callable[[int
         first = int(np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))[0])
         raise InputError(f"{place(int(rows[first]))}: NaN or infinity (in float32); replace or drop these values")
     return values
+
+
+def _require_finite(opened: Callable[[], Array], row: int, place: Callable[[int], str]) -> None:
+    """Raise InputError for NaN or infinity in a sample of any size, which is opened anew for each part: what was looked
+    at of a mapped file does not stay in memory."""
+    shape = opened().shape
+    step = max(1, _CHUNK_VALUES // int(np.prod(shape[1:])))
+    for start in range(0, shape[0], step):
+        _as_float32(opened()[None, start : start + step], [row], place)
 
 
 def pad(sequences: Sequence[npt.NDArray[np.float32]]) -> Padded:

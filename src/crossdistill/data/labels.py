@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,10 @@ def natural_order(texts: Sequence[str]) -> list[str]:
     """The distinct texts, sorted with whole numbers by value: "2" before "10", "a2" before "a10"."""
     distinct = sorted(set(texts))
     if all(re.fullmatch(r"-?[0-9]+", text) for text in distinct):
-        return sorted(distinct, key=int)
+        return sorted(distinct, key=Decimal)  # which, unlike int, takes any number of digits
     return sorted(
-        distinct, key=lambda text: [int(p) if p.isascii() and p.isdecimal() else p for p in re.split(r"([0-9]+)", text)]
+        distinct,
+        key=lambda text: [Decimal(p) if p.isascii() and p.isdecimal() else p for p in re.split(r"([0-9]+)", text)],
     )
 
 

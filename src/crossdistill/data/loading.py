@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sys
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -116,13 +118,13 @@ def training_batches(
     epoch: int,
     rank: int = 0,
     world_size: int = 1,
-    workers: int = 0,
+    workers: int | Workers = 0,
     unlabelled: Rows = NO_ROWS,
     share: float = 0.0,
     first_step: int = 0,
 ) -> Iterator[Batch]:
-    """One epoch of shuffled batches of `rows`; see `EpochBatches`. workers: reading processes, 0 for none; first_step:
-    how many of the epoch's batches to leave out, unread.
+    """One epoch of shuffled batches of `rows`; see `EpochBatches`. workers: reading processes for this epoch, 0 for
+    none, or those that stay; first_step: how many of the epoch's batches to leave out, unread.
 
     Rows come in proportion to the data set's weights, where it has any.
     What chance decides about a sample (which part of it, mirrored or not) depends on seed, epoch and row alone.
@@ -139,11 +141,11 @@ def training_batches(
     True
     """
     sampler = EpochBatches(rows, batch_size, seed, epoch, rank, world_size, unlabelled, share, dataset.weights)
-    return _loaded(_Drawn(dataset, seed, epoch), islice(sampler, first_step, None), workers)
+    return _loaded(dataset, Drawn(seed, epoch), islice(sampler, first_step, None), workers)
 
 
 def evaluation_batches(
-    dataset: MultimodalDataset, rows: Rows, positions: Positions, batch_size: int, workers: int = 0
+    dataset: MultimodalDataset, rows: Rows, positions: Positions, batch_size: int, workers: int | Workers = 0
 ) -> Iterator[Batch]:
     """These parts of `rows`, one for each of `positions`, in the order given; see `windows_of`.
 
@@ -153,7 +155,7 @@ def evaluation_batches(
         raise InputError(f"batch size: expected at least 1, found {batch_size}")
     items = list(zip(rows.tolist(), positions.tolist(), strict=True))
     batches = [items[start : start + batch_size] for start in range(0, len(items), batch_size)]
-    return _loaded(_Plain(dataset), batches, workers)
+    return _loaded(dataset, None, batches, workers)
 
 
 def windows_of(
@@ -200,69 +202,114 @@ def random_seeds(seed: int, epoch: int, rows: Rows) -> npt.NDArray[np.uint64]:
     return mixed
 
 
+class Drawn(NamedTuple):
+    """By which seed and epoch chance decides the parts of samples."""
+
+    seed: int
+    epoch: int
+
+
+class _Request(NamedTuple):
+    """One batch: its modalities; rows, or (row, position) where nothing is drawn."""
+
+    names: tuple[str, ...]
+    drawn: Drawn | None
+    items: Sequence[Any]
+
+
 @dataclass(frozen=True)
-class _Plain:
+class _Source:
     """What DataLoader asks for a batch, by `__getitems__`, in its own process or in a worker."""
 
     dataset: MultimodalDataset
 
-    def __getitems__(self, items: Sequence[tuple[int, float]]) -> Batch | InputError:
-        rows, positions = zip(*items, strict=True)
-        return _attempt(self.dataset, np.array(rows, dtype=np.int64), Parts(np.array(positions)))
+    def __getitems__(self, request: _Request) -> Batch | InputError:
+        """A mistake is handed over and raised by the receiver: DataLoader would wrap it in the worker's traceback."""
+        dataset = self.dataset.only(request.names)
+        try:
+            if request.drawn is None:
+                rows, positions = zip(*request.items, strict=True)
+                return dataset.batch(np.array(rows, dtype=np.int64), Parts(np.array(positions)))
+            row_numbers = np.asarray(request.items, dtype=np.int64)
+            batch = dataset.batch(row_numbers, drawn_parts(*request.drawn, row_numbers))
+            return replace(batch, chance=chance(*request.drawn, row_numbers))
+        except InputError as error:
+            return error
 
 
-@dataclass(frozen=True)
-class _Drawn:
-    """What DataLoader asks for a batch of training, whose parts are drawn by the epoch's seed."""
+class Workers:
+    """Processes that read a data set and stay for many passes over it, whole or some of its modalities.
 
-    dataset: MultimodalDataset
-    seed: int
-    epoch: int
+    They start with the first pass, and end with the `with` block. Where processes are spawned, each start imports all
+    anew. What they read does not depend on how many there are; a pass that is not finished is forgotten by the next.
 
-    def __getitems__(self, rows: Sequence[int]) -> Batch | InputError:
-        row_numbers = np.asarray(rows, dtype=np.int64)
-        batch = _attempt(self.dataset, row_numbers, drawn_parts(self.seed, self.epoch, row_numbers))
-        if isinstance(batch, InputError):
-            return batch
-        return replace(batch, chance=chance(self.seed, self.epoch, row_numbers))
+    count: 0 to read in this process
+    """
 
+    def __init__(self, dataset: MultimodalDataset, count: int) -> None:
+        self.dataset, self.count = dataset, count
+        self._requests: Iterable[_Request] = ()
+        self._passes: list[Iterator[Batch | InputError]] = []
+        self._loader: DataLoader[Batch | InputError] | None = None
 
-def _attempt(dataset: MultimodalDataset, rows: Rows, parts: Parts) -> Batch | InputError:
-    """A mistake is handed over and raised by the receiver: DataLoader would wrap it in the worker's traceback."""
-    try:
-        return dataset.batch(rows, parts)
-    except InputError as error:
-        return error
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for started in self._passes:  # an exception's frames may hold it; its processes must end all the same
+            if hasattr(started, "_shutdown_workers"):
+                started._shutdown_workers()
+        self._passes, self._loader = [], None
+
+    def __iter__(self) -> Iterator[_Request]:
+        return iter(self._requests)
+
+    def read(self, names: Sequence[str], drawn: Drawn | None, batches: Iterable[Sequence[Any]]) -> Iterator[Batch]:
+        """One pass. Raises InputError for what a sample should not hold."""
+        self._requests = (_Request(tuple(names), drawn, items) for items in batches)
+        if self._loader is None:
+            self._loader = DataLoader(
+                _Source(self.dataset),  # type: ignore[arg-type]  # it has __getitems__, all that DataLoader calls
+                batch_sampler=self,  # type: ignore[arg-type]  # iterated anew for each pass
+                collate_fn=_as_it_is,
+                num_workers=self.count,
+                persistent_workers=self.count > 0,
+                generator=torch.Generator().manual_seed(0),  # or DataLoader would draw from the global random state
+                worker_init_fn=_begin_worker,
+            )
+        requests, self._passes = self._requests, [iter(self._loader)]
+        for batch in self._passes[0]:
+            if isinstance(batch, InputError):
+                raise batch
+            if requests is not self._requests:
+                raise RuntimeError("a pass over the data was gone on with after the next had begun")
+            yield batch
 
 
 def _loaded(
-    source: _Plain | _Drawn, batches: Iterable[list[int]] | Iterable[list[tuple[int, float]]], workers: int
+    dataset: MultimodalDataset, drawn: Drawn | None, batches: Iterable[Sequence[Any]], workers: int | Workers
 ) -> Iterator[Batch]:
-    # Without a generator of its own DataLoader draws from the global one, and resuming would differ from not stopping.
-    generator = torch.Generator().manual_seed(0)
-    loader: DataLoader[Batch | InputError] = DataLoader(
-        source,  # type: ignore[arg-type]  # it has __getitems__, the one method that DataLoader calls
-        batch_sampler=batches,
-        collate_fn=_as_it_is,
-        num_workers=workers,
-        generator=generator,
-        worker_init_fn=_leave_signals_to_parent,
-    )
-    return _raising(loader)
+    if isinstance(workers, Workers):
+        if any(workers.dataset.columns.get(name) is not column for name, column in dataset.columns.items()):
+            raise ValueError("the workers read another data set")
+        return workers.read(tuple(dataset.columns), drawn, batches)
+    return _for_one_pass(dataset, drawn, batches, workers)
 
 
-def _leave_signals_to_parent(worker: int) -> None:
+def _for_one_pass(
+    dataset: MultimodalDataset, drawn: Drawn | None, batches: Iterable[Sequence[Any]], count: int
+) -> Iterator[Batch]:
+    with Workers(dataset, count) as workers:
+        yield from workers.read(tuple(dataset.columns), drawn, batches)
+
+
+def _begin_worker(worker: int) -> None:
     """Terminals and schedulers signal all processes of a job. A worker that ended so would take the parent with it,
-    which has a step to finish; it ends with its parent in any case."""
+    which has a step to finish; it ends with its parent in any case. Warnings are the parent's to say."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-
-
-def _raising(loader: Iterable[Batch | InputError]) -> Iterator[Batch]:
-    for batch in loader:
-        if isinstance(batch, InputError):
-            raise batch
-        yield batch
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -40,6 +40,9 @@ from crossdistill.data.reading import PartialColumn, known_present
 from crossdistill.data.table import Table, read_table
 from crossdistill.types import InputError
 
+LONGEST_NAME = 1000
+"""Characters of an id, a label or a group."""
+
 
 def read_manifest(
     path: Path,
@@ -83,6 +86,8 @@ def read_manifest(
     needed = [header for name in required for header in joined.get(name) or [named[name].header]]
     for name in ("id", "split", *needed):
         _require_filled(table, name)
+    for name in ("id", "label", "group"):
+        _require_short(table, name)
     _require_rows(table)
     ids, labels = table.columns["id"], table.columns["label"]
     numbers, classes = encode_labels(np.array(labels, dtype=np.str_), ())
@@ -126,8 +131,14 @@ def check_values(dataset: MultimodalDataset) -> None:
         ...
     crossdistill.types.InputError: ...row 3, column 'gyro': NaN or infinity (in float32); replace or drop these values
     """
-    for start in range(0, len(dataset), 64):
-        dataset.__getitems__(range(start, min(start + 64, len(dataset))))
+    for name, column in dataset.columns.items():
+        inner = column.column if isinstance(column, PartialColumn) else column
+        if isinstance(inner, FileColumn | RowColumn):
+            inner.check()
+        else:
+            others = dataset.only([name])
+            for start in range(0, len(dataset), 64):
+                others.__getitems__(range(start, min(start + 64, len(dataset))))
 
 
 def write_manifest(folder: Path, dataset: MultimodalDataset) -> Path:
@@ -157,6 +168,15 @@ def _require_filled(table: Table, column: str) -> None:
         if not cell:
             hint = "" if column in (*REQUIRED, *OPTIONAL) else "; every sample needs what the student sees"
             raise InputError(f"{table.place(row, column)}: empty cell{hint}")
+
+
+def _require_short(table: Table, column: str) -> None:
+    """NumPy keeps all of an array's texts as long as its longest."""
+    for row, cell in enumerate(table.columns.get(column, [])):
+        if len(cell) > LONGEST_NAME:
+            raise InputError(
+                f"{table.place(row, column)}: expected at most {LONGEST_NAME:,} characters, found {len(cell):,}"
+            )
 
 
 def _require_rows(table: Table) -> None:

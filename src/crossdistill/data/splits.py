@@ -34,14 +34,16 @@ def with_fold(dataset: MultimodalDataset, fold: int) -> MultimodalDataset:
     return on_fold
 
 
-def with_validation(dataset: MultimodalDataset, fraction: float, seed: int) -> MultimodalDataset:
-    """For tuning: train and validation rows alone; every test row becomes "held_out".
+def with_validation(
+    dataset: MultimodalDataset, fraction: float, seed: int, hold_out_test: bool = True
+) -> MultimodalDataset:
+    """For tuning: train and validation rows alone; every test row becomes "held_out", unless they are to stay.
 
     A data set that brings validation rows keeps them. Otherwise about this fraction of the train rows becomes
     "validation", chosen from the seed, in proportion to the classes, and as strict as the test split: where no group is
     in both train and test, none is in both train and validation.
     Raises InputError where the classes or groups are too few for that.
-    A recipe's `data.evaluate_on: validation` does it.
+    A recipe's `data.evaluate_on: validation` does it, and `data.choose_epoch_on: validation`.
 
     >>> import numpy as np
     >>> from crossdistill.data import from_arrays, with_validation
@@ -52,7 +54,9 @@ def with_validation(dataset: MultimodalDataset, fraction: float, seed: int) -> M
     """
     if not 0 < fraction < 1:
         raise InputError(f"fraction of validation rows: expected above 0 and below 1, found {fraction}")
-    splits: Strings = np.where(dataset.splits == "test", "held_out", dataset.splits).astype("<U10")
+    splits = dataset.splits.astype("<U10")
+    if hold_out_test:
+        splits[splits == "test"] = "held_out"
     if not np.any(splits == "validation"):
         grouped = by_whole_groups(dataset)
         splits[_validation_rows(dataset, fraction, seed, grouped)] = "validation"

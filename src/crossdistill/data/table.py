@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from crossdistill.data.unpacking import require_unpackable
 from crossdistill.types import InputError, one_line
 
 FILES = ("manifest.csv", "manifest.parquet")
@@ -83,7 +84,11 @@ def _read_parquet(path: Path) -> Table:
     import pyarrow.parquet
 
     try:
-        table = pa.parquet.read_table(path)
+        file = pa.parquet.ParquetFile(path)
+        _require_bounded(path, file.metadata)
+        texts = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
+        # as dictionaries, so that a text is there once, in however many rows
+        table = pa.parquet.read_table(path, read_dictionary=texts)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: cannot read it as Parquet: {' '.join(str(error).split())}") from None
     columns = {
@@ -94,10 +99,34 @@ def _read_parquet(path: Path) -> Table:
     return Table(path, columns, range(1, table.num_rows + 1))
 
 
+_CELL = 64
+"""Bytes of memory that a cell takes as a text."""
+
+
+def _require_bounded(path: Path, metadata: Any) -> None:
+    """Raise InputError for a table that is much larger than its file."""
+    # not of single columns: where their statistics are damaged, asking for them ends the process
+    pages = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+    cells = metadata.num_rows * metadata.num_columns * _CELL
+    require_unpackable(str(path), path.stat().st_size, max(pages, cells))
+
+
 def texts_of(path: Path, name: str, column: Any) -> list[str]:
     """A Parquet column's cells as texts, "" for null and NaN. Raises InputError for values that Python has not, such as
     the year 30000."""
+    import pyarrow as pa
+
     try:
-        return ["" if value is None or value != value else str(value).strip() for value in column.to_pylist()]
+        if not pa.types.is_dictionary(column.type):
+            return [_text(value) for value in column.to_pylist()]
+        texts: list[str] = []
+        for chunk in getattr(column, "chunks", [column]):
+            words = [_text(value) for value in chunk.dictionary.to_pylist()]
+            texts += ["" if place is None else words[place] for place in chunk.indices.to_pylist()]
+        return texts
     except Exception as error:  # what Arrow raises depends on the type: an unknown time zone is a KeyError's kin
         raise InputError(f"{path}: column '{name}': cannot read its {column.type}: {one_line(error)[:160]}") from None
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or value != value else str(value).strip()

@@ -8,6 +8,7 @@ import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from crossdistill.plain_text import read_bytes
 from crossdistill.types import InputError
 
 SUBSETS = {"training": "train", "validation": "test"}
@@ -39,7 +40,9 @@ class Video(NamedTuple):
 def read_annotations(path: Path) -> list[Video]:
     """The videos for training and validation, in the file's order. Raises InputError where it is not of this form."""
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_bytes(path))
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f"{path}: file not found") from None
     except (OSError, ValueError, RecursionError) as error:

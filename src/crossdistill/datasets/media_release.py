@@ -13,6 +13,7 @@ from crossdistill.data.folders import new_folder, write_csv
 from crossdistill.data.readers.clock import declared_seconds
 from crossdistill.data.readers.media import UnreadableError
 from crossdistill.data.readers.opening import opened
+from crossdistill.plain_text import read_bytes
 from crossdistill.types import InputError, Listener, tracked
 
 Row = Mapping[str, str]
@@ -83,7 +84,7 @@ def read_lines(path: Path) -> list[str]:
     Raises InputError where the file is missing.
     """
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         what = "file not found" if isinstance(error, FileNotFoundError) else f"cannot read: {error.strerror}"
         raise InputError(f"{path}: {what}") from None

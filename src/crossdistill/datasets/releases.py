@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import lzma
 import re
+import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
@@ -18,6 +20,7 @@ import numpy.typing as npt
 import scipy.io
 from scipy.io.matlab import MatReadError
 
+from crossdistill.data.unpacking import FREE, inflated_size, npz_arrays, require_unpackable
 from crossdistill.types import InputError
 
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
@@ -63,20 +66,23 @@ def _tar_files(path: Path, pattern: re.Pattern[str]) -> Iterator[tuple[re.Match[
         for member in archive:
             content = archive.extractfile(member)  # None for a folder
             if content and (match := pattern.fullmatch(Path(member.name).name)):
+                require_unpackable(f"{path}: {match[0]}", path.stat().st_size, member.size)
                 yield match, content.read()
 
 
 def _zip_files(path: Path, pattern: re.Pattern[str]) -> Iterator[tuple[re.Match[str], bytes]]:
     with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            if match := pattern.fullmatch(Path(name).name):
-                yield match, archive.read(name)
+        for member in archive.infolist():
+            if match := pattern.fullmatch(Path(member.filename).name):
+                require_unpackable(f"{path}: {match[0]}", member.compress_size, member.file_size)
+                yield match, archive.read(member)
 
 
 def matlab_array(content: bytes, variable: str, ndim: int, file: str) -> npt.NDArray[Any]:
     """One numeric variable of a .mat file. Raises InputError: not a .mat file, no such variable, other dimensions."""
+    _require_unpackable_variables(content, file)
     try:
-        variables = scipy.io.loadmat(io.BytesIO(content))
+        variables = scipy.io.loadmat(io.BytesIO(content), variable_names=[variable])
     except (MatReadError, ValueError, TypeError, NotImplementedError, IndexError, KeyError, *_DAMAGED) as error:
         raise InputError(f"{file}: cannot read it as a MATLAB file: {_one_line(error)}") from None
     array = variables.get(variable)
@@ -84,6 +90,20 @@ def matlab_array(content: bytes, variable: str, ndim: int, file: str) -> npt.NDA
         actual = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else "nothing of that name"
         raise InputError(f"{file}: expected '{variable}', a numeric array of {ndim} dimensions, found {actual}")
     return array
+
+
+def _require_unpackable_variables(content: bytes, file: str) -> None:
+    """A MATLAB file of version 5 is a header of 128 bytes and a number of elements: kind, size, content; those of kind
+    15 are compressed. Raises InputError where one of them unfolds beyond measure."""
+    order = ">" if content[126:128] == b"MI" else "<"
+    place = 128
+    while place + 8 <= len(content):
+        kind, size = struct.unpack(f"{order}II", content[place : place + 8])
+        if kind == 15:
+            packed = content[place + 8 : place + 8 + size]
+            with suppress(zlib.error):  # its reader will say so
+                require_unpackable(file, len(packed), inflated_size(packed, max(FREE, 100 * len(packed))))
+        place += 8 + size
 
 
 def release_arrays(source: Path, name: str, keys: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
@@ -95,12 +115,13 @@ def release_arrays(source: Path, name: str, keys: Sequence[str]) -> dict[str, np
     if not path.is_file():
         raise InputError(f"{path}: not found; expected {name} or the folder that holds it")
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in keys}
-    except KeyError as error:
-        raise InputError(f"{path}: expected the arrays {', '.join(keys)}: {error.args[0]}") from None
+        arrays = npz_arrays(path, keys)
+    except InputError:
+        raise
     except (ValueError, AttributeError, TypeError, SyntaxError, TokenError, *_DAMAGED, *_UNPACKABLE) as error:
         raise InputError(f"{path}: cannot read it as an .npz file of plain arrays: {_one_line(error)}") from None
+    if missing := [key for key in keys if key not in arrays]:
+        raise InputError(f"{path}: expected the arrays {', '.join(keys)}: there is no {missing[0]}")
     lengths = {key: len(array) for key, array in arrays.items()}
     if len(set(lengths.values())) > 1:
         raise InputError(f"{path}: expected arrays of one length, found {lengths}")

@@ -88,7 +88,7 @@ SPLIT_1 = {"train": 4901, "test": 1944}
 
 _KNOWN = {name.lower(): name for name in CLASSES}
 _EXAMPLE = "ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi 1"
-_LINE = re.compile(r"([A-Za-z]+)[/\\](v_[A-Za-z]+_(g[0-9]+)_c[0-9]+)\.avi(?:\s+([0-9]+))?")
+_LINE = re.compile(r"([A-Za-z]+)[/\\](v_[A-Za-z]+_(g[0-9]+)_c[0-9]+)\.avi(?:\s+([0-9]{1,9}))?")
 
 
 class Listed(NamedTuple):
@@ -165,7 +165,7 @@ def _class_numbers(path: Path) -> dict[str, int]:
     """Class name, in lower case -> its number; empty where the file is missing."""
     numbers: dict[str, int] = {}
     for number, line in enumerate(read_lines(path) if path.exists() else [], start=1):
-        match = re.fullmatch(r"([0-9]+)\s+([A-Za-z]+)", line)
+        match = re.fullmatch(r"([0-9]{1,9})\s+([A-Za-z]+)", line)
         if line and not match:
             raise InputError(f"{path} line {number}: expected a number and a class such as 1 ApplyEyeMakeup: '{line}'")
         if match:

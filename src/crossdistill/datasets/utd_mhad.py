@@ -73,7 +73,7 @@ def prepare(source: Path, output: Path) -> Path:
 def from_release(source: Path) -> MultimodalDataset:
     """The data set from the files `a1_s1_t1_inertial.mat`, `a1_s1_t1_skeleton.mat` and, where they are there,
     `a1_s1_t1_depth.mat`. Raises InputError."""
-    pattern = rf"a([0-9]+)_s([0-9]+)_t([0-9]+)_({'|'.join(_READERS)})\.mat"
+    pattern = rf"a([0-9]{{1,9}})_s([0-9]{{1,9}})_t([0-9]{{1,9}})_({'|'.join(_READERS)})\.mat"
     clips: dict[str, dict[Clip, npt.NDArray[np.float32]]] = {"inertial": {}, "skeleton": {}}
     for match, content in release_files(source, _ARCHIVES, pattern, "a1_s1_t1_inertial.mat"):
         clip = (int(match[1]), int(match[2]), int(match[3]))

@@ -24,7 +24,8 @@ from crossdistill.recipes.library.bundled import own
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.build import build, total_epochs
 from crossdistill.runs.run import student_of
-from crossdistill.runs.train import WARNING, train
+from crossdistill.runs.train import train
+from crossdistill.runs.warnings import WARNING
 from crossdistill.student import Student
 from crossdistill.training.engine import on_threads
 from crossdistill.training.settings import Machine
@@ -82,14 +83,12 @@ def fitted(
     recipe = _recipe(settings, dataset)
     with on_threads(recipe.machine.threads):  # statistics of the inputs round by them, too
         built = build(recipe, dataset)
-    log = EstimatorLog(settings.method, built.stages[-1].name, _listener(settings.verbose))
+    log = EstimatorLog(settings.method, _listener(settings.verbose))
     with reported(log.listener, log.task, total_epochs(recipe)):
         train(built, log)
-    for line in log.lines:
+    for line in (line for line in log.lines if line.startswith(WARNING)):
         warnings.warn(line.removeprefix(WARNING), stacklevel=3)
     model = built.model
-    if log.best_epoch >= 0:
-        model.load_state_dict(log.best_model)
     model.cpu()
     best = log.best_epoch if settings.validation_fraction is not None else None
     return Fit(student_of(built), model, built.spec, "full" in built.method.predicts, log.records, best)
@@ -132,7 +131,7 @@ def _recipe(settings: Settings, dataset: MultimodalDataset) -> Recipe:
     start = own(settings.target, settings.auxiliary)
     encoders = {name: encoder_for(column, settings.width, settings.dropout) for name, column in dataset.columns.items()}
     fraction = settings.validation_fraction
-    data = replace(start.data, evaluate_on="none" if fraction is None else "validation")
+    data = replace(start.data, evaluate_on="none")
     return replace(
         start,
         name="estimator",
@@ -140,8 +139,7 @@ def _recipe(settings: Settings, dataset: MultimodalDataset) -> Recipe:
         seed=settings.seed,
         epochs=planned.epochs,
         batch_size=planned.batch_size,
-        checkpoint_every=1,  # where the best epoch is looked for
-        data=data if fraction is None else replace(data, validation_fraction=fraction),
+        data=data if fraction is None else replace(data, choose_epoch_on="validation", validation_fraction=fraction),
         model=replace(
             start.model, width=settings.width, dropout=settings.dropout, encoders={**encoders, **settings.encoders}
         ),

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from crossdistill.data.columns import Rows
 from crossdistill.data.dataset import MultimodalDataset
-from crossdistill.data.loading import evaluation_batches, windows_of
+from crossdistill.data.loading import Workers, evaluation_batches, windows_of
 from crossdistill.models.cross_modal import CrossModalModel
-from crossdistill.models.present import select
+from crossdistill.models.grouped import select
 from crossdistill.types import NAMES, Batch, DivergedError, Modality, Note, Padded, Representations, View
 
 BATCH = 256
@@ -56,7 +56,7 @@ def outputs_of(
     model: CrossModalModel,
     views: tuple[View, ...],
     device: torch.device,
-    workers: int = 0,
+    workers: int | Workers = 0,
     windows: int = 1,
 ) -> Outputs:
     """What the model makes of these rows, in their order, as `raw_outputs_of`.
@@ -79,7 +79,7 @@ def raw_outputs_of(
     model: CrossModalModel,
     views: tuple[View, ...],
     device: torch.device,
-    workers: int = 0,
+    workers: int | Workers = 0,
     windows: int = 1,
     batch_size: int = 0,
 ) -> Outputs:

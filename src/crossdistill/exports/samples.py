@@ -18,7 +18,7 @@ from crossdistill.data.reading import middle
 from crossdistill.encoders import Standardized
 from crossdistill.exports.formats import Arrays
 from crossdistill.models.flat import flattened
-from crossdistill.models.present import select
+from crossdistill.models.grouped import select
 from crossdistill.runs.data import build_dataset, split_dataset, splits_in_use
 from crossdistill.runs.folder import RECIPE, read_recipe
 from crossdistill.student import Student

@@ -4,6 +4,7 @@ new manifest names."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -18,13 +19,14 @@ from crossdistill.data import MultimodalDataset, read_manifest
 from crossdistill.data.cells import PARTS
 from crossdistill.data.columns import Rows
 from crossdistill.data.folders import csv_text
-from crossdistill.data.loading import evaluation_batches, windows_of
+from crossdistill.data.loading import Workers, evaluation_batches, windows_of
 from crossdistill.data.reading import known_present
 from crossdistill.data.table import Table, read_table
 from crossdistill.features.settings import Extraction, build, fingerprint, require_numbers, with_tokenizer
 from crossdistill.features.shards import CHUNK, FeatureFolder, Features
-from crossdistill.models.present import select
-from crossdistill.training.distributed import gather_notes
+from crossdistill.models.grouped import select
+from crossdistill.runs.lock import locked
+from crossdistill.training.distributed import gather_notes, on_first_rank
 from crossdistill.training.engine import Engine, launched, on_threads
 from crossdistill.types import Batch, InputError, Listener, Modality, Note, Padded, tracked
 
@@ -48,7 +50,8 @@ def extract(path: Path, settings: Extraction, out: Path | None = None, listener:
 
     out: the new manifest, in the folder of the old one; STEM-NAME.csv unless given. The features go to features/NAME
     beside it. What is done already is not done again: after a kill, the same command goes on.
-    Raises InputError when files, weights and settings do not fit together, or when other features are there.
+    Raises InputError when files, weights and settings do not fit together, when other features are there, or when
+    another process is making them.
     """
     name = settings.name or f"{settings.modality}-{settings.encoder}"
     settings = with_tokenizer(settings)
@@ -61,16 +64,22 @@ def extract(path: Path, settings: Extraction, out: Path | None = None, listener:
         path, (settings.modality,), (), {settings.modality: settings.reader}, settings.allow_outside, settings.strict
     )
     engine = launched(settings.machine)
-    with on_threads(settings.machine.threads):
+    with on_threads(settings.machine.threads), ExitStack() as held:
         encoder = build(settings, dataset).to(engine.device).eval()
         features = FeatureFolder(table.path.parent / FOLDER, name, fingerprint(settings, dataset, table))
+        on_first_rank(engine, lambda: held.enter_context(_locked(features, listener)))
         described = features.described()
         _require_free(features, described, new, settings.sequence)
         rows = np.flatnonzero(known_present(dataset.columns[settings.modality]))
         notes: list[Note] = []
         if described is None:
             _encode_all(engine, encoder, settings, dataset, rows, features, notes, listener)
-    return finished(table, features, settings, rows, new, notes, engine.is_global_zero)
+        return finished(table, features, settings, rows, new, notes, engine.is_global_zero)
+
+
+def _locked(features: FeatureFolder, listener: Listener) -> AbstractContextManager[None]:
+    """Of features of this name; others may be made in the same folder meanwhile."""
+    return locked(features.folder, "set of features", listener.say, f".{features.name}.lock", "--name")
 
 
 def _require_free(features: FeatureFolder, described: Mapping[str, object] | None, new: Path, sequence: bool) -> None:
@@ -101,13 +110,14 @@ def _encode_all(
     mine = [n for n in range(engine.global_rank, count, engine.world_size) if not features.chunk(n).is_file()]
 
     def work() -> Iterator[int]:
-        for number in mine:
-            chunk = rows[number * CHUNK : (number + 1) * CHUNK]
-            made: dict[int, Features] = {}
-            for row, value in encoded(engine, encoder, settings, dataset, chunk, notes):
-                made |= {row: value} if value is not None else {}
-                yield row
-            features.write_chunk(number, made)
+        with Workers(dataset, settings.machine.workers) as workers:
+            for number in mine:
+                chunk = rows[number * CHUNK : (number + 1) * CHUNK]
+                made: dict[int, Features] = {}
+                for row, value in encoded(engine, encoder, settings, workers, chunk, notes):
+                    made |= {row: value} if value is not None else {}
+                    yield row
+                features.write_chunk(number, made)
 
     total = sum(len(rows[n * CHUNK : (n + 1) * CHUNK]) for n in mine)
     try:
@@ -124,11 +134,12 @@ def _encode_all(
 
 @torch.inference_mode()
 def encoded(
-    engine: Engine, encoder: nn.Module, settings: Extraction, dataset: MultimodalDataset, rows: Rows, notes: list[Note]
+    engine: Engine, encoder: nn.Module, settings: Extraction, workers: Workers, rows: Rows, notes: list[Note]
 ) -> Iterator[tuple[int, Features | None]]:
     """(row, features (T, D)), T = 1 for a vector; None for a sample of which nothing can be read."""
+    dataset = workers.dataset
     chosen, positions = windows_of(dataset, rows, [settings.modality], settings.windows)
-    batches = evaluation_batches(dataset, chosen, positions, settings.batch_size, settings.machine.workers)
+    batches = evaluation_batches(dataset, chosen, positions, settings.batch_size, workers)
     for row, parts in groupby(windows(engine, encoder, settings, batches, notes), key=lambda window: window[0]):
         readable = [part for _, part in parts if part is not None]
         joined = np.concatenate(readable) if readable else None

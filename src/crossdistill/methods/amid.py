@@ -23,7 +23,7 @@ from crossdistill.losses import (
 )
 from crossdistill.losses.mutual_information import Reduction
 from crossdistill.methods.adaptive_weights import AdaptiveWeights
-from crossdistill.methods.base import EpochMeans, Method
+from crossdistill.methods.base import DISCRIMINATOR_ACCURACY, EpochMeans, Method
 from crossdistill.methods.mi import Divergence, warmup_objective
 from crossdistill.models import CrossModalModel, Discriminator
 from crossdistill.requirements import require_above_zero, require_at_least_zero
@@ -172,15 +172,13 @@ class AMID(Method):
         """Eq. 13, on detached representations: what the discriminators minimise."""
         full, target = representations.full.detach(), representations.target.detach()
         anchors, partners = class_partners(batch.labels)
-        loss = discriminator_loss(
-            self.d1(full),
-            self.d1(target),
-            self.d2(full[anchors]),
-            self.d2(target[partners]),
-            self.weights,
-            self.expected_partners,
-        )
-        return Objective(loss, {"discriminators": loss})
+        d1 = self.d1(full), self.d1(target)
+        d2 = self.d2(full[anchors]), self.d2(target[partners])
+        loss = discriminator_loss(*d1, *d2, self.weights, self.expected_partners)
+        measures = {f"d1_{DISCRIMINATOR_ACCURACY}": _told_apart(*d1)}
+        if self.second_discriminator and len(anchors):
+            measures[f"d2_{DISCRIMINATOR_ACCURACY}"] = _told_apart(*d2)
+        return Objective(loss, {"discriminators": loss}, measures)
 
     @torch.no_grad()
     def end_step(self, representations: Representations, batch: Batch) -> None:
@@ -195,3 +193,9 @@ class AMID(Method):
         if "cosine_same_class" in means:  # an epoch without two samples of a class in any batch says nothing about D2
             self.adaptive_weights.update(means["cosine_pair"], means["cosine_same_class"])
         return {**means, "lambda_1": lambda_1, "lambda_2": lambda_2}
+
+
+@torch.no_grad()
+def _told_apart(full: Tensor, student: Tensor) -> Tensor:
+    """The share of a discriminator's logits of M (B,) and S (B,) that are on their side of 0."""
+    return torch.cat([full > 0, student < 0]).float().mean()

@@ -11,6 +11,10 @@ from torch import Tensor, nn
 from crossdistill.models import CrossModalModel
 from crossdistill.types import Batch, Pass, Representations, SearchSpace, StudentKind, TrainingSamples, Turn, View
 
+DISCRIMINATOR_ACCURACY = "discriminator_accuracy"
+"""How the name of a measure ends that is the share of samples whose view a discriminator tells; a run warns when it is
+1 for a whole epoch."""
+
 
 class Method(nn.Module):
     """A training recipe for a `CrossModalModel`, kept outside it so that the model alone is what ships.

@@ -25,6 +25,8 @@ class CCL(Method):
         contrast_weight: of the contrastive terms of both players
         divergence_weight: of the divergence between the student's and the composition's predictions
         temperature: τ of the contrastive terms; the paper's for sound is 0.5, for images 0.1
+        summed_gradients: the composition also follows the student's loss, as the published step has it, so that its
+            contrast with the student and the divergence count twice
         divergence: "symmetric_kl" is what the published code computes, "jsd" the true Jensen-Shannon divergence
 
     Raises:
@@ -58,6 +60,7 @@ class CCL(Method):
         divergence_weight: float = 1.0,
         temperature: float = 0.5,
         divergence: Divergence = "symmetric_kl",
+        summed_gradients: bool = False,
     ) -> None:
         super().__init__(model)
         require_at_least_zero({"contrast_weight": contrast_weight, "divergence_weight": divergence_weight})
@@ -66,6 +69,7 @@ class CCL(Method):
             raise ValueError(f"expected divergence {' or '.join(map(repr, DIVERGENCES))}, got {divergence!r}")
         self.contrast_weight, self.divergence_weight = contrast_weight, divergence_weight
         self.temperature, self.divergence = temperature, divergence
+        self.shared = 2.0 if summed_gradients else 1.0  # how often it sees the terms that both losses have
         self.composition = Composition(model.width, model.classes)
 
     def turns(self, epoch: int) -> Sequence[Turn]:
@@ -103,8 +107,8 @@ class CCL(Method):
         with_student = class_contrastive_loss(target, composed, labels, self.temperature)
         with_auxiliary = class_contrastive_loss(composed, auxiliary, labels, self.temperature)
         divergence = DIVERGENCES[self.divergence](representations.target_logits.detach(), composed_logits)
-        contrast = with_student + with_auxiliary
-        total = classification + self.contrast_weight * contrast + self.divergence_weight * divergence
+        contrast = self.shared * with_student + with_auxiliary
+        total = classification + self.contrast_weight * contrast + self.shared * self.divergence_weight * divergence
         return Objective(
             total, {"classification_composed": classification, "contrast_composed_auxiliary": with_auxiliary}
         )

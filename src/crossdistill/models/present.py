@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from crossdistill.encoders import Encoder
+from crossdistill.models.grouped import encode, select
 from crossdistill.types import Modality, ModalityTensors, Padded
 
 
@@ -21,12 +22,12 @@ def encode_present(
     """
     encoder, x = encoders[name], modalities[name]
     if name not in present or bool(present[name].all()):
-        return cast(Tensor, encoder(x))
+        return encode(encoder, x)
     rows = present[name].nonzero().squeeze(1)
     if len(rows) == 0:
         return _zeros(encoder, len(present[name]), x)
     rows = rows.to(_values(x).device)
-    encoded = cast(Tensor, encoder(select(x, rows)))
+    encoded = encode(encoder, select(x, rows))
     return encoded.new_zeros(len(present[name]), encoded.shape[1]).index_copy(0, rows, encoded)
 
 
@@ -40,11 +41,3 @@ def _zeros(encoder: nn.Module, count: int, x: Modality) -> Tensor:
 
 def _values(x: Modality) -> Tensor:
     return x.values if isinstance(x, Padded) else x
-
-
-def select(x: Modality, rows: Tensor) -> Modality:
-    """These rows (n,) of a batch of inputs, sequences no longer than the longest of them."""
-    if not isinstance(x, Padded):
-        return x[rows]
-    lengths = x.lengths[rows]
-    return Padded(x.values[rows, : int(lengths.max())], lengths)

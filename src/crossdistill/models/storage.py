@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from crossdistill.atomic import written_whole
 from crossdistill.models.spec import ModelSpec
 from crossdistill.plain import from_plain, to_plain
+from crossdistill.plain_text import read_text
 from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
 from crossdistill.types import InputError
 
@@ -101,7 +102,9 @@ def read_config(folder: Path) -> tuple[ModelSpec, dict[str, Any]]:
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file. Raises InputError, naming the file."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
+    except InputError:
+        raise
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid JSON ({' '.join(str(error).split())[:160]})") from error
     if not isinstance(content, dict):

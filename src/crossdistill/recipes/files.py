@@ -17,6 +17,7 @@ from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.methods import METHODS, Method, load_plugins
 from crossdistill.models.storage import exists
 from crossdistill.plain import to_plain
+from crossdistill.plain_text import read_text
 from crossdistill.plain_yaml import read_yaml
 from crossdistill.recipes.legacy import from_0_1
 from crossdistill.recipes.library.catalogue import RECIPES
@@ -64,7 +65,9 @@ def load_recipe(source: str) -> Recipe:
     if not exists(path):
         raise InputError(f"{source}: neither a file nor a bundled recipe ({', '.join(RECIPES)})")
     try:
-        content = read_yaml(path.read_text(encoding="utf-8"))
+        content = read_yaml(read_text(path))
+    except InputError:
+        raise
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not valid YAML: expected UTF-8 text: {one_line(error)}") from error
     except (OSError, ValueError) as error:
@@ -180,7 +183,7 @@ def _parser() -> ArgumentParser:
 def leaves(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted option names and values; what is keyed by the user's own names is one value."""
     for name, value in fields.items():
-        if isinstance(value, Mapping) and name.rpartition(".")[2] not in ("encoders", "readers"):
+        if isinstance(value, Mapping) and name.rpartition(".")[2] not in ("encoders", "readers", "class_weights"):
             yield from leaves(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value

@@ -43,6 +43,10 @@ class DataSettings:
         labelled: share of the training samples of each class that keep their label, drawn by the seed; the others stay,
             without it. An experiment's switch: what labels are worth
         labelled_groups: how many groups, such as subjects, keep their labels instead; 0 for no such draw
+        choose_epoch_on: validation holds a part of training out as well where test is evaluated, measures it after each
+            epoch and keeps the model of the epoch that is best on it; none keeps the last epoch's
+        balanced: training draws labelled samples so that each class comes equally often
+        class_weights: class -> how often training draws its samples, 1 for classes that are not named
 
     Example:
         >>> from crossdistill import DataSettings
@@ -65,6 +69,9 @@ class DataSettings:
     allow_shared_groups: bool = False
     labelled: float = 1.0
     labelled_groups: int = 0
+    choose_epoch_on: Literal["none", "validation"] = "none"
+    balanced: bool = False
+    class_weights: dict[str, float] = field(default_factory=dict)
 
     def check(self, place: str = "data.") -> None:
         """Raise InputError, naming `place` and the field, for what no data can be read with."""
@@ -73,6 +80,9 @@ class DataSettings:
             raise InputError(f"{place}labelled: expected a share above 0 and at most 1, found {self.labelled}")
         if self.labelled < 1 and self.labelled_groups:
             raise InputError(f"{place}labelled, {place}labelled_groups: expected one of the two, found both")
+        if self.balanced and self.class_weights:
+            raise InputError(f"{place}balanced, {place}class_weights: expected one of the two, found both")
+        require_above_zero({f"class_weights.{name}": weight for name, weight in self.class_weights.items()}, place)
         names = (*self.target, *self.auxiliary)
         for name, reader in self.readers.items():
             reader.check(f"{place}readers.{name}.")

@@ -15,13 +15,17 @@ from crossdistill.reports import class_figures, figures
 from crossdistill.reports.comparison import differences
 from crossdistill.reports.curves import STUDENT, TEACHER, Curve, curves, keys_starting_with
 from crossdistill.reports.figures import Panel
+from crossdistill.reports.formats import listed
 from crossdistill.reports.groups import by_importance, first_of, grouped, main_configuration
 from crossdistill.reports.runs import Run, configurations_of
-from crossdistill.reports.style import CYCLE, NEITHER, OWN_COLORS, LineStyle, line_styles
+from crossdistill.reports.style import CYCLE, GAIN, NEITHER, OWN_COLORS, LineStyle, line_styles
+from crossdistill.reports.tables import headlines
 from crossdistill.runs.measure import GAP
 from crossdistill.runs.results import COSINE_PAIR, COSINE_SAME_CLASS
 
 TRAINING, LOSSES = "training/", "training/loss/"
+LOSS_PANELS = "losses"
+"""The name of the figure of the loss terms, which few readers need."""
 
 _MAX_LINES = 6
 """Configurations in one panel; more lines cannot be told apart."""
@@ -36,8 +40,8 @@ _GAP_CAPTION = (
 )
 _COSINES = {
     "training/cosine_same_class": "same class, training",
-    COSINE_SAME_CLASS: "same class, evaluation split",
-    COSINE_PAIR: "same sample, evaluation split",
+    COSINE_SAME_CLASS: "same class, {} split",
+    COSINE_PAIR: "same sample, {} split",
 }
 _COSINE_CAPTION = (
     "Cosine of teacher and student: the closer to 1, the nearer a student's representation is to its teacher's for "
@@ -45,6 +49,11 @@ _COSINE_CAPTION = (
 )
 _LAMBDAS = {"training/lambda_1": "λ₁, same sample", "training/lambda_2": "λ₂, same class"}
 _LAMBDA_CAPTION = "The two weights add up to 1; the larger one marks the alignment that lags behind"
+_BOUNDS = {"training/mi_bound": "bound on I(teacher; student)"}
+_BOUND_CAPTION = (
+    "The lower bound on the information that teacher and student share (Eq. 6), on training batches: what the contrast "
+    "drives up; it is a bound, so its height says less than its course"
+)
 _LOSS_CAPTION = "Each panel has its own scale; a term that levels off early no longer drives the training"
 
 
@@ -71,6 +80,30 @@ def illustrated(runs: Sequence[Run]) -> list[Path]:
     if not students:
         return []
     return [students[label][0].folder for label in first_of(students, by_importance(runs), _MAX_PICTURED)]
+
+
+def ladder_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
+    """A bar each for the student alone, the one with help in training and the teacher; None without the first two."""
+    main, table = main_configuration(runs), headlines(runs)
+    if main in ("baseline", "teacher") or "baseline" not in table:
+        return None
+    run = configurations_of(runs)[main][0]
+    steps = {
+        "student alone": (table["baseline"].student_top1, table["baseline"].student_top1_ci, NEITHER),
+        f"student, {main}": (table[main].student_top1, table[main].student_top1_ci, GAIN),
+    }
+    if "teacher" in table:
+        teacher = table["teacher"]
+        steps["teacher, sees all"] = (teacher.teacher_top1, teacher.teacher_top1_ci, OWN_COLORS["teacher"])
+    if any(math.isnan(mean) for mean, _, _ in steps.values()):
+        return None
+    caption = (
+        f"Right answers on {run.split} samples, mean and 95 % interval over the runs; the teacher also sees "
+        f"{listed(run.auxiliary)} when it is asked, the students never do."
+        if "teacher" in table
+        else f"Right answers on {run.split} samples, mean and 95 % interval over the runs."
+    )
+    return CaptionedFigure("ladder", caption, figures.ladder(steps), title="Right answers (%)")
 
 
 def difference_figure(runs: Sequence[Run], reference: str = "baseline") -> CaptionedFigure | None:
@@ -107,14 +140,23 @@ def seeds_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
 def curve_figures(runs: Sequence[Run]) -> dict[str, CaptionedFigure]:
     """Heading -> panels over epochs; headings without any logged quantity are left out."""
     order = by_importance(runs)
-    accuracy = _GAP_CAPTION if curves(runs, GAP) else "Accuracy on the evaluation split after each epoch"
+    followed = followed_split(runs)
+    accuracy = _GAP_CAPTION if curves(runs, GAP) else f"Accuracy on the {followed} split after each epoch"
+    cosines = {key: title.format(followed) for key, title in _COSINES.items()}
     captioned = {
         "Accuracy over epochs": _lines("accuracy", ACCURACIES, accuracy, runs, order, percent=True),
-        "Alignment over epochs": _lines("alignment", _COSINES, _COSINE_CAPTION, runs, order),
+        "Alignment over epochs": _lines("alignment", cosines, _COSINE_CAPTION, runs, order),
+        "Information over epochs": _lines("information", _BOUNDS, _BOUND_CAPTION, runs, order),
         "Balance of the discriminators": _lines("lambda", _LAMBDAS, _LAMBDA_CAPTION, runs, order),
-        "Loss terms over epochs": _lines("losses", _loss_terms(runs), _LOSS_CAPTION, runs, order),
+        "Loss terms over epochs": _lines(LOSS_PANELS, _loss_terms(runs), _LOSS_CAPTION, runs, order),
     }
     return {heading: figure for heading, figure in captioned.items() if figure.panels}
+
+
+def followed_split(runs: Sequence[Run]) -> str:
+    """The split that the runs measured after each epoch; "evaluation" where they differ in it."""
+    splits = {run.followed for run in runs}
+    return splits.pop() if len(splits) == 1 else "evaluation"
 
 
 def every_configuration_figure(runs: Sequence[Run]) -> CaptionedFigure | None:

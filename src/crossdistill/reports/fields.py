@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from crossdistill import plain_yaml
+from crossdistill import plain_text, plain_yaml
 from crossdistill.types import InputError
 
 
@@ -40,6 +40,6 @@ def read_json(path: Path, text: str, where: str = "") -> dict[str, Any]:
 def read_text(path: Path) -> str:
     """A file's text. Raises InputError where it is none."""
     try:
-        return path.read_text(encoding="utf-8")
+        return plain_text.read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as text: {error}") from error

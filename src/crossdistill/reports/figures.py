@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from crossdistill.evaluation.significance import mean_ci
 from crossdistill.reports.comparison import Difference, Verdict
 from crossdistill.reports.curves import Curve
 from crossdistill.reports.style import GAIN, INK, LOSS, NEITHER, STYLE, LineStyle, panel, shortened
+from crossdistill.reports.svg import Spot
 
 _VERDICT_COLORS: Mapping[Verdict, str] = {"better": GAIN, "worse": LOSS}
 ROW, GROUP_GAP = 0.25, 0.6
@@ -38,6 +40,44 @@ def lines(shown: Panel, styles: Mapping[str, LineStyle]) -> Figure:
     """One line a configuration, with a band from the lowest to the highest run."""
     figure, axes = panel((3.7, 2.4))
     _draw_panel(axes, shown, styles)
+    return figure
+
+
+def values_by_epoch(figure: Figure, shown: Panel) -> list[Spot]:
+    """For a figure of `lines` that has been drawn: what each epoch's column of it shows, in words."""
+    [axes] = figure.axes
+    box, scale = axes.get_position(), 100 if shown.percent else 1
+    epochs = sorted({float(epoch) for curve in shown.curves.values() for epoch in curve.epochs})
+    places = [_across(figure, axes, epoch) for epoch in epochs]
+    edges = [box.x0, *((a + b) / 2 for a, b in itertools.pairwise(places)), box.x1]
+    spots = []
+    for left, right, epoch in zip(edges, edges[1:], epochs, strict=False):
+        told = [f"epoch {epoch:g}"]
+        for label, curve in shown.curves.items():
+            told += [f"{label}: {scale * mean:.4g}" for mean in curve.mean[curve.epochs == epoch]]
+        spots.append(Spot(left, right, box.y0, box.y1, "\n".join(told)))
+    return spots
+
+
+def _across(figure: Figure, axes: Axes, value: float) -> float:
+    across: float = figure.transFigure.inverted().transform(axes.transData.transform((value, 0)))[0]
+    return across
+
+
+@matplotlib.rc_context(STYLE)
+def ladder(steps: Mapping[str, tuple[float, float, str]]) -> Figure:
+    """A bar for each step with its value beside it, in %, from 0; steps: name -> (mean, half width or NaN, color)."""
+    figure, axes = panel((9.6, 0.35 + 0.42 * len(steps)))
+    for place, (mean, half, color) in enumerate(steps.values()):
+        spread = 0.0 if math.isnan(half) else 100 * half
+        axes.barh(place, 100 * mean, color=color, height=0.62)
+        axes.errorbar(100 * mean, place, xerr=spread, color=INK, linewidth=1.2, capsize=3)
+        axes.text(100 * mean + spread + 1, place, f"{100 * mean:.1f}", va="center", fontsize=9, fontweight="bold")
+    axes.set_yticks(range(len(steps)), [shortened(name, _LABEL_LETTERS) for name in steps], fontsize=9)
+    axes.set_ylim(len(steps) - 0.5, -0.5)
+    axes.set_xlim(0, 100)
+    axes.grid(axis="x")
+    axes.spines["left"].set_visible(False)
     return figure
 
 
@@ -128,9 +168,6 @@ def seed_scatter(
     for place, (label, values) in zip(_places(list(accuracies), groups), accuracies.items(), strict=True):
         color = _VERDICT_COLORS.get(verdicts.get(label, "not tested"), NEITHER)
         offsets = np.linspace(-0.3, 0.3, len(values)) if len(values) > 1 else np.zeros(1)
-        axes.plot(
-            100 * np.asarray(values), place + offsets, "o", color=color, alpha=0.65, markersize=3.4, markeredgewidth=0
-        )
         mean, half = mean_ci(values)
         axes.errorbar(
             100 * mean,
@@ -138,8 +175,11 @@ def seed_scatter(
             xerr=0 if np.isnan(half) else 100 * half,
             color=color,
             marker="|",
-            markersize=9,
+            markersize=11,
             linewidth=2,
+        )
+        axes.plot(
+            100 * np.asarray(values), place + offsets, "o", color=INK, markersize=3.4, markeredgewidth=0, zorder=3
         )
     if math.isfinite(reference):
         axes.axvline(100 * reference, color=INK, linewidth=0.9, dashes=(3, 2))

@@ -31,6 +31,7 @@ def write_document(report: Report, folder: Path, name: str) -> Path:
     Raises InputError when `folder` cannot be written to.
     """
     captioned = [figure for section in report.sections for figure in section.figures]
+    captioned += [report.picture] if report.picture is not None else []
     try:
         (folder / name).mkdir(parents=True, exist_ok=True)
         for figure in captioned:
@@ -43,7 +44,10 @@ def write_document(report: Report, folder: Path, name: str) -> Path:
 
 def document(report: Report, figures_in: str) -> str:
     """The Markdown text; figures_in: the folder of the figures, relative to the document."""
-    blocks = [f"# {escaped(report.title)}", escaped(" ".join(report.summary))]
+    blocks = [f"# {escaped(report.title)}", *([escaped(report.lead)] if report.lead else [])]
+    if report.picture is not None:
+        blocks += _pictured(report.picture, "", figures_in)
+    blocks.append(escaped(" ".join(report.summary)))
     if report.findings:
         blocks.append("\n".join(f"- {escaped(finding)}" for finding in report.findings))
     for section in report.sections:
@@ -53,8 +57,7 @@ def document(report: Report, figures_in: str) -> str:
         if section.note:
             blocks.append(escaped(section.note))
         for figure in section.figures:
-            blocks.append(f"![{escaped(figure.title or section.heading)}]({figures_in}/{figure.name}.svg)")
-            blocks.append(f"*{escaped(figure.caption)}*")
+            blocks += _pictured(figure, section.heading, figures_in)
     blocks.append("## How this was made")
     if report.origin.command:
         blocks += [fenced(report.origin.command), "Written by this command, not by hand."]
@@ -63,6 +66,10 @@ def document(report: Report, figures_in: str) -> str:
     if report.origin.notes:
         blocks.append("\n".join(f"- {escaped(note)}" for note in report.origin.notes))
     return "\n\n".join(blocks) + "\n"
+
+
+def _pictured(figure: CaptionedFigure, heading: str, folder: str) -> list[str]:
+    return [f"![{escaped(figure.title or heading)}]({folder}/{figure.name}.svg)", f"*{escaped(figure.caption)}*"]
 
 
 def table(report_table: ReportTable) -> str:

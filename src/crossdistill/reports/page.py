@@ -1,4 +1,5 @@
-"""A report as one self-contained HTML page: no scripts, nothing fetched from anywhere, figures inside."""
+"""A report as one self-contained HTML page: nothing fetched from anywhere, figures inside, and one small script that
+sorts tables and opens what is folded for a printer; without it all is there to be read."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from crossdistill.reports.captioned import CaptionedFigure
 from crossdistill.reports.pictures import RetrievalExample, data_uri
 from crossdistill.reports.runs import Run, load_runs
 from crossdistill.reports.sections import Report, report_of
+from crossdistill.reports.style import ON_DARK
 from crossdistill.types import InputError
 
 
@@ -52,15 +54,22 @@ def _render(report: Report, pictures: Sequence[RetrievalExample]) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["data_uri"] = data_uri
     environment.filters["panels"] = panels
-    template = environment.from_string(resources.files(__package__).joinpath("report.html").read_text("utf-8"))
-    return template.render(report=report, pictures=pictures)
+    files = resources.files(__package__)
+    template = environment.from_string(files.joinpath("report.html").read_text("utf-8"))
+    script = files.joinpath("report.js").read_text("utf-8")
+    return template.render(report=report, pictures=pictures, on_dark=ON_DARK, variables=svg.VARIABLES, script=script)
 
 
 def panels(captioned: CaptionedFigure) -> list[str]:
     """The <svg> elements that a captioned figure consists of."""
     if captioned.figure is not None:
-        return [svg.inline(captioned.figure, captioned.name)]
-    return [
-        svg.inline(figures.lines(panel, captioned.legend), f"{captioned.name}-{index}")
-        for index, panel in enumerate(captioned.panels)
-    ]
+        return [svg.inline(captioned.figure, captioned.name, captioned.title)]
+    return [_curves(captioned, index) for index in range(len(captioned.panels))]
+
+
+def _curves(captioned: CaptionedFigure, index: int) -> str:
+    shown = captioned.panels[index]
+    figure = figures.lines(shown, captioned.legend)
+    figure.draw_without_rendering()  # places the axes, which the epochs' columns go by
+    title = f"{shown.title} over epochs: {', '.join(shown.curves)}"
+    return svg.inline(figure, f"{captioned.name}-{index}", title, figures.values_by_epoch(figure, shown))

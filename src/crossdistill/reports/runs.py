@@ -17,6 +17,8 @@ from crossdistill.runs.folder import METRICS, RECIPE, RESULTS
 from crossdistill.runs.results import Scores, read_results
 from crossdistill.types import InputError, Role
 
+CHOOSE_EPOCH_ON = "data.choose_epoch_on"
+
 
 @dataclass(frozen=True)
 class Run:
@@ -29,6 +31,7 @@ class Run:
         run measured nothing
     metrics: one row per epoch of the method itself (pre-training stages are left out), columns as in metrics.jsonl
     fold: of the recipe's data, -1 where there is none
+    split, followed: what was measured in the end, and after each epoch; "none" where nothing was
     recipe: the text of recipe.yaml
     """
 
@@ -42,6 +45,7 @@ class Run:
     seed: int
     fold: int
     split: str
+    followed: str
     classes: tuple[str, ...]
     samples: Mapping[str, int]
     target: tuple[str, ...]
@@ -121,6 +125,7 @@ def _load(folder: Path) -> Run:
         seed=results.seed,
         fold=results.fold,
         split=results.split,
+        followed="validation" if field_at(settings, CHOOSE_EPOCH_ON) == "validation" else results.split,
         classes=results.classes,
         samples=results.samples,
         target=results.target,

@@ -13,6 +13,7 @@ from crossdistill.reports.comparison import LEVEL, differences
 from crossdistill.reports.formats import counted, listed
 from crossdistill.reports.groups import grouped, reference_method
 from crossdistill.reports.runs import Run, configurations_of, split_by_measured, unmeasured_sentence
+from crossdistill.reports.tiles import Tile, next_steps, tiles
 
 _RESULTS_NOTE = (
     "Accuracies and recalls in %, means over the runs; ± is the 95 % confidence interval (Student t). Gap: teacher "
@@ -29,19 +30,25 @@ _NONE_BEST_NOTE = (
     f"significantly worse than the highest mean (paired t-tests with Holm's correction, level {LEVEL:g})."
 )
 _PAPER_NOTE = "“paper”: the figure that Chen et al. (CVPR 2023) print for this data set; they give it without a spread."
+_EPOCH_NOTE = (
+    "Each run's model is that of the epoch that was best on validation samples, which were held out from training; the "
+    "curves over epochs are theirs."
+)
 _NAMES = {"amid": "AMID", "amid_u": "AMID-U"}
 _FOLDS_NOTE = "Folds share training samples, so their pairs are not independent and p is somewhat too small."
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with a table, figures, or both under it. name: unique, for links to it."""
+    """A heading with a table, figures, or both under it. name: unique, for links to it; folded: a page shows what is in
+    it when it is asked for."""
 
     name: str
     heading: str
     table: ReportTable | None = None
     note: str = ""
     figures: tuple[CaptionedFigure, ...] = ()
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,13 +68,21 @@ class Origin:
 
 @dataclass(frozen=True)
 class Report:
-    """What is said of some runs. summary: sentences of one paragraph; findings: what the tests say, a sentence each."""
+    """What is said of some runs.
+
+    lead: one sentence for those who read no further; tiles and picture: the same in numbers and to be looked at;
+    summary: sentences of one paragraph; findings: what the tests say, steps: what follows from it, a sentence each
+    """
 
     title: str
     summary: tuple[str, ...]
     findings: tuple[str, ...]
     sections: tuple[Section, ...]
     origin: Origin
+    lead: str = ""
+    tiles: tuple[Tile, ...] = ()
+    picture: CaptionedFigure | None = None
+    steps: tuple[str, ...] = ()
 
 
 def report_of(runs: Sequence[Run], command: str) -> Report:
@@ -87,6 +102,10 @@ def report_of(runs: Sequence[Run], command: str) -> Report:
         findings=tuple(wording.findings(measured)),
         sections=(*_tables(measured), *_figures(measured)),
         origin=origin,
+        lead=wording.lead(measured),
+        tiles=tiles(measured),
+        picture=captioned.ladder_figure(measured),
+        steps=next_steps(measured),
     )
 
 
@@ -143,7 +162,10 @@ def _tables(runs: Sequence[Run]) -> list[Section]:
 
 def _figures(runs: Sequence[Run]) -> list[Section]:
     over_epochs = captioned.curve_figures(runs)
-    sections = [Section(figure.name, heading, figures=(figure,)) for heading, figure in over_epochs.items()]
+    sections = [
+        Section(figure.name, heading, figures=(figure,), folded=figure.name == captioned.LOSS_PANELS)
+        for heading, figure in over_epochs.items()
+    ]
     every = captioned.every_configuration_figure(runs)
     if every:
         sections.append(Section("configurations", "Every configuration over epochs", figures=(every,)))
@@ -164,6 +186,8 @@ def _results_note(table: ReportTable, runs: Sequence[Run]) -> str:
         notes.append(_NONE_BEST_NOTE)
     if any(column.endswith(", paper") for column in table.columns):
         notes.append(_PAPER_NOTE)
+    if any(run.followed != run.split for run in runs):
+        notes.append(_EPOCH_NOTE)
     return " ".join(notes)
 
 

@@ -12,11 +12,27 @@ from matplotlib.figure import Figure
 INK, RULE = "#1d2430", "#d9dde3"
 """Text and grid. In the page both become CSS variables, so that figures follow light and dark mode."""
 
-OWN_COLORS = {"baseline": "#7c8591", "teacher": "#e69f00", "auxiliary": "#56b4e9"}
-CYCLE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
-"""Okabe and Ito's palette, which colour-blind readers can tell apart; yellow is left out (too pale for lines)."""
+BLUE, RED, GREEN, PURPLE = "#0072b2", "#c94f00", "#00805d", "#b0568a"
+GREY, AMBER, CYAN = "#6b7480", "#a86a00", "#1f8a9e"
+"""Okabe and Ito's palette, which colour-blind readers can tell apart, darkened until each has a contrast of 3.7 with a
+page's cards."""
 
-_DASHES = ("", "5 2", "1.5 1.5", "5 1.5 1 1.5")
+ON_DARK = {
+    BLUE: "#5cb3ec",
+    RED: "#ff8a47",
+    GREEN: "#35c99d",
+    PURPLE: "#e596c4",
+    GREY: "#a0a9b6",
+    AMBER: "#f0b43c",
+    CYAN: "#6fd3e6",
+}
+"""The same on dark pages."""
+
+OWN_COLORS = {"baseline": GREY, "teacher": AMBER, "auxiliary": CYAN}
+_OWN_DASHES = {"baseline": "1.2 1.2", "teacher": "5 1.5 1.2 1.5", "auxiliary": "5 1.5 1.2 1.5 1.2 1.5"}
+CYCLE = (BLUE, RED, GREEN, PURPLE)
+
+_DASHES = ("", "6 2", "2.5 1.5", "9 2 3 2")
 
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "crossdistill",  # the same figure gives the same bytes
@@ -45,7 +61,7 @@ STYLE: dict[Any, Any] = {
     "lines.solid_capstyle": "round",
 }
 
-GAIN, LOSS, NEITHER = "#0072b2", "#d55e00", "#7c8591"
+GAIN, LOSS, NEITHER = BLUE, RED, GREY
 """Colours of what is better, worse and neither."""
 
 _MAX_LETTERS = 24
@@ -63,10 +79,11 @@ class LineStyle:
 
 
 def line_styles(labels: Sequence[str]) -> dict[str, LineStyle]:
-    """One fixed look for each configuration; the first of those without a colour of their own gets blue."""
-    styles = {label: LineStyle(color, "") for label, color in OWN_COLORS.items() if label in labels}
+    """One fixed look for each configuration, told apart by colour and by dashes; the first of those without a colour of
+    their own gets a solid blue line."""
+    styles = {label: LineStyle(color, _OWN_DASHES[label]) for label, color in OWN_COLORS.items() if label in labels}
     for index, label in enumerate(label for label in labels if label not in OWN_COLORS):
-        dash = _DASHES[index // len(CYCLE) % len(_DASHES)]
+        dash = _DASHES[(index + index // len(CYCLE)) % len(_DASHES)]
         styles[label] = LineStyle(CYCLE[index % len(CYCLE)], dash)
     return styles
 

@@ -34,12 +34,12 @@ def title(runs: Sequence[Run]) -> str:
 
 
 def summary(runs: Sequence[Run]) -> list[str]:
-    """Sentences on the main configuration: what it gains, how that was measured, the gap recovered, caveats."""
+    """Sentences on the main configuration, to follow `lead`: how measured, what the test says, the gap, caveats."""
     main = main_configuration(runs)
     table, paired = headlines(runs), differences(runs)
     what = main if configurations_of(runs)[main][0].method in WITHOUT_AUXILIARY else "distillation"
     first = lead(runs)
-    sentences = [*([first] if first else []), _setting(runs, main)]
+    sentences = [_setting(runs, main)]
     if math.isnan(table[main].student_top1):
         return [
             *sentences,
@@ -48,7 +48,7 @@ def summary(runs: Sequence[Run]) -> list[str]:
     if not first:
         sentences.append(_accuracy(table[main], main))
     if main in paired:
-        sentences += _difference(paired[main], _tested(paired), what)
+        sentences += _difference(paired[main], tested(paired), what)
     elif main != "baseline":
         sentences.append(f"Without a baseline run of the same seed, these runs cannot say whether {what} helped.")
     sentences += _gap(table, main)
@@ -93,10 +93,10 @@ def against(reference: str, table: Mapping[str, Difference]) -> list[str]:
 
 def _best(runs: Sequence[Run], to_baseline: Mapping[str, Difference]) -> str:
     top, marked = highest(runs), best(runs)
-    tested = _tested(to_baseline)
-    if not tested:
+    count = tested(to_baseline)
+    if not count:
         return f"The highest mean is that of {top}; nothing could be tested, so no configuration is called best."
-    corrected = f"paired t-test, corrected for {counted(tested, 'comparison')} (Holm), level {LEVEL:g}"
+    corrected = f"paired t-test, corrected for {counted(count, 'comparison')} (Holm), level {LEVEL:g}"
     if not marked:
         return f"No configuration is significantly better than the baseline ({corrected}), so none is called best."
     labels = [label for label in to_baseline if label in marked]
@@ -111,7 +111,8 @@ def _best(runs: Sequence[Run], to_baseline: Mapping[str, Difference]) -> str:
     )
 
 
-def _tested(table: Mapping[str, Difference]) -> int:
+def tested(table: Mapping[str, Difference]) -> int:
+    """How many of the differences have a test."""
     return sum(row.verdict != "not tested" for row in table.values())
 
 

@@ -49,9 +49,11 @@ def split_dataset(dataset: MultimodalDataset, settings: DataSettings, seed: int)
         dataset = data.with_fold(dataset, settings.fold)
     if settings.evaluate_on != "none" and not settings.allow_shared_groups:
         require_groups_apart(dataset)
-    if settings.evaluate_on == "validation":
-        dataset = data.with_validation(dataset, settings.validation_fraction, seed)
+    if "validation" in splits_in_use(settings):
+        dataset = data.with_validation(dataset, settings.validation_fraction, seed, settings.evaluate_on != "test")
     dataset = data.with_labels(dataset, settings.labelled, settings.labelled_groups, seed)
+    if settings.balanced or settings.class_weights:
+        dataset = data.with_class_weights(dataset, None if settings.balanced else settings.class_weights)
     splits = splits_in_use(settings)
     for split in splits:
         _require_samples(dataset, split, settings.target)
@@ -61,13 +63,19 @@ def split_dataset(dataset: MultimodalDataset, settings: DataSettings, seed: int)
 
 
 def splits_in_use(settings: DataSettings) -> list[str]:
-    """The training split, and the one that is measured where there is one."""
-    return ["train"] if settings.evaluate_on == "none" else ["train", settings.evaluate_on]
+    """The training split, and those that are measured where there are any, that of the finished run last."""
+    measured = {settings.choose_epoch_on: None, settings.evaluate_on: None}
+    return ["train", *(split for split in measured if split != "none")]
+
+
+def split_after_epochs(settings: DataSettings) -> str:
+    """The split that is measured after each epoch, or none."""
+    return settings.evaluate_on if settings.choose_epoch_on == "none" else settings.choose_epoch_on
 
 
 def is_drawn(settings: DataSettings) -> bool:
     """Whether the seed decides which samples are in which split or keep their labels."""
-    return settings.evaluate_on == "validation" or settings.labelled < 1 or settings.labelled_groups > 0
+    return "validation" in splits_in_use(settings) or settings.labelled < 1 or settings.labelled_groups > 0
 
 
 def build_dataset(settings: DataSettings, seed: int = 0) -> MultimodalDataset:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from crossdistill.atomic import write_atomically
 from crossdistill.models.storage import RESULTS as RESULTS
+from crossdistill.plain_text import read_text
 from crossdistill.recipes.files import load_recipe, to_yaml
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.lock import LOCK
@@ -40,7 +41,7 @@ def require_usable(recipe: Recipe, folder: Path, resume: bool) -> None:
 def _read_text(path: Path) -> str:
     """Raise InputError where the file cannot be read as text."""
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as text ({' '.join(str(error).split())[:160]})") from error
 

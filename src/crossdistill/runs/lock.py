@@ -24,22 +24,29 @@ _WITHOUT_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 @contextmanager
-def locked(folder: Path, what: str = "run", say: Callable[[str], None] = lambda line: None) -> Iterator[None]:
+def locked(
+    folder: Path,
+    what: str = "run",
+    say: Callable[[str], None] = lambda line: None,
+    file: str = LOCK,
+    option: str = "--out",
+) -> Iterator[None]:
     """Keep other processes from writing into the folder, which is made where it is not there.
 
     A disk shared by machines locks for all of them (NFS, Lustre, GPFS); where it knows no locks, `say` hears that
-    nothing keeps a second process away. what: the folder's content, for errors. Raises InputError where another process
-    writes there, and OSError where the folder cannot be written.
+    nothing keeps a second process away. what: the folder's content, for errors; file: the locked one, where not all of
+    the folder is meant; option: what chooses another place. Raises InputError where another process writes there, and
+    OSError where the folder cannot be written.
     """
     with naming(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    path = folder / LOCK
+    path = folder / file
     lock = FileLock(path, timeout=WAIT, fallback_to_soft=False)
     try:
         lock.acquire()
     except Timeout:
         raise InputError(
-            f"{folder}: {_holder(path)} is writing this {what}; wait until it has ended, or choose another --out"
+            f"{folder}: {_holder(path)} is writing this {what}; wait until it has ended, or choose another {option}"
         ) from None
     except OSError as error:
         if error.errno not in _WITHOUT_LOCKS:

@@ -38,10 +38,11 @@ class RunLog:
     ) -> None:
         self.folder, self.listener, self.task = folder, listener, name_of(recipe)
         self._writes = writes
-        self._tensorboard = recipe.tensorboard
+        self._tensorboard, self._epochs = recipe.tensorboard, recipe.epochs
         self._lines: list[str] = []
         self._newest_is_damaged = False
         self._signalled = signalled
+        self.best_epoch = -1
         self._seconds, self._saved = 60 * recipe.checkpoint_minutes, time.monotonic()
 
     def wish(self) -> int:
@@ -111,6 +112,13 @@ class RunLog:
 
     def say(self, line: str) -> None:
         self.listener.say(line)
+
+    def chose(self, epoch: int, accuracy: float) -> None:
+        self.best_epoch = epoch
+        self.say(
+            f"{self.task}: kept the model of epoch {epoch + 1} of {self._epochs}, with {100 * accuracy:.1f} % of the "
+            "validation samples right"
+        )
 
     def note(self, notes: Sequence[Note]) -> None:
         """Write what is not there yet; a file that goes wrong in every epoch is one line."""

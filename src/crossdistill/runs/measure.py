@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from crossdistill.data.loading import Workers
 from crossdistill.evaluation import evaluate_view, top1
 from crossdistill.evaluation.collect import Outputs, outputs_of
 from crossdistill.losses import pair_cosine, same_class_cosine
@@ -118,10 +119,11 @@ def results_of(
     seconds: float,
     device: torch.device,
     note: Callable[[Sequence[Note]], None] = lambda notes: None,
+    workers: Workers | None = None,
 ) -> RunResults:
     """Everything a finished run says of itself, but for its files.
 
-    seconds: of training; note: hears of what went wrong in reading samples.
+    seconds: of training; note: hears of what went wrong in reading samples; workers: that read the data set already.
     """
     recipe, model = built.recipe, built.model
     unmeasured = RunResults(
@@ -144,7 +146,7 @@ def results_of(
         ),
         versions=versions(),
     )
-    return with_scores(unmeasured, built, device, note)
+    return with_scores(unmeasured, built, device, note, workers)
 
 
 def with_scores(
@@ -152,6 +154,7 @@ def with_scores(
     built: Built,
     device: torch.device,
     note: Callable[[Sequence[Note]], None] = lambda notes: None,
+    workers: Workers | None = None,
 ) -> RunResults:
     """The results with what the model gives now: scores and alignment on the evaluation split, and what they depend on.
 
@@ -167,7 +170,7 @@ def with_scores(
             method.model,
             method.predicts,
             device,
-            recipe.machine.workers,
+            workers or recipe.machine.workers,
             recipe.data.windows,
         )
         for split in (recipe.data.evaluate_on, "train")

@@ -16,7 +16,7 @@ from crossdistill.encoders import Encoder, Standardized
 from crossdistill.encoders.kinds import parameters_of
 from crossdistill.encoders.make import make_encoder
 from crossdistill.encoders.settings import EncoderSettings
-from crossdistill.models.present import select
+from crossdistill.models.grouped import select
 from crossdistill.models.spec import ModelSpec
 from crossdistill.plain import to_plain
 from crossdistill.plugins import class_path

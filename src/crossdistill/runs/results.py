@@ -54,6 +54,7 @@ class RunResults:
     label: the name of its configuration in comparisons; role: what that configuration is
     fold: of the recipe's data, -1 where there is none; split: what was measured on, "none" where nothing was
     samples: split -> how many; seconds: of training; peak_memory_mb: of the run
+    best_epoch: whose model it is, counted from 0, where validation samples chose it; -1: the last one's
     cosine_pair, cosine_same_class: alignment of teacher and student on the evaluation split, NaN where not defined
     scores: "student", "teacher", "auxiliary_alone" -> its measures; only the views that the method predicts with
     files: name -> digest of the model's files
@@ -88,6 +89,7 @@ class RunResults:
     cosine_same_class: Measure = field(default=math.nan, metadata={KEY: COSINE_SAME_CLASS})
     scores: Mapping[str, Scores] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    best_epoch: int = -1
 
     def __getitem__(self, key: str) -> Any:
         """What results.json holds under a key, as plain values: `results["student"]["top1"]`."""

@@ -12,6 +12,7 @@ from torch import nn
 
 from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.fingerprint import differing, fingerprint
+from crossdistill.data.loading import Workers
 from crossdistill.methods import METHODS
 from crossdistill.models.spec import ModelSpec, loadable, model_to_load
 from crossdistill.models.storage import (
@@ -106,18 +107,19 @@ def run(
             return read_results(folder)
         with interrupts_noted() if interruptible else nullcontext(lambda: GO_ON) as signalled:
             log = RunLog(folder, recipe, heard_by, engine.is_global_zero, signalled)
-            train(built, log, engine)
+            workers = held.enter_context(Workers(built.dataset, recipe.machine.workers))
+            train(built, log, engine, workers)
         require_rebuilt(built.spec, encoders or {}, built.dataset)  # training may have moved what no state holds
-        on_first_rank(engine, lambda: _finish(built, folder, log, engine.device))
+        on_first_rank(engine, lambda: _finish(built, folder, log, engine.device, workers))
     return read_results(folder)
 
 
-def _finish(built: Built, folder: Path, log: RunLog, device: torch.device) -> None:
+def _finish(built: Built, folder: Path, log: RunLog, device: torch.device, workers: Workers) -> None:
     """Measure and write what was trained. Raises InputError where nothing could be measured."""
     with on_threads(built.recipe.machine.threads):
-        results = results_of(built, log.seconds(), device, log.note)
+        results = results_of(built, log.seconds(), device, log.note, workers)
     log.finish()
-    write_results(folder, replace(results, files=_save_model(built, folder)))
+    write_results(folder, replace(results, files=_save_model(built, folder), best_epoch=log.best_epoch))
 
 
 def load_trained(

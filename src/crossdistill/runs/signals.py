@@ -17,10 +17,18 @@ Handler = Callable[[int], None]
 
 @contextmanager
 def interrupts_at_once() -> Iterator[None]:
-    """Inside, the signals raise Interrupted where they find the process: there is nothing to be finished."""
+    """Inside, the first signal raises Interrupted where it finds the process: there is nothing to be finished.
+
+    While that ends, schedulers that repeat themselves are not heard; the keyboard is, by a KeyboardInterrupt.
+    """
+    heard: list[int] = []
 
     def interrupt(number: int) -> None:
-        raise Interrupted(number)
+        heard.append(number)
+        if len(heard) == 1:
+            raise Interrupted(number)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
 
     with _handled(interrupt):
         yield

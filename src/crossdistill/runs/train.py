@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
-from crossdistill.data.loading import training_batches
-from crossdistill.data.precision import rounded_away
+from crossdistill.data.loading import Workers, training_batches
 from crossdistill.evaluation.collect import outputs_of
 from crossdistill.methods import Method
+from crossdistill.runs.best_epoch import BestEpoch
 from crossdistill.runs.build import Built
+from crossdistill.runs.data import split_after_epochs
 from crossdistill.runs.measure import epoch_measures, require_measurable
+from crossdistill.runs.warnings import WARNING, Warnings
 from crossdistill.training import Checkpoint, Record, Stage, fit
 from crossdistill.training.distributed import gather_notes, require_same_start
 from crossdistill.training.engine import Engine, launched, on_threads, seeded
 from crossdistill.training.pauses import GO_ON
 from crossdistill.types import Batch, InputError, Note
-
-WARNING = "WARNING: "
-"""How a line begins that nobody should miss."""
 
 _LOUD = 0.1
 """The share of samples that may be skipped with no more than a line in the notes."""
@@ -31,7 +32,8 @@ class TrainingLog(Protocol):
 
     checkpoint: to go on from, None for a new training; keep: drop the records after so many epochs, which are done
     again; write: an epoch's record; note: what went wrong in reading; say: a line for a person to see; save: a
-    checkpoint, where one is due; wish: asked after each step, what `fit` may be asked for, `GO_ON` as a rule
+    checkpoint, where one is due; wish: asked after each step, what `fit` may be asked for, `GO_ON` as a rule; chose:
+    the epoch, counted from 0, whose model was kept, where the recipe has it chosen, and its validation accuracy
     """
 
     def checkpoint(self) -> Checkpoint | None: ...
@@ -41,6 +43,7 @@ class TrainingLog(Protocol):
     def say(self, line: str) -> None: ...
     def save(self, take: Callable[[], Checkpoint]) -> None: ...
     def wish(self) -> int: ...
+    def chose(self, epoch: int, accuracy: float) -> None: ...
 
 
 class MemoryLog:
@@ -63,6 +66,7 @@ class MemoryLog:
         self.records: list[Record] = []
         self.notes: list[Note] = []
         self.lines: list[str] = []
+        self.best_epoch = -1
 
     def checkpoint(self) -> Checkpoint | None:
         return None
@@ -85,13 +89,21 @@ class MemoryLog:
     def wish(self) -> int:
         return GO_ON
 
+    def chose(self, epoch: int, accuracy: float) -> None:
+        self.best_epoch = epoch
 
-def train(built: Built, log: TrainingLog | None = None, engine: Engine | None = None) -> Method:
+
+def train(
+    built: Built, log: TrainingLog | None = None, engine: Engine | None = None, workers: Workers | None = None
+) -> Method:
     """Train all stages of a built run and return its method, whose `model` is trained and in evaluation mode.
 
-    log: takes an epoch's record each, `MemoryLog` unless given; engine: an engine that is launched already.
-    The evaluation split is measured where the recipe names one, and chooses nothing. The caller's random state, threads
-    and torch settings are as before when it returns. Raises DivergedError when a loss is no longer finite.
+    log: takes an epoch's record each, `MemoryLog` unless given; engine: an engine that is launched already; workers:
+    that read the built run's data set, where they have more to read than the training.
+    The evaluation split is measured where the recipe names one, and chooses nothing; where the recipe has the epoch
+    chosen, validation samples are measured after each epoch, and the model of the best one is returned. The caller's
+    random state, threads and torch settings are as before when it returns. Raises DivergedError when a loss is no
+    longer finite.
     For training inside a program of your own, which keeps what it likes; `run` keeps all in a folder.
 
     >>> import numpy as np, crossdistill
@@ -106,28 +118,24 @@ def train(built: Built, log: TrainingLog | None = None, engine: Engine | None = 
     2
     """
     log = log if log is not None else MemoryLog()
-    with on_threads(built.recipe.machine.threads), seeded(built.recipe.seed):
+    with on_threads(built.recipe.machine.threads), seeded(built.recipe.seed), ExitStack() as ours:
+        workers = workers or ours.enter_context(Workers(built.dataset, built.recipe.machine.workers))
         engine = engine if engine is not None else launched(built.recipe.machine)
         checkpoint, earlier = log.checkpoint(), 0
         _require_place(checkpoint, built.stages)
         require_same_start(engine, checkpoint.place if checkpoint is not None else (-1, 0, 0))
+        hidden = Warnings(built, log.say, checkpoint.log if checkpoint is not None else ())
         if engine.is_global_zero:
-            _warn_of_rounding(built, log)
+            hidden.at_start()
         for stage in built.stages:
             for prepare in stage.before:
                 prepare()
             if checkpoint is None or checkpoint.stage <= stage.index:
-                _train_stage(engine, built, stage, checkpoint, log, earlier)
+                _train_stage(engine, built, stage, checkpoint, log, earlier, hidden, workers)
                 checkpoint = None
             earlier += stage.epochs
     built.model.eval()
     return built.method
-
-
-def _warn_of_rounding(built: Built, log: TrainingLog) -> None:
-    for name in built.model.encoders:
-        if text := rounded_away(name, built.dataset.columns[name], built.dataset.rows("train")):
-            log.say(f"{WARNING}{text}")
 
 
 def _require_place(checkpoint: Checkpoint | None, stages: Sequence[Stage]) -> None:
@@ -160,7 +168,14 @@ class Unreadable:
 
 
 def _train_stage(
-    engine: Engine, built: Built, stage: Stage, checkpoint: Checkpoint | None, log: TrainingLog, earlier: int
+    engine: Engine,
+    built: Built,
+    stage: Stage,
+    checkpoint: Checkpoint | None,
+    log: TrainingLog,
+    earlier: int,
+    hidden: Warnings,
+    workers: Workers,
 ) -> None:
     """One stage, from the checkpoint where that is of this stage; earlier: epochs of the stages before it."""
     recipe, dataset, model = built.recipe, built.dataset, stage.method.model
@@ -171,6 +186,9 @@ def _train_stage(
     unlabelled = np.setdiff1d(dataset.rows("train"), dataset.labelled_rows("train"))
     skipped = 0
     loud = Unreadable(log)
+    chooses = recipe.data.choose_epoch_on != "none" and stage.index == built.stages[-1].index
+    best = BestEpoch(stage.method, resume.best if resume is not None else {}) if chooses else None
+    split = split_after_epochs(recipe.data)
 
     def batches(epoch: int, first_step: int) -> Iterator[Batch]:
         return training_batches(
@@ -181,7 +199,7 @@ def _train_stage(
             epoch=earlier + epoch,
             rank=engine.global_rank,
             world_size=engine.world_size,
-            workers=recipe.machine.workers,
+            workers=workers,
             unlabelled=unlabelled,
             share=recipe.unlabelled_share if stage.method.learns_unlabelled else 0.0,
             first_step=first_step,
@@ -198,19 +216,26 @@ def _train_stage(
 
     def evaluate(method: Method, epoch: int) -> dict[str, float]:
         last = epoch + 1 == stage.epochs
-        if recipe.data.evaluate_on == "none" or ((epoch + 1) % recipe.evaluate_every and not last):
+        if split == "none" or ((epoch + 1) % recipe.evaluate_every and not last):
             return {}
-        rows, workers = dataset.rows(recipe.data.evaluate_on), recipe.machine.workers
+        rows = dataset.rows(split)
         outputs = outputs_of(dataset, rows, model, method.predicts, engine.device, workers)
         log.note(outputs.notes)
-        loud.tell(recipe.data.evaluate_on, outputs.notes, len(rows))
-        require_measurable(outputs, method.predicts, recipe.data.evaluate_on)
+        loud.tell(split, outputs.notes, len(rows))
+        require_measurable(outputs, method.predicts, split)
+        hidden.measured(stage, epoch, outputs, ends_run=last and stage is built.stages[-1])
         return epoch_measures(outputs, method.predicts)
 
     def finish_epoch(record: Record, epoch: int, take: Callable[[], Checkpoint]) -> None:
         log.write(record | ({"skipped": skipped} if needed.may_fail else {}))
+        if best is not None:
+            best.consider(record, model)
+        hidden.epoch(record)
         if (epoch + 1) % recipe.checkpoint_every == 0 or epoch + 1 == stage.epochs:
-            log.save(take)
+            save(take)
+
+    def save(take: Callable[[], Checkpoint]) -> None:
+        log.save(take if best is None else lambda: replace(take(), best=best.stored()))
 
     fit(
         engine,
@@ -223,5 +248,9 @@ def _train_stage(
         finish_epoch,
         finish_reading,
         log.wish,
-        log.save,
+        save,
     )
+    if best is not None:
+        best.put_back(engine, model)
+        if engine.is_global_zero:
+            log.chose(best.epoch, best.accuracy)

@@ -14,6 +14,7 @@ import pandas as pd
 from crossdistill.atomic import write_atomically, written_whole
 from crossdistill.models.storage import REST, STUDENT
 from crossdistill.plain import from_plain, to_plain
+from crossdistill.plain_text import read_text
 from crossdistill.recipes.variants.benchmark import ALWAYS, SETS, Setting, deciding_controls
 from crossdistill.runs.data import load_dataset
 from crossdistill.runs.lock import locked
@@ -70,14 +71,19 @@ class Benchmarked:
 
 
 def benchmark(
-    settings: Sequence[Setting], asked: Asked, out: Path, command: str = "", listener: Listener = Listener()
+    settings: Sequence[Setting],
+    asked: Asked,
+    out: Path,
+    command: str = "",
+    listener: Listener = Listener(),
+    interruptible: bool = False,
 ) -> Benchmarked:
     """Compare in each setting, in `out`/SET/BUDGET, what has not been done yet.
 
     Writes `out`/results.parquet, the rows of all settings that the folder holds, and `out`/benchmark.json after each
     setting. A setting that cannot be run does not stop the others; data that are not prepared are left out and said.
-    command: what asked for it, to be kept. Raises InputError where none of the settings has its data, or another
-    process is at it in `out`.
+    command: what asked for it, to be kept; interruptible: as of `tune`. Raises InputError where none of the settings
+    has its data, or another process is at it in `out`.
     """
     _require_possible(asked)
     ready, skipped = _with_data(settings)
@@ -92,7 +98,7 @@ def benchmark(
             name = f"{number}/{len(ready)} {setting.recipe.name}, {setting.words}"
             folder = out / setting.folder
             try:
-                compared = _compare(setting, asked, folder, _Within(listener, name))
+                compared = _compare(setting, asked, folder, _Within(listener, name), interruptible)
                 failures |= compared.failures
                 listener.say(f"{name}: {_told(compared)}")
             except InputError as error:
@@ -132,7 +138,7 @@ def read_study(folder: Path) -> tuple[pd.DataFrame, Record]:
 def read_record(folder: Path) -> Record:
     path = folder / RECORD
     try:
-        return from_plain(Record, json.loads(path.read_text(encoding="utf-8")), str(path))
+        return from_plain(Record, json.loads(read_text(path)), str(path))
     except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {' '.join(str(error).split())[:200]}") from error
 
@@ -159,11 +165,13 @@ def _with_data(settings: Sequence[Setting]) -> tuple[list[Setting], dict[str, st
     return ready, {name: reason for name, reason in reasons.items() if reason}
 
 
-def _compare(setting: Setting, asked: Asked, folder: Path, listener: Listener) -> Compared:
+def _compare(setting: Setting, asked: Asked, folder: Path, listener: Listener, interruptible: bool) -> Compared:
     methods = (*ALWAYS, *(method for method in asked.methods if method not in ALWAYS))
     recipe = setting.recipe
     if asked.trials:
-        recipe = tune(recipe, methods, asked.trials, TUNING_SEEDS, folder, listener=listener)
+        recipe = tune(
+            recipe, methods, asked.trials, TUNING_SEEDS, folder, listener=listener, interruptible=interruptible
+        )
     recipes = configurations(recipe, methods, asked.ablations, False, ())
     recipes += deciding_controls(recipe, methods) if asked.controls else []
     compared = compare(recipes, folder, seeds=asked.seeds, jobs=asked.jobs, listener=listener)

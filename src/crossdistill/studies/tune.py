@@ -7,8 +7,10 @@ baseline, and every method gets the same number of trials.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping, Sequence
+import hashlib
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -20,6 +22,7 @@ from crossdistill.encoders.make import with_dropout
 from crossdistill.methods import METHODS
 from crossdistill.recipes.files import as_dict, with_fields
 from crossdistill.recipes.recipe import Recipe, as_method
+from crossdistill.runs.lock import locked
 from crossdistill.runs.run import run
 from crossdistill.types import NAMES, Choice, DivergedError, InputError, Listener, LogUniform, SearchSpace, reported
 
@@ -34,6 +37,9 @@ SHARED: SearchSpace = {
 }
 """What every method has; `encoders.dropout` stands for the dropout of all encoders."""
 
+TRIALS = "trials"
+"""The folder of a search in which the trial that is on has its runs."""
+
 Values = Mapping[str, Any]
 
 
@@ -45,6 +51,7 @@ def tune(
     folder: Path | str,
     storage: str = "",
     listener: Listener = Listener(),
+    interruptible: bool = False,
 ) -> Recipe:
     """The recipe with the best values found, also written to `folder`/tuned.yaml.
 
@@ -52,8 +59,10 @@ def tune(
     weights over which a trial's accuracy is averaged; storage: an Optuna URL that several machines may share, or
     empty for a journal in `folder`. The first trial of each method is the recipe as it stands.
     listener: hears, of each method's trials that are still to do, `trial` and its mean `accuracy` on validation
-    samples; of one that diverged, the number alone.
-    Raises InputError for an unknown method, a number below 1, or a missing Optuna. To be done before a comparison, for
+    samples; of one that diverged, the number alone. interruptible: as of `run`; the trial that is on is saved, in
+    `folder`/trials, and the same call goes on with it.
+    Raises InputError for an unknown method, a number below 1, a missing Optuna, or where another process tunes in
+    `folder` without a storage that it shares. To be done before a comparison, for
     every method that takes part in it.
 
     >>> import tempfile, numpy as np, crossdistill
@@ -72,13 +81,24 @@ def tune(
     _check(methods, trials, seeds)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for method in sorted(methods, key=lambda name: name != "baseline"):
-        space = search_space(method)
-        if space:
-            trialled = as_method(recipe, method)
-            best = _search(trialled, space, trials, seeds, _storage(storage, folder), listener)
-            recipe = with_values(recipe, method, best)
-            write_atomically(folder / "tuned.yaml", _tuned_yaml(recipe))
+
+    def measure(tried: Recipe) -> float:
+        return validation_accuracy(tried, seeds, _place(folder, tried), interruptible)
+
+    with locked(folder, "search", listener.say) if not storage else nullcontext():
+        for method in sorted(methods, key=lambda name: name != "baseline"):
+            space = search_space(method)
+            if space:
+                trialled = as_method(recipe, method)
+                study = _study(trialled, space, _storage(storage, folder))
+                if not storage:
+                    _take_up(study, trialled, folder)
+
+                best = _search(study, trialled, space, trials, measure, listener)
+                recipe = with_values(recipe, method, best)
+                write_atomically(folder / "tuned.yaml", _tuned_yaml(recipe))
+    with suppress(OSError):
+        (folder / TRIALS).rmdir()
     return recipe
 
 
@@ -107,47 +127,76 @@ def _tuned_yaml(recipe: Recipe) -> str:
     return yaml.safe_dump(as_dict(recipe), sort_keys=False, allow_unicode=True)
 
 
-def validation_accuracy(recipe: Recipe, seeds: int) -> float:
-    """Mean top-1 on validation samples of the model that the method is for, over seeds and their splits."""
+def validation_accuracy(recipe: Recipe, seeds: int, folder: Path, interruptible: bool = False) -> float:
+    """Mean top-1 on validation samples of the model that the method is for, over seeds and their splits.
+
+    folder: of its runs, which are gone on with where they are there and removed once all have ended or one has diverged
+    """
     view = NAMES[METHODS[recipe.method].predicts[0]]
     data = replace(recipe.data, evaluate_on="validation")
-    on_validation = replace(recipe, data=data, evaluate_every=recipe.epochs, checkpoint_every=recipe.epochs)
+    every = recipe.epochs if data.choose_epoch_on == "none" else recipe.evaluate_every
+    on_validation = replace(recipe, data=data, evaluate_every=every, checkpoint_every=recipe.epochs)
     accuracies = []
-    for seed in range(seeds):
-        with tempfile.TemporaryDirectory() as scratch:
-            scores = run(replace(on_validation, seed=seed), Path(scratch) / "run").scores
-        if view not in scores:
-            raise InputError(f"{recipe.data.source}: no validation sample could be read")
-        accuracies.append(scores[view].top1)
+    try:
+        for seed in range(seeds):
+            seeded = replace(on_validation, seed=seed)
+            scores = run(seeded, folder / f"seed{seed}", resume=True, interruptible=interruptible).scores
+            if view not in scores:
+                raise InputError(f"{recipe.data.source}: no validation sample could be read")
+            accuracies.append(scores[view].top1)
+    except DivergedError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
     return float(sum(accuracies) / seeds)
 
 
+def _place(folder: Path, recipe: Recipe) -> Path:
+    """Of the runs of the trial that tries this recipe."""
+    return folder / TRIALS / f"{recipe.method}-{hashlib.sha256(_tuned_yaml(recipe).encode()).hexdigest()[:16]}"
+
+
+def _study(recipe: Recipe, space: SearchSpace, storage: optuna.storages.BaseStorage) -> optuna.Study:
+    """The recipe's, with its own values as the first trial."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # a trial that is interrupted is told here
+    study = optuna.create_study(
+        storage=storage, study_name=f"{recipe.name} {recipe.method}", direction="maximize", load_if_exists=True
+    )
+    so_far = len(study.get_trials(deepcopy=False))  # else a search that goes on would draw what it has tried
+    study.sampler = optuna.samplers.TPESampler(seed=so_far, multivariate=True, constant_liar=True)
+    if not so_far:
+        study.enqueue_trial({name: value for name, value in present(recipe, space).items() if value is not None})
+    return study
+
+
+def _take_up(study: optuna.Study, recipe: Recipe, folder: Path) -> None:
+    """Let the trials that a search before this one was interrupted in be the next: their runs are there."""
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.FAIL)):
+        if trial.state == TrialState.RUNNING:  # of a process that was killed, as this one alone is at it now
+            study.tell(trial.number, state=TrialState.FAIL)
+        if _place(folder, with_values(recipe, recipe.method, trial.params)).is_dir():
+            study.enqueue_trial(trial.params, skip_if_exists=False)
+
+
 def _search(
+    study: optuna.Study,
     recipe: Recipe,
     space: SearchSpace,
     trials: int,
-    seeds: int,
-    storage: optuna.storages.BaseStorage,
+    measure: Callable[[Recipe], float],
     listener: Listener,
 ) -> Values:
-    """The values of the best finished trial."""
+    """The values of the best finished trial; measure: a recipe's accuracy."""
     import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        storage=storage,
-        study_name=f"{recipe.name} {recipe.method}",
-        sampler=optuna.samplers.TPESampler(seed=0, multivariate=True, constant_liar=True),
-        direction="maximize",
-        load_if_exists=True,
-    )
-    if not study.get_trials(deepcopy=False):
-        study.enqueue_trial({name: value for name, value in present(recipe, space).items() if value is not None})
 
     def objective(trial: optuna.Trial) -> float:
         values = {name: _suggest(trial, name, kind) for name, kind in space.items()}
         try:
-            accuracy = validation_accuracy(with_values(recipe, recipe.method, values), seeds)
+            accuracy = measure(with_values(recipe, recipe.method, values))
         except DivergedError as error:  # a bad choice, not the end of the search
             listener.step(recipe.method, {"trial": trial.number})
             raise optuna.TrialPruned(str(error)) from error

@@ -10,8 +10,8 @@ import signal
 import threading
 import traceback
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -27,7 +27,8 @@ from crossdistill.recipes.recipe import DataSettings, Recipe, name_of
 from crossdistill.runs.build import total_epochs
 from crossdistill.runs.data import build_dataset, is_drawn
 from crossdistill.runs.run import run
-from crossdistill.training.engine import deterministic_kernels, own_process
+from crossdistill.training.engine import deterministic_kernels, own_process, silence_libraries
+from crossdistill.training.pauses import Interrupted
 from crossdistill.types import InputError, Listener, Values, one_line
 
 _OF_THE_DISK = {
@@ -74,7 +75,9 @@ def run_all(
     run has ended, with what went wrong or None.
 
     A run that fails, or whose process dies, does not stop the others. Processes stay for many runs: imports are paid
-    once, and a data set that the next run shares is read once. When this process dies, theirs end with it. A script
+    once, and a data set that the next run shares is read once. When this process dies, theirs end with it; when it is
+    interrupted here, or this generator is closed, each run saves a checkpoint first, after the step that it is at; a
+    second KeyboardInterrupt meanwhile does not wait. A script
     that calls this needs `if __name__ == "__main__":` around what it does: each process imports it first.
     listener: hears of each run as a task of its epochs, named by `name_of`.
     Raises InputError where METHODS holds a class that other processes cannot import.
@@ -99,8 +102,21 @@ def run_all(
                     worker.process, worker.pipe, worker.started = fresh.process, fresh.pipe, False
                 _next(worker, waiting, listener)
     finally:
+        _end(pool)
+
+
+def _end(pool: Sequence[Worker]) -> None:
+    """Let each process save the run that it is at, and end."""
+    try:
         for worker in pool:
+            with suppress(OSError):
+                worker.pipe.send(None)  # for one whose run ends by itself in spite of the signal
             worker.process.terminate()
+        for worker in pool:
+            worker.process.join()
+    finally:  # a second interrupt ends the waiting
+        for worker in pool:
+            worker.process.kill()
             worker.process.join()
             worker.pipe.close()
 
@@ -198,13 +214,14 @@ def _work(pipe: Connection, entries: Mapping[str, bytes]) -> None:
     """The worker process: runs until the pipe closes."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     own_process()
+    silence_libraries()
     build = DatasetCache()
     unknown = _take_entries(entries)
     try:
         with deterministic_kernels():
             pipe.send(("started", None))
-            while True:
-                folder, recipe = pipe.recv()
+            while (task := pipe.recv()) is not None:
+                folder, recipe = task
                 pipe.send(("end", unknown or _run_one(recipe, folder, pipe, build)))
     except (EOFError, BrokenPipeError):
         return
@@ -231,7 +248,9 @@ def _end_with_parent() -> None:
 
 def _run_one(recipe: Recipe, folder: Path, pipe: Connection, build: DatasetCache) -> Failure | None:
     try:
-        run(recipe, folder, resume=True, listener=_ToParent(pipe), build_data=build)
+        run(recipe, folder, resume=True, listener=_ToParent(pipe), build_data=build, interruptible=True)
+    except Interrupted as stopped:
+        return Failure(f"{stopped}, and saved", mistake=False)
     except InputError as error:
         return Failure(one_line(error), mistake=True)
     except BrokenPipeError:  # the parent is gone

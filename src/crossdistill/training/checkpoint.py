@@ -27,6 +27,9 @@ _BLOCK = 1 << 20
 INSIDE = ("steps", "asked", "seconds", "notes", "means", "randoms")
 """What is stored of an epoch that is not finished; see `EpochSoFar`."""
 
+BEST = ("epoch", "accuracy", "model")
+"""What is stored of the best epoch so far; see `BestEpoch`."""
+
 
 class UnreadableCheckpointError(InputError):
     """A file that is no checkpoint, or no longer the one that was written."""
@@ -39,6 +42,7 @@ class Checkpoint:
     log: the lines of the run's log up to there, which are restored with it
     inside: what `EpochSoFar` stores of an epoch that is not finished, with its place in it and the random states;
         empty between epochs, for each starts from a seed of its own
+    best: what `BestEpoch` stores of the epoch that was best so far; empty where none is chosen
     """
 
     stage: int
@@ -48,6 +52,7 @@ class Checkpoint:
     optimizers: dict[str, dict[str, Any]]
     log: tuple[str, ...] = ()
     inside: dict[str, Any] = field(default_factory=dict)
+    best: dict[str, Any] = field(default_factory=dict)
 
     @staticmethod
     def of(
@@ -166,11 +171,11 @@ def _checked(content: Any) -> Checkpoint:
     """The checkpoint of what a file holds. Raises ValueError where a part is missing or of another type."""
     expected = [each.name for each in fields(Checkpoint)]
     if isinstance(content, dict):
-        content = {"inside": {}, **content}  # versions before 0.2 stopped between epochs alone
+        content = {"inside": {}, "best": {}, **content}  # earlier ones have neither
     if not isinstance(content, dict) or content.keys() != set(expected):
         raise ValueError(f"expected {', '.join(expected)}")
     checkpoint = Checkpoint(**content)
-    for name, kind in (("stage", int), ("epoch", int), ("log", tuple), ("inside", dict)):
+    for name, kind in (("stage", int), ("epoch", int), ("log", tuple), ("inside", dict), ("best", dict)):
         if type(content[name]) is not kind:
             raise ValueError(f"{name}: expected {kind.__name__}, found {content[name]!r:.40}")
     inside = checkpoint.inside
@@ -178,6 +183,8 @@ def _checked(content: Any) -> Checkpoint:
         raise ValueError(f"expected a stage from 0 and an epoch from 1, found {checkpoint.stage}, {checkpoint.epoch}")
     if inside and (set(inside) != set(INSIDE) or type(inside["steps"]) is not int or inside["steps"] < 1):
         raise ValueError(f"inside: expected {', '.join(INSIDE)}, with a step from 1")
+    if checkpoint.best and set(checkpoint.best) != set(BEST):
+        raise ValueError(f"best: expected {', '.join(BEST)}, found {', '.join(map(str, checkpoint.best))}")
     if not all(isinstance(line, str) for line in checkpoint.log):
         raise ValueError("log: expected lines of text")
     return checkpoint

@@ -170,6 +170,14 @@ def deterministic_kernels() -> Iterator[None]:
         torch.use_deterministic_algorithms(before, warn_only=warn_only)
 
 
+def silence_libraries() -> None:
+    """No warnings of libraries from this process, unless Python was asked for them: one of many, whose parent says what
+    there is to say."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    logging.root.addHandler(logging.NullHandler())
+
+
 def own_process() -> None:
     """Settings of the whole process, where it is ours: the command line, its workers, the ranks that torchrun starts.
 

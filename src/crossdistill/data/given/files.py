@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from crossdistill.data.arrays import Array
 from crossdistill.data.cells import READABLE_AS, first_of
 from crossdistill.data.columns import Column, Rows, open_array
@@ -16,6 +14,7 @@ from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.labels import natural_order
 from crossdistill.data.lazy import LazyColumn
 from crossdistill.data.readers import TextColumn
+from crossdistill.data.unpacking import npz_arrays, npz_names
 from crossdistill.types import InputError
 
 
@@ -75,13 +74,15 @@ def array_file_of(path: Path, specs: Specs) -> Given:
 
 def archive_of(path: Path, specs: Specs) -> Given:
     """An .npz file: a batch of each modality by its name, of sequences with NAME_lengths."""
+    wanted = [*specs, *(f"{name}_lengths" for name, spec in specs.items() if spec.is_sequence)]
     try:
-        with np.load(path, allow_pickle=False) as file:
-            held = {name: file[name] for name in file.files}
+        names, held = npz_names(path), npz_arrays(path, wanted)
+    except InputError:
+        raise
     except Exception as error:  # whatever a file that is none makes zipfile and NumPy raise
         raise InputError(f"{path}: cannot be read as an .npz file of numbers: {' '.join(str(error).split())}") from None
     if missing := [name for name in specs if name not in held]:
-        raise InputError(f"{path}: expected an array for {missing[0]}, found {', '.join(held) or 'none'}")
+        raise InputError(f"{path}: expected an array for {missing[0]}, found {', '.join(names) or 'none'}")
     for name, spec in specs.items():
         if held[name].ndim != len(spec.shape) + 1:
             raise InputError(f"{path}: {name}: expected a batch of {spec}, found shape {held[name].shape}")

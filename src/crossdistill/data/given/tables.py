@@ -20,7 +20,7 @@ from crossdistill.data.numbers import filled_rows, headers_of, numbers
 from crossdistill.data.readers import READERS, CacheFolder, MediaColumn, TextColumn
 from crossdistill.data.reading import PartialColumn
 from crossdistill.data.table import INDEX, Table, read_table, texts_of
-from crossdistill.types import InputError
+from crossdistill.types import InputError, one_line
 
 _NO_FEATURES = ("id", "split", "label", "fold", "group", "caption")
 
@@ -105,7 +105,7 @@ def _features(
 
     def chunks() -> Iterator[Chunk]:
         start = 0
-        for frame in _frames(path, texts):
+        for frame in _frames(path, texts, used):
             ids = frame["id"].tolist() if "id" in texts else [""] * len(frame)
             labels = frame["label"].tolist() if "label" in texts else []
             columns = {
@@ -122,14 +122,18 @@ def _are_whole(values: npt.NDArray[Any], spec: InputSpec) -> bool:
     return np.dtype(spec.dtype).kind in "iu" and bool((values % 1 == 0).all())
 
 
-def _frames(path: Path, texts: Sequence[str]) -> Iterator[Any]:
-    """A table as DataFrames of some rows each; texts: the columns that are texts whatever they look like."""
+def _frames(path: Path, texts: Sequence[str], used: Sequence[str]) -> Iterator[Any]:
+    """A table's columns `used` and `texts` as DataFrames of some rows each; texts: whatever they look like."""
     if path.suffix.lower() == ".parquet":
-        import pyarrow.parquet as parquet
+        import pyarrow as pa
+        import pyarrow.parquet
 
-        for batch in parquet.ParquetFile(path).iter_batches(batch_size=CHUNK):
-            cells = {name: texts_of(path, name, batch.column(name)) for name in texts}
-            yield batch.to_pandas(ignore_metadata=True).assign(**cells)  # pandas would make an index of some columns
+        try:
+            for batch in pa.parquet.ParquetFile(path).iter_batches(batch_size=CHUNK, columns=[*used, *texts]):
+                cells = {name: texts_of(path, name, batch.column(name)) for name in texts}
+                yield batch.to_pandas(ignore_metadata=True).assign(**cells)  # pandas would make an index of some
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{path}: cannot be read as a table: {one_line(error)}") from None
         return
     import pandas as pd
 

@@ -117,7 +117,7 @@ def _declared(file: MediaFile) -> tuple[float, bool]:
     if stream.duration and stream.time_base:
         return file.first + float(stream.duration * stream.time_base), True
     zero = max(0.0, file.zero) if name in _ABSOLUTE else 0.0
-    if tag := re.fullmatch(r"(\d{1,6}):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "")):  # Matroska
+    if tag := re.fullmatch(r"(\d{1,6}):(\d{1,6}):(\d{1,6}(?:\.\d+)?)", stream.metadata.get("DURATION", "")):  # Matroska
         return max(0.0, 3600 * int(tag[1]) + 60 * int(tag[2]) + float(tag[3]) - zero), True
     return max(0.0, (container.duration or 0) / 1e6 - zero), False
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from crossdistill.data.readers.media import NoStreamError, UnreadableError, pyav
+from crossdistill.data.unpacking import FREE
+from crossdistill.types import InputError
 
 if TYPE_CHECKING:
     from av import Packet
@@ -76,6 +78,9 @@ class MediaFile:
             raise NoStreamError(f"has no {self.kind} stream")
         if stream.codec_context is None:
             raise UnreadableError(f"cannot decode it (its {self.kind} is of an unknown codec, or its header is cut)")
+        context = stream.codec_context
+        if stream.type == "video" and 3 * context.width * context.height > FREE:
+            raise UnreadableError(f"cannot decode it (its frames are of {context.width} x {context.height} pixels)")
         return stream
 
     def _start(self, stream: Any) -> float | None:
@@ -155,7 +160,9 @@ def opened(path: Path, kind: Kind) -> Iterator[MediaFile]:
     av = pyav()
     try:
         yield file
-    except (av.FFmpegError, OSError, UnicodeDecodeError) as error:
+    except (InputError, UnreadableError, NoStreamError):
+        raise
+    except (av.FFmpegError, OSError, ValueError) as error:  # the last of names and side data that PyAV does not know
         raise UnreadableError(f"cannot decode it ({reason(error)})") from None
     finally:
         file.container.close()

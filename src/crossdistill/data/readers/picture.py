@@ -18,6 +18,7 @@ from crossdistill.data.readers.frames import chosen_part
 from crossdistill.data.readers.media import WHOLE, Clip, MediaKind, Taken, UnreadableError
 from crossdistill.data.readers.settings import ReaderSettings
 from crossdistill.data.readers.video import normalised
+from crossdistill.data.unpacking import require_unpackable
 from crossdistill.types import InputError
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def open_picture(path: Path) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a large picture, and of odd tags; what is too large is an error
             with image.open(path, formats=_FORMATS) as picture:
+                require_unpackable("it", path.stat().st_size, 3 * picture.width * picture.height)
                 picture.load()
                 return in_colour(picture)
     except UnreadableError:

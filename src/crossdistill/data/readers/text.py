@@ -13,6 +13,9 @@ from crossdistill.data.columns import Rows, pad
 from crossdistill.data.readers.settings import ReaderSettings
 from crossdistill.types import InputError, Padded
 
+_LONGEST = 1 << 20
+"""Bytes of a file that holds one text: a book's, of which a model reads the first 512 tokens."""
+
 
 class TextColumn:
     """N texts, given as they are or as files of UTF-8: `Padded` token numbers (B, T, 1), special tokens included.
@@ -36,6 +39,8 @@ class TextColumn:
         if isinstance(text, str):
             return text
         try:
+            if text.stat().st_size > _LONGEST:
+                raise InputError(f"{self.places[row]}: {text}: expected a text of at most {_LONGEST:,} bytes")
             return text.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{self.places[row]}: cannot read {text} as UTF-8 text: {error}") from None

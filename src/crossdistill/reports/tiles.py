@@ -1,0 +1,151 @@
+"""What stands at the top of a report: a verdict, the numbers that carry it, and what to do next."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from crossdistill.reports.comparison import Difference, differences
+from crossdistill.reports.formats import NONE, counted, interval, listed, percent, points
+from crossdistill.reports.groups import grouped, main_configuration, unlabelled
+from crossdistill.reports.runs import Run, configurations_of
+from crossdistill.reports.tables import Headline, headlines
+from crossdistill.reports.wording import replicates, tested
+
+_VERDICTS = {
+    "better": "It helps",
+    "worse": "It does harm",
+    "no significant difference": "No significant difference",
+    "not tested": "Not tested",
+}
+_MANY_PAIRS = 100
+"""More runs than anybody would train for one comparison."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One number or word with its name above and its meaning below; tone: whether it is good or bad news."""
+
+    name: str
+    value: str
+    meaning: str
+    tone: Literal["good", "bad", "plain"] = "plain"
+
+
+def tiles(runs: Sequence[Run]) -> tuple[Tile, ...]:
+    """The main configuration against the baseline, then how many runs and which data that rests on."""
+    main = main_configuration(runs)
+    table, paired = headlines(runs), differences(runs)
+    return (
+        *(_verdict(main, paired[main], tested(paired)) if main in paired else ()),
+        *_accuracy(main, table),
+        *_gap(main, table),
+        Tile("runs", str(len(runs)), f"{counted(len(table), 'configuration')}, {replicates(runs)}"),
+        _data(configurations_of(runs)[main][0]),
+    )
+
+
+def next_steps(runs: Sequence[Run]) -> tuple[str, ...]:
+    """What follows from the verdict, a sentence each; empty where there is no student to act on."""
+    main = main_configuration(runs)
+    table, row, first = headlines(runs), differences(runs).get(main), configurations_of(runs)[main][0]
+    if "student" not in first.scores:
+        return ()
+    if row is None or row.verdict == "not tested":
+        return (
+            "Train the baseline and the method with at least five common seeds: one run cannot tell luck from gain.",
+        )
+    if row.verdict == "better":
+        return (*_before_shipping(runs, main), f"Ship the student: crossdistill export {_folder(first)}")
+    steps = ["Ship the student alone, the baseline's: nothing here shows that the other one is better."]
+    if row.verdict == "no significant difference" and (pairs := _pairs_needed(row)):
+        steps.append(
+            f"A difference of {points(row.difference)} points would take about {pairs} seeds to be told from none, if "
+            "it is there; it may not be."
+        )
+    if _teacher_is_no_better(table):
+        steps.append(
+            "The teacher, which sees all modalities, is hardly better than the student alone: the auxiliary ones add "
+            "nothing that could be taught. Look at them, or take others."
+        )
+    elif not unlabelled(first):
+        steps.append(
+            "Every training sample has its label, which already says most of what an auxiliary modality could: gains "
+            "come where labels are few and recordings many (amid_u, with samples without a label)."
+        )
+    return tuple(steps)
+
+
+def _verdict(main: str, row: Difference, comparisons: int) -> tuple[Tile, ...]:
+    tone: Literal["good", "bad", "plain"]
+    tone = "good" if row.verdict == "better" else "bad" if row.verdict == "worse" else "plain"
+    corrected = f", corrected for {comparisons} comparisons" if comparisons > 1 else ""
+    against = f"{main} against the student alone{corrected}"
+    between = interval(row.difference, row.half_width)
+    spread = f"95 % CI {between}, " if between != NONE else ""
+    return (
+        Tile("verdict", _VERDICTS[row.verdict], against, tone),
+        Tile("difference", f"{points(row.difference)} points", f"{spread}{counted(row.pairs, 'pair')} of runs", tone),
+    )
+
+
+def _accuracy(main: str, table: dict[str, Headline]) -> tuple[Tile, ...]:
+    reached = percent(table[main].student_top1)
+    if reached == NONE:
+        return ()
+    if "baseline" not in table or main == "baseline":
+        return (Tile("student", f"{reached} %", f"right, {main}"),)
+    alone = percent(table["baseline"].student_top1)
+    return (Tile("student", f"{alone}\N{NO-BREAK SPACE}→ {reached}\N{NO-BREAK SPACE}%", f"right: alone, then {main}"),)
+
+
+def _gap(main: str, table: dict[str, Headline]) -> tuple[Tile, ...]:
+    recovered = percent(table[main].gap_recovered)
+    if main == "baseline" or recovered == NONE:
+        return ()
+    return (
+        Tile(
+            "gap recovered", f"{recovered} %", f"of the way to a teacher's {percent(table['teacher'].teacher_top1)} %"
+        ),
+    )
+
+
+def _data(run: Run) -> Tile:
+    measured = run.samples.get(run.split, run.samples.get("test", 0))
+    about = f"{run.name}: {counted(len(run.classes), 'class', 'classes')}, {measured:,} {run.split} samples"
+    train = run.samples.get("train", 0)
+    if unlabelled(run):
+        return Tile("labels", f"{train - unlabelled(run):,} of {train:,}", f"training samples; {about}")
+    return Tile("labels", f"{train:,}", f"training samples, all labelled; {about}")
+
+
+def _before_shipping(runs: Sequence[Run], main: str) -> tuple[str, ...]:
+    """What would make sure that the gain is the auxiliary modality's, where that has not been tried."""
+    if "controls" in grouped(runs).values():
+        return ()
+    helped = configurations_of(runs)[main][0].auxiliary
+    return (
+        f"Make sure that the gain is due to {listed(helped)}: the same command with --controls trains {main} with "
+        "shuffled and zeroed auxiliary inputs, which should gain nothing.",
+    )
+
+
+def _folder(run: Run) -> str:
+    return shlex.quote(run.folder.as_posix())
+
+
+def _pairs_needed(row: Difference) -> int:
+    """For how many pairs the interval would no longer hold 0, if mean and spread stayed; 0 where that says nothing."""
+    if not row.difference or math.isnan(row.half_width):
+        return 0
+    pairs = math.ceil(row.pairs * (row.half_width / row.difference) ** 2)
+    return pairs if row.pairs < pairs <= _MANY_PAIRS else 0
+
+
+def _teacher_is_no_better(table: dict[str, Headline]) -> bool:
+    if not {"baseline", "teacher"} <= table.keys():
+        return False
+    return table["teacher"].teacher_top1 - table["baseline"].student_top1 < 0.01

@@ -1,0 +1,162 @@
+"""What a run's numbers hide: said once, to whoever listens, in a line that begins with WARNING."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from crossdistill.data.precision import rounded_away
+from crossdistill.evaluation.collect import Outputs
+from crossdistill.losses.cosine import unit_rows
+from crossdistill.methods import DISCRIMINATOR_ACCURACY, METHODS
+from crossdistill.models.cross_modal import modalities_of
+from crossdistill.runs.build import Built
+from crossdistill.runs.data import split_after_epochs
+from crossdistill.runs.measure import TOP1
+from crossdistill.training import Record, Stage
+from crossdistill.types import NAMES, View
+
+WARNING = "WARNING: "
+"""How a line begins that nobody should miss."""
+
+_FEW = 0.5
+"""The share of complete samples from which their number is said without the word."""
+_COLLAPSED = 0.99
+"""Mean cosine of two samples' representations above which all samples have one direction."""
+_CERTAIN = 0.995
+"""A discriminator's mean accuracy over an epoch above which it is hardly ever wrong."""
+_SURE = 1.64
+"""Standard errors by which a teacher is below another: what chance alone makes in one of twenty equal pairs."""
+
+_WORDS: dict[View, str] = {
+    "target": "the student",
+    "full": "the teacher",
+    "auxiliary": "the auxiliary modalities alone",
+}
+
+
+class Warnings:
+    """Says each thing once: at the start what the data are, later what the measures show.
+
+    say: takes a line; log: the lines of the run's log up to where it goes on from, none for a new training
+    """
+
+    def __init__(self, built: Built, say: Callable[[str], None], log: Sequence[str] = ()) -> None:
+        self._built, self._say = built, say
+        self._told: set[str] = set()
+        self._auxiliary = math.nan
+        for line in log:
+            self._remember(json.loads(line))
+
+    def at_start(self) -> None:
+        """Of the training samples: numbers that float32 cannot hold, one class alone, some that lack a modality."""
+        dataset = self._built.dataset
+        for name in self._built.model.encoders:
+            if text := rounded_away(name, dataset.columns[name], dataset.rows("train")):
+                self._say(f"{WARNING}{text}")
+        labels = set(dataset.labels[dataset.labelled_rows("train")].tolist())
+        if len(labels) == 1:
+            self._say(
+                f"{WARNING}all labelled training samples are of one class, '{dataset.classes[labels.pop()]}'; a model "
+                "that always says so is right on each of them, and nothing else is learnt from their labels"
+            )
+        self._tell_of_incomplete()
+
+    def _tell_of_incomplete(self) -> None:
+        dataset, recipe = self._built.dataset, self._built.recipe
+        method = METHODS[recipe.method]
+        rows = dataset.rows("train") if method.learns_unlabelled else dataset.labelled_rows("train")
+        read = modalities_of(method.views, recipe.data.target, recipe.data.auxiliary)
+        complete = int(dataset.present(read)[rows].sum())
+        if complete < len(rows):
+            self._say(
+                f"{WARNING if complete < _FEW * len(rows) else ''}only {complete} of {len(rows)} training samples have "
+                f"all modalities ({', '.join(read)}); nothing that needs them all is learnt from the others"
+            )
+
+    def measured(self, stage: Stage, epoch: int, outputs: Outputs, ends_run: bool) -> None:
+        """Of what an epoch's evaluation has computed: representations that are alike for all samples; after the run's
+        last epoch, a teacher that is no better than what it should surpass."""
+        for view in stage.method.predicts:
+            made, labels = outputs.complete(view)
+            if len(labels) and bool((labels != labels[0]).any()):
+                cosine = _mean_cosine(made.representations[view])
+                if cosine > _COLLAPSED:
+                    self._warn(
+                        f"collapse of {view}",
+                        f"{stage.name}, epoch {epoch}: the representations of {_WORDS[view]} have collapsed: two "
+                        f"{self._split} samples have a cosine of {cosine:.3f} on average, of whatever class",
+                    )
+        if ends_run and "full" in stage.method.predicts:
+            self._compare_teacher(stage, outputs)
+
+    def _compare_teacher(self, stage: Stage, outputs: Outputs) -> None:
+        """Beside student and auxiliary, on the same samples; a difference that chance may make is no news."""
+        if "target" in stage.method.predicts:
+            made, labels = outputs.complete("full", "target")
+            teacher, student = _right(made.full_logits, labels), _right(made.target_logits, labels)
+            self._tell_of_teacher("target", teacher, student, float((student - teacher).square().sum().sqrt()))
+        if "auxiliary" in stage.method.predicts:
+            made, labels = outputs.complete("full", "auxiliary")
+            teacher, auxiliary = _right(made.full_logits, labels), _right(made.auxiliary_logits, labels)
+            self._tell_of_teacher("auxiliary", teacher, auxiliary, float((auxiliary - teacher).square().sum().sqrt()))
+        elif not math.isnan(self._auxiliary):  # measured in a stage of its own, sample by sample unknown
+            made, labels = outputs.complete("full")
+            teacher = _right(made.full_logits, labels)
+            shares = (self._auxiliary, float(teacher.mean()))
+            error = math.sqrt(len(labels) * sum(share * (1 - share) for share in shares))
+            self._tell_of_teacher("auxiliary", teacher, teacher.new_full(teacher.shape, self._auxiliary), error)
+
+    def _tell_of_teacher(self, view: View, teacher: Tensor, other: Tensor, error: float) -> None:
+        """teacher, other: (N,) how far each sample is right; error: of the difference of their sums."""
+        if float(other.sum() - teacher.sum()) > _SURE * error:
+            self._warn(
+                f"teacher below {view}",
+                f"the teacher ends below {_WORDS[view]}: {100 * float(teacher.mean()):.1f} % against "
+                f"{100 * float(other.mean()):.1f} % of {len(teacher)} {self._split} samples; more modalities have not "
+                "made it better, and it has little to teach",
+            )
+
+    def epoch(self, record: Record) -> None:
+        """Of an epoch's record: a discriminator that is never wrong, from which its opponent learns nothing."""
+        self._remember(record)
+        for name, value in record.items():
+            if name.endswith(DISCRIMINATOR_ACCURACY) and float(value) > _CERTAIN:
+                which = name.removeprefix("training/").removesuffix(DISCRIMINATOR_ACCURACY).strip("_")
+                self._warn(
+                    name,
+                    f"{record['stage']}, epoch {record['epoch']}: the discriminator {which} was right on "
+                    f"{100 * float(value):.1f} % of the epoch's samples, so that the student hardly learns from it; a "
+                    "lower optimization.discriminator_learning_rate or a narrower one leaves it a chance",
+                )
+
+    def _remember(self, record: Mapping[str, Any]) -> None:
+        accuracy = record.get(TOP1.format(NAMES["auxiliary"]))
+        if accuracy is not None:
+            self._auxiliary = float(accuracy)
+
+    @property
+    def _split(self) -> str:
+        return split_after_epochs(self._built.recipe.data)
+
+    def _warn(self, key: str, line: str) -> None:
+        if key not in self._told:
+            self._told.add(key)
+            self._say(f"{WARNING}{line}")
+
+
+def _right(logits: Tensor, labels: Tensor) -> Tensor:
+    """(N,) 1 where the logits (N, C) say the label, else 0."""
+    return (logits.argmax(1) == labels).double()
+
+
+def _mean_cosine(representations: Tensor) -> float:
+    """Of all pairs of different rows of (N, D), N > 1: all cosines add up to the squared length of the sum of unit
+    vectors."""
+    directions = unit_rows(representations.double())
+    pairs = directions.sum(0).square().sum() - directions.square().sum()
+    return float(pairs) / (len(directions) * (len(directions) - 1))

@@ -1,0 +1,200 @@
+"""What a run's numbers hide is said once, and nothing where there is nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from crossdistill.data import MultimodalDataset, from_arrays
+from crossdistill.evaluation.collect import Outputs
+from crossdistill.methods import DISCRIMINATOR_ACCURACY
+from crossdistill.recipes.files import load_recipe
+from crossdistill.recipes.recipe import Recipe
+from crossdistill.runs.build import Built, build
+from crossdistill.runs.run import run
+from crossdistill.runs.train import MemoryLog, train
+from crossdistill.runs.warnings import Warnings, _mean_cosine
+from crossdistill.types import Representations, View
+from tests.listening import Heard
+from tests.runs.small import SAMPLES, gestures, recipe, with_data
+from tests.runs.test_missing import EYE, TEST, lacking
+
+ROWS = np.arange(SAMPLES)
+
+
+def lines_of(made: Recipe, dataset: MultimodalDataset) -> list[str]:
+    log = MemoryLog()
+    train(build(made, dataset), log)
+    return log.lines
+
+
+@pytest.mark.parametrize("method", ["amid", "kd", "teacher", "mst", "amid_u"])
+def test_a_run_with_nothing_to_hide_says_nothing(method: str) -> None:
+    assert lines_of(recipe(method=method), gestures()) == []
+
+
+def test_the_bundled_recipe_says_nothing() -> None:
+    short = replace(load_recipe("emoji"), method="amid", epochs=3, auxiliary_epochs=1)
+    assert lines_of(replace(short, options={"amid": {**short.options["amid"], "warmup_epochs": 1}}), None) == []  # type: ignore[arg-type]
+
+
+def of_labels(labels: list[str]) -> MultimodalDataset:
+    whole = gestures()
+    columns = {"wrist": whole.columns["wrist"].sequences, "eye": whole.columns["eye"].array}  # type: ignore[attr-defined]
+    return from_arrays(columns, labels, splits=TEST, ids=whole.ids)
+
+
+def test_one_class_among_the_labelled_training_samples_is_said() -> None:
+    (line,) = lines_of(recipe(method="baseline"), of_labels(["wave"] * SAMPLES))
+    assert line.startswith("WARNING: ")
+    assert "one class, 'wave'" in line
+
+
+def test_one_class_that_is_left_with_a_label_is_said() -> None:
+    built = build(recipe(method="baseline"), gestures())
+    others = np.flatnonzero(~TEST & (built.dataset.labels != 1))
+    lines: list[str] = []
+    for forgotten in (others, others[1:]):  # in the second case, two classes are left
+        labels = built.dataset.labels.copy()
+        labels[forgotten] = -1
+        Warnings(replace(built, dataset=replace(built.dataset, labels=labels)), lines.append).at_start()
+        (line,) = lines
+        assert "one class, 'gesture 1'" in line
+
+
+def test_training_samples_that_lack_a_modality_are_counted_once_where_the_method_reads_it() -> None:
+    complete, everyone = int((~EYE & ~TEST).sum()), int((~TEST).sum())
+    (line,) = lines_of(recipe(method="amid"), lacking("eye", EYE))
+    assert line.startswith(f"only {complete} of {everyone} training samples have all modalities (wrist, eye)")
+    assert lines_of(recipe(method="baseline"), lacking("eye", EYE)) == []
+    few = ROWS % 4 > 0
+    loud = next(line for line in lines_of(recipe(method="kd"), lacking("eye", few)) if "all modalities" in line)
+    assert loud.startswith(f"WARNING: only {int((~few & ~TEST).sum())} of {everyone} training samples")
+
+
+def swapped_in_test(name: str) -> MultimodalDataset:
+    """Both modalities tell the class in training; in the test samples one of them tells another class."""
+    labels = ROWS % 3
+    told = {"wrist": labels, "eye": labels}
+    told[name] = np.where(TEST, (labels + 1) % 3, labels)
+    noise = np.random.default_rng(0).normal(size=(2, SAMPLES, 3))
+    values = {key: np.eye(3)[told[key]] + 0.1 * noise[place] for place, key in enumerate(told)}
+    return from_arrays(values, labels, splits=TEST)
+
+
+@pytest.mark.parametrize(("wrong", "method", "below"), [("eye", "amid", "the student"), ("wrist", "kd", "auxiliary")])
+def test_a_teacher_that_ends_below_what_it_should_surpass_is_named(
+    wrong: str, method: str, below: str, tmp_path: Path
+) -> None:
+    quick = replace(recipe().optimization, learning_rate=0.03)
+    made = with_data(recipe(method=method, epochs=8, auxiliary_epochs=8, optimization=quick))
+    made = replace(made, model=replace(made.model, encoders={}))
+    heard = Heard()
+    results = run(made, tmp_path / "run", listener=heard, dataset=swapped_in_test(wrong))
+    (line,) = [line for line in heard.lines if "the teacher ends below" in line]
+    assert line.startswith("WARNING: ")
+    assert below in line
+    assert f"{100 * results['teacher']['top1']:.1f} %" in line
+
+
+class Outlook:
+    """A built run's warnings, fed by hand."""
+
+    def __init__(self, log: tuple[str, ...] = (), method: str = "kd") -> None:
+        self.lines: list[str] = []
+        self.built: Built = build(recipe(method=method), gestures())
+        self.warnings = Warnings(self.built, self.lines.append, log)
+
+    def measure(self, logits: Mapping[View, Tensor], labels: Tensor, ends_run: bool = True) -> list[str]:
+        everyone = dict.fromkeys(logits, torch.ones(len(labels), dtype=torch.bool))
+        apart: dict[View, Tensor] = dict.fromkeys(logits, torch.eye(len(labels)))
+        outputs = Outputs(Representations(apart, logits), labels, torch.arange(len(labels)), everyone, ())
+        self.warnings.measured(self.built.stages[-1], 0, outputs, ends_run)
+        return self.lines
+
+
+def answers(labels: Tensor, wrong: int) -> Tensor:
+    """(N, C) logits that are right but for the first `wrong` samples."""
+    said = torch.where(torch.arange(len(labels)) < wrong, (labels + 1) % 3, labels)
+    return torch.eye(3)[said]
+
+
+LABELS = torch.arange(90) % 3
+
+
+def test_a_difference_that_chance_may_make_is_no_news() -> None:
+    assert Outlook().measure({"full": answers(LABELS, 2), "target": answers(LABELS, 0)}, LABELS) == []
+    assert Outlook().measure({"full": answers(LABELS, 8), "target": answers(LABELS, 20)}, LABELS) == []
+    logits: dict[View, Tensor] = {"full": answers(LABELS, 20), "target": answers(LABELS, 8)}
+    assert Outlook().measure(logits, LABELS, ends_run=False) == [], "training may not have reached it"
+    (line,) = Outlook().measure(logits, LABELS)
+    assert "77.8 % against 91.1 % of 90 test samples" in line
+
+
+def test_the_accuracy_of_the_auxiliary_stage_is_remembered_where_a_run_goes_on() -> None:
+    record = json.dumps({"stage": "auxiliary", "epoch": 1, "evaluation/auxiliary_alone/top1": 0.9})
+    logits: dict[View, Tensor] = {"full": answers(LABELS, 30), "target": answers(LABELS, 60)}
+    assert Outlook().measure(logits, LABELS) == []
+    (line,) = Outlook((record,)).measure(logits, LABELS)
+    assert "below the auxiliary modalities alone: 66.7 % against 90.0 %" in line
+    without = json.dumps({"stage": "auxiliary", "epoch": 1, "evaluation/auxiliary_alone/top1": None})
+    assert Outlook((without,)).measure(logits, LABELS) == []
+
+
+def test_a_discriminator_that_is_never_wrong_for_an_epoch_is_said_once() -> None:
+    outlook = Outlook(method="amid")
+    for epoch, accuracy in enumerate([0.7, 0.99, 1.0, 1.0]):
+        outlook.warnings.epoch({"stage": "amid", "epoch": epoch, f"training/d2_{DISCRIMINATOR_ACCURACY}": accuracy})
+    (line,) = outlook.lines
+    assert line.startswith("WARNING: amid, epoch 2: the discriminator d2 was right on 100.0 %")
+
+
+def test_discriminators_that_learn_far_faster_than_the_student_are_said() -> None:
+    fast = replace(recipe().optimization, learning_rate=1e-9, discriminator_learning_rate=0.01)
+    made = replace(recipe(method="amid", epochs=40, auxiliary_epochs=1), optimization=fast)
+    made = with_data(made, evaluate_on="none")
+    lines = lines_of(made, gestures())
+    assert any("the discriminator d1 was right on" in line for line in lines), lines
+
+
+class Constant(nn.Module):
+    """One direction for all samples, but for a little."""
+
+    width = 8
+
+    def __init__(self, spread: float) -> None:
+        super().__init__()
+        self.spread = spread
+        self.linear = nn.Linear(3, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 1 + self.spread * self.linear(x)
+
+
+@pytest.mark.parametrize(("spread", "collapsed"), [(0.01, True), (10.0, False)])
+def test_representations_of_one_direction_are_said_once(spread: float, collapsed: bool) -> None:
+    values = np.random.default_rng(0).normal(size=(SAMPLES, 3)) + (ROWS % 3)[:, None]
+    dataset = from_arrays({"wrist": values}, ROWS % 3, splits=TEST)
+    made = with_data(recipe(method="baseline"), auxiliary=())
+    made = replace(made, model=replace(made.model, encoders={}))
+    log = MemoryLog()
+    train(build(made, dataset, {"wrist": Constant(spread)}), log)
+    assert [("the student have collapsed" in line, line.startswith("WARNING: ")) for line in log.lines] == (
+        [(True, True)] if collapsed else []
+    )
+
+
+@pytest.mark.parametrize("count", [2, 3, 50])
+def test_the_mean_cosine_is_that_of_all_pairs(count: int) -> None:
+    x = torch.randn(count, 5, generator=torch.Generator().manual_seed(count), dtype=torch.float64)
+    x[0] = 0
+    pairs = [(i, j) for i in range(count) for j in range(count) if i != j]
+    cosines = [float(torch.cosine_similarity(x[i], x[j], dim=0)) for i, j in pairs]
+    assert _mean_cosine(x) == pytest.approx(sum(cosines) / len(pairs), abs=1e-12)
