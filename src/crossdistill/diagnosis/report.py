@@ -29,6 +29,16 @@ class Diagnosis:
     name: of the data; target, auxiliary: modalities
     evidence: counts, scores and information; verdict: the answer, "likely", "unlikely" or "cannot tell", why, and what
     to change
+    What `crossdistill.diagnose` gives, to be printed or looked into.
+
+    >>> import numpy as np, crossdistill
+    >>> random = np.random.default_rng(0); y = np.arange(80) % 2
+    >>> wrist, camera = (np.eye(2)[y] + noise * random.normal(size=(80, 2)) for noise in (0.8, 0.1))
+    >>> diagnosis = crossdistill.diagnose(wrist, y, camera)
+    >>> diagnosis.answer, diagnosis.evidence.counts.labelled
+    ('unlikely', 80)
+    >>> print(diagnosis.verdict.lever[:19])
+    Record more pairs a
     """
 
     name: str
