@@ -10,8 +10,10 @@ from crossdistill.version import __version__
 if TYPE_CHECKING:
     from crossdistill.data.dataset import from_arrays as from_arrays
     from crossdistill.data.manifest import read_manifest as read_manifest
+    from crossdistill.diagnosis.report import Diagnosis as Diagnosis
     from crossdistill.encoders.settings import EncoderSettings as EncoderSettings
     from crossdistill.estimator.classifier import CrossModalClassifier as CrossModalClassifier
+    from crossdistill.estimator.diagnose import diagnose as diagnose
     from crossdistill.estimator.modalities import Modalities as Modalities
     from crossdistill.exports.export import export as export
     from crossdistill.methods import AMID as AMID
@@ -67,7 +69,9 @@ _HOMES = {
     "crossdistill.data.dataset": ("from_arrays",),
     "crossdistill.data.manifest": ("read_manifest",),
     "crossdistill.encoders.settings": ("EncoderSettings",),
+    "crossdistill.diagnosis.report": ("Diagnosis",),
     "crossdistill.estimator.classifier": ("CrossModalClassifier",),
+    "crossdistill.estimator.diagnose": ("diagnose",),
     "crossdistill.estimator.modalities": ("Modalities",),
     "crossdistill.exports.export": ("export",),
     "crossdistill.methods": (

@@ -21,6 +21,7 @@ COMMANDS = {
     "demo": ("crossdistill.cli.demo", "label one, record many: bundled data, and a report"),
     "prepare": ("crossdistill.cli.prepare", "make a manifest of a release, or check one of your own"),
     "extract": ("crossdistill.cli.extract", "encode a modality once, by published weights"),
+    "diagnose": ("crossdistill.cli.diagnose", "will it help? Asked before anything is trained"),
     "train": ("crossdistill.cli.train", "train one recipe with one method and seed"),
     "compare": ("crossdistill.cli.compare", "compare methods, with error bars"),
     "benchmark": ("crossdistill.cli.benchmark", "methods over data sets and label budgets"),

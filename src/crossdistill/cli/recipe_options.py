@@ -23,12 +23,12 @@ def with_recipe_in_place(arguments: Sequence[str]) -> list[str]:
 def add_recipe(parser: ArgumentParser, arguments: Sequence[str], without: Collection[str] = ()) -> None:
     """A recipe's fields as options of the command; their defaults are those of the recipe that is named."""
     add_recipe_arguments(parser, without)
-    recipe = _recipe_among(arguments)
+    recipe = recipe_among(arguments)
     if recipe:
         set_recipe_defaults(parser, load_recipe(recipe), without)
 
 
-def _recipe_among(arguments: Sequence[str]) -> str:
+def recipe_among(arguments: Sequence[str]) -> str:
     """The positional argument, wherever it stands; empty where there is none."""
     position = 0
     while position < len(arguments):

@@ -58,7 +58,7 @@ def with_validation(
     if hold_out_test:
         splits[splits == "test"] = "held_out"
     if not np.any(splits == "validation"):
-        grouped = _by_whole_groups(dataset)
+        grouped = by_whole_groups(dataset)
         splits[_validation_rows(dataset, fraction, seed, grouped)] = "validation"
         if grouped:
             splits = _hold_out_unlabelled(dataset, splits, "validation")
@@ -146,7 +146,7 @@ def _validation_rows(dataset: MultimodalDataset, fraction: float, seed: int, gro
     return train[held_out]
 
 
-def _by_whole_groups(dataset: MultimodalDataset) -> bool:
+def by_whole_groups(dataset: MultimodalDataset) -> bool:
     """Whether no group is on both sides of the data's own split, so that none may be on both sides of another."""
     train = dataset.labelled_rows("train")
     groups = dataset.groups[train]

@@ -1,0 +1,112 @@
+"""From what was measured to an answer in words, and what to change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from crossdistill.diagnosis.diagnose import Evidence
+
+Answer = Literal["likely", "unlikely", "cannot tell"]
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Of the rehearsal's gain, as shares of right answers: from which on a gain is likely, and up to which unlikely.
+
+    Chosen on the data sets of docs/diagnose.md, where each set's own verdict is also given with the others' thresholds.
+    """
+
+    likely: float = 0.02
+    unlikely: float = 0.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether training with the auxiliary modalities is likely to gain; because: sentences; lever: what to do."""
+
+    answer: Answer
+    because: tuple[str, ...]
+    lever: str
+
+
+FEW = 4
+"""Unlabelled pairs are few where they are less than one for so many labelled ones."""
+
+
+def judge(evidence: Evidence, thresholds: Thresholds = Thresholds()) -> Verdict:
+    """The verdict.
+
+    Without unlabelled pairs: unlikely, as with all labels no method gained on any set that this was held against.
+    With them it follows the rehearsal's gain: that of the target's simple model that learns unlabelled pairs from the
+    models that see the auxiliary, over the target's alone and over one that learns them from the target's own.
+    """
+    counts, gap = evidence.counts, evidence.differences["gap"]
+    if counts.unlabelled * FEW < counts.labelled:
+        return _with_all_labels(evidence)
+    if not evidence.is_scored:
+        return _unscored(evidence)
+    gain, own = evidence.differences["taught"], evidence.differences["by auxiliary"]
+    least = rehearsed_gain(evidence)
+    rehearsal = (
+        f"In rehearsal the target's simple model gained {gain.percent(True)} points from unlabelled pairs that the "
+    )
+    rehearsal += f"auxiliary helped to name; {own.percent(True)} more than when it named them itself."
+    if gap.high <= 0 or (gap.mean <= 0 and least < thresholds.likely) or least <= thresholds.unlikely:
+        return Verdict("unlikely", (_gap_in_words(evidence), rehearsal), _lever_of_a_weak_auxiliary(evidence))
+    if least >= thresholds.likely:
+        lever = f"Labels are few and unlabelled pairs many: train amid_u, which learns from all {counts.unlabelled:,}."
+        return Verdict("likely", (_gap_in_words(evidence), rehearsal), lever)
+    return Verdict("cannot tell", (_gap_in_words(evidence), rehearsal), COMPARE)
+
+
+COMPARE = "Compare baseline, self_training and amid_u with a few seeds; label more samples to know before."
+
+
+def rehearsed_gain(evidence: Evidence) -> float:
+    """The smaller of the rehearsal's two gains, over the target alone and over the target taught by itself."""
+    return min(evidence.differences["taught"].mean, evidence.differences["by auxiliary"].mean)
+
+
+def _with_all_labels(evidence: Evidence) -> Verdict:
+    counts, gap = evidence.counts, evidence.differences["gap"]
+    every = "All" if not counts.unlabelled else f"{counts.labelled:,} of {counts.labelled + counts.unlabelled:,}"
+    because = [
+        f"{every} pairs have a label. With labels for all, no method gained for sure on any data set that this was "
+        "held against, however much more the auxiliary knew."
+    ]
+    if evidence.is_scored:
+        because.append(_gap_in_words(evidence))
+    if evidence.is_scored and gap.low > 0:
+        lever = "Record more pairs and leave them without labels: the auxiliary knows more, and amid_u carries it over."
+    else:
+        lever = "Look for an auxiliary that knows more, or label more samples: the target's model gains by both."
+    return Verdict("unlikely", tuple(because), lever)
+
+
+def _unscored(evidence: Evidence) -> Verdict:
+    counts = evidence.counts
+    if counts.groups == 1:
+        why = "All labels are of one group, so no score says anything of new ones."
+        lever = "Label a second group and ask again, or compare baseline, self_training and amid_u with a few seeds."
+    else:
+        why = "Half of the classes or more have one label alone, so nothing can be cross-validated."
+        lever = "Label two samples of each class and ask again, or compare baseline and amid_u with a few seeds."
+    many = f"There are {counts.unlabelled:,} pairs without a label, which is where gains were found."
+    return Verdict("cannot tell", (why, many), lever)
+
+
+def _gap_in_words(evidence: Evidence) -> str:
+    gap = evidence.differences["gap"]
+    says = f"All modalities together have {gap.percent(True)} points over the target alone"
+    if gap.low > 0:
+        return f"{says}. Such a gap is needed; by itself it promises nothing."
+    if gap.high <= 0:
+        return f"{says}: the auxiliary adds nothing."
+    return f"{says}, which may be chance."
+
+
+def _lever_of_a_weak_auxiliary(evidence: Evidence) -> str:
+    if evidence.differences["gap"].low > 0:
+        return "The auxiliary knows more, but the target did not learn it in rehearsal: better features of the target."
+    return "The auxiliary adds nothing that this shows: look for one that knows the class better, or label more."
