@@ -49,7 +49,7 @@ def test_one_long_sample_among_short_ones_changes_no_features_and_no_gradients(e
     whole.pow(2).sum().backward()
     torch.testing.assert_close(grouped, whole)
     for parameter, gradient in zip(encoder.parameters(), gradients, strict=True):
-        torch.testing.assert_close(gradient, parameter.grad, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(gradient, parameter.grad, rtol=1e-4, atol=5e-5)
 
 
 def test_without_gradients_no_group_is_large_and_none_has_less_than_four_samples_for_it() -> None:
