@@ -14,12 +14,11 @@ import pytest
 import torch
 
 from crossdistill.methods import METHODS
-from crossdistill.runs.log import RunLog
 from crossdistill.runs.run import run
-from crossdistill.training.pauses import GO_ON, Interrupted
 from tests.contracts.small import recipe
 from tests.listening import Heard
 from tests.saved import model_state
+from tests.stopping import run_with_stops
 
 STEPS = 4
 """Of an epoch: batches of 256 from 1,271 samples."""
@@ -92,20 +91,8 @@ def test_a_run_stopped_inside_its_epochs_equals_one_never_stopped(
     method: str, unbroken: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At every seventh step, of four in an epoch: first, inner and last ones, as a signal asks for it."""
-    steps = 0
-
-    def wish(log: RunLog) -> int:
-        nonlocal steps
-        steps += 1
-        return signal.SIGTERM if steps % 7 == 0 else GO_ON
-
-    monkeypatch.setattr(RunLog, "wish", wish)
-    stops: list[int] = []
-    while not (tmp_path / "run" / "results.json").is_file():
-        try:
-            run(recipe(method), tmp_path / "run", resume=True)
-        except Interrupted as stopped:
-            stops.append(stopped.number)
+    folder = tmp_path / "run"
+    steps, stops = run_with_stops(monkeypatch, 7, folder, lambda: run(recipe(method), folder, resume=True))
     assert stops == [signal.SIGTERM] * (steps // 7)
     assert steps == sum(STEPS for _ in log_of(unbroken[method])), "no step is done twice"
     assert_same_run(tmp_path / "run", unbroken[method])

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,13 @@ def train(source: Path, run: Path, *options: str) -> subprocess.Popen[str]:
     fields += ["--model.dropout", "0.3"]  # so that each rank's random state counts
     sizes = ["--method", "amid", "--epochs", str(EPOCHS), "--batch_size", "2", "--checkpoint_every", NEVER]
     command = [sys.executable, "-m", "crossdistill.cli", "train", "own", *fields, *sizes, *CPU, "--out", str(run)]
+    return started([*command, *options])
+
+
+def started(command: Sequence[str]) -> subprocess.Popen[str]:
+    """A process with a session of its own that hears the keyboard."""
     return subprocess.Popen(
-        [*command, *options],
+        command,
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -15,8 +15,7 @@ import pytest
 from crossdistill.training import Checkpoint
 from tests.cli.test_main import CPU, SLOW
 from tests.contracts.test_runs import assert_same_run
-from tests.crash.test_kills import ENVIRONMENT
-from tests.crash.test_signals import finished, listen_to_keyboard, wait_for_growth
+from tests.crash.test_signals import finished, started, wait_for_growth
 from tests.runs.small import folder_of, gestures
 
 RUN = "baseline-seed0"
@@ -31,14 +30,8 @@ def begin(name: str, source: Path, out: Path, *options: str) -> subprocess.Popen
     """A study of one method that takes seconds, with 16 steps in an epoch."""
     fields = ["--data.source", str(source), "--data.target", '["wrist"]', "--data.auxiliary", '["eye"]']
     sizes = ["--epochs", "20", "--batch_size", "2", "--methods", "baseline", "--seeds", "1"]
-    return subprocess.Popen(
-        [sys.executable, "-m", "crossdistill.cli", name, "own", *fields, *sizes, *CPU, "--out", str(out), *options],
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=listen_to_keyboard,
+    return started(
+        [sys.executable, "-m", "crossdistill.cli", name, "own", *fields, *sizes, *CPU, "--out", str(out), *options]
     )
 
 

@@ -172,4 +172,4 @@ def test_each_epoch_s_column_tells_what_is_drawn_there() -> None:
     for spot, epoch in zip(spots, range(3), strict=True):
         place = figure.transFigure.inverted().transform(axes.transData.transform((epoch, 0)))[0]
         assert 0 < spot.left < place < spot.right < 1
-    assert "<title>epoch 1\namid: 20</title>" in svg.inline(figure, "x", "top-1", spots)
+    assert "<title>epoch 1\namid: 20</title>" in svg.inline(figure, "x", "top-1", lambda: spots)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,15 +17,14 @@ from crossdistill.data.reading import PartialColumn
 from crossdistill.methods import METHODS
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.build import build
-from crossdistill.runs.log import RunLog
 from crossdistill.runs.run import run
 from crossdistill.runs.train import MemoryLog, train
 from crossdistill.training import Record
-from crossdistill.training.pauses import GO_ON, Interrupted
 from crossdistill.types import InputError
 from tests.contracts.test_runs import assert_same_run
 from tests.listening import Heard
 from tests.runs.small import gestures, recipe, with_data, with_model
+from tests.stopping import run_with_stops
 
 STUDENT = "evaluation/student/top1"
 
@@ -140,22 +138,10 @@ def test_a_run_stopped_anywhere_keeps_the_same_model(
     made, data = noisy(method="amid", seed=2)
     made = replace(made, checkpoint_every=every)
     run(made, tmp_path / "whole", dataset=data)
-    steps = 0
-
-    def wish(log: RunLog) -> int:
-        nonlocal steps
-        steps += 1
-        return signal.SIGTERM if steps % 4 == 0 else GO_ON
-
-    monkeypatch.setattr(RunLog, "wish", wish)
-    stops = 0
-    while not (tmp_path / "stopped" / "results.json").is_file():
-        try:
-            run(made, tmp_path / "stopped", resume=True, dataset=data)
-        except Interrupted:
-            stops += 1
-    assert stops > 3
-    assert_same_run(tmp_path / "whole", tmp_path / "stopped")
+    folder = tmp_path / "stopped"
+    _, stops = run_with_stops(monkeypatch, 4, folder, lambda: run(made, folder, resume=True, dataset=data))
+    assert len(stops) > 3
+    assert_same_run(tmp_path / "whole", folder)
 
 
 def test_stopped_after_the_last_epoch_s_checkpoint_it_still_keeps_the_best(

@@ -28,8 +28,14 @@ def require_unpackable(place: str, packed: int, unpacked: int) -> None:
         )
 
 
-def inflated_size(content: bytes, most: int) -> int:
-    """How many bytes zlib makes of these, counted up to `most` and a little more, in little memory."""
+def require_inflatable(place: str, packed: bytes) -> None:
+    """Raise InputError where zlib would make so many bytes of these; they are counted in little memory, and no further
+    than it takes to know. Raises zlib.error for what is not of zlib."""
+    require_unpackable(place, len(packed), _inflated_size(packed, max(FREE, _RATIO * len(packed))))
+
+
+def _inflated_size(content: bytes, most: int) -> int:
+    """How many bytes zlib makes of these, counted up to `most` and a little more."""
     inflater, size, left = zlib.decompressobj(), 0, content
     while left and size <= most and not inflater.eof:
         size += len(inflater.decompress(left, _BLOCK))

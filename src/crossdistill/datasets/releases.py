@@ -20,7 +20,7 @@ import numpy.typing as npt
 import scipy.io
 from scipy.io.matlab import MatReadError
 
-from crossdistill.data.unpacking import FREE, inflated_size, npz_arrays, require_unpackable
+from crossdistill.data.unpacking import npz_arrays, require_inflatable, require_unpackable
 from crossdistill.types import InputError
 
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
@@ -100,9 +100,8 @@ def _require_unpackable_variables(content: bytes, file: str) -> None:
     while place + 8 <= len(content):
         kind, size = struct.unpack(f"{order}II", content[place : place + 8])
         if kind == 15:
-            packed = content[place + 8 : place + 8 + size]
             with suppress(zlib.error):  # its reader will say so
-                require_unpackable(file, len(packed), inflated_size(packed, max(FREE, 100 * len(packed))))
+                require_inflatable(file, content[place + 8 : place + 8 + size])
         place += 8 + size
 
 

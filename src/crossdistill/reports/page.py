@@ -70,6 +70,5 @@ def panels(captioned: CaptionedFigure) -> list[str]:
 def _curves(captioned: CaptionedFigure, index: int) -> str:
     shown = captioned.panels[index]
     figure = figures.lines(shown, captioned.legend)
-    figure.draw_without_rendering()  # places the axes, which the epochs' columns go by
     title = f"{shown.title} over epochs: {', '.join(shown.curves)}"
-    return svg.inline(figure, f"{captioned.name}-{index}", title, figures.values_by_epoch(figure, shown))
+    return svg.inline(figure, f"{captioned.name}-{index}", title, lambda: figures.values_by_epoch(figure, shown))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -29,10 +29,11 @@ class Spot:
     text: str
 
 
-def inline(figure: Figure, name: str, title: str, values: Sequence[Spot] = ()) -> str:
+def inline(figure: Figure, name: str, title: str, values: Callable[[], Sequence[Spot]] = tuple) -> str:
     """An <svg> element for an HTML page: no fixed size, ids that start with `name`, colours in CSS variables.
 
-    title: what a screen reader calls it; values: what is told of parts of it when a pointer is on them.
+    title: what a screen reader calls it; values: what is told of parts of it when a pointer is on them,
+    asked for when it has been drawn and all has its place.
     """
     svg = _svg(figure)
     svg = svg[svg.index("<svg") :]
@@ -40,7 +41,7 @@ def inline(figure: Figure, name: str, title: str, values: Sequence[Spot] = ()) -
     svg = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1">', svg, count=1)
     svg = re.sub(r"<[^>]*>", lambda tag: _tag_for_page(tag[0], name), svg).strip()  # tags alone: text stays as it is
     head = f'<svg role="img" aria-label="{escape(title)}" style="--width: {width:.1f}rem"'
-    return svg.replace("<svg", head, 1).removesuffix("</svg>") + _told(figure, values) + "</svg>"
+    return svg.replace("<svg", head, 1).removesuffix("</svg>") + _told(figure, values()) + "</svg>"
 
 
 def _told(figure: Figure, values: Sequence[Spot]) -> str:

@@ -96,17 +96,16 @@ class Warnings:
 
     def _compare_teacher(self, stage: Stage, outputs: Outputs) -> None:
         """Beside student and auxiliary, on the same samples; a difference that chance may make is no news."""
-        if "target" in stage.method.predicts:
-            made, labels = outputs.complete("full", "target")
-            teacher, student = _right(made.full_logits, labels), _right(made.target_logits, labels)
-            self._tell_of_teacher("target", teacher, student, float((student - teacher).square().sum().sqrt()))
-        if "auxiliary" in stage.method.predicts:
-            made, labels = outputs.complete("full", "auxiliary")
-            teacher, auxiliary = _right(made.full_logits, labels), _right(made.auxiliary_logits, labels)
-            self._tell_of_teacher("auxiliary", teacher, auxiliary, float((auxiliary - teacher).square().sum().sqrt()))
-        elif not math.isnan(self._auxiliary):  # measured in a stage of its own, sample by sample unknown
+        others: tuple[View, ...] = ("target", "auxiliary")
+        for view in others:
+            if view in stage.method.predicts:
+                made, labels = outputs.complete("full", view)
+                teacher, other = _right(made.logits["full"], labels), _right(made.logits[view], labels)
+                self._tell_of_teacher(view, teacher, other, float((other - teacher).square().sum().sqrt()))
+        measured_before = "auxiliary" not in stage.method.predicts and not math.isnan(self._auxiliary)
+        if measured_before:  # in a stage of its own, sample by sample unknown
             made, labels = outputs.complete("full")
-            teacher = _right(made.full_logits, labels)
+            teacher = _right(made.logits["full"], labels)
             shares = (self._auxiliary, float(teacher.mean()))
             error = math.sqrt(len(labels) * sum(share * (1 - share) for share in shares))
             self._tell_of_teacher("auxiliary", teacher, teacher.new_full(teacher.shape, self._auxiliary), error)
