@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -101,3 +105,15 @@ def test_it_learns_what_no_pixel_tells_alone() -> None:
     student = crossdistill.student_of(built)
     fresh, truth = stripes(100, 1)
     assert (student.predict(fresh) == truth.astype(str)).mean() > 0.95
+
+
+def test_channels_fewer_than_a_vector_keep_the_heap_whole() -> None:
+    """In a process of its own under the C library's checks: what is written beyond a tensor ends it."""
+    code = (
+        "import torch; from crossdistill.encoders import ResNet\n"
+        "for channels in (1, 3, 4, 6, 12) * 4:\n"
+        "    network = ResNet(3, width=8, channels=channels, blocks=(1, 1, 1))\n"
+        "    for _ in range(5): network(torch.randn(16, 3, 16, 16)).square().mean().backward()\n"
+    )
+    checked = {"LD_PRELOAD": "libc_malloc_debug.so.0", "GLIBC_TUNABLES": "glibc.malloc.check=3", "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, **checked}, check=True, timeout=300)

@@ -148,14 +148,19 @@ class _Block(nn.Module):
         super().__init__()
         self.first = _Convolution(in_channels, channels, 3, stride)
         self.second = _Convolution(channels, channels, 3, 1)
-        self.shortcut = _Convolution(in_channels, channels, 1, stride) if stride > 1 else None
+        self.stride = stride
+        self.shortcut = _Convolution(in_channels, channels, 1, 1) if stride > 1 else None
         self.activation = nn.LeakyReLU(0.1)
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        shorter = x if self.shortcut is None else self.shortcut(x, lengths)[0]
-        out, lengths = self.first(x, lengths)
-        out, _ = self.second(self.activation(out), lengths)
-        return self.activation(shorter + out), lengths
+        out, halved = self.first(x, lengths)
+        out, _ = self.second(self.activation(out), halved)
+        if self.shortcut is None:
+            return self.activation(x + out), halved
+        # Not a convolution with a stride: oneDNN 3.12's writes beyond its weights' gradient where a processor has no
+        # more than AVX2 and the input fewer channels than a vector.
+        shorter, _ = self.shortcut(x[:, :, :: self.stride, :: self.stride], halved)
+        return self.activation(shorter + out), halved
 
 
 def _pooled(x: Tensor, lengths: Tensor | None) -> Tensor:
