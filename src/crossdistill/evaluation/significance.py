@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from crossdistill.extras import needed_for
+
 Values = Sequence[float] | npt.NDArray[np.floating]
 
 
@@ -30,7 +32,8 @@ def mean_ci(values: Values, confidence: float = 0.95) -> tuple[float, float]:
     mean = float(sample.mean())
     if len(sample) == 1:
         return mean, math.nan
-    from scipy import special  # where a test is asked for: what predicts needs no scipy
+    with needed_for("this statistic"):
+        from scipy import special  # where a test is asked for: what predicts needs no scipy
 
     quantile = float(special.stdtrit(len(sample) - 1, (1 + confidence) / 2))
     return mean, quantile * float(sample.std(ddof=1)) / math.sqrt(len(sample))
@@ -65,7 +68,8 @@ def paired_test(a: Values, b: Values) -> float:
     if np.ptp(difference) <= rounding:
         return float(2.0 ** (1 - len(difference)))
     t = difference.mean() / (difference.std(ddof=1) / math.sqrt(len(difference)))
-    from scipy import special
+    with needed_for("this statistic"):
+        from scipy import special
 
     return float(2 * special.stdtr(len(difference) - 1, -abs(t)))
 
@@ -88,7 +92,8 @@ def signed_rank_test(differences: Values) -> float:
         return math.nan
     if not sample.any():
         return 1.0
-    from scipy.stats import wilcoxon  # a second, and few commands need it
+    with needed_for("this statistic"):
+        from scipy.stats import wilcoxon  # a second, and few commands need it
 
     return float(wilcoxon(sample, method="exact").pvalue)
 
