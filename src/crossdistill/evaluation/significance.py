@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,30 @@ def mean_ci(values: Values, confidence: float = 0.95) -> tuple[float, float]:
 
     quantile = float(special.stdtrit(len(sample) - 1, (1 + confidence) / 2))
     return mean, quantile * float(sample.std(ddof=1)) / math.sqrt(len(sample))
+
+
+def wilson_interval(right: int, samples: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval of a share: `right` of so many samples, which are taken as independent.
+
+    Use it for the accuracy of a single run, which has no spread over seeds: it says how far so many test samples leave
+    the accuracy open, and nothing about other seeds. Unlike the normal approximation it stays inside [0, 1] and has a
+    width at 0 and 1 (Wilson 1927; Brown, Cai and DasGupta 2001). Raises ValueError unless 0 <= right <= samples, there
+    is a sample, and confidence is inside (0, 1).
+
+    >>> from crossdistill.evaluation import wilson_interval
+    >>> low, high = wilson_interval(8, 10)
+    >>> round(low, 3), round(high, 3)
+    (0.49, 0.943)
+    """
+    if not 0 <= right <= samples or samples < 1:
+        raise ValueError(f"expected 0 to {samples} right of at least one sample, found {right}")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be inside (0, 1), found {confidence}")
+    z, share = NormalDist().inv_cdf((1 + confidence) / 2), right / samples
+    middle = share + z**2 / (2 * samples)
+    half = z * math.sqrt(share * (1 - share) / samples + (z / (2 * samples)) ** 2)
+    low, high = ((middle + sign * half) / (1 + z**2 / samples) for sign in (-1, 1))
+    return max(0.0, low), min(1.0, high)
 
 
 def paired_test(a: Values, b: Values) -> float:
