@@ -204,6 +204,8 @@ class Student(nn.Module):
             return load(source)
         repository = str(source)
         folder = fetched(repository, {CONFIG: MOST_BYTES}, revision, token)
+        if not exists(folder / CONFIG):
+            raise InputError(f"{repository}: no student of crossdistill: it has no {CONFIG}")
         try:
             spec, about = _read(folder)
             for name in spec.target:
@@ -371,9 +373,8 @@ def _with_tokenizers(spec: ModelSpec, folder: Path) -> ModelSpec:
         if not (kept := given.reading.tokenizer):
             continue
         if kept != f"{_TOKENIZERS}/{name}" or ".." in re.split(r"[\\/]", kept):
-            raise InputError(
-                f"{folder / CONFIG}: model.inputs.{name}: expected a tokenizer in {_TOKENIZERS}, found {kept}"
-            )
+            place = f"{folder / CONFIG}: model.inputs.{name}"
+            raise InputError(f"{place}: expected the tokenizer {_TOKENIZERS}/{name}, found {kept}")
         if not (folder / kept).is_dir():
             raise InputError(f"{folder / kept}: no such folder, with the tokenizer of {name}; copy it again")
         inputs[name] = replace(given, reader=replace(given.reading, tokenizer=str(folder / kept)))

@@ -61,7 +61,7 @@ def wilson_interval(right: int, samples: int, confidence: float = 0.95) -> tuple
     middle = share + z**2 / (2 * samples)
     half = z * math.sqrt(share * (1 - share) / samples + (z / (2 * samples)) ** 2)
     low, high = ((middle + sign * half) / (1 + z**2 / samples) for sign in (-1, 1))
-    return max(0.0, low), min(1.0, high)
+    return low if right else 0.0, high if right < samples else 1.0  # which they are, up to rounding
 
 
 def paired_test(a: Values, b: Values) -> float:

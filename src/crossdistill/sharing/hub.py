@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from crossdistill.extras import needed_for
 from crossdistill.types import InputError, one_line
@@ -26,20 +28,19 @@ def fetched(repository: str, most: Mapping[str, int], revision: str | None, toke
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import DryRunError
 
+    asked: dict[str, Any] = {"revision": revision, "token": token, "allow_patterns": [*most]}
     with _told(repository):
-        for pattern, limit in most.items():
-            try:
-                found = snapshot_download(
-                    repository, revision=revision, token=token, allow_patterns=[pattern], dry_run=True
+        try:
+            found = snapshot_download(repository, **asked, dry_run=True)
+        except DryRunError:  # it cannot be asked, for which the next call has the reason, or files in the cache
+            found = []
+        for file in found:
+            limit = max(most[pattern] for pattern in most if fnmatchcase(file.filename, pattern))
+            if (file.file_size or 0) > limit:
+                raise InputError(
+                    f"{repository}: {file.filename}: expected at most {limit:,} bytes, found {file.file_size:,}"
                 )
-            except DryRunError:  # it cannot be asked, for which the next call has the reason, or files in the cache
-                break
-            for file in found:
-                if (file.file_size or 0) > limit:
-                    raise InputError(
-                        f"{repository}: {file.filename}: expected at most {limit:,} bytes, found {file.file_size:,}"
-                    )
-        return Path(snapshot_download(repository, revision=revision, token=token, allow_patterns=[*most]))
+        return Path(snapshot_download(repository, **asked))
 
 
 def pushed(folder: Path, repository: str, message: str, private: bool | None, token: str | None) -> str:
