@@ -136,6 +136,8 @@ class Student(nn.Module):
     ['0', '1']
     >>> student.predict_proba(np.ones((4, 2))).shape, student.transform(np.ones((4, 2))).shape
     ((1, 2), (1, 128))
+    >>> crossdistill.Student.from_pretrained(student.save(folder + "/alone")).classes
+    ('0', '1')
     >>> student.predict(np.ones((4, 3)))
     Traceback (most recent call last):
         ...
