@@ -22,7 +22,7 @@ from crossdistill.data.readers.text import load_tokenizer
 from crossdistill.evaluation.collect import raw_outputs_of
 from crossdistill.models.cross_modal import CrossModalModel
 from crossdistill.models.flat import flattened
-from crossdistill.models.spec import ModelSpec, loadable, model_to_load
+from crossdistill.models.spec import ModelSpec, loadable, model_to_load, outline
 from crossdistill.models.storage import (
     CONFIG,
     RESULTS,
@@ -34,6 +34,7 @@ from crossdistill.models.storage import (
     most_bytes,
     read_config,
     read_tensors,
+    require_fitting,
     write_config,
     write_tensors,
 )
@@ -63,11 +64,13 @@ def load(folder: Path | str) -> Student:
     ('0', '1')
     """
     folder = Path(folder)
-    if is_repository(folder) and not exists(folder / CONFIG) and not folder.is_dir():
+    if is_repository(folder) and not folder.exists():
         call = f"crossdistill.Student.from_pretrained({str(folder)!r})"
         raise InputError(f"{folder}: no such folder; `{call}` reads a student from the Hugging Face Hub")
     spec, about = _read(folder)
-    return _with_weights(folder, spec, about, model_to_load(spec))
+    network = model_to_load(spec)
+    tensors = read_tensors(folder / STUDENT, digests_of(folder, about), most_bytes(network.student_state()))
+    return _student(folder, spec, about, network, tensors)
 
 
 def _read(folder: Path) -> tuple[ModelSpec, dict[str, Any]]:
@@ -81,10 +84,11 @@ def _read(folder: Path) -> tuple[ModelSpec, dict[str, Any]]:
     return spec.of_student(), about
 
 
-def _with_weights(folder: Path, spec: ModelSpec, about: Mapping[str, Any], network: CrossModalModel) -> Student:
-    """The student of that specification with the folder's weights and tokenizers."""
-    digests, path = digests_of(folder, about), folder / STUDENT
-    load_state(network, read_tensors(path, digests, most_bytes(network.student_state())), path)
+def _student(
+    folder: Path, spec: ModelSpec, about: Mapping[str, Any], network: CrossModalModel, tensors: Mapping[str, Tensor]
+) -> Student:
+    """The student of that specification, with the weights that its folder has, and the folder's tokenizers."""
+    load_state(network, tensors, folder / STUDENT)
     kept = {key: value for key, value in about.items() if key != "files"}
     if measured := measured_of(folder, about):
         kept["measured"] = measured
@@ -216,11 +220,13 @@ class Student(nn.Module):
                         f"the encoder of {name} is code of somebody's own, {kind}; where you trust it, fetch the "
                         "repository by huggingface_hub.snapshot_download and load its folder"
                     )
-            network = model_to_load(spec)
-            most = {STUDENT: most_bytes(network.student_state()), RESULTS: MOST_BYTES}
+            shapes = outline(spec)
+            most = {STUDENT: most_bytes(shapes.student_state()), RESULTS: MOST_BYTES}
             most |= {f"{_TOKENIZERS}/*{ending}": MOST_BYTES for ending in _TOKENIZER_FILES}
-            # of the commit that config.json is of, whatever is pushed meanwhile
-            return _with_weights(fetched(repository, most, folder.name, token), spec, about, network)
+            folder = fetched(repository, most, folder.name, token)  # of the same commit, whatever is pushed meanwhile
+            tensors = read_tensors(folder / STUDENT, digests_of(folder, about))
+            require_fitting(shapes, tensors, folder / STUDENT)  # before there is memory for what a config promises
+            return _student(folder, spec, about, model_to_load(spec), tensors)
         except InputError as error:
             raise InputError(f"{repository}: {str(error).removeprefix(f'{repository}: ')}") from error
 

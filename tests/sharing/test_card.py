@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 import yaml
 
+from crossdistill.data.dataset import from_arrays
 from crossdistill.data.inputs import InputSpec
-from crossdistill.runs.run import run
+from crossdistill.recipes.library.bundled import own
+from crossdistill.runs.build import build
+from crossdistill.runs.run import run, student_of
 from crossdistill.sharing import Origin, card
 from crossdistill.student import load
 from tests.runs.small import gestures, recipe
@@ -81,6 +84,19 @@ def test_its_licence_is_chosen_or_the_data_s(stated: str, chosen: str, expected:
     text = card_of({**ABOUT, "data": {"licence": stated}}, chosen)
     assert {key: value for key, value in head_of(text).items() if key.startswith("license")} == expected
     assert ("No licence was chosen" in text) == (not chosen)
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [("kd", "In training it had the help of camera,"), ("baseline", "It was trained without the help")],
+)
+def test_it_does_not_thank_a_modality_that_the_method_leaves_aside(method: str, expected: str) -> None:
+    labels = np.arange(12) % 2
+    data = from_arrays({"wrist": np.eye(2)[labels], "camera": np.eye(2)[labels]}, labels)
+    made = replace(own(("wrist",), ("camera",)), method=method, epochs=1, batch_size=4)
+    built = build(replace(made, data=replace(made.data, evaluate_on="none")), data)
+    trained = student_of(built)
+    assert expected in card(trained.spec, trained.about, Origin())
 
 
 @pytest.mark.parametrize(

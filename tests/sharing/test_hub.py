@@ -141,6 +141,10 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, bytes]], dict[str, bytes]], str]] =
         lambda files: edited(files, "model", "inputs", "wrist", "reader", value={"tokenizer": "tokenizers/wrist"}),
         "no such folder, with the tokenizer of wrist",
     ),
+    "a model of terabytes": (
+        lambda files: edited(files, "model", "width", value=2_000_000),
+        r"does not fit config\.json: .*expected \(2000000, 8\), found nothing",
+    ),
     "weights of another model": (
         lambda files: edited(files, "model", "width", value=9),
         r"does not fit config\.json: ",

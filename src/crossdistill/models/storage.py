@@ -59,13 +59,18 @@ def read_tensors(path: Path, digests: Mapping[str, str], most: int | None = None
 
 def load_state(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
     """Copy the state into the module. Raises InputError, naming the file, unless keys and shapes are the module's."""
+    require_fitting(module, state, path)
+    module.load_state_dict(state)
+
+
+def require_fitting(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Raise InputError, naming the file, unless keys and shapes are the module's, which may have no memory yet."""
     own = module.state_dict()
     for key in [*own, *state]:
         before = tuple(own[key].shape) if key in own else "nothing"
         stored = tuple(state[key].shape) if key in state else "nothing"
         if before != stored:
             raise InputError(f"{path}: does not fit {CONFIG}: {key}: expected {before}, found {stored}")
-    module.load_state_dict(state)
 
 
 def write_config(folder: Path, spec: ModelSpec, about: Mapping[str, Any]) -> None:

@@ -118,12 +118,12 @@ def _what(spec: ModelSpec, about: Mapping[str, Any]) -> str:
 
 
 def _training(about: Mapping[str, Any]) -> str:
-    auxiliary = _listed(about.get("auxiliary"))
-    helped = (
-        f"In training it had the help of {auxiliary}, which it does not need to predict."
-        if auxiliary
-        else "Nothing says that other modalities helped in its training."
-    )
+    helped = "Which modalities training had beside these is not known here."
+    if isinstance(about.get("auxiliary"), list | tuple):
+        auxiliary = _listed(about["auxiliary"])
+        helped = f"In training it had the help of {auxiliary}, which it does not need to predict."
+        if not auxiliary:
+            helped = "It was trained without the help of other modalities."
     method, data = _inline(_text(about, "method") or NOT_STATED), _inline(_text(about, "data", "name") or NOT_STATED)
     licence = _inline(_text(about, "data", "licence") or NOT_STATED)
     version = _inline(_text(about, "versions", "crossdistill") or NOT_STATED)
@@ -167,7 +167,8 @@ def _use(spec: ModelSpec, origin: Origin) -> str:
     numpy = ["import numpy as np", ""] if any(spec.inputs[name].kind == "array" for name in spec.target) else []
     kinds = {spec.inputs[name].kind for name in spec.target}
     extras = [*(["hub"] if origin.repository else []), *(["media"] if kinds & {"video", "audio", "picture"} else [])]
-    extras += ["pretrained"] if any(spec.encoders[name].kind == "pretrained" for name in spec.target) else []
+    published = any(spec.encoders[name].kind == "pretrained" for name in spec.target)
+    extras += ["pretrained"] if published or "text" in kinds else []
     where = f'"{origin.repository}"' if origin.repository else '"."'
     beside = "" if origin.repository else ", in the folder of this file"
     return "\n".join(

@@ -14,8 +14,8 @@ from crossdistill.types import InputError, one_line
 
 
 def is_repository(name: Path | str) -> bool:
-    """Whether this is a name that a repository of the Hub may have: `owner/name`."""
-    return re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", str(name)) is not None
+    """Whether this is a name that a repository of the Hub may have: `owner/name`, at most 96 characters."""
+    return len(str(name)) <= 96 and re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", str(name)) is not None
 
 
 def fetched(repository: str, most: Mapping[str, int], revision: str | None, token: str | None) -> Path:
