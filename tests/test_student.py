@@ -242,7 +242,7 @@ def test_predicting_changes_nothing(student: Student) -> None:
 
 def test_saved_alone_it_loads_again(student: Student, tmp_path: Path) -> None:
     saved = student.save(tmp_path / "deep" / "saved")
-    assert sorted(path.name for path in saved.iterdir()) == ["config.json", "student.safetensors"]
+    assert sorted(path.name for path in saved.iterdir()) == ["README.md", "config.json", "student.safetensors"]
     again = load(saved)
     assert again.classes == student.classes
     assert again.about == student.about

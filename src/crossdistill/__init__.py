@@ -129,7 +129,12 @@ __all__ = ["__version__", *_HOME_OF]
 def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    try:
+        value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    except ImportError as error:
+        from crossdistill.extras import missing_package
+
+        raise (missing_package(error, f"crossdistill.{name}") or error) from None
     globals()[name] = value
     return value
 

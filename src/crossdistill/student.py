@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,26 +15,35 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
+from crossdistill.atomic import write_atomically
 from crossdistill.data.dataset import MultimodalDataset, without_labels
 from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.readers.text import load_tokenizer
 from crossdistill.evaluation.collect import raw_outputs_of
 from crossdistill.models.cross_modal import CrossModalModel
 from crossdistill.models.flat import flattened
-from crossdistill.models.spec import ModelSpec, loadable, model_to_load
+from crossdistill.models.spec import ModelSpec, loadable, model_to_load, outline
 from crossdistill.models.storage import (
     CONFIG,
+    RESULTS,
     STUDENT,
     digests_of,
+    exists,
     load_state,
+    measured_of,
+    most_bytes,
     read_config,
     read_tensors,
+    require_fitting,
     write_config,
     write_tensors,
 )
+from crossdistill.plain_text import MOST_BYTES
+from crossdistill.sharing import CARD, Origin, card, fetched, is_repository, pushed
 from crossdistill.types import InputError, ModalityTensors, Note
 
 _TOKENIZERS = "tokenizers"
+_TOKENIZER_FILES = (".json", ".txt", ".model", ".jinja")
 Array = npt.NDArray[Any]
 
 
@@ -53,17 +64,35 @@ def load(folder: Path | str) -> Student:
     ('0', '1')
     """
     folder = Path(folder)
+    if is_repository(folder) and not folder.exists():
+        call = f"crossdistill.Student.from_pretrained({str(folder)!r})"
+        raise InputError(f"{folder}: no such folder; `{call}` reads a student from the Hugging Face Hub")
+    spec, about = _read(folder)
+    network = model_to_load(spec)
+    tensors = read_tensors(folder / STUDENT, digests_of(folder, about), most_bytes(network.student_state()))
+    return _student(folder, spec, about, network, tensors)
+
+
+def _read(folder: Path) -> tuple[ModelSpec, dict[str, Any]]:
+    """The specification of a folder's student, and what else is said of it. Raises InputError where it has none."""
     spec, about = read_config(folder)
     if not about.get("student", True):
         raise InputError(
             f"{folder}: method {about.get('method')} trains no student, so there is nothing that predicts from "
             f"{', '.join(spec.target)} alone; load a run of another method"
         )
-    digests = digests_of(folder, about)
-    spec = _with_tokenizers(spec.of_student(), folder)
-    network = model_to_load(spec)
-    load_state(network, read_tensors(folder / STUDENT, digests), folder / STUDENT)
-    return Student(spec, network, {key: value for key, value in about.items() if key != "files"})
+    return spec.of_student(), about
+
+
+def _student(
+    folder: Path, spec: ModelSpec, about: Mapping[str, Any], network: CrossModalModel, tensors: Mapping[str, Tensor]
+) -> Student:
+    """The student of that specification, with the weights that its folder has, and the folder's tokenizers."""
+    load_state(network, tensors, folder / STUDENT)
+    kept = {key: value for key, value in about.items() if key != "files"}
+    if measured := measured_of(folder, about):
+        kept["measured"] = measured
+    return Student(_with_tokenizers(spec, folder), network, kept)
 
 
 NOT_FINITE = "predictions are not finite: the inputs are too large, or the student is"
@@ -111,6 +140,8 @@ class Student(nn.Module):
     ['0', '1']
     >>> student.predict_proba(np.ones((4, 2))).shape, student.transform(np.ones((4, 2))).shape
     ((1, 2), (1, 128))
+    >>> crossdistill.Student.from_pretrained(student.save(folder + "/alone")).classes
+    ('0', '1')
     >>> student.predict(np.ones((4, 3)))
     Traceback (most recent call last):
         ...
@@ -165,12 +196,73 @@ class Student(nn.Module):
         _require_read(problems)
         return flattened(self.spec, batch.modalities)
 
-    def save(self, folder: Path | str) -> Path:
-        """Write what `load` needs, and no more, into a folder that is new or empty, and return it.
+    @classmethod
+    def from_pretrained(cls, source: Path | str, revision: str | None = None, token: str | None = None) -> Student:
+        """The student in a folder, as `load`, or in a repository of the Hugging Face Hub, `owner/name`.
 
-        Raises InputError where there is something in it.
+        A folder takes neither a connection nor huggingface_hub. Of a repository, nothing but config.json, tensors in
+        safetensors and the files of tokenizers is fetched, each no larger than it can be, and nothing is run that it
+        brings. revision: a branch, tag or commit; token: of the Hub, unless its client has one.
+        Raises InputError like `load`, and where there is no such repository or one of its encoders is a class of
+        somebody's own.
         """
-        folder = Path(folder)
+        if not is_repository(source) or Path(source).exists():
+            return load(source)
+        repository = str(source)
+        folder = fetched(repository, {CONFIG: MOST_BYTES}, revision, token)
+        if not exists(folder / CONFIG):
+            raise InputError(f"{repository}: no student of crossdistill: it has no {CONFIG}")
+        try:
+            spec, about = _read(folder)
+            for name in spec.target:
+                if ":" in (kind := spec.encoders[name].kind):
+                    raise InputError(
+                        f"the encoder of {name} is code of somebody's own, {kind}; where you trust it, fetch the "
+                        "repository by huggingface_hub.snapshot_download and load its folder"
+                    )
+            shapes = outline(spec)
+            most = {STUDENT: most_bytes(shapes.student_state()), RESULTS: MOST_BYTES}
+            most |= {f"{_TOKENIZERS}/*{ending}": MOST_BYTES for ending in _TOKENIZER_FILES}
+            folder = fetched(repository, most, folder.name, token)  # of the same commit, whatever is pushed meanwhile
+            tensors = read_tensors(folder / STUDENT, digests_of(folder, about))
+            require_fitting(shapes, tensors, folder / STUDENT)  # before there is memory for what a config promises
+            return _student(folder, spec, about, model_to_load(spec), tensors)
+        except InputError as error:
+            raise InputError(f"{repository}: {str(error).removeprefix(f'{repository}: ')}") from error
+
+    def save(self, folder: Path | str, licence: str = "", datasets: Sequence[str] = ()) -> Path:
+        """Write what `load` needs, and a model card, into a folder that is new or empty, and return it.
+
+        The card, README.md, says what is known of the student: its data and their licence, its method, what its run
+        measured, how to use it. It may be edited; nothing reads it. licence: the student's own, for the card, such as
+        cc-by-4.0; datasets: names of data sets on the Hub. Raises InputError where there is something in the folder.
+        """
+        return self._written(Path(folder), Origin("", licence, datasets))
+
+    save_pretrained = save
+    """`save`, by the name that the Hub's libraries use."""
+
+    def push_to_hub(
+        self,
+        repository: str,
+        licence: str = "",
+        datasets: Sequence[str] = (),
+        private: bool | None = None,
+        token: str | None = None,
+        message: str = "Student",
+    ) -> str:
+        """Put what `save` writes into a repository of the Hugging Face Hub, and return the commit's address.
+
+        In one commit, which replaces files of the same names, README.md included. repository: `owner/name`, made where
+        there is none; licence, datasets: as of `save`; private: of a new repository, as its owner's are unless given;
+        token: of the Hub, unless its client has one; message: the commit's.
+        Raises InputError without huggingface_hub (`pip install 'crossdistill[hub]'`), and where the Hub refuses.
+        """
+        with tempfile.TemporaryDirectory() as root:
+            folder = self._written(Path(root) / "student", Origin(repository, licence, datasets))
+            return pushed(folder, repository, message, private, token)
+
+    def _written(self, folder: Path, origin: Origin) -> Path:
         try:
             if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
                 raise InputError(f"{folder}: expected a new or empty folder, found something in it")
@@ -182,6 +274,7 @@ class Student(nn.Module):
         digest = write_tensors(folder / STUDENT, self.network.student_state())
         spec = keep_tokenizers(loadable(self.spec, self.network), folder)
         write_config(folder, spec, {**self.about, "files": {STUDENT: digest}})
+        write_atomically(folder / CARD, card(spec, self.about, origin))
         return folder
 
     def predictions(self, samples: MultimodalDataset, batch_size: int = 0, workers: int = 0) -> Predictions:
@@ -279,13 +372,20 @@ def without_tokenizers(spec: ModelSpec) -> ModelSpec:
 
 
 def _with_tokenizers(spec: ModelSpec, folder: Path) -> ModelSpec:
-    """The specification with the tokenizers that lie in the folder under their whole path."""
-    inputs = {
-        name: replace(given, reader=replace(given.reading, tokenizer=str(folder / given.reading.tokenizer)))
-        if given.reading.tokenizer and (folder / given.reading.tokenizer).is_dir()
-        else given
-        for name, given in spec.inputs.items()
-    }
+    """The specification with the tokenizers that lie in the folder under their whole path.
+
+    Raises InputError for one that is elsewhere, or is not there.
+    """
+    inputs = dict(spec.inputs)
+    for name, given in spec.inputs.items():
+        if not (kept := given.reading.tokenizer):
+            continue
+        if kept != f"{_TOKENIZERS}/{name}" or ".." in re.split(r"[\\/]", kept):
+            place = f"{folder / CONFIG}: model.inputs.{name}"
+            raise InputError(f"{place}: expected the tokenizer {_TOKENIZERS}/{name}, found {kept}")
+        if not (folder / kept).is_dir():
+            raise InputError(f"{folder / kept}: no such folder, with the tokenizer of {name}; copy it again")
+        inputs[name] = replace(given, reader=replace(given.reading, tokenizer=str(folder / kept)))
     return replace(spec, inputs=inputs)
 
 

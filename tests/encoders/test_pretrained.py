@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import builtins
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -323,14 +323,7 @@ def test_a_damaged_folder_is_one_line(broken: str, how: str, folders: dict[str, 
 
 
 def test_without_transformers_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, folders: dict[str, str]) -> None:
-    original = builtins.__import__
-
-    def without(name: str, *arguments: Any) -> Any:
-        if name.startswith("transformers"):
-            raise ImportError(name)
-        return original(name, *arguments)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(InputError, match=r"needs transformers: pip install 'crossdistill\[pretrained\]'"):
         Pretrained(folders["bert"])
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from crossdistill.evaluation import gap_recovered, holm, mean_ci, paired_test, signed_rank_test
+from crossdistill.evaluation import gap_recovered, holm, mean_ci, paired_test, signed_rank_test, wilson_interval
 
 
 def test_mean_ci_with_the_printed_t_table() -> None:
@@ -108,3 +108,23 @@ def test_mistakes_are_named() -> None:
     for wrong in ([0.5, 1.5], [-0.1]):
         with pytest.raises(ValueError, match="p-values"):
             holm(wrong)
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
+@pytest.mark.parametrize(("right", "samples"), [(0, 1), (1, 1), (0, 30), (17, 30), (30, 30), (9123, 10000)])
+def test_wilson_s_ends_are_shares_that_a_score_test_just_does_not_reject(
+    right: int, samples: int, confidence: float
+) -> None:
+    """At an end p of the interval |right / n - p| is z standard errors sqrt(p (1 - p) / n), by which it is defined."""
+    z = stats.norm.ppf((1 + confidence) / 2)
+    low, high = wilson_interval(right, samples, confidence)
+    assert 0 <= low <= right / samples <= high <= 1
+    for end in (low, high):
+        if 1e-12 < end < 1 - 1e-12:
+            assert abs(right / samples - end) == pytest.approx(z * math.sqrt(end * (1 - end) / samples), rel=1e-9)
+
+
+@pytest.mark.parametrize(("right", "samples"), [(-1, 3), (4, 3), (0, 0)])
+def test_wilson_refuses_what_is_no_share(right: int, samples: int) -> None:
+    with pytest.raises(ValueError, match="right of at least one sample"):
+        wilson_interval(right, samples)

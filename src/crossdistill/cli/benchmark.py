@@ -25,7 +25,7 @@ from crossdistill.recipes.variants.benchmark import (
     settings,
 )
 from crossdistill.studies.benchmark import SETTINGS, Asked, benchmark
-from crossdistill.studies.compare import RUNS
+from crossdistill.studies.plan import RUNS
 from crossdistill.types import InputError, Listener, Values
 
 SEEDS = 10

@@ -33,6 +33,9 @@ COMMANDS = {
 }
 """Name -> the module with its `parser` and its `execute`, and what the command does."""
 
+_EXTRA_OF = {"tune": "tune"} | dict.fromkeys(("demo", "compare", "benchmark", "report"), "report")
+"""Command -> the extra that it takes as a whole, where the first package that is missing would name a smaller one."""
+
 _MISTAKE = 2
 """The exit code of what the user can mend."""
 
@@ -88,15 +91,16 @@ def _attempted(name: str, arguments: Sequence[str], typed: Sequence[str]) -> tup
     """The command's exit code, and the user's mistake in one line where there was one."""
     from crossdistill.cli.parsing import parsed
     from crossdistill.cli.recipe_options import with_recipe_in_place
+    from crossdistill.extras import missing_package
     from crossdistill.runs.signals import interrupts_at_once
     from crossdistill.training.engine import deterministic_kernels, own_process
     from crossdistill.types import InputError, one_line
 
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # where a recipe's `module:Class` may be, as `python -m` has it
-    command = import_module(COMMANDS[name][0])
     arguments = with_recipe_in_place(arguments) if name == "compare" else arguments
     try:
+        command = import_module(COMMANDS[name][0])
         with interrupts_at_once(), deterministic_kernels():
             options = parsed(command.parser(arguments), arguments)
             own_process()
@@ -112,6 +116,10 @@ def _attempted(name: str, arguments: Sequence[str], typed: Sequence[str]) -> tup
         return _MISTAKE, f"not enough memory: {one_line(error)}"
     except InputError as error:
         return _MISTAKE, str(error)
+    except ImportError as error:
+        if (missing := missing_package(error, f"crossdistill {name}", _EXTRA_OF.get(name, ""))) is None:
+            raise
+        return _MISTAKE, str(missing)
 
 
 def _is_memory(error: RuntimeError) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from crossdistill.atomic import written_whole
+from crossdistill.extras import needed_for
 from crossdistill.types import InputError
 
 Record = Mapping[str, Any]
@@ -58,8 +59,9 @@ class ParquetWriter:
     """Texts and float64 numbers, null for nothing."""
 
     def __init__(self, file: BinaryIO, columns: Mapping[str, type]) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as parquet
+        with needed_for("Parquet"):
+            import pyarrow as pa
+            import pyarrow.parquet as parquet
 
         kinds = {str: pa.string(), float: pa.float64()}
         self.schema = pa.schema([(name, kinds[kind]) for name, kind in columns.items()])

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from crossdistill.cli.words import is_first_rank, printable
 from crossdistill.runs.measure import TOP1
-from crossdistill.studies.compare import RUNS
+from crossdistill.studies.plan import RUNS
 from crossdistill.types import Listener, Values
 
 NOTHING: Values = MappingProxyType({})

@@ -8,22 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
-from rich.text import Text
 
 from crossdistill.cli.benchmark_pages import write_pages
+from crossdistill.cli.headline import show_headline
 from crossdistill.cli.progress import Lines, console
-from crossdistill.reports import (
-    Run,
-    findings,
-    headline_table,
-    illustrated,
-    lead,
-    load_runs,
-    split_by_measured,
-    unmeasured_sentence,
-    write_markdown,
-    write_report,
-)
+from crossdistill.reports import illustrated, load_runs, write_markdown, write_report
 from crossdistill.reports.examples import retrieval_examples
 from crossdistill.runs.folder import RECIPE, RESULTS
 from crossdistill.studies.benchmark import RECORD
@@ -83,17 +72,6 @@ def write(folders: Sequence[Path], out: Path, command: str) -> None:
     write_report(folders, out, examples, command)
     show_headline(runs)
     console().print(f"Report: {out}", soft_wrap=True)
-
-
-def show_headline(runs: Sequence[Run]) -> None:
-    """The table of what was measured and what it says, and which runs measured nothing."""
-    measured, _ = split_by_measured(runs)
-    if measured:
-        console().print(headline_table(measured, console().width))
-        if said := [sentence for sentence in (lead(measured), *findings(measured)) if sentence]:
-            console().print(Text("\n".join(["", *said, ""])))
-    if left_out := unmeasured_sentence(runs):
-        console().print(left_out, soft_wrap=True)
 
 
 def _run_folders(folder: Path) -> list[Path]:

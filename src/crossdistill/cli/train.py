@@ -7,9 +7,9 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
+from crossdistill.cli.headline import show_headline
 from crossdistill.cli.progress import bars, console
 from crossdistill.cli.recipe_options import RECIPE_HELP, add_recipe
-from crossdistill.cli.report import show_headline
 from crossdistill.recipes.files import load_recipe, recipe_of
 from crossdistill.reports import load_runs
 from crossdistill.runs.folder import NOTES

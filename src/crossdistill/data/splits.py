@@ -10,6 +10,7 @@ import numpy as np
 from crossdistill.data.columns import Rows
 from crossdistill.data.dataset import MultimodalDataset, require_splits
 from crossdistill.data.labels import UNLABELLED, Strings
+from crossdistill.extras import needed_for
 from crossdistill.types import InputError
 
 
@@ -155,7 +156,8 @@ def by_whole_groups(dataset: MultimodalDataset) -> bool:
 
 
 def _by_class(labels: Rows, fraction: float, seed: int) -> Rows:
-    from sklearn.model_selection import StratifiedShuffleSplit  # a second, and few runs need it
+    with needed_for("holding out samples"):
+        from sklearn.model_selection import StratifiedShuffleSplit  # a second, and few runs need it
 
     splitter = StratifiedShuffleSplit(n_splits=1, test_size=fraction, random_state=seed)
     held_out: Rows = next(splitter.split(labels, labels))[1]
@@ -164,7 +166,8 @@ def _by_class(labels: Rows, fraction: float, seed: int) -> Rows:
 
 def _by_group(labels: Rows, groups: Strings, fraction: float, seed: int) -> Rows:
     """One of about 1 / fraction folds of whole groups."""
-    from sklearn.model_selection import StratifiedGroupKFold
+    with needed_for("holding out groups"):
+        from sklearn.model_selection import StratifiedGroupKFold
 
     folds = min(max(2, round(1 / fraction)), len(np.unique(groups)))
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)

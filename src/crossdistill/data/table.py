@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from crossdistill.data.unpacking import require_unpackable
+from crossdistill.extras import needed_for
 from crossdistill.types import InputError, one_line
 
 FILES = ("manifest.csv", "manifest.parquet")
@@ -80,8 +81,9 @@ def _read_csv(path: Path) -> Table:
 
 def _read_parquet(path: Path) -> Table:
     """Read a Parquet file, whose rows count from 1, as there is no header row."""
-    import pyarrow as pa  # a tenth of a second, which CSV need not pay
-    import pyarrow.parquet
+    with needed_for("Parquet"):
+        import pyarrow as pa  # a tenth of a second, which CSV need not pay
+        import pyarrow.parquet
 
     try:
         file = pa.parquet.ParquetFile(path)

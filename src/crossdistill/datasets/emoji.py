@@ -16,6 +16,7 @@ from crossdistill.data.dataset import MultimodalDataset, from_arrays
 from crossdistill.data.manifest import write_manifest
 from crossdistill.datasets.bundles import load_bundle
 from crossdistill.datasets.releases import named, release_arrays
+from crossdistill.extras import needed_for
 
 GROUPS = (
     "smileys & emotion",
@@ -50,7 +51,8 @@ def from_release(source: Path) -> MultimodalDataset:
     arrays = release_arrays(source, "emoji.npz", keys)
     groups = named(arrays["y"], GROUPS, "emoji.npz: y")
     is_test = np.zeros(len(arrays["y"]), dtype=np.bool_)
-    from sklearn.model_selection import train_test_split
+    with needed_for("the split of emoji.npz"):
+        from sklearn.model_selection import train_test_split
 
     _, test = train_test_split(
         np.arange(len(is_test)), test_size=_TEST_FRACTION, random_state=_SPLIT_SEED, stratify=arrays["y"]

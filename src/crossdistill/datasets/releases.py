@@ -17,10 +17,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.io
-from scipy.io.matlab import MatReadError
 
 from crossdistill.data.unpacking import npz_arrays, require_inflatable, require_unpackable
+from crossdistill.extras import needed_for
 from crossdistill.types import InputError
 
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
@@ -81,6 +80,10 @@ def _zip_files(path: Path, pattern: re.Pattern[str]) -> Iterator[tuple[re.Match[
 def matlab_array(content: bytes, variable: str, ndim: int, file: str) -> npt.NDArray[Any]:
     """One numeric variable of a .mat file. Raises InputError: not a .mat file, no such variable, other dimensions."""
     _require_unpackable_variables(content, file)
+    with needed_for(f"{file}: a MATLAB file"):
+        import scipy.io
+        from scipy.io.matlab import MatReadError
+
     try:
         variables = scipy.io.loadmat(io.BytesIO(content), variable_names=[variable])
     except (MatReadError, ValueError, TypeError, NotImplementedError, IndexError, KeyError, *_DAMAGED) as error:

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from crossdistill.data.folders import new_folder, require_new, write_csv
 from crossdistill.datasets.media_release import Prepared, Row, files_below, path_from, read_lines, require_folder
+from crossdistill.extras import needed_for
 from crossdistill.types import InputError
 
 PLACES = ("", "stamps", "tuxpaint/stamps", "share/tuxpaint/stamps", "usr/share/tuxpaint/stamps")
@@ -75,7 +76,8 @@ def prepare(source: Path, folder: Path, language: str = "es") -> Prepared:
 def hashed(texts: Sequence[str]) -> npt.NDArray[np.float32]:
     """(N, 1024) counts of three to five neighbouring letters within words, hashed and of length 1: no vocabulary is
     learnt, so none comes from the test samples."""
-    from sklearn.feature_extraction.text import HashingVectorizer
+    with needed_for("the letters of words"):
+        from sklearn.feature_extraction.text import HashingVectorizer
 
     vectorizer = HashingVectorizer(analyzer="char_wb", ngram_range=(3, 5), n_features=_HASHED)
     counted: npt.NDArray[np.float32] = vectorizer.transform(texts).toarray().astype(np.float32)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
+from crossdistill.extras import needed_for
 from crossdistill.types import InputError
 
 _UNREADABLE = (
@@ -68,10 +69,8 @@ def config_of(model: Any) -> dict[str, Any]:
 
 
 def _transformers(source: str) -> Any:
-    try:
+    with needed_for(f"{source}: reading it"):
         import transformers
-    except ImportError as error:
-        raise InputError(f"{source}: reading it needs transformers: pip install 'crossdistill[pretrained]'") from error
     return transformers
 
 

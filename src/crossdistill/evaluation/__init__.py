@@ -9,7 +9,14 @@ from crossdistill.evaluation.classification import (
 )
 from crossdistill.evaluation.ranks import Ranking, critical_difference, not_separated, ranking
 from crossdistill.evaluation.retrieval import nearest, recall_at_k
-from crossdistill.evaluation.significance import gap_recovered, holm, mean_ci, paired_test, signed_rank_test
+from crossdistill.evaluation.significance import (
+    gap_recovered,
+    holm,
+    mean_ci,
+    paired_test,
+    signed_rank_test,
+    wilson_interval,
+)
 from crossdistill.evaluation.summary import evaluate_view
 
 __all__ = [
@@ -30,4 +37,5 @@ __all__ = [
     "top1",
     "unweighted_accuracy",
     "weighted_accuracy",
+    "wilson_interval",
 ]

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from crossdistill.extras import needed_for
+
 Scores = Sequence[Sequence[float]] | npt.NDArray[np.floating]
 
 
@@ -72,7 +74,8 @@ def critical_difference(methods: int, data_sets: int, level: float = 0.05) -> fl
     >>> round(critical_difference(methods=4, data_sets=14), 2)
     1.25
     """
-    from scipy.stats import studentized_range  # a second, and few commands need it
+    with needed_for("this statistic"):
+        from scipy.stats import studentized_range  # a second, and few commands need it
 
     q = float(studentized_range.ppf(1 - level, methods, np.inf)) / math.sqrt(2)
     return q * math.sqrt(methods * (methods + 1) / (6 * data_sets))
@@ -112,7 +115,8 @@ def _iman_davenport(chi_square: float, data_sets: int, methods: int) -> float:
     rest = data_sets * (methods - 1) - chi_square
     if rest <= 1e-9:  # every data set ranks the methods alike
         return 0.0
-    from scipy import special
+    with needed_for("this statistic"):
+        from scipy import special
 
     f = (data_sets - 1) * chi_square / rest
     return float(special.fdtrc(methods - 1, (methods - 1) * (data_sets - 1), f))

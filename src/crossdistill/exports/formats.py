@@ -14,6 +14,7 @@ import torch
 from torch.export import ExportedProgram
 
 from crossdistill.exports.graph import OUTPUTS, quiet, reason_of
+from crossdistill.extras import needed_for
 from crossdistill.models.flat import BATCH, TIME, FlatInput
 from crossdistill.types import InputError
 
@@ -112,12 +113,10 @@ def torch_answer(content: bytes) -> Answer:
 
 def require_onnx() -> ModuleType:
     """ONNX Runtime, which is there with all that writes ONNX. Raises InputError where a package is missing."""
-    try:
+    with needed_for("ONNX"):
         import onnx  # noqa: F401
         import onnxruntime
         import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise InputError(f"ONNX needs more packages: pip install 'crossdistill[export]' ({error})") from None
     runtime: ModuleType = onnxruntime
     return runtime
 

@@ -93,6 +93,15 @@ def model_to_load(spec: ModelSpec) -> CrossModalModel:
         return build_model(spec)
 
 
+def outline(spec: ModelSpec) -> CrossModalModel:
+    """The model's parts and shapes without memory for them, where its encoders can be built so."""
+    try:
+        with torch.device("meta"):
+            return model_to_load(spec)
+    except (NotImplementedError, RuntimeError):  # an encoder whose constructor computes with its values
+        return model_to_load(spec)
+
+
 def loadable(spec: ModelSpec, model: CrossModalModel) -> ModelSpec:
     """The specification that builds the model again where its encoders' own files are not at hand."""
     encoders = {}

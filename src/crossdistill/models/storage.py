@@ -36,9 +36,14 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def read_tensors(path: Path, digests: Mapping[str, str]) -> dict[str, Tensor]:
-    """The tensors in a file. Raises InputError where it is missing, damaged, or not the one that `digests` names."""
+def read_tensors(path: Path, digests: Mapping[str, str], most: int | None = None) -> dict[str, Tensor]:
+    """The tensors in a file. Raises InputError where it is missing, damaged, or not the one that `digests` names.
+
+    most: bytes that it may have, where the model is known
+    """
     try:
+        if most is not None and (size := path.stat().st_size) > most:
+            raise InputError(f"{path}: does not fit {CONFIG}: expected at most {most:,} bytes, found {size:,}")
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot read it: {error.strerror or error}") from error
@@ -54,13 +59,18 @@ def read_tensors(path: Path, digests: Mapping[str, str]) -> dict[str, Tensor]:
 
 def load_state(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
     """Copy the state into the module. Raises InputError, naming the file, unless keys and shapes are the module's."""
+    require_fitting(module, state, path)
+    module.load_state_dict(state)
+
+
+def require_fitting(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Raise InputError, naming the file, unless keys and shapes are the module's, which may have no memory yet."""
     own = module.state_dict()
     for key in [*own, *state]:
         before = tuple(own[key].shape) if key in own else "nothing"
         stored = tuple(state[key].shape) if key in state else "nothing"
         if before != stored:
             raise InputError(f"{path}: does not fit {CONFIG}: {key}: expected {before}, found {stored}")
-    module.load_state_dict(state)
 
 
 def write_config(folder: Path, spec: ModelSpec, about: Mapping[str, Any]) -> None:
@@ -84,6 +94,8 @@ def read_config(folder: Path) -> tuple[ModelSpec, dict[str, Any]]:
     content = read_json(path)
     if content.get("format") != _FORMAT:
         version = content.get("format")
+        if version is None and "model" not in content:
+            raise InputError(f"{path}: not of crossdistill: it has no format and no model")
         newer = "; update crossdistill" if isinstance(version, int) and version > _FORMAT else ", so it is damaged"
         raise InputError(f"{path}: expected format {_FORMAT}, found {version!r}{newer}")
     if content.pop("digest", None) != digest_of(content):
@@ -122,6 +134,26 @@ def digests_of(folder: Path, config: Mapping[str, Any]) -> dict[str, str]:
         raise InputError(f"{folder}: not a finished run (no {RESULTS}); continue it with --resume")
     files = holder.get("files")
     return {str(name): str(digest) for name, digest in files.items()} if isinstance(files, dict) else {}
+
+
+def measured_of(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run measured of its student and teacher, as the config.json of a saved student keeps it: split, seed, and
+    for each view that was measured `top1` and `samples`; nothing where nothing was."""
+    if "files" in config or not (folder / RESULTS).is_file():
+        return dict(config["measured"]) if isinstance(config.get("measured"), Mapping) else {}
+    results = read_json(folder / RESULTS)
+    scores = {view: results[view] for view in ("student", "teacher") if isinstance(results.get(view), Mapping)}
+    views = {
+        view: {"top1": found["top1"], "samples": found["measured"]}
+        for view, found in scores.items()
+        if found.get("top1") is not None and found.get("measured")
+    }
+    return {"split": results.get("split"), "seed": results.get("seed"), **views} if views else {}
+
+
+def most_bytes(tensors: Mapping[str, Tensor]) -> int:
+    """How large a file of such tensors can be, its header included."""
+    return sum(tensor.numel() * tensor.element_size() + 1024 for tensor in tensors.values()) + (1 << 16)
 
 
 def exists(path: Path) -> bool:

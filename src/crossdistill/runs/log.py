@@ -8,8 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from crossdistill.atomic import naming, write_atomically
+from crossdistill.extras import needed_for
 from crossdistill.plain import without_nan
 from crossdistill.recipes.recipe import Recipe, name_of
 from crossdistill.runs.folder import CHECKPOINT, METRICS, NOTES, PREVIOUS
@@ -39,6 +41,8 @@ class RunLog:
         self.folder, self.listener, self.task = folder, listener, name_of(recipe)
         self._writes = writes
         self._tensorboard, self._epochs = recipe.tensorboard, recipe.epochs
+        if self._tensorboard:
+            _summary_writer()  # where it is not installed, before anything is trained
         self._lines: list[str] = []
         self._newest_is_damaged = False
         self._signalled = signalled
@@ -143,11 +147,16 @@ class RunLog:
             os.fsync(file.fileno())
 
 
+def _summary_writer() -> Any:
+    """TensorBoard's writer. Raises InputError where the package is missing."""
+    with needed_for("tensorboard: true"):
+        from torch.utils.tensorboard import SummaryWriter  # slow to import, so only when it is asked for
+    return SummaryWriter
+
+
 def _write_events(folder: Path, record: Record) -> None:
     """The same numbers as TensorBoard events, one series of runs a stage."""
-    from torch.utils.tensorboard import SummaryWriter  # slow to import, so only when it is asked for
-
-    with SummaryWriter(str(folder / "tensorboard" / str(record["stage"]))) as writer:
+    with _summary_writer()(str(folder / "tensorboard" / str(record["stage"]))) as writer:
         for name, value in record.items():
             if name not in ("stage", "epoch"):
                 writer.add_scalar(name, float(value), int(record["epoch"]))

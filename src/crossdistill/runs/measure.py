@@ -35,6 +35,7 @@ def about(built: Built, data: Mapping[str, str]) -> dict[str, Any]:
         "name": recipe.name,
         "method": recipe.method,
         "student": "target" in built.method.predicts,
+        "auxiliary": list(recipe.data.auxiliary) if set(built.method.views) != {"target"} else [],
         "data": {
             "name": dataset.name,
             "source": recipe.data.source,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 
 import pandas as pd
 
 from crossdistill.atomic import write_atomically, written_whole
+from crossdistill.extras import needed_for
 from crossdistill.models.storage import REST, STUDENT
 from crossdistill.plain import from_plain, to_plain
 from crossdistill.plain_text import read_text
@@ -147,8 +147,9 @@ def _require_possible(asked: Asked) -> None:
     for option, number, least in (("seeds", asked.seeds, 1), ("jobs", asked.jobs, 1), ("trials", asked.trials, 0)):
         if number < least:
             raise InputError(f"--{option}: expected at least {least}, found {number}")
-    if asked.trials and find_spec("optuna") is None:
-        raise InputError("--trials: tuning needs Optuna: pip install 'crossdistill[tune]'")
+    if asked.trials:
+        with needed_for("--trials: tuning"):
+            import optuna  # noqa: F401
 
 
 def _with_data(settings: Sequence[Setting]) -> tuple[list[Setting], dict[str, str]]:

@@ -14,15 +14,12 @@ from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.data import load_dataset
 from crossdistill.runs.folder import RECIPE, RESULTS, is_finished, require_usable
 from crossdistill.runs.lock import locked
-from crossdistill.studies.plan import plan, require_runnable
+from crossdistill.studies.plan import RUNS, plan, require_runnable
 from crossdistill.studies.table import Row, row_of, write_table
 from crossdistill.studies.workers import Failure, run_all
 from crossdistill.types import InputError, Listener, reported
 
 TABLE, TRACEBACKS = "results.parquet", "crashes.txt"
-
-RUNS = "runs"
-"""The task of which each run that has finished is a step."""
 
 
 @dataclass(frozen=True)

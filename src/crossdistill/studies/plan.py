@@ -14,6 +14,9 @@ from crossdistill.recipes.variants.paper_tables import Rows
 from crossdistill.recipes.variants.variations import variations
 from crossdistill.types import InputError
 
+RUNS = "runs"
+"""The task of which each run of a plan that has finished is a step."""
+
 
 def configurations(
     recipe: Recipe,

@@ -19,6 +19,7 @@ import yaml
 
 from crossdistill.atomic import write_atomically
 from crossdistill.encoders.make import with_dropout
+from crossdistill.extras import needed_for
 from crossdistill.methods import METHODS
 from crossdistill.recipes.files import as_dict, with_fields
 from crossdistill.recipes.recipe import Recipe, as_method
@@ -242,11 +243,9 @@ def _suggest(trial: optuna.Trial, name: str, kind: LogUniform | Choice) -> Any:
 
 
 def _storage(url: str, folder: Path) -> optuna.storages.BaseStorage:
-    try:
+    with needed_for("tuning"):
         import optuna
         from optuna.storages.journal import JournalFileBackend
-    except ImportError as error:
-        raise InputError("tuning needs Optuna: pip install 'crossdistill[tune]'") from error
     if not url:
         return optuna.storages.JournalStorage(JournalFileBackend(str(folder / "trials.journal")))
     try:

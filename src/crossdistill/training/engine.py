@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
+from crossdistill.extras import needed_for
 from crossdistill.training.settings import Machine
 from crossdistill.types import InputError
 
@@ -92,7 +93,8 @@ def launched(machine: Machine) -> Engine:
     end_with_launcher()
     if devices * nodes == 1:
         return OneProcess(_device(machine.accelerator), machine.precision)
-    from lightning_fabric import Fabric  # seconds, which a run in one process need not wait for
+    with needed_for("training on several devices"):
+        from lightning_fabric import Fabric  # seconds, which a run in one process need not wait for
 
     try:
         engine = Fabric(

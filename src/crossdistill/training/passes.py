@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from crossdistill.encoders.sequences import time_mask
+from crossdistill.extras import needed_for
 from crossdistill.methods import Method
 from crossdistill.models import CrossModalModel
 from crossdistill.types import Batch, Mixing, Modality, Padded, Pass, Representations
@@ -90,7 +91,8 @@ def _run(asked: Pass, model: CrossModalModel, batch: Batch) -> Representations:
 @lru_cache(maxsize=8)
 def _beta_quantiles(concentration: float, count: int = 1 << 16) -> Tensor:
     """(count,) float32 quantiles of Beta(concentration, concentration), in the middle of as many equal shares."""
-    from scipy import special  # where something is mixed: other training needs no scipy
+    with needed_for("mixing samples"):
+        from scipy import special
 
     shares = (np.arange(count) + 0.5) / count
     return torch.from_numpy(special.betaincinv(concentration, concentration, shares)).float()

@@ -20,15 +20,18 @@ from crossdistill.data.numbers import filled_rows, headers_of, numbers
 from crossdistill.data.readers import READERS, CacheFolder, MediaColumn, TextColumn
 from crossdistill.data.reading import PartialColumn
 from crossdistill.data.table import INDEX, Table, read_table, texts_of
+from crossdistill.extras import needed_for
 from crossdistill.types import InputError, one_line
 
+_TABLES = "a table with a column for each feature"
 _NO_FEATURES = ("id", "split", "label", "fold", "group", "caption")
 
 
 def _header(path: Path) -> list[str]:
     if path.suffix.lower() == ".parquet":
-        import pyarrow as pa
-        import pyarrow.parquet
+        with needed_for("Parquet"):
+            import pyarrow as pa
+            import pyarrow.parquet
 
         try:
             return list(pa.parquet.read_schema(path).names)
@@ -92,7 +95,8 @@ def _features(
         raise InputError(f"{path}: expected one column {twice[0]!r}, found {header.count(twice[0])} of that name")
 
     def opened(frame: Any, name: str, rows: Rows) -> Column:
-        import pandas as pd
+        with needed_for(_TABLES):
+            import pandas as pd
 
         part = frame.iloc[rows][list(features[name])]
         values = part.apply(pd.to_numeric, errors="coerce")
@@ -125,8 +129,9 @@ def _are_whole(values: npt.NDArray[Any], spec: InputSpec) -> bool:
 def _frames(path: Path, texts: Sequence[str], used: Sequence[str]) -> Iterator[Any]:
     """A table's columns `used` and `texts` as DataFrames of some rows each; texts: whatever they look like."""
     if path.suffix.lower() == ".parquet":
-        import pyarrow as pa
-        import pyarrow.parquet
+        with needed_for("Parquet"):
+            import pyarrow as pa
+            import pyarrow.parquet
 
         try:
             for batch in pa.parquet.ParquetFile(path).iter_batches(batch_size=CHUNK, columns=[*used, *texts]):
@@ -135,7 +140,8 @@ def _frames(path: Path, texts: Sequence[str], used: Sequence[str]) -> Iterator[A
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{path}: cannot be read as a table: {one_line(error)}") from None
         return
-    import pandas as pd
+    with needed_for(_TABLES):
+        import pandas as pd
 
     try:
         frames = pd.read_csv(path, chunksize=CHUNK, dtype=str, keep_default_na=False, skipinitialspace=True)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from crossdistill.data.columns import Rows
 from crossdistill.data.readers.settings import ReaderSettings
 from crossdistill.data.reading import Parts, Reading, assemble, middle
+from crossdistill.extras import needed_for
 from crossdistill.types import InputError, Modality, Note
 
 MediaKind = Literal["video", "audio", "picture"]
@@ -139,8 +140,6 @@ def runs(rows: Rows, parts: Parts) -> Iterator[tuple[int, int, int]]:
 
 def pyav() -> ModuleType:
     """PyAV, which brings FFmpeg with it. Raises InputError where it is not installed."""
-    try:
+    with needed_for("reading video and sound"):
         import av
-    except ImportError as error:
-        raise InputError(f"reading video and sound needs PyAV: pip install 'crossdistill[media]' ({error})") from None
     return av

@@ -11,6 +11,7 @@ import numpy as np
 
 from crossdistill.data.columns import Rows, pad
 from crossdistill.data.readers.settings import ReaderSettings
+from crossdistill.extras import needed_for
 from crossdistill.types import InputError, Padded
 
 _LONGEST = 1 << 20
@@ -60,10 +61,8 @@ class TextColumn:
 @lru_cache(maxsize=4)
 def load_tokenizer(name: str, option: str) -> Any:
     """A Hugging Face tokenizer from a folder or by its hub id. Raises InputError."""
-    try:
+    with needed_for(f"{option}: a tokenizer"):
         from transformers import AutoTokenizer
-    except ImportError as error:
-        raise InputError(f"{option}: tokenizers need transformers: pip install transformers ({error})") from None
     try:
         return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except Exception as error:  # whatever goes wrong in there
