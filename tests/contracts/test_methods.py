@@ -12,19 +12,21 @@ from torch import Tensor, nn
 from crossdistill.methods import AMID, CCL, KD, METHODS, MI, Method
 from crossdistill.models import CrossModalModel
 from crossdistill.testing import METHOD_PROPERTIES, check_method
-from crossdistill.testing.extremes import EXTREMES
-from crossdistill.types import Batch, Objective, Representations, Turn, View
+from crossdistill.testing.extremes import extremes
+from crossdistill.types import Batch, Objective, Representations, TaskKind, Turn, View
 
 
 @pytest.mark.parametrize("method_property", METHOD_PROPERTIES, ids=lambda function: function.__name__)
-@pytest.mark.parametrize("name", METHODS)
-def test_every_method_keeps(name: str, method_property: Callable[[type[Method]], None]) -> None:
-    method_property(METHODS[name])
+@pytest.mark.parametrize(("name", "task"), [(name, task) for name, kind in METHODS.items() for task in kind.tasks])
+def test_every_method_keeps(
+    name: str, task: TaskKind, method_property: Callable[[type[Method], TaskKind], None]
+) -> None:
+    method_property(METHODS[name], task)
 
 
 def test_the_suite_has_every_property_once() -> None:
     assert len(METHOD_PROPERTIES) == len(set(METHOD_PROPERTIES)) == 13
-    assert len(EXTREMES) == 8
+    assert len(extremes()) == 8
 
 
 class Draws(KD):

@@ -209,8 +209,8 @@ def _differences_note(runs: Sequence[Run], reference: str) -> str:
     tested = sum(row.verdict != "not tested" for row in differences(runs, reference).values())
     note = (
         f"Student {terms(runs).measure} minus that of {reference} in percentage points, over the runs that share a "
-        f"seed (and fold) with a run of it; p from a paired t-test, and corrected for the {counted(tested, 'test')} of this table "
-        f"(Holm). The verdict goes by the corrected p at the level of {LEVEL:g}; “no significant difference” does not "
-        "say that two configurations are equal: the interval says how far apart they may be."
+        f"seed (and fold) with a run of it; p from a paired t-test, and corrected for the {counted(tested, 'test')} of "
+        f"this table (Holm). The verdict goes by the corrected p at the level of {LEVEL:g}; “no significant "
+        "difference” does not say that two configurations are equal: the interval says how far apart they may be."
     )
     return f"{note} {_FOLDS_NOTE}" if len({run.fold for run in runs}) > 1 else note
