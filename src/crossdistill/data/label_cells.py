@@ -20,7 +20,7 @@ SEPARATORS = re.compile(r"[;|]")
 cell: nobody has looked."""
 
 
-def label_columns(table: Table) -> list[str]:
+def label_columns(table: Table, task: TaskKind) -> list[str]:
     """`label` alone, or all of `label:NAME`, in order. Raises InputError for both, none and one without a name."""
     several = [name for name in table.columns if name.startswith(PREFIX)]
     if several and LABEL in table.columns:
@@ -29,6 +29,11 @@ def label_columns(table: Table) -> list[str]:
         )
     if PREFIX in several:
         raise InputError(f"{table.path} row 1: '{PREFIX}': expected a name after the colon")
+    if several and task == "classification":
+        raise InputError(
+            f"{table.path} row 1: '{several[0]}': a class has one column, '{LABEL}'; columns of numbers or of 0 and 1 "
+            "need data.task regression or multilabel"
+        )
     if not several and LABEL not in table.columns:
         raise InputError(f"{table.path}: no column '{LABEL}'; found {', '.join(table.columns)}")
     return several or [LABEL]
@@ -36,13 +41,8 @@ def label_columns(table: Table) -> list[str]:
 
 def read_labels(table: Table, task: TaskKind) -> tuple[Labels, tuple[str, ...]]:
     """The labels and their names, as of `encode`. Raises InputError with the place of the first mistake."""
-    columns = label_columns(table)
+    columns = label_columns(table, task)
     if task == "classification":
-        if columns != [LABEL]:
-            raise InputError(
-                f"{table.path} row 1: '{columns[0]}': a class has one column, '{LABEL}'; columns of numbers or of "
-                "0 and 1 need data.task regression or multilabel"
-            )
         return encode(np.array(table.columns[LABEL], dtype=np.str_), (), task)
     if columns == [LABEL] and task == "multilabel":
         return _sets(table)

@@ -79,7 +79,7 @@ def read_manifest(
     (('push', 'wave'), {'gyro': (6,)}, [2])
     """
     table = read_table(path)
-    of_labels = label_columns(table)
+    of_labels = label_columns(table, task)
     missing = [name for name in REQUIRED if name not in table.columns and name != LABEL]
     named = {column.name: column for column in modalities(table)}
     if missing or not named:

@@ -224,18 +224,15 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
             raise InputError(f"y: expected (N, {len(self.classes_)}), 0 or 1 for each label, found {np.shape(y)}")
         labels = as_labels(y, type(self).__name__) if several is None else several
         check_consistent_length(labels, predicted)
-        if several is None:
-            labelled, weights = (
-                is_labelled(labels, self.classes_),
-                weights_of(sample_weight, None, labels, labels, self.classes_),
-            )
+        if several is not None:
+            labelled, weights = ~np.isnan(several[:, 0]), sample_weights(sample_weight, len(several))
         else:
-            labelled, weights = ~np.isnan(several).any(1), sample_weights(sample_weight, len(several))
-        labelled = labelled if counted is None else labelled & counted
-        if not labelled.any():
+            labelled = is_labelled(labels, self.classes_)
+            weights = weights_of(sample_weight, None, labels, labels, self.classes_)
+        rows = np.flatnonzero(labelled if counted is None else labelled & counted)
+        if not len(rows):
             raise InputError("y: expected labels to compare with, found none")
-        right = np.asarray(labels[labelled] == predicted[labelled])
-        right = right.reshape(len(right), -1).all(1)
-        if not weights[labelled].any():
+        right = [bool(np.all(labels[row] == predicted[row])) for row in rows]
+        if not weights[rows].any():
             raise InputError("sample_weight: expected some above 0 among the samples with a label, found none")
-        return float(np.average(right, weights=weights[labelled]))
+        return float(np.average(right, weights=weights[rows]))

@@ -152,7 +152,7 @@ def curve_figures(runs: Sequence[Run]) -> dict[str, CaptionedFigure]:
     cosines = {key: title.format(followed) for key, title in _COSINES.items()}
     captioned = {
         f"{words.noun[0].upper()}{words.noun[1:]} over epochs": _lines(
-            "accuracy", scores, accuracy, runs, order, percent=True
+            words.slug, scores, accuracy, runs, order, percent=True
         ),
         "Alignment over epochs": _lines("alignment", cosines, _COSINE_CAPTION, runs, order),
         "Information over epochs": _lines("information", _BOUNDS, _BOUND_CAPTION, runs, order),

@@ -15,7 +15,8 @@ class Terms:
     """Words for a task's headline measure, which is a share, and shown in %.
 
     measure: its short name; noun, long: in a sentence; reached: what a student does whose measure is `{}` %; alone: how
-    another's is given after that; right, tile: what its bars and its tile are called; name, names: one class, several
+    another's is given after that; right, tile: what its bars and its tile are called; name, names: one class, several;
+    slug: what links and files call its curves
     """
 
     measure: str
@@ -27,6 +28,7 @@ class Terms:
     tile: str
     name: str
     names: str
+    slug: str
 
 
 _TERMS: Mapping[TaskKind, Terms] = {
@@ -40,6 +42,7 @@ _TERMS: Mapping[TaskKind, Terms] = {
         "right",
         "class",
         "classes",
+        "accuracy",
     ),
     "multilabel": Terms(
         "mAP",
@@ -51,6 +54,7 @@ _TERMS: Mapping[TaskKind, Terms] = {
         "mAP",
         "label",
         "labels",
+        "precision",
     ),
     "regression": Terms(
         "R²",
@@ -62,6 +66,7 @@ _TERMS: Mapping[TaskKind, Terms] = {
         "R²",
         "number",
         "numbers",
+        "variance",
     ),
 }
 

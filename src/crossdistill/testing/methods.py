@@ -36,8 +36,8 @@ _OPTIMIZERS: tuple[Literal["adamw", "adam", "sgd"], ...] = ("adamw", "adam", "sg
 def check_method(cls: type[Method]) -> None:
     """Assert that a method keeps the contract of all methods; call it from a test of a method of your own.
 
-    cls: a subclass of `Method` whose constructor works with the model alone. For each of its `tasks` it is tried on `small_problem`, within
-    seconds on one core; the caller's random state stays as it was.
+    cls: a subclass of `Method` whose constructor works with the model alone. For each of its `tasks` it is tried on
+    `small_problem`, within seconds on one core; the caller's random state stays as it was.
     Raises AssertionError with a sentence that names the class and the property that fails.
 
     >>> from crossdistill.methods import KD

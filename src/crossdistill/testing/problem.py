@@ -1,4 +1,5 @@
-"""A small synthetic problem: three classes, labels or numbers, windows of a sensor as target, feature vectors as auxiliary modality."""
+"""A small synthetic problem: windows of a sensor as target, feature vectors as auxiliary modality, three classes,
+labels or numbers."""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ def small_problem(
     """The problem on which `check_method` tries a method; also a quick stand-in for data in examples and tests.
 
     student: what its model makes S with; separate_teacher: the model's teacher has encoders and a classifier of its
-    own, as one has that is to be fixed; task: what is predicted, see `labels_of`. The same for the same seed; the caller's random state stays as it was.
+    own, as one has that is to be fixed; task: what is predicted, see `labels_of`. The same for the same seed; the
+    caller's random state stays as it was.
 
     >>> from crossdistill.testing import small_problem
     >>> model, samples, batch = small_problem()
