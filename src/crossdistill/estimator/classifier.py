@@ -145,7 +145,7 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
             weights = sample_weights(sample_weight, count)
             kept, names = weights > 0, names_of(y, several.shape[1], "0")
             self._train(target, given, kept, several[kept], names, weights[kept], "multilabel")
-            self.classes_ = np.array(names) if hasattr(y, "columns") else np.arange(len(names))
+            self.classes_ = np.asarray(y.columns) if hasattr(y, "columns") else np.arange(len(names))
             return self
         known = classes_of(labels)
         weights = weights_of(sample_weight, self.class_weight, range(count), labels, known)

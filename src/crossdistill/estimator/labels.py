@@ -36,12 +36,15 @@ def as_indicators(y: Any) -> Array | None:
     y: scikit-learn's indicator matrix, an array, a sparse one or a DataFrame of two or more columns; a row of -1, or of
     NaN, for a sample without a label. Raises InputError for other numbers.
     """
-    given = y.toarray() if hasattr(y, "toarray") else y
-    if np.ndim(given) != 2 or np.shape(given)[1] < 2:
+    try:
+        given = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
+    except ValueError:  # no array at all; whoever wants classes says what is wrong with it
+        return None
+    if given.ndim != 2 or given.shape[1] < 2:
         return None
     from crossdistill.data.targets import encode
 
-    return encode(np.asarray(given), (), "multilabel")[0].astype(np.float64)
+    return encode(given, (), "multilabel")[0].astype(np.float64)
 
 
 def as_numbers(y: Any, owner: str) -> Array:
