@@ -44,7 +44,7 @@ def test_numbers_are_told_of_samples_without_a_label_too() -> None:
 
 
 def test_several_numbers_are_told_together_and_under_their_names() -> None:
-    both = pd.DataFrame({"load": Y, "tilt": -Y**2})
+    both = pd.DataFrame({"load": Y, "tilt": -(Y**2)})
     model = regressor("baseline").fit(X, both)
     assert model.predict(X).shape == (SAMPLES, 2)
     assert model.student_.classes == ("load", "tilt")
