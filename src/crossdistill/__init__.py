@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from crossdistill.estimator.classifier import CrossModalClassifier as CrossModalClassifier
     from crossdistill.estimator.diagnose import diagnose as diagnose
     from crossdistill.estimator.modalities import Modalities as Modalities
+    from crossdistill.estimator.regressor import CrossModalRegressor as CrossModalRegressor
     from crossdistill.exports.export import export as export
     from crossdistill.methods import AMID as AMID
     from crossdistill.methods import AMIDU as AMIDU
@@ -73,6 +74,7 @@ _HOMES = {
     "crossdistill.estimator.classifier": ("CrossModalClassifier",),
     "crossdistill.estimator.diagnose": ("diagnose",),
     "crossdistill.estimator.modalities": ("Modalities",),
+    "crossdistill.estimator.regressor": ("CrossModalRegressor",),
     "crossdistill.exports.export": ("export",),
     "crossdistill.methods": (
         "METHODS",

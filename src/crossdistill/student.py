@@ -6,13 +6,14 @@ import re
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor, nn
 
 from crossdistill.atomic import write_atomically
@@ -102,7 +103,8 @@ NOT_FINITE = "predictions are not finite: the inputs are too large, or the stude
 class Predictions:
     """What a student makes of N samples.
 
-    ids: N names; classes: C names; probabilities: (N, C); representations: (N, width)
+    ids: N names; classes: C names, of classes, labels or numbers; probabilities: (N, C), of regression (N, 0), and
+    values, the predicted numbers in their own units, (N, C), of any other task (N, 0); representations: (N, width)
     problems: N texts, why a sample has no prediction, "" for one that has; its numbers then mean nothing
     notes: what else went wrong in reading, such as a file that ends early
     """
@@ -113,10 +115,11 @@ class Predictions:
     representations: npt.NDArray[np.float32]
     problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    values: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
 
 
 class Student(nn.Module):
-    """Predicts classes from the target modalities alone. `load` makes one from a run's folder.
+    """Predicts classes, labels or numbers from the target modalities alone. `load` makes one from a run's folder.
 
     Inputs are given by modality name; of a student with one modality its values will do. Of each modality: an array or
     tensor of one sample or of a batch; for sequences of different length a list of arrays (T, F); a DataFrame with a
@@ -158,7 +161,7 @@ class Student(nn.Module):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes, in the order of the probabilities' columns."""
+        """The names of the classes or labels, in the order of the probabilities' columns; or of the numbers."""
         return self.spec.classes
 
     @property
@@ -167,16 +170,27 @@ class Student(nn.Module):
         return self.spec.inputs
 
     def forward(self, modalities: ModalityTensors) -> Tensor:
-        """Logits (B, C) of tensors (B, ...) or `Padded` sequences by modality name, on the student's own device."""
+        """Logits (B, C), of numbers in deviations from their mean, of tensors (B, ...) or `Padded` sequences by
+        modality name, on the student's own device."""
         return self.network.predict(modalities)
 
     def predict(self, inputs: Any) -> Array:
-        """The class names (N,) of N samples. Raises InputError for inputs that are not as in training."""
-        names: Array = np.array(self.classes)[self._predicted(inputs).probabilities.argmax(1)]
+        """The class names (N,) of N samples; of several labels (N, C), 1 for those with a probability above 1/2, else
+        0; of regression the numbers (N,), or (N, K) of several. Raises InputError for inputs that are not as in
+        training."""
+        made = self._predicted(inputs)
+        if self.spec.task == "regression":
+            return made.values[:, 0] if len(self.classes) == 1 else made.values
+        if self.spec.task == "multilabel":
+            return (made.probabilities > 0.5).astype(np.int64)
+        names: Array = np.array(self.classes)[made.probabilities.argmax(1)]
         return names
 
     def predict_proba(self, inputs: Any) -> npt.NDArray[np.float32]:
-        """The classes' probabilities (N, C), in the order of `classes`. Raises InputError like `predict`."""
+        """The classes' probabilities (N, C), in the order of `classes`; of several labels each has its own. Raises
+        InputError like `predict`, and for a student of numbers, which have none."""
+        if self.spec.task == "regression":
+            raise InputError("predict_proba: this student predicts numbers, which have no probabilities; see predict")
         return self._predicted(inputs).probabilities
 
     def transform(self, inputs: Any) -> npt.NDArray[np.float32]:
@@ -289,8 +303,14 @@ class Student(nn.Module):
         problems, warned = _of_each_sample(made.notes, made.present["target"])
         finite = made.made.target_logits.isfinite().all(1)
         problems = [text or ("" if is_finite else NOT_FINITE) for text, is_finite in zip(problems, finite, strict=True)]
-        shares, representations = made.made.target_logits.softmax(1).numpy(), made.made.target.numpy()
-        return Predictions(samples.ids, self.classes, shares, representations, tuple(problems), tuple(warned))
+        logits, outputs, nothing = made.made.target_logits, self.network.task.outputs, torch.zeros(len(samples), 0)
+        shares = outputs(logits).get("probabilities", nothing)
+        values = outputs(logits.double()).get("values", nothing)  # whatever their unit, no digit is lost
+        representations = made.made.target.numpy()
+        return Predictions(
+            *(samples.ids, self.classes, shares.numpy(), representations),
+            *(tuple(problems), tuple(warned), values.double().numpy()),
+        )
 
     def _predicted(self, inputs: Any) -> Predictions:
         """The predictions of samples that all can be read. Raises InputError for the first one that cannot."""
@@ -307,7 +327,7 @@ class Student(nn.Module):
             found = ", ".join(f"{count} of {name}" for name, count in counts.items())
             raise InputError(f"expected as many samples of each modality, found {found}")
         ids = [str(row) for row in range(next(iter(counts.values())))]
-        return without_labels("inputs", columns, ids, self.classes)
+        return without_labels("inputs", columns, ids, self.classes, self.spec.task)
 
     def _by_modality(self, inputs: Any) -> dict[str, Any]:
         names = self.spec.target

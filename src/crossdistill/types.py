@@ -20,6 +20,9 @@ StudentKind = Literal["projected", "fused", "hallucinating"]
 which then takes a learnt token for what the auxiliary modalities would add; or the mean of such a projection and of a
 second branch with encoders of its own."""
 
+TaskKind = Literal["classification", "multilabel", "regression"]
+"""What is predicted: one of several classes; which of several labels a sample has, any number of them; numbers."""
+
 Role = Literal["method", "ablation", "control", "variation"]
 """What a comparison calls a configuration."""
 
@@ -89,12 +92,23 @@ class Mixing(NamedTuple):
     whole: Bool[Tensor, " batch"]
 
 
+Labels = Int[Tensor, " batch"] | Float[Tensor, "batch targets"]
+"""What samples are labelled with; see `Batch`."""
+
+
+def is_labelled(labels: Labels) -> Bool[Tensor, " batch"]:
+    """(B,) True where a sample has a label."""
+    return labels >= 0 if labels.ndim == 1 else ~labels.isnan().any(1)
+
+
 @dataclass(frozen=True)
 class Batch:
-    """One global step's samples: inputs by modality name, class labels, and where they come from.
+    """One global step's samples: inputs by modality name, labels, and where they come from.
 
     modalities: name -> (B, ...) tensor, or `Padded` for sequences of different length
-    labels: (B,) int64 in [0, C), -1 for a sample without a label
+    labels: classes, (B,) int64 in [0, C), -1 for a sample without a label; of multi-label data (B, C) float32, 1 for
+        each label that a sample has, else 0; of regression (B, K) float64, as they were given; of these two the row of
+        a sample without a label is NaN
     rows: (B,) int64, the samples' row numbers in the data set (memory banks key on them)
     present: name -> (B,) bool on the CPU, False where a sample lacks that modality (its values are then 0); a name that
         is not in it is there in every sample
@@ -103,7 +117,7 @@ class Batch:
     """
 
     modalities: ModalityTensors
-    labels: Int[Tensor, " batch"]
+    labels: Labels
     rows: Int[Tensor, " batch"]
     present: Mapping[str, Bool[Tensor, " batch"]]
     notes: tuple[Note, ...] = ()
@@ -125,7 +139,7 @@ class Batch:
     @property
     def labelled(self) -> Bool[Tensor, " batch"]:
         """(B,) True where a sample has a label; on the labels' device."""
-        return self.labels >= 0
+        return is_labelled(self.labels)
 
     def has(self, names: Sequence[str]) -> Bool[Tensor, " batch"]:
         """(B,) True where a sample has all of these modalities."""
@@ -141,7 +155,8 @@ def to_device(modality: Modality, device: torch.device | str) -> Modality:
 
 @dataclass(frozen=True)
 class Representations:
-    """What the model made of a batch: a (B, D) representation and (B, C) logits for each view that was asked for.
+    """What the model made of a batch: a (B, D) representation and (B, C) logits for each view that was asked for; what
+    logits mean the model's task says.
 
     passes: name -> the same of a further forward pass that the method asked for in `Method.passes`; of a hallucinating
         student, each of its two branches
@@ -193,12 +208,12 @@ class Representations:
 class TrainingSamples:
     """The samples that a run trains on, for methods that remember something of each (memory banks).
 
-    rows: (n,) int64, ascending: the numbers that `Batch.rows` will hold; labels: (n,) int64, their classes, -1 for none
+    rows: (n,) int64, ascending: the numbers that `Batch.rows` will hold; labels: theirs, as in `Batch`
     epochs: that the method will train for
     """
 
     rows: Int[Tensor, " samples"]
-    labels: Int[Tensor, " samples"]
+    labels: Labels
     epochs: int = 1
 
 

@@ -12,19 +12,44 @@ from torch import Tensor, nn
 from crossdistill.methods import AMID, CCL, KD, METHODS, MI, Method
 from crossdistill.models import CrossModalModel
 from crossdistill.testing import METHOD_PROPERTIES, check_method
-from crossdistill.testing.extremes import EXTREMES
-from crossdistill.types import Batch, Objective, Representations, Turn, View
+from crossdistill.testing.extremes import extremes
+from crossdistill.types import Batch, Objective, Representations, TaskKind, Turn, View
 
 
 @pytest.mark.parametrize("method_property", METHOD_PROPERTIES, ids=lambda function: function.__name__)
 @pytest.mark.parametrize("name", METHODS)
-def test_every_method_keeps(name: str, method_property: Callable[[type[Method]], None]) -> None:
-    method_property(METHODS[name])
+def test_every_method_keeps(name: str, method_property: Callable[[type[Method], TaskKind], None]) -> None:
+    method_property(METHODS[name], "classification")
+
+
+ON_LABELS = [
+    p
+    for p in METHOD_PROPERTIES
+    if p.__name__ in ("objective_falls", "extremes_stay_finite", "unlabelled_samples_stay_finite")
+]
+"""Those that hang on what labels are; `check_method` tries all for each task."""
+OTHER_TASKS = [(name, task) for name, kind in METHODS.items() for task in kind.tasks if task != "classification"]
+
+
+@pytest.mark.parametrize("method_property", ON_LABELS, ids=lambda function: function.__name__)
+@pytest.mark.parametrize(("name", "task"), OTHER_TASKS)
+def test_methods_keep_it_for_labels_and_numbers(
+    name: str, task: TaskKind, method_property: Callable[[type[Method], TaskKind], None]
+) -> None:
+    method_property(METHODS[name], task)
+
+
+def test_those_with_a_meaning_for_labels_and_numbers_are_known() -> None:
+    """What the documents name; a new method says it by itself."""
+    assert len(ON_LABELS) == 3
+    assert {"baseline", "teacher", "auxiliary", "self_training", "kd", "fitnets", "amid", "amid_u"} <= dict(
+        OTHER_TASKS
+    ).keys()
 
 
 def test_the_suite_has_every_property_once() -> None:
     assert len(METHOD_PROPERTIES) == len(set(METHOD_PROPERTIES)) == 13
-    assert len(EXTREMES) == 8
+    assert len(extremes()) == 8
 
 
 class Draws(KD):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from crossdistill import CrossModalClassifier
+from crossdistill import CrossModalClassifier, CrossModalRegressor
 
 SHUFFLED = (
     "training takes shuffled batches: samples that are repeated or left out make other batches, as for every estimator "
@@ -20,7 +20,7 @@ EXPECTED = {"check_sample_weight_equivalence_on_dense_data": SHUFFLED}
 @pytest.mark.filterwarnings("ignore:no auxiliary modality given", "ignore:y holds -1 and 1 alone")
 @parametrize_with_checks(
     # 100 steps are plenty for the checks' blobs; test_defaults tries the rule for steps itself
-    [CrossModalClassifier(n_epochs=50, device="cpu")],
+    [CrossModalClassifier(n_epochs=50, device="cpu"), CrossModalRegressor(n_epochs=50, device="cpu")],
     expected_failed_checks=lambda estimator: EXPECTED,
 )
 def test_what_scikit_learn_asks_of_an_estimator(estimator: Any, check: Callable[[Any], None]) -> None:

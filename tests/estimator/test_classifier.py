@@ -304,7 +304,7 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "texts": ((np.array([["a"]] * SAMPLES), Y, A), "could not convert|numeric"),
     "one axis": ((X[:, 0], Y, A), "Expected 2D array"),
     "too large": ((X * 1e300, Y, A), r"X: row \d+: NaN or infinity \(in float32\)"),
-    "columns of y": ((X, np.stack([Y, Y], 1), A), "1d array"),
+    "columns of y": ((X, np.stack([Y, Y], 1), A), "0 or 1 for each label, found 2"),
     "one class": ((X, np.zeros(SAMPLES, dtype=int), A), "one class, 0$"),
     "one class and -1": ((X, np.where(Y > 0, 5, -1), A), "one class, 5; -1 stands for no label"),
     "no label": ((X, np.full(SAMPLES, -1), A), "every sample is unlabelled"),

@@ -7,7 +7,10 @@ import pytest
 import torch
 
 from crossdistill.evaluation.collect import Outputs, averaged
+from crossdistill.tasks import Classification
 from crossdistill.types import Representations
+
+TASK = Classification(("a", "b", "c"))
 
 
 def outputs(rows: list[int], present: list[bool], seed: int = 0, scale: float = 3.0) -> Outputs:
@@ -26,7 +29,7 @@ PRESENT = [True, False, True, True, True, True, False, False]
 def test_means_over_the_windows_that_are_there() -> None:
     """In slow loops over samples and windows."""
     given = outputs(ROWS, PRESENT)
-    found = averaged(given)
+    found = averaged(given, TASK)
     assert found.rows.tolist() == [7, 2, 5, 9]
     assert found.labels.tolist() == [1, 2, 2, 0]
     assert found.present["target"].tolist() == [True] * 4
@@ -48,18 +51,18 @@ def test_means_over_the_windows_that_are_there() -> None:
 
 def test_single_windows_are_left_as_they_are() -> None:
     given = outputs([4, 1, 3], [True, False, True])
-    assert averaged(given) is given
+    assert averaged(given, TASK) is given
 
 
 def test_samples_that_are_not_neighbours_are_not_joined() -> None:
-    assert averaged(outputs([1, 1, 2, 1], [True] * 4)).rows.tolist() == [1, 2, 1]
+    assert averaged(outputs([1, 1, 2, 1], [True] * 4), TASK).rows.tolist() == [1, 2, 1]
 
 
 @pytest.mark.parametrize("scale", [1e4, 1e30])
 def test_sure_predictions_stay_finite_and_keep_their_class(scale: float) -> None:
     given = outputs([1, 1, 2, 2], [True] * 4, scale=scale)
-    found = averaged(given)
+    found = averaged(given, TASK)
     assert torch.isfinite(found.made.target_logits).all()
     certain = outputs([1, 1], [True, True], scale=scale)
     certain.made.logits["target"][1] = certain.made.logits["target"][0]  # type: ignore[index]
-    assert averaged(certain).made.target_logits.argmax(1) == certain.made.target_logits[0].argmax()
+    assert averaged(certain, TASK).made.target_logits.argmax(1) == certain.made.target_logits[0].argmax()

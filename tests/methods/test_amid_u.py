@@ -13,6 +13,7 @@ from crossdistill.encoders import MLP
 from crossdistill.methods import AMIDU
 from crossdistill.methods.amid_u import soft_labels
 from crossdistill.models import CrossModalModel
+from crossdistill.tasks import Classification
 from crossdistill.training.incomplete import divide
 from crossdistill.training.passes import forward, with_mixing
 from crossdistill.types import Batch, InputError, Representations, TrainingSamples
@@ -133,10 +134,11 @@ def test_without_mixtures_there_is_no_such_pass() -> None:
 
 
 def test_soft_labels_are_sharper_and_sum_to_one() -> None:
+    task = Classification(("a", "b", "c", "d"))
     quiet = Representations({}, {"full": torch.randn(5, 4), "auxiliary": 100 * torch.randn(5, 4)})
     for exponent in (0.5, 1.0, 2.0):
-        assert torch.allclose(soft_labels(quiet, exponent).sum(1), torch.ones(5))
-    assert (soft_labels(quiet, 2.0).max(1).values >= soft_labels(quiet, 1.0).max(1).values).all()
+        assert torch.allclose(soft_labels(task, quiet, exponent).sum(1), torch.ones(5))
+    assert (soft_labels(task, quiet, 2.0).max(1).values >= soft_labels(task, quiet, 1.0).max(1).values).all()
 
 
 def test_samples_that_lack_the_auxiliary_modality_and_a_label_are_left_out() -> None:

@@ -13,11 +13,12 @@ import torch
 from crossdistill.data import from_arrays
 from crossdistill.encoders import MLP
 from crossdistill.methods import AMIDU, SelfTraining
-from crossdistill.methods.pseudo_labels import risen, sharpened
+from crossdistill.methods.pseudo_labels import risen
 from crossdistill.models import CrossModalModel
 from crossdistill.recipes.library.bundled import own
 from crossdistill.runs.build import build as build_run
 from crossdistill.runs.train import train
+from crossdistill.tasks import Classification
 from crossdistill.training.incomplete import divide
 from crossdistill.training.passes import forward, with_mixing
 from crossdistill.types import Batch, InputError, Representations, TrainingSamples
@@ -25,6 +26,7 @@ from tests.methods.slow import cross_entropy
 from tests.methods.test_amid_u import cross, softmax
 
 LABELS = [0, 1, -1, 2, -1, 0, 1, -1]
+TASK = Classification(("a", "b", "c"))
 
 
 def build(dropout: float = 0.0, labels: list[int] = LABELS, **options: float) -> tuple[SelfTraining, Batch]:
@@ -126,9 +128,10 @@ def test_it_never_asks_for_anything_auxiliary() -> None:
 
 def test_sharpening_makes_surer_and_the_weight_rises_linearly() -> None:
     q = torch.randn(5, 4).softmax(1)
-    assert torch.allclose(sharpened(q, 1.0), q)
-    assert torch.allclose(sharpened(q, 2.0), q**2 / (q**2).sum(1, keepdim=True))
-    assert sharpened(torch.tensor([[1.0, 0.0]]), 3.0).tolist() == [[1.0, 0.0]], "an underflown probability stays finite"
+    assert torch.allclose(TASK.sharpened(q, 1.0), q)
+    assert torch.allclose(TASK.sharpened(q, 2.0), q**2 / (q**2).sum(1, keepdim=True))
+    sure = torch.tensor([[1.0, 0.0]])
+    assert TASK.sharpened(sure, 3.0).tolist() == [[1.0, 0.0]], "an underflown probability stays finite"
     assert [risen(progress, 0.5) for progress in (0.0, 0.25, 0.5, 0.9)] == [0.0, 0.5, 1.0, 1.0]
     assert risen(0.0, 0.0) == 1.0
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from crossdistill.cli.progress import console
 from crossdistill.runs.evaluate import evaluate
 from crossdistill.runs.results import RunResults, read_results
+from crossdistill.tasks import MEASURES
 
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
@@ -40,16 +41,19 @@ def execute(options: Namespace, command: str) -> int:
 
 
 def _scores_table(results: RunResults, title: str) -> Table:
-    """A row for each view, its measures in %."""
+    """A row for each view, its measures."""
     table = Table(title=title)
-    for column in ("", "top-1", "WA", "UA", "R@1", "R@5"):
+    measures = MEASURES[results.task]
+    for column in ("", *(measure.name for measure in measures)):
         table.add_column(column, justify="left" if not column else "right")
     for view, scores in results.scores.items():
-        measures = (scores.top1, scores.wa, scores.ua, scores.r1, scores.r5)
-        table.add_row(view, *(f"{100 * measure:.1f} %" for measure in measures))
+        table.add_row(view, *(measure.shown(getattr(scores, measure.key)) for measure in measures))
     return table
 
 
 def _predictions_of(results: RunResults) -> dict[str, Any]:
-    """View -> how often each class was taken for which."""
-    return {view: scores.confusion.tolist() for view, scores in results.scores.items()}
+    """View -> how often each class was taken for which, or of other tasks the measures of each label or number."""
+    return {
+        view: {name: array.tolist() for name, (array, _) in scores.of_names().items() if name != "per_class"}
+        for view, scores in results.scores.items()
+    }

@@ -76,7 +76,9 @@ def _samples(options: Namespace) -> Any:
     student = load(options.run)
     readers = {name: spec.reading for name, spec in student.inputs.items()}
     return read_manifest(
-        options.data, student.spec.target, student.spec.target, readers, allow_outside=options.allow_outside
+        *(options.data, student.spec.target, student.spec.target, readers),
+        allow_outside=options.allow_outside,
+        task=student.spec.task,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
@@ -17,10 +18,12 @@ from crossdistill.cli.progress import console
 from crossdistill.data.given import Given, given
 from crossdistill.data.table import FILES
 from crossdistill.student import Predictions, Student, load
-from crossdistill.types import InputError
+from crossdistill.types import InputError, TaskKind
 
 UNREADABLE = 1
 """The exit code where some samples have no prediction; all others are written."""
+NO_LABELS = ";"
+"""The prediction of a sample that has none of the labels, as a manifest writes it."""
 _SHOWN = 40
 """Rows of the table on the terminal."""
 
@@ -56,6 +59,8 @@ def execute(options: Namespace, command: str) -> int:
     if options.out is not None:
         require_writable(options.out)
     student = load(options.run).to(_device(options.device))
+    if options.top and student.spec.task != "classification":
+        raise InputError(f"--top: ranks classes, and this student has none (task {student.spec.task}); leave it out")
     sources = [given(path, student.inputs, options.allow_outside) for path in options.inputs]
     _require_other(options.out, options.inputs)
     for source in sources:
@@ -63,16 +68,19 @@ def execute(options: Namespace, command: str) -> int:
             console().print(source.guessed, soft_wrap=True)
     labelled = any(source.labelled for source in sources)
     columns = _columns(student, options.top, labelled)
-    tally, shown = Tally(student.classes), list[Record]()
+    tally, shown = Tally(student), list[Record]()
     with nullcontext() if options.out is None else written_predictions(options.out, columns) as writer:
         for predictions, labels in _predicted(student, sources, options):
-            records = [_record(predictions, labels, row, list(columns), options.top) for row in range(len(labels))]
+            records = [
+                _record(student.spec.task, predictions, labels, row, list(columns), options.top)
+                for row in range(len(labels))
+            ]
             tally.add(predictions, labels)
             if writer is not None:
                 writer.write(records)
             shown += records[: max(0, _SHOWN - len(shown))] if options.out is None else []
     if options.out is None:
-        console().print(_shown(shown, labelled))
+        console().print(_shown(shown, labelled, student.spec.task == "classification"))
         if tally.samples > len(shown):
             console().print(f"{tally.samples - len(shown):,} more; --out FILE keeps them all", soft_wrap=True)
     for line in tally.lines(options.out):
@@ -83,14 +91,14 @@ def execute(options: Namespace, command: str) -> int:
 class Tally:
     """What came of all samples, counted as they come."""
 
-    def __init__(self, classes: tuple[str, ...]) -> None:
-        self.classes = classes
+    def __init__(self, student: Student) -> None:
+        self.classes, self.has_classes = student.classes, student.spec.task == "classification"
         self.samples = self.unread = self.right = self.labelled = self.foreign = 0
         self.notes: dict[str, None] = {}
 
     def add(self, predictions: Predictions, labels: Sequence[str]) -> None:
         """Labels: as many as samples, "" where there is none."""
-        best = predictions.probabilities.argmax(1)
+        best = predictions.probabilities.argmax(1) if self.has_classes else ()
         self.samples += len(labels)
         self.notes |= dict.fromkeys(predictions.notes[: max(0, _SHOWN - len(self.notes))])
         for row, label in enumerate(labels):
@@ -98,8 +106,9 @@ class Tally:
                 self.unread += 1
             elif label:
                 self.labelled += 1
-                self.foreign += label not in self.classes
-                self.right += self.classes[best[row]] == label
+                if self.has_classes:
+                    self.foreign += label not in self.classes
+                    self.right += self.classes[best[row]] == label
 
     def lines(self, out: Path | None) -> Iterator[str]:
         """What a person should know at the end."""
@@ -107,7 +116,9 @@ class Tally:
         where = f"{out}: " if out is not None else ""
         failed = f", {self.unread:,} could not be read" if self.unread else ""
         yield f"{where}{self.samples - self.unread:,} of {self.samples:,} samples predicted{failed}"
-        if self.labelled:
+        if self.labelled and not self.has_classes:
+            yield "Labels stand beside the predictions and are not compared with them; evaluate measures a run again"
+        elif self.labelled:
             strange = f"; labels that the student does not know: {self.foreign:,}" if self.foreign else ""
             share = 100 * self.right / self.labelled
             yield f"Right on {self.right:,} of {self.labelled:,} labelled samples ({share:.1f} %){strange}"
@@ -142,7 +153,11 @@ def _predicted(
 
 def _columns(student: Student, top: int, labelled: bool) -> dict[str, type]:
     """Column -> what its cells are."""
-    columns: dict[str, type] = {"id": str, "prediction": str, "probability": float}
+    columns: dict[str, type] = {"id": str}
+    if student.spec.task == "regression":
+        columns |= dict.fromkeys(_number_columns(student.classes), float)
+        return columns | ({"label": str} if labelled else {}) | {"error": str}
+    columns |= {"prediction": str} | ({"probability": float} if student.spec.task == "classification" else {})
     for rank in range(2, min(top, len(student.classes)) + 1):
         columns |= {f"prediction_{rank}": str, f"probability_{rank}": float}
     if not top:
@@ -150,23 +165,38 @@ def _columns(student: Student, top: int, labelled: bool) -> dict[str, type]:
     return columns | ({"label": str} if labelled else {}) | {"error": str}
 
 
-def _record(predictions: Predictions, labels: Sequence[str], row: int, columns: Sequence[str], top: int) -> Record:
+def _number_columns(names: Sequence[str]) -> list[str]:
+    """`prediction` of a single number, `prediction_NAME` of several."""
+    return ["prediction"] if len(names) == 1 else [f"prediction_{name}" for name in names]
+
+
+def _record(
+    task: TaskKind, predictions: Predictions, labels: Sequence[str], row: int, columns: Sequence[str], top: int
+) -> Record:
     record: dict[str, Any] = dict.fromkeys(columns)
     record["id"], record["error"] = _text(predictions.ids[row]), _text(predictions.problems[row]) or None
     if "label" in record:
         record["label"] = labels[row] or None
     if predictions.problems[row]:
         return record
+    if task == "regression":
+        return record | dict(zip(_number_columns(predictions.classes), predictions.values[row].tolist(), strict=True))
     shares = predictions.probabilities[row]
+    if task == "multilabel":
+        has = [name for name, share in zip(predictions.classes, shares, strict=True) if share > 0.5]
+        return record | {"prediction": ";".join(has) or NO_LABELS} | _shares(predictions.classes, shares)
     order = np.argsort(-shares, kind="stable")
     for rank, place in enumerate(order[: max(1, top)], start=1):
         suffix = f"_{rank}" if rank > 1 else ""
         record[f"prediction{suffix}"] = predictions.classes[place]
         record[f"probability{suffix}"] = float(str(shares[place]))  # float32's own digits
     if not top:
-        named = zip(predictions.classes, shares, strict=True)
-        record |= {f"p_{name}": float(str(share)) for name, share in named}
+        record |= _shares(predictions.classes, shares)
     return record
+
+
+def _shares(names: Sequence[str], shares: npt.NDArray[np.float32]) -> dict[str, float]:
+    return {f"p_{name}": float(str(share)) for name, share in zip(names, shares, strict=True)}  # float32's own digits
 
 
 def _text(text: str) -> str:
@@ -174,16 +204,30 @@ def _text(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _shown(records: Sequence[Record], labelled: bool) -> Table:
+def _shown(records: Sequence[Record], labelled: bool, has_classes: bool) -> Table:
     """A table that fits 40 columns: an error stands where the prediction would."""
     table = Table()
     table.add_column("sample", overflow="fold")
     table.add_column("prediction", overflow="fold")
-    table.add_column("%", justify="right", no_wrap=True)
+    if has_classes:
+        table.add_column("%", justify="right", no_wrap=True)
     if labelled:
         table.add_column("label", overflow="fold")
     for record in records:
         error = record["error"]
-        cells = [f"– {error}", ""] if error else [record["prediction"], f"{100 * record['probability']:.1f}"]
+        cells = [f"– {error}" if error else _prediction(record)]
+        if has_classes:
+            cells.append("" if error else f"{100 * record['probability']:.1f}")
         table.add_row(record["id"], *cells, *([record["label"] or ""] if labelled else []))
     return table
+
+
+def _prediction(record: Record) -> str:
+    """What was predicted, in one cell; of several numbers one after the other."""
+    if "prediction" in record:
+        return _text_of(record["prediction"])
+    return ", ".join(_text_of(value) for name, value in record.items() if name.startswith("prediction_"))
+
+
+def _text_of(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -13,11 +13,11 @@ from crossdistill import data
 from crossdistill.cli import prepare_folders
 from crossdistill.cli.prepared import command, tell
 from crossdistill.cli.progress import bars, console
-from crossdistill.cli.tables import class_table, modality_table
+from crossdistill.cli.tables import label_table, modality_table
 from crossdistill.data.inspection import CacheSettings, cache_size, check_manifest, fill_cache
 from crossdistill.data.splits import require_groups_apart
 from crossdistill.datasets import PREPARERS, activitynet, avletters, iemocap, leaves, stamps, ucf51
-from crossdistill.types import InputError
+from crossdistill.types import InputError, TaskKind
 
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
@@ -102,6 +102,7 @@ def _manifest_parser() -> ArgumentParser:
         "--allow-shared-groups", action="store_true", help="a group may be in train and in test or validation"
     )
     check.add_argument("--strict", action="store_true", help="a file that ends early is an error, too")
+    check.add_argument("--task", type=TaskKind, default="classification", help="what its labels are, as data.task")
     return check
 
 
@@ -111,7 +112,9 @@ def execute(options: Namespace, command: str) -> int:
     given = options[name]
     if name == "manifest":
         settings = CacheSettings(given.cache, given.short_side, given.rate, given.workers)
-        _prepare_manifest(given.file, settings, given.allow_outside, given.strict, given.allow_shared_groups)
+        _prepare_manifest(
+            *(given.file, settings, given.allow_outside, given.strict, given.allow_shared_groups, given.task)
+        )
     elif name == "stamps":
         prepared = stamps.prepare(given.source, given.out or Path("data/stamps"), given.language)
         tell(prepared, _spectrograms_and_train(prepared.folder))
@@ -141,7 +144,12 @@ def _tell_release(folder: Path) -> None:
 
 
 def _prepare_manifest(
-    path: Path, settings: CacheSettings, allow_outside: bool, strict: bool, allow_shared_groups: bool
+    path: Path,
+    settings: CacheSettings,
+    allow_outside: bool,
+    strict: bool,
+    allow_shared_groups: bool,
+    task: TaskKind = "classification",
 ) -> None:
     """Check a manifest and what it names, say what is in it, and decode its media once where a cache is asked for.
 
@@ -150,8 +158,8 @@ def _prepare_manifest(
     if settings.workers < 1 or settings.rate < 1 or settings.short_side < 0:
         raise InputError("--workers and --rate: expected at least 1; --short-side: expected 0 or more")
     with bars() as listener:
-        checked = check_manifest(path, settings, allow_outside, listener)
-    for table in (modality_table(checked.counts), class_table(checked.dataset)):
+        checked = check_manifest(path, settings, allow_outside, listener, task)
+    for table in (modality_table(checked.counts), label_table(checked.dataset)):
         console().print(table)
     for line in (*checked.broken, *checked.damaged):
         console().print(line, soft_wrap=True)

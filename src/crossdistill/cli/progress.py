@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from crossdistill.cli.words import is_first_rank, printable
-from crossdistill.runs.measure import TOP1
+from crossdistill.runs.measure import logged_scores
 from crossdistill.studies.plan import RUNS
 from crossdistill.types import Listener, Values
 
@@ -48,9 +48,11 @@ def progress_bar() -> Progress:
 
 
 def accuracies(values: Values) -> str:
-    """The student's and the teacher's top-1 in an epoch's record; empty where it measured neither."""
-    keys = {view: TOP1.format(view) for view in ("student", "teacher")}
-    return ", ".join(f"{view} {100 * float(values[key]):.1f} %" for view, key in keys.items() if key in values)
+    """The student's and the teacher's headline measure in an epoch's record; empty where it measured neither."""
+    found = logged_scores(values)
+    return ", ".join(
+        f"{view} {found[view][0].shown(found[view][1])}" for view in ("student", "teacher") if view in found
+    )
 
 
 class Lines(Listener):
@@ -98,7 +100,7 @@ class TrialBars(Bars):
         if "accuracy" not in values:
             return f"trial {values['trial']} diverged"
         accuracy = float(values["accuracy"])
-        self.best[task] = max(accuracy, self.best.get(task, 0.0))
+        self.best[task] = max(accuracy, self.best.get(task, accuracy))
         return f"trial {values['trial']} {100 * accuracy:.1f} %, best {100 * self.best[task]:.1f} %"
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from rich.table import Table
 
 from crossdistill.data import MultimodalDataset
@@ -41,16 +43,34 @@ def modality_table(counts: Sequence[Count]) -> Table:
     return table
 
 
+def label_table(dataset: MultimodalDataset) -> Table:
+    """How many samples each class or label has in each split, or what numbers there are."""
+    return number_table(dataset) if dataset.task == "regression" else class_table(dataset)
+
+
+def number_table(dataset: MultimodalDataset) -> Table:
+    """Of each number, by split: how many samples, their mean and range."""
+    table = Table()
+    for column in ("number", "split", "samples", "mean", "lowest", "highest"):
+        table.add_column(column, justify="left" if column in ("number", "split") else "right")
+    for place, name in enumerate(dataset.classes):
+        for split in (split for split in SPLITS if len(dataset.labelled_rows(split))):
+            values = dataset.labels[dataset.labelled_rows(split), place]
+            told = (f"{value:.4g}" for value in (values.mean(), values.min(), values.max()))
+            table.add_row(name, split, f"{len(values):,}", *told)
+    return table
+
+
 def class_table(dataset: MultimodalDataset) -> Table:
-    """How many samples each class has in each split; of many classes, the smallest and the largest."""
+    """How many samples each class or label has in each split; of many, the smallest and the largest."""
     splits = [split for split in SPLITS if len(dataset.rows(split))]
     labels = [dataset.labels[dataset.labelled_rows(split)] for split in splits]
-    counts = np.stack([np.bincount(numbers, minlength=len(dataset.classes)) for numbers in labels])
+    counts = np.stack([_counts(numbers, len(dataset.classes)) for numbers in labels])
     order = np.argsort(-counts[0], kind="stable")
     shown = order if len(order) <= _MOST_CLASSES else [*order[: _MOST_CLASSES // 2], *order[-_MOST_CLASSES // 2 :]]
     left_out = len(order) - len(shown)
     table = Table(caption=f"{left_out} classes in between are not shown" if left_out else None)
-    table.add_column(f"class ({len(dataset.classes)})")
+    table.add_column(f"{'class' if dataset.task == 'classification' else 'label'} ({len(dataset.classes)})")
     for split in splits:
         table.add_column(split, justify="right")
     for number in shown:
@@ -59,6 +79,11 @@ def class_table(dataset: MultimodalDataset) -> Table:
     if any(without):
         table.add_row("without a label", *(f"{count:,}" for count in without))
     return table
+
+
+def _counts(labels: npt.NDArray[Any], classes: int) -> npt.NDArray[np.int64]:
+    """(C,) how many of these samples are of each class, or have each label."""
+    return np.bincount(labels, minlength=classes) if labels.ndim == 1 else labels.sum(0).astype(np.int64)
 
 
 def release_table(prepared: Prepared) -> Table:

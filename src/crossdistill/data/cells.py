@@ -49,6 +49,8 @@ ARRAY = re.compile(r"(?is)(.+\.npy)(?:#(.*))?")
 """A path of an array, and a row of it where one is named."""
 
 REQUIRED = ("id", "split", "label")
+LABEL_PREFIX = "label:"
+"""How columns begin of which each has one label (0 or 1) or one number, in place of `label`."""
 OPTIONAL = ("fold", "group", "caption", "thumbnail", "start", "end", "crop")
 PARTS = ("start", "end", "crop")
 
@@ -71,6 +73,8 @@ def modalities(table: Table) -> list[ModalityHeader]:
     parts = []
     for header in table.columns:
         name, _, kind = header.partition(":")
+        if header.startswith(LABEL_PREFIX):
+            continue
         if kind in PARTS:
             parts.append((header, name))
         elif header not in REQUIRED + OPTIONAL:

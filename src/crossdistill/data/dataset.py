@@ -15,7 +15,7 @@ import torch
 
 from crossdistill.data.arrays import listed
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, KeptColumn, RowColumn, Rows, SequenceColumn
-from crossdistill.data.labels import SPLITS, UNLABELLED, Strings, encode_labels, split_names
+from crossdistill.data.labels import SPLITS, Strings, split_names
 from crossdistill.data.reading import (
     Mask,
     PartialColumn,
@@ -27,7 +27,8 @@ from crossdistill.data.reading import (
     read,
     windows,
 )
-from crossdistill.types import Batch, InputError
+from crossdistill.data.targets import Labels, encode, is_labelled, no_labels
+from crossdistill.types import Batch, InputError, TaskKind
 
 NO_PICTURES: npt.NDArray[np.uint8] = np.zeros((0, 0, 0, 3), dtype=np.uint8)
 NO_WEIGHTS: npt.NDArray[np.float64] = np.zeros(0)
@@ -38,7 +39,8 @@ class MultimodalDataset:
     """N samples seen by several modalities. `torch.utils.data.DataLoader` takes it with a batch sampler.
 
     columns: modality name -> column of length N
-    labels: (N,) int64 in [0, C), or -1 for a training sample without a label; classes: their C names
+    labels: (N,) int64 in [0, C), or -1 for a training sample without a label; classes: their C names. Of multi-label
+        data (N, C) float32, 0 or 1 for each of the C labels; of regression (N, K) float64; NaN in a row without a label
     ids: N distinct names of the samples
     splits: (N,) "train" | "validation" | "test" (| "held_out" while tuning)
     groups: (N,) what must not be on both sides of a split, e.g. the subject; the sample's id where there are no groups
@@ -47,6 +49,7 @@ class MultimodalDataset:
     captions: N texts for reports, empty where there are none
     licence: of the data, empty where it is not known
     weights: (N,) above 0, in proportion to which training draws the samples; empty where all count alike
+    task: what is to be predicted
     What every run trains on; `from_arrays` and `read_manifest` make one.
 
     >>> import numpy as np
@@ -61,7 +64,7 @@ class MultimodalDataset:
 
     name: str
     columns: dict[str, Column]
-    labels: Rows
+    labels: Labels
     classes: tuple[str, ...]
     ids: tuple[str, ...]
     splits: Strings
@@ -71,6 +74,7 @@ class MultimodalDataset:
     captions: tuple[str, ...] = ()
     licence: str = ""
     weights: npt.NDArray[np.float64] = field(default_factory=lambda: NO_WEIGHTS)
+    task: TaskKind = "classification"
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -115,8 +119,13 @@ class MultimodalDataset:
     def labelled_rows(self, split: str) -> Rows:
         """(n,) the row numbers of a split's samples that have a label, ascending."""
         rows = self.rows(split)
-        labelled: Rows = rows[self.labels[rows] != UNLABELLED]
+        labelled: Rows = rows[is_labelled(self.labels[rows])]
         return labelled
+
+    @property
+    def strata(self) -> Rows:
+        """(N,) what splits are to be in proportion to: the classes, -1 for none; where there are none, all alike."""
+        return self.labels if self.task == "classification" else is_labelled(self.labels) - 1
 
     def rows(self, split: str) -> Rows:
         """(n,) the row numbers of a split, ascending."""
@@ -149,18 +158,22 @@ def from_arrays(
     name: str = "arrays",
     licence: str = "",
     weights: npt.ArrayLike = (),
+    task: TaskKind = "classification",
 ) -> MultimodalDataset:
     """A data set from arrays in memory.
 
     modalities: name -> (N, ...) array, or N arrays: stacked where their shapes are equal, else sequences (T_i, F); or
         any `Column`, as it is
-    labels: (N,) whole numbers or strings; -1, "", None or NaN for a training sample without a label
+    labels: (N,) whole numbers or strings; -1, "", None or NaN for a training sample without a label. Of task
+        multilabel (N, C), 0 or 1, and of task regression (N,) or (N, K) numbers; a row of NaN for one without a label
     splits: (N,) "train" | "validation" | "test", or (N,) bool, True for test; None: all are for training
     ids, groups, folds, captions: N entries, or empty where there are none
-    classes: the class names; integer labels count into it. Empty: the distinct labels in natural order.
+    classes: the class names; integer labels count into it. Empty: the distinct labels in natural order. Of other tasks
+        the names of the C labels or K numbers
     present: name -> (N,) bool, for a modality that some samples lack; what stands in their place is not looked at
     licence: of the data, which runs keep beside what was trained on them
     weights: (N,) above 0: training draws a sample with twice the weight twice as often, whatever the method
+    task: what is to be predicted: one of several classes, any number of labels (multilabel), or numbers (regression)
 
     Raises InputError where lengths, values or names do not fit.
     For data that are in memory, or memory-mapped, already.
@@ -177,7 +190,7 @@ def from_arrays(
     >>> data.present(["camera"]).tolist()
     [True, True, False, True]
     """
-    label_numbers, class_names = encode_labels(cast(Any, labels), tuple(map(str, classes)))
+    label_numbers, class_names = encode(cast(Any, labels), tuple(map(str, classes)), task)
     count = len(label_numbers)
     texts = tuple(map(str, ids)) if len(ids) else tuple(map(str, range(count)))
     dataset = MultimodalDataset(
@@ -196,6 +209,7 @@ def from_arrays(
         captions=tuple(map(str, captions)),
         licence=licence,
         weights=np.asarray(weights, dtype=np.float64),
+        task=task,
     )
     for key in present:
         if key not in modalities:
@@ -212,11 +226,16 @@ def _whole_numbers(folds: Sequence[int] | Rows) -> Rows:
 
 
 def without_labels(
-    name: str, columns: Mapping[str, Column], ids: Sequence[str], classes: Sequence[str] = ()
+    name: str,
+    columns: Mapping[str, Column],
+    ids: Sequence[str],
+    classes: Sequence[str] = (),
+    task: TaskKind = "classification",
 ) -> MultimodalDataset:
-    """Samples of no known class and no split, such as are given to be predicted."""
-    names, unknown = np.array(ids, dtype=object), np.full(len(ids), UNLABELLED, dtype=np.int64)
-    return MultimodalDataset(name, dict(columns), unknown, tuple(classes), tuple(ids), names, names, unknown)
+    """Samples of no known label and no split, such as are given to be predicted."""
+    names, folds = np.array(ids, dtype=object), np.full(len(ids), -1, dtype=np.int64)
+    unknown = no_labels(len(ids), len(classes), task)
+    return MultimodalDataset(name, dict(columns), unknown, tuple(classes), tuple(ids), names, names, folds, task=task)
 
 
 def check_consistency(dataset: MultimodalDataset) -> None:
@@ -252,17 +271,26 @@ def require_splits(dataset: MultimodalDataset) -> None:
     unknown = sorted(set(dataset.splits.tolist()) - {*SPLITS, "held_out"})
     if unknown:
         raise InputError(f"unknown split '{unknown[0]}': expected one of {', '.join(SPLITS)}")
-    learnt = dataset.labels[dataset.labelled_rows("train")]
+    learnt = dataset.labelled_rows("train")
     for split in ("validation", "test"):
         rows = dataset.rows(split)
-        if len(without := rows[dataset.labels[rows] == UNLABELLED]):
+        if len(without := rows[~is_labelled(dataset.labels[rows])]):
             raise InputError(
                 f"{dataset.name}: sample '{dataset.ids[without[0]]}' of split {split} has no label; "
                 "only training samples may lack one"
             )
-        unseen = np.setdiff1d(dataset.labels[dataset.splits == split], learnt)
+        unseen = np.setdiff1d(_occurring(dataset, rows), _occurring(dataset, learnt))
         if len(learnt) and len(unseen):
-            raise InputError(f"class '{dataset.classes[unseen[0]]}' is in {split} but never in train")
+            what = "class" if dataset.task == "classification" else "label"
+            raise InputError(f"{what} '{dataset.classes[unseen[0]]}' is in {split} but never in train")
+
+
+def _occurring(dataset: MultimodalDataset, rows: Rows) -> Rows:
+    """The classes or labels that these labelled samples have; none of numbers."""
+    labels = dataset.labels[rows]
+    if dataset.task == "classification":
+        return np.unique(labels)
+    return np.flatnonzero((labels > 0).any(0)) if dataset.task == "multilabel" else np.zeros(0, dtype=np.int64)
 
 
 def _column(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike] | Column) -> Column:

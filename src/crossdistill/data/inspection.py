@@ -22,7 +22,7 @@ from crossdistill.data.readers.inspection import Inspected, at_segment, inspect
 from crossdistill.data.readers.media import MediaKind
 from crossdistill.data.reading import known_present
 from crossdistill.data.wrappers import content_of
-from crossdistill.types import InputError, Listener, tracked
+from crossdistill.types import InputError, Listener, TaskKind, tracked
 
 Form = Literal["none", "jpeg", "raw"]
 T = TypeVar("T")
@@ -69,10 +69,14 @@ class Checked:
 
 
 def check_manifest(
-    path: Path, settings: CacheSettings, allow_outside: bool = False, listener: Listener = Listener()
+    path: Path,
+    settings: CacheSettings,
+    allow_outside: bool = False,
+    listener: Listener = Listener(),
+    task: TaskKind = "classification",
 ) -> Checked:
     """Read everything that a manifest names. Raises InputError for a mistake in the table, an array or a text."""
-    dataset = read_manifest(path, allow_outside=allow_outside)
+    dataset = read_manifest(path, allow_outside=allow_outside, task=task)
     media = {name: inner for name, column in dataset.columns.items() if (inner := _media_of(column)) is not None}
     _check_others(dataset)
     named = list(dict.fromkeys((clip.path, column.reader.kind) for column in media.values() for clip in column.clips))

@@ -69,7 +69,10 @@ def _with_gaps(labels: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[Any]:
     listed = isinstance(labels, list | tuple) and any(map(_is_gap, labels))
     values = np.array(labels, dtype=object) if listed else np.asarray(labels)  # else NumPy would write "nan"
     if values.ndim != 1:
-        raise InputError(f"labels: expected one per sample, shape (N,), found {values.shape}")
+        raise InputError(
+            f"labels: expected one per sample, shape (N,), found {values.shape}; 0 or 1 for each of several labels "
+            "need task='multilabel', several numbers task='regression'"
+        )
     if values.dtype.kind in "iub":
         return values.astype(np.int64)
     items = values.tolist()
@@ -79,7 +82,10 @@ def _with_gaps(labels: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[Any]:
     if whole and rest and (gaps.any() or values.dtype.kind != "f"):
         return np.array([UNLABELLED if gap else int(label) for label, gap in zip(items, gaps, strict=True)])
     if not all(isinstance(label, str) for label in rest):
-        raise InputError(f"labels: expected whole numbers or strings, found dtype {values.dtype}")
+        raise InputError(
+            f"labels: expected whole numbers or strings, found dtype {values.dtype}; numbers that are to be predicted "
+            "need task='regression'"
+        )
     return np.array(["" if gap else label for label, gap in zip(items, gaps, strict=True)], dtype=np.str_)
 
 

@@ -1,6 +1,8 @@
 """A data set on disk: a table with one row per sample, and the files that its cells point to.
 
-Columns: id, split (train, validation, test), label (empty for a training sample without one);
+Columns: id, split (train, validation, test), label (empty for a training sample without one): a class, or, as
+`data.task` says, labels with ; between them, or a number; in place of `label` one column `label:NAME` for each label
+(0 or 1) or number;
 optional fold, group, caption, thumbnail (a picture for reports:
 row of an (N, H, W, 3) uint8 file), start, end and crop (of media); every other column is a modality. A modality's cells
 are paths relative to the manifest, a video, a sound, a picture, `video.npy#17` (row 17 of an (N, ...) array) or
@@ -33,12 +35,13 @@ from crossdistill.data.cells import (
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, RowColumn, SequenceColumn, open_array
 from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_consistency
 from crossdistill.data.folders import new_folder, write_csv
-from crossdistill.data.labels import SPLITS, UNLABELLED, encode_labels
+from crossdistill.data.label_cells import LABEL, label_columns, read_labels, write_labels
+from crossdistill.data.labels import SPLITS
 from crossdistill.data.numbers import number_column, together
 from crossdistill.data.readers import READERS, CacheFolder, MediaColumn, ReaderSettings, TextColumn
 from crossdistill.data.reading import PartialColumn, known_present
 from crossdistill.data.table import Table, read_table
-from crossdistill.types import InputError
+from crossdistill.types import InputError, TaskKind
 
 LONGEST_NAME = 1000
 """Characters of an id, a label or a group."""
@@ -51,6 +54,7 @@ def read_manifest(
     readers: Mapping[str, ReaderSettings] = MappingProxyType({}),
     allow_outside: bool = False,
     strict: bool = False,
+    task: TaskKind = "classification",
 ) -> MultimodalDataset:
     """The data set whose manifest `path` is (.csv or .parquet) or holds; named after the folder.
 
@@ -58,6 +62,7 @@ def read_manifest(
     required: those that no sample may lack, neither by an empty cell nor by a file without such a stream
     readers: modality -> how its media are read; allow_outside: files may lie outside the manifest's folder
     strict: media that cannot be read are an error when they are met, not absent samples
+    task: what the labels are: classes, sets of labels, or numbers
     Every array is opened and its shape checked; values are checked when fetched, or all at once by `check_values`.
     Raises InputError with file, row and column for the first mistake.
     For data in files; a recipe's `data.source` does it.
@@ -74,7 +79,8 @@ def read_manifest(
     (('push', 'wave'), {'gyro': (6,)}, [2])
     """
     table = read_table(path)
-    missing = [name for name in REQUIRED if name not in table.columns]
+    of_labels = label_columns(table, task)
+    missing = [name for name in REQUIRED if name not in table.columns and name != LABEL]
     named = {column.name: column for column in modalities(table)}
     if missing or not named:
         what = f"column '{missing[0]}'" if missing else "modality column"
@@ -86,11 +92,11 @@ def read_manifest(
     needed = [header for name in required for header in joined.get(name) or [named[name].header]]
     for name in ("id", "split", *needed):
         _require_filled(table, name)
-    for name in ("id", "label", "group"):
+    for name in ("id", *of_labels, "group"):
         _require_short(table, name)
-    _require_rows(table)
-    ids, labels = table.columns["id"], table.columns["label"]
-    numbers, classes = encode_labels(np.array(labels, dtype=np.str_), ())
+    _require_rows(table, of_labels[0], task)
+    ids = table.columns["id"]
+    labels, classes = read_labels(table, task)
     dataset = MultimodalDataset(
         name=table.path.absolute().parent.name,
         columns={
@@ -101,7 +107,7 @@ def read_manifest(
             )
             for name in (only or named)
         },
-        labels=numbers,
+        labels=labels,
         classes=classes,
         ids=tuple(ids),
         splits=np.array(table.columns["split"]),
@@ -109,6 +115,7 @@ def read_manifest(
         folds=_folds(table),
         pictures=_thumbnails(table, allow_outside),
         captions=tuple(table.columns.get("caption", ())),
+        task=task,
     )
     check_consistency(dataset)
     return dataset
@@ -179,9 +186,12 @@ def _require_short(table: Table, column: str) -> None:
             )
 
 
-def _require_rows(table: Table) -> None:
-    """Require known splits, distinct ids, and no class that training never sees."""
-    ids, splits, labels = (table.columns[name] for name in REQUIRED)
+def _require_rows(table: Table, column: str, task: TaskKind) -> None:
+    """Require known splits, distinct ids, labels where samples are measured, and no class that training never sees.
+
+    column: the label's, or the first of them
+    """
+    ids, splits, labels = (table.columns[name] for name in ("id", "split", column))
     seen: dict[str, int] = {}
     learnt = {label for label, split in zip(labels, splits, strict=True) if split == "train" and label}
     for row, (key, split, label) in enumerate(zip(ids, splits, labels, strict=True)):
@@ -191,9 +201,9 @@ def _require_rows(table: Table) -> None:
             raise InputError(f"{table.place(row, 'id')}: '{key}' is already the id of row {table.numbers[seen[key]]}")
         if not label and split != "train":
             raise InputError(
-                f"{table.place(row, 'label')}: empty cell in split {split}; only training samples may lack a label"
+                f"{table.place(row, column)}: empty cell in split {split}; only training samples may lack a label"
             )
-        if learnt and label and label not in learnt:
+        if task == "classification" and learnt and label and label not in learnt:
             raise InputError(f"{table.place(row, 'label')}: class '{label}' is in {split} but never in train")
 
 
@@ -269,7 +279,7 @@ def _thumbnails(table: Table, allow_outside: bool) -> npt.NDArray[np.uint8]:
 
 def _write(folder: Path, dataset: MultimodalDataset) -> None:
     cells: dict[str, Sequence[str]] = {"id": dataset.ids, "split": dataset.splits.tolist()}
-    cells["label"] = [dataset.classes[label] if label != UNLABELLED else "" for label in dataset.labels]
+    cells |= write_labels(dataset.labels, dataset.classes, dataset.task)
     if np.any(dataset.folds >= 0):
         cells["fold"] = [str(fold) for fold in dataset.folds]
     if tuple(dataset.groups) != dataset.ids:

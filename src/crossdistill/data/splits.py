@@ -9,7 +9,8 @@ import numpy as np
 
 from crossdistill.data.columns import Rows
 from crossdistill.data.dataset import MultimodalDataset, require_splits
-from crossdistill.data.labels import UNLABELLED, Strings
+from crossdistill.data.labels import Strings
+from crossdistill.data.targets import is_labelled, without_label
 from crossdistill.extras import needed_for
 from crossdistill.types import InputError
 
@@ -63,7 +64,9 @@ def with_validation(
         splits[_validation_rows(dataset, fraction, seed, grouped)] = "validation"
         if grouped:
             splits = _hold_out_unlabelled(dataset, splits, "validation")
-    return replace(dataset, splits=splits)
+    divided = replace(dataset, splits=splits)
+    require_splits(divided)
+    return divided
 
 
 def require_groups_apart(dataset: MultimodalDataset) -> None:
@@ -84,8 +87,9 @@ def require_groups_apart(dataset: MultimodalDataset) -> None:
 def with_labels(dataset: MultimodalDataset, share: float, groups: int, seed: int) -> MultimodalDataset:
     """The data set with labels for a part of its training samples; the others lose theirs and stay.
 
-    share: of the labelled training samples of each class, at least one of each; groups: so many whole groups instead
-    (0: no), drawn from the seed among those draws that have every class. An experiment's switch: what a label costs.
+    share: of the labelled training samples, of each class where there are any, at least one of each; groups: so many
+    whole groups instead (0: no), drawn from the seed among those draws that have every class. An experiment's switch:
+    what a label costs.
     Raises InputError where there are no such groups.
 
     >>> import numpy as np
@@ -98,12 +102,10 @@ def with_labels(dataset: MultimodalDataset, share: float, groups: int, seed: int
     if groups:
         kept = rows[np.isin(dataset.groups[rows], _drawn_groups(dataset, rows, groups, seed))]
     elif share < 1:
-        kept = _stratified(dataset.labels[rows], rows, share, seed)
+        kept = _stratified(dataset.strata[rows], rows, share, seed)
     else:
         return dataset
-    labels = dataset.labels.copy()
-    labels[np.setdiff1d(rows, kept)] = UNLABELLED
-    return replace(dataset, labels=labels)
+    return replace(dataset, labels=without_label(dataset.labels, np.setdiff1d(rows, kept)))
 
 
 def _stratified(labels: Rows, rows: Rows, share: float, seed: int) -> Rows:
@@ -120,10 +122,10 @@ def _drawn_groups(dataset: MultimodalDataset, rows: Rows, count: int, seed: int)
     if not 0 < count <= len(known):
         raise InputError(f"data.labelled_groups: expected at most the training split's {len(known)}, found {count}")
     random = np.random.default_rng([seed, 4])
-    classes = len(np.unique(dataset.labels[rows]))
+    classes = len(np.unique(dataset.strata[rows]))
     for _ in range(1000):
         drawn: Strings = random.permutation(known)[:count]
-        if len(np.unique(dataset.labels[rows[np.isin(dataset.groups[rows], drawn)]])) == classes:
+        if len(np.unique(dataset.strata[rows[np.isin(dataset.groups[rows], drawn)]])) == classes:
             return drawn
     raise InputError(f"{dataset.name}: data.labelled_groups: no {count} groups have samples of all {classes} classes")
 
@@ -131,12 +133,12 @@ def _drawn_groups(dataset: MultimodalDataset, rows: Rows, count: int, seed: int)
 def _hold_out_unlabelled(dataset: MultimodalDataset, splits: Strings, measured: str) -> Strings:
     """Splits in which what has no label, of a group that is measured, is not trained on, either."""
     groups = np.isin(dataset.groups, dataset.groups[splits == measured])
-    return np.where(groups & (dataset.labels == UNLABELLED), "held_out", splits)
+    return np.where(groups & ~is_labelled(dataset.labels), "held_out", splits)
 
 
 def _validation_rows(dataset: MultimodalDataset, fraction: float, seed: int, grouped: bool) -> Rows:
     train = dataset.labelled_rows("train")
-    labels, groups = dataset.labels[train], dataset.groups[train]
+    labels, groups = dataset.strata[train], dataset.groups[train]
     try:
         held_out = _by_group(labels, groups, fraction, seed) if grouped else _by_class(labels, fraction, seed)
     except ValueError as error:

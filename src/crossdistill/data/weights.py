@@ -30,6 +30,10 @@ def with_class_weights(dataset: MultimodalDataset, weights: Mapping[str, float] 
     >>> with_class_weights(data, {"fall": 5.0}).weights.tolist()
     [1.0, 1.0, 1.0, 5.0]
     """
+    if dataset.task != "classification":
+        raise InputError(
+            f"data.balanced, data.class_weights: weigh classes, and {dataset.name} has none (task {dataset.task})"
+        )
     each = _balancing(dataset) if weights is None else _by_number(dataset, weights)
     drawn = dataset.weights.copy() if len(dataset.weights) else np.ones(len(dataset))
     known = dataset.labels != UNLABELLED

@@ -76,9 +76,11 @@ def evidence_of(
     seed: int = 0,
 ) -> Evidence:
     """Measure the training samples of a data set; those of other splits are not read. Raises InputError where there
-    is nothing to measure: no auxiliary modality, no pair, no two classes."""
+    is nothing to measure: no auxiliary modality, no pair, no two classes, or no classes at all."""
     from threadpoolctl import threadpool_limits
 
+    if dataset.task != "classification":
+        raise InputError(f"{dataset.name}: diagnose measures how classes are told, found task {dataset.task}")
     if not target or not auxiliary:
         raise InputError("expected target and auxiliary modalities, found none of one of them")
     if both := [name for name in auxiliary if name in target]:

@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-import copy
-import warnings
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.base import ClassifierMixin
+from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from crossdistill.encoders.settings import EncoderSettings
-from crossdistill.estimator.inputs import auxiliary_column, checked_auxiliary, checked_target, new_column
+from crossdistill.estimator.base import Array, CrossModalEstimator
+from crossdistill.estimator.inputs import checked_auxiliary, checked_target
 from crossdistill.estimator.labels import (
     ClassWeight,
+    as_indicators,
     as_labels,
     classes_among,
     classes_of,
     is_labelled,
+    names_of,
     numbered,
+    sample_weights,
     weights_of,
 )
-from crossdistill.estimator.modalities import sliced
-from crossdistill.estimator.training import Fit, Settings, fitted, teacher_labels
 from crossdistill.evaluation import gap_recovered
-from crossdistill.methods import METHODS
-from crossdistill.student import Student
 from crossdistill.types import InputError
 
-Array = npt.NDArray[Any]
 
-
-class CrossModalClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignore[misc]
     """Trains with modalities that only training has, `fit(X, y, auxiliary=A)`, and predicts from `X` alone.
 
     The front door from scikit-learn: in pipelines, searches, calibration and bagging, with the auxiliary modalities cut
@@ -44,7 +40,9 @@ class CrossModalClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     X, and auxiliary alike: a table (N, F) or DataFrame; windows (N, T, F); a list of N sequences (T_i, F); or several
     of these by name, in `crossdistill.Modalities` or a dict. NaN in all numbers of an auxiliary sample, or None in a
     list: this sample lacks the modality. y: (N,); -1 among numbers, NaN or None: a sample without a label, from which
-    methods such as amid_u learn all the same. The same random_state gives the same bits on the same machine.
+    methods such as amid_u learn all the same. Or y: (N, C), an indicator matrix of 0 and 1, for samples with any number
+    of labels (multi-label); a row of -1, or of NaN: a sample without a label. The same random_state gives the same bits
+    on the same machine.
 
     Args:
         method: one of crossdistill.METHODS that trains a student
@@ -66,7 +64,7 @@ class CrossModalClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         verbose: 0 prints nothing, 1 about ten lines, 2 a line for each epoch
 
     Attributes:
-        classes_: (C,) the labels, sorted
+        classes_: (C,) the labels, sorted; of several labels a sample 0 to C - 1, or the columns of a DataFrame y
         n_features_in_: of X, of all its modalities together, of sequences those of a step
         feature_names_in_: the columns of a DataFrame X
         student_: the `Student` that predicts; `student_.save(folder)` and `crossdistill.load(folder)`
@@ -136,64 +134,49 @@ class CrossModalClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         auxiliary modalities the student is trained alone (method baseline), with a warning. Raises InputError, or
         ValueError as scikit-learn words it, for input that does not fit.
         """
-        labels = as_labels(y, type(self).__name__)
+        several = as_indicators(y)
+        labels = as_labels(y, type(self).__name__) if several is None else several
         target = checked_target(self, X, reset=True)
         count = len(next(iter(target.values())))
         check_consistent_length(range(count), labels)
+        given = checked_auxiliary(auxiliary, count) if auxiliary is not None else {}
+        if several is not None:
+            self._require_unweighted()
+            weights = sample_weights(sample_weight, count)
+            kept, names = weights > 0, names_of(y, several.shape[1], "0")
+            self._train(target, given, kept, several[kept], names, weights[kept], "multilabel")
+            self.classes_ = np.asarray(y.columns) if hasattr(y, "columns") else np.arange(len(names))
+            return self
         known = classes_of(labels)
         weights = weights_of(sample_weight, self.class_weight, range(count), labels, known)
         kept = weights > 0
-        rows = np.flatnonzero(kept)
         classes = classes_among(labels[kept], known)
-        given = checked_auxiliary(auxiliary, count) if auxiliary is not None else {}
-        columns = {name: new_column(sliced(values, rows), name) for name, values in target.items()}
-        for name, samples in given.items():
-            if name in columns:
-                raise InputError(f"auxiliary: {name} is a modality of X already")
-            columns[name] = auxiliary_column(samples.of(kept), name)
-        settings = Settings(
-            method=self._method(bool(given), int((~is_labelled(labels[kept], classes)).sum())),
-            target=tuple(target),
-            auxiliary=tuple(given),
-            epochs=_plain(self.n_epochs),
-            batch_size=_plain(self.batch_size),
-            learning_rate=_plain(self.learning_rate),
-            weight_decay=_plain(self.weight_decay),
-            dropout=_plain(self.dropout),
-            width=_plain(self.width),
-            encoders=self.encoders or {},
-            options=self.method_options,
-            validation_fraction=_plain(self.validation_fraction) if self.early_stopping else None,
-            seed=int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
-            device=self.device,
-            verbose=int(self.verbose or 0),
-        )
+        names = tuple(map(str, classes.tolist()))
         numbers = numbered(labels[kept], classes)
-        trained = fitted(settings, columns, numbers, classes, weights[kept])
-        self.classes_, self.method_ = classes, settings.method
-        self.student_: Student = trained.student
-        self.history_, self.best_epoch_ = trained.history, trained.best_epoch
-        self._trained: Fit = trained
+        self._train(target, given, kept, numbers, names, weights[kept], "classification")
+        self.classes_ = classes
         return self
 
     def predict(self, X: Any) -> Array:
-        """The classes (N,) of N samples. Raises NotFittedError, or ValueError for inputs that are not as in `fit`."""
-        probabilities = self.predict_proba(X)
-        predicted: Array = self.classes_[probabilities.argmax(1)]
+        """The classes (N,) of N samples, or of several labels 0 and 1 (N, C). Raises NotFittedError, or ValueError for
+        inputs that are not as in `fit`."""
+        if self._has_several():
+            return self._asked(X, "predict")
+        predicted: Array = self.classes_[self.predict_proba(X).argmax(1)]
         return predicted
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
-        """The classes' probabilities (N, C), in the order of `classes_`. Raises like `predict`."""
+        """The classes' probabilities (N, C), in the order of `classes_`; of several labels each has its own. Raises
+        like `predict`."""
         probabilities = self._asked(X, "predict_proba").astype(np.float64)
+        if self._has_several():
+            return probabilities
         normalized: npt.NDArray[np.float64] = probabilities / probabilities.sum(1, keepdims=True)
         return normalized
 
-    def transform(self, X: Any) -> npt.NDArray[np.float64]:
-        """The student's representations (N, width), for another classifier or for retrieval. Raises like `predict`."""
-        return self._asked(X, "transform").astype(np.float64)
-
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The share of samples whose class is predicted, of those that have a label. Raises like `predict`."""
+        """The share of samples whose class is predicted, or of several labels all of them, of those that have a label.
+        Raises like `predict`."""
         return self._accuracy(y, self.predict(X), sample_weight)
 
     def teacher_score(self, X: Any, y: Any, auxiliary: Any, sample_weight: Any = None) -> float:
@@ -202,15 +185,9 @@ class CrossModalClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
 
         Raises InputError where the method trains no teacher, or no sample has all.
         """
-        check_is_fitted(self)
-        target = checked_target(self, X, reset=False)
-        count = len(next(iter(target.values())))
-        given = checked_auxiliary(auxiliary, count)
-        told, complete = teacher_labels(self._trained, target, given)
-        labels = as_labels(y, type(self).__name__)
-        check_consistent_length(told, labels)
-        weights = weights_of(sample_weight, None, labels, labels, self.classes_)
-        return self._accuracy(labels[complete], self.classes_[told[complete]], weights[complete])
+        logits, complete = self._told_by_teacher(X, auxiliary, y)
+        predicted = (logits > 0).long().numpy() if self._has_several() else self.classes_[logits.argmax(1).numpy()]
+        return self._accuracy(y, predicted, sample_weight, complete)
 
     def gap_recovered(self, X: Any, y: Any, auxiliary: Any, baseline: Any) -> float:
         """How much of the way from a student alone to this estimator's own teacher its student has gone, in accuracy on
@@ -224,56 +201,38 @@ class CrossModalClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         alone = self._accuracy(y, np.asarray(baseline.predict(X)), None)
         return gap_recovered(self.score(X, y), alone, self.teacher_score(X, y, auxiliary))
 
-    @property
-    def _n_features_out(self) -> int:
-        """How many features `transform` gives."""
-        return self.student_.spec.width
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
+        tags.classifier_tags.multi_label = True
         return tags
 
-    def _method(self, helped: bool, unlabelled: int) -> str:
-        """The method that is to train: baseline where it needs auxiliary modalities and there are none."""
-        if self.method not in METHODS:
-            raise InputError(f"method: expected one of {', '.join(METHODS)}, found {self.method!r}")
-        method = METHODS[self.method]
-        if "target" not in method.predicts:
-            raise InputError(f"method: {self.method} trains no student; teacher_score tells what a teacher knows")
-        if helped or not set(method.views) - {"target"}:
-            return self.method
-        without = f", and the {unlabelled} samples without a label are left out" if unlabelled else ""
-        warnings.warn(
-            f"no auxiliary modality given: the student is trained alone (method baseline, not {self.method}){without}",
-            stacklevel=3,
-        )
-        return "baseline"
-
-    def _accuracy(self, y: Any, predicted: Array, sample_weight: Any) -> float:
-        """The share of right predictions among the samples that have a label."""
-        labels = as_labels(y, type(self).__name__)
-        check_consistent_length(labels, predicted)
-        labelled = is_labelled(labels, self.classes_)
-        if not labelled.any():
-            raise InputError("y: expected labels to compare with, found none")
-        right = labels[labelled] == predicted[labelled]
-        weights = weights_of(sample_weight, None, labels, labels, self.classes_)[labelled]
-        if not weights.any():
-            raise InputError("sample_weight: expected some above 0 among the samples with a label, found none")
-        return float(np.average(right, weights=weights))
-
-    def _asked(self, X: Any, question: Literal["predict_proba", "transform"]) -> Array:
-        """What the student answers, computed in float64, where a sample's answer depends on no other beside it."""
+    def _has_several(self) -> bool:
+        """Whether a sample may have several labels."""
         check_is_fitted(self)
-        values = checked_target(self, X, reset=False)
-        answer: Array = getattr(copy.deepcopy(self.student_).double(), question)(values)
-        if len(answer) != (count := len(next(iter(values.values())))):
-            name, spec = next(iter(self.student_.inputs.items()))
-            raise InputError(f"{name}: expected samples that are {spec}, found {count} of another shape")
-        return answer
+        return self.student_.spec.task == "multilabel"
 
+    def _require_unweighted(self) -> None:
+        if self.class_weight is not None:
+            raise InputError("class_weight: weighs classes, and y has several labels a sample; see sample_weight")
 
-def _plain(value: Any) -> Any:
-    """Python's number of one of NumPy, as searches give them; anything else as it is."""
-    return value.item() if isinstance(value, np.generic) else value
+    def _accuracy(
+        self, y: Any, predicted: Array, sample_weight: Any, counted: npt.NDArray[np.bool_] | None = None
+    ) -> float:
+        """The share of right predictions among the samples that have a label, and are `counted` (N,)."""
+        several = as_indicators(y) if self._has_several() else None
+        if self._has_several() and several is None:
+            raise InputError(f"y: expected (N, {len(self.classes_)}), 0 or 1 for each label, found {np.shape(y)}")
+        labels = as_labels(y, type(self).__name__) if several is None else several
+        check_consistent_length(labels, predicted)
+        if several is not None:
+            labelled, weights = ~np.isnan(several[:, 0]), sample_weights(sample_weight, len(several))
+        else:
+            labelled = is_labelled(labels, self.classes_)
+            weights = weights_of(sample_weight, None, labels, labels, self.classes_)
+        rows = np.flatnonzero(labelled if counted is None else labelled & counted)
+        if not len(rows):
+            raise InputError("y: expected labels to compare with, found none")
+        right = [bool(np.all(labels[row] == predicted[row])) for row in rows]
+        if not weights[rows].any():
+            raise InputError("sample_weight: expected some above 0 among the samples with a label, found none")
+        return float(np.average(right, weights=weights[rows]))

@@ -30,6 +30,55 @@ def as_labels(y: Any, owner: str) -> Array:
     return labels
 
 
+def as_indicators(y: Any) -> Array | None:
+    """(N, C) float64 of 0 and 1, NaN in the rows of samples without a label, where y is such a matrix; else None.
+
+    y: scikit-learn's indicator matrix, an array, a sparse one or a DataFrame of two or more columns; a row of -1, or of
+    NaN, for a sample without a label. Raises InputError for other numbers.
+    """
+    try:
+        given = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
+    except ValueError:  # no array at all; whoever wants classes says what is wrong with it
+        return None
+    if given.ndim != 2 or given.shape[1] < 2:
+        return None
+    from crossdistill.data.targets import encode
+
+    return encode(given, (), "multilabel")[0].astype(np.float64)
+
+
+def as_numbers(y: Any, owner: str) -> Array:
+    """(N,) or (N, K) float64, NaN where there is no label. Raises ValueError for what no numbers are."""
+    from sklearn.utils import assert_all_finite, check_array
+
+    if y is None:
+        raise InputError(f"{owner} requires y to be passed, but the target y is None")
+    numbers: Array = check_array(
+        y, dtype=np.float64, ensure_2d=False, ensure_all_finite="allow-nan", input_name="y", ensure_min_samples=0
+    )
+    assert_all_finite(numbers, allow_nan=True, input_name="y")
+    return numbers
+
+
+def names_of(y: Any, count: int, default: str) -> tuple[str, ...]:
+    """What the columns of y are called: a DataFrame's names, else their numbers; of a single one `default`."""
+    if hasattr(y, "columns"):
+        return tuple(map(str, y.columns))
+    return (default,) if count == 1 else tuple(map(str, range(count)))
+
+
+def sample_weights(sample_weight: Any, count: int) -> npt.NDArray[np.float64]:
+    """(N,) how much each sample counts, at least 0, where no class weighs in."""
+    from sklearn.utils.validation import _check_sample_weight
+
+    if sample_weight is None:
+        return np.ones(count)
+    weights: npt.NDArray[np.float64] = _check_sample_weight(
+        sample_weight, range(count), dtype=np.float64, ensure_non_negative=True
+    )
+    return weights.copy()
+
+
 def is_labelled(labels: Array, classes: Array) -> npt.NDArray[np.bool_]:
     """(N,) False where there is no label: NaN, None or an empty text, and -1 unless it is one of the classes."""
     given = _is_given(labels)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from crossdistill.runs.measure import TOP1
+from crossdistill.runs.measure import logged_scores
 from crossdistill.runs.train import MemoryLog
 from crossdistill.training import Record
 from crossdistill.types import Listener, Values
 
-STUDENT_TOP1 = TOP1.format("student")
+_LOSS = "training/loss/"
+_ON_LABELS = ("classification", "regression")
+"""How the names of losses on labels begin."""
 
 
 class EstimatorLog(MemoryLog):
@@ -37,8 +39,8 @@ class Lines(Listener):
     def step(self, task: str, values: Values = MappingProxyType({})) -> None:
         self.done += 1
         if self.every_epoch or self.done * 10 // self.total > (self.done - 1) * 10 // self.total:
-            losses = sum(
-                float(value) for key, value in values.items() if key.startswith("training/loss/classification")
-            )
-            accuracy = f", validation {100 * float(values[STUDENT_TOP1]):.1f} %" if STUDENT_TOP1 in values else ""
-            print(f"{values['stage']} epoch {int(values['epoch']) + 1}: classification loss {losses:.4f}{accuracy}")
+            named = next((name for name in _ON_LABELS if any(key.startswith(_LOSS + name) for key in values)), "")
+            losses = sum(float(value) for key, value in values.items() if key.startswith(_LOSS + named))
+            found = logged_scores(values).get("student")
+            score = f", validation {found[0].shown(found[1])}" if found is not None else ""
+            print(f"{values['stage']} epoch {int(values['epoch']) + 1}: {named} loss {losses:.4f}{score}")

@@ -9,10 +9,12 @@ from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
-from crossdistill.data.columns import Column, Rows
-from crossdistill.data.dataset import MultimodalDataset, from_arrays
+from crossdistill.data.columns import Column
+from crossdistill.data.dataset import MultimodalDataset, from_arrays, without_labels
 from crossdistill.data.inputs import column_of
+from crossdistill.data.targets import Labels
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.estimator.defaults import THREADS, encoder_for, options_for, schedule
 from crossdistill.estimator.inputs import Samples, auxiliary_column
@@ -29,7 +31,7 @@ from crossdistill.runs.warnings import WARNING
 from crossdistill.student import Student
 from crossdistill.training.engine import on_threads
 from crossdistill.training.settings import Machine
-from crossdistill.types import InputError, Listener, reported
+from crossdistill.types import InputError, Listener, TaskKind, reported
 
 
 @dataclass(frozen=True)
@@ -71,15 +73,15 @@ class Fit:
 def fitted(
     settings: Settings,
     columns: Mapping[str, Column],
-    labels: Rows,
-    classes: npt.NDArray[Any],
+    labels: Labels,
+    names: tuple[str, ...],
     weights: npt.NDArray[np.float64],
+    task: TaskKind = "classification",
 ) -> Fit:
     """Train on all samples but those that choose the epoch. The caller's random state and threads stay as they were."""
     _require_kinds(settings)
-    names = tuple(map(str, classes.tolist()))
     weighted = weights if np.ptp(weights) > 0 else ()
-    dataset = from_arrays(columns, labels, classes=names, weights=weighted, name="samples")
+    dataset = from_arrays(columns, labels, classes=names, weights=weighted, name="samples", task=task)
     recipe = _recipe(settings, dataset)
     with on_threads(recipe.machine.threads):  # statistics of the inputs round by them, too
         built = build(recipe, dataset)
@@ -104,10 +106,10 @@ def _require_kinds(settings: Settings) -> None:
             raise InputError(f"{name}: expected a dict or None, found {given!r}")
 
 
-def teacher_labels(
+def teacher_logits(
     trained: Fit, target: Mapping[str, Any], auxiliary: Mapping[str, Samples]
-) -> tuple[Rows, npt.NDArray[np.bool_]]:
-    """The class numbers (N,) that the teacher tells, and (N,) bool, which samples have all modalities that it needs.
+) -> tuple[Tensor, npt.NDArray[np.bool_]]:
+    """The teacher's logits (N, C), and (N,) bool, which samples have all modalities that it needs.
 
     Raises InputError where there is no teacher, or other modalities than it was trained with.
     """
@@ -119,10 +121,10 @@ def teacher_labels(
     columns = {name: column_of(spec.inputs[name], name, target[name]) for name in spec.target}
     columns |= {name: auxiliary_column(auxiliary[name], name, spec.inputs[name]) for name in spec.auxiliary}
     count = len(next(iter(columns.values())))
-    dataset = from_arrays(columns, np.zeros(count, dtype=np.int64), classes=trained.spec.classes, name="samples")
+    dataset = without_labels("samples", columns, list(map(str, range(count))), spec.classes, spec.task)
     device = next(trained.model.parameters()).device
     outputs = outputs_of(dataset, np.arange(count), trained.model, ("full",), device)
-    return outputs.made.full_logits.argmax(1).numpy(), outputs.present["full"].numpy()
+    return outputs.made.full_logits, outputs.present["full"].numpy()
 
 
 def _recipe(settings: Settings, dataset: MultimodalDataset) -> Recipe:

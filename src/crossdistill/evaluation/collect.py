@@ -15,7 +15,8 @@ from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.loading import Workers, evaluation_batches, windows_of
 from crossdistill.models.cross_modal import CrossModalModel
 from crossdistill.models.grouped import select
-from crossdistill.types import NAMES, Batch, DivergedError, Modality, Note, Padded, Representations, View
+from crossdistill.tasks import Task
+from crossdistill.types import NAMES, Batch, DivergedError, Labels, Modality, Note, Padded, Representations, View
 
 BATCH = 256
 _BATCH_VALUES = 1 << 24
@@ -32,12 +33,12 @@ class Outputs:
     """Of N samples, in float32 on the CPU.
 
     made: the views' representations and logits; meaningless where a sample lacks one of the view's modalities
-    labels, rows: (N,); present: view -> (N,) bool, True where the sample has all that the view reads
+    labels: as in `Batch`; rows: (N,); present: view -> (N,) bool, True where the sample has all that the view reads
     notes: what went wrong in reading the samples
     """
 
     made: Representations
-    labels: Int[Tensor, " samples"]
+    labels: Labels
     rows: Int[Tensor, " samples"]
     present: Mapping[View, Bool[Tensor, " samples"]]
     notes: tuple[Note, ...]
@@ -93,7 +94,8 @@ def raw_outputs_of(
     needed = dataset.only(model.modalities_of(*views))
     size = batch_size or max(1, min(BATCH, _BATCH_VALUES // sum(_values_of(shape) for shape in needed.shapes.values())))
     parts, positions = windows_of(dataset, rows, model.target, windows)
-    return averaged(collect(model, evaluation_batches(needed, parts, positions, size, workers), views, device))
+    made = collect(model, evaluation_batches(needed, parts, positions, size, workers), views, device)
+    return averaged(made, model.task)
 
 
 def _values_of(shape: tuple[int, ...]) -> int:
@@ -101,17 +103,17 @@ def _values_of(shape: tuple[int, ...]) -> int:
     return _SOUND if shape == (-1, 1) else math.prod(abs(size) for size in shape)
 
 
-def averaged(outputs: Outputs) -> Outputs:
+def averaged(outputs: Outputs, task: Task) -> Outputs:
     """One sample for each run of equal `rows`, windows of that sample: of those that are there, the mean representation
-    and the logarithm of the mean softmax. Where no sample has several windows, the outputs as they are."""
+    and the logits of the mean probabilities. Where no sample has several windows, the outputs as they are."""
     rows, sample, counts = torch.unique_consecutive(outputs.rows, return_inverse=True, return_counts=True)
     if len(rows) == len(outputs.rows):
         return outputs
     representations, logits, present = {}, {}, {}
     for view, present_windows in outputs.present.items():
         representations[view] = _means(outputs.made.representations[view], sample, present_windows, len(rows)).float()
-        shares = _means(outputs.made.logits[view].double().softmax(1), sample, present_windows, len(rows))
-        logits[view] = shares.clamp_min(torch.finfo(torch.float64).tiny).log().float()
+        shares = _means(task.probabilities(outputs.made.logits[view].double()), sample, present_windows, len(rows))
+        logits[view] = task.logits_of(shares).float()
         present[view] = torch.bincount(sample[present_windows], minlength=len(rows)) > 0
     labels = outputs.labels[counts.cumsum(0) - counts]
     return Outputs(Representations(representations, logits), labels, rows, present, outputs.notes)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
 from crossdistill.evaluation.classification import (
     Array,
     confusion_matrix,
@@ -9,6 +13,13 @@ from crossdistill.evaluation.classification import (
     top1,
     unweighted_accuracy,
     weighted_accuracy,
+)
+from crossdistill.evaluation.multilabel import average_precisions, f1
+from crossdistill.evaluation.regression import (
+    mean_absolute_error,
+    pearson_correlations,
+    r2_scores,
+    root_mean_squared_error,
 )
 from crossdistill.evaluation.retrieval import recall_at_k
 
@@ -50,4 +61,43 @@ def evaluate_view(
         "r5": recall[5],
         "per_class": per_class_accuracy(logits, labels, classes).tolist(),
         "confusion": confusion_matrix(logits, labels, classes).tolist(),
+    }
+
+
+def evaluate_labels(logits: Array, labels: Array) -> _ViewSummary:
+    """The same of multi-label predictions. logits: (N, C); labels: (N, C) of 0 and 1.
+
+    Keys: map, over the labels that some sample has, micro_f1, macro_f1 (floats), per_label (C,; average precisions).
+
+    >>> import torch
+    >>> from crossdistill.evaluation.summary import evaluate_labels
+    >>> logits, labels = torch.tensor([[2.0, -1.0], [-1.0, 2.0]]), torch.eye(2)
+    >>> evaluate_labels(logits, labels)
+    {'map': 1.0, 'micro_f1': 1.0, 'macro_f1': 1.0, 'per_label': [1.0, 1.0]}
+    """
+    precisions = average_precisions(logits, labels)
+    known = precisions[~np.isnan(precisions)]
+    micro, macro = f1(logits, labels)
+    mean = float(known.mean()) if len(known) else math.nan
+    return {"map": mean, "micro_f1": micro, "macro_f1": macro, "per_label": precisions.tolist()}
+
+
+def evaluate_numbers(predicted: Array, true: Array) -> _ViewSummary:
+    """The same of predicted numbers, both (N, K) in their own units.
+
+    Keys: r2, rmse, mae, pearson (floats, means over the K), per_number (K,; R²). NaN where a measure is not defined.
+
+    >>> import numpy as np
+    >>> from crossdistill.evaluation.summary import evaluate_numbers
+    >>> found = evaluate_numbers(np.array([[1.0], [2.0]]), np.array([[1.0], [3.0]]))
+    >>> found["r2"], found["mae"], found["rmse"] == 0.5**0.5
+    (0.5, 0.5, True)
+    """
+    r2 = r2_scores(predicted, true)
+    return {
+        "r2": float(r2.mean()),
+        "rmse": root_mean_squared_error(predicted, true),
+        "mae": mean_absolute_error(predicted, true),
+        "pearson": float(pearson_correlations(predicted, true).mean()),
+        "per_number": r2.tolist(),
     }

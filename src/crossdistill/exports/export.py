@@ -11,7 +11,7 @@ from crossdistill.atomic import written_whole
 from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.inputs import InputSpec
 from crossdistill.exports.formats import Answer, onnx_answer, onnx_bytes, require_onnx, torch_answer, torch_bytes
-from crossdistill.exports.graph import OUTPUTS, StudentGraph, traced
+from crossdistill.exports.graph import StudentGraph, output_sizes, traced
 from crossdistill.exports.parity import LIMIT, largest_difference
 from crossdistill.exports.quantize import Accuracy, accuracy_of, quantized, require_kept
 from crossdistill.exports.samples import Samples, batches, samples_for
@@ -65,7 +65,8 @@ def export(
     8 bits (ONNX alone); force: write them although accuracy is lost or cannot be measured
 
     The file takes a batch of any size and sequences of any length, as `Student.arrays` gives them, and answers logits
-    (B, C), probabilities (B, C) and the representation (B, width). Standardisation is inside. Its answers are compared
+    (B, C), probabilities (B, C) and the representation (B, width); of regression values (B, K), in their own units, and
+    the same standardized in the place of the first two. Standardisation is inside. Its answers are compared
     with the student's on batches of several sizes and lengths; more than 1e-4 apart (of the largest output, where that
     is above 1) is an InputError, and so is whatever cannot be exported; then nothing is written.
 
@@ -91,6 +92,8 @@ def export(
         raise InputError(f"int8: only ONNX files have it, found format {format}")
     folder = None if isinstance(student, Student) else Path(student)
     loaded = student if isinstance(student, Student) else load(student)
+    if int8 and loaded.spec.task != "classification":
+        raise InputError(f"--int8: what it costs is measured of classes alone, found {loaded.spec.task}; take float32")
     if format == "safetensors":
         return _described(loaded, loaded.save(path), format)
     if format == "onnx":
@@ -129,7 +132,9 @@ def _checked(student: Student, samples: Samples, path: Path, format: Format) -> 
 
 
 def _bytes(format: Format, program: Any, inputs: Any, about: Mapping[str, Any]) -> bytes:
-    return onnx_bytes(program, inputs, about) if format == "onnx" else torch_bytes(program, about)
+    if format == "torch":
+        return torch_bytes(program, about)
+    return onnx_bytes(program, inputs, list(about["outputs"]), about)
 
 
 def _described(
@@ -137,8 +142,7 @@ def _described(
 ) -> Exported:
     spec = student.spec
     inputs = {given.name: given.shape for given in flat_inputs(spec)}
-    sizes = (len(spec.classes), len(spec.classes), spec.width)
-    outputs: dict[str, tuple[int | str, ...]] = {name: (BATCH, size) for name, size in zip(OUTPUTS, sizes, strict=True)}
+    outputs: dict[str, tuple[int | str, ...]] = {name: (BATCH, size) for name, size in output_sizes(spec).items()}
     return Exported(path, format, inputs, outputs, difference, samples, described)
 
 
@@ -148,6 +152,7 @@ def _about(student: Student, exported: Exported, int8: bool = False) -> dict[str
     dtypes = {given.name: given.dtype for given in flat_inputs(student.spec)}
     return {
         "crossdistill": __version__,
+        "task": spec.task,
         "classes": list(student.classes),
         "inputs": {name: {"shape": list(shape), "dtype": dtypes[name]} for name, shape in exported.inputs.items()},
         "outputs": {name: {"shape": list(shape), "dtype": "float32"} for name, shape in exported.outputs.items()},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -13,14 +13,14 @@ import numpy.typing as npt
 import torch
 from torch.export import ExportedProgram
 
-from crossdistill.exports.graph import OUTPUTS, quiet, reason_of
+from crossdistill.exports.graph import quiet, reason_of
 from crossdistill.extras import needed_for
 from crossdistill.models.flat import BATCH, TIME, FlatInput
 from crossdistill.types import InputError
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 Answer = Callable[[Arrays], Arrays]
-"""Named inputs -> `OUTPUTS` by name."""
+"""Named inputs -> what the file answers by name."""
 
 METADATA = "crossdistill"
 """The key of an ONNX file's metadata that holds what it is as JSON; crossdistill.json in a .pt2 file."""
@@ -30,7 +30,9 @@ _LARGEST = 2**31 - 1
 """Bytes that one file in ONNX's format can have."""
 
 
-def onnx_bytes(program: ExportedProgram, inputs: tuple[FlatInput, ...], about: Mapping[str, Any]) -> bytes:
+def onnx_bytes(
+    program: ExportedProgram, inputs: tuple[FlatInput, ...], outputs: Sequence[str], about: Mapping[str, Any]
+) -> bytes:
     """An ONNX file of the program. Raises InputError where a package is missing, an operation has no ONNX counterpart,
     or the model is larger than such a file can be."""
     require_onnx()
@@ -38,7 +40,7 @@ def onnx_bytes(program: ExportedProgram, inputs: tuple[FlatInput, ...], about: M
     try:
         with torch.no_grad(), quiet():
             converted = torch.onnx.export(
-                program, dynamo=True, verbose=False, input_names=names, output_names=list(OUTPUTS)
+                program, dynamo=True, verbose=False, input_names=names, output_names=list(outputs)
             )
         assert converted is not None
         model = converted.model_proto
@@ -46,7 +48,7 @@ def onnx_bytes(program: ExportedProgram, inputs: tuple[FlatInput, ...], about: M
         raise InputError(f"cannot be converted to ONNX: {reason_of(error)}") from error
     _forget_sources(model)
     _name_sizes(model.graph.input, {given.name: given.shape for given in inputs})
-    _name_sizes(model.graph.output, dict.fromkeys(OUTPUTS, (BATCH,)))
+    _name_sizes(model.graph.output, dict.fromkeys(outputs, (BATCH,)))
     return with_metadata(model, about)
 
 
@@ -81,8 +83,10 @@ def onnx_answer(content: bytes) -> Answer:
     except Exception as error:
         raise InputError(f"ONNX Runtime cannot load what was exported: {reason_of(error)}") from error
 
+    names = [output.name for output in session.get_outputs()]
+
     def answer(arrays: Arrays) -> Arrays:
-        return dict(zip(OUTPUTS, session.run(list(OUTPUTS), dict(arrays)), strict=True))
+        return dict(zip(names, session.run(names, dict(arrays)), strict=True))
 
     return answer
 
@@ -106,7 +110,7 @@ def torch_answer(content: bytes) -> Answer:
     def answer(arrays: Arrays) -> Arrays:
         with torch.no_grad():
             made = module({name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()})
-        return {name: made[name].numpy() for name in OUTPUTS}
+        return {name: tensor.numpy() for name, tensor in made.items()}
 
     return answer
 

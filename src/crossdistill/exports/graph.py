@@ -13,17 +13,20 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
+from crossdistill.models.cross_modal import CrossModalModel
 from crossdistill.models.flat import BATCH, TIME, FlatInput, flat_inputs, unflattened
+from crossdistill.models.spec import ModelSpec
 from crossdistill.student import Student
-from crossdistill.types import InputError, Modality, Padded
+from crossdistill.tasks import task_of
+from crossdistill.types import InputError, Modality, Padded, Representations
 
-OUTPUTS = ("logits", "probabilities", "representation")
+REPRESENTATION = "representation"
 _EXAMPLES = 5
 """Of the batch that is traced; no size of it is kept."""
 
 
 class StudentGraph(nn.Module):
-    """Named tensors, as of `flat_inputs` -> `OUTPUTS` by name, in float32 on the CPU.
+    """Named tensors, as of `flat_inputs` -> `outputs_of` them by name, in float32 on the CPU.
 
     A copy: the student that it was made of stays where and as it is.
     """
@@ -38,8 +41,7 @@ class StudentGraph(nn.Module):
         modalities = unflattened(self.spec, inputs)
         long_enough = {name: _padded(x, self.least_steps(name)) for name, x in modalities.items()}
         made = self.network(long_enough, ("target",))
-        logits = made.target_logits
-        return dict(zip(OUTPUTS, (logits, logits.softmax(1), made.target), strict=True))
+        return outputs_of(self.network, made)
 
     def least_steps(self, name: str) -> int:
         """To how many steps a modality's sequences are padded at least; see `Encoder`."""
@@ -50,6 +52,17 @@ class StudentGraph(nn.Module):
         """How many steps a modality's encoder can take, None for any number."""
         most = getattr(self.network.encoders[name], "most_steps", None)
         return None if most is None else int(most)
+
+
+def outputs_of(network: CrossModalModel, made: Representations) -> dict[str, Tensor]:
+    """What a file answers: `Task.outputs` of S's logits, and S."""
+    return {**network.task.outputs(made.target_logits), REPRESENTATION: made.target}
+
+
+def output_sizes(spec: ModelSpec) -> dict[str, int]:
+    """Name -> how many columns, of what a file answers."""
+    task, count = task_of(spec.task, spec.classes, spec.label_mean, spec.label_deviation), len(spec.classes)
+    return {**dict.fromkeys(task.outputs(torch.zeros(1, count)), count), REPRESENTATION: spec.width}
 
 
 def _padded(x: Modality, least: int) -> Modality:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from crossdistill.exports.formats import Answer, Arrays
-from crossdistill.exports.graph import OUTPUTS, StudentGraph
+from crossdistill.exports.graph import StudentGraph, outputs_of
 from crossdistill.models.flat import unflattened
 
 LIMIT = 1e-4
@@ -20,9 +20,7 @@ def reference(graph: StudentGraph, arrays: Arrays) -> Arrays:
     with torch.no_grad():
         tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
         made = graph.network(unflattened(graph.spec, tensors), ("target",))
-    logits = made.target_logits
-    outputs = (logits, logits.softmax(1), made.target)
-    return {name: tensor.numpy() for name, tensor in zip(OUTPUTS, outputs, strict=True)}
+    return {name: tensor.numpy() for name, tensor in outputs_of(graph.network, made).items()}
 
 
 def largest_difference(graph: StudentGraph, answer: Answer, batches: Sequence[Arrays]) -> float:
@@ -31,7 +29,7 @@ def largest_difference(graph: StudentGraph, answer: Answer, batches: Sequence[Ar
     worst = 0.0
     for arrays in batches:
         expected, found = reference(graph, arrays), answer(arrays)
-        for name in OUTPUTS:
+        for name in expected:
             if expected[name].shape != found[name].shape:
                 return float("inf")
             difference = np.abs(expected[name].astype(np.float64) - found[name])

@@ -127,7 +127,7 @@ def _random(student: Student, why: str) -> Samples:
     """Random samples, of arrays with the mean and deviation that training had."""
     generator = np.random.default_rng(0)
     columns = {name: _random_column(student, name, spec, generator) for name, spec in student.inputs.items()}
-    dataset = without_labels("random", columns, [str(row) for row in range(_MOST)], student.classes)
+    dataset = without_labels("random", columns, [str(row) for row in range(_MOST)], student.classes, student.spec.task)
     return Samples(dataset, np.arange(_MOST), "random samples", why)
 
 

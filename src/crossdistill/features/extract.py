@@ -61,7 +61,10 @@ def extract(path: Path, settings: Extraction, out: Path | None = None, listener:
     if new.parent.resolve() != table.path.parent.resolve() or new.suffix != ".csv":
         raise InputError(f"--out {new}: expected a .csv in {table.path.parent}, where the manifest's paths begin")
     dataset = read_manifest(
-        path, (settings.modality,), (), {settings.modality: settings.reader}, settings.allow_outside, settings.strict
+        *(path, (settings.modality,), (), {settings.modality: settings.reader}),
+        allow_outside=settings.allow_outside,
+        strict=settings.strict,
+        task=settings.task,
     )
     engine = launched(settings.machine)
     with on_threads(settings.machine.threads), ExitStack() as held:

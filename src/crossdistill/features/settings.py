@@ -22,7 +22,7 @@ from crossdistill.encoders.kinds import ENCODERS
 from crossdistill.encoders.make import make_encoder, resolved
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.training import Machine
-from crossdistill.types import InputError
+from crossdistill.types import InputError, TaskKind
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -52,6 +52,7 @@ class Extraction:
         strict: a file that cannot be read stops the work; false leaves its cell empty and says so
         allow_outside: the manifest's files may lie outside its folder
         machine: where it is computed; processes that torchrun starts share the samples
+        task: what the manifest's labels are, which nothing else depends on
     """
 
     modality: str
@@ -71,6 +72,7 @@ class Extraction:
     strict: bool = False
     allow_outside: bool = False
     machine: Machine = field(default_factory=Machine)
+    task: TaskKind = "classification"
 
 
 def default_reader(encoder: str) -> ReaderSettings:
@@ -118,7 +120,7 @@ def build(settings: Extraction, dataset: MultimodalDataset) -> nn.Module:
 def fingerprint(settings: Extraction, dataset: MultimodalDataset, table: Table) -> str:
     """Of all that decides what comes out: settings, weights, cells, and the files' sizes and times of change."""
     described = asdict(settings)
-    for key in ("name", "batch_size", "strict", "allow_outside"):
+    for key in ("name", "batch_size", "strict", "allow_outside", "task"):
         del described[key]
     described["machine"] = settings.machine.precision
     described["weights"] = Path(settings.weights).name

@@ -23,7 +23,7 @@ from crossdistill.losses import (
 )
 from crossdistill.losses.mutual_information import Reduction
 from crossdistill.methods.adaptive_weights import AdaptiveWeights
-from crossdistill.methods.base import DISCRIMINATOR_ACCURACY, EpochMeans, Method
+from crossdistill.methods.base import ALL_TASKS, DISCRIMINATOR_ACCURACY, EpochMeans, Method
 from crossdistill.methods.mi import Divergence, warmup_objective
 from crossdistill.models import CrossModalModel, Discriminator
 from crossdistill.requirements import require_above_zero, require_at_least_zero
@@ -77,6 +77,7 @@ class AMID(Method):
 
     views = ("target", "auxiliary", "full")
     predicts = ("target", "full")
+    tasks = ALL_TASKS
     search = {
         "alpha_1": LogUniform(0.003, 10.0),  # low where a class fills much of a batch, and so of Eq. 8's sums
         "alpha_2": LogUniform(0.001, 5.0),
@@ -107,6 +108,8 @@ class AMID(Method):
         require_at_least_zero(weights)
         require_above_zero({"temperature": temperature, "discriminator_width": discriminator_width})
         require_above_zero({} if expected_partners is None else {"expected_partners": expected_partners})
+        if divergence == "symmetric_kl":
+            self.require_classes("divergence: symmetric_kl")
         self.alpha_1, self.alpha_2, self.alpha_3 = alpha_1, alpha_2, alpha_3
         self.temperature, self.reduction, self.contrast = temperature, reduction, contrast
         self.divergence, self.warmup_epochs = divergence, warmup_epochs
@@ -135,12 +138,13 @@ class AMID(Method):
         return self.adaptive_weights.weights if self.dynamic_weights else (0.5, 0.5)
 
     def _warmup(self, representations: Representations, batch: Batch) -> Objective:
-        warmup = warmup_objective(representations, batch, self.divergence)
+        warmup = warmup_objective(self.task, representations, batch, self.divergence)
         return replace(warmup, measures={"mi_bound": self._bound(representations, batch)})
 
     @torch.no_grad()
     def _bound(self, representations: Representations, batch: Batch) -> Tensor:
-        return mutual_information_bound(representations.full, representations.target, batch.labels, self.temperature)
+        positives = self.task.positives(batch.labels)
+        return mutual_information_bound(representations.full, representations.target, positives, self.temperature)
 
     def _mutual_information(self, full: Tensor, other: Tensor, labels: Tensor) -> MutualInformation:
         """L_MI (Eq. 8, 9), or what an ablation puts in its place, and the bound of Eq. 6."""
@@ -154,13 +158,14 @@ class AMID(Method):
     def _distillation(self, representations: Representations, batch: Batch) -> Objective:
         """Eq. 17: what student, teacher and the auxiliary projection minimise."""
         full, target, auxiliary = representations.full, representations.target, representations.auxiliary
-        warmup = warmup_objective(representations, batch, self.divergence)
-        mi_student = self._mutual_information(full, target, batch.labels)
-        mi_auxiliary = self._mutual_information(full, auxiliary, batch.labels)
+        warmup = warmup_objective(self.task, representations, batch, self.divergence)
+        positives = self.task.positives(batch.labels)
+        mi_student = self._mutual_information(full, target, positives)
+        mi_auxiliary = self._mutual_information(full, auxiliary, positives)
         total = warmup.total + self.alpha_1 * mi_student.loss + self.alpha_2 * mi_auxiliary.loss
         terms = {**warmup.terms, "mi_student": mi_student.loss, "mi_auxiliary": mi_auxiliary.loss}
         if self.alpha_3 > 0:
-            _, partners = class_partners(batch.labels)
+            _, partners = class_partners(positives)
             adversarial = student_adversarial_loss(
                 self.d1(target), self.d2(target[partners]), self.weights, self.expected_partners
             )
@@ -171,7 +176,7 @@ class AMID(Method):
     def _discrimination(self, representations: Representations, batch: Batch) -> Objective:
         """Eq. 13, on detached representations: what the discriminators minimise."""
         full, target = representations.full.detach(), representations.target.detach()
-        anchors, partners = class_partners(batch.labels)
+        anchors, partners = class_partners(self.task.positives(batch.labels))
         d1 = self.d1(full), self.d1(target)
         d2 = self.d2(full[anchors]), self.d2(target[partners])
         loss = discriminator_loss(*d1, *d2, self.weights, self.expected_partners)
@@ -184,8 +189,8 @@ class AMID(Method):
     def end_step(self, representations: Representations, batch: Batch) -> None:
         full, target = representations.full, representations.target
         self._means.add("cosine_pair", pair_cosine(full, target), len(target))
-        pairs = same_class_pairs(batch.labels)
-        self._means.add("cosine_same_class", same_class_cosine(full, target, batch.labels), pairs)
+        positives = self.task.positives(batch.labels)
+        self._means.add("cosine_same_class", same_class_cosine(full, target, positives), same_class_pairs(positives))
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         lambda_1, lambda_2 = self.weights

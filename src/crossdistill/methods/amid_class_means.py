@@ -39,6 +39,8 @@ class AMIDClassMeans(AMID):
         ('mean', 6)
     """
 
+    tasks = ("classification",)  # the means are of a class's samples
+
     def __init__(
         self,
         model: CrossModalModel,

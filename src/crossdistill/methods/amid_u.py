@@ -7,19 +7,13 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
-from crossdistill.losses import (
-    as_own_classes,
-    jensen_shannon_divergence,
-    labelled_cross_entropy,
-    mutual_information_bound,
-    mutual_information_loss,
-)
-from crossdistill.methods.base import Method
-from crossdistill.methods.pseudo_labels import known_or, mixture_terms, passes_for, risen, sharpened
+from crossdistill.losses import mutual_information_bound, mutual_information_loss
+from crossdistill.methods.base import ALL_TASKS, Method
+from crossdistill.methods.pseudo_labels import mixture_terms, passes_for, risen
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
+from crossdistill.tasks import Task
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, TrainingSamples, Turn
 
 
@@ -71,6 +65,7 @@ class AMIDU(Method):
     separate_teacher = True
     teacher_shares_auxiliary = True
     learns_unlabelled = True
+    tasks = ALL_TASKS
     search = {
         "alpha_1": LogUniform(0.4, 10.0),
         "alpha_2": LogUniform(0.16, 5.0),
@@ -119,14 +114,14 @@ class AMIDU(Method):
     def _objective(self, made: Representations, batch: Batch, soft: float, contrast: float) -> Objective:
         terms = self._classification(made, batch)
         total = torch.stack(list(terms.values())).sum()
-        q = soft_labels(made.passes["quiet"], self.sharpening)
+        q = soft_labels(self.task, made.passes["quiet"], self.sharpening)
         if soft > 0:
             taught = self._taught(made, batch, q)
             total = total + soft * torch.stack(list(taught.values())).sum()
             terms |= taught
         if contrast > 0 and (self.alpha_1 or self.alpha_2):
-            beliefs = known_or(q, batch.labels) if self.debiased else None
-            labels = as_own_classes(batch.labels)
+            beliefs = self.task.beliefs(q, batch.labels) if self.debiased else None
+            labels = self.task.positives(batch.labels)
             mi_student = self._mutual_information(made.full, made.target, labels, beliefs)
             mi_auxiliary = self._mutual_information(made.full, made.auxiliary, labels, beliefs)
             total = total + self.alpha_1 * mi_student + self.alpha_2 * mi_auxiliary
@@ -135,12 +130,12 @@ class AMIDU(Method):
 
     @torch.no_grad()
     def _bound(self, made: Representations, batch: Batch) -> Tensor:
-        return mutual_information_bound(made.full, made.target, as_own_classes(batch.labels), self.temperature)
+        return mutual_information_bound(made.full, made.target, self.task.positives(batch.labels), self.temperature)
 
     def _classification(self, made: Representations, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy of S, M and A on the labelled samples."""
+        """What labels teach S, M and A."""
         logits = {"student": made.target_logits, "teacher": made.full_logits, "auxiliary": made.auxiliary_logits}
-        return {f"classification_{name}": labelled_cross_entropy(given, batch.labels) for name, given in logits.items()}
+        return {f"{self.task.term}_{name}": self.task.loss(given, batch.labels) for name, given in logits.items()}
 
     def _mutual_information(self, full: Tensor, other: Tensor, labels: Tensor, beliefs: Tensor | None) -> Tensor:
         """L_MI (Eq. 8, 9) with means; an unlabelled sample's only positive is its own pair."""
@@ -149,14 +144,14 @@ class AMIDU(Method):
     def _taught(self, made: Representations, batch: Batch, q: Tensor) -> dict[str, Tensor]:
         """What S learns from the teachers: on the samples, and on their mixtures."""
         if self.divergence == "jsd":
-            terms = {"jsd": jensen_shannon_divergence(made.target_logits, made.full_logits)}
+            terms = {"jsd": self.task.agreement(made.target_logits, made.full_logits)}
         else:
-            terms = {"soft_labels": cross_entropy(made.target_logits, q)}
-        return terms | mixture_terms(made, batch, q)
+            terms = {"soft_labels": self.task.soft_loss(made.target_logits, q)}
+        return terms | mixture_terms(self.task, made, batch, q)
 
 
-def soft_labels(quiet: Representations, sharpening: float) -> Tensor:
+def soft_labels(task: Task, quiet: Representations, sharpening: float) -> Tensor:
     """q (B, C): the mean of the teacher's and the auxiliary model's probabilities, raised to `sharpening` and
     normalised again; without gradient."""
-    q = (quiet.full_logits.detach().softmax(1) + quiet.auxiliary_logits.detach().softmax(1)) / 2
-    return sharpened(q, sharpening)
+    full, auxiliary = (task.probabilities(logits.detach()) for logits in (quiet.full_logits, quiet.auxiliary_logits))
+    return task.sharpened((full + auxiliary) / 2, sharpening)

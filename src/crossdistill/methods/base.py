@@ -9,7 +9,21 @@ import torch
 from torch import Tensor, nn
 
 from crossdistill.models import CrossModalModel
-from crossdistill.types import Batch, Pass, Representations, SearchSpace, StudentKind, TrainingSamples, Turn, View
+from crossdistill.tasks import Task
+from crossdistill.types import (
+    Batch,
+    InputError,
+    Pass,
+    Representations,
+    SearchSpace,
+    StudentKind,
+    TaskKind,
+    TrainingSamples,
+    Turn,
+    View,
+)
+
+ALL_TASKS: tuple[TaskKind, ...] = ("classification", "multilabel", "regression")
 
 DISCRIMINATOR_ACCURACY = "discriminator_accuracy"
 """How the name of a measure ends that is the share of samples whose view a discriminator tells; a run warns when it is
@@ -32,6 +46,7 @@ class Method(nn.Module):
         labelled samples alone.
     student: what makes S of its encoders' features (`StudentKind`); a fused student has no separate or fixed teacher.
     teacher_shares_auxiliary: whether a separate teacher still has the auxiliary encoders of the auxiliary view.
+    tasks: the kinds of task that its objectives have a meaning for; it asks `task` for what depends on them.
     passes: further forward passes of each batch that its objectives read; mixing: of mixed ones, the concentration of
         the Beta distribution of weights.
 
@@ -58,6 +73,7 @@ class Method(nn.Module):
     learns_unlabelled: ClassVar[bool] = False
     student: ClassVar[StudentKind] = "projected"
     teacher_shares_auxiliary: ClassVar[bool] = False
+    tasks: ClassVar[Sequence[TaskKind]] = ("classification",)
     passes: Sequence[Pass] = ()
     mixing: float = 1.0
 
@@ -68,6 +84,16 @@ class Method(nn.Module):
     @property
     def model(self) -> CrossModalModel:
         return self._model[0]
+
+    @property
+    def task(self) -> Task:
+        """What the model's logits mean."""
+        return self.model.task
+
+    def require_classes(self, option: str) -> None:
+        """Raise InputError where there are no classes, for an option that means nothing without."""
+        if not self.task.has_classes:
+            raise InputError(f"{option}: has a meaning for classes alone, found {self.task.kind}")
 
     def prepare(self, samples: TrainingSamples) -> None:
         """Called once, before training and before any state is loaded: where memory banks get their size."""

@@ -7,9 +7,9 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from crossdistill.losses import hint_loss, labelled_cross_entropy, soft_label_divergence
+from crossdistill.losses import hint_loss
 from crossdistill.losses.hints import Reduction
-from crossdistill.methods.base import Method
+from crossdistill.methods.base import ALL_TASKS, Method
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn
@@ -51,6 +51,7 @@ class FitNets(Method):
     predicts = ("target", "full")
     teacher = "fixed"
     learns_unlabelled = True
+    tasks = ALL_TASKS
     search = {
         "soft_weight": LogUniform(0.4, 40.0),
         "temperature": Choice((1.0, 3.0, 5.0)),
@@ -94,16 +95,17 @@ class FitNets(Method):
 
     def _hints(self, representations: Representations, batch: Batch) -> Objective:
         """The first stage's objective (Eq. 3); the student's classifier stays as it was."""
-        hint, teacher = self._hint(representations), labelled_cross_entropy(representations.full_logits, batch.labels)
-        return Objective(hint + teacher, {"hint": hint, "classification_teacher": teacher})
+        hint, teacher = self._hint(representations), self.task.loss(representations.full_logits, batch.labels)
+        return Objective(hint + teacher, {"hint": hint, f"{self.task.term}_teacher": teacher})
 
     def _distillation(self, soft_weight: float, representations: Representations, batch: Batch) -> Objective:
         """The second stage's objective (Eq. 2): labels, and the teacher's soft labels."""
         student, full = representations.target_logits, representations.full_logits
-        hard = labelled_cross_entropy(student, batch.labels)
-        soft = soft_label_divergence(student, full.detach(), self.temperature)
-        teacher = labelled_cross_entropy(full, batch.labels)  # a constant when the teacher is fixed
-        terms = {"classification_student": hard, "classification_teacher": teacher, "soft_labels": soft}
+        hard = self.task.loss(student, batch.labels)
+        soft = self.task.divergence(student, full.detach(), self.temperature)
+        teacher = self.task.loss(full, batch.labels)  # a constant when the teacher is fixed
+        named = self.task.term
+        terms = {f"{named}_student": hard, f"{named}_teacher": teacher, "soft_labels": soft}
         total = hard + soft_weight * soft + teacher
         if self.hint_weight > 0:
             terms["hint"] = self._hint(representations)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from crossdistill.losses import labelled_cross_entropy, soft_label_divergence
-from crossdistill.methods.base import Method
+from crossdistill.methods.base import ALL_TASKS, Method
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero
 from crossdistill.types import Batch, Choice, InputError, Objective, Pass, Representations, Turn
@@ -46,6 +45,7 @@ class GeneralizedDistillation(Method):
     teacher = "fixed"
     taught_by = "auxiliary"
     learns_unlabelled = True
+    tasks = ALL_TASKS
     search = {"imitation": Choice((0.25, 0.5, 0.75, 1.0)), "temperature": Choice((1.0, 2.0, 5.0, 10.0))}
 
     def __init__(self, model: CrossModalModel, imitation: float = 0.5, temperature: float = 2.0) -> None:
@@ -63,8 +63,10 @@ class GeneralizedDistillation(Method):
     def _objective(self, made: Representations, batch: Batch) -> Objective:
         """Eq. 4, its first term over the labelled samples, its second over all."""
         student, said = made.target_logits, made.passes["quiet"].auxiliary_logits.detach()
-        hard = labelled_cross_entropy(student, batch.labels)
-        soft = soft_label_divergence(student, said / self.temperature)  # the student's own predictions are not softened
-        teacher = labelled_cross_entropy(made.auxiliary_logits, batch.labels)  # a constant when the teacher is fixed
-        terms = {"classification_student": hard, "classification_auxiliary": teacher, "soft_labels": soft}
+        hard = self.task.loss(student, batch.labels)
+        softened = self.task.softened(said, self.temperature)
+        soft = self.task.divergence(student, softened)  # the student's own predictions are not softened
+        teacher = self.task.loss(made.auxiliary_logits, batch.labels)  # a constant when the teacher is fixed
+        named = self.task.term
+        terms = {f"{named}_student": hard, f"{named}_auxiliary": teacher, "soft_labels": soft}
         return Objective((1 - self.imitation) * hard + self.imitation * soft + teacher, terms)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from crossdistill.losses import labelled_cross_entropy, soft_label_divergence, standardized_logits
-from crossdistill.methods.base import Method
+from crossdistill.losses import standardized_logits
+from crossdistill.methods.base import ALL_TASKS, Method
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn
@@ -49,6 +49,7 @@ class KD(Method):
     predicts = ("target", "full")
     teacher = "fixed"
     learns_unlabelled = True
+    tasks = ALL_TASKS
     search = {"temperature": Choice((1.0, 2.0, 5.0, 10.0)), "soft_weight": LogUniform(0.1, 10.0)}
 
     def __init__(
@@ -62,6 +63,8 @@ class KD(Method):
         super().__init__(model)
         require_above_zero({"temperature": temperature})
         require_at_least_zero({"soft_weight": soft_weight, "hard_weight": hard_weight})
+        if standardize:
+            self.require_classes("standardize")
         self.temperature, self.soft_weight, self.hard_weight = temperature, soft_weight, hard_weight
         self.standardize = standardize
 
@@ -69,12 +72,13 @@ class KD(Method):
         return [Turn("student and teacher", self.model.parameters_of("target", "full"), self._objective)]
 
     def _objective(self, representations: Representations, batch: Batch) -> Objective:
-        hard = labelled_cross_entropy(representations.target_logits, batch.labels)
+        hard = self.task.loss(representations.target_logits, batch.labels)
         student, full = representations.target_logits, representations.full_logits.detach()
         if self.standardize:
             student, full = standardized_logits(student), standardized_logits(full)
-        soft = soft_label_divergence(student, full, self.temperature)
-        teacher = labelled_cross_entropy(representations.full_logits, batch.labels)  # a constant when it is fixed
+        soft = self.task.divergence(student, full, self.temperature)
+        teacher = self.task.loss(representations.full_logits, batch.labels)  # a constant when it is fixed
         total = self.hard_weight * hard + self.soft_weight * self.temperature**2 * soft + teacher
-        terms = {"classification_student": hard, "classification_teacher": teacher, "soft_labels": soft}
+        named = self.task.term
+        terms = {f"{named}_student": hard, f"{named}_teacher": teacher, "soft_labels": soft}
         return Objective(total, terms)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from torch.nn.functional import cross_entropy
-
 from crossdistill.losses import jensen_shannon_divergence, mutual_information_loss, symmetric_kl_divergence
 from crossdistill.losses.mutual_information import Reduction
-from crossdistill.methods.base import Method
+from crossdistill.methods.base import ALL_TASKS, Method
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero
+from crossdistill.tasks import Task
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn
 
 Divergence = Literal["jsd", "symmetric_kl"]
@@ -48,6 +47,7 @@ class MI(Method):
 
     views = ("target", "full")
     predicts = ("target", "full")
+    tasks = ALL_TASKS
     search = {"alpha_1": LogUniform(0.003, 10.0), "temperature": Choice((0.1, 0.2, 0.5))}
 
     def __init__(
@@ -69,20 +69,24 @@ class MI(Method):
         return [Turn("student and teacher", self.model.parameters_of("target", "full"), objective)]
 
     def _warmup(self, representations: Representations, batch: Batch) -> Objective:
-        return warmup_objective(representations, batch)
+        return warmup_objective(self.task, representations, batch)
 
     def _objective(self, representations: Representations, batch: Batch) -> Objective:
-        warmup = warmup_objective(representations, batch)
+        warmup = warmup_objective(self.task, representations, batch)
+        positives = self.task.positives(batch.labels)
         mi_student = mutual_information_loss(
-            representations.full, representations.target, batch.labels, self.temperature, self.reduction
+            representations.full, representations.target, positives, self.temperature, self.reduction
         )
         return Objective(warmup.total + self.alpha_1 * mi_student, {**warmup.terms, "mi_student": mi_student})
 
 
-def warmup_objective(representations: Representations, batch: Batch, divergence: Divergence = "jsd") -> Objective:
-    """L_cls + L_JSD: cross-entropy of S and of M (Eq. 15) and the divergence of their predictions (Eq. 16)."""
-    student = cross_entropy(representations.target_logits, batch.labels)
-    teacher = cross_entropy(representations.full_logits, batch.labels)
-    disagreement = DIVERGENCES[divergence](representations.target_logits, representations.full_logits)
-    terms = {"classification_student": student, "classification_teacher": teacher, divergence: disagreement}
+def warmup_objective(
+    task: Task, representations: Representations, batch: Batch, divergence: Divergence = "jsd"
+) -> Objective:
+    """L_cls + L_JSD: what labels teach S and M (Eq. 15) and the divergence of their predictions (Eq. 16)."""
+    student = task.loss(representations.target_logits, batch.labels)
+    teacher = task.loss(representations.full_logits, batch.labels)
+    between = task.agreement if divergence == "jsd" else DIVERGENCES[divergence]
+    disagreement = between(representations.target_logits, representations.full_logits)
+    terms = {f"{task.term}_student": student, f"{task.term}_teacher": teacher, divergence: disagreement}
     return Objective(student + teacher + disagreement, terms)

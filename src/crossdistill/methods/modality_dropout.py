@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from torch.nn.functional import cross_entropy
 
-from crossdistill.methods.base import Method
+from crossdistill.methods.base import ALL_TASKS, Method
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_probability
 from crossdistill.types import Batch, Choice, Objective, Representations, Turn
@@ -47,6 +46,7 @@ class ModalityDropout(Method):
     views = ("target", "full")
     predicts = ("target", "full")
     student = "fused"
+    tasks = ALL_TASKS
     search = {"rate": Choice((0.25, 0.5, 0.75)), "dropping": Choice(("random", "simultaneous"))}
 
     def __init__(
@@ -74,11 +74,11 @@ class ModalityDropout(Method):
 
     def _objective(self, made: Representations, batch: Batch) -> Objective:
         if self.dropping == "simultaneous":
-            without = cross_entropy(made.target_logits, batch.labels)
-            whole = cross_entropy(made.full_logits, batch.labels)
-            terms = {"classification_without": without, "classification_whole": whole}
+            without = self.task.loss(made.target_logits, batch.labels)
+            whole = self.task.loss(made.full_logits, batch.labels)
+            terms = {f"{self.task.term}_without": without, f"{self.task.term}_whole": whole}
             return Objective(self.rate * without + (1 - self.rate) * whole, terms)
         dropped = self.dropped(len(batch.labels)).to(batch.labels.device)
         logits = torch.where(dropped[:, None], made.target_logits, made.full_logits)
-        classification = cross_entropy(logits, batch.labels)
-        return Objective(classification, {"classification": classification})
+        loss = self.task.loss(logits, batch.labels)
+        return Objective(loss, {self.task.term: loss})

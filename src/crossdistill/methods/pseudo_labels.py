@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, one_hot
 
 from crossdistill.models import CrossModalModel
+from crossdistill.tasks import Task
 from crossdistill.types import Batch, Pass, Representations, View
 
 
@@ -19,28 +18,17 @@ def passes_for(model: CrossModalModel, views: tuple[View, ...], concentration: f
     return (*quiet, Pass("mixed", ("target",), mixed=True)) if concentration > 0 and model.can_mix else quiet
 
 
-def sharpened(q: Tensor, exponent: float) -> Tensor:
-    """(B, C) probabilities raised to a power and normalised again; above 1 it makes them surer."""
-    return (exponent * q.clamp_min(torch.finfo(q.dtype).tiny).log()).softmax(1)
-
-
 def risen(progress: float, ramp: float) -> float:
     """How much of its weight q has: from 0 at the start linearly to 1 after the share `ramp` of the epochs."""
     return min(1.0, progress / ramp) if ramp else 1.0
 
 
-def known_or(q: Tensor, labels: Tensor) -> Tensor:
-    """(B, C): the label's class with certainty where there is a label, else the row of q."""
-    known = one_hot(labels.clamp_min(0), q.shape[1]).to(q)
-    return torch.where(labels[:, None] >= 0, known, q)
-
-
-def mixture_terms(made: Representations, batch: Batch, q: Tensor) -> dict[str, Tensor]:
-    """The cross-entropy of S on mixed inputs with targets that are mixed alike, from the label where it is known, else
+def mixture_terms(task: Task, made: Representations, batch: Batch, q: Tensor) -> dict[str, Tensor]:
+    """The loss of S on mixed inputs with targets that are mixed alike, from the label where it is known, else
     from q; nothing where nothing was mixed."""
     if batch.mixing is None or "mixed" not in made.passes or not bool(batch.mixing.whole.any()):
         return {}
     partners, weights, whole = batch.mixing
-    targets = known_or(q, batch.labels)
+    targets = task.known_or(q, batch.labels)
     mixture = weights[:, None] * targets + (1 - weights[:, None]) * targets[partners]
-    return {"mixture": cross_entropy(made.passes["mixed"].target_logits[whole], mixture[whole])}
+    return {"mixture": task.soft_loss(made.passes["mixed"].target_logits[whole], mixture[whole])}

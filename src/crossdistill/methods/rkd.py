@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from crossdistill.losses import angle_relation_loss, distance_relation_loss, labelled_cross_entropy
+from crossdistill.losses import angle_relation_loss, distance_relation_loss
 from crossdistill.losses.cosine import unit_rows
 from crossdistill.losses.relational import Reduction
-from crossdistill.methods.base import Method
+from crossdistill.methods.base import ALL_TASKS, Method
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_at_least_zero
 from crossdistill.types import Batch, LogUniform, Objective, Representations, Turn
@@ -44,6 +44,7 @@ class RKD(Method):
     predicts = ("target", "full")
     teacher = "fixed"
     learns_unlabelled = True
+    tasks = ALL_TASKS
     search = {"distance_weight": LogUniform(2.5, 250.0), "angle_weight": LogUniform(5.0, 500.0)}
 
     def __init__(
@@ -68,8 +69,9 @@ class RKD(Method):
             student, teacher = unit_rows(student), unit_rows(teacher)
         distance = distance_relation_loss(student, teacher, self.reduction)
         angle = angle_relation_loss(student, teacher, self.reduction)
-        hard = labelled_cross_entropy(representations.target_logits, batch.labels)
-        online = labelled_cross_entropy(representations.full_logits, batch.labels)  # a constant when it is fixed
+        hard = self.task.loss(representations.target_logits, batch.labels)
+        online = self.task.loss(representations.full_logits, batch.labels)  # a constant when it is fixed
         total = hard + online + self.distance_weight * distance + self.angle_weight * angle
-        terms = {"classification_student": hard, "classification_teacher": online, "distance": distance, "angle": angle}
+        named = self.task.term
+        terms = {f"{named}_student": hard, f"{named}_teacher": online, "distance": distance, "angle": angle}
         return Objective(total, terms)

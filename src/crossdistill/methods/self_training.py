@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
-from torch.nn.functional import cross_entropy
 
-from crossdistill.losses import labelled_cross_entropy
-from crossdistill.methods.base import Method
-from crossdistill.methods.pseudo_labels import mixture_terms, passes_for, risen, sharpened
+from crossdistill.methods.base import ALL_TASKS, Method
+from crossdistill.methods.pseudo_labels import mixture_terms, passes_for, risen
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
 from crossdistill.types import Batch, LogUniform, Objective, Representations, TrainingSamples, Turn
@@ -55,6 +53,7 @@ class SelfTraining(Method):
     views = ("target",)
     predicts = ("target",)
     learns_unlabelled = True
+    tasks = ALL_TASKS
     search = {"soft_weight": LogUniform(0.3, 3.0), "sharpening": LogUniform(1.0, 4.0)}
 
     def __init__(
@@ -81,10 +80,11 @@ class SelfTraining(Method):
         return [Turn("student", self.model.parameters_of("target"), partial(self._objective, soft))]
 
     def _objective(self, soft: float, made: Representations, batch: Batch) -> Objective:
-        hard = labelled_cross_entropy(made.target_logits, batch.labels)
-        terms = {"classification_student": hard}
+        task = self.task
+        hard = task.loss(made.target_logits, batch.labels)
+        terms = {f"{task.term}_student": hard}
         if soft == 0:
             return Objective(hard, terms)
-        q = sharpened(made.passes["quiet"].target_logits.detach().softmax(1), self.sharpening)
-        taught = {"soft_labels": cross_entropy(made.target_logits, q), **mixture_terms(made, batch, q)}
+        q = task.sharpened(task.probabilities(made.passes["quiet"].target_logits.detach()), self.sharpening)
+        taught = {"soft_labels": task.soft_loss(made.target_logits, q), **mixture_terms(task, made, batch, q)}
         return Objective(hard + soft * torch.stack(list(taught.values())).sum(), terms | taught)

@@ -1,12 +1,10 @@
-"""One model trained by cross-entropy alone: the student, the teacher, or the auxiliary model."""
+"""One model trained by labels alone: the student, the teacher, or the auxiliary model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from torch.nn.functional import cross_entropy
-
-from crossdistill.methods.base import Method
+from crossdistill.methods.base import ALL_TASKS, Method
 from crossdistill.models import CrossModalModel
 from crossdistill.types import Batch, Objective, Representations, Turn, View
 
@@ -27,13 +25,14 @@ class Baseline(Method):
 
     views = ("target",)
     predicts = ("target",)
+    tasks = ALL_TASKS
 
     def turns(self, epoch: int) -> Sequence[Turn]:
         return [Turn("student", self.model.parameters_of("target"), self._objective)]
 
     def _objective(self, representations: Representations, batch: Batch) -> Objective:
-        classification = cross_entropy(representations.target_logits, batch.labels)
-        return Objective(classification, {"classification": classification})
+        loss = self.task.loss(representations.target_logits, batch.labels)
+        return Objective(loss, {self.task.term: loss})
 
 
 class Teacher(Method):
@@ -52,13 +51,14 @@ class Teacher(Method):
 
     views = ("full",)
     predicts = ("full",)
+    tasks = ALL_TASKS
 
     def turns(self, epoch: int) -> Sequence[Turn]:
         return [Turn("teacher", self.model.parameters_of("full"), self._objective)]
 
     def _objective(self, representations: Representations, batch: Batch) -> Objective:
-        classification = cross_entropy(representations.full_logits, batch.labels)
-        return Objective(classification, {"classification": classification})
+        loss = self.task.loss(representations.full_logits, batch.labels)
+        return Objective(loss, {self.task.term: loss})
 
 
 class Auxiliary(Method):
@@ -77,13 +77,14 @@ class Auxiliary(Method):
 
     views = ("auxiliary",)
     predicts = ("auxiliary",)
+    tasks = ALL_TASKS
 
     def turns(self, epoch: int) -> Sequence[Turn]:
         return [Turn("auxiliary", self.model.parameters_of("auxiliary"), self._objective)]
 
     def _objective(self, representations: Representations, batch: Batch) -> Objective:
-        classification = cross_entropy(representations.auxiliary_logits, batch.labels)
-        return Objective(classification, {"classification": classification})
+        loss = self.task.loss(representations.auxiliary_logits, batch.labels)
+        return Objective(loss, {self.task.term: loss})
 
 
 def teacher_alone(model: CrossModalModel, view: View) -> tuple[Method, Callable[[], None]]:

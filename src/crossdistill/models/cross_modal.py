@@ -13,6 +13,7 @@ from crossdistill.encoders import Encoder
 from crossdistill.models.fusion import AuxiliaryInput, Fusion, Projection, TokenFusion
 from crossdistill.models.hallucination import HallucinationBranch
 from crossdistill.models.present import encode_present
+from crossdistill.tasks import Classification, Task
 from crossdistill.types import ModalityTensors, Representations, StudentKind, View
 
 _Present = Mapping[str, Tensor]
@@ -32,6 +33,7 @@ class CrossModalModel(nn.Module):
     separate_teacher: M gets its own copies of the encoders and of the classifier instead of sharing them;
     teacher_shares_auxiliary: but for the auxiliary encoders, which then are A's and M's.
     student: what makes S of its encoders' features; see `StudentKind`.
+    task: what the C logits mean; None: C classes of no name.
     Raises ValueError when a modality is missing, named twice or has no encoder, or a fused student is to have a teacher
     that shares nothing with it.
 
@@ -60,8 +62,10 @@ class CrossModalModel(nn.Module):
         separate_teacher: bool = False,
         teacher_shares_auxiliary: bool = False,
         student: StudentKind = "projected",
+        task: Task | None = None,
     ) -> None:
         super().__init__()
+        self.task: Task = task if task is not None else Classification(tuple(map(str, range(classes))))
         self.target, self.auxiliary, self.width, self.classes = tuple(target), tuple(auxiliary), width, classes
         _check_modalities(self.target, self.auxiliary, set(encoders))
         widths = {name: cast(Encoder, encoders[name]).width for name in self.target + self.auxiliary}

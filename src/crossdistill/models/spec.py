@@ -12,20 +12,22 @@ from crossdistill.data.inputs import InputSpec
 from crossdistill.encoders.make import loadable_settings, make_encoder
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.models.cross_modal import CrossModalModel
-from crossdistill.types import InputError, StudentKind
+from crossdistill.tasks import task_of
+from crossdistill.types import InputError, StudentKind, TaskKind
 
 
 @dataclass(frozen=True)
 class ModelSpec:
     """All that decides a model's parts and shapes; nothing in it is left to be found out from data.
 
-    target, auxiliary: names of modalities, in order; classes: their C names
+    target, auxiliary: names of modalities, in order; classes: C names, of the classes, the labels or the numbers
     inputs: modality -> what its samples are; encoders: modality -> its encoder, with every setting
     width: D; dropout: before the classifiers and inside the fusion; separate_teacher: whether M shares nothing with S,
     teacher_shares_auxiliary: but only with A
     input_bound: of standardised inputs, 0 for none
     student: what makes S of its encoders' features
     windows: most parts of a long sample that predictions are averaged over, 0 for all that do not overlap
+    task: what is predicted; label_mean, label_deviation: of numbers, by which they are standardised, else empty
     """
 
     target: tuple[str, ...]
@@ -40,6 +42,9 @@ class ModelSpec:
     input_bound: float = 0.0
     student: StudentKind = "projected"
     windows: int = 1
+    task: TaskKind = "classification"
+    label_mean: tuple[float, ...] = ()
+    label_deviation: tuple[float, ...] = ()
 
     def of_student(self) -> ModelSpec:
         """The same without anything auxiliary."""
@@ -78,6 +83,7 @@ def build_model(
             spec.separate_teacher,
             spec.teacher_shares_auxiliary,
             spec.student,
+            task_of(spec.task, spec.classes, spec.label_mean, spec.label_deviation),
         )
     except ValueError as error:
         raise InputError(f"data.target, data.auxiliary: {error}") from error

@@ -107,6 +107,9 @@ def read_config(folder: Path) -> tuple[ModelSpec, dict[str, Any]]:
         spec.inputs[name].check(f"{path}: model.inputs.{name}")
     require_above_zero({"width": spec.width, "classes": len(spec.classes)}, f"{path}: model.")
     require_at_least_zero({"windows": spec.windows}, f"{path}: model.")
+    numbers = len(spec.classes) if spec.task == "regression" else 0
+    if not len(spec.label_mean) == len(spec.label_deviation) == numbers:
+        raise InputError(f"{path}: model: expected {numbers} label_mean and label_deviation")
     require_probability({"dropout": spec.dropout}, f"{path}: model.")
     return spec, content
 

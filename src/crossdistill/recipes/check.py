@@ -20,6 +20,9 @@ def check(recipe: Recipe) -> None:
     if recipe.method not in METHODS:
         raise InputError(f"method: expected one of {', '.join(METHODS)}, found {recipe.method!r}")
     _require_method(recipe.method)
+    if recipe.data.task not in METHODS[recipe.method].tasks:
+        able = ", ".join(name for name, kind in METHODS.items() if recipe.data.task in kind.tasks)
+        raise InputError(f"method: {recipe.method} has no meaning for {recipe.data.task}; these have one: {able}")
     if recipe.seed >= 1 << 63:
         raise InputError(f"seed: expected less than 2^63, found {recipe.seed}")
     if not recipe.data.target:

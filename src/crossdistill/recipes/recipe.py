@@ -13,7 +13,7 @@ from crossdistill.encoders.make import check_encoder_settings
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
 from crossdistill.training.settings import Machine, Optimization
-from crossdistill.types import InputError, Role
+from crossdistill.types import InputError, Role, TaskKind
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class DataSettings:
             epoch and keeps the model of the epoch that is best on it; none keeps the last epoch's
         balanced: training draws labelled samples so that each class comes equally often
         class_weights: class -> how often training draws its samples, 1 for classes that are not named
+        task: what the manifest's labels are: one class each, any number of labels (multilabel), or numbers (regression)
 
     Example:
         >>> from crossdistill import DataSettings
@@ -72,6 +73,7 @@ class DataSettings:
     choose_epoch_on: Literal["none", "validation"] = "none"
     balanced: bool = False
     class_weights: dict[str, float] = field(default_factory=dict)
+    task: TaskKind = "classification"
 
     def check(self, place: str = "data.") -> None:
         """Raise InputError, naming `place` and the field, for what no data can be read with."""

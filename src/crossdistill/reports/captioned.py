@@ -13,15 +13,16 @@ from matplotlib.figure import Figure
 
 from crossdistill.reports import class_figures, figures
 from crossdistill.reports.comparison import differences
-from crossdistill.reports.curves import STUDENT, TEACHER, Curve, curves, keys_starting_with
+from crossdistill.reports.curves import Curve, curves, keys_starting_with
 from crossdistill.reports.figures import Panel
 from crossdistill.reports.formats import listed
 from crossdistill.reports.groups import by_importance, first_of, grouped, main_configuration
 from crossdistill.reports.runs import Run, configurations_of
 from crossdistill.reports.style import CYCLE, GAIN, NEITHER, OWN_COLORS, LineStyle, line_styles
 from crossdistill.reports.tables import headlines
-from crossdistill.runs.measure import GAP
-from crossdistill.runs.results import COSINE_PAIR, COSINE_SAME_CLASS
+from crossdistill.reports.terms import terms
+from crossdistill.runs.measure import GAP, score_key
+from crossdistill.runs.results import COSINE_PAIR, COSINE_SAME_CLASS, Scores
 
 TRAINING, LOSSES = "training/", "training/loss/"
 LOSS_PANELS = "losses"
@@ -33,7 +34,7 @@ _MAX_PICTURED = 3
 """Configurations whose retrieved samples are shown."""
 
 # columns of metrics.jsonl -> panel titles, and what to see in them
-ACCURACIES = {STUDENT: "student top-1", TEACHER: "teacher top-1", GAP: "gap, teacher − student"}
+_GAP_TITLE = "gap, teacher − student"
 _GAP_CAPTION = (
     "Distillation works where the gap closes because the student rises, not because the teacher falls (the gap is the "
     "paper's Figure 4)"
@@ -87,23 +88,23 @@ def ladder_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
     main, table = main_configuration(runs), headlines(runs)
     if main in ("baseline", "teacher") or "baseline" not in table:
         return None
-    run = configurations_of(runs)[main][0]
+    run, right = configurations_of(runs)[main][0], terms(runs).right.capitalize()
     steps = {
-        "student alone": (table["baseline"].student_top1, table["baseline"].student_top1_ci, NEITHER),
-        f"student, {main}": (table[main].student_top1, table[main].student_top1_ci, GAIN),
+        "student alone": (table["baseline"].student, table["baseline"].student_ci, NEITHER),
+        f"student, {main}": (table[main].student, table[main].student_ci, GAIN),
     }
     if "teacher" in table:
         teacher = table["teacher"]
-        steps["teacher, sees all"] = (teacher.teacher_top1, teacher.teacher_top1_ci, OWN_COLORS["teacher"])
+        steps["teacher, sees all"] = (teacher.teacher, teacher.teacher_ci, OWN_COLORS["teacher"])
     if any(math.isnan(mean) for mean, _, _ in steps.values()):
         return None
     caption = (
-        f"Right answers on {run.split} samples, mean and 95 % interval over the runs; the teacher also sees "
+        f"{right} on {run.split} samples, mean and 95 % interval over the runs; the teacher also sees "
         f"{listed(run.auxiliary)} when it is asked, the students never do."
         if "teacher" in table
-        else f"Right answers on {run.split} samples, mean and 95 % interval over the runs."
+        else f"{right} on {run.split} samples, mean and 95 % interval over the runs."
     )
-    return CaptionedFigure("ladder", caption, figures.ladder(steps), title="Right answers (%)")
+    return CaptionedFigure("ladder", caption, figures.ladder(steps), title=f"{right} (%)")
 
 
 def difference_figure(runs: Sequence[Run], reference: str = "baseline") -> CaptionedFigure | None:
@@ -115,7 +116,7 @@ def difference_figure(runs: Sequence[Run], reference: str = "baseline") -> Capti
         "not tested; bars are 95 % intervals, each for itself, while the colours are corrected for all comparisons."
     )
     figure = figures.difference_intervals(table, grouped(runs))
-    title = f"Student top-1 minus {reference} (percentage points)"
+    title = f"Student {terms(runs).measure} minus {reference} (percentage points)"
     return CaptionedFigure(f"difference-{reference}", caption, figure, title=title)
 
 
@@ -134,17 +135,25 @@ def seeds_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
         "; colours as in the differences."
     )
     figure = figures.seed_scatter(accuracies, verdicts, grouped(runs), reference)
-    return CaptionedFigure("seeds", caption, figure, title="Student top-1 of every run (%)")
+    return CaptionedFigure("seeds", caption, figure, title=f"Student {terms(runs).measure} of every run (%)")
 
 
 def curve_figures(runs: Sequence[Run]) -> dict[str, CaptionedFigure]:
     """Heading -> panels over epochs; headings without any logged quantity are left out."""
     order = by_importance(runs)
-    followed = followed_split(runs)
-    accuracy = _GAP_CAPTION if curves(runs, GAP) else f"Accuracy on the {followed} split after each epoch"
+    followed, words = followed_split(runs), terms(runs)
+    accuracy = (
+        _GAP_CAPTION
+        if curves(runs, GAP)
+        else f"{words.noun[0].upper()}{words.noun[1:]} on the {followed} split after each epoch"
+    )
+    student, teacher = (score_key(view, runs[0].task) for view in ("student", "teacher"))
+    scores = {student: f"student {words.measure}", teacher: f"teacher {words.measure}", GAP: _GAP_TITLE}
     cosines = {key: title.format(followed) for key, title in _COSINES.items()}
     captioned = {
-        "Accuracy over epochs": _lines("accuracy", ACCURACIES, accuracy, runs, order, percent=True),
+        f"{words.noun[0].upper()}{words.noun[1:]} over epochs": _lines(
+            words.slug, scores, accuracy, runs, order, percent=True
+        ),
         "Alignment over epochs": _lines("alignment", cosines, _COSINE_CAPTION, runs, order),
         "Information over epochs": _lines("information", _BOUNDS, _BOUND_CAPTION, runs, order),
         "Balance of the discriminators": _lines("lambda", _LAMBDAS, _LAMBDA_CAPTION, runs, order),
@@ -161,7 +170,7 @@ def followed_split(runs: Sequence[Run]) -> str:
 
 def every_configuration_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
     """Student and teacher of each configuration in a small panel of its own, where lines in one would be too many."""
-    drawn = {"student": curves(runs, STUDENT), "teacher": curves(runs, TEACHER)}
+    drawn = {view: curves(runs, score_key(view, runs[0].task)) for view in ("student", "teacher")}
     by_label_and_view = {
         label: by_view
         for label in grouped(runs)
@@ -175,11 +184,19 @@ def every_configuration_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
     if baseline is not None:
         legend = {**legend, "the baseline's student": LineStyle(NEITHER, "")}
     caption = "Means over runs with a band from the lowest to the highest run; all panels have the same axes."
-    return CaptionedFigure("configurations", caption, figure, legend=legend, title="Top-1 over epochs (%)")
+    return CaptionedFigure(
+        "configurations",
+        caption,
+        figure,
+        legend=legend,
+        title=f"{terms(runs).measure[0].upper()}{terms(runs).measure[1:]} over epochs (%)",
+    )
 
 
 def figures_by_class(runs: Sequence[Run]) -> list[CaptionedFigure]:
     """The main configuration by class against the baseline, and AMID against CCL as in the paper's Figure 3."""
+    if runs[0].task != "classification":
+        return []
     main = main_configuration(runs)
     captioned = [_class_differences(runs, main, "baseline") or _class_accuracies(runs, main)]
     if {"amid", "ccl"} <= configurations_of(runs).keys():
@@ -188,12 +205,13 @@ def figures_by_class(runs: Sequence[Run]) -> list[CaptionedFigure]:
 
 
 def confusion_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
+    """What the main configuration confuses; None where there are no classes, or nothing was measured."""
     main = main_configuration(runs)
     counts = sum(
         (
-            run.scores["student"].confusion.astype(np.float64)
+            scores.confusion.astype(np.float64)
             for run in runs
-            if run.label == main and "student" in run.scores
+            if run.label == main and isinstance(scores := run.scores.get("student"), Scores)
         ),
         start=np.zeros((len(runs[0].classes),) * 2),
     )
@@ -269,11 +287,12 @@ def _ends(values: npt.NDArray[np.float64]) -> str:
 
 def _per_class(runs: Sequence[Run], label: str) -> npt.NDArray[np.float64]:
     """(C,) mean over the runs; NaN where a class (or the student) is missing in any."""
-    students = [run.scores["student"].per_class for run in runs if run.label == label and "student" in run.scores]
+    own = [run.scores["student"] for run in runs if run.label == label and "student" in run.scores]
+    students = [scores.per_class for scores in own if isinstance(scores, Scores)]
     return np.mean(students, axis=0) if students else np.full(len(runs[0].classes), math.nan)
 
 
 def _student_accuracies(runs: Sequence[Run]) -> list[float]:
     ordered = sorted(runs, key=lambda run: run.replicate)
-    values = [run.scores["student"].top1 for run in ordered if "student" in run.scores]
+    values = [run.scores["student"].headline for run in ordered if "student" in run.scores]
     return [value for value in values if math.isfinite(value)]

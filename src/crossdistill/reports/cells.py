@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from rich import box
 from rich.table import Table
@@ -16,21 +17,32 @@ from crossdistill.reports.formats import NONE, interval, p_value, percent, point
 from crossdistill.reports.groups import Group, grouped
 from crossdistill.reports.runs import Run, configurations_of
 from crossdistill.reports.tables import Headline, headlines
+from crossdistill.reports.terms import measures
+from crossdistill.tasks import Measured
 
-STUDENT = "student top-1"
-_CELLS: Mapping[str, Callable[[Headline], str]] = {
-    "runs": lambda row: str(row.runs),
-    STUDENT: lambda row: with_ci(row.student_top1, row.student_top1_ci),
-    "teacher top-1": lambda row: with_ci(row.teacher_top1, row.teacher_top1_ci),
-    "auxiliary top-1": lambda row: with_ci(row.auxiliary_top1, row.auxiliary_top1_ci),
-    "gap": lambda row: percent(row.gap),
-    "gap recovered": lambda row: percent(row.gap_recovered),
-    "R@1": lambda row: percent(row.student_r1),
-    "R@5": lambda row: percent(row.student_r5),
-    "WA": lambda row: percent(row.student_wa),
-    "UA": lambda row: percent(row.student_ua),
-    "seconds": lambda row: NONE if math.isnan(row.seconds) else f"{row.seconds:.0f}",
-}
+_LAST = ("WA", "UA")
+"""Measures that stand behind the others."""
+
+
+def _cells(runs: Sequence[Run]) -> Mapping[str, Callable[[Headline], str]]:
+    """Column -> a configuration's cell: its models by the headline measure, then the student's other measures."""
+    head, *others = measures(runs)
+    others.sort(key=lambda measure: measure.name in _LAST)
+    return {
+        "runs": lambda row: str(row.runs),
+        f"student {head.name}": lambda row: with_ci(row.student, row.student_ci),
+        f"teacher {head.name}": lambda row: with_ci(row.teacher, row.teacher_ci),
+        f"auxiliary {head.name}": lambda row: with_ci(row.auxiliary, row.auxiliary_ci),
+        "gap": lambda row: percent(row.gap),
+        "gap recovered": lambda row: percent(row.gap_recovered),
+        **{measure.name: partial(_measure, measure) for measure in others},
+        "seconds": lambda row: NONE if math.isnan(row.seconds) else f"{row.seconds:.0f}",
+    }
+
+
+def _measure(measure: Measured, row: Headline) -> str:
+    value = row.measures[measure.key]
+    return percent(value) if measure.percent else NONE if math.isnan(value) else f"{value:.4g}"
 
 
 @dataclass(frozen=True)
@@ -75,8 +87,8 @@ def results_table(runs: Sequence[Run]) -> ReportTable:
     rows, groups, marked = headlines(runs), grouped(runs), best(runs)
     paper = {label: _paper_figures(replicates) for label, replicates in configurations_of(runs).items()}
     columns: dict[str, dict[str, str]] = {}
-    for name, cell in _CELLS.items():
-        if name == "auxiliary top-1" and all(math.isnan(row.auxiliary_top1) for row in rows.values()):
+    for name, cell in _cells(runs).items():
+        if name.startswith("auxiliary ") and all(math.isnan(row.auxiliary) for row in rows.values()):
             continue
         columns[name] = {label: cell(row) for label, row in rows.items()}
         if any(name in figures for figures in paper.values()):
@@ -89,7 +101,7 @@ def results_table(runs: Sequence[Run]) -> ReportTable:
             Row((label, *(cells[label] for cells in columns.values())), groups[label], label in marked)
             for label in rows
         ),
-        STUDENT,
+        f"student {measures(runs)[0].name}",
     )
 
 
@@ -132,7 +144,7 @@ def headline_table(runs: Sequence[Run], room: int = 80) -> Table:
     """
     headline = results_table(runs)
     longest = max(len(row.cells[0]) for row in headline.rows)
-    left_out = ("WA", "seconds", *(("auxiliary top-1", "R@5", "UA") if longest > 14 else ()))
+    left_out = ("WA", "seconds", *((f"auxiliary {measures(runs)[0].name}", "R@5", "UA") if longest > 14 else ()))
     left_out = (*left_out, *(("runs",) if room < _NARROW else ()))
     asked = [i for i, name in enumerate(headline.columns) if name not in left_out and not name.endswith(", paper")]
     kept, taken = asked[:1], min(longest, _LABEL)

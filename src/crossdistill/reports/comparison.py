@@ -88,4 +88,4 @@ def best(runs: Sequence[Run]) -> frozenset[str]:
 
 
 def _student_by_replicate(runs: Sequence[Run]) -> dict[tuple[int, int], float]:
-    return {run.replicate: run.scores["student"].top1 for run in runs if "student" in run.scores}
+    return {run.replicate: run.scores["student"].headline for run in runs if "student" in run.scores}

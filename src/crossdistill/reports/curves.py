@@ -10,9 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from crossdistill.reports.runs import Run, configurations_of
-from crossdistill.runs.measure import GAP, TOP1
-
-STUDENT, TEACHER = TOP1.format("student"), TOP1.format("teacher")
+from crossdistill.runs.measure import GAP, score_key
 
 
 @dataclass(frozen=True)
@@ -41,8 +39,9 @@ def keys_starting_with(runs: Sequence[Run], prefix: str) -> list[str]:
 
 def _series(run: Run, key: str) -> pd.Series[float]:
     metrics = run.metrics
-    if key == GAP and key not in metrics and {TEACHER, STUDENT} <= set(metrics.columns):
-        metrics = metrics.assign(**{GAP: metrics[TEACHER] - metrics[STUDENT]})
+    student, teacher = (score_key(view, run.task) for view in ("student", "teacher"))
+    if key == GAP and key not in metrics and {teacher, student} <= set(metrics.columns):
+        metrics = metrics.assign(**{GAP: metrics[teacher] - metrics[student]})
     if key not in metrics:
         return pd.Series(dtype="float64")
     values = pd.to_numeric(metrics[key], errors="coerce").astype("float64")

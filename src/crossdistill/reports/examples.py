@@ -42,7 +42,7 @@ def retrieval_examples(folders: Sequence[Path], listener: Listener = Listener())
         except InputError as error:
             listener.say(f"Without pictures of what the student of {label} finds: {error}")
             continue
-        if len(loaded.pictures) == 0:
+        if len(loaded.pictures) == 0 or loaded.task != "classification":
             continue
         built = load_trained(folder, loaded)
         dataset, method = built.dataset, built.method

@@ -75,7 +75,7 @@ def ladder(steps: Mapping[str, tuple[float, float, str]]) -> Figure:
         axes.text(100 * mean + spread + 1, place, f"{100 * mean:.1f}", va="center", fontsize=9, fontweight="bold")
     axes.set_yticks(range(len(steps)), [shortened(name, _LABEL_LETTERS) for name in steps], fontsize=9)
     axes.set_ylim(len(steps) - 0.5, -0.5)
-    axes.set_xlim(0, 100)
+    axes.set_xlim(min(0.0, *(105 * mean for mean, _, _ in steps.values())), 100)  # R² may be below 0
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)
     return figure

@@ -15,6 +15,7 @@ from crossdistill.reports.cells import ReportTable, Row
 from crossdistill.reports.formats import with_ci
 from crossdistill.reports.groups import grouped
 from crossdistill.reports.runs import Run, configurations_of
+from crossdistill.runs.results import Scores
 
 NOTE = (
     "One fold is tested at a time. Mean: of the folds' WA and UA. Pooled: of all folds' test samples together, as if "
@@ -45,9 +46,9 @@ def fold_numbers(runs: Sequence[Run]) -> list[int]:
 
 
 def folds_table(runs: Sequence[Run]) -> ReportTable | None:
-    """A row for each configuration's student and teacher; None where there are no two folds."""
+    """A row for each configuration's student and teacher; None where there are no two folds, or no classes."""
     folds, groups = fold_numbers(runs), grouped(runs)
-    if len(folds) < 2:
+    if len(folds) < 2 or runs[0].task != "classification":
         return None
     configurations = configurations_of(runs)
     rows = []
@@ -69,7 +70,9 @@ def validated(runs: Sequence[Run], view: View, folds: Sequence[int]) -> Validate
         if view in run.scores and run.fold in folds:
             by_seed.setdefault(run.seed, {})[run.fold] = run
     whole = [
-        [by_fold[fold].scores[view] for fold in folds] for by_fold in by_seed.values() if len(by_fold) == len(folds)
+        [scores for fold in folds if isinstance(scores := by_fold[fold].scores[view], Scores)]
+        for by_fold in by_seed.values()
+        if len(by_fold) == len(folds)
     ]
     if not whole:
         nothing = (math.nan, math.nan)

@@ -115,5 +115,5 @@ def _last_if_nan(number: float) -> float:
 
 
 def _student_mean(runs: Sequence[Run]) -> float:
-    values = [run.scores["student"].top1 for run in runs if "student" in run.scores]
+    values = [run.scores["student"].headline for run in runs if "student" in run.scores]
     return math.fsum(values) / len(values) if values else math.nan

@@ -14,8 +14,8 @@ import pandas as pd
 from crossdistill.reports.fields import field_at, read_json, read_text, read_yaml
 from crossdistill.reports.formats import listed
 from crossdistill.runs.folder import METRICS, RECIPE, RESULTS
-from crossdistill.runs.results import Scores, read_results
-from crossdistill.types import InputError, Role
+from crossdistill.runs.results import AnyScores, read_results
+from crossdistill.types import InputError, Role, TaskKind
 
 CHOOSE_EPOCH_ON = "data.choose_epoch_on"
 
@@ -33,6 +33,7 @@ class Run:
     fold: of the recipe's data, -1 where there is none
     split, followed: what was measured in the end, and after each epoch; "none" where nothing was
     recipe: the text of recipe.yaml
+    task: what was predicted; classes: the names of the classes, labels or numbers
     """
 
     folder: Path
@@ -52,9 +53,10 @@ class Run:
     auxiliary: tuple[str, ...]
     seconds: float
     versions: Mapping[str, str]
-    scores: Mapping[str, Scores]
+    scores: Mapping[str, AnyScores]
     metrics: pd.DataFrame
     recipe: str
+    task: TaskKind = "classification"
 
     @property
     def replicate(self) -> tuple[int, int]:
@@ -135,6 +137,7 @@ def _load(folder: Path) -> Run:
         scores=results.scores,
         metrics=_metrics(folder / METRICS, results.method),
         recipe=recipe,
+        task=results.task,
     )
 
 
@@ -154,8 +157,8 @@ def _number(value: Any) -> float:
 def _check_comparable(runs: Sequence[Run]) -> None:
     first = runs[0]
     for run in runs:
-        if run.classes != first.classes or run.split != first.split:
-            what = "classes" if run.classes != first.classes else "splits"
+        if (run.task, run.classes, run.split) != (first.task, first.classes, first.split):
+            what = "tasks" if run.task != first.task else "classes" if run.classes != first.classes else "splits"
             raise InputError(
                 f"{run.folder} and {first.folder}: evaluated on different {what}; write one report for each"
             )

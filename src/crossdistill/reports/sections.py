@@ -13,14 +13,28 @@ from crossdistill.reports.comparison import LEVEL, differences
 from crossdistill.reports.formats import counted, listed
 from crossdistill.reports.groups import grouped, reference_method
 from crossdistill.reports.runs import Run, configurations_of, split_by_measured, unmeasured_sentence
+from crossdistill.reports.terms import terms
 from crossdistill.reports.tiles import Tile, next_steps, tiles
+from crossdistill.types import TaskKind
 
 _RESULTS_NOTE = (
-    "Accuracies and recalls in %, means over the runs; ± is the 95 % confidence interval (Student t). Gap: teacher "
+    "{} in %, means over the runs; ± is the 95 % confidence interval (Student t). Gap: teacher "
     "minus student of the same run. Gap recovered: how much of the way from the baseline to a teacher trained alone "
-    "the student has gone. R@K, WA and UA are the student's. “–”: the configuration has no such model, or the "
+    "the student has gone. {} “–”: the configuration has no such model, or the "
     "measure is not defined."
 )
+_MEASURED: Mapping[TaskKind, tuple[str, str]] = {
+    "classification": ("Accuracies and recalls", "R@K, WA and UA are the student's."),
+    "multilabel": (
+        "Mean average precision (mAP, over labels) and F1",
+        "F1 is the student's, at a probability of 1/2: of all decisions together (micro), and the mean over labels.",
+    ),
+    "regression": (
+        "R², the share of the variance that is explained,",
+        "RMSE and MAE, in the numbers' own units, are lower where they are better; they and Pearson's r are the "
+        "student's.",
+    ),
+}
 _BEST_NOTE = (
     "Bold: best, that is significantly better than the baseline and not significantly worse than the highest mean "
     f"(paired t-tests with Holm's correction, level {LEVEL:g})."
@@ -179,7 +193,7 @@ def _figures(runs: Sequence[Run]) -> list[Section]:
 
 
 def _results_note(table: ReportTable, runs: Sequence[Run]) -> str:
-    notes = [_RESULTS_NOTE]
+    notes = [_RESULTS_NOTE.format(*_MEASURED[runs[0].task])]
     if any(row.best for row in table.rows):
         notes.append(_BEST_NOTE)
     elif differences(runs):
@@ -194,9 +208,9 @@ def _results_note(table: ReportTable, runs: Sequence[Run]) -> str:
 def _differences_note(runs: Sequence[Run], reference: str) -> str:
     tested = sum(row.verdict != "not tested" for row in differences(runs, reference).values())
     note = (
-        f"Student top-1 minus that of {reference} in percentage points, over the runs that share a seed (and fold) "
-        f"with a run of it; p from a paired t-test, and corrected for the {counted(tested, 'test')} of this table "
-        f"(Holm). The verdict goes by the corrected p at the level of {LEVEL:g}; “no significant difference” does not "
-        "say that two configurations are equal: the interval says how far apart they may be."
+        f"Student {terms(runs).measure} minus that of {reference} in percentage points, over the runs that share a "
+        f"seed (and fold) with a run of it; p from a paired t-test, and corrected for the {counted(tested, 'test')} of "
+        f"this table (Holm). The verdict goes by the corrected p at the level of {LEVEL:g}; “no significant "
+        "difference” does not say that two configurations are equal: the interval says how far apart they may be."
     )
     return f"{note} {_FOLDS_NOTE}" if len({run.fold for run in runs}) > 1 else note

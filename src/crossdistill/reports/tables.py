@@ -3,77 +3,88 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
 from crossdistill.evaluation.significance import gap_recovered, mean_ci
 from crossdistill.reports.groups import grouped
 from crossdistill.reports.runs import Run, configurations_of
+from crossdistill.reports.terms import measures as measured
 
 
 @dataclass(frozen=True)
 class Headline:
-    """A configuration's means over its runs, fractions, NaN where it has no such model; ..._ci: 95 % half width.
+    """A configuration's means over its runs of the task's headline measure, a fraction, NaN where it has no such model;
+    ..._ci: 95 % half width.
 
-    gap: teacher - student of the same run; gap_recovered: on the way from `baseline` to `teacher`, the configurations.
+    gap: teacher - student of the same run; gap_recovered: on the way from `baseline` to `teacher`, the configurations;
+    measures: the student's means of all measures of the task, by their keys
     """
 
     runs: int
-    student_top1: float
-    student_top1_ci: float
-    teacher_top1: float
-    teacher_top1_ci: float
-    auxiliary_top1: float
-    auxiliary_top1_ci: float
+    student: float
+    student_ci: float
+    teacher: float
+    teacher_ci: float
+    auxiliary: float
+    auxiliary_ci: float
     gap: float
     gap_recovered: float
-    student_r1: float
-    student_r5: float
-    student_wa: float
-    student_ua: float
+    measures: Mapping[str, float]
     seconds: float
 
 
 def headline(runs: Sequence[Run]) -> pd.DataFrame:
-    """One row per configuration (index, in the order of the tables); the columns are `Headline`'s fields."""
-    rows = {label: asdict(row) for label, row in headlines(runs).items()}
+    """One row per configuration (index, in the order of the tables).
+
+    Columns: runs; student_top1, student_top1_ci, likewise teacher_ and auxiliary_, of other tasks by their headline's
+    key; gap, gap_recovered, seconds; the student's other measures, student_r1 and so on.
+    """
+    key, rows = measured(runs)[0].key, {}
+    for label, row in headlines(runs).items():
+        views = {"student": row.student, "teacher": row.teacher, "auxiliary": row.auxiliary}
+        intervals = {"student": row.student_ci, "teacher": row.teacher_ci, "auxiliary": row.auxiliary_ci}
+        rows[label] = {
+            "runs": row.runs,
+            **{f"{view}_{key}": value for view, value in views.items()},
+            **{f"{view}_{key}_ci": value for view, value in intervals.items()},
+            **{"gap": row.gap, "gap_recovered": row.gap_recovered, "seconds": row.seconds},
+            **{f"student_{name}": value for name, value in row.measures.items()},
+        }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("configuration")
 
 
 def headlines(runs: Sequence[Run]) -> dict[str, Headline]:
     """Label -> its headline, in the order of the tables."""
     configurations = configurations_of(runs)
-    baseline = _mean(_values(configurations.get("baseline", []), "student", "top1"))
-    teacher = _mean(_values(configurations.get("teacher", []), "teacher", "top1"))
+    baseline = _mean(_values(configurations.get("baseline", []), "student"))
+    teacher = _mean(_values(configurations.get("teacher", []), "teacher"))
     return {label: _headline(configurations[label], baseline, teacher) for label in grouped(runs)}
 
 
 def _headline(runs: Sequence[Run], baseline: float, teacher: float) -> Headline:
-    student, student_ci = _mean_ci(_values(runs, "student", "top1"))
-    own_teacher, own_teacher_ci = _mean_ci(_values(runs, "teacher", "top1"))
-    auxiliary, auxiliary_ci = _mean_ci(_values(runs, "auxiliary_alone", "top1"))
+    student, student_ci = _mean_ci(_values(runs, "student"))
+    own_teacher, own_teacher_ci = _mean_ci(_values(runs, "teacher"))
+    auxiliary, auxiliary_ci = _mean_ci(_values(runs, "auxiliary_alone"))
     both = [run.scores for run in runs if {"student", "teacher"} <= run.scores.keys()]
     return Headline(
         runs=len(runs),
-        student_top1=student,
-        student_top1_ci=student_ci,
-        teacher_top1=own_teacher,
-        teacher_top1_ci=own_teacher_ci,
-        auxiliary_top1=auxiliary,
-        auxiliary_top1_ci=auxiliary_ci,
-        gap=_mean([scores["teacher"].top1 - scores["student"].top1 for scores in both]),
+        student=student,
+        student_ci=student_ci,
+        teacher=own_teacher,
+        teacher_ci=own_teacher_ci,
+        auxiliary=auxiliary,
+        auxiliary_ci=auxiliary_ci,
+        gap=_mean([scores["teacher"].headline - scores["student"].headline for scores in both]),
         gap_recovered=gap_recovered(student, baseline, teacher),
-        student_r1=_mean(_values(runs, "student", "r1")),
-        student_r5=_mean(_values(runs, "student", "r5")),
-        student_wa=_mean(_values(runs, "student", "wa")),
-        student_ua=_mean(_values(runs, "student", "ua")),
+        measures={measure.key: _mean(_values(runs, "student", measure.key)) for measure in measured(runs)},
         seconds=_mean([run.seconds for run in runs]),
     )
 
 
-def _values(runs: Sequence[Run], view: str, measure: str) -> list[float]:
+def _values(runs: Sequence[Run], view: str, measure: str = "headline") -> list[float]:
     return [getattr(run.scores[view], measure) for run in runs if view in run.scores]
 
 

@@ -13,6 +13,7 @@ from crossdistill.reports.formats import NONE, counted, interval, listed, percen
 from crossdistill.reports.groups import grouped, main_configuration, unlabelled
 from crossdistill.reports.runs import Run, configurations_of
 from crossdistill.reports.tables import Headline, headlines
+from crossdistill.reports.terms import Terms, terms
 from crossdistill.reports.wording import replicates, tested
 
 _VERDICTS = {
@@ -41,7 +42,7 @@ def tiles(runs: Sequence[Run]) -> tuple[Tile, ...]:
     table, paired = headlines(runs), differences(runs)
     return (
         *(_verdict(main, paired[main], tested(paired)) if main in paired else ()),
-        *_accuracy(main, table),
+        *_accuracy(main, table, terms(runs)),
         *_gap(main, table),
         Tile("runs", str(len(runs)), f"{counted(len(table), 'configuration')}, {replicates(runs)}"),
         _data(configurations_of(runs)[main][0]),
@@ -92,14 +93,18 @@ def _verdict(main: str, row: Difference, comparisons: int) -> tuple[Tile, ...]:
     )
 
 
-def _accuracy(main: str, table: dict[str, Headline]) -> tuple[Tile, ...]:
-    reached = percent(table[main].student_top1)
+def _accuracy(main: str, table: dict[str, Headline], words: Terms) -> tuple[Tile, ...]:
+    reached = percent(table[main].student)
     if reached == NONE:
         return ()
     if "baseline" not in table or main == "baseline":
-        return (Tile("student", f"{reached} %", f"right, {main}"),)
-    alone = percent(table["baseline"].student_top1)
-    return (Tile("student", f"{alone}\N{NO-BREAK SPACE}→ {reached}\N{NO-BREAK SPACE}%", f"right: alone, then {main}"),)
+        return (Tile("student", f"{reached} %", f"{words.tile}, {main}"),)
+    alone = percent(table["baseline"].student)
+    return (
+        Tile(
+            "student", f"{alone}\N{NO-BREAK SPACE}→ {reached}\N{NO-BREAK SPACE}%", f"{words.tile}: alone, then {main}"
+        ),
+    )
 
 
 def _gap(main: str, table: dict[str, Headline]) -> tuple[Tile, ...]:
@@ -107,15 +112,14 @@ def _gap(main: str, table: dict[str, Headline]) -> tuple[Tile, ...]:
     if main == "baseline" or recovered == NONE:
         return ()
     return (
-        Tile(
-            "gap recovered", f"{recovered} %", f"of the way to a teacher's {percent(table['teacher'].teacher_top1)} %"
-        ),
+        Tile("gap recovered", f"{recovered} %", f"of the way to a teacher's {percent(table['teacher'].teacher)} %"),
     )
 
 
 def _data(run: Run) -> Tile:
     measured = run.samples.get(run.split, run.samples.get("test", 0))
-    about = f"{run.name}: {counted(len(run.classes), 'class', 'classes')}, {measured:,} {run.split} samples"
+    names = counted(len(run.classes), terms([run]).name, terms([run]).names)
+    about = f"{run.name}: {names}, {measured:,} {run.split} samples"
     train = run.samples.get("train", 0)
     if unlabelled(run):
         return Tile("labels", f"{train - unlabelled(run):,} of {train:,}", f"training samples; {about}")
@@ -148,4 +152,4 @@ def _pairs_needed(row: Difference) -> int:
 def _teacher_is_no_better(table: dict[str, Headline]) -> bool:
     if not {"baseline", "teacher"} <= table.keys():
         return False
-    return table["teacher"].teacher_top1 - table["baseline"].student_top1 < 0.01
+    return table["teacher"].teacher - table["baseline"].student < 0.01

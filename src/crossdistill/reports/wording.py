@@ -16,12 +16,13 @@ from crossdistill.reports.groups import (
 )
 from crossdistill.reports.runs import Run, configurations_of
 from crossdistill.reports.tables import Headline, headlines
+from crossdistill.reports.terms import Terms, terms
 
 _VERDICTS = {
     "better": "Significantly better than {}",
     "worse": "Significantly worse than {}",
     "no significant difference": "No significant difference to {}",
-    "not tested": "Not tested against {} (fewer than two pairs of runs, or an accuracy is missing)",
+    "not tested": "Not tested against {} (fewer than two pairs of runs, or a measure is missing)",
 }
 
 
@@ -40,15 +41,15 @@ def summary(runs: Sequence[Run]) -> list[str]:
     what = main if configurations_of(runs)[main][0].method in WITHOUT_AUXILIARY else "distillation"
     first = lead(runs)
     sentences = [_setting(runs, main)]
-    if math.isnan(table[main].student_top1):
+    if math.isnan(table[main].student):
         return [
             *sentences,
-            "Without a student whose accuracy was measured in every run, there is nothing to compare.",
+            "Without a student that was measured in every run, there is nothing to compare.",
         ]
     if not first:
-        sentences.append(_accuracy(table[main], main))
+        sentences.append(_accuracy(table[main], main, terms(runs)))
     if main in paired:
-        sentences += _difference(paired[main], tested(paired), what)
+        sentences += _difference(paired[main], tested(paired), what, terms(runs))
     elif main != "baseline":
         sentences.append(f"Without a baseline run of the same seed, these runs cannot say whether {what} helped.")
     sentences += _gap(table, main)
@@ -138,13 +139,13 @@ def lead(runs: Sequence[Run]) -> str:
         return ""
     if math.isnan(row.half_width) or not (run.target and _helpers(run)):
         return ""
-    alone = percent(table["baseline"].student_top1)
+    alone, words = percent(table["baseline"].student), terms(runs)
     verdict = "significant" if row.verdict in ("better", "worse") else "not significant, it may be chance"
     kind = "gain" if row.difference > 0 else "loss" if row.difference < 0 else "difference"
     return (
         f"{_labels(configurations_of(runs)[main])} the {main} student, which had {listed(run.auxiliary)} in training, "
-        f"is right on {percent(table[main].student_top1)} % of new samples from {listed(run.target)} alone; a student "
-        f"trained without {listed(run.auxiliary)} on {alone} %. The {kind} of "
+        f"{words.reached.format(percent(table[main].student))} from {listed(run.target)} alone; a student "
+        f"trained without {listed(run.auxiliary)} {words.alone.format(alone)}. The {kind} of "
         f"{points(abs(row.difference)).lstrip('+')} points is {verdict}."
     )
 
@@ -162,7 +163,9 @@ def _setting(runs: Sequence[Run], main: str) -> str:
     run = configurations_of(runs)[main][0]
     sizes = sorted({size for run in runs if (size := run.samples.get(run.split, run.samples.get("test")))})
     samples = f"{sizes[0]:,} to {sizes[-1]:,} samples" if len(sizes) > 1 else "".join(f"{s:,} samples" for s in sizes)
-    split = ", ".join(part for part in (samples, counted(len(run.classes), "class", "classes")) if part)
+    split = ", ".join(
+        part for part in (samples, counted(len(run.classes), terms(runs).name, terms(runs).names)) if part
+    )
     sees = ""
     if run.target and "student" in run.scores:
         sees = f" At prediction time the student sees {listed(run.target)} only"
@@ -179,19 +182,19 @@ def _helpers(run: Run) -> tuple[str, ...]:
     return () if run.method in WITHOUT_AUXILIARY else run.auxiliary
 
 
-def _accuracy(row: Headline, label: str) -> str:
-    mean = percent(row.student_top1)
-    if math.isnan(row.student_top1_ci):
-        return f"The {label} student reaches {mean} % top-1 accuracy in a single run."
+def _accuracy(row: Headline, label: str, words: Terms) -> str:
+    mean = percent(row.student)
+    if math.isnan(row.student_ci):
+        return f"The {label} student reaches {mean} % {words.long} in a single run."
     return (
-        f"The {label} student reaches {mean} ± {percent(row.student_top1_ci)} % top-1 accuracy "
+        f"The {label} student reaches {mean} ± {percent(row.student_ci)} % {words.long} "
         f"(mean and 95 % confidence interval of {row.runs} runs)."
     )
 
 
-def _difference(row: Difference, comparisons: int, what: str) -> list[str]:
+def _difference(row: Difference, comparisons: int, what: str, words: Terms) -> list[str]:
     if math.isnan(row.difference):
-        return ["Its difference to the baseline is not defined: an accuracy is missing."]
+        return ["Its difference to the baseline is not defined: a measure is missing."]
     if math.isnan(row.half_width):
         return [
             f"That is {points(row.difference)} points against the baseline of the same seed; one pair of runs cannot "
@@ -204,7 +207,7 @@ def _difference(row: Difference, comparisons: int, what: str) -> list[str]:
     if row.p > LEVEL:
         return [
             measured,
-            f"The interval includes zero: these runs do not show that {what} changes the accuracy (no significant "
+            f"The interval includes zero: these runs do not show that {what} changes the {words.noun} (no significant "
             "difference to the baseline).",
         ]
     if row.verdict == "no significant difference":
@@ -220,7 +223,7 @@ def _difference(row: Difference, comparisons: int, what: str) -> list[str]:
 def _gap(table: Mapping[str, Headline], label: str) -> list[str]:
     if label == "baseline" or not {"baseline", "teacher"} <= table.keys():
         return []
-    baseline, teacher = percent(table["baseline"].student_top1), percent(table["teacher"].teacher_top1)
+    baseline, teacher = percent(table["baseline"].student), percent(table["teacher"].teacher)
     if NONE in (baseline, teacher):
         return []
     recovered = percent(table[label].gap_recovered)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
 
 from crossdistill.methods import Method
-from crossdistill.runs.measure import TOP1
+from crossdistill.runs.measure import score_key
 from crossdistill.training import Record
 from crossdistill.training.distributed import gather_objects
 from crossdistill.training.engine import Engine
@@ -18,28 +19,28 @@ from crossdistill.types import NAMES, InputError
 class BestEpoch:
     """The best epoch so far of those that were measured, and the model as it was then, on the model's device.
 
-    Best by top-1 accuracy of the view that the method is for. Of epochs that are equally good the last is kept:
-    validation samples are few, so ties are many, and the learning rate is lowest at the end.
+    Best by the task's headline measure of the view that the method is for. Of epochs that are equally good the last
+    is kept: validation samples are few, so ties are many, and the learning rate is lowest at the end.
 
     stored: what an earlier one's `stored` gave, from a checkpoint; empty for a new training.
     """
 
     def __init__(self, method: Method, stored: Mapping[str, Any]) -> None:
         view = "target" if "target" in method.predicts else method.predicts[0]
-        self._measure = TOP1.format(NAMES[view])
+        self._measure = score_key(NAMES[view], method.task.kind)
         self.epoch = int(stored.get("epoch", -1))
-        self.accuracy = float(stored.get("accuracy", -1.0))
+        self.score = float(stored.get("score", -math.inf))
         self._model: Mapping[str, Tensor] = stored.get("model", {})
 
     def consider(self, record: Record, model: nn.Module) -> None:
         """Keep the model if the epoch of the record is none worse than the best one; its state is copied."""
-        if self._measure in record and float(record[self._measure]) >= self.accuracy:
-            self.epoch, self.accuracy = int(record["epoch"]), float(record[self._measure])
+        if self._measure in record and float(record[self._measure]) >= self.score:
+            self.epoch, self.score = int(record["epoch"]), float(record[self._measure])
             self._model = {key: value.detach().clone() for key, value in model.state_dict().items()}
 
     def stored(self) -> dict[str, Any]:
         """For a checkpoint; empty before the first epoch that was measured."""
-        return {"epoch": self.epoch, "accuracy": self.accuracy, "model": dict(self._model)} if self._model else {}
+        return {"epoch": self.epoch, "score": self.score, "model": dict(self._model)} if self._model else {}
 
     def put_back(self, engine: Engine, model: nn.Module) -> None:
         """Make the model what it was at the best epoch, which the first rank knows. Raises InputError where none was
@@ -47,6 +48,7 @@ class BestEpoch:
         state = gather_objects(engine, dict(self._model) if engine.is_global_zero else {})[0]
         if not state:
             raise InputError(
-                "data.choose_epoch_on: no validation sample has the modalities that the method is measured with"
+                "data.choose_epoch_on: no validation sample has the modalities that the method is measured with, or "
+                "their labels are all alike, so that nothing can be measured"
             )
         model.load_state_dict(state)

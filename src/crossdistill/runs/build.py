@@ -21,6 +21,7 @@ from crossdistill.recipes.recipe import DataSettings, Recipe
 from crossdistill.runs.data import FROM_PYTHON, build_dataset, split_dataset
 from crossdistill.runs.own_encoders import own_settings, require_rebuilt
 from crossdistill.runs.statistics import set_statistics
+from crossdistill.tasks.regression import statistics_of
 from crossdistill.training.engine import seeded
 from crossdistill.training.loop import Stage
 from crossdistill.types import InputError, TrainingSamples
@@ -90,7 +91,7 @@ def with_given(
 ) -> Recipe:
     """The recipe that says of data and encoders from Python what can be said: a name; a class and its settings."""
     if dataset is not None:  # a recipe read back cannot find it: its source says so instead of naming some other data
-        recipe = replace(recipe, data=replace(recipe.data, source=f"{FROM_PYTHON}{dataset.name}"))
+        recipe = replace(recipe, data=replace(recipe.data, source=f"{FROM_PYTHON}{dataset.name}", task=dataset.task))
     if encoders:
         settings = {name: own_settings(name, module) for name, module in encoders.items()}
         recipe = replace(recipe, model=replace(recipe.model, encoders={**recipe.model.encoders, **settings}))
@@ -107,6 +108,7 @@ def model_spec(recipe: Recipe, dataset: MultimodalDataset) -> ModelSpec:
     given: dict[str, EncoderSettings] = {
         name: settings.encoders.get(name) or default_settings(inputs[name], settings.width) for name in names
     }
+    mean, deviation = label_statistics(dataset)
     return ModelSpec(
         target=recipe.data.target,
         auxiliary=recipe.data.auxiliary,
@@ -120,7 +122,16 @@ def model_spec(recipe: Recipe, dataset: MultimodalDataset) -> ModelSpec:
         input_bound=settings.input_bound,
         student=method.student,
         windows=recipe.data.windows,
+        task=dataset.task,
+        label_mean=mean,
+        label_deviation=deviation,
     )
+
+
+def label_statistics(dataset: MultimodalDataset) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of the labelled training samples' numbers; empty where labels are no numbers."""
+    rows = dataset.labelled_rows("train")
+    return statistics_of(dataset.labels[rows]) if dataset.task == "regression" and len(rows) else ((), ())
 
 
 def training_samples(recipe: Recipe, dataset: MultimodalDataset) -> TrainingSamples:

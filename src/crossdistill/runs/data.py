@@ -26,7 +26,10 @@ def load_dataset(settings: DataSettings) -> MultimodalDataset:
             "`crossdistill.load(RUN)` predicts without it"
         )
     if settings.source in BUNDLED:
-        return BUNDLED[settings.source]()
+        bundled = BUNDLED[settings.source]()
+        if settings.task != bundled.task:
+            raise InputError(f"data.task: expected {bundled.task} for {settings.source}, found {settings.task}")
+        return bundled
     if not Path(settings.source).exists():
         raise InputError(
             f"data.source: {settings.source}: manifest not found; `crossdistill prepare` makes one of a data set "
@@ -39,6 +42,7 @@ def load_dataset(settings: DataSettings) -> MultimodalDataset:
         readers=settings.readers,
         allow_outside=settings.allow_outside,
         strict=settings.strict,
+        task=settings.task,
     )
 
 

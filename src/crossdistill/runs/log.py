@@ -15,6 +15,7 @@ from crossdistill.extras import needed_for
 from crossdistill.plain import without_nan
 from crossdistill.recipes.recipe import Recipe, name_of
 from crossdistill.runs.folder import CHECKPOINT, METRICS, NOTES, PREVIOUS
+from crossdistill.tasks import headline
 from crossdistill.training import Checkpoint, Record
 from crossdistill.training.checkpoint import UnreadableCheckpointError
 from crossdistill.training.pauses import GO_ON, SAVE
@@ -47,6 +48,7 @@ class RunLog:
         self._newest_is_damaged = False
         self._signalled = signalled
         self.best_epoch = -1
+        self._headline = headline(recipe.data.task).name
         self._seconds, self._saved = 60 * recipe.checkpoint_minutes, time.monotonic()
 
     def wish(self) -> int:
@@ -117,11 +119,11 @@ class RunLog:
     def say(self, line: str) -> None:
         self.listener.say(line)
 
-    def chose(self, epoch: int, accuracy: float) -> None:
+    def chose(self, epoch: int, score: float) -> None:
         self.best_epoch = epoch
         self.say(
-            f"{self.task}: kept the model of epoch {epoch + 1} of {self._epochs}, with {100 * accuracy:.1f} % of the "
-            "validation samples right"
+            f"{self.task}: kept the model of epoch {epoch + 1} of {self._epochs}, with {self._headline} "
+            f"{100 * score:.1f} % on validation samples"
         )
 
     def note(self, notes: Sequence[Note]) -> None:

@@ -9,23 +9,40 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from crossdistill.data.loading import Workers
 from crossdistill.evaluation import evaluate_view, top1
 from crossdistill.evaluation.collect import Outputs, outputs_of
+from crossdistill.evaluation.summary import evaluate_labels, evaluate_numbers
 from crossdistill.losses import pair_cosine, same_class_cosine
 from crossdistill.plain import from_plain
 from crossdistill.runs.data import splits_in_use
-from crossdistill.runs.results import COSINE_PAIR, COSINE_SAME_CLASS, ParameterCounts, RunResults, Scores
+from crossdistill.runs.results import COSINE_PAIR, COSINE_SAME_CLASS, SCORES, AnyScores, ParameterCounts, RunResults
+from crossdistill.tasks import MEASURES, Measured, Task, headline
 from crossdistill.training.memory import peak_memory_mb
-from crossdistill.types import NAMES, InputError, Note, View
+from crossdistill.types import NAMES, InputError, Note, TaskKind, View
 from crossdistill.version import __version__
 
 if TYPE_CHECKING:
     from crossdistill.runs.build import Built
 
-TOP1, GAP = "evaluation/{}/top1", "evaluation/gap"
-"""What a view's accuracy is called in the log, and what the teacher's minus the student's is."""
+GAP = "evaluation/gap"
+"""What the teacher's headline measure minus the student's is called in the log."""
+
+
+def score_key(view: str, task: TaskKind) -> str:
+    """What a view's headline measure is called in the log, such as evaluation/student/top1."""
+    return f"evaluation/{view}/{headline(task).key}"
+
+
+def logged_scores(record: Mapping[str, float | int | str]) -> dict[str, tuple[Measured, float]]:
+    """View -> its headline measure in an epoch's record, whatever the task: which it is, and its value."""
+    found: dict[str, tuple[Measured, float]] = {}
+    for kind in MEASURES:
+        keys = {view: score_key(view, kind) for view in NAMES.values()}
+        found |= {view: (headline(kind), float(record[key])) for view, key in keys.items() if key in record}
+    return found
 
 
 def about(built: Built, data: Mapping[str, str]) -> dict[str, Any]:
@@ -65,8 +82,8 @@ def versions() -> dict[str, str]:
     }
 
 
-def epoch_measures(made: Outputs, predicts: tuple[View, ...]) -> dict[str, float]:
-    """Accuracies, their gap and the cosines on the evaluation split, for the curves; nothing is chosen by them.
+def epoch_measures(made: Outputs, predicts: tuple[View, ...], task: Task) -> dict[str, float]:
+    """Headline measures, their gap and the cosines on the evaluation split, for the curves; nothing is chosen by them.
 
     Each view is measured on the samples that have what it reads: the student on all, the teacher on complete ones.
     """
@@ -74,11 +91,26 @@ def epoch_measures(made: Outputs, predicts: tuple[View, ...]) -> dict[str, float
     for view in predicts:
         found, labels = made.complete(view)
         if len(labels):
-            measures[TOP1.format(NAMES[view])] = top1(found.logits[view], labels)
-    student, teacher = TOP1.format("student"), TOP1.format("teacher")
+            measures[score_key(NAMES[view], task.kind)] = headline_of(task, found.logits[view], labels)
+    student, teacher = score_key("student", task.kind), score_key("teacher", task.kind)
     if {student, teacher} <= set(measures):
         measures[GAP] = measures[teacher] - measures[student]
-    return measures | cosines(made)
+    return measures | cosines(made, task)
+
+
+def headline_of(task: Task, logits: Tensor, labels: Tensor) -> float:
+    """The headline measure of these logits (N, C)."""
+    if task.kind == "classification":
+        return top1(logits, labels)
+    summary = _summary(task, logits, labels)
+    return float(summary[headline(task.kind).key])
+
+
+def _summary(task: Task, logits: Tensor, labels: Tensor) -> dict[str, Any]:
+    """All measures of a task that are not of classes."""
+    if task.kind == "multilabel":
+        return dict(evaluate_labels(logits, labels))
+    return dict(evaluate_numbers(task.outputs(logits.double())["values"], labels))
 
 
 def require_measurable(outputs: Outputs, predicts: tuple[View, ...], split: str) -> None:
@@ -88,30 +120,37 @@ def require_measurable(outputs: Outputs, predicts: tuple[View, ...], split: str)
         raise InputError(f"no {split} sample could be read; the first: {unread[0]}")
 
 
-def cosines(outputs: Outputs) -> dict[str, float]:
+def cosines(outputs: Outputs, task: Task) -> dict[str, float]:
     """Figure 5's alignment of teacher and student, where both were made of a sample."""
     if not {"target", "full"} <= set(outputs.made.representations):
         return {}
     made, labels = outputs.complete("target", "full")
     if not len(labels):
         return {}
-    return {
-        COSINE_PAIR: float(pair_cosine(made.full, made.target)),
-        COSINE_SAME_CLASS: float(same_class_cosine(made.full, made.target, labels)),
-    }
+    found = {COSINE_PAIR: float(pair_cosine(made.full, made.target))}
+    if task.has_classes:
+        found[COSINE_SAME_CLASS] = float(same_class_cosine(made.full, made.target, labels))
+    return found
 
 
-def _view_scores(tested: Outputs, gallery: Outputs, predicts: tuple[View, ...]) -> dict[str, Scores]:
+def _view_scores(tested: Outputs, gallery: Outputs, predicts: tuple[View, ...], task: Task) -> dict[str, AnyScores]:
     """Name -> measures of each view of which there is a sample to measure."""
-    scores: dict[str, Scores] = {}
+    scores: dict[str, AnyScores] = {}
     for view in predicts:
         made, labels = tested.complete(view)
         searched, searched_labels = gallery.complete(view)
-        if len(labels) and len(searched_labels):
-            summary = evaluate_view(
-                made.logits[view], made.representations[view], labels, searched.representations[view], searched_labels
+        if not len(labels) or not len(searched_labels):
+            continue
+        if task.has_classes:
+            summary: dict[str, Any] = dict(
+                evaluate_view(
+                    *(made.logits[view], made.representations[view], labels),
+                    *(searched.representations[view], searched_labels),
+                )
             )
-            scores[NAMES[view]] = from_plain(Scores, {**summary, "measured": len(labels)})
+        else:
+            summary = _summary(task, made.logits[view], labels)
+        scores[NAMES[view]] = from_plain(SCORES[task.kind], {**summary, "measured": len(labels)})
     return scores
 
 
@@ -136,6 +175,7 @@ def results_of(
         fold=recipe.data.fold,
         split=recipe.data.evaluate_on,
         classes=built.dataset.classes,
+        task=built.dataset.task,
         samples=_sample_counts(built),
         target=recipe.data.target,
         auxiliary=recipe.data.auxiliary,
@@ -178,12 +218,12 @@ def with_scores(
     )
     note([*tested.notes, *gallery.notes])
     require_measurable(tested, method.predicts, recipe.data.evaluate_on)
-    alignment = cosines(tested)
+    alignment = cosines(tested, method.task)
     return replace(
         results,
         samples=_sample_counts(built),
         versions=versions(),
-        scores=_view_scores(tested, gallery, method.predicts),
+        scores=_view_scores(tested, gallery, method.predicts, method.task),
         cosine_pair=alignment.get(COSINE_PAIR, math.nan),
         cosine_same_class=alignment.get(COSINE_SAME_CLASS, math.nan),
     )

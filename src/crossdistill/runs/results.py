@@ -16,7 +16,7 @@ from crossdistill.atomic import write_atomically
 from crossdistill.models.storage import CONFIG, RESULTS, read_config, read_json
 from crossdistill.plain import KEY, Measure, from_plain, to_plain, without_nan
 from crossdistill.runs.folder import CHECKPOINT, PREVIOUS, is_finished
-from crossdistill.types import NAMES, InputError, Role
+from crossdistill.types import NAMES, InputError, Role, TaskKind
 
 COSINE_PAIR, COSINE_SAME_CLASS = "evaluation/cosine_pair", "evaluation/cosine_same_class"
 
@@ -38,6 +38,67 @@ class Scores:
     confusion: npt.NDArray[np.int64]
     measured: int
 
+    @property
+    def headline(self) -> float:
+        return self.top1
+
+    def of_names(self) -> Mapping[str, tuple[npt.NDArray[Any], int]]:
+        """Field -> its array, and how many axes of it have an entry for each class."""
+        return {"per_class": (self.per_class, 1), "confusion": (self.confusion, 2)}
+
+
+@dataclass(frozen=True, eq=False)
+class LabelScores:
+    """One view's measures of multi-label predictions, in [0, 1]; NaN where a measure is not defined.
+
+    map: the mean of the average precisions of the labels that some sample has; micro_f1, macro_f1: at a probability of
+    1/2; per_label: (C,) average precision of each; measured: how many samples had all that the view reads
+    """
+
+    map: Measure
+    micro_f1: Measure
+    macro_f1: Measure
+    per_label: npt.NDArray[np.float64]
+    measured: int
+
+    @property
+    def headline(self) -> float:
+        return self.map
+
+    def of_names(self) -> Mapping[str, tuple[npt.NDArray[Any], int]]:
+        return {"per_label": (self.per_label, 1)}
+
+
+@dataclass(frozen=True, eq=False)
+class NumberScores:
+    """One view's measures of predicted numbers, the mean over K numbers; NaN where a measure is not defined.
+
+    r2: R², at most 1; rmse, mae: in the numbers' units, lower is better; pearson: within [-1, 1]; per_number: (K,) R²
+    of each; measured: how many samples had all that the view reads
+    """
+
+    r2: Measure
+    rmse: Measure
+    mae: Measure
+    pearson: Measure
+    per_number: npt.NDArray[np.float64]
+    measured: int
+
+    @property
+    def headline(self) -> float:
+        return self.r2
+
+    def of_names(self) -> Mapping[str, tuple[npt.NDArray[Any], int]]:
+        return {"per_number": (self.per_number, 1)}
+
+
+AnyScores = Scores | LabelScores | NumberScores
+SCORES: Mapping[TaskKind, type[Scores] | type[LabelScores] | type[NumberScores]] = {
+    "classification": Scores,
+    "multilabel": LabelScores,
+    "regression": NumberScores,
+}
+
 
 @dataclass(frozen=True)
 class ParameterCounts:
@@ -58,6 +119,7 @@ class RunResults:
     cosine_pair, cosine_same_class: alignment of teacher and student on the evaluation split, NaN where not defined
     scores: "student", "teacher", "auxiliary_alone" -> its measures; only the views that the method predicts with
     files: name -> digest of the model's files
+    task: what was predicted; classes: the names of the classes, labels or numbers
 
     `run` and `evaluate` return it; `results["student"]["top1"]` reads what results.json holds under these names.
 
@@ -87,9 +149,10 @@ class RunResults:
     role: Role = "method"
     cosine_pair: Measure = field(default=math.nan, metadata={KEY: COSINE_PAIR})
     cosine_same_class: Measure = field(default=math.nan, metadata={KEY: COSINE_SAME_CLASS})
-    scores: Mapping[str, Scores] = field(default_factory=dict)
+    scores: Mapping[str, AnyScores] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     best_epoch: int = -1
+    task: TaskKind = "classification"
 
     def __getitem__(self, key: str) -> Any:
         """What results.json holds under a key, as plain values: `results["student"]["top1"]`."""
@@ -141,15 +204,15 @@ def _plain(results: RunResults) -> dict[str, Any]:
 
 def _from_plain(content: Mapping[str, Any]) -> RunResults:
     about = {key: value for key, value in content.items() if key not in NAMES.values()}
-    scores = {view: from_plain(Scores, content[view], view) for view in NAMES.values() if view in content}
     results = from_plain(RunResults, about)
+    kind = SCORES[results.task]
+    scores = {view: from_plain(kind, content[view], view) for view in NAMES.values() if view in content}
     for view, measures in scores.items():
         _require_shapes(view, measures, len(results.classes))
     return replace(results, label=results.label or results.method, scores=scores)
 
 
-def _require_shapes(view: str, scores: Scores, classes: int) -> None:
-    shapes = {"per_class": (scores.per_class, (classes,)), "confusion": (scores.confusion, (classes, classes))}
-    for name, (array, expected) in shapes.items():
-        if array.shape != expected:
+def _require_shapes(view: str, scores: AnyScores, classes: int) -> None:
+    for name, (array, axes) in scores.of_names().items():
+        if array.shape != (expected := (classes,) * axes):
             raise InputError(f"{view}.{name}: expected shape {expected}, found {array.shape}")

@@ -212,6 +212,8 @@ def _claim(built: Built, folder: Path) -> None:
 
 
 def _require_same_inputs(folder: Path, stored: ModelSpec, now: ModelSpec) -> None:
+    if stored.task != now.task:
+        raise InputError(f"{folder}: its data are of task {now.task} now, in training of {stored.task}")
     if stored.classes != now.classes:
         raise InputError(f"{folder}: its data have other classes now than when it was trained")
     for name, spec in stored.inputs.items():

@@ -33,7 +33,8 @@ class TrainingLog(Protocol):
     checkpoint: to go on from, None for a new training; keep: drop the records after so many epochs, which are done
     again; write: an epoch's record; note: what went wrong in reading; say: a line for a person to see; save: a
     checkpoint, where one is due; wish: asked after each step, what `fit` may be asked for, `GO_ON` as a rule; chose:
-    the epoch, counted from 0, whose model was kept, where the recipe has it chosen, and its validation accuracy
+    the epoch, counted from 0, whose model was kept, where the recipe has it chosen, and its headline measure on
+    validation samples
     """
 
     def checkpoint(self) -> Checkpoint | None: ...
@@ -43,7 +44,7 @@ class TrainingLog(Protocol):
     def say(self, line: str) -> None: ...
     def save(self, take: Callable[[], Checkpoint]) -> None: ...
     def wish(self) -> int: ...
-    def chose(self, epoch: int, accuracy: float) -> None: ...
+    def chose(self, epoch: int, score: float) -> None: ...
 
 
 class MemoryLog:
@@ -89,7 +90,7 @@ class MemoryLog:
     def wish(self) -> int:
         return GO_ON
 
-    def chose(self, epoch: int, accuracy: float) -> None:
+    def chose(self, epoch: int, score: float) -> None:
         self.best_epoch = epoch
 
 
@@ -224,7 +225,7 @@ def _train_stage(
         loud.tell(split, outputs.notes, len(rows))
         require_measurable(outputs, method.predicts, split)
         hidden.measured(stage, epoch, outputs, ends_run=last and stage is built.stages[-1])
-        return epoch_measures(outputs, method.predicts)
+        return epoch_measures(outputs, method.predicts, method.task)
 
     def finish_epoch(record: Record, epoch: int, take: Callable[[], Checkpoint]) -> None:
         log.write(record | ({"skipped": skipped} if needed.may_fail else {}))
@@ -253,4 +254,4 @@ def _train_stage(
     if best is not None:
         best.put_back(engine, model)
         if engine.is_global_zero:
-            log.chose(best.epoch, best.accuracy)
+            log.chose(best.epoch, best.score)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from crossdistill.data.precision import rounded_away
@@ -16,7 +17,8 @@ from crossdistill.methods import DISCRIMINATOR_ACCURACY, METHODS
 from crossdistill.models.cross_modal import modalities_of
 from crossdistill.runs.build import Built
 from crossdistill.runs.data import split_after_epochs
-from crossdistill.runs.measure import TOP1
+from crossdistill.runs.measure import score_key
+from crossdistill.tasks import Task
 from crossdistill.training import Record, Stage
 from crossdistill.types import NAMES, View
 
@@ -58,11 +60,12 @@ class Warnings:
         for name in self._built.model.encoders:
             if text := rounded_away(name, dataset.columns[name], dataset.rows("train")):
                 self._say(f"{WARNING}{text}")
-        labels = set(dataset.labels[dataset.labelled_rows("train")].tolist())
+        labels = np.unique(dataset.labels[dataset.labelled_rows("train")], axis=0)
         if len(labels) == 1:
+            alike = f"of one class, '{dataset.classes[labels[0]]}'" if self._task.has_classes else "labelled alike"
             self._say(
-                f"{WARNING}all labelled training samples are of one class, '{dataset.classes[labels.pop()]}'; a model "
-                "that always says so is right on each of them, and nothing else is learnt from their labels"
+                f"{WARNING}all labelled training samples are {alike}; a model that always says so is right on each of "
+                "them, and nothing else is learnt from their labels"
             )
         self._tell_of_incomplete()
 
@@ -100,12 +103,14 @@ class Warnings:
         for view in others:
             if view in stage.method.predicts:
                 made, labels = outputs.complete("full", view)
-                teacher, other = _right(made.logits["full"], labels), _right(made.logits[view], labels)
+                teacher, other = (self._task.right(made.logits[name], labels) for name in ("full", view))
                 self._tell_of_teacher(view, teacher, other, float((other - teacher).square().sum().sqrt()))
         measured_before = "auxiliary" not in stage.method.predicts and not math.isnan(self._auxiliary)
+        if not self._task.has_classes:  # nothing says how far chance moves another stage's measure
+            return
         if measured_before:  # in a stage of its own, sample by sample unknown
             made, labels = outputs.complete("full")
-            teacher = _right(made.logits["full"], labels)
+            teacher = self._task.right(made.logits["full"], labels)
             shares = (self._auxiliary, float(teacher.mean()))
             error = math.sqrt(len(labels) * sum(share * (1 - share) for share in shares))
             self._tell_of_teacher("auxiliary", teacher, teacher.new_full(teacher.shape, self._auxiliary), error)
@@ -115,10 +120,19 @@ class Warnings:
         if float(other.sum() - teacher.sum()) > _SURE * error:
             self._warn(
                 f"teacher below {view}",
-                f"the teacher ends below {_WORDS[view]}: {100 * float(teacher.mean()):.1f} % against "
-                f"{100 * float(other.mean()):.1f} % of {len(teacher)} {self._split} samples; more modalities have not "
-                "made it better, and it has little to teach",
+                f"the teacher ends below {_WORDS[view]}: {self._told_right(teacher, other)} of {len(teacher)} "
+                f"{self._split} samples; more modalities have not made it better, and it has little to teach",
             )
+
+    def _told_right(self, teacher: Tensor, other: Tensor) -> str:
+        if self._task.kind == "regression":
+            return f"a mean squared error of {-float(teacher.mean()):.3g} against {-float(other.mean()):.3g} variances"
+        labels = " of the labels" if self._task.kind == "multilabel" else ""
+        return f"{100 * float(teacher.mean()):.1f} % against {100 * float(other.mean()):.1f} %{labels}"
+
+    @property
+    def _task(self) -> Task:
+        return self._built.method.task
 
     def epoch(self, record: Record) -> None:
         """Of an epoch's record: a discriminator that is never wrong, from which its opponent learns nothing."""
@@ -134,7 +148,7 @@ class Warnings:
                 )
 
     def _remember(self, record: Mapping[str, Any]) -> None:
-        accuracy = record.get(TOP1.format(NAMES["auxiliary"]))
+        accuracy = record.get(score_key(NAMES["auxiliary"], self._task.kind))
         if accuracy is not None:
             self._auxiliary = float(accuracy)
 
@@ -146,11 +160,6 @@ class Warnings:
         if key not in self._told:
             self._told.add(key)
             self._say(f"{WARNING}{line}")
-
-
-def _right(logits: Tensor, labels: Tensor) -> Tensor:
-    """(N,) 1 where the logits (N, C) say the label, else 0."""
-    return (logits.argmax(1) == labels).double()
 
 
 def _mean_cosine(representations: Tensor) -> float:

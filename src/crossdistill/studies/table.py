@@ -16,10 +16,10 @@ from crossdistill.evaluation import gap_recovered
 from crossdistill.recipes.files import to_yaml
 from crossdistill.recipes.recipe import Recipe, as_method
 from crossdistill.runs.results import read_results
+from crossdistill.tasks import MEASURES, headline
 
 VIEWS = {"student": "student", "teacher": "teacher", "auxiliary": "auxiliary_alone"}
 Row = dict[str, Any]
-MEASURES = ("top1", "wa", "ua", "r1", "r5")
 
 
 def write_table(rows: Sequence[Row], output: Path) -> pd.DataFrame:
@@ -28,7 +28,8 @@ def write_table(rows: Sequence[Row], output: Path) -> pd.DataFrame:
     Columns: label, role, method, seed, fold, split; target and auxiliary, modalities joined by " + "; classes, train,
     labelled and evaluated, how many classes, training samples, labelled ones among these, and measured samples there
     were; student_top1 (.._wa, .._ua, .._r1, .._r5), likewise teacher_ and auxiliary_, fractions, NaN where a method has
-    no such model or the run measured nothing; gap = teacher - student; gap_recovered, against the runs labelled
+    no such model or the run measured nothing; of other tasks than classification their measures (_map, _micro_f1,
+    _macro_f1; _r2, _rmse, _mae, _pearson); gap = teacher - student; gap_recovered, against the runs labelled
     baseline and teacher of the same seed and fold; cosine_pair, cosine_same_class, on the evaluation split; seconds of
     training; peak_memory_mb, of the run (see `training.memory.peak_memory_mb`); parameters of the student and in all;
     versions; recipe, a hash of all settings but seed, fold, label and role; folder.
@@ -66,9 +67,9 @@ def row_of(folder: Path, recipe: Recipe) -> Row:
     }
     for column, view in VIEWS.items():
         scores = results.scores.get(view)
-        row |= {f"{column}_{measure}": getattr(scores, measure, math.nan) for measure in MEASURES}
+        row |= {f"{column}_{each.key}": getattr(scores, each.key, math.nan) for each in MEASURES[results.task]}
     return row | {
-        "gap": row["teacher_top1"] - row["student_top1"],
+        "gap": _headline(row, "teacher") - _headline(row, "student"),
         "cosine_pair": results.cosine_pair,
         "cosine_same_class": results.cosine_same_class,
         "seconds": results.seconds,
@@ -86,4 +87,10 @@ def _recovered(row: Row, known: Mapping[tuple[str, int, int], Row]) -> float:
     baseline, teacher = (known.get((label, row["seed"], row["fold"])) for label in ("baseline", "teacher"))
     if baseline is None or teacher is None:
         return math.nan
-    return gap_recovered(row["student_top1"], baseline["student_top1"], teacher["teacher_top1"])
+    return gap_recovered(_headline(row, "student"), _headline(baseline, "student"), _headline(teacher, "teacher"))
+
+
+def _headline(row: Row, model: str) -> float:
+    """A model's headline measure, whatever the task."""
+    [value] = [row[key] for kind in MEASURES if (key := f"{model}_{headline(kind).key}") in row]
+    return float(value)

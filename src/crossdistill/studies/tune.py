@@ -129,7 +129,8 @@ def _tuned_yaml(recipe: Recipe) -> str:
 
 
 def validation_accuracy(recipe: Recipe, seeds: int, folder: Path, interruptible: bool = False) -> float:
-    """Mean top-1 on validation samples of the model that the method is for, over seeds and their splits.
+    """Mean headline measure (top-1, mAP or R²) on validation samples of the model that the method is for, over seeds
+    and their splits.
 
     folder: of its runs, which are gone on with where they are there and removed once all have ended or one has diverged
     """
@@ -144,7 +145,7 @@ def validation_accuracy(recipe: Recipe, seeds: int, folder: Path, interruptible:
             scores = run(seeded, folder / f"seed{seed}", resume=True, interruptible=interruptible).scores
             if view not in scores:
                 raise InputError(f"{recipe.data.source}: no validation sample could be read")
-            accuracies.append(scores[view].top1)
+            accuracies.append(scores[view].headline)
     except DivergedError:
         shutil.rmtree(folder, ignore_errors=True)
         raise

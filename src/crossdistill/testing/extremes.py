@@ -8,22 +8,29 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from crossdistill.testing.problem import CLASSES
+from crossdistill.testing.problem import CLASSES, labels_of
 from crossdistill.training.passes import select_mixing
-from crossdistill.types import Batch, Representations, View
+from crossdistill.types import Batch, Representations, TaskKind, View
 
 Extreme = Callable[[Representations, Batch], tuple[Representations, Batch]]
 
-EXTREMES: dict[str, Extreme] = {
-    "one class only": lambda r, b: (r, replace(b, labels=torch.zeros_like(b.labels))),
-    "all classes distinct": lambda r, b: (first(r, CLASSES), relabelled(b, torch.arange(CLASSES))),
-    "batch of two": lambda r, b: (first(r, 2), relabelled(b, torch.tensor([0, 0]))),
-    "batch of two classes": lambda r, b: (first(r, 2), relabelled(b, torch.tensor([0, 1]))),
-    "identical rows": lambda r, b: (r.map(lambda t: t[:1].expand_as(t)), b),
-    "zero vectors": lambda r, b: (r.map(torch.zeros_like), b),
-    "huge logits": lambda r, b: (replace(r, logits=scaled(r.logits, 1e4)), b),
-    "huge representations": lambda r, b: (replace(r, representations=scaled(r.representations, 1e4)), b),
-}
+
+def extremes(task: TaskKind = "classification") -> dict[str, Extreme]:
+    """Name -> what makes such a batch and its representations of ordinary ones; labels are those of the classes."""
+
+    def of(*classes: int) -> Tensor:
+        return labels_of(task, torch.tensor(classes))
+
+    return {
+        "one class only": lambda r, b: (r, replace(b, labels=torch.zeros_like(b.labels))),
+        "all classes distinct": lambda r, b: (first(r, CLASSES), relabelled(b, of(*range(CLASSES)))),
+        "batch of two": lambda r, b: (first(r, 2), relabelled(b, of(0, 0))),
+        "batch of two classes": lambda r, b: (first(r, 2), relabelled(b, of(0, 1))),
+        "identical rows": lambda r, b: (r.map(lambda t: t[:1].expand_as(t)), b),
+        "zero vectors": lambda r, b: (r.map(torch.zeros_like), b),
+        "huge logits": lambda r, b: (replace(r, logits=scaled(r.logits, 1e4)), b),
+        "huge representations": lambda r, b: (replace(r, representations=scaled(r.representations, 1e4)), b),
+    }
 
 
 def relabelled(batch: Batch, labels: Tensor) -> Batch:

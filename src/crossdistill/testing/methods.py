@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 
 from crossdistill.methods import Method
-from crossdistill.testing.extremes import EXTREMES
+from crossdistill.testing.extremes import extremes
 from crossdistill.testing.trial import (
     LAST_EPOCH,
     built,
@@ -28,6 +28,7 @@ from crossdistill.training.engine import OneProcess
 from crossdistill.training.loop import build_optimizers, step
 from crossdistill.training.passes import with_mixing
 from crossdistill.training.settings import Optimization
+from crossdistill.types import TaskKind
 
 _OPTIMIZERS: tuple[Literal["adamw", "adam", "sgd"], ...] = ("adamw", "adam", "sgd")
 
@@ -35,8 +36,8 @@ _OPTIMIZERS: tuple[Literal["adamw", "adam", "sgd"], ...] = ("adamw", "adam", "sg
 def check_method(cls: type[Method]) -> None:
     """Assert that a method keeps the contract of all methods; call it from a test of a method of your own.
 
-    cls: a subclass of `Method` whose constructor works with the model alone. It is tried on `small_problem`, within
-    seconds on one core; the caller's random state stays as it was.
+    cls: a subclass of `Method` whose constructor works with the model alone. For each of its `tasks` it is tried on
+    `small_problem`, within seconds on one core; the caller's random state stays as it was.
     Raises AssertionError with a sentence that names the class and the property that fails.
 
     >>> from crossdistill.methods import KD
@@ -49,13 +50,14 @@ def check_method(cls: type[Method]) -> None:
     AssertionError: Forgetful: predicts has views that are not in its views, ('target',): full
     """
     with torch.random.fork_rng(devices=[]):
-        for method_property in METHOD_PROPERTIES:
-            method_property(cls)
+        for task in cls.tasks:
+            for method_property in METHOD_PROPERTIES:
+                method_property(cls, task)
 
 
-def declared_views_are_enough(cls: type[Method]) -> None:
+def declared_views_are_enough(cls: type[Method], task: TaskKind = "classification") -> None:
     """The model computes no view that is not declared, and the objectives read no other."""
-    method, batch = built(cls)
+    method, batch = built(cls, task)
     representations = representations_of(method, batch)
     undeclared = [view for view in cls.predicts if view not in cls.views]
     message = f"predicts has views that are not in its views, {cls.views}: {', '.join(undeclared)}"
@@ -70,9 +72,9 @@ def declared_views_are_enough(cls: type[Method]) -> None:
             raise AssertionError(f"{cls.__name__}: turn {turn.name!r} reads the undeclared view {error}") from error
 
 
-def objectives_read_no_inputs(cls: type[Method]) -> None:
+def objectives_read_no_inputs(cls: type[Method], task: TaskKind = "classification") -> None:
     """Objectives see what was gathered from all ranks, and inputs are not."""
-    method, batch = built(cls)
+    method, batch = built(cls, task)
     representations, gathered = gather(_fabric(), representations_of(method, batch), batch)
     for turn in turns_of(method):
         try:
@@ -82,9 +84,9 @@ def objectives_read_no_inputs(cls: type[Method]) -> None:
         assert torch.isfinite(total), f"{cls.__name__}: turn {turn.name!r} has the loss {float(total.detach())}"
 
 
-def turns_of_one_name_have_the_same_parameters(cls: type[Method]) -> None:
+def turns_of_one_name_have_the_same_parameters(cls: type[Method], task: TaskKind = "classification") -> None:
     """One optimiser for each name is built for the whole run."""
-    method, _ = built(cls)
+    method, _ = built(cls, task)
     parameters: dict[str, list[int]] = {}
     for turn in (turn for epoch in range(LAST_EPOCH + 1) for turn in method.turns(epoch)):
         identities = [id(p) for p in turn.parameters]
@@ -92,9 +94,9 @@ def turns_of_one_name_have_the_same_parameters(cls: type[Method]) -> None:
         assert same, f"{cls.__name__}: turn {turn.name!r} has other parameters in another epoch"
 
 
-def objective_falls(cls: type[Method]) -> None:
+def objective_falls(cls: type[Method], task: TaskKind = "classification") -> None:
     """Thirty steps of the first turn take a tenth off its objective; a fixed teacher has been trained before."""
-    method, batch = built_to_distil(cls)
+    method, batch = built_to_distil(cls, task)
     optimizers = build_optimizers(method, LAST_EPOCH + 1, Optimization(learning_rate=3e-3))
     turn = method.turns(LAST_EPOCH)[0]
     totals = []
@@ -105,10 +107,10 @@ def objective_falls(cls: type[Method]) -> None:
     assert fell, f"{cls.__name__}: the objective of turn {turn.name!r} went from {totals[0]:g} to {totals[-1]:g}"
 
 
-def turns_change_only_their_own_parameters(cls: type[Method]) -> None:
+def turns_change_only_their_own_parameters(cls: type[Method], task: TaskKind = "classification") -> None:
     """A step of a turn changes some of its parameters and none of another player's."""
-    for epoch in epochs_of(built(cls)[0]):
-        method, batch = built(cls)
+    for epoch in epochs_of(built(cls, task)[0]):
+        method, batch = built(cls, task)
         optimizers = build_optimizers(method, LAST_EPOCH + 1, Optimization())
         for turn in method.turns(epoch):
             before = copied(parameters_of(method))
@@ -119,11 +121,11 @@ def turns_change_only_their_own_parameters(cls: type[Method]) -> None:
             assert not foreign, f"{cls.__name__}: turn {turn.name!r} changed another player's {', '.join(foreign)}"
 
 
-def every_optimizer_steps(cls: type[Method]) -> None:
+def every_optimizer_steps(cls: type[Method], task: TaskKind = "classification") -> None:
     """Also where the first batch lacks what the method reads, and where parameters join after a warm-up."""
     for name in _OPTIMIZERS:
         for complete in (True, False):
-            method, batch = built(cls)
+            method, batch = built(cls, task)
             optimizers = build_optimizers(method, LAST_EPOCH + 1, Optimization(name))
             nothing = dict.fromkeys(method.model.auxiliary, torch.zeros(len(batch.labels), dtype=torch.bool))
             first = batch if complete else with_mixing(method, replace(batch, present=nothing, mixing=None))
@@ -137,9 +139,9 @@ def every_optimizer_steps(cls: type[Method]) -> None:
             assert finite, f"{cls.__name__}: {name}: a parameter is not finite after three steps"
 
 
-def turns_leave_no_gradient_on_another_player(cls: type[Method]) -> None:
+def turns_leave_no_gradient_on_another_player(cls: type[Method], task: TaskKind = "classification") -> None:
     """Backward passes stop at the parameters of the turn whose objective it is."""
-    method, batch = built(cls)
+    method, batch = built(cls, task)
     for epoch in epochs_of(method):
         for turn in method.turns(epoch):
             objective = turn.objective(representations_of(method, batch), batch)
@@ -150,9 +152,9 @@ def turns_leave_no_gradient_on_another_player(cls: type[Method]) -> None:
                 p.grad = None
 
 
-def predictions_ignore_everything_auxiliary(cls: type[Method]) -> None:
+def predictions_ignore_everything_auxiliary(cls: type[Method], task: TaskKind = "classification") -> None:
     """What ships is the student: neither auxiliary inputs and modules nor the method's own parameters reach it."""
-    method, batch = built(cls)
+    method, batch = built(cls, task)
     model = method.model.eval()
     target = {name: batch.modalities[name] for name in model.target}
     try:
@@ -171,9 +173,9 @@ def predictions_ignore_everything_auxiliary(cls: type[Method]) -> None:
     assert same, f"{cls.__name__}: predict depends on parameters of the teacher, the auxiliary model or the method"
 
 
-def objectives_change_no_state(cls: type[Method]) -> None:
+def objectives_change_no_state(cls: type[Method], task: TaskKind = "classification") -> None:
     """Evaluating an objective, twice or not at all: state moves in `end_step` and `end_epoch` alone."""
-    method, batch = built(cls)
+    method, batch = built(cls, task)
     representations = representations_of(method, batch)
     before = copied(state_of(method))
     for turn in turns_of(method):
@@ -184,17 +186,17 @@ def objectives_change_no_state(cls: type[Method]) -> None:
         assert not moved, f"{cls.__name__}: evaluating turn {turn.name!r} changed the state {', '.join(moved)}"
 
 
-def method_holds_no_model(cls: type[Method]) -> None:
+def method_holds_no_model(cls: type[Method], task: TaskKind = "classification") -> None:
     """What ships is the model; a method's state is banks, centres and players that stay behind."""
-    method, _ = built(cls)
+    method, _ = built(cls, task)
     shared = {id(p) for p in method.parameters()} & {id(p) for p in method.model.parameters()}
     assert not shared, f"{cls.__name__}: the method holds parameters of the model as its own"
 
 
-def extremes_stay_finite(cls: type[Method]) -> None:
-    """Losses, gradients and the epoch's log are finite for the batches of `EXTREMES`."""
-    for extreme, change in EXTREMES.items():
-        method, batch = built(cls)
+def extremes_stay_finite(cls: type[Method], task: TaskKind = "classification") -> None:
+    """Losses, gradients and the epoch's log are finite for the batches of `extremes`."""
+    for extreme, change in extremes(task).items():
+        method, batch = built(cls, task)
         representations, batch = change(representations_of(method, batch), batch)
         leaves = representations.map(lambda t: t.detach().clone().requires_grad_())
         for turn in method.turns(LAST_EPOCH):
@@ -209,14 +211,15 @@ def extremes_stay_finite(cls: type[Method]) -> None:
         assert not nan, f"{cls.__name__}: {extreme}: NaN in the epoch's log, {', '.join(nan)}"
 
 
-def unlabelled_samples_stay_finite(cls: type[Method]) -> None:
+def unlabelled_samples_stay_finite(cls: type[Method], task: TaskKind = "classification") -> None:
     """A method that says that it learns from samples without a label has finite losses and gradients with some of them
     and with nothing else, and they move its student."""
     if not cls.learns_unlabelled:
         return
     for what, known in (("some labels", 3), ("no labels", 0)):
-        method, batch = built(cls)
-        labels = torch.where(torch.arange(len(batch.labels)) < known, batch.labels, -1)
+        method, batch = built(cls, task)
+        labels = batch.labels.clone()
+        labels[known:] = -1 if task == "classification" else math.nan
         batch = replace(batch, labels=labels)
         for turn in method.turns(LAST_EPOCH):
             total = turn.objective(representations_of(method, batch), batch).total
@@ -229,12 +232,12 @@ def unlabelled_samples_stay_finite(cls: type[Method]) -> None:
             assert moved, f"{where} learns nothing although learns_unlabelled is True"
 
 
-def state_dict_round_trip(cls: type[Method]) -> None:
+def state_dict_round_trip(cls: type[Method], task: TaskKind = "classification") -> None:
     """A new object with the state of a trained one has its objectives: nothing is remembered elsewhere."""
-    method, batch = built(cls)
+    method, batch = built(cls, task)
     step(_fabric(), method, method.turns(0), build_optimizers(method, 1, Optimization()), batch, math.inf)
     method.end_epoch(0)
-    restored, _ = built(cls, seed=1)
+    restored, _ = built(cls, task, seed=1)
     restored.model.load_state_dict(method.model.state_dict())
     try:
         restored.load_state_dict(method.state_dict())
@@ -250,7 +253,7 @@ def _fabric() -> OneProcess:
     return OneProcess()
 
 
-METHOD_PROPERTIES: tuple[Callable[[type[Method]], None], ...] = (
+METHOD_PROPERTIES: tuple[Callable[[type[Method], TaskKind], None], ...] = (
     declared_views_are_enough,
     objectives_read_no_inputs,
     turns_of_one_name_have_the_same_parameters,

@@ -1,4 +1,5 @@
-"""A small synthetic problem: three classes, windows of a sensor as target, feature vectors as auxiliary modality."""
+"""A small synthetic problem: windows of a sensor as target, feature vectors as auxiliary modality, three classes,
+labels or numbers."""
 
 from __future__ import annotations
 
@@ -6,10 +7,12 @@ import math
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from crossdistill.encoders import MLP, Conv
 from crossdistill.models import CrossModalModel
-from crossdistill.types import Batch, StudentKind, TrainingSamples
+from crossdistill.tasks import task_of
+from crossdistill.types import Batch, StudentKind, TaskKind, TrainingSamples
 
 WIDTH, CLASSES = 16, 3
 SAMPLES, BATCH, STEPS, FEATURES = 96, 32, 12, 6
@@ -31,11 +34,17 @@ class Problem(NamedTuple):
     batch: Batch
 
 
-def small_problem(seed: int = 0, student: StudentKind = "projected", separate_teacher: bool = False) -> Problem:
+def small_problem(
+    seed: int = 0,
+    student: StudentKind = "projected",
+    separate_teacher: bool = False,
+    task: TaskKind = "classification",
+) -> Problem:
     """The problem on which `check_method` tries a method; also a quick stand-in for data in examples and tests.
 
     student: what its model makes S with; separate_teacher: the model's teacher has encoders and a classifier of its
-    own, as one has that is to be fixed. The same for the same seed; the caller's random state stays as it was.
+    own, as one has that is to be fixed; task: what is predicted, see `labels_of`. The same for the same seed; the
+    caller's random state stays as it was.
 
     >>> from crossdistill.testing import small_problem
     >>> model, samples, batch = small_problem()
@@ -48,7 +57,10 @@ def small_problem(seed: int = 0, student: StudentKind = "projected", separate_te
         torch.manual_seed(seed)
         encoders = {"windows": Conv(3, WIDTH, layers=2, hidden=8), "vectors": MLP(FEATURES, WIDTH, hidden=16)}
         model = CrossModalModel(
-            encoders, ("windows",), ("vectors",), WIDTH, CLASSES, separate_teacher=separate_teacher, student=student
+            *(encoders, ("windows",), ("vectors",), WIDTH, CLASSES),
+            separate_teacher=separate_teacher,
+            student=student,
+            task=task_of(task, ("a", "b", "c"), (1.0, 5 / 3, -1.0), (0.8, 1.7, 0.8)),
         )
         labels = torch.arange(SAMPLES) // 3 % CLASSES
         rows = 5 + 2 * torch.arange(SAMPLES)  # a data set's rows: neither from 0 nor without gaps
@@ -57,5 +69,25 @@ def small_problem(seed: int = 0, student: StudentKind = "projected", separate_te
         windows = windows + 0.3 * torch.randn(SAMPLES, STEPS, 3)
         vectors = 2 * torch.randn(CLASSES, FEATURES)[labels] + 0.3 * torch.randn(SAMPLES, FEATURES)
     places = torch.arange(0, SAMPLES, SAMPLES // BATCH)
+    labels = labels_of(task, labels)
     batch = Batch({"windows": windows[places], "vectors": vectors[places]}, labels[places], rows[places], {})
     return Problem(model, TrainingSamples(rows, labels), batch)
+
+
+def labels_of(task: TaskKind, classes: Tensor) -> Tensor:
+    """The labels of samples of these classes c (N,), -1 for none: c; of several labels c and c + 1 of 0, 1, 2 where
+    there is such a one; of numbers c, c² and -c.
+
+    >>> import torch
+    >>> from crossdistill.testing.problem import labels_of
+    >>> labels_of("multilabel", torch.tensor([0, 2])).tolist(), labels_of("regression", torch.tensor([2])).tolist()
+    ([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]], [[2.0, 4.0, -2.0]])
+    """
+    if task == "classification":
+        return classes
+    numbers = torch.arange(CLASSES)
+    if task == "multilabel":
+        several = ((numbers == classes[:, None]) | (numbers == classes[:, None] + 1)).float()
+    else:
+        several = torch.stack([classes, classes.square(), -classes], dim=1).double()
+    return several.masked_fill(classes[:, None] < 0, math.nan)

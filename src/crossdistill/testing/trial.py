@@ -15,20 +15,21 @@ from crossdistill.training.engine import OneProcess
 from crossdistill.training.loop import build_optimizers, step
 from crossdistill.training.passes import forward, with_mixing
 from crossdistill.training.settings import Optimization
-from crossdistill.types import Batch, Representations, Turn, View
+from crossdistill.types import Batch, Representations, TaskKind, Turn, View
 
 LAST_EPOCH = 1000
 """After every warm-up and every first stage."""
 
 
-def built(cls: type[Method], seed: int = 0) -> tuple[Method, Batch]:
+def built(cls: type[Method], task: TaskKind = "classification", seed: int = 0) -> tuple[Method, Batch]:
     """A prepared method on `small_problem`, and its batch; the caller's random state stays as it was."""
-    return _prepared(cls, small_problem(student=cls.student), seed)
+    return _prepared(cls, small_problem(student=cls.student, task=task), seed)
 
 
-def built_to_distil(cls: type[Method]) -> tuple[Method, Batch]:
+def built_to_distil(cls: type[Method], task: TaskKind = "classification") -> tuple[Method, Batch]:
     """The same; where the method's teacher is fixed, this one has learnt the batch before and moves no more."""
-    problem = small_problem(student=cls.student, separate_teacher=cls.teacher == "fixed" and cls.taught_by == "full")
+    separate = cls.teacher == "fixed" and cls.taught_by == "full"
+    problem = small_problem(student=cls.student, separate_teacher=separate, task=task)
     if cls.teacher == "fixed":
         _teach(problem, cls.taught_by)
     return _prepared(cls, problem, seed=0)

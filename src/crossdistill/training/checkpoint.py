@@ -27,7 +27,7 @@ _BLOCK = 1 << 20
 INSIDE = ("steps", "asked", "seconds", "notes", "means", "randoms")
 """What is stored of an epoch that is not finished; see `EpochSoFar`."""
 
-BEST = ("epoch", "accuracy", "model")
+BEST = ("epoch", "score", "model")
 """What is stored of the best epoch so far; see `BestEpoch`."""
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from crossdistill.methods import Method
 from crossdistill.training.passes import select_mixing
@@ -45,7 +44,7 @@ class DividedBatch:
         return self.complete_count > 0 or self._classifies_rest(turn)
 
     def objective(self, turn: Turn) -> Objective:
-        """n_c/B times the method's objective on the complete samples, plus n_r/B times S's cross-entropy on the rest.
+        """n_c/B times the method's objective on the complete samples, plus n_r/B times what labels teach S on the rest.
 
         B = n_c + n_r. Without a rest it is the method's objective itself. The second term is the student's, so it is in
         the turns that move the whole student, and only where the method trains S's logits.
@@ -61,9 +60,10 @@ class DividedBatch:
             terms |= objective.terms
             measures = objective.measures
         if self._classifies_rest(turn):
-            classification = cross_entropy(self.rest_logits, self.rest_labels)
-            parts.append(self.rest_count / (self.complete_count + self.rest_count) * classification)
-            terms["classification_incomplete"] = classification
+            task = self.method.task
+            loss = task.loss(self.rest_logits, self.rest_labels)
+            parts.append(self.rest_count / (self.complete_count + self.rest_count) * loss)
+            terms[f"{task.term}_incomplete"] = loss
         return Objective(torch.stack(parts).sum(), terms, measures)
 
     def _classifies_rest(self, turn: Turn) -> bool:

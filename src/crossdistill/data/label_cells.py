@@ -1,0 +1,96 @@
+"""The label columns of a manifest: classes, sets of labels, numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from crossdistill.data.cells import LABEL_PREFIX as PREFIX
+from crossdistill.data.cells import is_number
+from crossdistill.data.labels import natural_order
+from crossdistill.data.table import Table
+from crossdistill.data.targets import Labels, encode, is_labelled
+from crossdistill.types import InputError, TaskKind
+
+LABEL = "label"
+SEPARATORS = re.compile(r"[;|]")
+"""Between the labels of a cell. One of them alone: the sample has none of the labels, as somebody has found; an empty
+cell: nobody has looked."""
+
+
+def label_columns(table: Table, task: TaskKind) -> list[str]:
+    """`label` alone, or all of `label:NAME`, in order. Raises InputError for both, none and one without a name."""
+    several = [name for name in table.columns if name.startswith(PREFIX)]
+    if several and LABEL in table.columns:
+        raise InputError(
+            f"{table.path} row 1: expected the column '{LABEL}' or '{several[0]}' and its like, found both"
+        )
+    if PREFIX in several:
+        raise InputError(f"{table.path} row 1: '{PREFIX}': expected a name after the colon")
+    if several and task == "classification":
+        raise InputError(
+            f"{table.path} row 1: '{several[0]}': a class has one column, '{LABEL}'; columns of numbers or of 0 and 1 "
+            "need data.task regression or multilabel"
+        )
+    if not several and LABEL not in table.columns:
+        raise InputError(f"{table.path}: no column '{LABEL}'; found {', '.join(table.columns)}")
+    return several or [LABEL]
+
+
+def read_labels(table: Table, task: TaskKind) -> tuple[Labels, tuple[str, ...]]:
+    """The labels and their names, as of `encode`. Raises InputError with the place of the first mistake."""
+    columns = label_columns(table, task)
+    if task == "classification":
+        return encode(np.array(table.columns[LABEL], dtype=np.str_), (), task)
+    if columns == [LABEL] and task == "multilabel":
+        return _sets(table)
+    names = tuple(name.removeprefix(PREFIX) for name in columns) if columns != [LABEL] else ()
+    rows = [[_number(table, row, name, task) for name in columns] for row in range(len(table.numbers))]
+    return encode(_whole(table, np.array(rows), columns), names, task)
+
+
+def write_labels(labels: Labels, names: Sequence[str], task: TaskKind) -> dict[str, list[str]]:
+    """Column -> its cells, from which `read_labels` makes the same labels."""
+    known = is_labelled(labels)
+    if task == "classification":
+        return {LABEL: [names[label] if there else "" for label, there in zip(labels, known, strict=True)]}
+    cells = {}
+    for place, name in enumerate(names):
+        values = [repr(value) if task == "regression" else str(int(value > 0)) for value in labels[:, place].tolist()]
+        cells[f"{PREFIX}{name}"] = [text if there else "" for text, there in zip(values, known, strict=True)]
+    return cells
+
+
+def _sets(table: Table) -> tuple[Labels, tuple[str, ...]]:
+    """Of cells such as `dog; outdoors`."""
+    cells = table.columns[LABEL]
+    sets = [{part.strip() for part in SEPARATORS.split(cell)} - {""} for cell in cells]
+    names = tuple(natural_order([name for found in sets for name in found]))
+    if not names:
+        raise InputError(f"{table.path}: column '{LABEL}': expected labels such as 'dog;outdoors', found none")
+    rows = [
+        [float(name in found) for name in names] if cell else [np.nan] * len(names)
+        for cell, found in zip(cells, sets, strict=True)
+    ]
+    return encode(np.array(rows), names, "multilabel")
+
+
+def _number(table: Table, row: int, column: str, task: TaskKind) -> float:
+    cell = table.columns[column][row]
+    if not cell:
+        return np.nan
+    if not is_number(cell) or (task == "multilabel" and float(cell) not in (0, 1)):
+        expected = "0 or 1" if task == "multilabel" else "a number"
+        raise InputError(f"{table.place(row, column)}: expected {expected} (data.task {task}), found '{cell}'")
+    return float(cell)
+
+
+def _whole(table: Table, values: Labels, columns: Sequence[str]) -> Labels:
+    """The values (N, K), of which no row has some and lacks others."""
+    gaps = np.isnan(values)
+    for row in np.flatnonzero(gaps.any(1) & ~gaps.all(1)):
+        place = table.place(int(row), columns[int(gaps[row].argmax())])
+        raise InputError(f"{place}: empty cell beside filled ones; a sample has all of its label columns or none")
+    return values

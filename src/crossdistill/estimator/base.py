@@ -1,0 +1,126 @@
+"""What the classifier and the regressor share: from checked inputs to a training, and what its student answers."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from crossdistill.data.targets import Labels, is_labelled
+from crossdistill.estimator.inputs import Samples, auxiliary_column, checked_auxiliary, checked_target, new_column
+from crossdistill.estimator.modalities import sliced
+from crossdistill.estimator.training import Fit, Settings, fitted, teacher_logits
+from crossdistill.methods import METHODS
+from crossdistill.student import Student
+from crossdistill.types import InputError, TaskKind
+
+Array = npt.NDArray[Any]
+
+
+class CrossModalEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """The part of an estimator that does not depend on what is predicted. A derived class has the constructor."""
+
+    method: str
+    student_: Student
+    _trained: Fit
+
+    def transform(self, X: Any) -> npt.NDArray[np.float64]:
+        """The student's representations (N, width), for another estimator or for retrieval. Raises like `predict`."""
+        return self._asked(X, "transform").astype(np.float64)
+
+    @property
+    def _n_features_out(self) -> int:
+        """How many features `transform` gives."""
+        return self.student_.spec.width
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def _train(
+        self,
+        target: Mapping[str, Any],
+        auxiliary: Mapping[str, Samples],
+        kept: npt.NDArray[np.bool_],
+        labels: Labels,
+        names: tuple[str, ...],
+        weights: npt.NDArray[np.float64],
+        task: TaskKind,
+    ) -> None:
+        """Train on the samples that are `kept` (N,); labels, weights: theirs; names: of classes, labels or numbers."""
+        rows = np.flatnonzero(kept)
+        columns = {name: new_column(sliced(values, rows), name) for name, values in target.items()}
+        for name, samples in auxiliary.items():
+            if name in columns:
+                raise InputError(f"auxiliary: {name} is a modality of X already")
+            columns[name] = auxiliary_column(samples.of(kept), name)
+        given = {name: _plain(value) for name, value in self.get_params(deep=False).items()}
+        settings = Settings(
+            method=self._method(bool(auxiliary), int((~is_labelled(labels)).sum())),
+            target=tuple(target),
+            auxiliary=tuple(auxiliary),
+            epochs=given["n_epochs"],
+            batch_size=given["batch_size"],
+            learning_rate=given["learning_rate"],
+            weight_decay=given["weight_decay"],
+            dropout=given["dropout"],
+            width=given["width"],
+            encoders=given["encoders"] or {},
+            options=given["method_options"],
+            validation_fraction=given["validation_fraction"] if given["early_stopping"] else None,
+            seed=int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
+            device=given["device"],
+            verbose=int(given["verbose"] or 0),
+        )
+        self._trained = trained = fitted(settings, columns, labels, names, weights, task)
+        self.method_, self.student_ = settings.method, trained.student
+        self.history_, self.best_epoch_ = trained.history, trained.best_epoch
+
+    def _method(self, helped: bool, unlabelled: int) -> str:
+        """The method that is to train: baseline where it needs auxiliary modalities and there are none."""
+        if self.method not in METHODS:
+            raise InputError(f"method: expected one of {', '.join(METHODS)}, found {self.method!r}")
+        method = METHODS[self.method]
+        if "target" not in method.predicts:
+            raise InputError(f"method: {self.method} trains no student; teacher_score tells what a teacher knows")
+        if helped or not set(method.views) - {"target"}:
+            return self.method
+        without = f", and the {unlabelled} samples without a label are left out" if unlabelled else ""
+        warnings.warn(
+            f"no auxiliary modality given: the student is trained alone (method baseline, not {self.method}){without}",
+            stacklevel=4,
+        )
+        return "baseline"
+
+    def _asked(self, X: Any, question: Literal["predict", "predict_proba", "transform"]) -> Array:
+        """What the student answers, computed in float64, where a sample's answer depends on no other beside it."""
+        check_is_fitted(self)
+        values = checked_target(self, X, reset=False)
+        answer: Array = getattr(copy.deepcopy(self.student_).double(), question)(values)
+        if len(answer) != (count := len(next(iter(values.values())))):
+            name, spec = next(iter(self.student_.inputs.items()))
+            raise InputError(f"{name}: expected samples that are {spec}, found {count} of another shape")
+        return answer
+
+    def _told_by_teacher(self, X: Any, auxiliary: Any, y: Any) -> tuple[torch.Tensor, npt.NDArray[np.bool_]]:
+        """The teacher's logits (N, C), and (N,) which samples have all that it needs."""
+        check_is_fitted(self)
+        target = checked_target(self, X, reset=False)
+        given = checked_auxiliary(auxiliary, len(next(iter(target.values()))))
+        logits, complete = teacher_logits(self._trained, target, given)
+        check_consistent_length(complete, y)
+        return logits, complete
+
+
+def _plain(value: Any) -> Any:
+    """Python's number of one of NumPy, as searches give them; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,77 @@
+"""Metrics of regression, the mean over the K numbers of a sample.
+
+`predicted` and `true` (N, K), in the numbers' own units. All raise ValueError on other shapes, and without samples.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from crossdistill.evaluation.classification import Array, _numpy
+
+
+def r2_scores(predicted: Array, true: Array) -> npt.NDArray[np.float64]:
+    """(K,) R²: 1 less the squared error over that of always saying the true mean. 1 is perfect, 0 that constant, and
+    there is no lowest value. NaN of numbers that are all the same.
+
+    >>> import numpy as np
+    >>> from crossdistill.evaluation.regression import r2_scores
+    >>> true = np.array([[1.0], [2.0], [3.0]])
+    >>> r2_scores(true, true).tolist(), r2_scores(np.full((3, 1), 2.0), true).tolist()
+    ([1.0], [0.0])
+    """
+    given, known = _checked(predicted, true)
+    spread = np.square(known - known.mean(0)).sum(0)
+    rest = np.divide(np.square(given - known).sum(0), spread, out=np.full(len(spread), np.nan), where=spread > 0)
+    return np.asarray(1 - rest)
+
+
+def root_mean_squared_error(predicted: Array, true: Array) -> float:
+    """The mean over the K numbers of √(mean (ŷ − y)²), in their units; lower is better.
+
+    >>> import numpy as np
+    >>> from crossdistill.evaluation.regression import root_mean_squared_error
+    >>> root_mean_squared_error(np.array([[3.0], [0.0]]), np.array([[0.0], [3.0]]))
+    3.0
+    """
+    given, known = _checked(predicted, true)
+    return float(np.sqrt(np.square(given - known).mean(0)).mean())
+
+
+def mean_absolute_error(predicted: Array, true: Array) -> float:
+    """The mean of |ŷ − y|, in their units; lower is better, and one sample that is far off weighs less than in RMSE.
+
+    >>> import numpy as np
+    >>> from crossdistill.evaluation.regression import mean_absolute_error
+    >>> mean_absolute_error(np.array([[3.0], [0.0]]), np.array([[0.0], [0.0]]))
+    1.5
+    """
+    given, known = _checked(predicted, true)
+    return float(np.abs(given - known).mean())
+
+
+def pearson_correlations(predicted: Array, true: Array) -> npt.NDArray[np.float64]:
+    """(K,) the linear correlation of ŷ and y, within [-1, 1], NaN where either is constant: right order and proportions
+    are enough for 1, wherever the values lie.
+
+    >>> import numpy as np
+    >>> from crossdistill.evaluation.regression import pearson_correlations
+    >>> true = np.array([[1.0], [2.0], [3.0]])
+    >>> pearson_correlations(2 * true - 7, true).round(6).tolist()
+    [1.0]
+    """
+    given, known = _checked(predicted, true)
+    given, known = given - given.mean(0), known - known.mean(0)
+    scale = np.sqrt(np.square(given).sum(0)) * np.sqrt(np.square(known).sum(0))
+    correlations: npt.NDArray[np.float64] = np.divide(
+        (given * known).sum(0), scale, out=np.full(len(scale), np.nan), where=scale > 0
+    )
+    return correlations
+
+
+def _checked(predicted: Array, true: Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    given, known = (_numpy(values).astype(np.float64) for values in (predicted, true))
+    if given.ndim != 2 or given.shape != known.shape or not given.size:
+        raise ValueError(f"expected predicted and true numbers of one shape (N, K), found {given.shape}, {known.shape}")
+    return given, known

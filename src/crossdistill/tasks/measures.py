@@ -1,0 +1,54 @@
+"""What is measured for each kind of task, and which way is better."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from crossdistill.types import TaskKind
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measure. key: its name in logs, tables and results.json; name: in words; percent: whether it is a share, shown
+    in %; higher: whether more is better."""
+
+    key: str
+    name: str
+    percent: bool = True
+    higher: bool = True
+
+    def shown(self, value: float) -> str:
+        """The value as people read it."""
+        return f"{100 * value:.1f} %" if self.percent else f"{value:.3g}"
+
+
+MEASURES: Mapping[TaskKind, tuple[Measured, ...]] = {
+    "classification": (
+        Measured("top1", "top-1"),
+        Measured("wa", "WA"),
+        Measured("ua", "UA"),
+        Measured("r1", "R@1"),
+        Measured("r5", "R@5"),
+    ),
+    "multilabel": (Measured("map", "mAP"), Measured("micro_f1", "micro-F1"), Measured("macro_f1", "macro-F1")),
+    "regression": (
+        Measured("r2", "R²"),
+        Measured("rmse", "RMSE", percent=False, higher=False),
+        Measured("mae", "MAE", percent=False, higher=False),
+        Measured("pearson", "Pearson's r", percent=False),
+    ),
+}
+"""The first of each is its headline: what epochs and settings are chosen by, and differences, tests and the gap
+recovered are of. More of it is better for every task: of numbers that is R², the share of their variance that is
+explained, which is free of units and falls as the squared error rises."""
+
+
+def headline(kind: TaskKind) -> Measured:
+    """The measure that a task is judged by.
+
+    >>> from crossdistill.tasks import headline
+    >>> [headline(kind).name for kind in ("classification", "multilabel", "regression")]
+    ['top-1', 'mAP', 'R²']
+    """
+    return MEASURES[kind][0]

@@ -1,0 +1,62 @@
+"""Measures of labels and numbers beside scikit-learn's, which is another implementation of the same definitions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn import metrics
+
+from crossdistill.evaluation.multilabel import average_precisions, f1
+from crossdistill.evaluation.regression import (
+    mean_absolute_error,
+    pearson_correlations,
+    r2_scores,
+    root_mean_squared_error,
+)
+from crossdistill.evaluation.summary import evaluate_labels, evaluate_numbers
+
+RANDOM = np.random.default_rng(0)
+LABELS = RANDOM.random((60, 4)) < [0.5, 0.1, 0.9, 0.3]
+SCORES = (RANDOM.normal(size=(60, 4)) + LABELS).round(1)  # rounded, so that there are ties
+NUMBERS = RANDOM.normal(size=(60, 3)) * [1, 10, 0.1] + [0, 100, -3]
+TOLD = NUMBERS + RANDOM.normal(size=(60, 3)) * [0.5, 20, 0.01]
+
+
+def test_labels_are_measured_as_scikit_learn_does() -> None:
+    found = evaluate_labels(SCORES, LABELS.astype(int))
+    assert found["micro_f1"] == pytest.approx(metrics.f1_score(LABELS, SCORES > 0, average="micro"))
+    assert found["macro_f1"] == pytest.approx(metrics.f1_score(LABELS, SCORES > 0, average="macro"))
+    assert found["map"] == pytest.approx(metrics.average_precision_score(LABELS, SCORES, average="macro"))
+    each = metrics.average_precision_score(LABELS, SCORES, average=None)
+    np.testing.assert_allclose(average_precisions(SCORES, LABELS.astype(int)), each)
+
+
+def test_numbers_are_measured_as_scikit_learn_does() -> None:
+    found = evaluate_numbers(TOLD, NUMBERS)
+    assert found["r2"] == pytest.approx(metrics.r2_score(NUMBERS, TOLD))
+    assert found["rmse"] == pytest.approx(metrics.root_mean_squared_error(NUMBERS, TOLD))
+    assert found["mae"] == pytest.approx(metrics.mean_absolute_error(NUMBERS, TOLD))
+    each = [stats.pearsonr(NUMBERS[:, place], TOLD[:, place])[0] for place in range(3)]
+    np.testing.assert_allclose(pearson_correlations(TOLD, NUMBERS), each)
+
+
+def test_what_is_not_defined_is_nan_and_not_zero() -> None:
+    nobody = np.zeros((5, 2), dtype=int)
+    nobody[0, 0] = 1
+    precisions = average_precisions(np.ones((5, 2)), nobody)
+    assert precisions[0] == 0.2
+    assert np.isnan(precisions[1])
+    assert evaluate_labels(np.ones((5, 2)), nobody)["map"] == 0.2, "the label that nobody has is left out"
+    assert np.isnan(evaluate_labels(np.ones((5, 2)), np.zeros((5, 2), dtype=int))["map"])
+    assert f1(-np.ones((5, 2)), np.zeros((5, 2), dtype=int)) == (0.0, 0.0)
+    constant = np.ones((4, 1))
+    assert np.isnan(r2_scores(constant, constant)[0])
+    assert np.isnan(pearson_correlations(constant, NUMBERS[:4, :1])[0])
+    assert root_mean_squared_error(constant, constant) == mean_absolute_error(constant, constant) == 0
+
+
+@pytest.mark.parametrize("measure", [f1, average_precisions, r2_scores, root_mean_squared_error])
+def test_shapes_that_disagree_are_refused(measure: object) -> None:
+    with pytest.raises(ValueError, match="of one shape"):
+        measure(np.ones((4, 2)), np.ones((4, 3)))  # type: ignore[operator]

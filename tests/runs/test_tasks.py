@@ -1,0 +1,232 @@
+"""Regression and multi-label classification from files to a file that ships, on real data; and what stays the same."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+import pytest
+from sklearn.datasets import load_diabetes, load_digits
+from sklearn.metrics import average_precision_score, r2_score, root_mean_squared_error
+
+from crossdistill import InputError, Recipe, evaluate, from_arrays, load, run
+from crossdistill.cli.main import main
+from crossdistill.data import MultimodalDataset, write_manifest
+from crossdistill.encoders.settings import EncoderSettings
+from crossdistill.methods import METHODS
+from crossdistill.recipes.recipe import DataSettings, ModelSettings
+from crossdistill.reports.runs import load_runs
+from crossdistill.reports.sections import report_of
+from crossdistill.runs.folder import read_recipe
+from crossdistill.studies.table import row_of, write_table
+from crossdistill.training import Machine, Optimization
+from crossdistill.types import TaskKind
+from tests.saved import model_state
+from tests.stopping import run_with_stops
+
+
+def diabetes(rescale: Callable[[np.ndarray], np.ndarray] = lambda y: y) -> MultimodalDataset:
+    """How a disease goes on in a year, by age, sex, body mass and pressure; blood tests in training alone."""
+    found = load_diabetes()
+    test = np.arange(len(found.target)) % 3 == 0
+    return from_arrays(
+        {"body": found.data[:, :4], "blood": found.data[:, 4:]},
+        rescale(found.target),
+        splits=test,
+        task="regression",
+        classes=("progression",),
+    )
+
+
+def digits() -> MultimodalDataset:
+    """Whether a written digit is even, is above 4, and is prime, by the picture's upper half; the lower in training."""
+    found = load_digits()
+    images, digit = found.images[:500].reshape(500, -1), found.target[:500]
+    labels = np.stack([digit % 2 == 0, digit > 4, np.isin(digit, (2, 3, 5, 7))], axis=1)
+    return from_arrays(
+        {"body": images[:, :32], "blood": images[:, 32:]},
+        labels.astype(int),
+        splits=np.arange(500) >= 350,
+        task="multilabel",
+        classes=("even", "high", "prime"),
+    )
+
+
+DATA: dict[TaskKind, Callable[[], MultimodalDataset]] = {"regression": diabetes, "multilabel": digits}
+
+
+def recipe(task: TaskKind, source: Path | str = "x", method: str = "amid_u", **changes: Any) -> Recipe:
+    mlp = EncoderSettings("mlp", {"width": 16, "layers": 2, "hidden": 16})
+    made = Recipe(
+        name="own",
+        method=method,
+        epochs=8,
+        batch_size=64,
+        checkpoint_every=1,
+        data=DataSettings(str(source), ("body",), ("blood",), labelled=0.5, task=task),
+        model=ModelSettings(width=16, encoders={"body": mlp, "blood": mlp}, auxiliary_encoders="trained"),
+        optimization=Optimization(learning_rate=5e-3),
+        machine=Machine(accelerator="cpu"),
+    )
+    return replace(made, **changes)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run of data in files."""
+
+    task: TaskKind
+    data: MultimodalDataset
+    source: Path
+    folder: Path
+    recipe: Recipe
+
+
+@pytest.fixture(scope="module", params=list(DATA))
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    root, task = tmp_path_factory.mktemp(request.param), request.param
+    data = DATA[task]()
+    source = write_manifest(root / "data", data)
+    made = recipe(task, source)
+    run(made, root / "run")
+    return Trained(task, data, source, root / "run", made)
+
+
+def target_of(trained: Trained, split: str) -> tuple[np.ndarray, np.ndarray]:
+    rows = trained.data.rows(split)
+    return trained.data.columns["body"].fetch(rows).numpy(), trained.data.labels[rows]
+
+
+def test_a_student_is_measured_as_scikit_learn_measures_its_answers(trained: Trained) -> None:
+    """In the numbers' own units, on all test samples; and evaluate gives the same again."""
+    results, student = evaluate(trained.folder), load(trained.folder)
+    inputs, labels = target_of(trained, "test")
+    assert results.task == trained.task
+    found = results["student"]
+    if trained.task == "regression":
+        told = student.predict(inputs)
+        assert told.shape == (len(labels),)
+        assert found["r2"] == pytest.approx(r2_score(labels, told), abs=1e-5)
+        assert found["rmse"] == pytest.approx(root_mean_squared_error(labels, told), rel=1e-5)
+        assert found["rmse"] < labels.std(), "it has learnt something"
+        with pytest.raises(InputError, match=r"predict_proba: this student predicts numbers"):
+            student.predict_proba(inputs)
+    else:
+        shares = student.predict_proba(inputs)
+        assert found["map"] == pytest.approx(average_precision_score(labels, shares, average="macro"), abs=1e-5)
+        np.testing.assert_array_equal(student.predict(inputs), (shares > 0.5).astype(int))
+        assert found["map"] > labels.mean(0).mean() + 0.1
+    assert results.classes == student.classes == trained.data.classes
+    assert results.samples["labelled"] < results.samples["train"]
+
+
+def test_a_stopped_and_resumed_run_equals_one_never_stopped(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bit for bit, stopped inside epochs."""
+    again = partial(run, trained.recipe, tmp_path / "run", resume=True)
+    steps, stops = run_with_stops(monkeypatch, 7, tmp_path / "run", again)
+    assert len(stops) == steps // 7 > 1
+    first, second = model_state(trained.folder), model_state(tmp_path / "run")
+    assert all((first[key] == second[key]).all() for key in first)
+    whole, resumed = (
+        json.loads((folder / "results.json").read_text()) for folder in (trained.folder, tmp_path / "run")
+    )
+    assert whole["student"] == resumed["student"]
+    assert whole["teacher"] == resumed["teacher"]
+
+
+def test_predict_writes_what_the_student_says(trained: Trained, tmp_path: Path) -> None:
+    out = tmp_path / "told.csv"
+    assert main(["predict", str(trained.folder), str(trained.source), "--out", str(out)]) == 0
+    table, student = pd.read_csv(out, keep_default_na=False), load(trained.folder)
+    inputs = trained.data.columns["body"].fetch(np.arange(len(trained.data))).numpy()
+    if trained.task == "regression":
+        assert [name for name in table if name.startswith("p")] == ["prediction"]
+        np.testing.assert_allclose(table["prediction"], student.predict(inputs), rtol=1e-5)
+    else:
+        shares = table[["p_even", "p_high", "p_prime"]].to_numpy(dtype=float)
+        np.testing.assert_allclose(shares, student.predict_proba(inputs), atol=1e-6)
+        told = [";".join(np.array(student.classes)[row > 0.5]) or ";" for row in shares]
+        assert table["prediction"].tolist() == told
+    assert main(["predict", str(trained.folder), str(trained.source), "--top", "2"]) == 2
+
+
+def test_an_exported_file_answers_as_the_student(trained: Trained, tmp_path: Path) -> None:
+    """On a single sample, where export tried others."""
+    file = tmp_path / "student.onnx"
+    assert main(["export", str(trained.folder), "--out", str(file)]) == 0
+    inputs, student = target_of(trained, "test")[0][:1], load(trained.folder)
+    session = onnxruntime.InferenceSession(file.read_bytes())
+    names = [output.name for output in session.get_outputs()]
+    answers = dict(zip(names, session.run(names, student.arrays(inputs)), strict=True))
+    np.testing.assert_allclose(answers["representation"], student.transform(inputs), atol=1e-4)
+    if trained.task == "regression":
+        assert names == ["standardized", "values", "representation"]
+        np.testing.assert_allclose(answers["values"][:, 0], student.predict(inputs), rtol=1e-4)
+    else:
+        assert names == ["logits", "probabilities", "representation"]
+        np.testing.assert_allclose(answers["probabilities"], student.predict_proba(inputs), atol=1e-4)
+    assert main(["export", str(trained.folder), "--out", str(file), "--int8"]) == 2
+
+
+def test_a_comparison_and_its_report_say_what_was_measured(trained: Trained, tmp_path: Path) -> None:
+    folders = []
+    for method in ("baseline", "teacher", "kd"):
+        for seed in (0, 1):
+            folders.append(tmp_path / f"{method}{seed}")
+            run(recipe(trained.task, method=method, epochs=2, seed=seed), folders[-1], dataset=trained.data)
+    table = write_table([row_of(folder, read_recipe(folder)) for folder in folders], tmp_path / "results.parquet")
+    key = {"regression": "r2", "multilabel": "map"}[trained.task]
+    rows = table.set_index(["label", "seed"])
+    kd, baseline, teacher = (rows.loc[label] for label in ("kd", "baseline", "teacher"))
+    expected = (kd[f"student_{key}"] - baseline[f"student_{key}"]) / (
+        teacher[f"teacher_{key}"] - baseline[f"student_{key}"]
+    )
+    np.testing.assert_allclose(kd["gap_recovered"].to_numpy(dtype=float), expected.to_numpy(dtype=float), atol=1e-9)
+    said = repr(report_of(load_runs(folders), "report"))
+    words = {"regression": ("R²", "RMSE", "MAE", "1 number"), "multilabel": ("mAP", "micro-F1", "3 labels")}
+    assert all(word in said for word in words[trained.task])
+    assert not re.search(r"top-1|accurac|R@1|confusion|class by class", said, flags=re.IGNORECASE)
+    if trained.task == "regression":  # drawn as well: R² may be below 0
+        assert main(["report", *map(str, folders), "--out", str(tmp_path / "report.html")]) == 0
+
+
+@pytest.mark.parametrize("method", ["baseline", "amid"])
+def test_a_change_of_unit_changes_predictions_by_that_unit_alone(method: str, tmp_path: Path) -> None:
+    """By a power of two standardised numbers are the same to the bit, and with them all of the training."""
+    made, data, unit = recipe("regression", method=method, epochs=2), diabetes(), 2.0**20
+    inputs = data.columns["body"].fetch(data.rows("test")).numpy()
+    run(made, tmp_path / "one", dataset=data)
+    run(made, tmp_path / "other", dataset=diabetes(lambda y: unit * y))
+    one, other = (load(tmp_path / name).predict(inputs) for name in ("one", "other"))
+    np.testing.assert_array_equal(other, unit * one)
+    assert one.std() > 0
+    scores = [json.loads((tmp_path / name / "results.json").read_text())["student"] for name in ("one", "other")]
+    assert scores[0]["r2"] == scores[1]["r2"]
+    assert scores[1]["rmse"] == unit * scores[0]["rmse"]
+
+
+@pytest.mark.parametrize("task", DATA)
+def test_a_method_without_a_meaning_names_those_that_have_one(task: TaskKind, tmp_path: Path) -> None:
+    refusing = [name for name, kind in METHODS.items() if task not in kind.tasks]
+    assert {"crd", "dkd", "dist"} <= set(refusing)
+    for name in refusing:
+        with pytest.raises(InputError, match=rf"method: {name} has no meaning for {task}; .*baseline.*amid_u"):
+            run(recipe(task, method=name), tmp_path / name, dataset=DATA[task]())
+
+
+@pytest.mark.parametrize("option", [("kd", "standardize", True), ("amid", "divergence", "symmetric_kl")])
+def test_an_option_of_classes_alone_is_refused_elsewhere(option: tuple[str, str, Any], tmp_path: Path) -> None:
+    method, name, value = option
+    made = recipe("regression", method=method, options={method: {name: value}})
+    with pytest.raises(InputError, match=rf"{method}: {name}.*classes alone"):
+        run(made, tmp_path / "run", dataset=diabetes())
