@@ -230,3 +230,25 @@ def test_an_option_of_classes_alone_is_refused_elsewhere(option: tuple[str, str,
     made = recipe("regression", method=method, options={method: {name: value}})
     with pytest.raises(InputError, match=rf"{method}: {name}.*classes alone"):
         run(made, tmp_path / "run", dataset=diabetes())
+
+
+def test_its_card_says_what_it_answers_and_what_was_measured(trained: Trained, tmp_path: Path) -> None:
+    text = (load(trained.folder).save(tmp_path / "saved") / "README.md").read_text()
+    results = json.loads((trained.folder / "results.json").read_text())
+    student, samples = results["student"], results["student"]["measured"]
+    if trained.task == "regression":
+        row = f"{100 * student['r2']:.1f} % | {student['rmse']:.3g} | {student['mae']:.3g} | {student['pearson']:.3g}"
+        assert "Predicts a number: progression." in text
+        assert "pipeline_tag: tabular-regression" in text
+        assert "predict_proba" not in text
+        assert f"type: rmse\n      value: {round(student['rmse'], 4)}" in text
+    else:
+        row = " | ".join(f"{100 * student[key]:.1f} %" for key in ("map", "micro_f1", "macro_f1"))
+        assert "Says which of 3 labels a sample has, any number of them: even, high, prime." in text
+        assert "predict_proba" in text
+    assert f"| student | {row} | {samples} |" in text
+    assert "| teacher |" in text
+    assert "accurac" not in text
+    again = load(load(tmp_path / "saved").save(tmp_path / "again"))
+    assert (tmp_path / "again" / "README.md").read_text() == text
+    assert again.about["measured"]["student"]["samples"] == samples

@@ -18,6 +18,7 @@ from crossdistill.models.spec import ModelSpec
 from crossdistill.plain import from_plain, to_plain
 from crossdistill.plain_text import read_text
 from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
+from crossdistill.tasks import MEASURES
 from crossdistill.types import InputError
 
 CONFIG, STUDENT, REST, RESULTS = "config.json", "student.safetensors", "rest.safetensors", "results.json"
@@ -141,15 +142,16 @@ def digests_of(folder: Path, config: Mapping[str, Any]) -> dict[str, str]:
 
 def measured_of(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     """What a run measured of its student and teacher, as the config.json of a saved student keeps it: split, seed, and
-    for each view that was measured `top1` and `samples`; nothing where nothing was."""
+    for each view that was measured its task's measures (`MEASURES`) and `samples`; nothing where nothing was."""
     if "files" in config or not (folder / RESULTS).is_file():
         return dict(config["measured"]) if isinstance(config.get("measured"), Mapping) else {}
     results = read_json(folder / RESULTS)
     scores = {view: results[view] for view in ("student", "teacher") if isinstance(results.get(view), Mapping)}
+    keys = [measure.key for measures in MEASURES.values() for measure in measures]
     views = {
-        view: {"top1": found["top1"], "samples": found["measured"]}
+        view: {**{key: found[key] for key in keys if found.get(key) is not None}, "samples": found["measured"]}
         for view, found in scores.items()
-        if found.get("top1") is not None and found.get("measured")
+        if found.get("measured")
     }
     return {"split": results.get("split"), "seed": results.get("seed"), **views} if views else {}
 

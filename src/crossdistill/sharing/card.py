@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import Any
 from crossdistill.data.inputs import InputSpec
 from crossdistill.evaluation import wilson_interval
 from crossdistill.models.spec import ModelSpec
+from crossdistill.tasks import MEASURES
+from crossdistill.types import TaskKind
 
 CARD = "README.md"
 
@@ -20,7 +23,7 @@ _LICENCES = (
 )
 """What the Hub calls licences; any other is `other`, with its name beside it."""
 
-_TASKS = {
+_CLASSIFICATION = {
     "video": "video-classification",
     "audio": "audio-classification",
     "picture": "image-classification",
@@ -32,8 +35,18 @@ _SAMPLES = {
     "picture": '["new.jpg", "other.jpg"]',
     "text": '["a text", "another one"]',
 }
-_MOST_CLASSES = 50
-"""That the card names; config.json has them all."""
+_METRICS = {
+    "top1": "accuracy",
+    "map": "mean_average_precision",
+    "micro_f1": "f1",
+    "r2": "r_squared",
+    "rmse": "rmse",
+    "mae": "mae",
+}
+"""Measure -> what the Hub calls it."""
+
+_MOST_NAMES = 50
+"""Of classes, labels or numbers, that the card names; config.json has them all."""
 
 NOT_STATED = "not stated"
 
@@ -60,7 +73,8 @@ def card(spec: ModelSpec, about: Mapping[str, Any], origin: Origin) -> str:
     import yaml  # what predicts does without
 
     head = yaml.safe_dump(_metadata(spec, about, origin), sort_keys=False, allow_unicode=True)
-    parts = (_what(spec, about), _training(about), _measured(about), _use(spec, origin), _limits(about, origin))
+    measured = _accuracies(about) if spec.task == "classification" else _measures(spec.task, about)
+    parts = (_what(spec, about), _training(about), measured, _use(spec, origin), _limits(spec.task, about, origin))
     return f"---\n{head}---\n\n" + "\n\n".join(parts) + "\n"
 
 
@@ -76,15 +90,16 @@ def _metadata(spec: ModelSpec, about: Mapping[str, Any], origin: Origin) -> dict
     if origin.datasets:
         found["datasets"] = list(origin.datasets)
     found["tags"] = ["knowledge-distillation", "cross-modal", *([method] if (method := _text(about, "method")) else [])]
-    student = _view(about, "student")
-    if student is not None:
+    values = _values(spec.task, about, "student")
+    metrics = [{"type": _METRICS[key], "value": round(values[key], 4)} for key in _METRICS if key in values]
+    if metrics:
         data = _text(about, "data", "name") or "unknown"
         measured = {
             "task": {"type": task or "other"},
             "dataset": {"name": data, "type": data, "split": _text(about, "measured", "split")},
-            "metrics": [{"type": "accuracy", "value": round(student[0] / student[1], 4)}],
+            "metrics": metrics,
         }
-        found["metrics"] = ["accuracy"]
+        found["metrics"] = [metric["type"] for metric in metrics]
         found["model-index"] = [{"name": _name(about), "results": [measured]}]
     return found
 
@@ -95,20 +110,28 @@ def _task(spec: ModelSpec) -> str:
     if len(kinds) > 1:
         return ""
     if kinds == {"array"}:
-        return "tabular-classification" if all(len(spec.inputs[name].shape) == 1 for name in spec.target) else ""
-    return _TASKS[kinds.pop()]
+        is_table = all(len(spec.inputs[name].shape) == 1 for name in spec.target)
+        numbers_or_classes = "regression" if spec.task == "regression" else "classification"
+        return f"tabular-{numbers_or_classes}" if is_table else ""
+    return "" if spec.task == "regression" else _CLASSIFICATION[kinds.pop()]
 
 
 def _what(spec: ModelSpec, about: Mapping[str, Any]) -> str:
-    named = ", ".join(_inline(name) for name in spec.classes[:_MOST_CLASSES])
-    if len(spec.classes) > _MOST_CLASSES:
-        named += f" and {len(spec.classes) - _MOST_CLASSES:,} more, which config.json names"
+    named = ", ".join(_inline(name) for name in spec.classes[:_MOST_NAMES])
+    if len(spec.classes) > _MOST_NAMES:
+        named += f" and {len(spec.classes) - _MOST_NAMES:,} more, which config.json names"
+    count = f"{len(spec.classes):,}"
+    said = {
+        "classification": f"Tells {count} classes apart",
+        "multilabel": f"Says which of {count} labels a sample has, any number of them",
+        "regression": f"Predicts {count} numbers" if len(spec.classes) > 1 else "Predicts a number",
+    }
     lines = [f"| {_inline(name)} | {spec.inputs[name]} |" for name in spec.target]
     return "\n".join(
         [
             f"# {_inline(_name(about))}",
             "",
-            f"Tells {len(spec.classes):,} classes apart: {named}.",
+            f"{said[spec.task]}: {named}.",
             "",
             "| input | what a sample is |",
             "|---|---|",
@@ -136,7 +159,7 @@ def _training(about: Mapping[str, Any]) -> str:
     )
 
 
-def _measured(about: Mapping[str, Any]) -> str:
+def _accuracies(about: Mapping[str, Any]) -> str:
     views = {name: view for name in ("student", "teacher") if (view := _view(about, name)) is not None}
     if "student" not in views:
         return "## What was measured\n\nNothing: no accuracy of this student is known here."
@@ -152,6 +175,29 @@ def _measured(about: Mapping[str, Any]) -> str:
         f"Of one run{of_seed}. The interval is Wilson's, of a share of so many samples that are taken as independent;",
         "what another seed, or samples of another origin, would give may lie outside.",
     ]
+    if "teacher" in views:
+        lines.append("The teacher saw the auxiliary modalities as well; it is not in these files.")
+    return "\n".join(lines)
+
+
+def _measures(task: TaskKind, about: Mapping[str, Any]) -> str:
+    """Of labels or numbers: every measure of theirs, which have no interval by themselves."""
+    views = {name: values for name in ("student", "teacher") if (values := _values(task, about, name))}
+    if "student" not in views:
+        return "## What was measured\n\nNothing: no result of this student is known here."
+    measures = [measure for measure in MEASURES[task] if measure.key in views["student"]]
+    split, seed = _inline(_text(about, "measured", "split")), _whole(_at(about, "measured", "seed"))
+    of_seed = "" if seed is None else f", seed {seed}"
+    lines = [
+        "## What was measured",
+        "",
+        f"| | {' | '.join(measure.name for measure in measures)} | {split} samples |",
+        f"|---|{'---|' * len(measures)}---|",
+    ]
+    for name, values in views.items():
+        shown = [measure.shown(values[measure.key]) if measure.key in values else "–" for measure in measures]
+        lines.append(f"| {name} | {' | '.join(shown)} | {_whole(_at(about, 'measured', name, 'samples')):,} |")
+    lines += ["", f"Of one run{of_seed}; another seed, or samples of another origin, would give other numbers."]
     if "teacher" in views:
         lines.append("The teacher saw the auxiliary modalities as well; it is not in these files.")
     return "\n".join(lines)
@@ -186,7 +232,7 @@ def _use(spec: ModelSpec, origin: Origin) -> str:
             f"student = crossdistill.Student.from_pretrained({where})",
             f"inputs = {{{inputs}}}",
             "print(student.predict(inputs))",
-            "print(student.predict_proba(inputs))",
+            *([] if spec.task == "regression" else ["print(student.predict_proba(inputs))"]),
             "```",
         ]
     )
@@ -205,11 +251,16 @@ def _sample(given: InputSpec) -> str:
     return f"[{', '.join(arrays)}]" if given.is_sequence else arrays[0]
 
 
-def _limits(about: Mapping[str, Any], origin: Origin) -> str:
+def _limits(task: TaskKind, about: Mapping[str, Any], origin: Origin) -> str:
     licence = _inline(_text(about, "data", "licence") or NOT_STATED)
+    answers = {
+        "classification": "It names one of its classes whatever it is given, things of no class included.",
+        "multilabel": "It knows no other labels than these, and none of them is sure to be found.",
+        "regression": "It answers a number whatever it is given, far from all that it was trained on included.",
+    }
     lines = [
-        "It names one of its classes whatever it is given, things of no class included.",
-        "Its probabilities were not calibrated.",
+        answers[task],
+        *([] if task == "regression" else ["Its probabilities were not calibrated."]),
         "Whether it serves samples of another origin than its data, nobody has measured here.",
     ]
     if not origin.licence:
@@ -227,6 +278,21 @@ def _view(about: Mapping[str, Any], name: str) -> tuple[int, int] | None:
     if not isinstance(share, int | float) or not 0 <= share <= 1 or not samples:
         return None
     return round(share * samples), samples
+
+
+def _values(task: TaskKind, about: Mapping[str, Any], name: str) -> dict[str, float]:
+    """What was measured of a view, by key; of classes only the accuracy."""
+    if task == "classification":
+        view = _view(about, name)
+        return {} if view is None else {"top1": view[0] / view[1]}
+    found = {measure.key: _at(about, "measured", name, measure.key) for measure in MEASURES[task]}
+    if not _whole(_at(about, "measured", name, "samples")):
+        return {}
+    return {key: float(value) for key, value in found.items() if _is_number(value)}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _at(about: Any, *keys: str) -> Any:
