@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import yaml
 
 import crossdistill
+from crossdistill.cli import diagnose
 from crossdistill.cli.main import main
+from crossdistill.cli.parsing import parsed
 from crossdistill.data import from_arrays, write_manifest
 from crossdistill.data.columns import ArrayColumn
 from crossdistill.diagnosis import evidence_of, judge
 from crossdistill.diagnosis.features import features_of
 from crossdistill.diagnosis.scores import score_of
 from crossdistill.evaluation import mean_ci
+from crossdistill.recipes.files import as_dict
 
 CLASSES = 4
 
@@ -223,6 +228,18 @@ def test_a_recipe_with_labels_taken_away(capsys, monkeypatch):
     said = capsys.readouterr().out
     assert "Can't tell." in " ".join(said.split())
     assert max(map(len, said.splitlines())) <= 40
+
+
+def test_a_recipe_says_nothing_of_how_training_draws_or_which_epoch_it_keeps(tmp_path):
+    recipe = crossdistill.RECIPES["emoji"]()
+    data = replace(
+        recipe.data, choose_epoch_on="validation", balanced=True, class_weights={"Objects": 2.0}, labelled=0.5
+    )
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(as_dict(replace(recipe, data=data))))
+    arguments = [str(tmp_path / "recipe.yaml")]
+    settings = parsed(diagnose.parser(arguments), arguments).data
+    assert (settings.choose_epoch_on, settings.balanced, settings.class_weights) == ("none", False, {})
+    assert settings.labelled == 0.5
 
 
 @pytest.mark.parametrize(

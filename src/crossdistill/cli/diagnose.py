@@ -21,7 +21,10 @@ from crossdistill.recipes.recipe import DataSettings
 from crossdistill.runs.data import build_dataset
 from crossdistill.types import InputError
 
-_SET_HERE = {"evaluate_on", "validation_fraction", "in_memory", "windows", "allow_shared_groups"}
+_SET_HERE = {
+    *("evaluate_on", "choose_epoch_on", "validation_fraction", "balanced", "class_weights"),
+    *("in_memory", "windows", "allow_shared_groups"),
+}
 """Fields of the data that say nothing where training samples alone are read, and once."""
 
 

@@ -4,7 +4,7 @@ from crossdistill.methods.adaptive_weights import AdaptiveWeights
 from crossdistill.methods.amid import AMID
 from crossdistill.methods.amid_class_means import AMIDClassMeans
 from crossdistill.methods.amid_u import AMIDU
-from crossdistill.methods.base import DISCRIMINATOR_ACCURACY, EpochMeans, Method
+from crossdistill.methods.base import DISCRIMINATOR_ACCURACY, EpochMeans, Method, judged_view
 from crossdistill.methods.c2kd import C2KD
 from crossdistill.methods.ccl import CCL
 from crossdistill.methods.cmc import CMC
@@ -94,4 +94,5 @@ __all__ = [
     "ModalityDropout",
     "SelfTraining",
     "Teacher",
+    "judged_view",
 ]

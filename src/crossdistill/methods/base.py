@@ -110,6 +110,16 @@ class Method(nn.Module):
         return {}
 
 
+def judged_view(method: type[Method] | Method) -> View:
+    """The view that a method is judged by: the student where it trains one, else the first that it predicts with.
+
+    >>> from crossdistill.methods import METHODS, judged_view
+    >>> judged_view(METHODS["amid"]), judged_view(METHODS["teacher"])
+    ('target', 'full')
+    """
+    return "target" if "target" in method.predicts else method.predicts[0]
+
+
 class EpochMeans:
     """Weighted means over an epoch, summed in float64 on the device; reading them starts a new epoch.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from crossdistill.methods import Method
+from crossdistill.methods import Method, judged_view
 from crossdistill.runs.measure import score_key
 from crossdistill.training import Record
 from crossdistill.training.distributed import gather_objects
@@ -26,7 +26,7 @@ class BestEpoch:
     """
 
     def __init__(self, method: Method, stored: Mapping[str, Any]) -> None:
-        view = "target" if "target" in method.predicts else method.predicts[0]
+        view = judged_view(method)
         self._measure = score_key(NAMES[view], method.task.kind)
         self.epoch = int(stored.get("epoch", -1))
         self.score = float(stored.get("score", -math.inf))

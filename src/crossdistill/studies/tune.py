@@ -20,7 +20,7 @@ import yaml
 from crossdistill.atomic import write_atomically
 from crossdistill.encoders.make import with_dropout
 from crossdistill.extras import needed_for
-from crossdistill.methods import METHODS
+from crossdistill.methods import METHODS, judged_view
 from crossdistill.recipes.files import as_dict, with_fields
 from crossdistill.recipes.recipe import Recipe, as_method
 from crossdistill.runs.lock import locked
@@ -134,7 +134,7 @@ def validation_accuracy(recipe: Recipe, seeds: int, folder: Path, interruptible:
 
     folder: of its runs, which are gone on with where they are there and removed once all have ended or one has diverged
     """
-    view = NAMES[METHODS[recipe.method].predicts[0]]
+    view = NAMES[judged_view(METHODS[recipe.method])]
     data = replace(recipe.data, evaluate_on="validation")
     every = recipe.epochs if data.choose_epoch_on == "none" else recipe.evaluate_every
     on_validation = replace(recipe, data=data, evaluate_every=every, checkpoint_every=recipe.epochs)
