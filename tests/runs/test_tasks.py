@@ -68,7 +68,7 @@ def recipe(task: TaskKind, source: Path | str = "x", method: str = "amid_u", **c
     made = Recipe(
         name="own",
         method=method,
-        epochs=8,
+        epochs=6,
         batch_size=64,
         checkpoint_every=1,
         data=DataSettings(str(source), ("body",), ("blood",), labelled=0.5, task=task),
@@ -105,7 +105,7 @@ def target_of(trained: Trained, split: str) -> tuple[np.ndarray, np.ndarray]:
     return trained.data.columns["body"].fetch(rows).numpy(), trained.data.labels[rows]
 
 
-def test_a_student_is_measured_as_scikit_learn_measures_its_answers(trained: Trained) -> None:
+def test_a_student_is_measured_as_scikit_learn_measures_its_answers(trained: Trained, tmp_path: Path) -> None:
     """In the numbers' own units, on all test samples; and evaluate gives the same again."""
     results, student = evaluate(trained.folder), load(trained.folder)
     inputs, labels = target_of(trained, "test")
@@ -124,6 +124,7 @@ def test_a_student_is_measured_as_scikit_learn_measures_its_answers(trained: Tra
         assert found["map"] == pytest.approx(average_precision_score(labels, shares, average="macro"), abs=1e-5)
         np.testing.assert_array_equal(student.predict(inputs), (shares > 0.5).astype(int))
         assert found["map"] > labels.mean(0).mean() + 0.1
+    np.testing.assert_array_equal(load(student.save(tmp_path / "saved")).predict(inputs), student.predict(inputs))
     assert results.classes == student.classes == trained.data.classes
     assert results.samples["labelled"] < results.samples["train"]
 
@@ -181,7 +182,7 @@ def test_an_exported_file_answers_as_the_student(trained: Trained, tmp_path: Pat
 def test_a_comparison_and_its_report_say_what_was_measured(trained: Trained, tmp_path: Path) -> None:
     folders = []
     for method in ("baseline", "teacher", "kd"):
-        for seed in (0, 1):
+        for seed in (0, 1) if trained.task == "regression" else (0,):
             folders.append(tmp_path / f"{method}{seed}")
             run(recipe(trained.task, method=method, epochs=2, seed=seed), folders[-1], dataset=trained.data)
     table = write_table([row_of(folder, read_recipe(folder)) for folder in folders], tmp_path / "results.parquet")

@@ -8,6 +8,7 @@ baseline, and every method gets the same number of trials.
 from __future__ import annotations
 
 import hashlib
+import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
@@ -145,6 +146,8 @@ def validation_accuracy(recipe: Recipe, seeds: int, folder: Path, interruptible:
             scores = run(seeded, folder / f"seed{seed}", resume=True, interruptible=interruptible).scores
             if view not in scores:
                 raise InputError(f"{recipe.data.source}: no validation sample could be read")
+            if math.isnan(scores[view].headline):
+                raise InputError(f"{recipe.data.source}: nothing can be measured on validation samples labelled alike")
             accuracies.append(scores[view].headline)
     except DivergedError:
         shutil.rmtree(folder, ignore_errors=True)

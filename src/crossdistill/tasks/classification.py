@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,9 +32,9 @@ class Classification:
     """
 
     names: tuple[str, ...]
-    kind: TaskKind = "classification"
-    term: str = "classification"
-    has_classes: bool = True
+    kind: ClassVar[TaskKind] = "classification"
+    term: ClassVar[str] = "classification"
+    has_classes: ClassVar[bool] = True
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         return labelled_cross_entropy(logits, labels)

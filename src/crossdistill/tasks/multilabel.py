@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy.typing as npt
 import torch
@@ -31,9 +31,9 @@ class MultiLabel:
     """
 
     names: tuple[str, ...]
-    kind: TaskKind = "multilabel"
-    term: str = "classification"
-    has_classes: bool = False
+    kind: ClassVar[TaskKind] = "multilabel"
+    term: ClassVar[str] = "classification"
+    has_classes: ClassVar[bool] = False
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         labelled = is_labelled(labels)

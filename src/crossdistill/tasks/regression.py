@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -33,9 +33,9 @@ class Regression:
     names: tuple[str, ...]
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
-    kind: TaskKind = "regression"
-    term: str = "regression"
-    has_classes: bool = False
+    kind: ClassVar[TaskKind] = "regression"
+    term: ClassVar[str] = "regression"
+    has_classes: ClassVar[bool] = False
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         labelled, logits = is_labelled(labels), full_precision(logits)
