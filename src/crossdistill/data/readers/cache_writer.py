@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from crossdistill.data.readers.cache import CacheFolder, is_whole, read_part, stamp, write_part
 from crossdistill.data.readers.clock import is_early, timing_at
@@ -18,11 +17,12 @@ from crossdistill.data.readers.frames import Pixels
 from crossdistill.data.readers.media import MediaKind, NoStreamError, UnreadableError
 from crossdistill.data.readers.opening import opened
 from crossdistill.data.readers.orientation import Orientation
-from crossdistill.data.readers.picture import open_picture
+from crossdistill.data.readers.picture import open_picture, pillow
 from crossdistill.data.readers.sound import decoded
 
 if TYPE_CHECKING:
     from av import VideoFrame
+    from PIL import Image
 
 _QUALITY = 90
 """Quality of the JPEG pictures in a cache."""
@@ -94,7 +94,7 @@ def fitted(frame: VideoFrame, orientation: Orientation, short_side: int) -> tupl
 def scaled_down(picture: Image.Image, short_side: int) -> Image.Image:
     """A picture of the short side, or as it is where it is smaller."""
     size = _reduced(*picture.size, short_side)
-    return picture if size == picture.size else picture.resize(size, Image.Resampling.BILINEAR)
+    return picture if size == picture.size else picture.resize(size, pillow().Resampling.BILINEAR)
 
 
 def _reduced(width: int, height: int, short_side: int) -> tuple[int, int]:
@@ -113,5 +113,5 @@ def encode(picture: Pixels, form: str) -> bytes:
     if form == "raw":
         return picture.tobytes()
     content = io.BytesIO()
-    Image.fromarray(picture).save(content, "jpeg", quality=_QUALITY)
+    pillow().fromarray(picture).save(content, "jpeg", quality=_QUALITY)
     return content.getvalue()

@@ -67,7 +67,7 @@ class PictureReader:
 def as_pictures(values: Any) -> list[Image.Image]:
     """Pictures in memory: Pillow's, or bytes (H, W), (H, W, 3) or, with alpha, (H, W, 4); one of them, a list of them,
     or a batch (N, H, W, C). Empty for anything else."""
-    image = _pillow()
+    image = pillow()
     is_batch = isinstance(values, np.ndarray) and values.ndim == 4
     items = list(values) if is_batch or isinstance(values, list | tuple) else [values]
     pictures = []
@@ -90,7 +90,7 @@ def open_picture(path: Path) -> Image.Image:
 
     Raises UnreadableError for a file that is no picture, or not whole; InputError where Pillow is not installed.
     """
-    image = _pillow()
+    image = pillow()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a large picture, and of odd tags; what is too large is an error
@@ -109,7 +109,7 @@ def in_colour(picture: Image.Image) -> Image.Image:
 
     Raises UnreadableError for numbers of 32 bits, of which nothing says which is white.
     """
-    image = _pillow()
+    image = pillow()
     turned = _upright(picture)
     if turned.mode.startswith("I;16") or (turned.mode == "I" and picture.format == "PNG"):
         turned = image.fromarray(np.rint(np.asarray(turned) / 257).astype(np.uint8))
@@ -133,13 +133,13 @@ def _upright(picture: Image.Image) -> Image.Image:
 
 def _reason(error: Exception, path: Path) -> str:
     """What went wrong in Pillow's words, without the path."""
-    if isinstance(error, _pillow().UnidentifiedImageError):
+    if isinstance(error, pillow().UnidentifiedImageError):
         return "it is no PNG, JPEG, WebP, BMP, GIF or TIFF, or its header is cut"
     text = str(getattr(error, "strerror", None) or error).replace(repr(str(path)), "it").replace(str(path), "it")
     return " ".join(text.split()) or type(error).__name__
 
 
-def _pillow() -> ModuleType:
+def pillow() -> ModuleType:
     """PIL.Image. Raises InputError where Pillow is not installed."""
     try:
         from PIL import Image
