@@ -184,6 +184,16 @@ def test_a_parquet_of_times_that_python_has_not(tmp_path: Path) -> None:
             read_manifest(tmp_path)
 
 
+def test_a_table_without_ends_of_lines_is_not_read_into_memory(
+    capsys: pytest.CaptureFixture[str], finished: Path, tmp_path: Path
+) -> None:
+    with (tmp_path / "x.csv").open("wb") as file:
+        file.write(b"id,split,label,x\n")
+        file.truncate(400 << 20)  # a hole of zeros
+    assert "expected a line for each row" in one_line(capsys, "prepare", "manifest", tmp_path / "x.csv")
+    assert "expected a line for each row" in one_line(capsys, "predict", finished, tmp_path / "x.csv")
+
+
 def test_what_a_terminal_would_obey_is_shown_instead(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Escape sequences, a new title for the window, text that reads backwards."""
     evil = "\x1b[2J\x1b]0;owned\x07\u202egpj"

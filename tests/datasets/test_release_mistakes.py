@@ -101,8 +101,8 @@ def test_npz_files_that_lack_arrays_or_pickle_them_are_refused(tmp_path: Path) -
         mosi.from_release(path)
 
 
-@pytest.mark.parametrize(("name", "classes"), [("mosi", 2), ("watch", 7), ("emoji", 9)])
-@pytest.mark.parametrize("wrong", [-1, 99])
+@pytest.mark.parametrize(("name", "classes"), [("mosi", 2), ("watch", 7), ("emoji", 9), ("mfeat", 10), ("leaves", 100)])
+@pytest.mark.parametrize("wrong", [-1, 100])
 def test_a_label_that_no_class_has_is_refused(tmp_path: Path, name: str, classes: int, wrong: int) -> None:
     """-1 would be Python's last class, without a word."""
     arrays = npz_arrays(name)
@@ -118,3 +118,31 @@ def test_labels_that_are_no_integers_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "mosi.npz", **{**arrays, "y": arrays["y"] + 0.5})
     with pytest.raises(InputError, match=r"mosi\.npz: y: expected a vector of integers, found float64"):
         PREPARERS["mosi"](tmp_path, tmp_path / "set")
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value", "message"),
+    [
+        ("leaves", "test", np.full(40, np.nan), "leaves.npz: test: expected a vector of true and false"),
+        ("mosi", "train", np.full(40, 2), "mosi.npz: train: expected a vector of true and false"),
+        ("watch", "subject", np.full(40, np.nan), "watch.npz: subject: expected integers"),
+        ("mfeat", "fou", np.array(1.0), "fou: expected a row for each sample, found a single value"),
+    ],
+)
+def test_arrays_that_say_something_else_are_refused(
+    tmp_path: Path, name: str, key: str, value: np.ndarray, message: str
+) -> None:
+    np.savez(tmp_path / f"{name}.npz", **{**npz_arrays(name), key: value})
+    with pytest.raises(InputError, match=message):
+        PREPARERS[name](tmp_path, tmp_path / "set")
+
+
+def test_whatever_a_reader_of_damaged_files_raises_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SciPy's reader stumbles over its own variables where a file's types are damaged."""
+
+    def stumbles(*arguments: object, **named: object) -> None:
+        raise UnboundLocalError("local variable 'arr' referenced before assignment")
+
+    monkeypatch.setattr("scipy.io.loadmat", stumbles)
+    with pytest.raises(InputError, match="cannot read it as a MATLAB file"):
+        PREPARERS["avletters"](extracted(tmp_path / "raw", avletters()), tmp_path / "set")

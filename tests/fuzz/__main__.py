@@ -17,12 +17,13 @@ parser.add_argument("subject", nargs="?", choices=sorted(SUBJECTS))
 parser.add_argument("number", nargs="?", type=int)
 parser.add_argument("--seed", type=int, default=0)
 parser.add_argument("--cases", type=int, default=1000)
+parser.add_argument("--only", nargs="+", choices=SUBJECTS, default=list(SUBJECTS), help="these subjects' share of them")
 parser.add_argument("--keep", type=Path, help="a new folder, where the mutated input is left, in this very process")
 options = parser.parse_args()
 
 sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 if options.subject is None:
-    tally = fuzz(options.cases, options.seed, say=True)
+    tally = fuzz(options.cases, options.seed, say=True, names=options.only)
     print(f"{tally}\n{len(tally.faults)} faults in {sum(tally.cases.values())} cases")
     sys.exit(bool(tally.faults))
 if options.keep is not None:

@@ -97,7 +97,12 @@ MISTAKES = {
     "other word than those allowed": ("optimization: {name: lion}", "lion"),
     "other word for a method's option": ("amid: {reduction: median}", "median"),
     "unknown method": ("method: magic", "magic"),
-    "text for a section": ("data: emoji", "data"),
+    "text for a section": ("data: emoji", "data: expected a mapping of source, target"),
+    "another file for a section": ("machine: HERE/other.yaml", "machine: expected a mapping of accelerator"),
+    "another file for options": ("amid: HERE/other.yaml", "amid: expected the method's options by name"),
+    "another file for an encoder": ("model: {encoders: {eye: HERE/other.yaml}}", "model.encoders.eye: expected"),
+    "nothing for a section": ("model:", "model: expected a mapping of width"),
+    "a list for readers": ("data: {readers: []}", "data.readers: expected a mapping by name"),
     "null for a number": ("seed: null", "seed"),
 }
 
@@ -106,7 +111,8 @@ MISTAKES = {
 def test_a_mistake_is_one_line_that_names_the_file_and_the_key(mistake: str, tmp_path: Path) -> None:
     text, key = MISTAKES[mistake]
     path = tmp_path / "mine.yaml"
-    path.write_text(text)
+    path.write_text(text.replace("HERE", str(tmp_path)))
+    (tmp_path / "other.yaml").write_text("{}")
     with pytest.raises(InputError) as caught:
         load_recipe(str(path))
     line = str(caught.value)
@@ -114,6 +120,31 @@ def test_a_mistake_is_one_line_that_names_the_file_and_the_key(mistake: str, tmp
     assert key in line.removeprefix(str(path))
     assert "\n" not in line
     assert "<class" not in line
+
+
+MADE = "{class_path: a_module_of_somebody.Mark, init_args: {}}"
+PLACES = {
+    "a section": "data: MADE",
+    "a section by its name": "machine: a_module_of_somebody.Mark",
+    "an encoder": "model: {encoders: {eye: MADE}}",
+    "an encoder by its name": "model: {encoders: {eye: a_module_of_somebody.Mark}}",
+    "an encoder's setting": "model: {encoders: {eye: {kind: mlp, settings: {width: MADE}}}}",
+    "a setting in a list": "model: {encoders: {eye: {kind: mlp, settings: {width: [MADE]}}}}",
+    "a reader, dotted": "data.readers.eye: a_module_of_somebody.Mark",
+    "an option": "amid: {alpha_1: MADE}",
+    "a setting, dotted": "model.encoders.eye.settings.width.class_path: a_module_of_somebody.Mark",
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_recipe_makes_no_objects(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """jsonargparse would import any class that is named, and make it where any value is allowed."""
+    (tmp_path / "a_module_of_somebody.py").write_text(f"open({str(tmp_path / 'mark')!r}, 'w').close()\nclass Mark: ...")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "mine.yaml").write_text(PLACES[place].replace("MADE", MADE))
+    with pytest.raises(InputError):
+        load_recipe(str(tmp_path / "mine.yaml"))
+    assert not (tmp_path / "mark").exists()
 
 
 @pytest.mark.parametrize(

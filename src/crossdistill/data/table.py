@@ -58,8 +58,27 @@ def _find(path: Path) -> Path:
     return path
 
 
+_BLOCK = 1 << 20
+_LONGEST_LINE = 16 * _BLOCK
+
+
+def require_short_lines(path: Path) -> None:
+    """Raise InputError where a line is longer than about 16 MB, which a table of 100,000 columns is not: a file without
+    an end of line would be held in memory as a whole, several times over."""
+    length = 0
+    try:
+        with path.open("rb") as file:
+            while length <= _LONGEST_LINE and (block := file.read(_BLOCK)):
+                length = 0 if b"\n" in block or b"\r" in block else length + len(block)
+    except OSError as error:
+        raise InputError(f"{path}: cannot read it: {error.strerror or error}") from None
+    if length > _LONGEST_LINE:
+        raise InputError(f"{path}: expected a line for each row, found one of more than {_LONGEST_LINE:,} bytes")
+
+
 def _read_csv(path: Path) -> Table:
     lines: list[list[str]] = []
+    require_short_lines(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines.extend([cell.strip() for cell in line] for line in csv.reader(file, strict=True))
@@ -91,8 +110,10 @@ def _read_parquet(path: Path) -> Table:
         texts = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
         # as dictionaries, so that a text is there once, in however many rows
         table = pa.parquet.read_table(path, read_dictionary=texts)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: cannot read it as Parquet: {' '.join(str(error).split())}") from None
+    except InputError:
+        raise
+    except Exception as error:  # what Arrow raises for a damaged file depends on the damage
+        raise InputError(f"{path}: cannot read it as Parquet: {one_line(error)}") from None
     columns = {
         name: texts_of(path, name, column)
         for name, column in zip(table.column_names, table.columns, strict=True)

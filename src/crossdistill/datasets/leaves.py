@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from crossdistill.data.dataset import MultimodalDataset, from_arrays
 from crossdistill.data.manifest import write_manifest
-from crossdistill.datasets.releases import release_arrays, release_files
+from crossdistill.datasets.releases import flags, named, release_arrays, release_files
 from crossdistill.datasets.uci import half_of_each_class, has_npz, numbered, numbers, rows_of_text
 from crossdistill.types import InputError
 
@@ -85,9 +85,10 @@ def _read(source: Path) -> Leaves:
     if not has_npz(source, _NPZ):
         return _paired(_rows_by_view(source))
     arrays = release_arrays(source, _NPZ, (*_FILES.values(), "y", "test"))
+    species = named(arrays["y"], [str(number) for number in range(_SPECIES)], f"{_NPZ}: y")
     views = {view: arrays[view] for view in _FILES.values()}
     has_texture = ~_filled_in(views["texture"], arrays["y"])
-    return Leaves([str(number) for number in arrays["y"]], views, arrays["test"].astype(np.bool_), has_texture)
+    return Leaves(species, views, flags(arrays["test"], f"{_NPZ}: test"), has_texture)
 
 
 def _filled_in(texture: Features, classes: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

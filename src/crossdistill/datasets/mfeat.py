@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from crossdistill.data.dataset import MultimodalDataset, from_arrays
 from crossdistill.data.manifest import write_manifest
-from crossdistill.datasets.releases import release_arrays, release_files
+from crossdistill.datasets.releases import named, release_arrays, release_files
 from crossdistill.datasets.uci import half_of_each_class, has_npz, numbered, numbers, rows_of_text
 from crossdistill.types import InputError
 
@@ -25,6 +25,7 @@ WIDTHS = {"fou": 76, "fac": 216, "kar": 64, "pix": 240, "zer": 47, "mor": 6}
 
 _ROWS, _ROWS_OF_A_DIGIT = 2000, 200
 _NPZ = "mfeat.npz"
+_DIGITS = "0123456789"
 
 
 def prepare(source: Path, output: Path) -> Path:
@@ -40,10 +41,11 @@ def from_release(source: Path) -> MultimodalDataset:
     if has_npz(source, _NPZ):
         arrays = release_arrays(source, _NPZ, (*WIDTHS, "y"))
         digits = arrays["y"]
+        names = named(digits, _DIGITS, f"{_NPZ}: y")
     else:
         arrays = _views(source)
         digits = np.arange(_ROWS) // _ROWS_OF_A_DIGIT
-    names = [str(digit) for digit in digits]
+        names = [_DIGITS[digit] for digit in digits]
     return from_arrays(
         {view: arrays[view] for view in WIDTHS},
         names,

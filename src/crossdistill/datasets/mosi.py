@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from crossdistill.data.dataset import MultimodalDataset, from_arrays
 from crossdistill.data.manifest import write_manifest
-from crossdistill.datasets.releases import named, release_arrays
+from crossdistill.datasets.releases import flags, named, release_arrays
 
 _POLARITIES = ("negative", "positive")
 
@@ -31,7 +29,7 @@ def from_release(source: Path) -> MultimodalDataset:
     return from_arrays(
         {"text": arrays["text_minilm"], "audio": arrays["audio"], "video": arrays["video"]},
         named(arrays["y"], _POLARITIES, "mosi.npz: y"),
-        splits=~arrays["train"].astype(np.bool_),
+        splits=~flags(arrays["train"], "mosi.npz: train"),
         ids=[f"{video}_{number}" for video, number in zip(videos, numbers, strict=True)],
         groups=videos,
         captions=arrays["transcript"].tolist(),

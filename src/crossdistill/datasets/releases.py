@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import lzma
 import re
 import struct
 import tarfile
@@ -12,7 +11,6 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -20,11 +18,7 @@ import numpy.typing as npt
 
 from crossdistill.data.unpacking import npz_arrays, require_inflatable, require_unpackable
 from crossdistill.extras import needed_for
-from crossdistill.types import InputError
-
-_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
-_UNPACKABLE = (RuntimeError, NotImplementedError, KeyError)
-"""What the archives' own readers raise for a password, an unknown compression, a link to nothing."""
+from crossdistill.types import InputError, one_line
 
 
 def release_files(
@@ -52,8 +46,10 @@ def _all_files(
     for path in packed:
         try:
             yield from _zip_files(path, pattern) if zipfile.is_zipfile(path) else _tar_files(path, pattern)
-        except (*_DAMAGED, *_UNPACKABLE) as error:
-            raise InputError(f"{path}: cannot read it as a tar or zip archive: {_one_line(error)}") from None
+        except (InputError, MemoryError):
+            raise
+        except Exception as error:  # damage, a password, an unknown compression, a link to nothing
+            raise InputError(f"{path}: cannot read it as a tar or zip archive: {one_line(error)}") from None
     if not packed:
         for path in sorted(source.rglob("*")):
             if (match := pattern.fullmatch(path.name)) and path.is_file():
@@ -82,12 +78,13 @@ def matlab_array(content: bytes, variable: str, ndim: int, file: str) -> npt.NDA
     _require_unpackable_variables(content, file)
     with needed_for(f"{file}: a MATLAB file"):
         import scipy.io
-        from scipy.io.matlab import MatReadError
 
     try:
         variables = scipy.io.loadmat(io.BytesIO(content), variable_names=[variable])
-    except (MatReadError, ValueError, TypeError, NotImplementedError, IndexError, KeyError, *_DAMAGED) as error:
-        raise InputError(f"{file}: cannot read it as a MATLAB file: {_one_line(error)}") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # of damaged files SciPy's reader raises whatever its own code stumbles over
+        raise InputError(f"{file}: cannot read it as a MATLAB file: {one_line(error)}") from None
     array = variables.get(variable)
     if not isinstance(array, np.ndarray) or array.ndim != ndim or array.dtype.kind not in "biuf":
         actual = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else "nothing of that name"
@@ -118,12 +115,14 @@ def release_arrays(source: Path, name: str, keys: Sequence[str]) -> dict[str, np
         raise InputError(f"{path}: not found; expected {name} or the folder that holds it")
     try:
         arrays = npz_arrays(path, keys)
-    except InputError:
+    except (InputError, MemoryError):
         raise
-    except (ValueError, AttributeError, TypeError, SyntaxError, TokenError, *_DAMAGED, *_UNPACKABLE) as error:
-        raise InputError(f"{path}: cannot read it as an .npz file of plain arrays: {_one_line(error)}") from None
+    except Exception as error:  # of damaged headers numpy raises whatever its own code stumbles over
+        raise InputError(f"{path}: cannot read it as an .npz file of plain arrays: {one_line(error)}") from None
     if missing := [key for key in keys if key not in arrays]:
         raise InputError(f"{path}: expected the arrays {', '.join(keys)}: there is no {missing[0]}")
+    if single := [key for key, array in arrays.items() if array.ndim == 0]:
+        raise InputError(f"{path}: {single[0]}: expected a row for each sample, found a single value")
     lengths = {key: len(array) for key, array in arrays.items()}
     if len(set(lengths.values())) > 1:
         raise InputError(f"{path}: expected arrays of one length, found {lengths}")
@@ -141,5 +140,9 @@ def named(numbers: npt.NDArray[Any], names: Sequence[str], place: str) -> list[s
     return [names[number] for number in numbers]
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def flags(values: npt.NDArray[Any], place: str) -> npt.NDArray[np.bool_]:
+    """Yes or no for each row, from booleans or from 0 and 1. place: of the values, for the message. Raises InputError
+    for any other value."""
+    if values.ndim != 1 or values.dtype.kind not in "biu" or not np.isin(values, (0, 1)).all():
+        raise InputError(f"{place}: expected a vector of true and false, found {values.dtype} {values.shape}")
+    return values.astype(np.bool_)

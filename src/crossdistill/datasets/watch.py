@@ -16,6 +16,7 @@ from crossdistill.data.dataset import MultimodalDataset, from_arrays
 from crossdistill.data.manifest import write_manifest
 from crossdistill.datasets.bundles import load_bundle
 from crossdistill.datasets.releases import named, release_arrays
+from crossdistill.types import InputError
 
 EXERCISES = (
     "pendulum",
@@ -44,6 +45,8 @@ def prepare(source: Path, output: Path) -> Path:
 def from_release(source: Path) -> MultimodalDataset:
     """The data set from watch.npz, or the folder that holds it. Raises InputError."""
     arrays = release_arrays(source, "watch.npz", ("acc", "gyro", "y", "subject"))
+    if arrays["subject"].dtype.kind not in "iu":
+        raise InputError(f"watch.npz: subject: expected integers, found {arrays['subject'].dtype}")
     subjects, folds = np.unique(arrays["subject"], return_inverse=True)
     return from_arrays(
         {"gyroscope": arrays["gyro"].astype(np.float16), "accelerometer": arrays["acc"].astype(np.float16)},

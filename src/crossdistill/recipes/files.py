@@ -22,6 +22,7 @@ from crossdistill.plain_yaml import read_yaml
 from crossdistill.recipes.legacy import from_0_1
 from crossdistill.recipes.library.catalogue import RECIPES
 from crossdistill.recipes.recipe import Recipe
+from crossdistill.recipes.sections import require_sections
 from crossdistill.types import InputError, one_line
 
 
@@ -76,6 +77,7 @@ def load_recipe(source: str) -> Recipe:
         raise InputError(f"{path}: expected a recipe's fields, found {type(content).__name__}")
     parser = _parser()
     try:
+        require_sections(content, METHODS)
         return recipe_of(parser.instantiate(parser.parse_object(from_0_1(content))))
     except (argparse.ArgumentError, ValueError, TypeError, RecursionError, OverflowError) as error:
         raise InputError(f"{path}: {_one_line(error)}") from error
@@ -99,6 +101,7 @@ def with_fields(recipe: Recipe, fields: Mapping[str, Any]) -> Recipe:
             if not isinstance(section, dict):
                 raise InputError(f"{name}: {part} is one value, without fields of its own")
         section[last] = value
+    require_sections(content, METHODS)
     parser = _parser()
     try:
         return recipe_of(parser.instantiate(parser.parse_object(content)))

@@ -19,7 +19,7 @@ from crossdistill.data.lazy import LazyColumn
 from crossdistill.data.numbers import filled_rows, headers_of, numbers
 from crossdistill.data.readers import READERS, CacheFolder, MediaColumn, TextColumn
 from crossdistill.data.reading import PartialColumn
-from crossdistill.data.table import INDEX, Table, read_table, texts_of
+from crossdistill.data.table import INDEX, Table, read_table, require_short_lines, texts_of
 from crossdistill.extras import needed_for
 from crossdistill.types import InputError, one_line
 
@@ -35,8 +35,9 @@ def _header(path: Path) -> list[str]:
 
         try:
             return list(pa.parquet.read_schema(path).names)
-        except (pa.ArrowException, OSError) as error:
-            raise InputError(f"{path}: cannot read it as Parquet: {' '.join(str(error).split())}") from None
+        except Exception as error:  # what Arrow raises for a damaged file depends on the damage
+            raise InputError(f"{path}: cannot read it as Parquet: {one_line(error)}") from None
+    require_short_lines(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return [name.strip() for name in next(csv.reader(file), [])]
@@ -137,7 +138,9 @@ def _frames(path: Path, texts: Sequence[str], used: Sequence[str]) -> Iterator[A
             for batch in pa.parquet.ParquetFile(path).iter_batches(batch_size=CHUNK, columns=[*used, *texts]):
                 cells = {name: texts_of(path, name, batch.column(name)) for name in texts}
                 yield batch.to_pandas(ignore_metadata=True).assign(**cells)  # pandas would make an index of some
-        except (pa.ArrowException, OSError) as error:
+        except InputError:
+            raise
+        except Exception as error:  # what Arrow raises depends on types and damage: for the year 3349431 a ValueError
             raise InputError(f"{path}: cannot be read as a table: {one_line(error)}") from None
         return
     with needed_for(_TABLES):
@@ -149,8 +152,8 @@ def _frames(path: Path, texts: Sequence[str], used: Sequence[str]) -> Iterator[A
             frame.columns = frame.columns.str.strip()
             if len(frame):
                 yield frame.assign(**{name: frame[name].str.strip() for name in texts})
-    except (ValueError, UnicodeDecodeError) as error:  # pandas' ParserError is a ValueError
-        raise InputError(f"{path}: cannot be read as a table: {' '.join(str(error).split())}") from None
+    except Exception as error:  # what pandas raises depends on the damage, too
+        raise InputError(f"{path}: cannot be read as a table: {one_line(error)}") from None
 
 
 def _manifest(table: Table, specs: Specs, allow_outside: bool) -> Given:
