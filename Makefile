@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOWEST := .lowest
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-crash test-fuzz check lint types imports pytest bench bench-gpu site docs clean
+.PHONY: help setup demo test test-crash test-fuzz test-lowest check lint types imports pytest bench bench-gpu site docs clean
 
 help:  ## what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +44,17 @@ test-crash: $(READY)  ## kill runs TIMES=200 times, resume them, and compare wit
 test-fuzz: $(READY)  ## CASES=10000 mutated files and options, each of which must end in one line or a right answer
 	FUZZ_CASES=$(or $(CASES),10000) $(BIN)/pytest --numprocesses 0 tests/fuzz
 
+LOWEST_TESTS := tests/test_packaging.py tests/recipes/test_files.py tests/data/test_manifest.py tests/cli/test_prepare.py \
+	tests/cli/test_predict.py tests/runs/test_media_runs.py tests/studies/test_compare.py tests/studies/test_tune.py \
+	tests/exports/test_export.py tests/encoders/test_pretrained.py tests/estimator/test_classifier.py
+
+test-lowest:  ## a part of the tests, one for each command and extra, with the lowest versions that pyproject.toml allows
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python scripts/lowest.py > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/pip install --quiet --constraint $(LOWEST)/constraints.txt --editable '.[all]' \
+		pytest pytest-xdist hypothesis torchmetrics
+	$(LOWEST)/bin/pytest --numprocesses 2 --override-ini filterwarnings=default $(LOWEST_TESTS)
+
 bench: $(READY)  ## speed of the losses, of a training step and of loading video, printed as ratios
 	$(BIN)/python benchmarks/losses.py
 	$(BIN)/python benchmarks/step.py
@@ -58,4 +70,4 @@ docs: $(READY)  ## check that what the documents name exists, and that every exa
 	$(BIN)/pytest tests/test_docs.py tests/test_docstrings.py tests/test_examples.py
 
 clean:  ## remove the environment, runs and caches
-	rm -rf $(VENV) site runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) site runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +20,6 @@ from crossdistill.encoders.hub import read_model
 from crossdistill.recipes.files import to_yaml
 from crossdistill.runs.run import run
 from crossdistill.types import InputError
-from tests.cli.test_main import SOURCE
 from tests.data.clips import write_video
 from tests.runs.small import folder_of, gestures, recipe
 
@@ -214,15 +212,17 @@ def test_an_error_s_line_has_a_length(capsys: pytest.CaptureFixture[str], tmp_pa
     assert len(one_line(capsys, "prepare", "manifest", tmp_path)) < LONGEST + 100
 
 
-def test_an_output_that_cannot_show_every_letter(source: Path, tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONIOENCODING": "cp1252"}
+def test_an_output_that_cannot_show_every_letter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with PYTHONIOENCODING=cp1252, or where Windows redirects."""
     (tmp_path / "manifest.csv").write_text("id,split,label,x\n0,train,−→日,x.npy#0\n1,test,−→日,x.npy#1\n", "utf-8")
     np.save(tmp_path / "x.npy", np.eye(2))
-    done = subprocess.run(
-        [sys.executable, "-m", "crossdistill.cli", "prepare", "manifest", str(tmp_path)],
-        env=environment, capture_output=True, check=False,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, b"")
+    shown, said = (io.TextIOWrapper(io.BytesIO(), encoding="cp1252", write_through=True) for _ in range(2))
+    monkeypatch.setattr(sys, "stdout", shown)
+    monkeypatch.setattr(sys, "stderr", said)
+    assert main(["prepare", "manifest", str(tmp_path)]) == 0
+    assert b"\\u2212" in shown.buffer.getvalue()  # type: ignore[attr-defined]
+    assert main(["prepare", "manifest", "−→日"]) == 2
+    assert said.buffer.getvalue().count(b"\n") == 1  # type: ignore[attr-defined]
 
 
 def test_a_model_s_own_code_is_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

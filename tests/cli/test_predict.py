@@ -269,17 +269,17 @@ def test_mistakes_write_nothing(
 
 @pytest.mark.parametrize("width", [40, 80])
 def test_the_table_of_the_terminal_fits(
-    width: int, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    width: int, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    np.save(tmp_path / "x.npy", sequences(4)[0])
-    (tmp_path / "broken.npy").write_bytes(b"x")
-    command = [sys.executable, "-m", "crossdistill.cli", "predict", str(trained), "x.npy", "broken.npy"]
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", str(width))
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 1, done.stderr
-    table = [line for line in done.stdout.splitlines() if line.startswith(("│", "┃"))]
+    np.save("x.npy", sequences(4)[0])
+    Path("broken.npy").write_bytes(b"x")
+    assert main(["predict", str(trained), "x.npy", "broken.npy"]) == 1
+    shown = capsys.readouterr().out
+    table = [line for line in shown.splitlines() if line.startswith(("│", "┃"))]
     assert max(map(len, table)) <= width
-    text = done.stdout.replace("\n", " ")
+    text = shown.replace("\n", " ")
     assert "x.npy" in text
     assert "gesture" in text
     assert "1 of 2 samples predicted, 1 could not be read" in text

@@ -126,6 +126,8 @@ def test_labels_that_are_no_integers_are_refused(tmp_path: Path) -> None:
         ("leaves", "test", np.full(40, np.nan), "leaves.npz: test: expected a vector of true and false"),
         ("mosi", "train", np.full(40, 2), "mosi.npz: train: expected a vector of true and false"),
         ("watch", "subject", np.full(40, np.nan), "watch.npz: subject: expected integers"),
+        ("emoji", "text", np.full((40, 2), "a : b"), "emoji.npz: text: expected a vector of texts"),
+        ("mosi", "video_id", np.arange(40), "mosi.npz: video_id: expected a vector of texts"),
         ("mfeat", "fou", np.array(1.0), "fou: expected a row for each sample, found a single value"),
     ],
 )

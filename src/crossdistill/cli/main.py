@@ -111,6 +111,8 @@ def _attempted(name: str, arguments: Sequence[str], typed: Sequence[str]) -> tup
     except OSError as error:  # a full disk, one that can only be read, a name that no file can have
         return _MISTAKE, one_line(error)
     except (MemoryError, RuntimeError) as error:
+        if _is_lost_rank(error):
+            return _MISTAKE, f"another rank has ended ({one_line(error)[:120]}); continue with --resume"
         if isinstance(error, RuntimeError) and not _is_memory(error):
             raise
         return _MISTAKE, f"not enough memory: {one_line(error)}"
@@ -120,6 +122,15 @@ def _attempted(name: str, arguments: Sequence[str], typed: Sequence[str]) -> tup
         if (missing := missing_package(error, f"crossdistill {name}", _EXTRA_OF.get(name, ""))) is None:
             raise
         return _MISTAKE, str(missing)
+
+
+def _is_lost_rank(error: Exception) -> bool:
+    """Whether PyTorch says that a process with which this one shares its batches is gone."""
+    from torch import distributed
+
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return False
+    return isinstance(error, distributed.DistError) or "gloo" in str(error)
 
 
 def _is_memory(error: RuntimeError) -> bool:

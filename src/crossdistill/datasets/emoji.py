@@ -15,7 +15,7 @@ import numpy as np
 from crossdistill.data.dataset import MultimodalDataset, from_arrays
 from crossdistill.data.manifest import write_manifest
 from crossdistill.datasets.bundles import load_bundle
-from crossdistill.datasets.releases import named, release_arrays
+from crossdistill.datasets.releases import named, release_arrays, texts
 from crossdistill.extras import needed_for
 
 GROUPS = (
@@ -65,8 +65,8 @@ def from_release(source: Path) -> MultimodalDataset:
         },
         groups,
         splits=is_test,
-        ids=arrays["hex"].tolist(),
+        ids=texts(arrays["hex"], "emoji.npz: hex"),
         pictures=arrays["twitter"],
-        captions=[text.split(" : ")[0] for text in arrays["text"].tolist()],
+        captions=[text.split(" : ")[0] for text in texts(arrays["text"], "emoji.npz: text")],
         name="emoji",
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from crossdistill.data.dataset import MultimodalDataset, from_arrays
 from crossdistill.data.manifest import write_manifest
-from crossdistill.datasets.releases import flags, named, release_arrays
+from crossdistill.datasets.releases import flags, named, release_arrays, texts
 
 _POLARITIES = ("negative", "positive")
 
@@ -24,7 +24,7 @@ def from_release(source: Path) -> MultimodalDataset:
     """The data set from mosi.npz, or the folder that holds it. Raises InputError."""
     keys = ("text_minilm", "audio", "video", "y", "train", "video_id", "transcript")
     arrays = release_arrays(source, "mosi.npz", keys)
-    videos = arrays["video_id"].tolist()
+    videos = texts(arrays["video_id"], "mosi.npz: video_id")
     numbers = [videos[:row].count(video) for row, video in enumerate(videos)]
     return from_arrays(
         {"text": arrays["text_minilm"], "audio": arrays["audio"], "video": arrays["video"]},
@@ -32,6 +32,6 @@ def from_release(source: Path) -> MultimodalDataset:
         splits=~flags(arrays["train"], "mosi.npz: train"),
         ids=[f"{video}_{number}" for video, number in zip(videos, numbers, strict=True)],
         groups=videos,
-        captions=arrays["transcript"].tolist(),
+        captions=texts(arrays["transcript"], "mosi.npz: transcript"),
         name="mosi",
     )

@@ -140,6 +140,13 @@ def named(numbers: npt.NDArray[Any], names: Sequence[str], place: str) -> list[s
     return [names[number] for number in numbers]
 
 
+def texts(values: npt.NDArray[Any], place: str) -> list[str]:
+    """A text for each row. place: of the values, for the message. Raises InputError for anything else."""
+    if values.ndim != 1 or values.dtype.kind != "U":
+        raise InputError(f"{place}: expected a vector of texts, found {values.dtype} {values.shape}")
+    return [str(value) for value in values]
+
+
 def flags(values: npt.NDArray[Any], place: str) -> npt.NDArray[np.bool_]:
     """Yes or no for each row, from booleans or from 0 and 1. place: of the values, for the message. Raises InputError
     for any other value."""
