@@ -1,12 +1,14 @@
-"""From encoded clips to a report, by the commands that a user types, each a process of its own."""
+"""From encoded clips to a report, by the commands that a user types."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 import av
 import pytest
 
+from crossdistill.cli.main import main
 from tests.shapes import CLASSES, FRAMES, RECIPE, write_clips
 
 TRAIN, TEST = 24, 10
@@ -28,11 +31,24 @@ class Said:
 
 
 def crossdistill(folder: Path, *arguments: str) -> Said:
+    """The command in this process; `evaluated_elsewhere` is one of its own."""
+    out, error = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(error):
+        patch.chdir(folder)
+        patch.setenv("COLUMNS", "80")
+        code = main(list(arguments))
+    return Said(code, in_one_line(out.getvalue()), error.getvalue())
+
+
+def evaluated_elsewhere(folder: Path, run: Path) -> Said:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "COLUMNS": "80"}
-    command = [sys.executable, "-m", "crossdistill.cli", *arguments]
+    command = [sys.executable, "-m", "crossdistill", "evaluate", str(run)]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    words = " ".join(re.sub("[│┃]", " ", done.stdout).split())
-    return Said(done.returncode, words, done.stderr)
+    return Said(done.returncode, in_one_line(done.stdout), done.stderr)
+
+
+def in_one_line(shown: str) -> str:
+    return " ".join(re.sub("[│┃]", " ", shown).split())
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +115,7 @@ def test_the_broken_clip_is_skipped_counted_and_told_about(home: Path, trained: 
 
 
 def test_another_process_measures_the_same(home: Path, results: dict[str, Any]) -> None:
-    said = crossdistill(home, "evaluate", str(RUN))
+    said = evaluated_elsewhere(home, RUN)
     assert (said.code, said.error) == (0, "")
     assert "The same predictions as when it was trained." in said.out
     student = [f"{100 * results['student'][measure]:.1f} %" for measure in ("top1", "wa", "ua", "r1", "r5")]

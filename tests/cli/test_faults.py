@@ -250,3 +250,18 @@ def test_a_model_with_pickled_weights_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "pytorch_model.bin").write_bytes(b"cposix\nsystem\n(S'touch mark'\ntR.")
     with pytest.raises(InputError):
         read_model(str(tmp_path))
+
+
+def test_a_rank_that_is_lost_is_one_line_of_the_others(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*arguments: object) -> int:
+        raise RuntimeError("[third_party/gloo/gloo/transport/tcp/pair.cc:537] Read error: Connection reset by peer")
+
+    monkeypatch.setattr("crossdistill.cli.report.execute", lost)
+    with pytest.raises(RuntimeError):
+        main(["report", "runs"])
+    capsys.readouterr()
+    monkeypatch.setattr("torch.distributed.is_initialized", lambda: True)
+    assert "another rank has ended" in (said := one_line(capsys, "report", "runs"))
+    assert said.endswith("continue with --resume\n")

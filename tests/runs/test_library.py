@@ -144,6 +144,7 @@ def test_data_that_changed_between_stop_and_resume_are_named(tmp_path: Path) -> 
     changes = {
         "labels": replace(gestures(), labels=labels),
         "modality wrist": gestures(lambda values: values + 1e-3),
+        "classes": replace(gestures(), classes=("gesture 0", "gesture 1", "gesture 9")),
         "ids": replace(gestures(), ids=tuple(f"t{row}" for row in range(48))),
     }
     for part, dataset in changes.items():

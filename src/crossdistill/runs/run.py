@@ -193,8 +193,6 @@ def _claim(built: Built, folder: Path) -> None:
     spec = loadable(built.spec, built.model)
     if (folder / CONFIG).is_file():
         stored, config = read_config(folder)
-        if without_tokenizers(stored) != without_tokenizers(from_plain(ModelSpec, to_plain(spec))):
-            raise InputError(f"{folder / CONFIG}: is of another model than recipe and data make; choose another --out")
         described = config.get("data")
         before = described.get("fingerprint") if isinstance(described, dict) else None
         if not isinstance(before, dict):
@@ -204,6 +202,8 @@ def _claim(built: Built, folder: Path) -> None:
                 f"{folder}: was begun on other data: {', '.join(changed)} differ from when it stopped; "
                 "give it the same data, or choose another --out"
             )
+        if without_tokenizers(stored) != without_tokenizers(from_plain(ModelSpec, to_plain(spec))):
+            raise InputError(f"{folder / CONFIG}: is of another model than recipe and data make; choose another --out")
         return
     if (folder / CHECKPOINT).exists():
         raise InputError(f"{folder}: holds a checkpoint but no {CONFIG}, so nothing says of which data; begin it anew")
