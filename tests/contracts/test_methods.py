@@ -55,6 +55,8 @@ def test_the_suite_has_every_property_once() -> None:
 class Draws(KD):
     """Random numbers in each step, as augmentation would."""
 
+    tasks = ("classification",)
+
     def end_step(self, representations: Representations, batch: Batch) -> None:
         torch.rand(1)
 

@@ -143,6 +143,7 @@ OPTIONAL = (
     "role",
     "files",
     "best_epoch",
+    "task",
     "evaluation/cosine_pair",
     "evaluation/cosine_same_class",
     *NAMES.values(),

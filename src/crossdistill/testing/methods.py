@@ -40,9 +40,9 @@ def check_method(cls: type[Method]) -> None:
     `small_problem`, within seconds on one core; the caller's random state stays as it was.
     Raises AssertionError with a sentence that names the class and the property that fails.
 
-    >>> from crossdistill.methods import KD
+    >>> from crossdistill.methods import KD, Baseline
     >>> from crossdistill.testing import check_method
-    >>> check_method(KD)
+    >>> check_method(Baseline)
     >>> class Forgetful(KD):
     ...     views = ("target",)  # and the teacher's view?
     >>> check_method(Forgetful)
