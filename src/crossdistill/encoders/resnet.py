@@ -124,7 +124,7 @@ class _Convolution(nn.Module):
         self.normalisation = _Normalisation(channels)
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        # what a stride would take, whose gradient in PyTorch 2.13 corrupts memory on CPUs without AVX-512
+        # what a stride would take, whose gradient, channels last, corrupts memory on some CPUs in PyTorch 2.13
         x = x[:, :, :: self.thinning, :: self.thinning]
         out = self.normalisation(self.convolution(x))
         if lengths is None:
