@@ -52,7 +52,7 @@ test-lowest:  ## a part of the tests, one for each command and extra, with the l
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python scripts/lowest.py > $(LOWEST)/constraints.txt
 	$(LOWEST)/bin/pip install --quiet --constraint $(LOWEST)/constraints.txt --editable '.[all]' \
-		pytest pytest-xdist hypothesis torchmetrics
+		pytest pytest-xdist hypothesis torchmetrics 'setuptools>=77'
 	$(LOWEST)/bin/pytest --numprocesses 2 --override-ini filterwarnings=default $(LOWEST_TESTS)
 
 bench: $(READY)  ## speed of the losses, of a training step and of loading video, printed as ratios
