@@ -40,7 +40,7 @@ grid = {"crossmodalclassifier__method": ["amid_u", "kd"]}
 search = GridSearchCV(pipeline, grid, cv=2).fit(left[train], few, auxiliary=right[train])
 print("chosen by cross-validation:", search.best_params_["crossmodalclassifier__method"])
 
-# What ships: two files that need neither the right half nor scikit-learn.
+# What ships: two files, and a card, that need neither the right half nor scikit-learn.
 if not FOLDER.exists():
     helped.student_.save(FOLDER)
 student = crossdistill.load(FOLDER)

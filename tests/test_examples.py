@@ -82,7 +82,7 @@ def test_predict_shows_predictions_a_mistake_and_the_student_alone(arrays: tuple
     assert lines[6].startswith("five features: wrist: expected")
     assert "found an array of shape (4, 5)" in lines[6]
     saved = folder / "runs/examples/predict"
-    assert {path.name for path in saved.iterdir()} == {"config.json", "student.safetensors"}
+    assert {path.name for path in saved.iterdir()} == {"README.md", "config.json", "student.safetensors"}
     assert lines[-1] == "the same predictions: True"
 
 
@@ -147,7 +147,7 @@ def test_scikit_learn_shows_what_the_other_half_is_worth_and_what_ships(tmp_path
     assert lines[2] in ("chosen by cross-validation: amid_u", "chosen by cross-validation: kd")
     assert re.fullmatch(r"loaded: (\d, ){4}\d", lines[3])
     files = {path.name for path in (tmp_path / "runs/examples/scikit_learn").iterdir()}
-    assert files == {"config.json", "student.safetensors"}
+    assert files == {"README.md", "config.json", "student.safetensors"}
 
 
 def test_own_clips_are_learnt_and_predicted_from_their_paths(tmp_path: Path) -> None:
