@@ -15,7 +15,7 @@ from crossdistill.data.readers import ReaderSettings
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.exports import export
 from crossdistill.exports.formats import Answer, onnx_answer, onnx_bytes, torch_answer, torch_bytes
-from crossdistill.exports.graph import StudentGraph, traced
+from crossdistill.exports.graph import StudentGraph, output_sizes, traced
 from crossdistill.models.flat import flat_inputs
 from crossdistill.student import Student
 from tests.encoders.tiny_models import PICTURE, WAVES
@@ -49,7 +49,8 @@ def test_students_of_another_kind(kind: Any) -> None:
 def both_answers(student: Student) -> dict[str, Answer]:
     """Format -> what its file answers, of one trace."""
     program, inputs = traced(StudentGraph(student)), flat_inputs(student.spec)
-    contents = {"onnx": onnx_bytes(program, inputs, {}), "torch": torch_bytes(program, {})}
+    outputs = list(output_sizes(student.spec))
+    contents = {"onnx": onnx_bytes(program, inputs, outputs, {}), "torch": torch_bytes(program, {})}
     return {"onnx": onnx_answer(contents["onnx"]), "torch": torch_answer(contents["torch"])}
 
 
