@@ -8,7 +8,7 @@ from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import layer_norm
+from torch.nn.functional import conv2d, layer_norm
 
 from crossdistill.encoders.sequences import as_padded, time_mask
 from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
@@ -123,11 +123,19 @@ class _Convolution(nn.Module):
         self.normalisation = _Normalisation(channels)
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        out = self.normalisation(self.convolution(x))
+        out = self.normalisation(self._convolved(x))
         if lengths is None:
             return out, None
         lengths = (lengths + self.stride - 1) // self.stride
         return torch.where(time_mask(lengths, out.shape[2])[:, None, :, None], out, 0.0), lengths
+
+    def _convolved(self, x: Tensor) -> Tensor:
+        if self.convolution.kernel_size != (1, 1) or torch.compiler.is_exporting():
+            return cast(Tensor, self.convolution(x))
+        # Not with a stride: on processors with no more than AVX2, oneDNN 3.12 then writes beyond the gradient of the
+        # weights where the input has fewer channels than a vector. An exporter is told of the stride, as it would not
+        # know that the result is as long as that of the other convolutions.
+        return conv2d(x[:, :, :: self.stride, :: self.stride], self.convolution.weight)
 
 
 class _Stem(nn.Module):
@@ -148,19 +156,14 @@ class _Block(nn.Module):
         super().__init__()
         self.first = _Convolution(in_channels, channels, 3, stride)
         self.second = _Convolution(channels, channels, 3, 1)
-        self.stride = stride
-        self.shortcut = _Convolution(in_channels, channels, 1, 1) if stride > 1 else None
+        self.shortcut = _Convolution(in_channels, channels, 1, stride) if stride > 1 else None
         self.activation = nn.LeakyReLU(0.1)
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        out, halved = self.first(x, lengths)
-        out, _ = self.second(self.activation(out), halved)
-        if self.shortcut is None:
-            return self.activation(x + out), halved
-        # Not a convolution with a stride: oneDNN 3.12's writes beyond its weights' gradient where a processor has no
-        # more than AVX2 and the input fewer channels than a vector.
-        shorter, _ = self.shortcut(x[:, :, :: self.stride, :: self.stride], halved)
-        return self.activation(shorter + out), halved
+        shorter = x if self.shortcut is None else self.shortcut(x, lengths)[0]
+        out, lengths = self.first(x, lengths)
+        out, _ = self.second(self.activation(out), lengths)
+        return self.activation(shorter + out), lengths
 
 
 def _pooled(x: Tensor, lengths: Tensor | None) -> Tensor:
