@@ -36,7 +36,7 @@ imports: $(READY)
 test: check pytest  ## everything: `make check`, then the whole test suite
 
 pytest: $(READY)
-	$(BIN)/pytest --numprocesses 2
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 test-crash: $(READY)  ## kill runs TIMES=200 times, resume them, and compare with one that was never killed
 	CRASH_TIMES=$(or $(TIMES),200) $(BIN)/pytest --numprocesses 0 tests/crash

@@ -23,6 +23,8 @@ from tests.stopping import run_with_stops
 STEPS = 4
 """Of an epoch: batches of 256 from 1,271 samples."""
 TIMED = ("seconds", "peak_memory_mb")
+WITH_UNBROKEN, WITH_RANKS = (pytest.mark.xdist_group(name) for name in ("unbroken", "ranks"))
+"""What takes the same minutes of training runs in one of the test processes, so that they are made once."""
 
 
 class StopError(Exception):
@@ -61,6 +63,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {method: root / method for method in METHODS}
 
 
+@WITH_UNBROKEN
 @pytest.mark.parametrize("method", METHODS)
 def test_a_stopped_and_resumed_run_equals_one_never_stopped(
     method: str, unbroken: dict[str, Path], tmp_path: Path
@@ -86,6 +89,7 @@ def test_a_stopped_and_resumed_run_equals_one_never_stopped(
     assert_same_run(tmp_path / "run", unbroken[method])
 
 
+@WITH_UNBROKEN
 @pytest.mark.parametrize("method", METHODS)
 def test_a_run_stopped_inside_its_epochs_equals_one_never_stopped(
     method: str, unbroken: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -98,6 +102,7 @@ def test_a_run_stopped_inside_its_epochs_equals_one_never_stopped(
     assert_same_run(tmp_path / "run", unbroken[method])
 
 
+@WITH_UNBROKEN
 @pytest.mark.parametrize("method", METHODS)
 def test_a_run_repeats_bit_for_bit_from_the_recipe_it_saved(
     method: str, unbroken: dict[str, Path], tmp_path: Path
@@ -130,6 +135,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return root / "1", root / "2"
 
 
+@WITH_RANKS
 @pytest.mark.parametrize("data", ["", "-incomplete", "-unlabelled"])
 @pytest.mark.parametrize("method", METHODS)
 def test_two_ranks_equal_one_process(method: str, data: str, ranks: tuple[Path, Path]) -> None:
@@ -137,6 +143,7 @@ def test_two_ranks_equal_one_process(method: str, data: str, ranks: tuple[Path, 
     assert_same_up_to_rounding(*(folder / f"{method}{data}" for folder in ranks))
 
 
+@WITH_RANKS
 def test_two_ranks_choose_the_epoch_of_one_process(ranks: tuple[Path, Path]) -> None:
     one, two = (folder / "amid-chosen" for folder in ranks)
     assert results_of(one)["best_epoch"] == results_of(two)["best_epoch"] >= 0
