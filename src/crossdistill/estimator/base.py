@@ -15,9 +15,11 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from crossdistill.data.targets import Labels, is_labelled
+from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.estimator.inputs import Samples, auxiliary_column, checked_auxiliary, checked_target, new_column
 from crossdistill.estimator.modalities import sliced
 from crossdistill.estimator.training import Fit, Settings, fitted, teacher_logits
+from crossdistill.evaluation import gap_recovered
 from crossdistill.methods import METHODS
 from crossdistill.student import Student
 from crossdistill.types import InputError, TaskKind
@@ -26,15 +28,65 @@ Array = npt.NDArray[Any]
 
 
 class CrossModalEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """The part of an estimator that does not depend on what is predicted. A derived class has the constructor."""
+    """The part of an estimator that does not depend on what is predicted."""
 
-    method: str
     student_: Student
     _trained: Fit
+
+    def __init__(
+        self,
+        method: str = "amid_u",
+        *,
+        n_epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float = 2e-3,
+        weight_decay: float = 1e-2,
+        dropout: float = 0.25,
+        width: int = 128,
+        encoders: Mapping[str, EncoderSettings] | None = None,
+        method_options: Mapping[str, Any] | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        random_state: int | np.random.RandomState | None = None,
+        device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+        verbose: int | bool = 0,
+    ) -> None:
+        self.method = method
+        self.n_epochs = n_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.dropout = dropout
+        self.width = width
+        self.encoders = encoders
+        self.method_options = method_options
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.random_state = random_state
+        self.device = device
+        self.verbose = verbose
 
     def transform(self, X: Any) -> npt.NDArray[np.float64]:
         """The student's representations (N, width), for another estimator or for retrieval. Raises like `predict`."""
         return self._asked(X, "transform").astype(np.float64)
+
+    def gap_recovered(self, X: Any, y: Any, auxiliary: Any, baseline: Any) -> float:
+        """How much of the way from a student alone to this estimator's own teacher its student has gone, by `score`'s
+        measure on samples that were in no training: (student - baseline) / (teacher - baseline).
+
+        baseline: an estimator of X that was fitted on the same samples without help, such as
+        `clone(model).set_params(method="baseline").fit(X_train, y_train)`. NaN where the teacher is no better than the
+        baseline. No attribute of `fit`, for on training samples the number says nothing. One split says little: repeat
+        it, or see `crossdistill compare`, which has intervals and a teacher that is trained alone.
+        """
+        alone = self._measured(y, np.asarray(baseline.predict(X)), None)
+        return gap_recovered(self.score(X, y), alone, self.teacher_score(X, y, auxiliary))
+
+    def _measured(
+        self, y: Any, predicted: Array, sample_weight: Any, counted: npt.NDArray[np.bool_] | None = None
+    ) -> float:
+        """`score`'s measure of predictions for samples that have a label, and are `counted` (N,)."""
+        raise NotImplementedError
 
     @property
     def _n_features_out(self) -> int:
@@ -45,6 +97,13 @@ class CrossModalEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+    def _checked(self, X: Any, labels: Any, auxiliary: Any) -> tuple[dict[str, Any], dict[str, Samples]]:
+        """The modalities of X and the auxiliary ones, none where they are None, for as many samples as labels."""
+        target = checked_target(self, X, reset=True)
+        count = len(next(iter(target.values())))
+        check_consistent_length(range(count), labels)
+        return target, checked_auxiliary(auxiliary, count) if auxiliary is not None else {}
 
     def _train(
         self,

@@ -13,7 +13,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.estimator.base import Array, CrossModalEstimator
-from crossdistill.estimator.inputs import checked_auxiliary, checked_target
 from crossdistill.estimator.labels import (
     ClassWeight,
     as_indicators,
@@ -26,7 +25,6 @@ from crossdistill.estimator.labels import (
     sample_weights,
     weights_of,
 )
-from crossdistill.evaluation import gap_recovered
 from crossdistill.types import InputError
 
 
@@ -111,21 +109,23 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
         device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
         verbose: int | bool = 0,
     ) -> None:
-        self.method = method
-        self.n_epochs = n_epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.dropout = dropout
-        self.width = width
-        self.encoders = encoders
-        self.method_options = method_options
+        super().__init__(
+            method,
+            n_epochs=n_epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            dropout=dropout,
+            width=width,
+            encoders=encoders,
+            method_options=method_options,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            random_state=random_state,
+            device=device,
+            verbose=verbose,
+        )
         self.class_weight = class_weight
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.random_state = random_state
-        self.device = device
-        self.verbose = verbose
 
     def fit(self, X: Any, y: Any, auxiliary: Any = None, sample_weight: Any = None) -> CrossModalClassifier:
         """Train the student, with the auxiliary modalities where they are given, and return the estimator.
@@ -136,19 +136,16 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
         """
         several = as_indicators(y)
         labels = as_labels(y, type(self).__name__) if several is None else several
-        target = checked_target(self, X, reset=True)
-        count = len(next(iter(target.values())))
-        check_consistent_length(range(count), labels)
-        given = checked_auxiliary(auxiliary, count) if auxiliary is not None else {}
+        target, given = self._checked(X, labels, auxiliary)
         if several is not None:
             self._require_unweighted()
-            weights = sample_weights(sample_weight, count)
+            weights = sample_weights(sample_weight, len(several))
             kept, names = weights > 0, names_of(y, several.shape[1], "0")
             self._train(target, given, kept, several[kept], names, weights[kept], "multilabel")
             self.classes_ = np.asarray(y.columns) if hasattr(y, "columns") else np.arange(len(names))
             return self
         known = classes_of(labels)
-        weights = weights_of(sample_weight, self.class_weight, range(count), labels, known)
+        weights = weights_of(sample_weight, self.class_weight, labels, known)
         kept = weights > 0
         classes = classes_among(labels[kept], known)
         names = tuple(map(str, classes.tolist()))
@@ -177,7 +174,7 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The share of samples whose class is predicted, or of several labels all of them, of those that have a label.
         Raises like `predict`."""
-        return self._accuracy(y, self.predict(X), sample_weight)
+        return self._measured(y, self.predict(X), sample_weight)
 
     def teacher_score(self, X: Any, y: Any, auxiliary: Any, sample_weight: Any = None) -> float:
         """The share of samples whose class the teacher tells, which sees the auxiliary modalities too: what the student
@@ -186,20 +183,9 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
         Raises InputError where the method trains no teacher, or no sample has all.
         """
         logits, complete = self._told_by_teacher(X, auxiliary, y)
-        predicted = (logits > 0).long().numpy() if self._has_several() else self.classes_[logits.argmax(1).numpy()]
-        return self._accuracy(y, predicted, sample_weight, complete)
-
-    def gap_recovered(self, X: Any, y: Any, auxiliary: Any, baseline: Any) -> float:
-        """How much of the way from a student alone to this estimator's own teacher its student has gone, in accuracy on
-        samples that were in no training: (student - baseline) / (teacher - baseline).
-
-        baseline: a classifier of X that was fitted on the same samples without help, such as
-        `clone(model).set_params(method="baseline").fit(X_train, y_train)`. NaN where the teacher is no better than the
-        baseline. No attribute of `fit`, for on training samples the number says nothing. One split says little: repeat
-        it, or see `crossdistill compare`, which has intervals and a teacher that is trained alone.
-        """
-        alone = self._accuracy(y, np.asarray(baseline.predict(X)), None)
-        return gap_recovered(self.score(X, y), alone, self.teacher_score(X, y, auxiliary))
+        several = self._has_several()
+        predicted = self._trained.model.task.predicted(logits) if several else self.classes_[logits.argmax(1).numpy()]
+        return self._measured(y, predicted, sample_weight, complete)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -215,7 +201,7 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
         if self.class_weight is not None:
             raise InputError("class_weight: weighs classes, and y has several labels a sample; see sample_weight")
 
-    def _accuracy(
+    def _measured(
         self, y: Any, predicted: Array, sample_weight: Any, counted: npt.NDArray[np.bool_] | None = None
     ) -> float:
         """The share of right predictions among the samples that have a label, and are `counted` (N,)."""
@@ -224,11 +210,8 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
             raise InputError(f"y: expected (N, {len(self.classes_)}), 0 or 1 for each label, found {np.shape(y)}")
         labels = as_labels(y, type(self).__name__) if several is None else several
         check_consistent_length(labels, predicted)
-        if several is not None:
-            labelled, weights = ~np.isnan(several[:, 0]), sample_weights(sample_weight, len(several))
-        else:
-            labelled = is_labelled(labels, self.classes_)
-            weights = weights_of(sample_weight, None, labels, labels, self.classes_)
+        labelled = is_labelled(labels, self.classes_) if several is None else ~np.isnan(several[:, 0])
+        weights = sample_weights(sample_weight, len(labels))
         rows = np.flatnonzero(labelled if counted is None else labelled & counted)
         if not len(rows):
             raise InputError("y: expected labels to compare with, found none")

@@ -160,16 +160,11 @@ def numbered(labels: Array, classes: Array) -> Rows:
     return numbers
 
 
-def weights_of(
-    sample_weight: Any, class_weight: ClassWeight, X: Any, labels: Array, classes: Array
-) -> npt.NDArray[np.float64]:
+def weights_of(sample_weight: Any, class_weight: ClassWeight, labels: Array, classes: Array) -> npt.NDArray[np.float64]:
     """(N,) how much each sample counts, at least 0; of samples without a label no class weighs in."""
     from sklearn.utils.class_weight import compute_class_weight
-    from sklearn.utils.validation import _check_sample_weight
 
-    weights: npt.NDArray[np.float64] = np.ones(len(labels))
-    if sample_weight is not None:
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True).copy()
+    weights = sample_weights(sample_weight, len(labels))
     if class_weight is not None:
         labelled = is_labelled(labels, classes)
         numbers = numbered(labels, classes)[labelled]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +10,8 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import check_consistent_length
 
-from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.estimator.base import Array, CrossModalEstimator
-from crossdistill.estimator.inputs import checked_auxiliary, checked_target
 from crossdistill.estimator.labels import as_numbers, names_of, sample_weights
-from crossdistill.evaluation import gap_recovered
 from crossdistill.types import InputError
 
 
@@ -70,39 +66,6 @@ class CrossModalRegressor(RegressorMixin, CrossModalEstimator):  # type: ignore[
         True
     """
 
-    def __init__(
-        self,
-        method: str = "amid_u",
-        *,
-        n_epochs: int | None = None,
-        batch_size: int | None = None,
-        learning_rate: float = 2e-3,
-        weight_decay: float = 1e-2,
-        dropout: float = 0.25,
-        width: int = 128,
-        encoders: Mapping[str, EncoderSettings] | None = None,
-        method_options: Mapping[str, Any] | None = None,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        random_state: int | np.random.RandomState | None = None,
-        device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
-        verbose: int | bool = 0,
-    ) -> None:
-        self.method = method
-        self.n_epochs = n_epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.dropout = dropout
-        self.width = width
-        self.encoders = encoders
-        self.method_options = method_options
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.random_state = random_state
-        self.device = device
-        self.verbose = verbose
-
     def fit(self, X: Any, y: Any, auxiliary: Any = None, sample_weight: Any = None) -> CrossModalRegressor:
         """Train the student, with the auxiliary modalities where they are given, and return the estimator.
 
@@ -111,11 +74,8 @@ class CrossModalRegressor(RegressorMixin, CrossModalEstimator):  # type: ignore[
         ValueError as scikit-learn words it, for input that does not fit.
         """
         numbers = as_numbers(y, type(self).__name__)
-        target = checked_target(self, X, reset=True)
-        count = len(next(iter(target.values())))
-        check_consistent_length(range(count), numbers)
-        given = checked_auxiliary(auxiliary, count) if auxiliary is not None else {}
-        weights = sample_weights(sample_weight, count)
+        target, given = self._checked(X, numbers, auxiliary)
+        weights = sample_weights(sample_weight, len(numbers))
         kept = weights > 0
         names = names_of(y, 1 if numbers.ndim == 1 else numbers.shape[1], "value")
         self._train(target, given, kept, numbers[kept], names, weights[kept], "regression")
@@ -128,7 +88,7 @@ class CrossModalRegressor(RegressorMixin, CrossModalEstimator):  # type: ignore[
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R² of the samples that have a label, of several numbers their mean. Raises like `predict`."""
-        return self._r2(y, self.predict(X), sample_weight)
+        return self._measured(y, self.predict(X), sample_weight)
 
     def teacher_score(self, X: Any, y: Any, auxiliary: Any, sample_weight: Any = None) -> float:
         """R² of the teacher, which sees the auxiliary modalities too: what the student could at best learn from it. Of
@@ -137,23 +97,16 @@ class CrossModalRegressor(RegressorMixin, CrossModalEstimator):  # type: ignore[
         Raises InputError where the method trains no teacher, or no sample has all.
         """
         logits, complete = self._told_by_teacher(X, auxiliary, y)
-        return self._r2(y, self._trained.model.task.predicted(logits), sample_weight, complete)
-
-    def gap_recovered(self, X: Any, y: Any, auxiliary: Any, baseline: Any) -> float:
-        """How much of the way from a student alone to this estimator's own teacher its student has gone, in R² on
-        samples that were in no training: (student - baseline) / (teacher - baseline).
-
-        baseline: a regressor of X that was fitted on the same samples without help. NaN where the teacher is no better.
-        """
-        alone = self._r2(y, np.asarray(baseline.predict(X)), None)
-        return gap_recovered(self.score(X, y), alone, self.teacher_score(X, y, auxiliary))
+        return self._measured(y, self._trained.model.task.predicted(logits), sample_weight, complete)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
 
-    def _r2(self, y: Any, predicted: Array, sample_weight: Any, counted: npt.NDArray[np.bool_] | None = None) -> float:
+    def _measured(
+        self, y: Any, predicted: Array, sample_weight: Any, counted: npt.NDArray[np.bool_] | None = None
+    ) -> float:
         """R² among the samples that have a label, and are `counted` (N,)."""
         numbers = as_numbers(y, type(self).__name__)
         check_consistent_length(numbers, predicted)

@@ -73,7 +73,7 @@ def card(spec: ModelSpec, about: Mapping[str, Any], origin: Origin) -> str:
     import yaml  # what predicts does without
 
     head = yaml.safe_dump(_metadata(spec, about, origin), sort_keys=False, allow_unicode=True)
-    measured = _accuracies(about) if spec.task == "classification" else _measures(spec.task, about)
+    measured = _measured(spec.task, about)
     parts = (_what(spec, about), _training(about), measured, _use(spec, origin), _limits(spec.task, about, origin))
     return f"---\n{head}---\n\n" + "\n\n".join(parts) + "\n"
 
@@ -159,48 +159,47 @@ def _training(about: Mapping[str, Any]) -> str:
     )
 
 
-def _accuracies(about: Mapping[str, Any]) -> str:
-    views = {name: view for name in ("student", "teacher") if (view := _view(about, name)) is not None}
+def _measured(task: TaskKind, about: Mapping[str, Any]) -> str:
+    result = "accuracy" if task == "classification" else "result"
+    views = [name for name in ("student", "teacher") if _values(task, about, name)]
     if "student" not in views:
-        return "## What was measured\n\nNothing: no accuracy of this student is known here."
+        return f"## What was measured\n\nNothing: no {result} of this student is known here."
     split, seed = _inline(_text(about, "measured", "split")), _whole(_at(about, "measured", "seed"))
     of_seed = "" if seed is None else f", seed {seed}"
-    lines = [
-        "## What was measured",
-        "",
-        f"| | accuracy | right of the {split} samples | 95 % interval |",
-        "|---|---|---|---|",
-        *(_row(name, right, samples) for name, (right, samples) in views.items()),
-        "",
-        f"Of one run{of_seed}. The interval is Wilson's, of a share of so many samples that are taken as independent;",
-        "what another seed, or samples of another origin, would give may lie outside.",
-    ]
+    if task == "classification":
+        rows = _accuracies(about, views, split)
+        says = (
+            f"Of one run{of_seed}. The interval is Wilson's, of a share of so many samples that are taken as "
+            "independent;\nwhat another seed, or samples of another origin, would give may lie outside."
+        )
+    else:
+        rows = _measures(task, about, views, split)
+        says = f"Of one run{of_seed}; another seed, or samples of another origin, would give other numbers."
+    lines = ["## What was measured", "", *rows, "", says]
     if "teacher" in views:
         lines.append("The teacher saw the auxiliary modalities as well; it is not in these files.")
     return "\n".join(lines)
 
 
-def _measures(task: TaskKind, about: Mapping[str, Any]) -> str:
+def _accuracies(about: Mapping[str, Any], views: Sequence[str], split: str) -> list[str]:
+    head = [f"| | accuracy | right of the {split} samples | 95 % interval |", "|---|---|---|---|"]
+    shares = {name: view for name in views if (view := _view(about, name)) is not None}
+    return [*head, *(_row(name, right, samples) for name, (right, samples) in shares.items())]
+
+
+def _measures(task: TaskKind, about: Mapping[str, Any], views: Sequence[str], split: str) -> list[str]:
     """Of labels or numbers: every measure of theirs, which have no interval by themselves."""
-    views = {name: values for name in ("student", "teacher") if (values := _values(task, about, name))}
-    if "student" not in views:
-        return "## What was measured\n\nNothing: no result of this student is known here."
-    measures = [measure for measure in MEASURES[task] if measure.key in views["student"]]
-    split, seed = _inline(_text(about, "measured", "split")), _whole(_at(about, "measured", "seed"))
-    of_seed = "" if seed is None else f", seed {seed}"
-    lines = [
-        "## What was measured",
-        "",
+    student = _values(task, about, "student")
+    measures = [measure for measure in MEASURES[task] if measure.key in student]
+    rows = [
         f"| | {' | '.join(measure.name for measure in measures)} | {split} samples |",
         f"|---|{'---|' * len(measures)}---|",
     ]
-    for name, values in views.items():
+    for name in views:
+        values = _values(task, about, name)
         shown = [measure.shown(values[measure.key]) if measure.key in values else "–" for measure in measures]
-        lines.append(f"| {name} | {' | '.join(shown)} | {_whole(_at(about, 'measured', name, 'samples')):,} |")
-    lines += ["", f"Of one run{of_seed}; another seed, or samples of another origin, would give other numbers."]
-    if "teacher" in views:
-        lines.append("The teacher saw the auxiliary modalities as well; it is not in these files.")
-    return "\n".join(lines)
+        rows.append(f"| {name} | {' | '.join(shown)} | {_whole(_at(about, 'measured', name, 'samples')):,} |")
+    return rows
 
 
 def _row(name: str, right: int, samples: int) -> str:
