@@ -11,9 +11,10 @@ over seeds, and the difference to the student alone, paired by seed, with p afte
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -22,15 +23,16 @@ from torch import Tensor
 
 import crossdistill
 from crossdistill import Recipe
-from crossdistill.data.loading import evaluation_batches, windows_of
+from crossdistill.data.wrappers import Shape, StandInColumn, zeros
 from crossdistill.encoders import Standardized
-from crossdistill.evaluation.collect import averaged, collect
+from crossdistill.evaluation import top1
+from crossdistill.evaluation.collect import outputs_of
 from crossdistill.evaluation.significance import holm, mean_ci, paired_test
 from crossdistill.models import CrossModalModel
 from crossdistill.recipes.library import bundled
 from crossdistill.recipes.variants.benchmark import Budget
 from crossdistill.runs.build import Built
-from crossdistill.types import Batch, Modality, Padded, View
+from crossdistill.types import View
 
 ALONE = "student alone"
 TRAINED: Mapping[str, str] = {
@@ -46,47 +48,24 @@ SETTINGS: tuple[tuple[Callable[[], Recipe], Budget], ...] = (
     (bundled.emoji, Budget()),
 )
 
-StandIn = Callable[[str, Tensor], Tensor]
-"""What stands in for a modality: its name and values (..., F) -> values of this shape."""
+StandIn = Callable[[int, Shape], Tensor]
+"""What stands in for a modality: a sample's row and shape -> its values."""
 
 
-def zeros(name: str, values: Tensor) -> Tensor:
-    return torch.zeros_like(values)
+def training_mean(model: CrossModalModel, name: str) -> StandIn:
+    """The training samples' mean of each feature of a modality."""
+    encoder = model.encoders[name]
+    assert isinstance(encoder, Standardized)
+    return lambda row, shape: encoder.mean.expand(shape)
 
 
-def training_mean(model: CrossModalModel) -> StandIn:
-    """The training samples' mean of each feature."""
-
-    def stand_in(name: str, values: Tensor) -> Tensor:
-        encoder = model.encoders[name]
-        assert isinstance(encoder, Standardized)
-        return encoder.mean.expand_as(values)
-
-    return stand_in
-
-
-def with_stand_in(batches: Iterable[Batch], names: Sequence[str], stand_in: StandIn) -> Iterator[Batch]:
-    """The batches with something in the place of these modalities."""
-    for batch in batches:
-        filled: dict[str, Modality] = dict(batch.modalities)
-        for name in names:
-            given = batch.modalities[name]
-            if isinstance(given, Padded):
-                filled[name] = replace(given, values=stand_in(name, given.values))
-            else:
-                filled[name] = stand_in(name, given)
-        yield replace(batch, modalities=filled)
-
-
-def accuracy(built: Built, view: View, stand_in: StandIn | None = None) -> float:
-    """Top-1 of a view on the test samples, as evaluation measures it."""
-    data, model = built.dataset, built.model
-    parts, positions = windows_of(data, data.rows("test"), model.target, built.recipe.data.windows)
-    batches: Iterable[Batch] = evaluation_batches(data, parts, positions, 256)
-    if stand_in is not None:
-        batches = with_stand_in(batches, model.auxiliary, stand_in)
-    outputs = averaged(collect(model, batches, (view,), torch.device("cpu")))
-    return float((outputs.made.logits[view].argmax(1) == outputs.labels).double().mean())
+def accuracy(built: Built, view: View, stand_ins: Mapping[str, StandIn] = MappingProxyType({})) -> float:
+    """Top-1 of a view on the test samples; stand_ins: modality -> what is in its place."""
+    columns = {name: StandInColumn(built.dataset.columns[name], fill) for name, fill in stand_ins.items()}
+    data = replace(built.dataset, columns={**built.dataset.columns, **columns})
+    windows = built.recipe.data.windows
+    outputs = outputs_of(data, data.rows("test"), built.model, (view,), torch.device("cpu"), windows=windows)
+    return top1(outputs.made.logits[view], outputs.labels)
 
 
 def measured(recipe: Recipe) -> dict[str, float]:
@@ -97,8 +76,10 @@ def measured(recipe: Recipe) -> dict[str, float]:
         crossdistill.train(built)
         found[words] = accuracy(built, "full" if method == "teacher" else "target")
         if method == "teacher":
-            found["all modalities, zeros in its place"] = accuracy(built, "full", zeros)
-            found["all modalities, its mean in its place"] = accuracy(built, "full", training_mean(built.model))
+            auxiliary = built.model.auxiliary
+            found["all modalities, zeros in its place"] = accuracy(built, "full", dict.fromkeys(auxiliary, zeros))
+            means = {name: training_mean(built.model, name) for name in auxiliary}
+            found["all modalities, its mean in its place"] = accuracy(built, "full", means)
     return found
 
 
