@@ -11,7 +11,7 @@ from pathlib import Path
 from crossdistill.methods import METHODS
 from crossdistill.runs.run import run
 from crossdistill.training import Machine, Optimization
-from tests.contracts.small import incomplete, recipe, with_choice
+from tests.contracts.small import data, incomplete, recipe, with_choice
 
 if __name__ == "__main__":
     folder, devices = Path(sys.argv[1]), int(sys.argv[2])
@@ -21,9 +21,9 @@ if __name__ == "__main__":
         # the test's tolerances are as small in proportion.
         machine, sgd = Machine(accelerator="cpu", devices=devices), Optimization("sgd", learning_rate=0.002)
         made = replace(recipe(method), machine=machine, optimization=sgd, epochs=3)
-        run(made, folder / method)
+        run(made, folder / method, dataset=data())
         run(replace(made, epochs=2), folder / f"{method}-incomplete", dataset=incomplete())
         few = replace(made, data=replace(made.data, labelled=0.4), epochs=1)
-        run(few, folder / f"{method}-unlabelled")
+        run(few, folder / f"{method}-unlabelled", dataset=data())
     chosen = with_choice(replace(recipe("amid"), machine=machine, optimization=sgd))
-    run(chosen, folder / "amid-chosen")
+    run(chosen, folder / "amid-chosen", dataset=data())

@@ -15,16 +15,20 @@ import torch
 
 from crossdistill.methods import METHODS
 from crossdistill.runs.run import run
-from tests.contracts.small import recipe
+from tests.contracts.small import STEPS, data, recipe
 from tests.listening import Heard
 from tests.saved import model_state
 from tests.stopping import run_with_stops
 
-STEPS = 4
-"""Of an epoch: batches of 256 from 1,271 samples."""
 TIMED = ("seconds", "peak_memory_mb")
 WITH_UNBROKEN, WITH_RANKS = (pytest.mark.xdist_group(name) for name in ("unbroken", "ranks"))
 """What takes the same minutes of training runs in one of the test processes, so that they are made once."""
+
+
+@WITH_RANKS
+def test_a_group_of_tests_stays_in_one_process(request: pytest.FixtureRequest) -> None:
+    """pytest-xdist says so in the name of the test; else each process would train all of this again."""
+    assert not request.config.getoption("loadgroup", False) or request.node.nodeid.endswith("@ranks")
 
 
 class StopError(Exception):
@@ -59,7 +63,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Each method's run, never stopped."""
     root = tmp_path_factory.mktemp("unbroken")
     for method in METHODS:
-        run(recipe(method), root / method)
+        run(recipe(method), root / method, dataset=data())
     return {method: root / method for method in METHODS}
 
 
@@ -79,10 +83,10 @@ def test_a_stopped_and_resumed_run_equals_one_never_stopped(
             raise StopError
 
     with pytest.raises(StopError):
-        run(chosen, tmp_path / "run", listener=Heard(stop))
+        run(chosen, tmp_path / "run", dataset=data(), listener=Heard(stop))
     for _ in range(20):
         try:
-            run(chosen, tmp_path / "run", resume=True, listener=Heard(stop_at_second))
+            run(chosen, tmp_path / "run", resume=True, dataset=data(), listener=Heard(stop_at_second))
             break
         except StopError:
             continue
@@ -96,7 +100,9 @@ def test_a_run_stopped_inside_its_epochs_equals_one_never_stopped(
 ) -> None:
     """At every seventh step, of four in an epoch: first, inner and last ones, as a signal asks for it."""
     folder = tmp_path / "run"
-    steps, stops = run_with_stops(monkeypatch, 7, folder, lambda: run(recipe(method), folder, resume=True))
+    steps, stops = run_with_stops(
+        monkeypatch, 7, folder, lambda: run(recipe(method), folder, resume=True, dataset=data())
+    )
     assert stops == [signal.SIGTERM] * (steps // 7)
     assert steps == sum(STEPS for _ in log_of(unbroken[method])), "no step is done twice"
     assert_same_run(tmp_path / "run", unbroken[method])
@@ -109,7 +115,7 @@ def test_a_run_repeats_bit_for_bit_from_the_recipe_it_saved(
 ) -> None:
     from crossdistill.recipes.files import load_recipe
 
-    run(load_recipe(str(unbroken[method] / "recipe.yaml")), tmp_path / "again")
+    run(load_recipe(str(unbroken[method] / "recipe.yaml")), tmp_path / "again", dataset=data())
     assert_same_run(tmp_path / "again", unbroken[method])
     assert (tmp_path / "again" / "recipe.yaml").read_text() == (unbroken[method] / "recipe.yaml").read_text()
 
