@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -98,39 +96,6 @@ def test_train_evaluate_report_and_repeat(tmp_path: Path) -> None:
     for text in (page, document):
         assert f"{100 * results['student']['top1']:.1f}" in text
     assert "Markdown: docs/emoji.md" in ended["report"][1]
-
-
-def kill_after(lines: int, delay: float, process: subprocess.Popen[str], folder: Path) -> bool:
-    """SIGKILL once the log has that many lines and then `delay` seconds; False if the run ended by itself before."""
-    deadline = time.monotonic() + SLOW
-    while process.poll() is None and time.monotonic() < deadline:
-        if len(lines_of(folder / "metrics.jsonl")) >= lines:
-            time.sleep(delay)
-            process.send_signal(signal.SIGKILL)
-            process.communicate(timeout=SLOW)
-            return process.returncode == -signal.SIGKILL
-        time.sleep(0.002)
-    process.communicate(timeout=SLOW)
-    return False
-
-
-def test_a_run_killed_again_and_again_ends_as_one_never_killed(tmp_path: Path) -> None:
-    """SIGKILL leaves no time to tidy: before the first checkpoint, in warm-up, later, after one or in one."""
-    source = folder_of(gestures(), tmp_path)
-    made = recipe(source, epochs=40, auxiliary_epochs=20, checkpoint_every=3, method="amid")
-    run(made, tmp_path / "unbroken")
-    path = tmp_path / "unbroken" / "recipe.yaml"
-    folder = tmp_path / "killed"
-    kills = 0
-    for lines, delay in ((1, 0.0), (21, 0.013), (33, 0.03)):
-        begun = len(lines_of(folder / "metrics.jsonl"))
-        process = start("train", path, "--out", folder, "--resume", folder=tmp_path)
-        kills += kill_after(max(lines, begun + 1), delay, process, folder)
-    assert kills >= 2, "the machine is too fast for this test: give the run more epochs"
-    code, _, error = call("train", path, "--out", folder, "--resume", folder=tmp_path)
-    assert (code, error) == (0, "")
-    assert_same_run(tmp_path / "unbroken", folder)
-    assert sorted(snapshot(folder)) == sorted(snapshot(tmp_path / "unbroken")), "nothing is left behind"
 
 
 def test_a_mistake_and_a_call_for_help_in_real_processes(tmp_path: Path) -> None:

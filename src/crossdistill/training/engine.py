@@ -163,13 +163,13 @@ def seeded(seed: int) -> Iterator[None]:
 @contextmanager
 def deterministic_kernels() -> Iterator[None]:
     """Deterministic kernels wherever there are any, inside; for a process that is ours."""
-    before = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    before = torch.get_deterministic_debug_mode()
+    # not `use_deterministic_algorithms`, which imports the compiler: as many seconds as PyTorch itself
+    torch.set_deterministic_debug_mode("warn")
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before, warn_only=warn_only)
+        torch.set_deterministic_debug_mode(before)
 
 
 def silence_libraries() -> None:
