@@ -108,6 +108,39 @@ def with_labels(dataset: MultimodalDataset, share: float, groups: int, seed: int
     return replace(dataset, labels=without_label(dataset.labels, np.setdiff1d(rows, kept)))
 
 
+def labelled_folds(dataset: MultimodalDataset, folds: int, seed: int) -> Rows:
+    """(N,) which of so many folds each labelled training sample is in, -1 for all others: whole groups where none is on
+    both sides of the data's own split and several have labels, else in proportion to the classes. Fewer folds where
+    there are fewer groups or samples. Raises InputError for fewer than two.
+
+    >>> import numpy as np
+    >>> from crossdistill.data import from_arrays
+    >>> from crossdistill.data.splits import labelled_folds
+    >>> data = from_arrays({"gyro": np.eye(8)}, [0, 1, 0, 1, 0, 1, -1, -1])
+    >>> np.bincount(labelled_folds(data, 3, seed=0) + 1).tolist()
+    [2, 2, 2, 2]
+    """
+    rows = dataset.labelled_rows("train")
+    groups = np.unique(dataset.groups[rows])
+    grouped = by_whole_groups(dataset) and len(groups) > 1
+    count = min(folds, len(groups) if grouped else len(rows))
+    if count < 2:
+        raise InputError(f"{dataset.name}: expected two folds of labelled samples at least, found {count}")
+    with needed_for("folds"):
+        from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    strata = dataset.strata[rows]
+    if not grouped:  # no class that is rarer than the folds is one that scikit-learn refuses
+        count = max(2, min(count, int(np.bincount(strata - strata.min()).max())))
+    splitter = (StratifiedGroupKFold if grouped else StratifiedKFold)(count, shuffle=True, random_state=seed)
+    fold: Rows = np.full(len(dataset), -1, dtype=np.int64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class rarer than the folds
+        for number, (_, held_out) in enumerate(splitter.split(strata, strata, dataset.groups[rows])):
+            fold[rows[held_out]] = number
+    return fold
+
+
 def _stratified(labels: Rows, rows: Rows, share: float, seed: int) -> Rows:
     random = np.random.default_rng([seed, 3])
     kept = [

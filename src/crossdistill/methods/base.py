@@ -44,6 +44,8 @@ class Method(nn.Module):
     search: the options worth tuning on validation samples, with their ranges around the paper's values.
     learns_unlabelled: whether its objectives have a meaning for samples without a label (`Batch.labelled`); others get
         labelled samples alone.
+    learns_outputs: whether all that it reads of the teacher is its logits, so that any teacher's will do, even one that
+        cannot be had but for its outputs (`ModelSettings.teacher` given).
     student: what makes S of its encoders' features (`StudentKind`); a fused student has no separate or fixed teacher.
     teacher_shares_auxiliary: whether a separate teacher still has the auxiliary encoders of the auxiliary view.
     tasks: the kinds of task that its objectives have a meaning for; it asks `task` for what depends on them.
@@ -71,6 +73,7 @@ class Method(nn.Module):
     separate_teacher: ClassVar[bool] = False
     search: ClassVar[SearchSpace] = {}
     learns_unlabelled: ClassVar[bool] = False
+    learns_outputs: ClassVar[bool] = False
     student: ClassVar[StudentKind] = "projected"
     teacher_shares_auxiliary: ClassVar[bool] = False
     tasks: ClassVar[Sequence[TaskKind]] = ("classification",)

@@ -42,6 +42,7 @@ class DIST(Method):
     predicts = ("target", "full")
     teacher = "fixed"
     learns_unlabelled = True
+    learns_outputs = True
     search = {"beta": LogUniform(0.1, 10.0), "gamma": LogUniform(0.1, 10.0), "temperature": Choice((1.0, 2.0, 4.0))}
 
     def __init__(self, model: CrossModalModel, beta: float = 1.0, gamma: float = 1.0, temperature: float = 1.0) -> None:

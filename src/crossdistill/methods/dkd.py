@@ -49,6 +49,7 @@ class DKD(Method):
     predicts = ("target", "full")
     teacher = "fixed"
     learns_unlabelled = True
+    learns_outputs = True
     search = {"beta": LogUniform(0.5, 10.0), "temperature": Choice((1.0, 2.0, 4.0))}
 
     def __init__(

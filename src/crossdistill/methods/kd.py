@@ -49,6 +49,7 @@ class KD(Method):
     predicts = ("target", "full")
     teacher = "fixed"
     learns_unlabelled = True
+    learns_outputs = True
     tasks = ALL_TASKS
     search = {"temperature": Choice((1.0, 2.0, 5.0, 10.0)), "soft_weight": LogUniform(0.1, 10.0)}
 

@@ -33,6 +33,7 @@ class CrossModalModel(nn.Module):
     separate_teacher: M gets its own copies of the encoders and of the classifier instead of sharing them;
     teacher_shares_auxiliary: but for the auxiliary encoders, which then are A's and M's.
     student: what makes S of its encoders' features; see `StudentKind`.
+    given_teacher: the auxiliary modality is a teacher's C logits, made elsewhere: M and its logits, as they are.
     task: what the C logits mean; None: C classes of no name.
     Raises ValueError when a modality is missing, named twice or has no encoder, or a fused student is to have a teacher
     that shares nothing with it.
@@ -63,15 +64,19 @@ class CrossModalModel(nn.Module):
         teacher_shares_auxiliary: bool = False,
         student: StudentKind = "projected",
         task: Task | None = None,
+        given_teacher: bool = False,
     ) -> None:
         super().__init__()
         self.task: Task = task if task is not None else Classification(tuple(map(str, range(classes))))
         self.target, self.auxiliary, self.width, self.classes = tuple(target), tuple(auxiliary), width, classes
         _check_modalities(self.target, self.auxiliary, set(encoders))
+        if given_teacher and len(self.auxiliary) != 1:
+            raise ValueError(f"expected a given teacher's outputs as the auxiliary modality, found {self.auxiliary}")
         widths = {name: cast(Encoder, encoders[name]).width for name in self.target + self.auxiliary}
         self.encoders = nn.ModuleDict({name: encoders[name] for name in self.target + self.auxiliary})
         target_widths, auxiliary_widths = ([widths[name] for name in names] for names in (self.target, self.auxiliary))
-        self.student, self.fused, distils = student, student == "fused", bool(self.auxiliary)
+        self.student, self.fused, self.given_teacher = student, student == "fused", given_teacher
+        distils = bool(self.auxiliary) and not given_teacher
         self.target_projection: nn.Module = (
             TokenFusion(target_widths, width, dropout) if self.fused else Projection(target_widths, width)
         )
@@ -151,7 +156,7 @@ class CrossModalModel(nn.Module):
     def modules_of(self, *views: View) -> nn.ModuleList:
         """The modules that the given views run through, each once."""
         modules: list[nn.Module] = [self.encoders[name] for name in self._encoded(views)]
-        if "target" in views or ("full" in views and not self.separate_teacher):
+        if "target" in views or ("full" in views and not self.separate_teacher and not self.given_teacher):
             modules.append(self.classifier)
         if "target" in views or ("full" in views and self.fused):
             modules.append(self.target_projection)
@@ -240,6 +245,8 @@ class CrossModalModel(nn.Module):
     def _full(
         self, features: Mapping[str, Tensor], modalities: ModalityTensors, present: _Present
     ) -> tuple[Tensor, Tensor]:
+        if self.given_teacher:
+            return features[self.auxiliary[0]], features[self.auxiliary[0]]
         names = self.target + self.auxiliary
         separate = {
             name: encode_present(self.teacher_encoders, name, modalities, present) for name in self.teacher_encoders

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from crossdistill.data.inputs import InputSpec
+from crossdistill.encoders.features import Features
 from crossdistill.encoders.make import loadable_settings, make_encoder
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.models.cross_modal import CrossModalModel
@@ -27,6 +28,7 @@ class ModelSpec:
     input_bound: of standardised inputs, 0 for none
     student: what makes S of its encoders' features
     windows: most parts of a long sample that predictions are averaged over, 0 for all that do not overlap
+    given_teacher: whether M is a teacher's logits, made elsewhere, which the auxiliary modality holds
     task: what is predicted; label_mean, label_deviation: of numbers, by which they are standardised, else empty
     """
 
@@ -45,6 +47,7 @@ class ModelSpec:
     task: TaskKind = "classification"
     label_mean: tuple[float, ...] = ()
     label_deviation: tuple[float, ...] = ()
+    given_teacher: bool = False
 
     def of_student(self) -> ModelSpec:
         """The same without anything auxiliary."""
@@ -54,6 +57,7 @@ class ModelSpec:
             inputs={name: self.inputs[name] for name in self.target},
             encoders={name: self.encoders[name] for name in self.target},
             separate_teacher=False,
+            given_teacher=False,
         )
 
 
@@ -66,12 +70,14 @@ def build_model(
     encoder, in place of a new one. Raises InputError.
     """
     own = given or {}
-    encoders = {
+    encoders: dict[str, nn.Module] = {
         name: make_encoder(
             name, spec.inputs[name], spec.encoders[name], name in read_weights, own.get(name), spec.input_bound
         )
-        for name in (*spec.target, *spec.auxiliary)
+        for name in (spec.target if spec.given_teacher else (*spec.target, *spec.auxiliary))
     }
+    if spec.given_teacher:  # not in standard units: its logits are what they are
+        encoders |= {name: Features(len(spec.classes)) for name in spec.auxiliary}
     try:
         model = CrossModalModel(
             encoders,
@@ -84,6 +90,7 @@ def build_model(
             spec.teacher_shares_auxiliary,
             spec.student,
             task_of(spec.task, spec.classes, spec.label_mean, spec.label_deviation),
+            spec.given_teacher,
         )
     except ValueError as error:
         raise InputError(f"data.target, data.auxiliary: {error}") from error

@@ -43,6 +43,23 @@ def check(recipe: Recipe) -> None:
         section.check()
     if not recipe.data.auxiliary and set(METHODS[recipe.method].views) - {"target"}:
         raise InputError(f"data.auxiliary: {recipe.method} learns from auxiliary modalities, found none; see baseline")
+    if recipe.model.teacher == "given":
+        _require_given(recipe)
+
+
+def _require_given(recipe: Recipe) -> None:
+    """Raise InputError unless the method can learn from a teacher of which there are the outputs alone."""
+    place = "model.teacher: given"
+    if not METHODS[recipe.method].learns_outputs:
+        able = ", ".join(name for name, kind in METHODS.items() if kind.learns_outputs)
+        raise InputError(f"{place}: {recipe.method} reads more of a teacher than its outputs; these do not: {able}")
+    if recipe.data.task == "regression":
+        raise InputError(f"{place}: has a meaning for logits alone, found data.task regression")
+    if len(recipe.data.auxiliary) != 1:
+        found = ", ".join(recipe.data.auxiliary) or "none"
+        raise InputError(f"{place}: expected the outputs as the one auxiliary modality, found {found}")
+    if recipe.data.auxiliary[0] in recipe.model.encoders:
+        raise InputError(f"model.encoders.{recipe.data.auxiliary[0]}: a given teacher's outputs have no encoder")
 
 
 def _require_method(name: str) -> None:

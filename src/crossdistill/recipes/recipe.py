@@ -103,8 +103,9 @@ class ModelSettings:
         dropout: before the classifiers and inside the teacher's fusion
         encoders: modality -> encoder; a modality without an entry gets kind auto with this width
         auxiliary_encoders: frozen after `auxiliary_epochs` of pre-training, the paper's, or trained with the rest
-        teacher: online, trained with the student; fixed, trained before it on encoders of its own; or by_method, what
-            the method's paper does
+        teacher: online, trained with the student; fixed, trained before it on encoders of its own; by_method, what the
+            method's paper does; or given: the auxiliary modality holds the outputs of a teacher that was trained
+            elsewhere, a logit for each class or label
         separate_teacher: encoders and classifier of the teacher's own, instead of shared with the student; methods
             whose paper has it so do it anyway
         input_bound: how many standard deviations from the mean an input may be that is not raw media; what is further
@@ -120,7 +121,7 @@ class ModelSettings:
     dropout: float = 0.0
     encoders: dict[str, EncoderSettings] = field(default_factory=dict)
     auxiliary_encoders: Literal["frozen", "trained"] = "frozen"
-    teacher: Literal["by_method", "online", "fixed"] = "by_method"
+    teacher: Literal["by_method", "online", "fixed", "given"] = "by_method"
     separate_teacher: bool = False
     input_bound: float = 4.0
 

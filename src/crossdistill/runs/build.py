@@ -19,6 +19,7 @@ from crossdistill.models.spec import ModelSpec, build_model
 from crossdistill.recipes.check import check
 from crossdistill.recipes.recipe import DataSettings, Recipe
 from crossdistill.runs.data import FROM_PYTHON, build_dataset, split_dataset
+from crossdistill.runs.given_teacher import require_logits
 from crossdistill.runs.own_encoders import own_settings, require_rebuilt
 from crossdistill.runs.statistics import set_statistics
 from crossdistill.tasks.regression import statistics_of
@@ -108,6 +109,9 @@ def model_spec(recipe: Recipe, dataset: MultimodalDataset) -> ModelSpec:
     given: dict[str, EncoderSettings] = {
         name: settings.encoders.get(name) or default_settings(inputs[name], settings.width) for name in names
     }
+    if settings.teacher == "given":
+        require_logits(dataset, recipe.data.auxiliary[0])
+        given |= {name: EncoderSettings("features") for name in recipe.data.auxiliary}
     mean, deviation = label_statistics(dataset)
     return ModelSpec(
         target=recipe.data.target,
@@ -125,6 +129,7 @@ def model_spec(recipe: Recipe, dataset: MultimodalDataset) -> ModelSpec:
         task=dataset.task,
         label_mean=mean,
         label_deviation=deviation,
+        given_teacher=recipe.model.teacher == "given",
     )
 
 
@@ -161,7 +166,7 @@ def _has_fixed_teacher(recipe: Recipe) -> bool:
     """Whether the method distils from a teacher that is trained before it; student or teacher alone do not, nor does a
     student that is its teacher's own network."""
     method = METHODS[recipe.method]
-    kind = method.teacher if recipe.model.teacher == "by_method" else recipe.model.teacher
+    kind = method.teacher if recipe.model.teacher == "by_method" else recipe.model.teacher  # not where it is given
     return kind == "fixed" and {"target", method.taught_by} <= set(method.views) and method.student != "fused"
 
 
@@ -172,20 +177,23 @@ def _has_separate_teacher(recipe: Recipe) -> bool:
     return (recipe.model.separate_teacher or method.separate_teacher or fixed) and method.student != "fused"
 
 
-def _pretrains(method: type[Method]) -> bool:
-    """Whether auxiliary encoders are trained on their own before this method."""
+def _pretrains(recipe: Recipe) -> bool:
+    """Whether auxiliary encoders are trained on their own before the method."""
+    method = METHODS[recipe.method]
+    if recipe.model.teacher == "given":
+        return False
     return bool({"auxiliary", "full"} & set(method.views)) and not issubclass(method, Auxiliary)
 
 
 def total_epochs(recipe: Recipe) -> int:
     """How many epochs all stages of the recipe's run have together."""
-    before = recipe.auxiliary_epochs if _pretrains(METHODS[recipe.method]) else 0
+    before = recipe.auxiliary_epochs if _pretrains(recipe) else 0
     return before + recipe.epochs * (2 if _has_fixed_teacher(recipe) else 1)
 
 
 def _require_trained_encoders(recipe: Recipe, method: Method) -> None:
     """Raise InputError when auxiliary encoders would be frozen as they were initialised."""
-    frozen = _pretrains(type(method)) and recipe.model.auxiliary_encoders == "frozen"
+    frozen = _pretrains(recipe) and recipe.model.auxiliary_encoders == "frozen"
     if frozen and recipe.auxiliary_epochs == 0 and method.model.has_auxiliary_encoder_parameters():
         raise InputError(
             "auxiliary_epochs: 0 would freeze auxiliary encoders that nothing has trained; "
@@ -198,7 +206,7 @@ def stages(recipe: Recipe, method: Method) -> tuple[Stage, ...]:
     model, fixed_teacher = method.model, _has_fixed_teacher(recipe)
     before: list[Callable[[], None]] = []
     planned: list[Stage] = []
-    if _pretrains(type(method)):
+    if _pretrains(recipe):
         if recipe.auxiliary_epochs > 0:
             planned.append(Stage(0, "auxiliary", Auxiliary(model), recipe.auxiliary_epochs))
             before.append(model.start_teacher_from_encoders)

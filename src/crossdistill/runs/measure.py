@@ -125,7 +125,7 @@ def cosines(outputs: Outputs, task: Task) -> dict[str, float]:
     if not {"target", "full"} <= set(outputs.made.representations):
         return {}
     made, labels = outputs.complete("target", "full")
-    if not len(labels):
+    if not len(labels) or made.full.shape != made.target.shape:  # a given teacher has outputs and no representation
         return {}
     found = {COSINE_PAIR: float(pair_cosine(made.full, made.target))}
     if task.has_classes:
