@@ -48,7 +48,7 @@ LONGEST_NAME = 1000
 
 
 def read_manifest(
-    path: Path,
+    path: Path | str,
     only: Sequence[str] = (),
     required: Sequence[str] = (),
     readers: Mapping[str, ReaderSettings] = MappingProxyType({}),
@@ -74,11 +74,11 @@ def read_manifest(
     >>> np.save(folder / "gyro.npy", np.zeros((3, 6)))
     >>> lines = "id,split,label,gyro", "a,train,wave,gyro.npy#0", "b,train,push,gyro.npy#1", "c,test,wave,gyro.npy#2"
     >>> _ = (folder / "manifest.csv").write_text("\\n".join(lines))
-    >>> data = read_manifest(folder)
+    >>> data = read_manifest(str(folder))
     >>> data.classes, data.shapes, data.rows("test").tolist()
     (('push', 'wave'), {'gyro': (6,)}, [2])
     """
-    table = read_table(path)
+    table = read_table(Path(path))
     of_labels = label_columns(table, task)
     missing = [name for name in REQUIRED if name not in table.columns and name != LABEL]
     named = {column.name: column for column in modalities(table)}
@@ -148,7 +148,7 @@ def check_values(dataset: MultimodalDataset) -> None:
                 others.__getitems__(range(start, min(start + 64, len(dataset))))
 
 
-def write_manifest(folder: Path, dataset: MultimodalDataset) -> Path:
+def write_manifest(folder: Path | str, dataset: MultimodalDataset) -> Path:
     """Write a data set that is in memory as manifest.csv and .npy files; returns the folder.
 
     Arrays become `<modality>.npy#row`, sequences `<modality>/<id>.npy`. The folder appears whole or not at all.
@@ -156,18 +156,17 @@ def write_manifest(folder: Path, dataset: MultimodalDataset) -> Path:
     For arrays that the command line, or somebody else, is to train on.
 
     >>> import tempfile, numpy as np
-    >>> from pathlib import Path
     >>> from crossdistill.data import from_arrays, read_manifest, write_manifest
     >>> data = from_arrays({"gyro": np.eye(4)}, ["wave", "push"] * 2, splits=[False, False, True, True])
-    >>> folder = write_manifest(Path(tempfile.mkdtemp()) / "mine", data)
+    >>> folder = write_manifest(f"{tempfile.mkdtemp()}/mine", data)
     >>> sorted(path.name for path in folder.iterdir())
     ['gyro.npy', 'manifest.csv']
     >>> read_manifest(folder).classes
     ('push', 'wave')
     """
-    with new_folder(folder) as written:
+    with new_folder(Path(folder)) as written:
         _write(written, dataset)
-    return folder
+    return Path(folder)
 
 
 def _require_filled(table: Table, column: str) -> None:
