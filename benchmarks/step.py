@@ -22,9 +22,14 @@ from crossdistill.types import Batch
 
 
 def method_step(engine: OneProcess, name: str, batch: Batch) -> Callable[[], object]:
-    """One step of our loop, after warm-up."""
+    """One step of our loop, after warm-up; a fixed teacher is frozen, as a run leaves it."""
     recipe = replace(emoji(), method=name)
-    method = build(recipe).method
+    built = build(recipe)
+    method = built.method
+    for change in built.stages[-1].before:
+        change()
+    method.model.hold(method.held(recipe.epochs - 1))
+    method.model.train()
     engine.to_device(method.model)
     engine.to_device(method)
     optimizers = build_optimizers(method, recipe.epochs, recipe.optimization)
