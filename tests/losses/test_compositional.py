@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from torch.testing import assert_close
 
-from crossdistill.losses import class_contrastive_loss
+from crossdistill.losses import class_contrastive_loss, row_blocks
 from tests.losses import contrast_equations
 from tests.losses.examples import TEMPERATURES, LabelledBatch, batches, normal, properties, value_and_gradients
 
@@ -59,3 +59,12 @@ def test_more_samples_of_a_class_do_not_weigh_more() -> None:
     single = class_contrastive_loss(first, second, labels, 1.0)
     twice = class_contrastive_loss(first.repeat(2, 1), second.repeat(2, 1), labels.repeat(2), 1.0)
     assert 0 < twice - single < 2 * math.log(2)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_one_product_for_both_directions_gives_what_two_give(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, labels = normal(7, 4, seed=4), normal(7, 4, seed=5), torch.tensor([0, 1, 0, 2, 2, 0, 3])
+    at_once = value_and_gradients(lambda x, y: class_contrastive_loss(x, y, labels, 0.1), first, second)
+    monkeypatch.setattr(row_blocks, "_rows_of_block", lambda full: rows)
+    apart = value_and_gradients(lambda x, y: class_contrastive_loss(x, y, labels, 0.1), first, second)
+    assert_close(at_once, apart, rtol=1e-12, atol=1e-14)

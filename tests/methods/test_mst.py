@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from crossdistill.methods import MST
-from crossdistill.types import Representations
+from crossdistill.models import FeatureMask
+from crossdistill.types import Batch, Representations, TrainingSamples
 from tests.methods.slow import cross_entropy, divergence, kl, log_softmax
 from tests.methods.small import (
     FEW_LABELS,
@@ -193,6 +194,73 @@ def test_the_log_has_the_teachers_shares_in_the_third_stage_only(top: int) -> No
     assert method.end_epoch(THIRD) == pytest.approx(expected)
     method.end_step(leaves(), batch())
     assert method.end_epoch(SECOND) == method.end_epoch(FIRST) == {}
+
+
+def stepped(method: MST, given: Batch, made: Representations) -> Tensor:
+    """The loss of a step of the third stage, and what the step keeps."""
+    total = method.turns(THIRD)[0].objective(made, given).total
+    method.end_step(made, given)
+    return total.detach()
+
+
+def prepared(**options: object) -> MST:
+    method = mst(**options)
+    method.prepare(TrainingSamples(torch.arange(len(LABELS)), torch.tensor(LABELS)))
+    return method
+
+
+def test_in_the_third_stage_a_sample_is_masked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    method, made, given = prepared(), leaves(), batch()
+    seen: list[int] = []
+    masked = FeatureMask.forward
+    monkeypatch.setattr(FeatureMask, "forward", lambda self, x: seen.append(len(x)) or masked(self, x))
+    first = stepped(method, given, made)
+    assert torch.equal(stepped(method, given, made), first)
+    assert seen == [len(LABELS)] * 2, "two masks, once each"
+    moved = made.full.detach().clone()
+    moved[2] += 0.01
+    other = Representations({**made.representations, "full": moved.requires_grad_()}, made.logits)
+    kept = stepped(method, given, other)
+    assert seen[2:] == [1, 1], "the sample that the teacher saw otherwise, and no other"
+    torch.testing.assert_close(kept, stepped(mst(), given, other))
+
+
+def test_what_is_known_of_samples_is_state_and_moves_with_a_step_alone() -> None:
+    method, made, given = prepared(), leaves(), batch()
+    before = {key: value.clone() for key, value in method.state_dict().items()}
+    total = method.turns(THIRD)[0].objective(made, given).total
+    assert all(torch.equal(value, before[key]) for key, value in method.state_dict().items())
+    method.end_step(made, given)
+    resumed = prepared()
+    resumed.load_state_dict(method.state_dict())
+    with torch.no_grad():
+        for mask in resumed.masks.values():
+            mask.score.weight.fill_(torch.nan)  # whose word is not asked for
+    assert torch.equal(stepped(resumed, given, made), total)
+
+
+def test_teachers_that_learn_with_the_student_are_never_known() -> None:
+    """Without a copy of the classifier the student moves what the logits are made by."""
+    torch.manual_seed(1)
+    method = MST(model(), **STAGES)
+    method.prepare(TrainingSamples(torch.arange(len(LABELS)), torch.tensor(LABELS)))
+    made, given = leaves(), batch()
+    before = stepped(method, given, made)
+    with torch.no_grad():
+        method.model.classifier.weight.mul_(3.0)
+    assert stepped(method, given, made) != before
+
+
+def test_teachers_that_have_learnt_run_without_dropout() -> None:
+    method = mst()
+    dropout = method.model.fusion.layers[2]
+    for epoch, trains in ((FIRST, True), (SECOND, False), (THIRD, False), (FIRST, True)):
+        method.model.hold(method.held(epoch))
+        method.model.train()
+        assert dropout.training == method.model.teacher_encoders.training == trains
+        assert method.model.encoders["video"].training
+        assert method.model.classifier.training
+        assert method.model.encoders["audio"].training == trains
 
 
 EXTREMES = {

@@ -13,6 +13,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from crossdistill import losses
+from crossdistill.losses.cosine import unit_rows
+from crossdistill.losses.noise_contrastive import loss_of_scores, normalizer_of_scores
 from crossdistill.methods import CCL, CMC, CRD, DIST, DKD, GMC, KD, METHODS, MST, RKD, FitNets, Method
 from crossdistill.methods.noise_contrast import NoiseContrast
 from crossdistill.types import Batch, Representations, Turn
@@ -73,9 +75,9 @@ def noise_contrast(contrast: NoiseContrast, sides: tuple[Tensor, Tensor], allowe
     banks = contrast.bank_second.vectors, contrast.bank_first.vectors
     found = []
     for mine, bank in zip(anchors, banks, strict=True):
-        given = mine, bank[list(PLACES)], bank, allowed, len(bank)
-        log_z = losses.noise_contrastive_normalizer(*given, temperature=0.07)
-        found.append(losses.noise_contrastive_loss(*given, log_normalizer=log_z, temperature=0.07))
+        scores = unit_rows(mine) / 0.07 @ bank.T
+        given = scores.gather(1, torch.tensor(PLACES)[:, None]).squeeze(1), scores, allowed, len(bank)
+        found.append(loss_of_scores(*given, normalizer_of_scores(*given).detach()))
     return found[0] + found[1]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from crossdistill.losses.checks import full_precision, require_pair
-from crossdistill.losses.mutual_information import mutual_information_loss
+from crossdistill.losses.checks import full_precision, require_labels, require_pair, require_temperature
+from crossdistill.losses.row_blocks import loss_and_bound
 
 
 def class_contrastive_loss(
@@ -36,8 +36,6 @@ def class_contrastive_loss(
     6.801
     """
     require_pair(first, second, ("first", "second"), "(B, D)")
-    # once: two gradients in half precision would be added
-    first, second = full_precision(first), full_precision(second)
-    first_to_second = mutual_information_loss(first, second, labels, temperature, "mean")
-    second_to_first = mutual_information_loss(second, first, labels, temperature, "mean")
-    return first_to_second + second_to_first
+    require_labels(labels, len(first))
+    require_temperature(temperature)
+    return loss_and_bound(full_precision(first), full_precision(second), labels, temperature, True, both_ways=True)[0]

@@ -46,6 +46,17 @@ def noise_contrastive_loss(
     """
     _check(anchors, positives, negatives, allowed, samples, temperature)
     positive, negative = _scores(anchors, positives, negatives, temperature)
+    return loss_of_scores(positive, negative, allowed, samples, log_normalizer)
+
+
+def loss_of_scores(
+    positive: Float[Tensor, " batch"],
+    negative: Float[Tensor, "batch negatives"],
+    allowed: Bool[Tensor, "batch negatives"],
+    samples: int,
+    log_normalizer: Tensor | float,
+) -> Float[Tensor, ""]:
+    """`noise_contrastive_loss` of cos/τ of each anchor with its positive, and with every candidate."""
     count = allowed.sum(dim=1).to(positive.dtype)
     threshold = (count / samples).log() + log_normalizer  # log(Z N/M): h(s) = sigmoid(s - threshold)
     log_h = logsigmoid(positive - threshold)
@@ -77,9 +88,18 @@ def noise_contrastive_normalizer(
     4.605
     """
     _check(anchors, positives, negatives, allowed, samples, temperature)
-    positive, negative = _scores(anchors, positives, negatives, temperature)
+    return normalizer_of_scores(*_scores(anchors, positives, negatives, temperature), allowed, samples)
+
+
+def normalizer_of_scores(
+    positive: Float[Tensor, " batch"],
+    negative: Float[Tensor, "batch negatives"],
+    allowed: Bool[Tensor, "batch negatives"],
+    samples: int,
+) -> Float[Tensor, ""]:
+    """`noise_contrastive_normalizer` of cos/τ of each anchor with its positive, and with every candidate."""
     every = torch.cat([positive[:, None], negative.masked_fill(~allowed, -torch.inf)], dim=1)
-    pairs = allowed.sum() + len(anchors)
+    pairs = allowed.sum() + len(positive)
     return every.flatten().logsumexp(dim=0) - pairs.to(every.dtype).log() + math.log(samples)
 
 

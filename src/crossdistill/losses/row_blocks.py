@@ -37,17 +37,19 @@ def loss_and_bound(
     mean: bool = False,
     beliefs: Float[Tensor, "batch classes"] | None = None,
     rows: int | None = None,
+    both_ways: bool = False,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """L_MI (Eq. 8) and the bound of Eq. 6, the latter without gradient.
 
     beliefs: as `mutual_information_loss` takes them, without gradient; rows: of a block, by the size of the batch
-    unless given, which changes the order of sums alone. There are no second derivatives.
+    unless given, which changes the order of sums alone; both_ways: add what the two sides give in each other's place,
+    in small batches by the same product. There are no second derivatives.
     """
     with without_autocast(full):
         moves_full, moves_other = (torch.is_grad_enabled() and side.requires_grad for side in (full, other))
         rows = rows or _rows_of_block(full)
         made = _RowBlocks.apply(  # type: ignore[no-untyped-call]
-            full, other, labels, temperature, mean, beliefs, rows, moves_full, moves_other
+            full, other, labels, temperature, mean, beliefs, rows, both_ways, moves_full, moves_other
         )
     return made[0], made[1]
 
@@ -87,35 +89,50 @@ class _RowBlocks(torch.autograd.Function):
         mean: bool,
         beliefs: Tensor | None,
         rows: int,
+        both_ways: bool,
         moves_full: bool,
         moves_other: bool,
     ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         """Loss, bound, and the loss's gradients by full and other where these move."""
         size = len(full)
         (full, *length), (other, *other_length) = _unit_rows(full), _unit_rows(other)
-        to_full = torch.empty_like(full) if moves_full else None
+        to_full = torch.zeros_like(full) if moves_full else None
         to_other = torch.zeros_like(other) if moves_other else None
-        losses, bounds = full.new_empty(size), full.new_empty(size)
+        blocks = [slice(start, min(start + rows, size)) for start in range(0, size, rows)]
+        by_transposing = both_ways and len(blocks) == 1
+        directions = [(full, other, to_full, to_other)]
+        if both_ways and not by_transposing:
+            directions.append((other, full, to_other, to_full))
         learns = moves_full or moves_other
         kernel = _kernel(full.device.type)
         rows_of, buffers = (rows_in_torch, 4) if kernel is None else (kernel, 1)
-        work = [full.new_empty(min(rows, size), size) for _ in range(buffers)]  # fresh memory would cost a pass
-        for start in range(0, size, rows):
-            block = slice(start, min(start + rows, size))
-            z, *spare = (buffer[: block.stop - start] for buffer in work)
-            torch.addmm(z, full[block], other.T, beta=0, alpha=1 / temperature, out=z)
-            apart = None if beliefs is None else _apart(beliefs, block)
-            losses[block], bounds[block] = rows_of(z, spare, labels[block], labels, apart, mean, learns)
-            if to_full is not None:
-                torch.mm(z, other, out=to_full[block])
-            if to_other is not None:
-                to_other.addmm_(z.T, full[block])
+        height = min(rows, size) * (2 if by_transposing else 1)
+        work = [full.new_empty(height, size) for _ in range(buffers)]  # fresh memory would cost a pass
+        losses, bounds = [], []
+        for anchors, candidates, to_anchors, to_candidates in directions:
+            for block in blocks:
+                z, *spare = (buffer[: height if by_transposing else block.stop - block.start] for buffer in work)
+                torch.addmm(z[:size], anchors[block], candidates.T, beta=0, alpha=1 / temperature, out=z[:size])
+                own = labels[block]
+                if by_transposing:
+                    z[size:].copy_(z[:size].T)
+                    own = labels.repeat(2)
+                apart = None if beliefs is None else _apart(beliefs, block)
+                loss, bound = rows_of(z, spare, own, labels, apart, mean, learns)
+                losses.append(loss)
+                bounds.append(bound)
+                if learns and by_transposing:
+                    z = z[:size].add_(z[size:].T)
+                if to_anchors is not None:
+                    to_anchors[block].addmm_(z, candidates)
+                if to_candidates is not None:
+                    to_candidates.addmm_(z.T, anchors[block])
         del work, z, spare
         if to_full is not None:
             to_full = _before_unit_rows(to_full.div_(temperature * size), full, *length)
         if to_other is not None:
             to_other = _before_unit_rows(to_other.div_(temperature * size), other, *other_length)
-        return losses.mean(), bounds.mean(), to_full, to_other
+        return torch.cat(losses).sum() / size, torch.cat(bounds).sum() / size, to_full, to_other
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
@@ -127,7 +144,7 @@ class _RowBlocks(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, *_: Tensor | None) -> tuple[Tensor | None, ...]:
         scaled = (None if kept is None else gradient * kept for kept in ctx.saved_tensors)
-        return *scaled, *[None] * 7
+        return *scaled, *[None] * 8
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Any, Any]:

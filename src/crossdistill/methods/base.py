@@ -105,6 +105,11 @@ class Method(nn.Module):
         """The players' moves in each step of this epoch, in order. Turns of one name have the same parameters."""
         raise NotImplementedError
 
+    def held(self, epoch: int) -> Sequence[nn.Module]:
+        """The model's parts that this epoch's turns only read, such as teachers that have learnt: they run in
+        evaluation mode, without dropout."""
+        return ()
+
     def end_step(self, representations: Representations, batch: Batch) -> None:
         """Called once after each step's turns: the only place, with `end_epoch`, where a method's state moves."""
 

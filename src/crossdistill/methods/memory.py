@@ -84,6 +84,11 @@ class NegativeSampler(nn.Module):
         self.never_allowed = largest_class + 1  # at most: the anchor's class and the anchor's own place
         self.seed = torch.randint(2**62, ()).to(self.seed)
 
+    @property
+    def takes_all(self) -> bool:
+        """Whether the candidates are all training samples, in their order."""
+        return self.count >= len(self.rows)
+
     def positions(self, rows: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
         """(B,) where the data set's rows are in the banks. Raises ValueError for one that is no training sample."""
         indices = torch.searchsorted(self.rows, rows).clamp_max(max(len(self.rows) - 1, 0))
@@ -93,7 +98,7 @@ class NegativeSampler(nn.Module):
 
     def draw(self, batch: Batch) -> Negatives:
         """This step's negatives of a batch; the next step's differ. An anchor's class is what the batch says."""
-        everything = self.count >= len(self.rows)
+        everything = self.takes_all
         places = self._all() if everything else self._order()[: self.count + self.never_allowed]
         allowed = places[None, :] != self.positions(batch.rows)[:, None]
         if self.other_classes:

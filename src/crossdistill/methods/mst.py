@@ -17,9 +17,10 @@ from crossdistill.losses import (
     soft_label_divergence,
 )
 from crossdistill.methods.base import EpochMeans, Method
+from crossdistill.methods.sample_cache import SampleCache
 from crossdistill.models import CrossModalModel, FeatureMask
 from crossdistill.requirements import require_above_zero, require_at_least_zero
-from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn, View
+from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, TrainingSamples, Turn, View
 
 _TEACHERS: tuple[View, ...] = ("auxiliary", "full")
 """The cross-modal and the multimodal teacher."""
@@ -97,7 +98,18 @@ class MST(Method):
         self.router = nn.Sequential(  # two linear layers with nothing between them, as published
             nn.Linear(model.classes, 2 * model.classes), nn.Linear(2 * model.classes, len(_TEACHERS))
         )
+        self.cache = SampleCache(len(_TEACHERS) * model.width, (len(_TEACHERS), model.classes))
+        self._made: tuple[Tensor, Tensor, Tensor] | None = None
         self._means = EpochMeans()
+
+    def prepare(self, samples: TrainingSamples) -> None:
+        if self.model.separate_teacher:  # one that shares parameters with the student never comes to rest
+            self.cache.prepare(samples)
+
+    def held(self, epoch: int) -> Sequence[nn.Module]:
+        """The teachers, once they no longer learn."""
+        teachers, student = self.model.modules_of(*_TEACHERS), self.model.modules_of("target")
+        return [part for part in teachers if part not in student] if epoch >= self.cooperation_epochs else ()
 
     def turns(self, epoch: int) -> Sequence[Turn]:
         if epoch < self.cooperation_epochs:
@@ -132,7 +144,7 @@ class MST(Method):
     def _distillation(self, representations: Representations, batch: Batch) -> Objective:
         """The student learns the labels and, of the specialised teachers, those that the router chooses."""
         student = representations.target_logits
-        teachers, routing = self.specialised(representations).detach(), self.router(student)
+        teachers, routing = self._settled(representations, batch), self.router(student)
         hard = labelled_cross_entropy(student, batch.labels)
         soft = routed_divergence(student, teachers, routing, self.top, self.temperature)
         balance = load_balance_loss(routing)
@@ -147,6 +159,17 @@ class MST(Method):
             logits.append(self.model.classifier_of(view)(self.masks[view](teacher) * teacher))
         return torch.stack(logits, dim=1)
 
+    @torch.no_grad()
+    def _settled(self, representations: Representations, batch: Batch) -> Float[Tensor, "batch teachers classes"]:
+        """`specialised` of the third stage, where neither teachers nor masks change: of most samples it is known."""
+        seen = torch.cat([representations.representations[view].detach() for view in _TEACHERS], dim=1)
+        logits, known = self.cache.look_up(batch.rows, seen)
+        unknown = (~known).nonzero().squeeze(1)
+        if len(unknown):
+            logits[unknown] = self.specialised(representations.map(lambda tensor: tensor[unknown]))
+        self._made = batch.rows[unknown], seen[unknown], logits[unknown]  # for `end_step` to keep
+        return logits
+
     def routing(self, representations: Representations) -> Float[Tensor, "batch teachers"]:
         """How much each specialised teacher suits each sample; rows add up to 1."""
         routing: Tensor = self.router(representations.target_logits).softmax(dim=1)
@@ -158,6 +181,9 @@ class MST(Method):
         shares = one_hot(routed, len(_TEACHERS)).double().mean(dim=(0, 1))
         for view, share in zip(_TEACHERS, shares, strict=True):
             self._means.add(f"routed_to_{NAMES[view]}", share)
+        if self._made is not None:
+            self.cache.store(*self._made)
+            self._made = None
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         means = self._means.read()

@@ -8,19 +8,20 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from crossdistill.losses import noise_contrastive_loss, noise_contrastive_normalizer
-from crossdistill.methods.memory import MemoryBank, NegativeSampler
+from crossdistill.losses.checks import full_precision, without_autocast
+from crossdistill.losses.cosine import unit_rows
+from crossdistill.losses.noise_contrastive import loss_of_scores, normalizer_of_scores
+from crossdistill.methods.memory import MemoryBank, Negatives, NegativeSampler
 from crossdistill.types import Batch, TrainingSamples
 
 Normalization = Literal["first_batch", "none"]
 
 
-class Direction(NamedTuple):
-    """One side's anchors and what they meet of the other side: the losses' arguments."""
+class Scores(NamedTuple):
+    """cos/τ of one side's anchors with their positives on the other side, and with its candidates."""
 
-    anchors: Float[Tensor, "batch width"]
-    positives: Float[Tensor, "batch width"]
-    negatives: Float[Tensor, "candidates width"]
+    positive: Float[Tensor, " batch"]
+    negative: Float[Tensor, "batch candidates"]
     allowed: Bool[Tensor, "batch candidates"]
     samples: int
 
@@ -71,10 +72,7 @@ class NoiseContrast(nn.Module):
         """The loss of both directions, added up. first, second: (B, D)."""
         directions = self._directions(first, second, batch)
         constants = self._normalizers(directions)
-        losses = [
-            noise_contrastive_loss(*direction, log_normalizer=constant, temperature=self.temperature)
-            for direction, constant in zip(directions, constants, strict=True)
-        ]
+        losses = [loss_of_scores(*scores, constant) for scores, constant in zip(directions, constants, strict=True)]
         return losses[0] + losses[1]
 
     @torch.no_grad()
@@ -87,21 +85,32 @@ class NoiseContrast(nn.Module):
         self.bank_second.update(positions, self.embed_second(second))
         self.sampler.end_step()
 
-    def _directions(self, first: Tensor, second: Tensor, batch: Batch) -> tuple[Direction, Direction]:
-        positions, (places, allowed) = self.sampler.positions(batch.rows), self.sampler.draw(batch)
-        one, other = self.embed_first(first), self.embed_second(second)
-        samples = len(self.sampler.rows)
+    def _directions(self, first: Tensor, second: Tensor, batch: Batch) -> tuple[Scores, Scores]:
+        positions, negatives = self.sampler.positions(batch.rows), self.sampler.draw(batch)
         return (
-            Direction(one, self.bank_second.vectors[positions], self.bank_second.vectors[places], allowed, samples),
-            Direction(other, self.bank_first.vectors[positions], self.bank_first.vectors[places], allowed, samples),
+            self._scores(self.embed_first(first), self.bank_second, positions, negatives),
+            self._scores(self.embed_second(second), self.bank_first, positions, negatives),
         )
 
-    def _normalizers(self, directions: tuple[Direction, Direction]) -> Tensor:
+    def _scores(self, anchors: Tensor, bank: MemoryBank, positions: Tensor, negatives: Negatives) -> Scores:
+        """A bank's vectors are of length 1. Where all of them are candidates, the anchor's positive is one of them."""
+        places, allowed = negatives
+        anchors = unit_rows(full_precision(anchors)) / self.temperature
+        whole = self.sampler.takes_all
+        with without_autocast(anchors):
+            negative = anchors @ (bank.vectors if whole else bank.vectors[places]).T
+        if whole:
+            positive = negative.gather(1, positions[:, None]).squeeze(1)
+        else:
+            positive = (anchors * bank.vectors[positions]).sum(dim=1)
+        return Scores(positive, negative, allowed, len(self.sampler.rows))
+
+    def _normalizers(self, directions: tuple[Scores, Scores]) -> Tensor:
         """Log Z (2,) of each direction: that of the first step, or, as long as that lasts, of the batch itself."""
         if self.normalization == "none" or not self._is_first_step():
             return self.log_normalizers
-        estimates = [noise_contrastive_normalizer(*direction, temperature=self.temperature) for direction in directions]
-        return torch.stack(estimates)
+        with torch.no_grad():
+            return torch.stack([normalizer_of_scores(*scores) for scores in directions])
 
     def _is_first_step(self) -> bool:
         return int(self.sampler.steps) == 0

@@ -102,6 +102,7 @@ class CrossModalModel(nn.Module):
         )
         self.teacher_classifier = copy.deepcopy(self.classifier) if separate_teacher else nn.Identity()
         self._frozen: list[nn.Module] = []
+        self._held: tuple[nn.Module, ...] = ()
 
     def forward(
         self, modalities: ModalityTensors, views: Sequence[View], present: _Present = _EVERYTHING
@@ -208,9 +209,14 @@ class CrossModalModel(nn.Module):
         self.freeze_auxiliary_encoders()
         self._freeze([self.auxiliary_projection, self.auxiliary_classifier])
 
+    def hold(self, modules: Sequence[nn.Module]) -> None:
+        """Keep these parts, and no longer those held before, in evaluation mode while the others train."""
+        training, self._held = self.training, tuple(modules)
+        self.train(training)
+
     def train(self, mode: bool = True) -> CrossModalModel:
         super().train(mode)
-        for module in self._frozen:
+        for module in (*self._frozen, *self._held):
             module.eval()
         return self
 

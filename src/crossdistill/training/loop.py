@@ -77,6 +77,7 @@ def fit(
         torch.manual_seed(epoch_seed(seed, stage.index, epoch, engine.global_rank))
         turns = method.turns(epoch)
         learning_rate = set_learning_rates(optimizers, turns, settings, epoch, stage.epochs)
+        model.hold(method.held(epoch))
         model.train()
         so_far = EpochSoFar.restored(inside, engine, method) if inside else EpochSoFar()
         started, inside = time.perf_counter() - so_far.seconds, {}
