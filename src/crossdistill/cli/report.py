@@ -11,7 +11,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.benchmark_pages import write_pages
 from crossdistill.cli.headline import show_headline
-from crossdistill.cli.progress import Lines, console
+from crossdistill.cli.progress import Lines, Quiet, console
 from crossdistill.reports import illustrated, load_runs, write_markdown, write_report
 from crossdistill.reports.examples import retrieval_examples
 from crossdistill.runs.folder import RECIPE, RESULTS
@@ -65,12 +65,12 @@ def _shown(options: Namespace) -> int:
     return 0
 
 
-def write(folders: Sequence[Path], out: Path, command: str) -> None:
+def write(folders: Sequence[Path], out: Path, command: str, quiet: bool = False) -> None:
     """The page of these runs; command: the one that was given, which the page names."""
     runs = load_runs(folders)
-    examples = retrieval_examples(illustrated(runs), Lines())
+    examples = retrieval_examples(illustrated(runs), Quiet() if quiet else Lines())
     write_report(folders, out, examples, command)
-    show_headline(runs)
+    show_headline(runs, quiet)
     console().print(f"Report: {out}", soft_wrap=True)
 
 
