@@ -12,8 +12,8 @@ from jsonargparse import ArgumentParser, Namespace
 from crossdistill.cli.benchmark_pages import write_pages
 from crossdistill.cli.headline import show_headline
 from crossdistill.cli.progress import Lines, Quiet, console
-from crossdistill.reports import illustrated, load_runs, write_markdown, write_report
-from crossdistill.reports.examples import retrieval_examples
+from crossdistill.reports import load_runs, write_markdown, write_report
+from crossdistill.reports.examples import sample_views
 from crossdistill.runs.folder import RECIPE, RESULTS
 from crossdistill.studies.benchmark import RECORD
 from crossdistill.types import InputError
@@ -68,8 +68,8 @@ def _shown(options: Namespace) -> int:
 def write(folders: Sequence[Path], out: Path, command: str, quiet: bool = False) -> None:
     """The page of these runs; command: the one that was given, which the page names."""
     runs = load_runs(folders)
-    examples = retrieval_examples(illustrated(runs), Quiet() if quiet else Lines())
-    write_report(folders, out, examples, command)
+    samples = sample_views(runs, Quiet() if quiet else Lines())
+    write_report(folders, out, samples, command)
     show_headline(runs, quiet)
     console().print(f"Report: {out}", soft_wrap=True)
 
