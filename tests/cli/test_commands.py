@@ -80,7 +80,7 @@ def test_each_command_has_its_own_parser(
     with pytest.raises(SystemExit):
         importlib.import_module(COMMANDS[name][0]).parser(["--help"]).parse_args(["--help"])
     first = capsys.readouterr().out.splitlines()[0]
-    assert first.startswith(f"usage: crossdistill {name} ")
+    assert first.split()[:3] == ["usage:", "crossdistill", name]
     assert len(first) <= 80
 
 

@@ -14,6 +14,8 @@ from PIL import Image
 
 from crossdistill.cli.main import main
 from crossdistill.data import from_arrays, write_manifest
+from crossdistill.reports.examples import pictures_of
+from crossdistill.runs.run import load_trained
 from crossdistill.student import load
 from tests.data.clips import halved, tone, write_sound
 from tests.data.pictures import stripes
@@ -76,6 +78,19 @@ def trained(home: Path) -> Path:
         patch.chdir(home)
         assert main(["train", "photos.yaml", "--method", "amid", "--out", "run"]) == 0
     return home / "run"
+
+
+def test_a_report_shows_pictures_as_the_student_sees_them(
+    home: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
+    built = load_trained(trained)
+    rows = built.dataset.rows("test")
+    for row, picture in zip(rows, pictures_of(built, rows), strict=True):
+        assert picture is not None
+        assert (picture.shape, picture.dtype) == ((24, 24, 3), np.uint8)
+        colour = COLOURS[built.dataset.classes[built.dataset.labels[row]]]
+        assert picture.mean((0, 1)) == pytest.approx(colour, abs=25), "clipped noise, and formats with few colours"
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:

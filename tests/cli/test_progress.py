@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 
+import pytest
 from rich.console import Console
 from rich.progress import Progress
 
 from crossdistill.cli import progress
+from crossdistill.cli.main import main
+from crossdistill.runs.warnings import WARNING
 from crossdistill.studies.compare import RUNS
-from crossdistill.types import Listener
+from crossdistill.types import InputError, Listener, Values
 
 
 def shown(terminal: bool) -> tuple[Progress, io.StringIO]:
@@ -65,7 +69,7 @@ def test_in_a_terminal_the_bar_of_the_whole_counts_runs_and_their_parts() -> Non
 
 def test_a_search_shows_the_last_trial_and_the_best() -> None:
     bars, _ = shown(terminal=False)
-    listener = progress.TrialBars(bars)
+    listener = progress.trial_bars(bars)
     listener.begin("kd", 3)
     notes = []
     for values in ({"trial": 0, "accuracy": 0.5}, {"trial": 1, "accuracy": 0.25}, {"trial": 2}):
@@ -73,3 +77,66 @@ def test_a_search_shows_the_last_trial_and_the_best() -> None:
         notes.append(bars.tasks[0].fields["note"])
     assert notes == ["trial 0 50.0 %, best 50.0 %", "trial 1 25.0 %, best 50.0 %", "trial 2 diverged"]
     assert bars.tasks[0].completed == 3
+
+
+EPOCHS: list[Values] = [
+    {"stage": "auxiliary", "epoch": 0, "training/loss/classification": 1.25, "training/loss/jsd": 0.5, "seconds": 2.0},
+    {"stage": "amid", "epoch": 0, "training/loss/jsd": 0.5, "evaluation/student/top1": 0.5, "evaluation/gap": 0.25},
+    {"stage": "amid", "epoch": 1, "evaluation/student/top1": 0.625, "evaluation/teacher/top1": 0.75},
+]
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_an_epoch_is_a_line_where_there_is_no_terminal(terminal: bool) -> None:
+    bars, text = shown(terminal)
+    listener = progress.epoch_bars(bars)
+    listener.begin("amid seed 0", 3)
+    for values in EPOCHS:
+        listener.step("amid seed 0", values)
+    lines = [
+        "amid seed 0: 3 epochs",
+        "amid seed 0: auxiliary epoch 1, classification 1.25",
+        "amid seed 0: amid epoch 1, student 50.0 %",
+        "amid seed 0: amid epoch 2, student 62.5 %, teacher 75.0 %",
+    ]
+    assert text.getvalue().splitlines() == ([] if terminal else lines)
+    assert bars.tasks[0].completed == 3
+    assert bars.tasks[0].fields["note"] == "amid epoch 2, student 62.5 %, teacher 75.0 %"
+    assert bars.tasks[0].visible == terminal
+
+
+def test_quiet_is_warnings_alone_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.shown(True, progress.RunBars) as listener:
+        three_runs(listener)
+        listener.say(f"{WARNING}amid seed 0: nothing \x1b[2J")
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert error == "crossdistill: warning: amid seed 0: nothing \\x1b[2J\n"
+
+
+QUIET = {
+    "train": ["train", "emoji", "--method", "baseline", "--epochs", "1"],
+    "demo": ["demo", "watch", "--seeds", "1"],
+    "compare": ["compare", "emoji", "--methods", "baseline", "--epochs", "1"],
+    "tune": ["tune", "emoji", "--methods", "baseline", "--trials", "1", "--seeds", "1", "--epochs", "1"],
+    "benchmark": ["benchmark", "--sets", "emoji", "--budgets", "all", "--fields", "{epochs: 1}"],
+}
+
+
+@pytest.mark.parametrize("name", QUIET)
+def test_every_command_that_trains_can_be_quiet(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it would train is not; what it listens with is looked at."""
+    heard: list[Listener] = []
+
+    def caught(*arguments: object, **named: object) -> object:
+        heard.extend(each for each in (*arguments, *named.values()) if isinstance(each, Listener))
+        raise InputError("enough")
+
+    work = {"train": "run", "demo": "compare"}.get(name, name)
+    module = importlib.import_module(f"crossdistill.cli.{'compare' if name == 'demo' else name}")
+    monkeypatch.setattr(module, work, caught)
+    assert main([*QUIET[name], "--quiet"]) == 2
+    assert [type(each) for each in heard] == [progress.Quiet]
+    assert "enough" in capsys.readouterr().err

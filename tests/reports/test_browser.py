@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from crossdistill.reports import RetrievalExample, RetrievedItem, write_report
+from crossdistill.reports import (
+    ChangedSample,
+    Changes,
+    RepresentationMap,
+    RetrievalExample,
+    RetrievedItem,
+    SampleViews,
+    write_report,
+)
 from tests.browser import MISSING, chromium
 from tests.reports.synthetic import write_run
 
@@ -36,7 +45,17 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     picture = np.zeros((4, 6, 3), np.uint8)
     items = [RetrievedItem(picture, "run", "no. 3", False), RetrievedItem(picture, "walk", "no. 9", True)]
     examples = [RetrievalExample(picture, "walk", "query no. 1", {"amid": items})]
-    return write_report(folders, root / "report.html", examples, "crossdistill report runs")
+    changed = [ChangedSample("no. 4", "walk", "run", "walk", picture)]
+    changes = Changes("amid", 0, 200, 30, 10, changed, [replace(changed[0], alone="walk", helped="sit")], (12, 14))
+    points = np.random.default_rng(0).normal(size=(2, 40, 2))
+    labels = np.arange(40) % 4
+    shown = RepresentationMap(
+        "amid", 0, dict(zip(("student", "teacher"), points, strict=True)), {"student": labels, "teacher": 0 * labels},
+        labels, [f"no. {row}" for row in range(40)], 0.5, 200,
+    )  # fmt: skip
+    return write_report(
+        folders, root / "report.html", SampleViews(examples, changes, shown), "crossdistill report runs"
+    )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

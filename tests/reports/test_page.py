@@ -10,8 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossdistill.reports import RetrievalExample, RetrievedItem, illustrated, load_runs, write_report
+from crossdistill.reports import (
+    ChangedSample,
+    Changes,
+    RetrievalExample,
+    RetrievedItem,
+    SampleViews,
+    illustrated,
+    load_runs,
+    write_report,
+)
 from crossdistill.reports.pictures import data_uri
+from crossdistill.reports.samples import NO_SAMPLES
 from crossdistill.reports.sections import report_of
 from crossdistill.types import InputError
 from tests.reports.synthetic import edit_results, scores, write_run
@@ -49,8 +59,8 @@ class Page(HTMLParser):
         return sum(name == tag for name, _ in self.tags)
 
 
-def checked_page(folders: list[Path], output: Path, **options: list[RetrievalExample]) -> Page:
-    page = Page(write_report(folders, output, options.get("pictures", [])))
+def checked_page(folders: list[Path], output: Path, samples: SampleViews = NO_SAMPLES) -> Page:
+    page = Page(write_report(folders, output, samples))
     source = output.read_text(encoding="utf-8")
     assert "@import" not in source
     assert not re.search(r"url\((?!#)", source)  # styles and figures refer to parts of the page alone
@@ -263,13 +273,31 @@ def test_retrieval_pictures(comparison: list[Path], tmp_path: Path) -> None:
     picture = np.zeros((4, 6, 3), np.uint8)
     items = [RetrievedItem(picture, "run", 'no. 3 "fast" <i>', False), RetrievedItem(picture, "walk", "no. 9", True)]
     examples = [RetrievalExample(picture, "walk", "query no. 1", {"baseline": items, "amid": items[::-1]})]
-    page = checked_page(comparison[:1], tmp_path / "report.html", pictures=examples)
+    page = checked_page(comparison[:1], tmp_path / "report.html", SampleViews(examples))
     pictures = [attributes for tag, attributes in page.tags if tag == "img"]
     assert [attributes["alt"] for attributes in pictures] == [
         "query no. 1", 'no. 3 "fast" <i>', "no. 9", "no. 9", 'no. 3 "fast" <i>',
     ]  # fmt: skip
     marks = [text for text in page.text if text[0] in "✓✗"]
     assert marks == ["✗ run", "✓ walk", "✓ walk", "✗ run"]
+
+
+def test_changed_samples_with_a_picture_are_shown_with_it(comparison: list[Path], tmp_path: Path) -> None:
+    picture = np.zeros((4, 6, 3), np.uint8)
+    better = [ChangedSample("no. 1 <i>", "walk", "run", "walk", picture), ChangedSample("no. 2", "sit", "run", "sit")]
+    worse = [ChangedSample("no. 3", "run", "run", "walk", picture)]
+    changes = Changes("amid", 0, 200, 30, 1, better, worse, (12, 14))
+    page = checked_page(comparison, tmp_path / "report.html", SampleViews(changes=changes))
+    pictures = [attributes["alt"] for tag, attributes in page.tags if tag == "img"]
+    assert pictures == ["no. 1 <i>", "no. 3"]
+    assert [text for text in page.text if text[0] in "✓✗"] == ["✓ alone: run", "✓ alone: run", "✗ now: walk"]
+    text = " ".join(page.text)
+    assert "30 right that the student alone of that seed does not" in text
+    assert "differ on 12 and 14" in text
+    none = Changes("amid", 0, 200, 0, 0, (), ())
+    text = " ".join(checked_page(comparison, tmp_path / "none.html", SampleViews(changes=none)).text)
+    assert "gets 0 right" in text
+    assert "Shown are" not in text
 
 
 def test_wrong_pictures_and_outputs_are_named(comparison: list[Path], tmp_path: Path) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from crossdistill.data import MultimodalDataset, from_arrays
+from crossdistill.data.controls import Control
 from crossdistill.evaluation.collect import Outputs
 from crossdistill.methods import DISCRIMINATOR_ACCURACY
 from crossdistill.recipes.files import load_recipe
@@ -107,15 +109,19 @@ def test_a_teacher_that_ends_below_what_it_should_surpass_is_named(
 class Outlook:
     """A built run's warnings, fed by hand."""
 
-    def __init__(self, log: tuple[str, ...] = (), method: str = "kd") -> None:
+    def __init__(self, log: tuple[str, ...] = (), method: str = "kd", control: Control = "none") -> None:
         self.lines: list[str] = []
-        self.built: Built = build(recipe(method=method), gestures())
+        self.built: Built = build(with_data(recipe(method=method), control=control), gestures())
         self.warnings = Warnings(self.built, self.lines.append, log)
 
-    def measure(self, logits: Mapping[View, Tensor], labels: Tensor, ends_run: bool = True) -> list[str]:
+    def measure(
+        self, logits: Mapping[View, Tensor], labels: Tensor, ends_run: bool = True, alike: Sequence[View] = ()
+    ) -> list[str]:
         everyone = dict.fromkeys(logits, torch.ones(len(labels), dtype=torch.bool))
-        apart: dict[View, Tensor] = dict.fromkeys(logits, torch.eye(len(labels)))
-        outputs = Outputs(Representations(apart, logits), labels, torch.arange(len(labels)), everyone, ())
+        made: dict[View, Tensor] = {
+            view: torch.ones(len(labels), 2) if view in alike else torch.eye(len(labels)) for view in logits
+        }
+        outputs = Outputs(Representations(made, logits), labels, torch.arange(len(labels)), everyone, ())
         self.warnings.measured(self.built.stages[-1], 0, outputs, ends_run)
         return self.lines
 
@@ -136,6 +142,22 @@ def test_a_difference_that_chance_may_make_is_no_news() -> None:
     assert Outlook().measure(logits, LABELS, ends_run=False) == [], "training may not have reached it"
     (line,) = Outlook().measure(logits, LABELS)
     assert "77.8 % against 91.1 % of 90 test samples" in line
+
+
+@pytest.mark.parametrize("control", get_args(Control))
+def test_what_a_control_does_on_purpose_is_no_news(control: Control) -> None:
+    """mst predicts all three views. Its teacher has nothing to know beside the student; where the auxiliary inputs say
+    nothing of a sample, nor can what is made of them. A student that has collapsed is news in every run."""
+    logits: dict[View, Tensor] = {"full": answers(LABELS, 20), "target": answers(LABELS, 8)}
+    lines = Outlook(method="mst", control=control).measure(
+        {**logits, "auxiliary": answers(LABELS, 8)}, LABELS, alike=("auxiliary", "target")
+    )
+    told = {word: any(word in line for line in lines) for word in ("the teacher ends below", "auxiliary", "student")}
+    assert told == {
+        "the teacher ends below": control == "none",
+        "auxiliary": control in ("none", "target"),
+        "student": True,
+    }
 
 
 def test_the_accuracy_of_the_auxiliary_stage_is_remembered_where_a_run_goes_on() -> None:

@@ -12,7 +12,7 @@ from rich.progress import Progress, TaskID
 
 from crossdistill.cli.benchmark_pages import write_pages
 from crossdistill.cli.compare import parse_methods, tell_of_failures
-from crossdistill.cli.progress import NOTHING, progress_bar
+from crossdistill.cli.progress import NOTHING, add_quiet, shown
 from crossdistill.methods import METHODS, load_plugins
 from crossdistill.recipes.variants.benchmark import (
     QUICK_BUDGETS,
@@ -66,11 +66,12 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
     study.add_argument("--weights", action="store_true", help=weights)
     study.add_argument("--out", type=Path, default=Path("runs/benchmark"), help="folder for the runs and the report")
     study.add_argument("--markdown", type=Path, help="folder for the page as benchmark.md, with figures and table")
+    add_quiet(study)
     return study
 
 
 def execute(options: Namespace, command: str) -> int:
-    """Run the study with a bar, then write its page. Returns the exit code, as a comparison's."""
+    """Run the study and show how it goes, then write its page. Returns the exit code, as a comparison's."""
     quick = options.quick
     asked = Asked(
         methods=tuple(parse_methods(options.methods or (_quick_methods() if quick else "all"))),
@@ -84,8 +85,8 @@ def execute(options: Namespace, command: str) -> int:
     sets = parse_sets(options.sets or (",".join(QUICK_SETS) if quick else ""))
     wanted = parse_budgets(options.budgets, sets) if options.budgets or not quick else QUICK_BUDGETS.__contains__
     chosen = settings(sets, wanted, options.data, options.fields)
-    with progress_bar() as progress:
-        done = benchmark(chosen, asked, options.out, command, SettingBars(progress), interruptible=True)
+    with shown(options.quiet, SettingBars) as listener:
+        done = benchmark(chosen, asked, options.out, command, listener, interruptible=True)
     if done.table is not None:
         write_pages(options.out, options.out / "report.html", options.markdown, command)
     return tell_of_failures(done.failures)

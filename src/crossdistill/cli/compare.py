@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from crossdistill.cli.progress import RunBars, console, progress_bar
+from crossdistill.cli.progress import RunBars, add_quiet, console, shown
 from crossdistill.cli.recipe_options import RECIPE_HELP, add_recipe
 from crossdistill.cli.report import write
 from crossdistill.cli.words import complain
@@ -53,6 +53,7 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
     )
     compare.add_argument("--jobs", type=int, default=1, help="runs at once, each on one CPU thread")
     compare.add_argument("--out", type=Path, default=Path("runs/compare"), help="folder for the runs and the report")
+    add_quiet(compare)
     add_recipe(compare, arguments, without=("method", "label", "role", "varied"))
     return compare
 
@@ -69,7 +70,7 @@ def execute(options: Namespace, command: str) -> int:
         printed,
     )
     folds = parse_folds(options.folds, known_folds(recipes[0]) if options.folds else ())
-    return compare_and_report(recipes, options.out, options.seeds, folds, options.jobs, command)
+    return compare_and_report(recipes, options.out, options.seeds, folds, options.jobs, command, options.quiet)
 
 
 def parse_methods(text: str) -> list[str]:
@@ -112,17 +113,18 @@ def parse_folds(text: str, known: Sequence[int]) -> list[int]:
 
 
 def compare_and_report(
-    recipes: Sequence[Recipe], out: Path, seeds: int, folds: Sequence[int], jobs: int, command: str
+    recipes: Sequence[Recipe], out: Path, seeds: int, folds: Sequence[int], jobs: int, command: str, quiet: bool
 ) -> int:
-    """Compare with a progress bar, then write the report, which names the command. Returns the exit code: 0, or once
+    """Compare and show how it goes, then write the report, which names the command. Returns the exit code: 0, or once
     all other runs are done and written, 2 when some cannot be trained as they are (diverged, say) and 1 when some
     crashed."""
-    with progress_bar() as progress:
-        compared = compare(recipes, out, seeds=seeds, folds=folds, jobs=jobs, listener=RunBars(progress))
+    with shown(quiet, RunBars) as listener:
+        compared = compare(recipes, out, seeds=seeds, folds=folds, jobs=jobs, listener=listener)
     if compared.folders:
-        write(compared.folders, out / "report.html", command)
+        write(compared.folders, out / "report.html", command, quiet)
+    if compared.folders and not quiet:
         console().print(f"Table of runs: {out / TABLE}", soft_wrap=True)
-    if compared.folders and compared.others:  # saying nothing would let them be missed
+    if compared.folders and compared.others and not quiet:  # saying nothing would let them be missed
         line = f"{out} also holds {len(compared.others)} finished runs that were not asked for; `crossdistill report "
         console().print(f"{line}{out}` has all of them", soft_wrap=True)
     return tell_of_failures(compared.failures)

@@ -9,6 +9,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.compare import compare_and_report
+from crossdistill.cli.progress import add_quiet
 from crossdistill.recipes.library.bundled import emoji, watch
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.variants.controls import controlled
@@ -31,6 +32,7 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
     demo.add_argument("--seeds", type=int, help="runs of each configuration: 10 on watch and 3 on emoji, unless given")
     demo.add_argument("--jobs", type=int, default=2, help="runs at once, each on one CPU thread")
     demo.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder for the runs and the report")
+    add_quiet(demo)
     return demo
 
 
@@ -40,7 +42,7 @@ def execute(options: Namespace, command: str) -> int:
         raise InputError(f"demo: expected one of {', '.join(SEEDS)}, found {options.which!r}")
     recipes = label_one() if options.which == "watch" else all_labelled()
     seeds = SEEDS[options.which] if options.seeds is None else options.seeds
-    return compare_and_report(recipes, options.out, seeds, [], options.jobs, command)
+    return compare_and_report(recipes, options.out, seeds, [], options.jobs, command, options.quiet)
 
 
 def label_one() -> list[Recipe]:

@@ -10,12 +10,12 @@ from crossdistill.cli.progress import console
 from crossdistill.reports import Run, findings, headline_table, lead, split_by_measured, unmeasured_sentence
 
 
-def show_headline(runs: Sequence[Run]) -> None:
-    """The table of what was measured and what it says, and which runs measured nothing."""
+def show_headline(runs: Sequence[Run], quiet: bool = False) -> None:
+    """The table of what was measured, what it says unless that is to be quiet, and which runs measured nothing."""
     measured, _ = split_by_measured(runs)
     if measured:
         console().print(headline_table(measured, console().width))
-        if said := [sentence for sentence in (lead(measured), *findings(measured)) if sentence]:
+        if said := [] if quiet else [sentence for sentence in (lead(measured), *findings(measured)) if sentence]:
             console().print(Text("\n".join(["", *said, ""])))
     if left_out := unmeasured_sentence(runs):
         console().print(left_out, soft_wrap=True)

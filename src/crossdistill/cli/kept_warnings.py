@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from crossdistill.cli.words import is_first_rank, printable
+from crossdistill.cli.words import is_first_rank, printable, warn
 from crossdistill.plugins import PluginWarning
 
 _MOST = 20
@@ -52,7 +52,7 @@ class KeptWarnings(logging.Handler):
     def tell(self) -> None:
         """Print them, on the first of several ranks."""
         for line in self.lines if is_first_rank() else ():
-            print(f"crossdistill: warning: {line}", file=sys.stderr)
+            warn(line)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from crossdistill.version import __version__
 COMMANDS = {
     "demo": ("crossdistill.cli.demo", "label one, record many: bundled data, and a report"),
     "prepare": ("crossdistill.cli.prepare", "make a manifest of a release, or check one of your own"),
+    "recipes": ("crossdistill.cli.recipes", "the recipes that have a name, and their data"),
     "extract": ("crossdistill.cli.extract", "encode a modality once, by published weights"),
     "diagnose": ("crossdistill.cli.diagnose", "will it help? Asked before anything is trained"),
     "train": ("crossdistill.cli.train", "train one recipe with one method and seed"),

@@ -1,23 +1,27 @@
-"""What a command shows while it works: bars in a terminal, a line for each finished run elsewhere."""
+"""What a command shows while it works: bars in a terminal, a line for each epoch, trial or run elsewhere, and where it
+is to be quiet, warnings alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from crossdistill.cli.words import is_first_rank, printable
+from crossdistill.cli.words import is_first_rank, printable, warn
 from crossdistill.runs.measure import logged_scores
+from crossdistill.runs.warnings import WARNING
 from crossdistill.studies.plan import RUNS
 from crossdistill.types import Listener, Values
 
 NOTHING: Values = MappingProxyType({})
+_LOSS = "training/loss/"
 
 
 class _Console(Console):
@@ -62,46 +66,98 @@ class Lines(Listener):
         console().print(line, soft_wrap=True)
 
 
+def add_quiet(parser: ArgumentParser) -> None:
+    """The option of the commands that train."""
+    parser.add_argument("--quiet", action="store_true", help="print warnings, errors and what came of it, no more")
+
+
+class Quiet(Listener):
+    """Prints warnings, on standard error, and nothing else."""
+
+    def say(self, line: str) -> None:
+        if WARNING in line:
+            warn(line.replace(WARNING, "", 1))
+
+
+@contextmanager
+def shown(quiet: bool, by: Callable[[Progress], Listener]) -> Iterator[Listener]:
+    """What listens to a command's work while the block runs: bars or lines, by what makes them, or warnings alone."""
+    if quiet:
+        yield Quiet()
+        return
+    with progress_bar() as progress:
+        yield by(progress)
+
+
 class Bars(Listener):
     """A bar for each task, which stays when the task is over."""
 
-    def __init__(self, progress: Progress, unit: str = "") -> None:
-        self.progress, self.unit = progress, unit
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
         self.bars: dict[str, TaskID] = {}
 
     def begin(self, task: str, total: int) -> None:
-        self.bars[task] = self.progress.add_task(printable(task), total=total, unit=self.unit, note="")
+        self.bars[task] = self.progress.add_task(printable(task), total=total, unit="", note="")
 
     def step(self, task: str, values: Values = NOTHING) -> None:
-        self.progress.update(self.bars[task], advance=1, note=self.note(task, values))
+        self.progress.update(self.bars[task], advance=1)
 
     def say(self, line: str) -> None:
         self.progress.console.print(line, soft_wrap=True)
 
-    def note(self, task: str, values: Values) -> str:
-        return accuracies(values)
-
 
 @contextmanager
-def bars(unit: str = "") -> Iterator[Bars]:
+def bars() -> Iterator[Bars]:
     """A listener that shows a bar for each task while the block runs."""
     with progress_bar() as progress:
-        yield Bars(progress, unit)
+        yield Bars(progress)
 
 
-class TrialBars(Bars):
-    """A bar for each method's trials, with the accuracy of the last and of the best."""
+class StepBars(Bars):
+    """A bar for each task with a note of its last step; without a terminal, a line a step.
 
-    def __init__(self, progress: Progress) -> None:
-        super().__init__(progress, "trials")
-        self.best: dict[str, float] = {}
+    unit: what a step is; note: task and a step's values -> what it showed, a line of its own without a terminal
+    """
 
-    def note(self, task: str, values: Values) -> str:
+    def __init__(self, progress: Progress, unit: str, note: Callable[[str, Values], str]) -> None:
+        super().__init__(progress)
+        self._unit, self._note, self._terminal = unit, note, progress.console.is_terminal
+
+    def begin(self, task: str, total: int) -> None:
+        name, visible = printable(task), self._terminal
+        self.bars[task] = self.progress.add_task(name, total=total, unit=self._unit, note="", visible=visible)
+        if not self._terminal:
+            self.say(f"{task}: {total} {self._unit}")
+
+    def step(self, task: str, values: Values = NOTHING) -> None:
+        note = self._note(task, values)
+        self.progress.update(self.bars[task], advance=1, note=note)
+        if not self._terminal:
+            self.say(f"{task}: {note}")
+
+
+def epoch_bars(progress: Progress) -> StepBars:
+    """The epochs of a run: which one is done, and what it measured, or how large its first loss was."""
+    return StepBars(progress, "epochs", _epoch_note)
+
+
+def _epoch_note(task: str, values: Values) -> str:
+    losses = [f"{key.removeprefix(_LOSS)} {float(values[key]):.4g}" for key in values if key.startswith(_LOSS)]
+    return f"{values['stage']} epoch {int(values['epoch']) + 1}, {accuracies(values) or ''.join(losses[:1])}"
+
+
+def trial_bars(progress: Progress) -> StepBars:
+    """Each method's trials, with the accuracy of the last and of the best."""
+    best: dict[str, float] = {}
+
+    def note(task: str, values: Values) -> str:
         if "accuracy" not in values:
             return f"trial {values['trial']} diverged"
         accuracy = float(values["accuracy"])
-        self.best[task] = max(accuracy, self.best.get(task, accuracy))
-        return f"trial {values['trial']} {100 * accuracy:.1f} %, best {100 * self.best[task]:.1f} %"
+        best[task] = max(accuracy, best.get(task, accuracy))
+        return f"trial {values['trial']} {100 * accuracy:.1f} %, best {100 * best[task]:.1f} %"
+
+    return StepBars(progress, "trials", note)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from crossdistill.recipes.files import add_recipe_arguments, load_recipe, set_re
 from crossdistill.recipes.library.catalogue import RECIPES
 from crossdistill.recipes.sections import require_sections
 
-FLAGS = ("--resume", "--ablations", "--controls", "--help", "-h")
+FLAGS = ("--resume", "--ablations", "--controls", "--quiet", "--help", "-h")
 """Options that take no value."""
 
 RECIPE_HELP = f"a bundled recipe ({', '.join(RECIPES)}) or a YAML file"

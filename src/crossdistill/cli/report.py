@@ -11,9 +11,9 @@ from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.benchmark_pages import write_pages
 from crossdistill.cli.headline import show_headline
-from crossdistill.cli.progress import Lines, console
-from crossdistill.reports import illustrated, load_runs, write_markdown, write_report
-from crossdistill.reports.examples import retrieval_examples
+from crossdistill.cli.progress import Lines, Quiet, console
+from crossdistill.reports import load_runs, write_markdown, write_report
+from crossdistill.reports.examples import sample_views
 from crossdistill.runs.folder import RECIPE, RESULTS
 from crossdistill.studies.benchmark import RECORD
 from crossdistill.types import InputError
@@ -65,12 +65,12 @@ def _shown(options: Namespace) -> int:
     return 0
 
 
-def write(folders: Sequence[Path], out: Path, command: str) -> None:
+def write(folders: Sequence[Path], out: Path, command: str, quiet: bool = False) -> None:
     """The page of these runs; command: the one that was given, which the page names."""
     runs = load_runs(folders)
-    examples = retrieval_examples(illustrated(runs), Lines())
-    write_report(folders, out, examples, command)
-    show_headline(runs)
+    samples = sample_views(runs, Quiet() if quiet else Lines())
+    write_report(folders, out, samples, command)
+    show_headline(runs, quiet)
     console().print(f"Report: {out}", soft_wrap=True)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.headline import show_headline
-from crossdistill.cli.progress import bars, console
+from crossdistill.cli.progress import add_quiet, console, epoch_bars, shown
 from crossdistill.cli.recipe_options import RECIPE_HELP, add_recipe
 from crossdistill.recipes.files import load_recipe, recipe_of
 from crossdistill.reports import load_runs
@@ -27,17 +27,18 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
     train.add_argument("recipe", help=f"{RECIPE_HELP}, such as RUN/recipe.yaml")
     train.add_argument("--out", type=Path, help="run folder; runs/NAME-METHOD-seedN unless given")
     train.add_argument("--resume", action="store_true", help="continue the run in the folder where it stopped")
+    add_quiet(train)
     add_recipe(train, arguments)
     return train
 
 
 def execute(options: Namespace, command: str) -> int:
-    """Train with a progress bar, then print the headline."""
+    """Train and show how it goes, then print the headline."""
     recipe = recipe_of(options, load_recipe(options.recipe))
     folder = options.out or Path("runs") / f"{recipe.name}-{recipe.method}-seed{recipe.seed}"
-    with bars("epochs") as listener:
+    with shown(options.quiet, epoch_bars) as listener:
         run(recipe, folder, options.resume, listener, interruptible=True)
-    show_headline(load_runs([folder]))
+    show_headline(load_runs([folder]), options.quiet)
     console().print(f"Run: {folder}", soft_wrap=True)
     if (notes := folder / NOTES).is_file():
         count = len(notes.read_text(encoding="utf-8").splitlines())

@@ -29,6 +29,11 @@ def complain(line: str) -> None:
     print(f"crossdistill: error: {line}", file=sys.stderr)
 
 
+def warn(line: str) -> None:
+    """Print what nobody should miss of work that goes on."""
+    print(f"crossdistill: warning: {printable(line)}", file=sys.stderr)
+
+
 def is_first_rank() -> bool:
     """Whether this process is the one of several that speaks."""
     return (os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or os.environ.get("LOCAL_RANK") or "0") == "0"

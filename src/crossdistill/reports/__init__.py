@@ -9,6 +9,15 @@ from crossdistill.extras import needed_for
 from crossdistill.reports.cells import headline_table
 from crossdistill.reports.comparison import Difference, best, differences
 from crossdistill.reports.runs import Run, configurations_of, load_runs, split_by_measured, unmeasured_sentence
+from crossdistill.reports.samples import (
+    ChangedSample,
+    Changes,
+    Picture,
+    RepresentationMap,
+    RetrievalExample,
+    RetrievedItem,
+    SampleViews,
+)
 from crossdistill.reports.tables import headline
 from crossdistill.reports.wording import findings, lead
 
@@ -16,12 +25,8 @@ if TYPE_CHECKING:
     from crossdistill.reports.captioned import illustrated
     from crossdistill.reports.markdown import write_markdown
     from crossdistill.reports.page import write_report
-    from crossdistill.reports.pictures import Picture, RetrievalExample, RetrievedItem
 
 _DRAWN = {
-    "Picture": "pictures",
-    "RetrievalExample": "pictures",
-    "RetrievedItem": "pictures",
     "illustrated": "captioned",
     "write_markdown": "markdown",
     "write_report": "page",
@@ -29,11 +34,15 @@ _DRAWN = {
 """What takes the extra `report`, and the module that it is in; tables on a terminal need not."""
 
 __all__ = [
+    "ChangedSample",
+    "Changes",
     "Difference",
     "Picture",
+    "RepresentationMap",
     "RetrievalExample",
     "RetrievedItem",
     "Run",
+    "SampleViews",
     "best",
     "configurations_of",
     "differences",

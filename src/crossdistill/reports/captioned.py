@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,14 +11,16 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from crossdistill.reports import class_figures, figures
+from crossdistill.reports import class_figures, figures, map_figure
 from crossdistill.reports.comparison import differences
 from crossdistill.reports.curves import Curve, curves, keys_starting_with
 from crossdistill.reports.figures import Panel
 from crossdistill.reports.formats import listed
 from crossdistill.reports.groups import by_importance, first_of, grouped, main_configuration
 from crossdistill.reports.runs import Run, configurations_of
+from crossdistill.reports.samples import RepresentationMap
 from crossdistill.reports.style import CYCLE, GAIN, NEITHER, OWN_COLORS, LineStyle, line_styles
+from crossdistill.reports.svg import Spot
 from crossdistill.reports.tables import headlines
 from crossdistill.reports.terms import terms
 from crossdistill.runs.measure import GAP, score_key
@@ -62,7 +64,8 @@ _LOSS_CAPTION = "Each panel has its own scale; a term that levels off early no l
 class CaptionedFigure:
     """One figure, or panels of lines, under one caption.
 
-    name: unique, of letters and hyphens; legend: what the lines stand for; title: of a single figure.
+    name: unique, of letters and hyphens; legend: what the lines stand for; title: of a single figure; told: what a
+    page says of parts of a single figure once that is drawn.
     """
 
     name: str
@@ -71,6 +74,7 @@ class CaptionedFigure:
     panels: tuple[Panel, ...] = ()
     legend: Mapping[str, LineStyle] = field(default_factory=dict)
     title: str = ""
+    told: Callable[[Figure], Sequence[Spot]] = lambda figure: ()
 
 
 def illustrated(runs: Sequence[Run]) -> list[Path]:
@@ -220,6 +224,28 @@ def confusion_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
     title = f"{main} student, confusion (% of the true class)"
     caption = "Off the diagonal are the classes that are taken for one another, summed over the configuration's runs."
     return CaptionedFigure("confusion", caption, class_figures.confusion(counts, runs[0].classes), title=title)
+
+
+def map_of_representations(shown: RepresentationMap, runs: Sequence[Run]) -> CaptionedFigure:
+    """Where the samples lie for student and teacher, and what the plane does not show."""
+    run, count = configurations_of(runs)[shown.configuration][0], len(shown.labels)
+    measured = f"{count} of {shown.measured}" if count < shown.measured else f"{count}"
+    teacher = f", M with {listed(run.auxiliary)} too" if "teacher" in shown.points else ""
+    caption = (
+        f"{measured} {run.split} samples as {shown.configuration} (seed {shown.seed}) represents them: S from "
+        f"{listed(run.target)} alone{teacher}; hollow: taken for another class. All at length one, in the plane of the "
+        f"first two principal components of all of them together, which holds {100 * shown.share:.0f} % of their "
+        "variance: what lies together here may lie apart in the other directions, and how clean the groups look is no "
+        "measure of accuracy."
+    )
+    classes = run.classes
+    return CaptionedFigure(
+        "map",
+        caption,
+        map_figure.drawn(shown, classes),
+        title=f"{shown.configuration}: representations of {run.split} samples, by class",
+        told=lambda figure: map_figure.told(figure, shown, classes),
+    )
 
 
 def _lines(

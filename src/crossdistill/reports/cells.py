@@ -14,8 +14,9 @@ from rich.text import Text
 from crossdistill.recipes.variants.published import published
 from crossdistill.reports.comparison import best, differences
 from crossdistill.reports.formats import NONE, interval, p_value, percent, points, with_ci
-from crossdistill.reports.groups import Group, grouped
+from crossdistill.reports.groups import grouped
 from crossdistill.reports.runs import Run, configurations_of
+from crossdistill.reports.samples import Changes
 from crossdistill.reports.tables import Headline, headlines
 from crossdistill.reports.terms import measures
 from crossdistill.tasks import Measured
@@ -49,11 +50,12 @@ def _measure(measure: Measured, row: Headline) -> str:
 class Row:
     """One line of a table.
 
-    cells: the first names the row; best: the tests call it so, and its cell in the marked column is bold.
+    cells: the first names the row; group: what the rows that stand together are called; best: the tests call it so, and
+    its cell in the marked column is bold.
     """
 
     cells: tuple[str, ...]
-    group: Group
+    group: str
     best: bool = False
 
 
@@ -71,9 +73,9 @@ class ReportTable:
     prose: bool = False
 
     @property
-    def groups(self) -> dict[Group, list[Row]]:
+    def groups(self) -> dict[str, list[Row]]:
         """The rows of each group, in the order of the table."""
-        by_group: dict[Group, list[Row]] = {}
+        by_group: dict[str, list[Row]] = {}
         for row in self.rows:
             by_group.setdefault(row.group, []).append(row)
         return by_group
@@ -131,6 +133,16 @@ def differences_table(runs: Sequence[Run], reference: str = "baseline") -> Repor
         for label, row in differences(runs, reference).items()
     )
     return ReportTable(("configuration", "pairs", "difference", "95 % CI", "p", "p (Holm)", "verdict"), tuple(rows))
+
+
+def changes_table(changes: Changes) -> ReportTable:
+    """A row for each sample that is shown: its name, its class, and what the two students say."""
+    rows = [
+        Row((each.name, each.label, each.alone, each.helped), group)
+        for group, samples in (("newly right", changes.newly_right), ("newly wrong", changes.newly_wrong))
+        for each in samples
+    ]
+    return ReportTable(("sample", "class", "student alone", changes.configuration), tuple(rows), prose=True)
 
 
 _NARROW, _LABEL = 60, 13

@@ -1,4 +1,4 @@
-"""What each student finds when it searches: pictures for the report."""
+"""Single evaluation samples for the report: what trained students find, where they differ, how they lie."""
 
 from __future__ import annotations
 
@@ -7,46 +7,124 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from crossdistill.data import MultimodalDataset
+from crossdistill.data.columns import ArrayColumn, Rows
+from crossdistill.data.reading import middle, read
 from crossdistill.evaluation import nearest
-from crossdistill.evaluation.collect import outputs_of
+from crossdistill.evaluation.collect import Outputs, outputs_of
+from crossdistill.losses.cosine import unit_rows
 from crossdistill.methods import Method
 from crossdistill.recipes.recipe import DataSettings
-from crossdistill.reports import RetrievalExample, RetrievedItem
-from crossdistill.runs.data import FROM_PYTHON, load_dataset
-from crossdistill.runs.folder import read_recipe
+from crossdistill.reports import RetrievalExample, RetrievedItem, illustrated
+from crossdistill.reports.groups import main_configuration
+from crossdistill.reports.runs import Run, configurations_of, split_by_measured
+from crossdistill.reports.samples import ChangedSample, Changes, Picture, RepresentationMap, SampleViews
+from crossdistill.runs.build import Built
+from crossdistill.runs.data import FROM_PYTHON, build_dataset
 from crossdistill.runs.run import load_trained
-from crossdistill.types import InputError, Listener
+from crossdistill.types import NAMES, InputError, Listener, View
 
+_ASKED: tuple[View, ...] = ("target", "full")
 _NEAREST = 5
 _QUERIES = 6
+_MOST_MEASURED = 2000
+"""Evaluation samples of which single ones are looked at, so that a page takes seconds."""
+_MOST_DRAWN = 250
+"""Points of a map."""
+_MOST_CHANGED = 8
 
 
-def retrieval_examples(folders: Sequence[Path], listener: Listener = Listener()) -> list[RetrievalExample]:
+def sample_views(runs: Sequence[Run], listener: Listener = Listener()) -> SampleViews:
+    """Retrieval, changed samples and a map, as far as the runs' data are where they were and have them.
+
+    listener: hears of data that are not.
+    """
+    trained = TrainedRuns(listener)
+    retrieval = retrieval_examples(illustrated(runs), trained)
+    measured, _ = split_by_measured(runs)
+    if not measured or measured[0].task != "classification":
+        return SampleViews(retrieval)
+    return SampleViews(retrieval, changed_samples(measured, trained), representation_map(measured, trained))
+
+
+class _WithoutDataError(Exception):
+    """A run's data are not to be had."""
+
+
+class TrainedRuns:
+    """The models of finished runs, the data that they were measured on and what they answer, each made once.
+
+    listener: hears of data that are not where they were.
+    """
+
+    def __init__(self, listener: Listener = Listener()) -> None:
+        self._listener = listener
+        self._loaded: dict[Path, Built | None] = {}
+        self._outputs: dict[Path, Outputs | None] = {}
+        self._missing: set[str] = set()
+
+    def of(self, folder: Path) -> Built | None:
+        """None where the run's data are not where they were, or came from Python."""
+        if folder not in self._loaded:
+            try:
+                self._loaded[folder] = load_trained(folder, build_data=self._data)
+            except _WithoutDataError:
+                self._loaded[folder] = None
+        return self._loaded[folder]
+
+    def _data(self, settings: DataSettings, seed: int) -> MultimodalDataset:
+        if settings.source.startswith(FROM_PYTHON):
+            raise _WithoutDataError
+        try:
+            return build_dataset(settings, seed)
+        except InputError as error:
+            if str(error) not in self._missing:
+                self._missing.add(str(error))
+                self._listener.say(f"Without pictures and samples: {error}")
+            raise _WithoutDataError from None
+
+    def outputs(self, folder: Path) -> Outputs | None:
+        """What the run's student makes of at most `_MOST_MEASURED` evaluation samples, drawn by a fixed seed, and its
+        teacher where it has one. A view is left out that reads what takes more than a page is worth: videos, sounds and
+        texts, on a CPU. None where that leaves no student."""
+        if folder not in self._outputs:
+            built = self.of(folder)
+            self._outputs[folder] = _measured(built) if built is not None else None
+        return self._outputs[folder]
+
+
+def _measured(built: Built) -> Outputs | None:
+    dataset, settings, model = built.dataset, built.recipe.data, built.model
+    views = tuple(view for view in _ASKED if view in built.method.predicts and _is_quick(built, view))
+    rows = dataset.labelled_rows(settings.evaluate_on)
+    if "target" not in views or dataset.task != "classification" or not len(rows):
+        return None
+    rows = np.sort(np.random.default_rng(0).permutation(rows)[:_MOST_MEASURED])
+    return outputs_of(dataset, rows, model, views, torch.device("cpu"), windows=settings.windows)
+
+
+def _is_quick(built: Built, view: View) -> bool:
+    kinds = {built.spec.inputs[name].kind for name in built.model.modalities_of(view)}
+    return kinds <= {"array", "picture"}
+
+
+def retrieval_examples(folders: Sequence[Path], trained: TrainedRuns) -> list[RetrievalExample]:
     """For a few evaluation samples, the nearest training samples by each configuration's student, of its first run.
 
     The queries are drawn by a fixed seed, each of another class, before anything is searched: none is picked for how
-    well it does. Empty when the data has no pictures or no run has a student. listener: hears of data that are not
-    where they were; the other contents of a report need none.
+    well it does. Empty when the data has no pictures or no run has a student.
     """
     retrieved: dict[str, list[list[RetrievedItem]]] = {}
     queries: list[int] = []
     for folder in folders:
-        recipe = read_recipe(folder)
+        built = trained.of(folder)
+        if built is None or len(built.dataset.pictures) == 0 or built.dataset.task != "classification":
+            continue
+        recipe, dataset, method = built.recipe, built.dataset, built.method
         label = recipe.label or recipe.method
-        if label in retrieved or recipe.data.source.startswith(FROM_PYTHON):
-            continue
-        try:
-            loaded = load_dataset(recipe.data)
-        except InputError as error:
-            listener.say(f"Without pictures of what the student of {label} finds: {error}")
-            continue
-        if len(loaded.pictures) == 0 or loaded.task != "classification":
-            continue
-        built = load_trained(folder, loaded)
-        dataset, method = built.dataset, built.method
-        if "target" not in method.predicts:
+        if label in retrieved or "target" not in method.predicts:
             continue
         rows = dataset.rows(recipe.data.evaluate_on)
         queries = queries or _draw_queries(dataset.labels, rows)
@@ -94,6 +172,136 @@ def search(
         ]
         for query, rows in zip(queries, neighbour_rows, strict=True)
     ]
+
+
+def changed_samples(runs: Sequence[Run], trained: TrainedRuns) -> Changes | None:
+    """Where the main configuration's student and the student alone differ, in their first runs that share a seed and a
+    fold; None without such a pair or its data."""
+    by_label, main = configurations_of(runs), main_configuration(runs)
+    alone = {run.replicate: run for run in by_label.get("baseline", []) if "student" in run.scores}
+    pairs = [(alone[run.replicate], run) for run in by_label[main] if run.replicate in alone and main != "baseline"]
+    pairs = [(before, after) for before, after in pairs if "student" in after.scores]
+    if not pairs:
+        return None
+    (before, after), *_ = sorted(pairs, key=lambda pair: pair[0].replicate)
+    built, first, second = trained.of(after.folder), *(_answers(trained, run) for run in (before, after))
+    if first is None or second is None or built is None:
+        return None
+    rows, labels, was, now = _common(first, second)
+    counts = _newly(labels, was, now)
+    others = [run for replicate, run in sorted(alone.items()) if run.fold == before.fold and run is not before]
+    another = _answers(trained, others[0]) if others else None
+    by_chance = tuple(map(len, _newly(*_common(first, another)[1:]))) if another is not None else ()
+
+    def told(places: Rows) -> list[ChangedSample]:
+        chosen = np.sort(np.random.default_rng(0).permutation(places)[:_MOST_CHANGED])
+        names, pictures = built.dataset.classes, pictures_of(built, rows[chosen])
+        return [
+            ChangedSample(
+                caption(built.dataset, int(rows[place])),
+                names[labels[place]],
+                names[was[place]],
+                names[now[place]],
+                shown,
+            )
+            for place, shown in zip(chosen, pictures, strict=True)
+        ]
+
+    right, wrong = counts
+    return Changes(main, after.seed, len(rows), len(right), len(wrong), told(right), told(wrong), by_chance)
+
+
+_Answers = tuple[Rows, Rows, Rows]
+"""Rows of a data set, their labels, and what a student says."""
+
+
+def _answers(trained: TrainedRuns, run: Run) -> _Answers | None:
+    """None where the student is not to be asked here."""
+    outputs = trained.outputs(run.folder)
+    if outputs is None:
+        return None
+    present = outputs.present["target"]
+    said = outputs.made.target_logits.argmax(1)
+    return outputs.rows[present].numpy(), outputs.labels[present].numpy(), said[present].numpy()
+
+
+def _common(first: _Answers, second: _Answers) -> tuple[Rows, Rows, Rows, Rows]:
+    """Rows that both have, their labels, and what each says."""
+    rows, one, other = np.intersect1d(first[0], second[0], return_indices=True)
+    return rows, first[1][one], first[2][one], second[2][other]
+
+
+def _newly(labels: Rows, was: Rows, now: Rows) -> tuple[Rows, Rows]:
+    """The places of what is right now and was not, and the reverse."""
+    before, after = was == labels, now == labels
+    return np.flatnonzero(after & ~before), np.flatnonzero(before & ~after)
+
+
+def representation_map(runs: Sequence[Run], trained: TrainedRuns) -> RepresentationMap | None:
+    """The main configuration's first run: its student's and, where it has one, its teacher's representations of
+    evaluation samples, at length one, in the plane of their first two principal components; None without its data."""
+    run = min(configurations_of(runs)[main_configuration(runs)], key=lambda run: run.replicate)
+    built, outputs = trained.of(run.folder), trained.outputs(run.folder)
+    if built is None or outputs is None:
+        return None
+    views = tuple(view for view in _ASKED if view in outputs.present)
+    made, labels = outputs.complete(*views)
+    rows = outputs.rows[torch.stack([outputs.present[view] for view in views]).all(0)]
+    if len(rows) < 3:
+        return None
+    placed, share = plane([made.representations[view] for view in views])
+    drawn = np.sort(np.random.default_rng(0).permutation(len(rows))[:_MOST_DRAWN])
+    return RepresentationMap(
+        run.label,
+        run.seed,
+        {NAMES[view]: points.numpy()[drawn] for view, points in zip(views, placed, strict=True)},
+        {NAMES[view]: made.logits[view].argmax(1).numpy()[drawn] for view in views},
+        labels.numpy()[drawn],
+        [caption(built.dataset, int(rows[place])) for place in drawn],
+        share,
+        len(rows),
+    )
+
+
+def plane(representations: Sequence[Tensor]) -> tuple[list[Tensor], float]:
+    """All of them (N, D) at length one, in the plane of the first two principal components of them together: (N, 2)
+    each, and the share of the variance that the plane holds. A component's sign is that its largest part is positive.
+
+    >>> import torch
+    >>> x = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+    >>> (points,), share = plane([x])
+    >>> share, points.norm(dim=1).tolist()
+    (1.0, [1.0, 1.0, 1.0, 1.0])
+    """
+    together = torch.cat([unit_rows(each.double()) for each in representations])
+    centred = together - together.mean(0)
+    _, spread, directions = torch.linalg.svd(centred, full_matrices=False)
+    directions = directions[:2]
+    largest = directions.gather(1, directions.abs().argmax(1, keepdim=True))
+    points = centred @ (directions * torch.where(largest < 0, -1.0, 1.0)).T
+    if points.shape[1] < 2:  # representations of one number each
+        points = torch.nn.functional.pad(points, (0, 2 - points.shape[1]))
+    total = float(spread.square().sum())
+    share = float(spread[:2].square().sum()) / total if total else 1.0
+    return list(points.split([len(each) for each in representations])), share
+
+
+def pictures_of(built: Built, rows: Rows) -> list[Picture | None]:
+    """What can be looked at of these rows: the data set's pictures, or those that the student sees, in their size."""
+    dataset = built.dataset
+    if len(dataset.pictures):
+        return [dataset.pictures[row] for row in rows]
+    for name in built.model.target:
+        spec, column = built.spec.inputs[name], dataset.columns[name]
+        if spec.kind == "picture":
+            reading = read(column, rows, middle(len(rows)))
+            values = np.asarray(reading.modality)
+            pixels = values * np.reshape(spec.reading.std, (3, 1, 1)) + np.reshape(spec.reading.mean, (3, 1, 1))
+            shown = np.clip(np.rint(255 * pixels), 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
+            return [picture if there else None for picture, there in zip(shown, reading.present, strict=True)]
+        if isinstance(column, ArrayColumn) and column.array.dtype == np.uint8 and column.shape[2:] == (3,):
+            return [column.array[row] for row in rows]
+    return [None] * len(rows)
 
 
 def caption(dataset: MultimodalDataset, row: int) -> str:

@@ -67,12 +67,13 @@ def _across(figure: Figure, axes: Axes, value: float) -> float:
 @matplotlib.rc_context(STYLE)
 def ladder(steps: Mapping[str, tuple[float, float, str]]) -> Figure:
     """A bar for each step with its value beside it, in %, from 0; steps: name -> (mean, half width or NaN, color)."""
-    figure, axes = panel((9.6, 0.35 + 0.42 * len(steps)))
+    figure, axes = panel((5.2, 0.5 + 0.36 * len(steps)))  # to be read on a phone, too
     for place, (mean, half, color) in enumerate(steps.values()):
         spread = 0.0 if math.isnan(half) else 100 * half
         axes.barh(place, 100 * mean, color=color, height=0.62)
         axes.errorbar(100 * mean, place, xerr=spread, color=INK, linewidth=1.2, capsize=3)
-        axes.text(100 * mean + spread + 1, place, f"{100 * mean:.1f}", va="center", fontsize=9, fontweight="bold")
+        end = min(100 * mean + spread, 100) + 1  # an interval may be wider than the axis
+        axes.text(end, place, f"{100 * mean:.1f}", va="center", fontsize=9, fontweight="bold")
     axes.set_yticks(range(len(steps)), [shortened(name, _LABEL_LETTERS) for name in steps], fontsize=9)
     axes.set_ylim(len(steps) - 0.5, -0.5)
     axes.set_xlim(min(0.0, *(105 * mean for mean, _, _ in steps.values())), 100)  # R² may be below 0

@@ -11,24 +11,23 @@ from jinja2 import Environment, StrictUndefined
 
 from crossdistill.reports import figures, svg
 from crossdistill.reports.captioned import CaptionedFigure
-from crossdistill.reports.pictures import RetrievalExample, data_uri
+from crossdistill.reports.pictures import data_uri
 from crossdistill.reports.runs import Run, load_runs
+from crossdistill.reports.samples import NO_SAMPLES, RetrievalExample, SampleViews
 from crossdistill.reports.sections import Report, report_of
 from crossdistill.reports.style import ON_DARK
 from crossdistill.types import InputError
 
 
-def write_report(
-    runs: Sequence[Path], output: Path, pictures: Sequence[RetrievalExample] = (), command: str = ""
-) -> Path:
+def write_report(runs: Sequence[Path], output: Path, samples: SampleViews = NO_SAMPLES, command: str = "") -> Path:
     """Write a comparison of finished runs as one HTML file and return its path.
 
     runs: run folders; runs labelled `baseline` and `teacher` make differences and the gap recovered possible.
-    pictures: queries with their nearest samples; empty leaves that section out. command: the one that writes this, to
-    be named in it. The same runs give the same bytes.
+    samples: what is shown of single ones; what it lacks is left out. command: the one that writes this, to be named in
+    it. The same runs give the same bytes.
     Raises InputError when a folder is no finished run, the runs cannot be compared or `output` cannot be written.
     """
-    return _write(render(load_runs(runs), pictures, command), output)
+    return _write(render(load_runs(runs), samples, command), output)
 
 
 def write_page(report: Report, output: Path) -> Path:
@@ -36,9 +35,9 @@ def write_page(report: Report, output: Path) -> Path:
     return _write(_render(report, ()), output)
 
 
-def render(runs: Sequence[Run], pictures: Sequence[RetrievalExample] = (), command: str = "") -> str:
+def render(runs: Sequence[Run], samples: SampleViews = NO_SAMPLES, command: str = "") -> str:
     """Render these runs as the page's HTML."""
-    return _render(report_of(runs, command), pictures)
+    return _render(report_of(runs, command, samples), samples.retrieval)
 
 
 def _write(page: str, output: Path) -> Path:
@@ -63,7 +62,8 @@ def _render(report: Report, pictures: Sequence[RetrievalExample]) -> str:
 def panels(captioned: CaptionedFigure) -> list[str]:
     """The <svg> elements that a captioned figure consists of."""
     if captioned.figure is not None:
-        return [svg.inline(captioned.figure, captioned.name, captioned.title)]
+        figure = captioned.figure
+        return [svg.inline(figure, captioned.name, captioned.title, lambda: captioned.told(figure))]
     return [_curves(captioned, index) for index in range(len(captioned.panels))]
 
 

@@ -1,38 +1,14 @@
-"""Pictures of retrieved samples, for modalities that can be looked at."""
+"""Pictures of samples, inside the page."""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.image import imsave
 
-Picture = npt.NDArray[np.uint8]
-"""(H, W, 3) RGB."""
-
-
-@dataclass(frozen=True)
-class RetrievedItem:
-    """One gallery sample among a query's nearest; hit: it has the query's class."""
-
-    picture: Picture
-    label: str
-    caption: str
-    hit: bool
-
-
-@dataclass(frozen=True)
-class RetrievalExample:
-    """A query and its nearest gallery samples under each configuration, nearest first."""
-
-    query_picture: Picture
-    query_label: str
-    query_caption: str
-    by_label: Mapping[str, Sequence[RetrievedItem]]
+from crossdistill.reports.samples import Picture
 
 
 def data_uri(picture: Picture) -> str:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 from crossdistill.reports import captioned, folds, wording
 from crossdistill.reports.captioned import CaptionedFigure
-from crossdistill.reports.cells import ReportTable, differences_table, results_table
+from crossdistill.reports.cells import ReportTable, changes_table, differences_table, results_table
 from crossdistill.reports.comparison import LEVEL, differences
 from crossdistill.reports.formats import counted, listed
 from crossdistill.reports.groups import grouped, reference_method
 from crossdistill.reports.runs import Run, configurations_of, split_by_measured, unmeasured_sentence
+from crossdistill.reports.samples import NO_SAMPLES, Changes, SampleViews
 from crossdistill.reports.terms import terms
 from crossdistill.reports.tiles import Tile, next_steps, tiles
 from crossdistill.types import TaskKind
@@ -48,6 +49,7 @@ _EPOCH_NOTE = (
     "Each run's model is that of the epoch that was best on validation samples, which were held out from training; the "
     "curves over epochs are theirs."
 )
+_PICTURED_NOTE = " Under each picture: its class, and the answer of the student that is wrong."
 _NAMES = {"amid": "AMID", "amid_u": "AMID-U"}
 _FOLDS_NOTE = "Folds share training samples, so their pairs are not independent and p is somewhat too small."
 
@@ -55,7 +57,7 @@ _FOLDS_NOTE = "Folds share training samples, so their pairs are not independent 
 @dataclass(frozen=True)
 class Section:
     """A heading with a table, figures, or both under it. name: unique, for links to it; folded: a page shows what is in
-    it when it is asked for."""
+    it when it is asked for; changes: samples with pictures, which a page shows in the table's place."""
 
     name: str
     heading: str
@@ -63,6 +65,7 @@ class Section:
     note: str = ""
     figures: tuple[CaptionedFigure, ...] = ()
     folded: bool = False
+    changes: Changes | None = None
 
 
 @dataclass(frozen=True)
@@ -99,10 +102,10 @@ class Report:
     steps: tuple[str, ...] = ()
 
 
-def report_of(runs: Sequence[Run], command: str) -> Report:
+def report_of(runs: Sequence[Run], command: str, samples: SampleViews = NO_SAMPLES) -> Report:
     """Everything that is said of these runs; in which order they are given changes nothing.
 
-    command: the one that makes the report, to be named in it.
+    command: the one that makes the report, to be named in it; samples: what is shown of single ones.
     """
     order = list(grouped(runs))
     runs = sorted(runs, key=lambda run: (order.index(run.label), run.replicate))
@@ -114,7 +117,7 @@ def report_of(runs: Sequence[Run], command: str) -> Report:
         title=wording.title(measured),
         summary=(*wording.summary(measured), *([left_out] if left_out else [])),
         findings=tuple(wording.findings(measured)),
-        sections=(*_tables(measured), *_figures(measured)),
+        sections=(*_tables(measured), *_figures(measured), *_samples(measured, samples)),
         origin=origin,
         lead=wording.lead(measured),
         tiles=tiles(measured),
@@ -189,6 +192,20 @@ def _figures(runs: Sequence[Run]) -> list[Section]:
     confusion = captioned.confusion_figure(runs)
     if confusion:
         sections.append(Section("confusion", "What is confused with what", figures=(confusion,)))
+    return sections
+
+
+def _samples(runs: Sequence[Run], samples: SampleViews) -> list[Section]:
+    sections = []
+    if (changes := samples.changes) is not None:
+        pictured = any(each.picture is not None for each in (*changes.newly_right, *changes.newly_wrong))
+        note = wording.changed(changes, runs) + (_PICTURED_NOTE if pictured else "")
+        shown = changes if pictured else None
+        table = changes_table(changes)
+        sections.append(Section("changed", "Which samples change", table if table.rows else None, note, changes=shown))
+    if samples.map is not None:
+        figure = captioned.map_of_representations(samples.map, runs)
+        sections.append(Section("map", "Map of the representations", figures=(figure,)))
     return sections
 
 

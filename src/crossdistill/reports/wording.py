@@ -15,6 +15,7 @@ from crossdistill.reports.groups import (
     unlabelled,
 )
 from crossdistill.reports.runs import Run, configurations_of
+from crossdistill.reports.samples import Changes
 from crossdistill.reports.tables import Headline, headlines
 from crossdistill.reports.terms import Terms, terms
 
@@ -233,3 +234,22 @@ def _gap(table: Mapping[str, Headline], label: str) -> list[str]:
     if table[label].gap_recovered < 0:
         return [f"It recovers none of the gap between {means} ({recovered} %)."]
     return [f"It recovers {recovered} % of the gap between {means}."]
+
+
+def changed(changes: Changes, runs: Sequence[Run]) -> str:
+    """How many samples are newly right and newly wrong, which are shown, and how many change by chance."""
+    run = configurations_of(runs)[changes.configuration][0]
+    shown = max(len(changes.newly_right), len(changes.newly_wrong))
+    found = (
+        f"Of {changes.measured:,} {run.split} samples, the {changes.configuration} student of seed {changes.seed} gets "
+        f"{changes.right:,} right that the student alone of that seed does not (newly right), and {changes.wrong:,} "
+        "wrong that it gets right (newly wrong)."
+    )
+    drawn = f" Shown are up to {shown} of each, drawn by a fixed seed, not picked." if shown else ""
+    if not changes.by_chance:
+        return f"{found}{drawn} Another seed changes others."
+    right, wrong = changes.by_chance
+    return (
+        f"{found}{drawn} Two runs of the student alone, with different seeds, differ on {right:,} and {wrong:,}: "
+        "so many change by chance."
+    )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from crossdistill.data.controls import Control
 from crossdistill.data.precision import rounded_away
 from crossdistill.evaluation.collect import Outputs
 from crossdistill.losses.cosine import unit_rows
@@ -33,6 +34,9 @@ _CERTAIN = 0.995
 """A discriminator's mean accuracy over an epoch above which it is hardly ever wrong."""
 _SURE = 2.33
 """Standard errors by which a teacher is below another: what chance alone makes in one of a hundred equal pairs."""
+
+_TEACH_NOTHING: tuple[Control, ...] = ("shuffled", "noise", "zeroed")
+"""Controls whose auxiliary inputs say nothing of a sample."""
 
 _WORDS: dict[View, str] = {
     "target": "the student",
@@ -83,9 +87,12 @@ class Warnings:
 
     def measured(self, stage: Stage, epoch: int, outputs: Outputs, ends_run: bool) -> None:
         """Of what an epoch's evaluation has computed: representations that are alike for all samples; after the run's
-        last epoch, a teacher that is no better than what it should surpass."""
+        last epoch, a teacher that is no better than what it should surpass. What a control does on purpose is no news:
+        its teacher has nothing more to know, and its auxiliary modalities have nothing to tell samples apart by."""
         for view in stage.method.predicts:
             made, labels = outputs.complete(view)
+            if view == "auxiliary" and self._control in _TEACH_NOTHING:
+                continue
             if len(labels) and bool((labels != labels[0]).any()):
                 cosine = _mean_cosine(made.representations[view])
                 if cosine > _COLLAPSED:
@@ -94,7 +101,7 @@ class Warnings:
                         f"{stage.name}, epoch {epoch}: the representations of {_WORDS[view]} have collapsed: two "
                         f"{self._split} samples have a cosine of {cosine:.3f} on average, of whatever class",
                     )
-        if ends_run and "full" in stage.method.predicts:
+        if ends_run and "full" in stage.method.predicts and self._control == "none":
             self._compare_teacher(stage, outputs)
 
     def _compare_teacher(self, stage: Stage, outputs: Outputs) -> None:
@@ -129,6 +136,10 @@ class Warnings:
             return f"a mean squared error of {-float(teacher.mean()):.3g} against {-float(other.mean()):.3g} variances"
         labels = " of the labels" if self._task.kind == "multilabel" else ""
         return f"{100 * float(teacher.mean()):.1f} % against {100 * float(other.mean()):.1f} %{labels}"
+
+    @property
+    def _control(self) -> Control:
+        return self._built.recipe.data.control
 
     @property
     def _task(self) -> Task:

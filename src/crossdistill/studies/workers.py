@@ -27,6 +27,7 @@ from crossdistill.recipes.recipe import DataSettings, Recipe, name_of
 from crossdistill.runs.build import total_epochs
 from crossdistill.runs.data import build_dataset, is_drawn
 from crossdistill.runs.run import run
+from crossdistill.runs.warnings import WARNING
 from crossdistill.training.engine import deterministic_kernels, own_process, silence_libraries
 from crossdistill.training.pauses import Interrupted
 from crossdistill.types import InputError, Listener, Values, one_line
@@ -183,7 +184,7 @@ def _hear(worker: Worker, listener: Listener) -> tuple[Path, Failure | None] | N
     if kind == "step":
         listener.step(name_of(recipe), content)
     elif kind == "say":
-        listener.say(content)
+        listener.say(content.replace(WARNING, f"{WARNING}{name_of(recipe)}: ", 1))
     elif kind == "end":
         listener.end(name_of(recipe), problem=content.message if content is not None else "")
         return folder, content

@@ -35,8 +35,8 @@ def amid_options(epochs: int, width: int) -> dict[str, Mapping[str, Any]]:
 def emoji() -> Recipe:
     """Recognise an emoji's category from its picture alone, trained with its name (9 classes, bundled).
 
-    `crossdistill train emoji --method amid`. Settings of every method: the best of eight trials on validation samples,
-    averaged over three splits (`crossdistill tune emoji --methods all --trials 8`).
+    `crossdistill train emoji --method amid`. Settings of the methods that `catalogue.TUNED` names: the best of eight
+    trials on validation samples, averaged over three splits (`crossdistill tune emoji --methods all --trials 8`).
     """
     return Recipe(
         name="emoji",
@@ -93,8 +93,8 @@ def avletters() -> Recipe:
     """Read a spoken letter from the lips alone, trained with its sound (26 letters, repetition 3 is tested).
 
     `crossdistill prepare avletters --source DIR`, then `crossdistill train avletters --method amid`; `--data.fold K`
-    leaves speaker K out instead. Settings: the best on validation samples, averaged over three splits, of 16
-    trials for the baseline (learning rate, weight decay, dropout) and 7 each for L_MIs and AMID (`crossdistill tune`).
+    leaves speaker K out instead. Settings: the best on validation samples, averaged over three splits, of 16 trials for
+    the baseline (learning rate, weight decay, dropout) and 7 for `amid_class_means` (`crossdistill tune`).
     """
     settings = {"width": 128, "layers": 2, "hidden": 512, "dropout": 0.5, "steps": 12}
     encoder = EncoderSettings("mlp", settings, center=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from crossdistill.recipes.files import leaves, with_fields
 from crossdistill.recipes.library import bundled, released
+from crossdistill.recipes.library.catalogue import PREPARE
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.variants.controls import controls, distils
 from crossdistill.types import InputError
@@ -58,17 +59,21 @@ class BenchmarkSet:
     """A data set of the study.
 
     recipe: as it stands in the library; few: its budgets below all labels; group: what labels are given to as a whole
-    where samples are split by it; prepare: the words of the command that makes its data, empty for a bundled one
+    where samples are split by it
     """
 
     recipe: Callable[[], Recipe]
     few: tuple[Budget, ...] = _SHARES
     group: str = "group"
-    prepare: str = ""
 
     @property
     def name(self) -> str:
         return self.recipe().name
+
+    @property
+    def prepare(self) -> str:
+        """What follows `crossdistill prepare` to make its data; empty for a bundled one."""
+        return PREPARE.get(self.name, "")
 
     @property
     def budgets(self) -> tuple[Budget, ...]:
@@ -78,14 +83,14 @@ class BenchmarkSet:
 SETS = (
     BenchmarkSet(bundled.emoji),
     BenchmarkSet(bundled.watch, _GROUPS, "subject"),
-    BenchmarkSet(bundled.avletters, prepare="avletters --source DIR"),
-    BenchmarkSet(released.avletters_speakers, _GROUPS, "speaker", prepare="avletters --protocol speakers --source DIR"),
-    BenchmarkSet(bundled.utd_mhad, _GROUPS, "subject", prepare="utd_mhad --source DIR"),
-    BenchmarkSet(released.utd_mhad_depth, _GROUPS, "subject", prepare="utd_mhad --source DIR"),
-    BenchmarkSet(bundled.mosi, prepare="mosi --source DIR"),
-    BenchmarkSet(released.mfeat, prepare="mfeat --source DIR"),
-    BenchmarkSet(released.mfeat_zernike, prepare="mfeat --source DIR"),
-    BenchmarkSet(released.leaves, _SHARES[1:], prepare="leaves --source DIR"),  # of 8 a class, 5 % and 10 % are one
+    BenchmarkSet(bundled.avletters),
+    BenchmarkSet(released.avletters_speakers, _GROUPS, "speaker"),
+    BenchmarkSet(bundled.utd_mhad, _GROUPS, "subject"),
+    BenchmarkSet(released.utd_mhad_depth, _GROUPS, "subject"),
+    BenchmarkSet(bundled.mosi),
+    BenchmarkSet(released.mfeat),
+    BenchmarkSet(released.mfeat_zernike),
+    BenchmarkSet(released.leaves, _SHARES[1:]),  # of 8 a class, 5 % and 10 % are one
 )
 """Those of the study, in the order of its page."""
 
