@@ -92,6 +92,36 @@ class Mixing(NamedTuple):
     whole: Bool[Tensor, " batch"]
 
 
+class Share(NamedTuple):
+    """The rows of a global batch whose losses one rank computes, where ranks divide them among each other.
+
+    Every rank sees the whole batch, so that its anchors meet all candidates; the gradient of a batch's loss is the mean
+    of what the ranks make of their rows.
+    rows: this rank's; weight: of a mean over them, so that the ranks' mean is the mean over all rows; ranks: how many
+    there are, which multiplies a sum over them that is divided by something of the whole batch
+
+    >>> from crossdistill.types import Share
+    >>> Share.of(5, rank=0, ranks=2), Share.of(5, rank=1, ranks=2)
+    (Share(rows=slice(0, 2, None), weight=0.8, ranks=2), Share(rows=slice(2, 5, None), weight=1.2, ranks=2))
+    """
+
+    rows: slice = slice(None)
+    weight: float = 1.0
+    ranks: int = 1
+
+    @staticmethod
+    def of(size: int, rank: int, ranks: int) -> Share:
+        """Of so many rows. Where there are fewer rows than ranks, each computes all of them."""
+        if ranks == 1 or size < ranks:
+            return EVERYTHING
+        start, stop = size * rank // ranks, size * (rank + 1) // ranks
+        return Share(slice(start, stop), (stop - start) * ranks / size, ranks)
+
+
+EVERYTHING = Share()
+"""All rows: the share of a process that is alone."""
+
+
 Labels = Int[Tensor, " batch"] | Float[Tensor, "batch targets"]
 """What samples are labelled with; see `Batch`."""
 
@@ -114,6 +144,7 @@ class Batch:
         is not in it is there in every sample
     chance: (B,) float64 in [0, 1), drawn for each sample in training by seed, epoch and row alone; empty elsewhere
     notes: what went wrong in reading these samples
+    rank, ranks: of the process among those that share this batch, once it is gathered
     """
 
     modalities: ModalityTensors
@@ -123,6 +154,12 @@ class Batch:
     notes: tuple[Note, ...] = ()
     chance: Float[Tensor, " batch"] = field(default_factory=lambda: torch.zeros(0, dtype=torch.float64))
     mixing: Mixing | None = None
+    rank: int = 0
+    ranks: int = 1
+
+    def share(self, size: int | None = None) -> Share:
+        """What this rank computes the losses of: of the batch's rows, or of `size` other things of all ranks."""
+        return Share.of(len(self.labels) if size is None else size, self.rank, self.ranks)
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on a device; `present` stays on the CPU, where it is decided which rows an encoder sees."""

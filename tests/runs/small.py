@@ -51,6 +51,7 @@ def recipe(source: Path | str = "unused", **changes: Any) -> Recipe:
         epochs=3,
         auxiliary_epochs=2,
         batch_size=16,
+        evaluate_every=1,
         checkpoint_every=1,
         data=DataSettings(str(source), ("wrist",), ("eye",)),
         model=ModelSettings(

@@ -16,7 +16,7 @@ from crossdistill.data.columns import Rows
 from crossdistill.data.reading import Parts
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.recipes.recipe import Recipe
-from crossdistill.runs.data import build_dataset
+from crossdistill.runs.data import build_dataset, epochs_between_measurements
 from crossdistill.runs.results import to_json
 from crossdistill.runs.run import load_trained, run
 from crossdistill.types import Batch, InputError
@@ -98,6 +98,25 @@ def test_the_log_has_a_line_an_epoch(finished: Path) -> None:
 def test_evaluate_every_leaves_epochs_out_but_never_the_last(tmp_path: Path) -> None:
     run(recipe(method="baseline", epochs=5, evaluate_every=2), tmp_path / "run", dataset=gestures())
     assert ["evaluation/student/top1" in line for line in log_of(tmp_path / "run")] == [False, True, False, True, True]
+
+
+def test_by_itself_a_twentieth_of_the_training_is_for_measuring_and_every_epoch_where_one_is_chosen() -> None:
+    made, data = recipe(method="baseline", evaluate_every="auto"), gestures()
+    assert Recipe().evaluate_every == "auto"
+    assert epochs_between_measurements(made, data) == 6  # 16 samples beside 32, each 0.6 of a trained one at most
+    few = replace(made, data=replace(made.data, evaluate_on="none"))
+    chosen = replace(made, data=replace(made.data, choose_epoch_on="validation"))
+    asked = replace(made, evaluate_every=2)
+    assert [epochs_between_measurements(each, data) for each in (few, chosen, asked)] == [1, 1, 2]
+
+
+def test_how_often_is_measured_changes_nothing_else(tmp_path: Path) -> None:
+    often, rarely = (tmp_path / name for name in ("often", "rarely"))
+    for folder, every in ((often, 1), (rarely, "auto")):
+        run(recipe(method="baseline", evaluate_every=every), folder, dataset=gestures())
+    assert ["evaluation/student/top1" in line for line in log_of(rarely)] == [False, False, True]
+    states = model_state(often), model_state(rarely)
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
 def test_the_saved_model_gives_the_results_again(finished: Path) -> None:

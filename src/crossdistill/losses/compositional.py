@@ -7,6 +7,7 @@ from torch import Tensor
 
 from crossdistill.losses.checks import full_precision, require_labels, require_pair, require_temperature
 from crossdistill.losses.row_blocks import loss_and_bound
+from crossdistill.types import EVERYTHING, Share
 
 
 def class_contrastive_loss(
@@ -14,6 +15,7 @@ def class_contrastive_loss(
     second: Float[Tensor, "batch width"],
     labels: Int[Tensor, " batch"],
     temperature: float = 0.5,
+    share: Share = EVERYTHING,
 ) -> Float[Tensor, ""]:
     """CCL's loss that pulls two kinds of embeddings together within classes, L_nce(x, y) + L_nce(y, x), in nats.
 
@@ -23,7 +25,8 @@ def class_contrastive_loss(
     samples j of i's class, i among them, plus the mean of -log(1 - p_ij) over those of other classes (0 without any).
     That is AMID's Eq. 8 with means in place of its sums.
 
-    first, second: (B, D), row i of both from one sample; labels: (B,) integers; temperature: τ > 0. Gradients reach
+    first, second: (B, D), row i of both from one sample; labels: (B,) integers; temperature: τ > 0; share: the
+    anchors that this rank computes, of a batch that ranks divide; the ranks' mean is then the loss. Gradients reach
     both. Raises ValueError on a shape or dtype mismatch or τ ≤ 0.
 
     >>> import torch
@@ -38,4 +41,5 @@ def class_contrastive_loss(
     require_pair(first, second, ("first", "second"), "(B, D)")
     require_labels(labels, len(first))
     require_temperature(temperature)
-    return loss_and_bound(full_precision(first), full_precision(second), labels, temperature, True, both_ways=True)[0]
+    sides = full_precision(first), full_precision(second)
+    return loss_and_bound(*sides, labels, temperature, mean=True, both_ways=True, share=share)[0]

@@ -16,6 +16,7 @@ from crossdistill.losses.checks import (
     require_temperature,
 )
 from crossdistill.losses.row_blocks import loss_and_bound
+from crossdistill.types import EVERYTHING, Share
 
 Reduction = Literal["sum", "mean"]
 
@@ -43,6 +44,7 @@ def mutual_information_loss(
     temperature: float = 0.5,
     reduction: Reduction = "sum",
     beliefs: Float[Tensor, "batch classes"] | None = None,
+    share: Share = EVERYTHING,
 ) -> Float[Tensor, ""]:
     """L_MIs and L_MIa (Eq. 8, 9): minimising it maximises a lower bound on I(full; other), in nats.
 
@@ -55,6 +57,7 @@ def mutual_information_loss(
     candidate that is not a positive then counts by how surely it is of another class than its anchor, 1 − Σ_c p_c p'_c,
     in Eq. 7's denominator and among the negatives of Eq. 8, so that samples of probably one class are not driven apart;
     N is the sum of these weights, but at least 1. Without beliefs all are 1, which is the paper's.
+    share: the anchors that this rank computes, of a batch that ranks divide; the ranks' mean is then the loss.
     Gradients reach full and other. A zero row has cosine 0 with everything and gets no gradient.
     Raises ValueError on a shape or dtype mismatch, τ ≤ 0, an unknown reduction or beliefs of another shape or dtype.
 
@@ -67,7 +70,7 @@ def mutual_information_loss(
     >>> round(float(mutual_information_loss(full, full.flip(0), labels)), 3)  # each class in the other's place
     6.801
     """
-    return _loss_and_bound(full, other, labels, temperature, reduction, beliefs)[0]
+    return _loss_and_bound(full, other, labels, temperature, reduction, beliefs, share)[0]
 
 
 def mutual_information(
@@ -76,6 +79,7 @@ def mutual_information(
     labels: Int[Tensor, " batch"],
     temperature: float = 0.5,
     reduction: Reduction = "sum",
+    share: Share = EVERYTHING,
 ) -> MutualInformation:
     """`mutual_information_loss` and `mutual_information_bound` of one batch, at the price of the loss alone.
 
@@ -90,7 +94,7 @@ def mutual_information(
     >>> round(float(made.loss), 3), round(float(made.bound), 3)  # one of each class: the bound is log 7 less the loss
     (0.0, 1.946)
     """
-    return MutualInformation(*_loss_and_bound(full, other, labels, temperature, reduction))
+    return MutualInformation(*_loss_and_bound(full, other, labels, temperature, reduction, None, share))
 
 
 def mutual_information_bound(
@@ -98,6 +102,7 @@ def mutual_information_bound(
     other: Float[Tensor, "batch width"],
     labels: Int[Tensor, " batch"],
     temperature: float = 0.5,
+    share: Share = EVERYTHING,
 ) -> Float[Tensor, ""]:
     """The right-hand side of Eq. 6, log(N/k) + I(h), in nats, averaged over the anchors that have a negative.
 
@@ -109,7 +114,8 @@ def mutual_information_bound(
     below N = 81. Read its trend, not its level, unless classes are almost all distinct. Without any negative in the
     batch only the trivial bound is left, and 0 is returned.
 
-    full, other: (B, D); labels: (B,) integers; temperature: τ > 0. Raises ValueError as `mutual_information_loss`.
+    full, other: (B, D); labels: (B,) integers; temperature: τ > 0; share: as `mutual_information_loss` takes it.
+    Raises ValueError as that does.
 
     >>> import torch
     >>> from crossdistill.losses import mutual_information_bound
@@ -119,7 +125,7 @@ def mutual_information_bound(
     >>> float(mutual_information_bound(full, full.roll(1, 0), labels, temperature=0.05)) < 0
     True
     """
-    loss, bound = _loss_and_bound(full, other, labels, temperature)
+    loss, bound = _loss_and_bound(full, other, labels, temperature, share=share)
     return bound + torch.where((labels != labels[0]).any(), loss.detach() - loss, 0.0)  # Eq. 5's gradient
 
 
@@ -130,6 +136,7 @@ def _loss_and_bound(
     temperature: float,
     reduction: Reduction = "sum",
     beliefs: Tensor | None = None,
+    share: Share = EVERYTHING,
 ) -> tuple[Tensor, Tensor]:
     require_pair(full, other, ("full", "other"), "(B, D)")
     require_labels(labels, len(full))
@@ -142,4 +149,4 @@ def _loss_and_bound(
             raise ValueError(f"expected beliefs of shape ({len(full)}, C), got {tuple(beliefs.shape)}")
         require_floating(beliefs, "beliefs")
         beliefs = beliefs.detach().to(anchors.dtype)
-    return loss_and_bound(anchors, candidates, labels, temperature, reduction == "mean", beliefs)
+    return loss_and_bound(anchors, candidates, labels, temperature, reduction == "mean", beliefs, share=share)

@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy, logsigmoid
 
 from crossdistill.losses.checks import full_precision, require_pair, require_temperature, without_autocast
 from crossdistill.losses.cosine import cosine_similarity, unit_rows
+from crossdistill.types import EVERYTHING, Share
 
 
 def noise_contrastive_loss(
@@ -104,14 +105,18 @@ def normalizer_of_scores(
 
 
 def info_nce_loss(
-    anchors: Float[Tensor, "batch width"], candidates: Float[Tensor, "batch width"], temperature: float = 0.07
+    anchors: Float[Tensor, "batch width"],
+    candidates: Float[Tensor, "batch width"],
+    temperature: float = 0.07,
+    share: Share = EVERYTHING,
 ) -> Float[Tensor, ""]:
     """InfoNCE with the batch's other samples as negatives: CMC's L^{V1,V2} (ECCV 2020, Eq. 2 and 3), in nats.
 
     Use it to match samples across modalities in batches of some size, blind to classes.
 
     The mean over anchors of -log softmax_j(cos(a_i, c_j)/τ) at j = i. log B - L bounds I(V1; V2) from below.
-    anchors, candidates: (B, D); temperature: τ > 0. Gradients reach both. 0 for B = 1.
+    anchors, candidates: (B, D); temperature: τ > 0; share: the anchors that this rank computes, of a batch that ranks
+    divide; the ranks' mean is then the loss. Gradients reach both. 0 for B = 1.
     Raises ValueError on a shape or dtype mismatch or τ <= 0.
 
     >>> import torch
@@ -123,8 +128,8 @@ def info_nce_loss(
     """
     require_pair(anchors, candidates, ("anchors", "candidates"), "(B, D)")
     require_temperature(temperature)
-    similarity = cosine_similarity(anchors, candidates) / temperature
-    return cross_entropy(similarity, torch.arange(len(anchors), device=anchors.device))
+    similarity = cosine_similarity(anchors[share.rows], candidates) / temperature
+    return share.weight * cross_entropy(similarity, torch.arange(len(anchors), device=anchors.device)[share.rows])
 
 
 def _scores(

@@ -10,10 +10,14 @@ from torch import Tensor
 
 from crossdistill.losses.checks import full_precision, require_pair, without_autocast
 from crossdistill.losses.cosine import unit_rows
+from crossdistill.types import EVERYTHING, Share
 
 
 def nt_xent_loss(
-    first: Float[Tensor, "batch width"], second: Float[Tensor, "batch width"], temperature: float = 0.3
+    first: Float[Tensor, "batch width"],
+    second: Float[Tensor, "batch width"],
+    temperature: float = 0.3,
+    share: Share = EVERYTHING,
 ) -> Float[Tensor, ""]:
     """Each of the 2B rows is to find its sample's other row among the 2B - 1 other rows; GMC's term of one modality.
 
@@ -22,7 +26,8 @@ def nt_xent_loss(
     The mean over i of -log( exp(cos(z_i, z_i')/τ) / Σ_{j ≠ i} exp(cos(z_i, z_j)/τ) ), in nats, z_i' being the other row
     of z_i's sample. Rows of one kind are each other's negatives too, which InfoNCE does not have. 0 for B = 1.
 
-    first, second: (B, D), row i of both from one sample; temperature: τ > 0. Gradients reach both.
+    first, second: (B, D), row i of both from one sample; temperature: τ > 0; share: the anchors of
+    both that this rank computes, of a batch that ranks divide; the ranks' mean is then the loss. Gradients reach both.
     Raises ValueError on a shape or dtype mismatch or τ ≤ 0.
 
     >>> import torch
@@ -35,10 +40,12 @@ def nt_xent_loss(
     require_pair(first, second, ("first", "second"), "(B, D)")
     if not (math.isfinite(temperature) and temperature > 0):
         raise ValueError(f"expected a temperature above 0, got {temperature}")
-    rows = torch.cat([unit_rows(full_precision(first)), unit_rows(full_precision(second))])
-    with without_autocast(rows):
-        similarity = rows @ rows.T / temperature
-    itself = torch.eye(len(rows), dtype=torch.bool, device=rows.device)
-    log_p = similarity.masked_fill(itself, -torch.inf).log_softmax(dim=1)
     size = len(first)
-    return -(log_p.diagonal(size).sum() + log_p.diagonal(-size).sum()) / (2 * size)
+    rows = torch.cat([unit_rows(full_precision(first)), unit_rows(full_precision(second))])
+    place = torch.arange(2 * size, device=rows.device)
+    own = torch.cat([place[:size][share.rows], place[size:][share.rows]])
+    with without_autocast(rows):
+        similarity = rows[own] @ rows.T / temperature
+    log_p = similarity.masked_fill(place == own[:, None], -torch.inf).log_softmax(dim=1)
+    partners = (own + size) % (2 * size)
+    return -share.ranks * log_p.gather(1, partners[:, None]).sum() / (2 * size)

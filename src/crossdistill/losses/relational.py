@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import huber_loss
 
 from crossdistill.losses.checks import full_precision, require_pair, without_autocast
+from crossdistill.types import EVERYTHING, Share
 
 Reduction = Literal["sum", "mean"]
 
@@ -43,7 +44,10 @@ def distance_relation_loss(
 
 
 def angle_relation_loss(
-    student: Float[Tensor, "batch width"], teacher: Float[Tensor, "batch width"], reduction: Reduction = "mean"
+    student: Float[Tensor, "batch width"],
+    teacher: Float[Tensor, "batch width"],
+    reduction: Reduction = "mean",
+    share: Share = EVERYTHING,
 ) -> Float[Tensor, ""]:
     """L_RKD-A (Section 3.2.2): Huber loss of the cosines of the angles ∠ ijk that triplets of samples form at j.
 
@@ -51,7 +55,8 @@ def angle_relation_loss(
 
     student, teacher: (B, D); triplets are the B(B − 1)(B − 2) ordered ones of different samples, none when B = 2.
     reduction: "sum" is the loss as printed, "mean" divides it by their number. Between identical rows there is no
-    direction: such an angle's cosine is taken as 0. Gradients reach both arguments, without second derivatives.
+    direction: such an angle's cosine is taken as 0. share: the vertices j that this rank computes, of a batch that
+    ranks divide; the ranks' mean is then the loss. Gradients reach both arguments, without second derivatives.
     Memory O(B²). Raises ValueError on a shape or dtype mismatch or an unknown reduction.
 
     >>> import torch
@@ -64,7 +69,8 @@ def angle_relation_loss(
     """
     _check(student, teacher, reduction)
     precision = full_precision(student).dtype
-    loss = _sum_over_angles(_squared_distances(student), _squared_distances(teacher), precision)
+    sides = _squared_distances(student), _squared_distances(teacher)
+    loss = share.ranks * _sum_over_angles(*sides, precision, share.rows)
     return (loss / _count(len(student), 3) if reduction == "mean" else loss).to(precision)
 
 
@@ -101,7 +107,7 @@ def _relative_distances(x: Tensor) -> Float[Tensor, "batch batch"]:
 
 
 def _sum_over_angles(
-    student: Float[Tensor, "batch batch"], teacher: Float[Tensor, "batch batch"], work: torch.dtype
+    student: Float[Tensor, "batch batch"], teacher: Float[Tensor, "batch batch"], work: torch.dtype, vertices: slice
 ) -> Float[Tensor, ""]:
     """Σ of Huber losses of the cosines over triplets, of both sides' squared distances.
 
@@ -115,9 +121,10 @@ def _sum_over_angles(
         half_inverses = [_inverse_distances(side).mul_(math.sqrt(0.5)).to(work) for side in sides]  # of 2 cos: one each
         total = student.new_zeros(())
         gradients = [torch.zeros_like(side) for side in sides]
-        size, rows = len(student), _vertices_of_block(student)
-        for start in range(0, size, rows):
-            block = slice(start, min(start + rows, size))
+        first, end, _ = vertices.indices(len(student))
+        rows = _vertices_of_block(student)
+        for start in range(first, end, rows):
+            block = slice(start, min(start + rows, end))
             cosines = [_cosines(side, inverse, block) for side, inverse in zip(sides, half_inverses, strict=True)]
             differences = cosines[0] - cosines[1]  # (j, i, k), 0 for i = j and k = j
             differences.diagonal(dim1=1, dim2=2).zero_()  # i = k

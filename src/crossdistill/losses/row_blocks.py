@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from crossdistill.losses.checks import without_autocast
+from crossdistill.types import EVERYTHING, Share
 
 Rows = Callable[[Tensor, Sequence[Tensor], Tensor, Tensor, Tensor | None, bool, bool], tuple[Tensor, Tensor]]
 
@@ -38,18 +39,19 @@ def loss_and_bound(
     beliefs: Float[Tensor, "batch classes"] | None = None,
     rows: int | None = None,
     both_ways: bool = False,
+    share: Share = EVERYTHING,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """L_MI (Eq. 8) and the bound of Eq. 6, the latter without gradient.
 
     beliefs: as `mutual_information_loss` takes them, without gradient; rows: of a block, by the size of the batch
     unless given, which changes the order of sums alone; both_ways: add what the two sides give in each other's place,
-    in small batches by the same product. There are no second derivatives.
+    in small batches by the same product; share: which rows are the anchors. There are no second derivatives.
     """
     with without_autocast(full):
         moves_full, moves_other = (torch.is_grad_enabled() and side.requires_grad for side in (full, other))
         rows = rows or _rows_of_block(full)
         made = _RowBlocks.apply(  # type: ignore[no-untyped-call]
-            full, other, labels, temperature, mean, beliefs, rows, both_ways, moves_full, moves_other
+            full, other, labels, temperature, mean, beliefs, rows, both_ways, share, moves_full, moves_other
         )
     return made[0], made[1]
 
@@ -90,6 +92,7 @@ class _RowBlocks(torch.autograd.Function):
         beliefs: Tensor | None,
         rows: int,
         both_ways: bool,
+        share: Share,
         moves_full: bool,
         moves_other: bool,
     ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
@@ -98,8 +101,9 @@ class _RowBlocks(torch.autograd.Function):
         (full, *length), (other, *other_length) = _unit_rows(full), _unit_rows(other)
         to_full = torch.zeros_like(full) if moves_full else None
         to_other = torch.zeros_like(other) if moves_other else None
-        blocks = [slice(start, min(start + rows, size)) for start in range(0, size, rows)]
-        by_transposing = both_ways and len(blocks) == 1
+        first, end, _ = share.rows.indices(size)
+        blocks = [slice(start, min(start + rows, end)) for start in range(first, end, rows)]
+        by_transposing = both_ways and size <= rows and end - first == size
         directions = [(full, other, to_full, to_other)]
         if both_ways and not by_transposing:
             directions.append((other, full, to_other, to_full))
@@ -108,7 +112,7 @@ class _RowBlocks(torch.autograd.Function):
         rows_of, buffers = (rows_in_torch, 4) if kernel is None else (kernel, 1)
         height = min(rows, size) * (2 if by_transposing else 1)
         work = [full.new_empty(height, size) for _ in range(buffers)]  # fresh memory would cost a pass
-        losses, bounds = [], []
+        losses, bounds, each = [], [], share.ranks / size
         for anchors, candidates, to_anchors, to_candidates in directions:
             for block in blocks:
                 z, *spare = (buffer[: height if by_transposing else block.stop - block.start] for buffer in work)
@@ -129,10 +133,10 @@ class _RowBlocks(torch.autograd.Function):
                     to_candidates.addmm_(z.T, anchors[block])
         del work, z, spare
         if to_full is not None:
-            to_full = _before_unit_rows(to_full.div_(temperature * size), full, *length)
+            to_full = _before_unit_rows(to_full.mul_(each / temperature), full, *length)
         if to_other is not None:
-            to_other = _before_unit_rows(to_other.div_(temperature * size), other, *other_length)
-        return torch.cat(losses).sum() / size, torch.cat(bounds).sum() / size, to_full, to_other
+            to_other = _before_unit_rows(to_other.mul_(each / temperature), other, *other_length)
+        return torch.cat(losses).sum() * each, torch.cat(bounds).sum() * each, to_full, to_other
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
@@ -144,7 +148,7 @@ class _RowBlocks(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, *_: Tensor | None) -> tuple[Tensor | None, ...]:
         scaled = (None if kept is None else gradient * kept for kept in ctx.saved_tensors)
-        return *scaled, *[None] * 8
+        return *scaled, *[None] * 9
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Any, Any]:

@@ -27,7 +27,7 @@ from crossdistill.methods.base import ALL_TASKS, DISCRIMINATOR_ACCURACY, EpochMe
 from crossdistill.methods.mi import Divergence, warmup_objective
 from crossdistill.models import CrossModalModel, Discriminator
 from crossdistill.requirements import require_above_zero, require_at_least_zero
-from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn
+from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Share, Turn
 
 
 class AMID(Method):
@@ -144,31 +144,32 @@ class AMID(Method):
     @torch.no_grad()
     def _bound(self, representations: Representations, batch: Batch) -> Tensor:
         positives = self.task.positives(batch.labels)
-        return mutual_information_bound(representations.full, representations.target, positives, self.temperature)
+        sides = representations.full, representations.target
+        return mutual_information_bound(*sides, positives, self.temperature, batch.share())
 
-    def _mutual_information(self, full: Tensor, other: Tensor, labels: Tensor) -> MutualInformation:
+    def _mutual_information(self, full: Tensor, other: Tensor, labels: Tensor, share: Share) -> MutualInformation:
         """L_MI (Eq. 8, 9), or what an ablation puts in its place, and the bound of Eq. 6."""
         if self.contrast == "nce":
-            nce = info_nce_loss(full, other, self.temperature)
+            nce = info_nce_loss(full, other, self.temperature, share)
             return MutualInformation(
-                nce, mutual_information_bound(full.detach(), other.detach(), labels, self.temperature)
+                nce, mutual_information_bound(full.detach(), other.detach(), labels, self.temperature, share)
             )
-        return mutual_information(full, other, labels, self.temperature, self.reduction)
+        return mutual_information(full, other, labels, self.temperature, self.reduction, share)
 
     def _distillation(self, representations: Representations, batch: Batch) -> Objective:
         """Eq. 17: what student, teacher and the auxiliary projection minimise."""
         full, target, auxiliary = representations.full, representations.target, representations.auxiliary
         warmup = warmup_objective(self.task, representations, batch, self.divergence)
         positives = self.task.positives(batch.labels)
-        mi_student = self._mutual_information(full, target, positives)
-        mi_auxiliary = self._mutual_information(full, auxiliary, positives)
+        mi_student = self._mutual_information(full, target, positives, batch.share())
+        mi_auxiliary = self._mutual_information(full, auxiliary, positives, batch.share())
         total = warmup.total + self.alpha_1 * mi_student.loss + self.alpha_2 * mi_auxiliary.loss
         terms = {**warmup.terms, "mi_student": mi_student.loss, "mi_auxiliary": mi_auxiliary.loss}
         if self.alpha_3 > 0:
-            _, partners = class_partners(positives)
-            adversarial = student_adversarial_loss(
-                self.d1(target), self.d2(target[partners]), self.weights, self.expected_partners
-            )
+            anchors, partners = class_partners(positives)
+            own, of_pairs = batch.share(), batch.share(len(anchors))
+            logits = self.d1(target[own.rows]), self.d2(target[partners[of_pairs.rows]])
+            adversarial = student_adversarial_loss(*logits, *self._divided(own, of_pairs, len(anchors)))
             total = total + self.alpha_3 * adversarial
             terms["adversarial"] = adversarial
         return Objective(total, terms, {"mi_bound": mi_student.bound})
@@ -177,13 +178,20 @@ class AMID(Method):
         """Eq. 13, on detached representations: what the discriminators minimise."""
         full, target = representations.full.detach(), representations.target.detach()
         anchors, partners = class_partners(self.task.positives(batch.labels))
-        d1 = self.d1(full), self.d1(target)
-        d2 = self.d2(full[anchors]), self.d2(target[partners])
-        loss = discriminator_loss(*d1, *d2, self.weights, self.expected_partners)
-        measures = {f"d1_{DISCRIMINATOR_ACCURACY}": _told_apart(*d1)}
+        own, of_pairs = batch.share(), batch.share(len(anchors))
+        d1 = self.d1(full[own.rows]), self.d1(target[own.rows])
+        d2 = self.d2(full[anchors[of_pairs.rows]]), self.d2(target[partners[of_pairs.rows]])
+        loss = discriminator_loss(*d1, *d2, *self._divided(own, of_pairs, len(anchors)))
+        measures = {f"d1_{DISCRIMINATOR_ACCURACY}": own.weight * _told_apart(*d1)}
         if self.second_discriminator and len(anchors):
-            measures[f"d2_{DISCRIMINATOR_ACCURACY}"] = _told_apart(*d2)
+            measures[f"d2_{DISCRIMINATOR_ACCURACY}"] = of_pairs.weight * _told_apart(*d2)
         return Objective(loss, {"discriminators": loss}, measures)
+
+    def _divided(self, own: Share, of_pairs: Share, pairs: int) -> tuple[tuple[float, float], float]:
+        """λ and d for the shares of rows and of pairs whose logits there are."""
+        lambda_1, lambda_2 = self.weights
+        partners = self.expected_partners if self.expected_partners is not None else max(pairs, 1)
+        return (own.weight * lambda_1, lambda_2), partners / of_pairs.ranks
 
     @torch.no_grad()
     def end_step(self, representations: Representations, batch: Batch) -> None:
@@ -203,4 +211,4 @@ class AMID(Method):
 @torch.no_grad()
 def _told_apart(full: Tensor, student: Tensor) -> Tensor:
     """The share of a discriminator's logits of M (B,) and S (B,) that are on their side of 0."""
-    return torch.cat([full > 0, student < 0]).float().mean()
+    return torch.cat([full > 0, student < 0]).double().mean()

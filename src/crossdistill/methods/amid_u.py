@@ -14,7 +14,7 @@ from crossdistill.methods.pseudo_labels import mixture_terms, passes_for, risen
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
 from crossdistill.tasks import Task
-from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, TrainingSamples, Turn
+from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Share, TrainingSamples, Turn
 
 
 class AMIDU(Method):
@@ -122,24 +122,27 @@ class AMIDU(Method):
         if contrast > 0 and (self.alpha_1 or self.alpha_2):
             beliefs = self.task.beliefs(q, batch.labels) if self.debiased else None
             labels = self.task.positives(batch.labels)
-            mi_student = self._mutual_information(made.full, made.target, labels, beliefs)
-            mi_auxiliary = self._mutual_information(made.full, made.auxiliary, labels, beliefs)
+            mi_student = self._mutual_information(made.full, made.target, labels, beliefs, batch.share())
+            mi_auxiliary = self._mutual_information(made.full, made.auxiliary, labels, beliefs, batch.share())
             total = total + self.alpha_1 * mi_student + self.alpha_2 * mi_auxiliary
             terms |= {"mi_student": mi_student, "mi_auxiliary": mi_auxiliary}
         return Objective(total, terms, {"mi_bound": self._bound(made, batch)})
 
     @torch.no_grad()
     def _bound(self, made: Representations, batch: Batch) -> Tensor:
-        return mutual_information_bound(made.full, made.target, self.task.positives(batch.labels), self.temperature)
+        labels = self.task.positives(batch.labels)
+        return mutual_information_bound(made.full, made.target, labels, self.temperature, batch.share())
 
     def _classification(self, made: Representations, batch: Batch) -> dict[str, Tensor]:
         """What labels teach S, M and A."""
         logits = {"student": made.target_logits, "teacher": made.full_logits, "auxiliary": made.auxiliary_logits}
         return {f"{self.task.term}_{name}": self.task.loss(given, batch.labels) for name, given in logits.items()}
 
-    def _mutual_information(self, full: Tensor, other: Tensor, labels: Tensor, beliefs: Tensor | None) -> Tensor:
+    def _mutual_information(
+        self, full: Tensor, other: Tensor, labels: Tensor, beliefs: Tensor | None, share: Share
+    ) -> Tensor:
         """L_MI (Eq. 8, 9) with means; an unlabelled sample's only positive is its own pair."""
-        return mutual_information_loss(full, other, labels, self.temperature, "mean", beliefs)
+        return mutual_information_loss(full, other, labels, self.temperature, "mean", beliefs, share)
 
     def _taught(self, made: Representations, batch: Batch, q: Tensor) -> dict[str, Tensor]:
         """What S learns from the teachers: on the samples, and on their mixtures."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Literal
 
 import torch
@@ -162,9 +162,13 @@ class EpochMeans:
         self._sums, self._weights = {}, {}
         return means
 
+    def share(self, mean_over_ranks: Callable[[Mapping[str, Tensor]], dict[str, Tensor]]) -> None:
+        """Replace the sums by the ranks' mean, where each rank has added its own and all have the same names."""
+        self._sums = mean_over_ranks(self._sums)
+
     def state(self) -> dict[str, tuple[Tensor, Tensor]]:
         """name -> sum and weight so far, for a checkpoint inside the epoch."""
-        return {name: (self._sums[name], weight) for name, weight in self._weights.items()}
+        return {name: (self._sums[name].cpu(), weight.cpu()) for name, weight in self._weights.items()}
 
     def load(self, state: Mapping[str, tuple[Tensor, Tensor]], device: torch.device) -> None:
         """Go on from what `state` gave."""

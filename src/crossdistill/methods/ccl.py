@@ -85,8 +85,8 @@ class CCL(Method):
         labels = as_own_classes(batch.labels)
         composed, composed_logits = self.composition(auxiliary, target)
         classification = labelled_cross_entropy(representations.target_logits, batch.labels)
-        with_composed = class_contrastive_loss(target, composed, labels, self.temperature)
-        with_auxiliary = class_contrastive_loss(target, auxiliary, labels, self.temperature)
+        with_composed = class_contrastive_loss(target, composed, labels, self.temperature, batch.share())
+        with_auxiliary = class_contrastive_loss(target, auxiliary, labels, self.temperature, batch.share())
         divergence = DIVERGENCES[self.divergence](representations.target_logits, composed_logits)
         contrast = with_composed + with_auxiliary
         total = classification + self.contrast_weight * contrast + self.divergence_weight * divergence
@@ -104,8 +104,8 @@ class CCL(Method):
         labels = as_own_classes(batch.labels)
         composed, composed_logits = self.composition(auxiliary, target)
         classification = labelled_cross_entropy(composed_logits, batch.labels)
-        with_student = class_contrastive_loss(target, composed, labels, self.temperature)
-        with_auxiliary = class_contrastive_loss(composed, auxiliary, labels, self.temperature)
+        with_student = class_contrastive_loss(target, composed, labels, self.temperature, batch.share())
+        with_auxiliary = class_contrastive_loss(composed, auxiliary, labels, self.temperature, batch.share())
         divergence = DIVERGENCES[self.divergence](representations.target_logits.detach(), composed_logits)
         contrast = self.shared * with_student + with_auxiliary
         total = classification + self.contrast_weight * contrast + self.shared * self.divergence_weight * divergence

@@ -94,7 +94,9 @@ class CMC(Method):
             return loss
         target = self.contrast.embed_first(representations.target)
         auxiliary = self.contrast.embed_second(representations.auxiliary)
-        return info_nce_loss(target, auxiliary, self.temperature) + info_nce_loss(auxiliary, target, self.temperature)
+        there, back = ((target, auxiliary), (auxiliary, target))
+        share = batch.share()
+        return info_nce_loss(*there, self.temperature, share) + info_nce_loss(*back, self.temperature, share)
 
     def end_step(self, representations: Representations, batch: Batch) -> None:
         if self.form == "memory":

@@ -11,7 +11,7 @@ from crossdistill.methods.base import Method
 from crossdistill.methods.embedding_queue import EmbeddingQueue
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero
-from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, TrainingSamples, Turn
+from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Share, TrainingSamples, Turn
 
 
 class COMODO(Method):
@@ -92,15 +92,15 @@ class COMODO(Method):
     def _objective(self, made: Representations, batch: Batch) -> Objective:
         hard = labelled_cross_entropy(made.target_logits, batch.labels)
         teacher = labelled_cross_entropy(made.auxiliary_logits, batch.labels)  # a constant when the teacher is fixed
-        similarity = self._similarity(made)
+        similarity = self._similarity(made, batch.share())
         terms = {"classification_student": hard, "classification_auxiliary": teacher, "queue": similarity}
         return Objective(hard + teacher + self.weight * similarity, terms)
 
-    def _similarity(self, made: Representations) -> Tensor:
+    def _similarity(self, made: Representations, share: Share) -> Tensor:
         embeddings = made.auxiliary.detach()
-        return queue_similarity_loss(
-            self.head(made.target),
-            embeddings,
+        return share.weight * queue_similarity_loss(
+            self.head(made.target[share.rows]),
+            embeddings[share.rows],
             self.queue.extended(embeddings),
             self.student_temperature,
             self.teacher_temperature,

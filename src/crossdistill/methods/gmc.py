@@ -73,8 +73,9 @@ class GMC(Method):
 
     def _objective(self, representations: Representations, batch: Batch) -> Objective:
         joint = self.projection(representations.full)
-        contrast_student = nt_xent_loss(joint, self.projection(representations.target), self.temperature)
-        contrast_auxiliary = nt_xent_loss(joint, self.projection(representations.auxiliary), self.temperature)
+        student, auxiliary = self.projection(representations.target), self.projection(representations.auxiliary)
+        contrast_student = nt_xent_loss(joint, student, self.temperature, batch.share())
+        contrast_auxiliary = nt_xent_loss(joint, auxiliary, self.temperature, batch.share())
         teacher = labelled_cross_entropy(representations.full_logits, batch.labels)
         total = teacher + self.contrast_weight * (contrast_student + contrast_auxiliary)
         terms = {

@@ -75,7 +75,12 @@ class MI(Method):
         warmup = warmup_objective(self.task, representations, batch)
         positives = self.task.positives(batch.labels)
         mi_student = mutual_information_loss(
-            representations.full, representations.target, positives, self.temperature, self.reduction
+            representations.full,
+            representations.target,
+            positives,
+            self.temperature,
+            self.reduction,
+            share=batch.share(),
         )
         return Objective(warmup.total + self.alpha_1 * mi_student, {**warmup.terms, "mi_student": mi_student})
 

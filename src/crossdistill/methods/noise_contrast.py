@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import torch
@@ -12,7 +13,7 @@ from crossdistill.losses.checks import full_precision, without_autocast
 from crossdistill.losses.cosine import unit_rows
 from crossdistill.losses.noise_contrastive import loss_of_scores, normalizer_of_scores
 from crossdistill.methods.memory import MemoryBank, Negatives, NegativeSampler
-from crossdistill.types import Batch, TrainingSamples
+from crossdistill.types import EVERYTHING, Batch, Share, TrainingSamples
 
 Normalization = Literal["first_batch", "none"]
 
@@ -70,26 +71,29 @@ class NoiseContrast(nn.Module):
 
     def forward(self, first: Tensor, second: Tensor, batch: Batch) -> Tensor:
         """The loss of both directions, added up. first, second: (B, D)."""
-        directions = self._directions(first, second, batch)
+        share = EVERYTHING if self._is_first_step() else batch.share()  # whose constants are of the whole batch
+        directions = self._directions(first, second, batch, share)
         constants = self._normalizers(directions)
         losses = [loss_of_scores(*scores, constant) for scores, constant in zip(directions, constants, strict=True)]
-        return losses[0] + losses[1]
+        return share.weight * (losses[0] + losses[1])
 
     @torch.no_grad()
     def end_step(self, first: Tensor, second: Tensor, batch: Batch) -> None:
         """Move the banks' vectors, once after each step, with the global batch."""
         if self._is_first_step():
-            self.log_normalizers.copy_(self._normalizers(self._directions(first, second, batch)))
+            self.log_normalizers.copy_(self._normalizers(self._directions(first, second, batch, EVERYTHING)))
         positions = self.sampler.positions(batch.rows)
         self.bank_first.update(positions, self.embed_first(first))
         self.bank_second.update(positions, self.embed_second(second))
         self.sampler.end_step()
 
-    def _directions(self, first: Tensor, second: Tensor, batch: Batch) -> tuple[Scores, Scores]:
+    def _directions(self, first: Tensor, second: Tensor, batch: Batch, share: Share) -> tuple[Scores, Scores]:
+        batch = replace(batch, labels=batch.labels[share.rows], rows=batch.rows[share.rows])
         positions, negatives = self.sampler.positions(batch.rows), self.sampler.draw(batch)
+        one, other = self.embed_first(first[share.rows]), self.embed_second(second[share.rows])
         return (
-            self._scores(self.embed_first(first), self.bank_second, positions, negatives),
-            self._scores(self.embed_second(second), self.bank_first, positions, negatives),
+            self._scores(one, self.bank_second, positions, negatives),
+            self._scores(other, self.bank_first, positions, negatives),
         )
 
     def _scores(self, anchors: Tensor, bank: MemoryBank, positions: Tensor, negatives: Negatives) -> Scores:

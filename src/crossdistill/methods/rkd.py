@@ -68,7 +68,7 @@ class RKD(Method):
         if self.normalize:
             student, teacher = unit_rows(student), unit_rows(teacher)
         distance = distance_relation_loss(student, teacher, self.reduction)
-        angle = angle_relation_loss(student, teacher, self.reduction)
+        angle = angle_relation_loss(student, teacher, self.reduction, batch.share())
         hard = self.task.loss(representations.target_logits, batch.labels)
         online = self.task.loss(representations.full_logits, batch.labels)  # a constant when it is fixed
         total = hard + online + self.distance_weight * distance + self.angle_weight * angle

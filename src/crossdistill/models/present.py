@@ -35,7 +35,8 @@ def _zeros(encoder: nn.Module, count: int, x: Modality) -> Tensor:
     """Features of nobody, with gradients that are 0 and not absent: with several ranks, each must take part in the same
     sums although its own samples may all lack the modality."""
     nothing = [p.flatten()[:0].sum() for p in encoder.parameters() if p.requires_grad]
-    zeros = torch.zeros(count, cast(Encoder, encoder).width, device=_values(x).device)
+    kind = nothing[0].dtype if nothing else torch.float32
+    zeros = torch.zeros(count, cast(Encoder, encoder).width, device=_values(x).device, dtype=kind)
     return zeros + torch.stack(nothing).sum() if nothing else zeros
 
 

@@ -32,9 +32,10 @@ def check(recipe: Recipe) -> None:
     numbers: dict[str, float] = {
         "epochs": recipe.epochs,
         "batch_size": recipe.batch_size,
-        "evaluate_every": recipe.evaluate_every,
         "checkpoint_every": recipe.checkpoint_every,
     }
+    if recipe.evaluate_every != "auto":
+        numbers["evaluate_every"] = recipe.evaluate_every
     require_above_zero(numbers)
     require_probability({"unlabelled_share": recipe.unlabelled_share})
     require_at_least_zero({"seed": recipe.seed, "auxiliary_epochs": recipe.auxiliary_epochs})

@@ -153,7 +153,8 @@ class Recipe:
         auxiliary_epochs: of the auxiliary encoders' own pre-training, before the method; 0 for none
         batch_size: of the global batch, shared by all ranks
         unlabelled_share: of each batch, of samples without a label, where the method learns from them and there are any
-        evaluate_every: epochs between measurements on the evaluation split, which are for the curves only
+        evaluate_every: epochs between measurements on the evaluation split, which are for the curves only; auto takes a
+            twentieth of the training's time for them, and measures after each epoch where they choose one
         checkpoint_every: epochs between checkpoints
         checkpoint_minutes: since the last one, after which there is one inside an epoch, too; 0 for none
         tensorboard: also write the log as TensorBoard events
@@ -178,7 +179,7 @@ class Recipe:
     auxiliary_epochs: int = 0
     batch_size: int = 128
     unlabelled_share: float = 0.5
-    evaluate_every: int = 1
+    evaluate_every: int | Literal["auto"] = "auto"
     checkpoint_every: int = 10
     checkpoint_minutes: float = 15.0
     tensorboard: bool = False

@@ -14,7 +14,7 @@ from crossdistill.evaluation.collect import outputs_of
 from crossdistill.methods import Method
 from crossdistill.runs.best_epoch import BestEpoch
 from crossdistill.runs.build import Built
-from crossdistill.runs.data import split_after_epochs
+from crossdistill.runs.data import epochs_between_measurements, split_after_epochs
 from crossdistill.runs.measure import epoch_measures, require_measurable
 from crossdistill.runs.warnings import WARNING, Warnings
 from crossdistill.training import Checkpoint, Record, Stage, fit
@@ -189,7 +189,7 @@ def _train_stage(
     loud = Unreadable(log)
     chooses = recipe.data.choose_epoch_on != "none" and stage.index == built.stages[-1].index
     best = BestEpoch(stage.method, resume.best if resume is not None else {}) if chooses else None
-    split = split_after_epochs(recipe.data)
+    split, every = split_after_epochs(recipe.data), epochs_between_measurements(recipe, dataset)
 
     def batches(epoch: int, first_step: int) -> Iterator[Batch]:
         return training_batches(
@@ -217,7 +217,7 @@ def _train_stage(
 
     def evaluate(method: Method, epoch: int) -> dict[str, float]:
         last = epoch + 1 == stage.epochs
-        if split == "none" or ((epoch + 1) % recipe.evaluate_every and not last):
+        if split == "none" or ((epoch + 1) % every and not last):
             return {}
         rows = dataset.rows(split)
         outputs = outputs_of(dataset, rows, model, method.predicts, engine.device, workers)

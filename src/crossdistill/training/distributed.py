@@ -1,12 +1,14 @@
-"""The one gather: every rank sees the whole global batch's representations, and its gradients add up exactly."""
+"""The one gather: every rank sees the whole global batch's representations, and the gradients of its share add up
+exactly to those of one process."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar, cast
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from crossdistill.training.engine import Engine
 from crossdistill.types import Batch, InputError, Mixing, Note, Representations, one_line
@@ -15,18 +17,75 @@ Value = TypeVar("Value")
 
 
 def gather(engine: Engine, representations: Representations, batch: Batch) -> tuple[Representations, Batch]:
-    """The global batch, in rank order, without its inputs: objectives read representations, labels, rows, present.
+    """The global batch, in rank order, without its inputs, in one message: objectives read representations, labels,
+    rows, present.
 
-    Each rank then computes the same loss of the global batch. The gather's backward adds up the ranks' gradients of a
-    representation, W times the true one, and `average_gradients` divides the parameters' gradients by W, so that
-    parameters before and after the gather both get the gradient of the one-process loss.
+    Each rank then computes the loss of its share of the rows, or of all where a loss is not divided: the mean over
+    ranks is the loss of the global batch. The gather's backward adds up the ranks' gradients of a representation, W
+    times the true one, and `average_gradients` divides the parameters' gradients by W, so that parameters before and
+    after the gather both get the gradient of the one-process loss.
     """
     if engine.world_size == 1:
         return representations, Batch({}, batch.labels, batch.rows, batch.present, mixing=batch.mixing)
-    gathered = representations.map(lambda tensor: _gather(engine, tensor))
-    present = _gather_present(engine, batch.present)
-    labels, rows = _gather(engine, batch.labels), _gather(engine, batch.rows)
-    return gathered, Batch({}, labels, rows, present, mixing=_gather_mixing(engine, batch))
+    own: list[Tensor] = []
+    representations.map(lambda x: own.append(x) or x)  # type: ignore[func-returns-value]
+    masks = [mask.to(engine.device) for mask in batch.present.values()]
+    mixing = batch.mixing
+    if mixing is not None:
+        first = engine.global_rank * len(batch.labels)  # partners are of this rank's own rows
+        mixing = mixing._replace(partners=mixing.partners + first)
+    gathered = iter(
+        _Gather.apply(engine, *own, batch.labels, batch.rows, *masks, *(mixing or ()))  # type: ignore[no-untyped-call]
+    )
+    everywhere = representations.map(lambda _: next(gathered))
+    labels, rows = next(gathered), next(gathered)
+    present = {name: next(gathered).cpu() for name in batch.present}
+    mixing = None if mixing is None else Mixing(*gathered)
+    return everywhere, Batch({}, labels, rows, present, mixing=mixing, rank=engine.global_rank, ranks=engine.world_size)
+
+
+class _Gather(torch.autograd.Function):
+    """Tensors of all ranks, row after row, in one message of bytes, and their gradients' sums in another."""
+
+    @staticmethod
+    def forward(ctx: Any, engine: Engine, *own: Tensor) -> tuple[Tensor, ...]:
+        size = len(own[0])
+        ctx.rows = slice(engine.global_rank * size, (engine.global_rank + 1) * size)
+        ctx.set_materialize_grads(False)  # what no loss depends on gets no gradient, as in one process, and not zeros
+        packed = [_as_bytes(tensor) for tensor in own]
+        message = torch.cat(packed, dim=1)
+        messages = message.new_empty(engine.world_size, *message.shape)
+        torch.distributed.all_gather(list(messages.unbind(0)), message)
+        columns = torch.split(messages.flatten(0, 1), [each.shape[1] for each in packed], dim=1)
+        made = tuple(
+            column.contiguous().view(tensor.dtype).view(-1, *tensor.shape[1:])
+            for column, tensor in zip(columns, own, strict=True)
+        )
+        ctx.mark_non_differentiable(*(new for new, tensor in zip(made, own, strict=True) if not tensor.requires_grad))
+        return made
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        there = [gradient for gradient in gradients if gradient is not None]
+        total = torch.cat(there, dim=1)
+        torch.distributed.all_reduce(total)
+        own = iter(torch.split(total[ctx.rows], [gradient.shape[1] for gradient in there], dim=1))
+        return None, *(None if gradient is None else next(own) for gradient in gradients)
+
+
+def _as_bytes(tensor: Tensor) -> Tensor:
+    """(b, ...) as (b, bytes of a row)."""
+    return tensor.detach().reshape(len(tensor), -1).contiguous().view(torch.uint8)
+
+
+def mean_over_ranks(engine: Engine, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The ranks' mean of each, in one message; all ranks must have the same names."""
+    if engine.world_size == 1 or not values:
+        return {name: value.detach() for name, value in values.items()}
+    stacked = torch.stack([value.detach().double() for value in values.values()])
+    torch.distributed.all_reduce(stacked)
+    return dict(zip(values, stacked / engine.world_size, strict=True))
 
 
 def gather_notes(engine: Engine, notes: Sequence[Note]) -> list[Note]:
@@ -81,27 +140,8 @@ def average_gradients(engine: Engine, parameters: Sequence[nn.Parameter]) -> Non
     gradients = [p.grad for p in parameters if p.grad is not None]
     if engine.world_size == 1 or not gradients:
         return
-    flat = cast(Tensor, engine.all_reduce(torch.cat([g.flatten() for g in gradients]), reduce_op="mean"))
+    flat = torch.cat([g.flatten() for g in gradients])
+    torch.distributed.all_reduce(flat)
+    flat /= engine.world_size
     for gradient, mean in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
         gradient.copy_(mean.view_as(gradient))
-
-
-def _gather_present(engine: Engine, present: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Gather who has which modality, in one message, and bring it back to the CPU."""
-    if not present:
-        return {}
-    masks = _gather(engine, torch.stack(list(present.values()), dim=1).to(engine.device, torch.uint8)).bool().cpu()
-    return dict(zip(present, masks.unbind(1), strict=True))
-
-
-def _gather_mixing(engine: Engine, batch: Batch) -> Mixing | None:
-    if batch.mixing is None:
-        return None
-    first = engine.global_rank * len(batch.labels)  # partners are of this rank's own share
-    partners = _gather(engine, batch.mixing.partners + first)
-    weights, whole = _gather(engine, batch.mixing.weights), _gather(engine, batch.mixing.whole.to(torch.uint8)).bool()
-    return Mixing(partners, weights, whole)
-
-
-def _gather(engine: Engine, tensor: Tensor) -> Tensor:
-    return cast(Tensor, engine.all_gather(tensor, sync_grads=tensor.requires_grad)).flatten(0, 1)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from crossdistill.extras import needed_for
 from crossdistill.training.settings import Machine
@@ -40,8 +40,6 @@ class Engine(Protocol):
     def autocast(self) -> AbstractContextManager[None]: ...
     def barrier(self) -> None: ...
     def broadcast(self, obj: Any) -> Any: ...
-    def all_gather(self, data: Tensor, *, sync_grads: bool) -> Any: ...
-    def all_reduce(self, data: Tensor, *, reduce_op: str) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -75,12 +73,6 @@ class OneProcess:
 
     def broadcast(self, obj: Any) -> Any:
         return obj
-
-    def all_gather(self, data: Tensor, *, sync_grads: bool) -> Tensor:
-        return data[None]
-
-    def all_reduce(self, data: Tensor, *, reduce_op: str) -> Tensor:
-        return data
 
 
 def launched(machine: Machine) -> Engine:

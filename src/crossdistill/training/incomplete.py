@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -95,4 +95,4 @@ def _select(representations: Representations, rows: Tensor) -> Representations:
 def _select_batch(batch: Batch, rows: Tensor) -> Batch:
     present = {name: mask[rows.cpu()] for name, mask in batch.present.items()}
     mixing = select_mixing(batch.mixing, rows) if batch.mixing is not None else None
-    return Batch({}, batch.labels[rows], batch.rows[rows], present, mixing=mixing)
+    return replace(batch, labels=batch.labels[rows], rows=batch.rows[rows], present=present, mixing=mixing)

@@ -15,7 +15,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from crossdistill.methods import Method
 from crossdistill.training.checkpoint import Checkpoint
-from crossdistill.training.distributed import average_gradients, gather, on_first_rank
+from crossdistill.training.distributed import average_gradients, gather, mean_over_ranks, on_first_rank
 from crossdistill.training.engine import Engine
 from crossdistill.training.incomplete import divide
 from crossdistill.training.passes import forward, with_mixing
@@ -86,7 +86,7 @@ def fit(
             so_far.add(batch, made.terms, made.measures)
             agreed = agreement.reached(wish())
             if so_far.steps % _LOOKED_AT == 0 or agreed >= SAVE:  # each look waits for the device
-                values = {name: float(value.detach()) for name, value in made.terms.items()}
+                values = {name: float(value) for name, value in mean_over_ranks(engine, made.terms).items()}
                 _require_finite(values, stage.name, epoch, so_far.steps)
             if agreed >= SAVE:
                 stored = so_far.stored(engine, method, time.perf_counter() - started)
@@ -96,6 +96,8 @@ def fit(
                 raise Interrupted(agreed)
         finish_reading(so_far.notes, so_far.asked)
         record: Record = {"stage": stage.name, "epoch": epoch, "learning_rate": learning_rate}
+        so_far.terms.share(partial(mean_over_ranks, engine))
+        so_far.measures.share(partial(mean_over_ranks, engine))
         losses = _require_finite(so_far.terms.read(), stage.name, epoch)
         if not losses:
             raise InputError(
@@ -160,7 +162,7 @@ def step(
     batch = with_mixing(method, batch.to(engine.device))
     with engine.autocast():
         local = forward(method, batch)
-    samples = divide(method, *gather(engine, _in_float32(local), batch))
+    samples = divide(method, *gather(engine, _in_full_precision(local), batch))
     made = Step({}, {})
     for turn in filter(samples.can_learn, turns):
         objective = samples.objective(turn)
@@ -177,8 +179,8 @@ def step(
     return made
 
 
-def _in_float32(representations: Representations) -> Representations:
-    return representations.map(Tensor.float)
+def _in_full_precision(representations: Representations) -> Representations:
+    return representations.map(lambda x: x if x.dtype == torch.float64 else x.float())
 
 
 def build_optimizers(method: Method, epochs: int, settings: Optimization) -> dict[str, Optimizer]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,8 @@ from crossdistill.types import Batch, InputError, Note, one_line
 
 GO_ON, SAVE = -1, 0
 """What may be wished for after a step; the number of a signal stands for saving and then stopping because of it."""
+
+_State = Mapping[str, tuple[Tensor, Tensor]]
 
 _EX_TEMPFAIL = 75
 """The exit code by which schedulers are told to start a job again."""
@@ -86,7 +88,7 @@ class EpochSoFar:
     def stored(self, engine: Engine, method: Method, seconds: float) -> dict[str, Any]:
         """All of it in plain values, with all ranks' random states and notes, which every rank must help to gather."""
         notes = [tuple(note) for note in gather_notes(engine, self.notes)]
-        means = {name: each.state() for name, each in (self._means() | _means_of(method)).items()}
+        means = gather_objects(engine, {name: each.state() for name, each in self._all_means(method).items()})
         randoms = gather_objects(engine, _random_state(engine.device))
         return dict(zip(INSIDE, (self.steps, self.asked, seconds, notes, means, randoms), strict=True))
 
@@ -108,14 +110,27 @@ class EpochSoFar:
     def _restored(stored: Mapping[str, Any], engine: Engine, method: Method) -> EpochSoFar:
         notes = [Note(*note) for note in stored["notes"]] if engine.is_global_zero else []
         so_far = EpochSoFar(stored["steps"], stored["asked"], stored["seconds"], notes)
-        for name, each in (so_far._means() | _means_of(method)).items():
-            each.load(stored["means"].get(name, {}), engine.device)
+        by_rank = stored["means"]
+        means = by_rank[engine.global_rank] if len(by_rank) == engine.world_size else _averaged(by_rank)
+        for name, each in so_far._all_means(method).items():
+            each.load(means.get(name, {}), engine.device)
         if len(stored["randoms"]) == engine.world_size:  # on another number of ranks chance is another in any case
             _set_random_state(stored["randoms"][engine.global_rank], engine.device)
         return so_far
 
-    def _means(self) -> dict[str, EpochMeans]:
-        return {"terms": self.terms, "measures": self.measures}
+    def _all_means(self, method: nn.Module) -> dict[str, EpochMeans]:
+        return {"terms": self.terms, "measures": self.measures} | _means_of(method)
+
+
+def _averaged(by_rank: Sequence[Mapping[str, _State]]) -> dict[str, _State]:
+    """What each of another number of ranks goes on from: the ranks' mean is then what it was."""
+    return {
+        place: {
+            name: (torch.stack([rank[place][name][0] for rank in by_rank]).mean(dim=0), weight)
+            for name, (_, weight) in state.items()
+        }
+        for place, state in by_rank[0].items()
+    }
 
 
 def _means_of(method: nn.Module) -> dict[str, EpochMeans]:

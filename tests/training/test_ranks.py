@@ -1,0 +1,26 @@
+"""Ranks that divide a batch's losses among each other step as one process does, in float64 and to its rounding."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+STEPS = {"amid": 20, "amid_u": 4, "ccl": 4, "gmc": 4, "rkd": 4, "crd": 4, "cmc": 4, "mst": 9, "comodo": 4}
+"""Of each kind of divided loss a method; all are taken through their stages, and some samples lack a modality."""
+
+
+def test_steps_of_one_two_and_four_ranks_are_one_process_s() -> None:
+    project = Path(__file__).parents[2]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{project / 'src'}{os.pathsep}{project}"}
+    command = [sys.executable, str(Path(__file__).with_name("ranks.py"))]
+    command += [f"{name}:{steps}" for name, steps in STEPS.items()]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found.keys() == STEPS.keys()
+    for name, distances in found.items():
+        assert distances.keys() == {f"{rank} of {ranks}" for ranks in (2, 4) for rank in range(ranks)}
+        assert max(distances.values()) <= 1e-10, name
