@@ -43,7 +43,6 @@ class RunLog:
         self._writes = writes
         self._epochs = recipe.epochs
         self._trackers = trackers_of(recipe, folder) if writes else []
-        self._tracker = "TensorBoard" if recipe.tracker == "none" else recipe.tracker
         self._tracked = 0
         self._lines: list[str] = []
         self._newest_is_damaged = False
@@ -139,7 +138,7 @@ class RunLog:
 
     def _leave(self, tracker: Tracker, error: Exception) -> None:
         self._trackers.remove(tracker)
-        self.say(f"{WARNING}{self._tracker} takes no more of this run ({one_line(error)}); {METRICS} has all")
+        self.say(f"{WARNING}{tracker.name} takes no more of this run ({one_line(error)}); {METRICS} has all")
 
     def say(self, line: str) -> None:
         self.listener.say(line)

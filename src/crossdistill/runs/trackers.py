@@ -20,6 +20,8 @@ Line = Mapping[str, Any]
 class Tracker(Protocol):
     """Takes the records of one run, as metrics.jsonl has them, in their order; step: how many came before."""
 
+    name: str
+
     def log(self, record: Line, step: int) -> None: ...
     def finish(self) -> None: ...
 
@@ -63,7 +65,7 @@ class TensorBoard:
     """Events in the run's folder, one series of them a stage."""
 
     def __init__(self, folder: Path) -> None:
-        self._writer = _summary_writer()
+        self.name, self._writer = "TensorBoard", _summary_writer()
         self._folder = folder / "tensorboard"
 
     def log(self, record: Line, step: int) -> None:
@@ -81,6 +83,7 @@ class WandbLike:
 
     def __init__(self, package: str, recipe: Recipe, folder: Path) -> None:
         place = {"dir": str(folder)} if package == "wandb" else {}
+        self.name = package
         self._run = _package(package).init(project=recipe.name, name=name_of(recipe), config=to_plain(recipe), **place)
         self._method = recipe.method
 
@@ -95,6 +98,7 @@ class MLflow:
     """A run in the experiment of the recipe's name, wherever MLFLOW_TRACKING_URI says."""
 
     def __init__(self, recipe: Recipe, folder: Path) -> None:
+        self.name = "mlflow"
         self._client = _package("mlflow").MlflowClient()
         self._metric: Any = importlib.import_module("mlflow.entities").Metric
         known = self._client.get_experiment_by_name(recipe.name)
