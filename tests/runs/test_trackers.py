@@ -96,10 +96,10 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Told:
     return found
 
 
-def logged(folder: Path) -> list[dict[str, float]]:
+def logged(folder: Path, method: str = "amid") -> list[dict[str, float]]:
     """What metrics.jsonl says, a stage before the method's own by its name."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    prefix = {line["stage"]: "" if line["stage"] == "amid" else f"{line['stage']}/" for line in lines}
+    prefix = {line["stage"]: "" if line["stage"] == method else f"{line['stage']}/" for line in lines}
     return [
         {f"{prefix[line['stage']]}{key}": float(value) for key, value in line.items() if isinstance(value, float | int)}
         for line in lines
@@ -134,6 +134,20 @@ def test_a_run_that_goes_on_is_told_from_its_beginning(told: Told, tmp_path: Pat
     run(made, tmp_path / "run", resume=True, dataset=gestures())
     assert told.records[1] == dict(enumerate(logged(tmp_path / "run")))
     assert told.ended == [0, 1]
+
+
+def test_a_run_that_goes_on_is_drawn_once_by_tensorboard(tmp_path: Path) -> None:
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    made = recipe(method="baseline", epochs=3, tensorboard=True)
+    with pytest.raises(KeyboardInterrupt):
+        run(made, tmp_path / "run", dataset=gestures(), listener=Heard(stop_after(2)))
+    run(made, tmp_path / "run", resume=True, dataset=gestures())
+    events = accumulators.EventAccumulator(str(tmp_path / "run/tensorboard/baseline"))
+    events.Reload()
+    told = [(event.step, event.value) for event in events.Scalars("training/loss/classification")]
+    expected = [line["training/loss/classification"] for line in logged(tmp_path / "run", "baseline")]
+    assert [step for step, _ in told] == [0, 1, 2]
+    assert [value for _, value in told] == pytest.approx(expected)
 
 
 def test_a_tracker_that_fails_does_not_end_the_training(told: Told, tmp_path: Path) -> None:

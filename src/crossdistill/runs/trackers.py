@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -69,6 +70,8 @@ class TensorBoard:
         self._folder = folder / "tensorboard"
 
     def log(self, record: Line, step: int) -> None:
+        if step == 0:  # a run that goes on is told anew, and a second file would draw its curves twice
+            shutil.rmtree(self._folder, ignore_errors=True)
         with self._writer(str(self._folder / str(record["stage"]))) as writer:
             for name, value in record.items():
                 if name not in ("stage", "epoch") and value is not None:
