@@ -16,6 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from crossdistill.extras import EXTRAS, MissingPackageError, missing_package, needed_for
+from crossdistill.runs.trackers import TRACKERS
 from crossdistill.types import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -37,6 +38,7 @@ FEATURES: dict[str, tuple[str, str]] = {
     "tuning": ("tune", 'command("tune", "emoji", "--methods", "baseline")'),
     "trials": ("tune", "crossdistill.tune(recipe, ['baseline'], 1, 1, Path('tuned'))"),
     "TensorBoard": ("tensorboard", "run(tensorboard=True)"),
+    **{name: (name, f"run(tracker={name!r})") for name in TRACKERS},
     "pictures": ("media", 'student({"x": InputSpec("picture", (3, 8, 8))}).predict(["new.jpg"])'),
     "videos": ("media", 'student({"x": InputSpec("video", (3, 4, 8, 8))}).predict(["new.mp4"])'),
     "published encoders": ("pretrained", 'Pretrained("folder")'),
@@ -157,12 +159,15 @@ def test_the_extras_are_those_of_the_package() -> None:
     core = names(project["dependencies"])
     for extra, packages in EXTRAS.items():
         asked = names(project["optional-dependencies"][extra])
+        if extra in TRACKERS:  # which nothing here installs
+            assert extra in " ".join(asked)
+            continue
         for package in set(packages) - {"threadpoolctl"}:  # which comes with scikit-learn
             owner = {re.sub(r"[-_.]+", "-", name).lower() for name in owners[package]}
             assert owner & asked, package
             assert not owner & core, package
     everything = str(project["optional-dependencies"]["all"] + project["optional-dependencies"]["tune"])
-    assert all(extra in everything + "report train hub" for extra in EXTRAS)
+    assert all(extra in everything + "report train hub" for extra in EXTRAS if extra not in TRACKERS)
 
 
 def test_the_error_is_an_import_error_too_and_others_stay_as_they_are() -> None:

@@ -16,10 +16,21 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "report": ("jinja2", "matplotlib"),
     "tune": ("optuna",),
     "tensorboard": ("tensorboard",),
+    "trackio": ("trackio",),
+    "wandb": ("wandb",),
+    "mlflow": ("mlflow",),
 }
 """Extra -> what its packages are imported as. All else that is imported comes with crossdistill itself."""
 
-_CALLED = {"PIL": "Pillow", "av": "PyAV", "optuna": "Optuna", "sklearn": "scikit-learn", "onnxruntime": "ONNX Runtime"}
+_CALLED = {
+    "PIL": "Pillow",
+    "av": "PyAV",
+    "optuna": "Optuna",
+    "sklearn": "scikit-learn",
+    "wandb": "Weights & Biases",
+    "mlflow": "MLflow",
+    "onnxruntime": "ONNX Runtime",
+}
 _EXTRA_OF = {package: extra for extra, packages in EXTRAS.items() for package in packages}
 
 

@@ -56,8 +56,8 @@ def test_changes_are_those_of_the_pair_with_a_common_seed(folders: list[Path], v
     changes = changes_of(views)
     assert (changes.configuration, changes.seed, changes.measured) == ("amid", 1, TESTED)
     assert changes.right - changes.wrong == right(folders[2]) - right(folders[1])
-    assert len(changes.by_chance) == 2
-    assert changes.by_chance[0] - changes.by_chance[1] == right(folders[0]) - right(folders[1])
+    assert len(changes.by_seed) == 2
+    assert changes.by_seed[0] - changes.by_seed[1] == right(folders[0]) - right(folders[1])
     assert [len(changes.newly_right), len(changes.newly_wrong)] == [min(n, 8) for n in (changes.right, changes.wrong)]
     assert changes.right + changes.wrong > 0, "else the next lines say nothing"
     labels = dict(zip(gestures().ids, gestures().labels, strict=True))
@@ -71,7 +71,7 @@ def test_changes_are_those_of_the_pair_with_a_common_seed(folders: list[Path], v
 def test_without_a_pair_there_are_no_changes(folders: list[Path]) -> None:
     for chosen in (folders[:1], folders[:2], [folders[0], folders[2]], folders[2:]):
         assert changed_samples(load_runs(chosen), TrainedRuns()) is None
-    assert changes_of(sample_views(load_runs(folders[1:]))).by_chance == ()
+    assert changes_of(sample_views(load_runs(folders[1:]))).by_seed == ()
 
 
 def test_the_map_shows_what_was_measured(folders: list[Path], views: SampleViews) -> None:
@@ -127,7 +127,7 @@ def test_a_page_has_a_row_a_sample_and_a_title_a_point(folders: list[Path], view
     text = " ".join(Page(path).text)
     named = (*changes.newly_right, *changes.newly_wrong)
     assert all(f"{each.name} {each.label} {each.alone} {each.helped}" in text for each in named)
-    assert f"differ on {changes.by_chance[0]} and {changes.by_chance[1]}" in text
+    assert f"differ on {changes.by_seed[0]} and {changes.by_seed[1]}" in text
     assert f"holds {100 * shown.share:.0f} % of their variance" in text
     page = path.read_text("utf-8")
     for row, name in enumerate(shown.names):

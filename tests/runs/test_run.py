@@ -220,6 +220,13 @@ def test_a_folder_with_a_run_is_left_alone(tmp_path: Path) -> None:
     assert snapshot(folder) == before
     assert to_json(run(made, folder, resume=True, dataset=gestures())).encode() == before["results.json"]
     assert snapshot(folder) == before
+    text = (folder / "recipe.yaml").read_text()
+    earlier = text.replace("tracker: none\n", "").replace("  windows: 0\n", "")
+    (folder / "recipe.yaml").write_text(earlier)
+    run(made, folder, resume=True, dataset=gestures())  # of a version that did not have these fields yet
+    (folder / "recipe.yaml").write_text(earlier.replace("epochs: 1\n", "epochs: 2\n", 1))
+    with pytest.raises(InputError, match=r"another recipe \(first difference: 'epochs: 1'\)"):
+        run(made, folder, resume=True, dataset=gestures())
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:

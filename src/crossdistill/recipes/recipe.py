@@ -158,6 +158,7 @@ class Recipe:
         checkpoint_every: epochs between checkpoints
         checkpoint_minutes: since the last one, after which there is one inside an epoch, too; 0 for none
         tensorboard: also write the log as TensorBoard events
+        tracker: also tell an experiment tracker; its package's own settings say where and as whom
         options: method -> its constructor's arguments; on the command line and in YAML: amid.alpha_1 and so on
 
     Example:
@@ -183,6 +184,7 @@ class Recipe:
     checkpoint_every: int = 10
     checkpoint_minutes: float = 15.0
     tensorboard: bool = False
+    tracker: Literal["none", "trackio", "wandb", "mlflow"] = "none"
     data: DataSettings = field(default_factory=DataSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     optimization: Optimization = field(default_factory=Optimization)

@@ -63,6 +63,7 @@ class TrainedRuns:
         self._listener = listener
         self._loaded: dict[Path, Built | None] = {}
         self._outputs: dict[Path, Outputs | None] = {}
+        self._datasets: list[tuple[DataSettings, int, MultimodalDataset]] = []
         self._missing: set[str] = set()
 
     def of(self, folder: Path) -> Built | None:
@@ -77,8 +78,12 @@ class TrainedRuns:
     def _data(self, settings: DataSettings, seed: int) -> MultimodalDataset:
         if settings.source.startswith(FROM_PYTHON):
             raise _WithoutDataError
+        for known, its_seed, dataset in self._datasets:  # configurations of one seed have one, and memory holds one
+            if (known, its_seed) == (settings, seed):
+                return dataset
         try:
-            return build_dataset(settings, seed)
+            self._datasets.append((settings, seed, build_dataset(settings, seed)))
+            return self._datasets[-1][2]
         except InputError as error:
             if str(error) not in self._missing:
                 self._missing.add(str(error))
@@ -191,7 +196,7 @@ def changed_samples(runs: Sequence[Run], trained: TrainedRuns) -> Changes | None
     counts = _newly(labels, was, now)
     others = [run for replicate, run in sorted(alone.items()) if run.fold == before.fold and run is not before]
     another = _answers(trained, others[0]) if others else None
-    by_chance = tuple(map(len, _newly(*_common(first, another)[1:]))) if another is not None else ()
+    by_seed = tuple(map(len, _newly(*_common(first, another)[1:]))) if another is not None else ()
 
     def told(places: Rows) -> list[ChangedSample]:
         chosen = np.sort(np.random.default_rng(0).permutation(places)[:_MOST_CHANGED])
@@ -208,7 +213,7 @@ def changed_samples(runs: Sequence[Run], trained: TrainedRuns) -> Changes | None
         ]
 
     right, wrong = counts
-    return Changes(main, after.seed, len(rows), len(right), len(wrong), told(right), told(wrong), by_chance)
+    return Changes(main, after.seed, len(rows), len(right), len(wrong), told(right), told(wrong), by_seed)
 
 
 _Answers = tuple[Rows, Rows, Rows]

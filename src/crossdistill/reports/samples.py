@@ -49,7 +49,7 @@ class Changes:
     and the reverse.
 
     measured: how many samples both saw; right, wrong: how many are newly right and newly wrong; newly_right,
-    newly_wrong: some of each, drawn by a fixed seed; by_chance: the same two counts between two runs of the student
+    newly_wrong: some of each, drawn by a fixed seed; by_seed: the same two counts between two seeds of the student
     alone, empty where there is only one
     """
 
@@ -60,7 +60,7 @@ class Changes:
     wrong: int
     newly_right: Sequence[ChangedSample]
     newly_wrong: Sequence[ChangedSample]
-    by_chance: tuple[int, ...] = ()
+    by_seed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

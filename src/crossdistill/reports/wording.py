@@ -237,7 +237,7 @@ def _gap(table: Mapping[str, Headline], label: str) -> list[str]:
 
 
 def changed(changes: Changes, runs: Sequence[Run]) -> str:
-    """How many samples are newly right and newly wrong, which are shown, and how many change by chance."""
+    """How many samples are newly right and newly wrong, which are shown, and how many change with the seed."""
     run = configurations_of(runs)[changes.configuration][0]
     shown = max(len(changes.newly_right), len(changes.newly_wrong))
     found = (
@@ -246,10 +246,10 @@ def changed(changes: Changes, runs: Sequence[Run]) -> str:
         "wrong that it gets right (newly wrong)."
     )
     drawn = f" Shown are up to {shown} of each, drawn by a fixed seed, not picked." if shown else ""
-    if not changes.by_chance:
+    if not changes.by_seed:
         return f"{found}{drawn} Another seed changes others."
-    right, wrong = changes.by_chance
+    right, wrong = changes.by_seed
     return (
         f"{found}{drawn} Two runs of the student alone, with different seeds, differ on {right:,} and {wrong:,}: "
-        "so many change by chance."
+        "so many change with the seed."
     )

@@ -28,14 +28,20 @@ def require_usable(recipe: Recipe, folder: Path, resume: bool) -> None:
         return
     if not resume:
         raise InputError(f"{folder}: already holds a run; continue it with --resume or choose another --out")
-    text = _read_text(stored)
-    if text != to_yaml(recipe):
-        earlier, now = text.splitlines(), to_yaml(recipe).splitlines()
-        changed = next((b for a, b in zip(earlier, now, strict=False) if a != b), now[-1])
-        raise InputError(
-            f"{stored}: the run to resume has another recipe (first difference: {changed.strip()!r}); "
-            "choose another --out"
-        )
+    _require_same(recipe, folder)
+
+
+def _require_same(recipe: Recipe, folder: Path) -> None:
+    """Raise InputError where the folder's run has another recipe; fields that came since then have their defaults."""
+    now = to_yaml(recipe)
+    if _read_text(folder / RECIPE) == now or (earlier := to_yaml(read_recipe(folder))) == now:
+        return
+    lines = now.splitlines()
+    changed = next((b for a, b in zip(earlier.splitlines(), lines, strict=False) if a != b), lines[-1])
+    raise InputError(
+        f"{folder / RECIPE}: the run to resume has another recipe (first difference: {changed.strip()!r}); "
+        "choose another --out"
+    )
 
 
 def _read_text(path: Path) -> str:

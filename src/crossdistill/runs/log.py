@@ -8,18 +8,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from crossdistill.atomic import naming, write_atomically
-from crossdistill.extras import needed_for
 from crossdistill.plain import without_nan
 from crossdistill.recipes.recipe import Recipe, name_of
 from crossdistill.runs.folder import CHECKPOINT, METRICS, NOTES, PREVIOUS
+from crossdistill.runs.trackers import Tracker, trackers_of
+from crossdistill.runs.warnings import WARNING
 from crossdistill.tasks import headline
 from crossdistill.training import Checkpoint, Record
 from crossdistill.training.checkpoint import UnreadableCheckpointError
 from crossdistill.training.pauses import GO_ON, SAVE
-from crossdistill.types import InputError, Listener, Note
+from crossdistill.types import InputError, Listener, Note, one_line
 
 
 class RunLog:
@@ -41,9 +41,9 @@ class RunLog:
     ) -> None:
         self.folder, self.listener, self.task = folder, listener, name_of(recipe)
         self._writes = writes
-        self._tensorboard, self._epochs = recipe.tensorboard, recipe.epochs
-        if self._tensorboard:
-            _summary_writer()  # where it is not installed, before anything is trained
+        self._epochs = recipe.epochs
+        self._trackers = trackers_of(recipe, folder) if writes else []
+        self._tracked = 0
         self._lines: list[str] = []
         self._newest_is_damaged = False
         self._signalled = signalled
@@ -95,6 +95,7 @@ class RunLog:
                 "delete it to start over"
             )
         del self._lines[epochs:]
+        self._tracked = min(self._tracked, epochs)
         path = self.folder / METRICS
         if not path.is_file() and not self._lines:
             return
@@ -112,9 +113,32 @@ class RunLog:
         with naming(path), path.open("a", encoding="utf-8", newline="") as file:
             file.write(line)
         self._lines.append(line)
-        if self._tensorboard:
-            _write_events(self.folder, record)
+        self._track()
         self.listener.step(self.task, record)
+
+    def _track(self) -> None:
+        """Let trackers have what they have not; of a run that goes on, all from its beginning. One that fails is left
+        alone from then on: metrics.jsonl has everything, and a training should not end by it."""
+        for tracker in list(self._trackers):
+            try:
+                for step in range(self._tracked, len(self._lines)):
+                    tracker.log(json.loads(self._lines[step]), step)
+            except Exception as error:  # a network, a full disk, a server: whatever others' packages raise
+                self._leave(tracker, error)
+        self._tracked = len(self._lines)
+
+    def close(self) -> None:
+        """End what trackers have begun."""
+        for tracker in list(self._trackers):
+            try:
+                tracker.finish()
+            except Exception as error:
+                self._leave(tracker, error)
+        self._trackers = []
+
+    def _leave(self, tracker: Tracker, error: Exception) -> None:
+        self._trackers.remove(tracker)
+        self.say(f"{WARNING}{tracker.name} takes no more of this run ({one_line(error)}); {METRICS} has all")
 
     def say(self, line: str) -> None:
         self.listener.say(line)
@@ -147,18 +171,3 @@ class RunLog:
         path = self.folder / METRICS
         with naming(path), path.open("rb+") as file:
             os.fsync(file.fileno())
-
-
-def _summary_writer() -> Any:
-    """TensorBoard's writer. Raises InputError where the package is missing."""
-    with needed_for("tensorboard: true"):
-        from torch.utils.tensorboard import SummaryWriter  # slow to import, so only when it is asked for
-    return SummaryWriter
-
-
-def _write_events(folder: Path, record: Record) -> None:
-    """The same numbers as TensorBoard events, one series of runs a stage."""
-    with _summary_writer()(str(folder / "tensorboard" / str(record["stage"]))) as writer:
-        for name, value in record.items():
-            if name not in ("stage", "epoch"):
-                writer.add_scalar(name, float(value), int(record["epoch"]))

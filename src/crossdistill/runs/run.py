@@ -38,6 +38,7 @@ from crossdistill.runs.measure import about, results_of
 from crossdistill.runs.own_encoders import require_rebuilt
 from crossdistill.runs.results import RunResults, read_results, write_results
 from crossdistill.runs.signals import interrupts_noted
+from crossdistill.runs.trackers import require_installed
 from crossdistill.runs.train import train
 from crossdistill.student import Student, keep_tokenizers, without_tokenizers
 from crossdistill.training.distributed import on_first_rank
@@ -86,6 +87,7 @@ def run(
     folder = Path(folder)
     recipe = with_given(recipe, dataset, encoders)
     check(recipe)
+    require_installed(recipe)
     engine = launched(recipe.machine)
     reset_peak_memory(engine.device)
     task, heard_by = name_of(recipe), listener if engine.is_global_zero else Listener()
@@ -107,6 +109,7 @@ def run(
             return read_results(folder)
         with interrupts_noted() if interruptible else nullcontext(lambda: GO_ON) as signalled:
             log = RunLog(folder, recipe, heard_by, engine.is_global_zero, signalled)
+            held.callback(log.close)
             workers = held.enter_context(Workers(built.dataset, recipe.machine.workers))
             train(built, log, engine, workers)
         require_rebuilt(built.spec, encoders or {}, built.dataset)  # training may have moved what no state holds
