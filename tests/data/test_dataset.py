@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -234,10 +236,22 @@ def test_folds_are_whole_numbers() -> None:
         from_arrays({"wrist": np.zeros((4, 2))}, [0, 1, 0, 1], folds=np.full(4, 0.5))  # type: ignore[arg-type]
 
 
-def test_masked_numbers_are_refused() -> None:
-    values = np.ma.masked_array(np.zeros((2, 2)), mask=[[True, False], [False, False]])
-    with pytest.raises(InputError, match="wrist: expected numbers everywhere, found masked ones"):
-        from_arrays({"wrist": values}, [0, 1])
+MASKED = np.ma.masked_array(np.zeros((2, 2)), mask=[[True, False], [False, False]])
+
+
+@pytest.mark.parametrize("values", [MASKED, list(MASKED), [MASKED, MASKED[:1]]], ids=["array", "rows", "sequences"])
+def test_masked_numbers_are_refused(values: Any) -> None:
+    for present in ({}, {"wrist": [True, True]}):
+        with pytest.raises(InputError, match=r"wrist.*: expected numbers everywhere, found masked ones"):
+            from_arrays({"wrist": values}, [0, 1], present=present)
+
+
+def test_masked_labels_are_none() -> None:
+    table = {"wrist": np.zeros((3, 2))}
+    for labels in ([0, 1, 1], ["a", "b", "b"]):
+        assert from_arrays(table, np.ma.masked_array(labels, [False, True, False])).labels.tolist() == [0, -1, 1]
+    numbers = from_arrays(table, np.ma.masked_array([1.0, 2.0, 3.0], [False, True, False]), task="regression")
+    assert np.isnan(numbers.labels[:, 0]).tolist() == [False, True, False]
 
 
 def test_tables_with_pandas_own_types_are_numbers() -> None:

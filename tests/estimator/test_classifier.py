@@ -15,6 +15,7 @@ from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
 from crossdistill import CrossModalClassifier, EncoderSettings, InputError, Modalities
+from crossdistill.estimator.inputs import checked_auxiliary
 from tests.data.pictures import stripes
 from tests.estimator.small import CLASSES, SAMPLES, problem, quick
 
@@ -105,8 +106,14 @@ def test_sequences_given_as_a_list_may_have_other_lengths_later() -> None:
         pd.Series([NAMES[label] if label >= 0 else pd.NA for label in FEW], dtype="string"),
         pd.Series([label if label >= 0 else pd.NA for label in FEW], dtype="Int64"),
         pd.Series(np.where(FEW < 0, None, NAMES[FEW])),
+        np.array([*map(np.int64, FEW), None], dtype=object)[:-1],
+        np.ma.masked_array(Y, FEW < 0),
+        np.ma.masked_array(NAMES[Y], FEW < 0),
     ],
-    ids=["-1", "-1.0", "NaN", "None", "None of texts", "NaN of texts", "empty", "NA", "NA of numbers", "series"],
+    ids=[
+        *("-1", "-1.0", "NaN", "None", "None of texts", "NaN of texts", "empty", "NA", "NA of numbers", "series"),
+        *("NumPy's -1 among objects", "masked", "masked text"),
+    ],
 )
 def test_samples_without_a_label_are_learnt_from_in_whatever_way_they_lack_it(y: Any) -> None:
     with warnings.catch_warnings():
@@ -114,7 +121,7 @@ def test_samples_without_a_label_are_learnt_from_in_whatever_way_they_lack_it(y:
         model = quick(n_epochs=10).fit(X, y, auxiliary=A)
     assert len(model.classes_) == CLASSES
     assert np.array_equal(model.predict_proba(X), quick(n_epochs=10).fit(X, FEW, auxiliary=A).predict_proba(X))
-    assert model.score(X, y) == model.score(X[:30], np.asarray(y)[:30])
+    assert model.score(X, y) == model.score(X[:30], y[:30])
 
 
 def test_classes_keep_their_type() -> None:
@@ -139,15 +146,21 @@ def test_tensors_are_arrays() -> None:
     assert np.array_equal(model.predict_proba(X), quick().fit(X, FEW, auxiliary=A).predict_proba(X))
 
 
-def test_masked_numbers_are_missing_ones() -> None:
+@pytest.mark.parametrize("form", [lambda a: a, list, lambda a: Modalities(auxiliary=a), lambda a: {"auxiliary": a}])
+def test_masked_numbers_are_missing_ones(form: Any) -> None:
     """What lies below a mask is nobody's number: a whole row of the auxiliary is a sample that lacks it."""
     gone = np.arange(SAMPLES) % 2 == 0
     masked = np.ma.masked_array(np.where(gone[:, None], 1e6, A), np.repeat(gone[:, None], 4, axis=1))
-    model = quick().fit(X, Y, auxiliary=masked)
-    same = quick().fit(X, Y, auxiliary=np.where(gone[:, None], np.nan, A))
+    model = quick(n_epochs=1).fit(X, Y, auxiliary=form(masked))
+    same = quick(n_epochs=1).fit(X, Y, auxiliary=np.where(gone[:, None], np.nan, A))
     assert np.array_equal(model.predict_proba(X), same.predict_proba(X))
     with pytest.raises(ValueError, match="contains NaN"):
-        quick().fit(np.ma.masked_array(X, X > 2), Y, auxiliary=A)
+        quick().fit(form(np.ma.masked_array(X, X > 2)), Y)
+
+
+def test_a_masked_sequence_is_a_missing_one() -> None:
+    sequences = [np.ma.masked_array(np.full((2 + row % 3, 4), 1e6), row < 40) for row in range(SAMPLES)]
+    assert checked_auxiliary(sequences, SAMPLES)["auxiliary"].present.tolist() == [False] * 40 + [True] * 50
 
 
 def test_features_that_float32_cannot_hold_are_named() -> None:

@@ -11,7 +11,10 @@ Array = npt.NDArray[Any]
 
 
 def array_of(values: Any) -> Array:
-    """As an array; of a table with pandas' own types, NaN where it has NA, which NumPy would make objects of."""
+    """As an array, masked where a number is, in arrays of a list too; of a table with pandas' own types, NaN where it
+    has NA, which NumPy would make objects of."""
+    if _holds_masked(values):
+        return values if isinstance(values, np.ma.MaskedArray) else np.ma.stack(values)
     array = np.asarray(values)
     if array.dtype != object or not hasattr(values, "dtypes"):
         return array
@@ -25,6 +28,35 @@ def array_of(values: Any) -> Array:
         for column in columns
     ]
     return plain[0] if array.ndim == 1 else np.column_stack(plain)
+
+
+def unmasked(values: Any) -> Any:
+    """Masked numbers as NaN, other masked things as None, not what lies below the mask: of an array, or of arrays in a
+    list. Anything else as it is."""
+    if isinstance(values, np.ma.MaskedArray):
+        if not np.ma.is_masked(values):
+            return values.data
+        if values.dtype.kind in "biuf":
+            return np.ma.filled(values.astype(np.float64), np.nan)
+        return objects_of(values)
+    return [unmasked(item) for item in values] if _holds_masked(values) else values
+
+
+def objects_of(masked: np.ma.MaskedArray[Any, Any]) -> Array:
+    """What a masked array holds as Python's objects, None where it is masked."""
+    objects = masked.data.astype(object)
+    objects[np.ma.getmaskarray(masked)] = None
+    return objects
+
+
+def _holds_masked(values: Any) -> bool:
+    """Whether this is a masked array, or a list or array of objects with one in it; NumPy drops their masks."""
+    if isinstance(values, np.ma.MaskedArray):
+        return True
+    holds = isinstance(values, list | tuple) or (
+        isinstance(values, np.ndarray) and values.dtype == object and values.ndim == 1
+    )
+    return holds and any(isinstance(item, np.ma.MaskedArray) for item in values)
 
 
 def listed(values: Any) -> Any:

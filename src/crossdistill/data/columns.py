@@ -64,7 +64,7 @@ class ArrayColumn:
         if len(set(self.features)) < len(self.features):
             twice = next(feature for feature in self.features if self.features.count(feature) > 1)
             raise InputError(f"{name}: expected distinct column names, found {twice!r} more than once")
-        self.array = array if isinstance(array, np.memmap | np.ma.MaskedArray) else array_of(array)
+        self.array = array if isinstance(array, np.memmap) else array_of(array)
         self.name = name
         if self.array.ndim < 2 or 0 in self.array.shape[1:]:
             raise InputError(
@@ -106,7 +106,7 @@ class SequenceColumn:
     """
 
     def __init__(self, sequences: Sequence[npt.ArrayLike], name: str = "sequences") -> None:
-        self.sequences = [np.asarray(sequence) for sequence in sequences]
+        self.sequences = [array_of(sequence) for sequence in sequences]
         self.name = name
         if not self.sequences:
             raise InputError(f"{name}: expected at least one sequence, found none")

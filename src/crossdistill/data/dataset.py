@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from crossdistill.data.arrays import listed
+from crossdistill.data.arrays import array_of, listed, unmasked
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, KeptColumn, RowColumn, Rows, SequenceColumn
 from crossdistill.data.labels import SPLITS, Strings, split_names
 from crossdistill.data.reading import (
@@ -208,7 +208,7 @@ def from_arrays(
         pictures=pictures,
         captions=tuple(map(str, captions)),
         licence=licence,
-        weights=np.asarray(weights, dtype=np.float64),
+        weights=np.asarray(unmasked(weights), dtype=np.float64),
         task=task,
     )
     for key in present:
@@ -309,7 +309,7 @@ def _partial(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike] | Column
         raise InputError(f"present['{name}']: expected a truth value for each sample, and not all of them False")
     if isinstance(values, (list, tuple)):
         return PartialColumn(_column(name, [values[row] for row in np.flatnonzero(present)]), present)
-    kept = values.iloc[present] if hasattr(values, "iloc") else np.asarray(values)[present]  # a table keeps its names
+    kept = values.iloc[present] if hasattr(values, "iloc") else array_of(values)[present]  # a table keeps its names
     return PartialColumn(_column(name, kept), present)
 
 

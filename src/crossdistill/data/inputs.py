@@ -278,7 +278,7 @@ def _numbers_of(values: Any) -> Array:
         values = values.float() if str(values.dtype) == "torch.bfloat16" else values
     if isinstance(values, list | tuple) and any(hasattr(value, "detach") for value in values):
         values = [_numbers_of(value) for value in values]
-    return values if isinstance(values, np.ma.MaskedArray) else array_of(values)
+    return array_of(values)
 
 
 def _described(values: Any) -> str:

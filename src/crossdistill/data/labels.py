@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from crossdistill.data.arrays import objects_of
 from crossdistill.data.columns import Rows
 from crossdistill.types import InputError
 
@@ -66,6 +67,8 @@ def encode_labels(labels: Sequence[Any] | npt.NDArray[Any], classes: tuple[str, 
 
 def _with_gaps(labels: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[Any]:
     """(N,) int64 with -1, or strings with "", where there is no label."""
+    if isinstance(labels, np.ma.MaskedArray):
+        labels = objects_of(labels)
     listed = isinstance(labels, list | tuple) and any(map(_is_gap, labels))
     values = np.array(labels, dtype=object) if listed else np.asarray(labels)  # else NumPy would write "nan"
     if values.ndim != 1:

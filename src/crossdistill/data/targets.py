@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from crossdistill.data.arrays import unmasked
 from crossdistill.data.labels import UNLABELLED, encode_labels
 from crossdistill.types import InputError, TaskKind
 
@@ -76,7 +77,7 @@ def _named(count: int, task: TaskKind) -> tuple[str, ...]:
 def _numbers(labels: Sequence[Any] | npt.NDArray[Any], task: TaskKind) -> npt.NDArray[np.float64]:
     """As float64, None as NaN."""
     try:
-        values = np.asarray(labels)
+        values = np.asarray(unmasked(labels))
         if values.dtype.kind not in "OUSMmc":
             return values.astype(np.float64)
         if values.dtype.kind == "O":

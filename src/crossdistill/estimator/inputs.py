@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from crossdistill.data.arrays import unmasked
 from crossdistill.data.columns import ArrayColumn, Column, SequenceColumn
 from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.reading import PartialColumn
@@ -39,7 +40,7 @@ def checked_target(estimator: Any, X: Any, reset: bool) -> dict[str, Any]:
     """
     from sklearn.utils.validation import validate_data
 
-    X = stacked(_unmasked(X))
+    X = stacked(unmasked(X))
     if not _has_names(X) and not is_list_of_sequences(X) and getattr(X, "ndim", 2) < 3:
         array = validate_data(estimator, X, reset=reset, dtype=[np.float64, np.float32])
         return {TARGET: _table(array, getattr(estimator, "feature_names_in_", None))}
@@ -61,7 +62,7 @@ def checked_auxiliary(auxiliary: Any, count: int) -> dict[str, Samples]:
 
     Raises InputError where there are not as many as X has, or a sample is NaN in a part of its numbers.
     """
-    given = {name: _samples(stacked(value), name) for name, value in _by_name(auxiliary, AUXILIARY).items()}
+    given = {name: _samples(stacked(unmasked(value)), name) for name, value in _by_name(auxiliary, AUXILIARY).items()}
     for name, samples in given.items():
         if len(samples.present) != count:
             raise InputError(
@@ -130,20 +131,13 @@ def _array(values: Any, name: str, allow_nan: bool = False) -> npt.NDArray[Any]:
     from sklearn.utils import check_array
 
     array: npt.NDArray[Any] = check_array(
-        _unmasked(values),
+        values,
         dtype=[np.float64, np.float32],
         allow_nd=True,
         ensure_all_finite="allow-nan" if allow_nan else True,
         input_name=name,
     )
     return array
-
-
-def _unmasked(values: Any) -> Any:
-    """Masked numbers as NaN, which they mean, and not as what lies below the mask; anything else as it is."""
-    if not isinstance(values, np.ma.MaskedArray):
-        return values
-    return np.ma.filled(values.astype(np.float64), np.nan) if np.ma.is_masked(values) else values.data
 
 
 def _table(array: npt.NDArray[Any], columns: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from crossdistill.data.arrays import objects_of, unmasked
 from crossdistill.data.columns import Rows
 from crossdistill.data.labels import UNLABELLED
 from crossdistill.types import InputError
@@ -23,6 +24,8 @@ def as_labels(y: Any, owner: str) -> Array:
         raise InputError(f"{owner} requires y to be passed, but the target y is None")
     from sklearn.utils import column_or_1d
 
+    if isinstance(y, np.ma.MaskedArray):
+        y = objects_of(y) if np.ma.is_masked(y) else y.data
     if hasattr(y, "isna") and not isinstance(getattr(y, "dtype", None), np.dtype | None):  # pandas' own types
         missing, y = np.asarray(y.isna()), np.array(y.astype(object), dtype=object)
         y[missing] = None
@@ -37,7 +40,7 @@ def as_indicators(y: Any) -> Array | None:
     NaN, for a sample without a label. Raises InputError for other numbers.
     """
     try:
-        given = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
+        given = np.asarray(y.toarray() if hasattr(y, "toarray") else unmasked(y))
     except ValueError:  # no array at all; whoever wants classes says what is wrong with it
         return None
     if given.ndim != 2 or given.shape[1] < 2:
@@ -54,7 +57,12 @@ def as_numbers(y: Any, owner: str) -> Array:
     if y is None:
         raise InputError(f"{owner} requires y to be passed, but the target y is None")
     numbers: Array = check_array(
-        y, dtype=np.float64, ensure_2d=False, ensure_all_finite="allow-nan", input_name="y", ensure_min_samples=0
+        unmasked(y),
+        dtype=np.float64,
+        ensure_2d=False,
+        ensure_all_finite="allow-nan",
+        input_name="y",
+        ensure_min_samples=0,
     )
     assert_all_finite(numbers, allow_nan=True, input_name="y")
     return numbers
@@ -74,7 +82,7 @@ def sample_weights(sample_weight: Any, count: int) -> npt.NDArray[np.float64]:
     if sample_weight is None:
         return np.ones(count)
     weights: npt.NDArray[np.float64] = _check_sample_weight(
-        sample_weight, range(count), dtype=np.float64, ensure_non_negative=True
+        unmasked(sample_weight), range(count), dtype=np.float64, ensure_non_negative=True
     )
     return weights.copy()
 
@@ -142,7 +150,8 @@ def _is_given(labels: Array) -> npt.NDArray[np.bool_]:
 def _is_minus_one(labels: Array) -> npt.NDArray[np.bool_]:
     """(N,) True for the number -1."""
     if labels.dtype.kind == "O":
-        return np.array([isinstance(label, int | float) and label == UNLABELLED for label in labels.tolist()])
+        numbers = (int, float, np.number)
+        return np.array([isinstance(label, numbers) and label == UNLABELLED for label in labels.tolist()])
     if labels.dtype.kind in "if":
         return np.asarray(labels == UNLABELLED)
     return np.zeros(len(labels), dtype=np.bool_)

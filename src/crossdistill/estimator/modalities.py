@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from crossdistill.data.arrays import unmasked
 from crossdistill.types import InputError
 
 
@@ -101,6 +102,7 @@ def _listed(value: Any) -> Any:
     """A list of sequences or an array of numbers; a DataFrame stays one."""
     if hasattr(value, "iloc"):
         return value
+    value = unmasked(value)
     if is_list_of_sequences(value):
         return list(value)
     return np.asarray(stacked(value))
