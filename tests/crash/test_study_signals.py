@@ -37,6 +37,14 @@ def begin(name: str, source: Path, out: Path, *options: str) -> subprocess.Popen
     )
 
 
+def left_over(group: int) -> list[str]:
+    """The processes of a session that have not ended within seconds: a killed one goes when it is scheduled."""
+    deadline = time.monotonic() + 20
+    while (found := living(group)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
+
+
 def living(group: int) -> list[str]:
     """The processes of a session that have not ended."""
     found = []
@@ -60,7 +68,7 @@ def assert_stopped(process: subprocess.Popen[str], number: signal.Signals, code:
         code,
         True,
     ), said
-    assert living(process.pid) == [], "nothing goes on writing"
+    assert left_over(process.pid) == [], "nothing goes on writing"
 
 
 def test_a_comparison_that_is_stopped_goes_on_bit_for_bit(source: Path, tmp_path: Path) -> None:
@@ -89,7 +97,7 @@ def test_a_second_interrupt_does_not_wait_for_a_run_that_cannot_be_saved(source:
     process.send_signal(signal.SIGINT)
     code, said = finished(process)
     assert (code, len(said.splitlines())) == (130, 1), said
-    assert living(process.pid) == []
+    assert left_over(process.pid) == []
 
 
 def test_a_search_that_is_stopped_goes_on_with_its_trial(source: Path, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from crossdistill.reports.runs import Run, configurations_of, split_by_measured
 from crossdistill.reports.samples import ChangedSample, Changes, Picture, RepresentationMap, SampleViews
 from crossdistill.runs.build import Built
 from crossdistill.runs.data import FROM_PYTHON, build_dataset
+from crossdistill.runs.folder import read_recipe
 from crossdistill.runs.run import load_trained
 from crossdistill.types import NAMES, InputError, Listener, View
 
@@ -39,7 +40,7 @@ _MOST_CHANGED = 8
 def sample_views(runs: Sequence[Run], listener: Listener = Listener()) -> SampleViews:
     """Retrieval, changed samples and a map, as far as the runs' data are where they were and have them.
 
-    listener: hears of data that are not.
+    listener: hears of data and models that are not.
     """
     trained = TrainedRuns(listener)
     retrieval = retrieval_examples(illustrated(runs), trained)
@@ -49,14 +50,10 @@ def sample_views(runs: Sequence[Run], listener: Listener = Listener()) -> Sample
     return SampleViews(retrieval, changed_samples(measured, trained), representation_map(measured, trained))
 
 
-class _WithoutDataError(Exception):
-    """A run's data are not to be had."""
-
-
 class TrainedRuns:
     """The models of finished runs, the data that they were measured on and what they answer, each made once.
 
-    listener: hears of data that are not where they were.
+    listener: hears of data that are not where they were, and of models that cannot be read.
     """
 
     def __init__(self, listener: Listener = Listener()) -> None:
@@ -67,28 +64,25 @@ class TrainedRuns:
         self._missing: set[str] = set()
 
     def of(self, folder: Path) -> Built | None:
-        """None where the run's data are not where they were, or came from Python."""
+        """None where the run's data are not where they were, or came from Python, or its model is damaged: a page of
+        measured numbers needs neither."""
         if folder not in self._loaded:
+            self._loaded[folder] = None
             try:
-                self._loaded[folder] = load_trained(folder, build_data=self._data)
-            except _WithoutDataError:
-                self._loaded[folder] = None
+                if not read_recipe(folder).data.source.startswith(FROM_PYTHON):
+                    self._loaded[folder] = load_trained(folder, build_data=self._data)
+            except InputError as error:
+                if str(error) not in self._missing:
+                    self._missing.add(str(error))
+                    self._listener.say(f"Without pictures and samples: {error}")
         return self._loaded[folder]
 
     def _data(self, settings: DataSettings, seed: int) -> MultimodalDataset:
-        if settings.source.startswith(FROM_PYTHON):
-            raise _WithoutDataError
         for known, its_seed, dataset in self._datasets:  # configurations of one seed have one, and memory holds one
             if (known, its_seed) == (settings, seed):
                 return dataset
-        try:
-            self._datasets.append((settings, seed, build_dataset(settings, seed)))
-            return self._datasets[-1][2]
-        except InputError as error:
-            if str(error) not in self._missing:
-                self._missing.add(str(error))
-                self._listener.say(f"Without pictures and samples: {error}")
-            raise _WithoutDataError from None
+        self._datasets.append((settings, seed, build_dataset(settings, seed)))
+        return self._datasets[-1][2]
 
     def outputs(self, folder: Path) -> Outputs | None:
         """What the run's student makes of at most `_MOST_MEASURED` evaluation samples, drawn by a fixed seed, and its
