@@ -213,6 +213,11 @@ class Representations:
             {name: further.map(function) for name, further in self.passes.items()},
         )
 
+    def tensors(self) -> list[Tensor]:
+        """All of them, in the order in which `map` takes them."""
+        further = [tensor for made in self.passes.values() for tensor in made.tensors()]
+        return [*self.representations.values(), *self.logits.values(), *further]
+
     @property
     def target(self) -> Float[Tensor, "batch width"]:
         """S, from the target modalities alone."""

@@ -8,6 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import torch
+
+from crossdistill.methods import MI
+from crossdistill.training.engine import OneProcess
+from crossdistill.training.pauses import EpochSoFar
+from tests.methods.small import batch, model
+from tests.training.ranks import Rank
+
 STEPS = {"amid": 20, "amid_u": 4, "ccl": 4, "gmc": 4, "rkd": 4, "crd": 4, "cmc": 4, "mst": 9, "comodo": 4}
 """Of each kind of divided loss a method; all are taken through their stages, and some samples lack a modality."""
 
@@ -24,3 +32,19 @@ def test_steps_of_one_two_and_four_ranks_are_one_process_s() -> None:
     for name, distances in found.items():
         assert distances.keys() == {f"{rank} of {ranks}" for ranks in (2, 4) for rank in range(ranks)}
         assert max(distances.values()) <= 1e-10, name
+
+
+def test_what_ranks_know_of_an_epoch_goes_on_on_each_of_them_and_on_another_number() -> None:
+    """Each rank's means are of its share of the losses; the ranks' mean is the epoch's."""
+    method, by_rank = MI(model()), []
+    for value in (1.0, 4.0):
+        so_far = EpochSoFar()
+        so_far.add(batch(), {"loss": torch.tensor(value)}, {})
+        by_rank.append(so_far.stored(OneProcess(), method, 0.0))
+    together = {**by_rank[0], "means": [each["means"][0] for each in by_rank]}
+    alone = EpochSoFar.restored(together, OneProcess(), method)
+    assert alone.terms.read() == {"loss": 2.5}
+    for rank, expected in enumerate((1.0, 4.0)):
+        assert EpochSoFar.restored(together, Rank(global_rank=rank, world_size=2), method).terms.read() == {
+            "loss": expected
+        }

@@ -50,8 +50,21 @@ def loss_and_bound(
     with without_autocast(full):
         moves_full, moves_other = (torch.is_grad_enabled() and side.requires_grad for side in (full, other))
         rows = rows or _rows_of_block(full)
+        first, end, _ = share.rows.indices(len(full))
         made = _RowBlocks.apply(  # type: ignore[no-untyped-call]
-            full, other, labels, temperature, mean, beliefs, rows, both_ways, share, moves_full, moves_other
+            full,
+            other,
+            labels,
+            temperature,
+            mean,
+            beliefs,
+            rows,
+            both_ways,
+            first,
+            end,
+            share.ranks,
+            moves_full,
+            moves_other,
         )
     return made[0], made[1]
 
@@ -92,16 +105,17 @@ class _RowBlocks(torch.autograd.Function):
         beliefs: Tensor | None,
         rows: int,
         both_ways: bool,
-        share: Share,
+        first: int,
+        end: int,
+        ranks: int,
         moves_full: bool,
         moves_other: bool,
     ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-        """Loss, bound, and the loss's gradients by full and other where these move."""
+        """Loss, bound, and the loss's gradients by full and other where these move; first, end: the anchors' rows."""
         size = len(full)
         (full, *length), (other, *other_length) = _unit_rows(full), _unit_rows(other)
         to_full = torch.zeros_like(full) if moves_full else None
         to_other = torch.zeros_like(other) if moves_other else None
-        first, end, _ = share.rows.indices(size)
         blocks = [slice(start, min(start + rows, end)) for start in range(first, end, rows)]
         by_transposing = both_ways and size <= rows and end - first == size
         directions = [(full, other, to_full, to_other)]
@@ -112,7 +126,7 @@ class _RowBlocks(torch.autograd.Function):
         rows_of, buffers = (rows_in_torch, 4) if kernel is None else (kernel, 1)
         height = min(rows, size) * (2 if by_transposing else 1)
         work = [full.new_empty(height, size) for _ in range(buffers)]  # fresh memory would cost a pass
-        losses, bounds, each = [], [], share.ranks / size
+        losses, bounds, each = [], [], ranks / size
         for anchors, candidates, to_anchors, to_candidates in directions:
             for block in blocks:
                 z, *spare = (buffer[: height if by_transposing else block.stop - block.start] for buffer in work)
@@ -148,7 +162,7 @@ class _RowBlocks(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, *_: Tensor | None) -> tuple[Tensor | None, ...]:
         scaled = (None if kept is None else gradient * kept for kept in ctx.saved_tensors)
-        return *scaled, *[None] * 9
+        return *scaled, *[None] * 11
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Any, Any]:

@@ -27,15 +27,13 @@ def gather(engine: Engine, representations: Representations, batch: Batch) -> tu
     """
     if engine.world_size == 1:
         return representations, Batch({}, batch.labels, batch.rows, batch.present, mixing=batch.mixing)
-    own: list[Tensor] = []
-    representations.map(lambda x: own.append(x) or x)  # type: ignore[func-returns-value]
     masks = [mask.to(engine.device) for mask in batch.present.values()]
     mixing = batch.mixing
     if mixing is not None:
         first = engine.global_rank * len(batch.labels)  # partners are of this rank's own rows
         mixing = mixing._replace(partners=mixing.partners + first)
     gathered = iter(
-        _Gather.apply(engine, *own, batch.labels, batch.rows, *masks, *(mixing or ()))  # type: ignore[no-untyped-call]
+        _Gather.apply(engine, *representations.tensors(), batch.labels, batch.rows, *masks, *(mixing or ()))  # type: ignore[no-untyped-call]
     )
     everywhere = representations.map(lambda _: next(gathered))
     labels, rows = next(gathered), next(gathered)
