@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar, cast
@@ -107,6 +108,7 @@ def launched(machine: Machine) -> Engine:
     except (RuntimeError, ValueError, TypeError) as error:  # what there is no such device for
         raise InputError(f"machine: {' '.join(str(error).split())[:200]}") from error
     engine.launch()
+    end_with_ranks(getattr(engine.strategy.launcher, "procs", []))
     return cast(Engine, engine)
 
 
@@ -137,6 +139,31 @@ def _watch_parent(parent: int) -> None:
         time.sleep(0.5)
     print("crossdistill: this rank's launcher is gone, so it ends, too; continue with --resume", file=sys.stderr)
     os._exit(1)
+
+
+def end_with_ranks(started: list[subprocess.Popen[bytes]], patience: float = 5.0) -> None:
+    """End this process, with one line, when one of the ranks that it has started fails: by itself within `patience`
+    seconds, as where it waits for the other, else by force.
+
+    Fabric's own observer would end it by SIGKILL, without a word; it looks at the list `started`, which is emptied.
+    """
+    ranks = list(started)
+    started.clear()
+    if ranks:
+        threading.Thread(target=_watch_ranks, args=(ranks, patience), daemon=True).start()
+
+
+def _watch_ranks(ranks: Sequence[subprocess.Popen[bytes]], patience: float) -> None:
+    while not any(codes := [rank.poll() for rank in ranks]):  # None while it runs, 0 at its good end
+        if all(code == 0 for code in codes):
+            return
+        time.sleep(0.5)
+    time.sleep(patience)
+    for rank in ranks:
+        rank.kill()
+    print("crossdistill: another rank has ended, so this one ends, too; continue with --resume", file=sys.stderr)
+    sys.stderr.flush()
+    os._exit(2)
 
 
 @contextmanager
