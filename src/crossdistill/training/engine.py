@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar, cast
@@ -107,8 +107,10 @@ def launched(machine: Machine) -> Engine:
         )
     except (RuntimeError, ValueError, TypeError) as error:  # what there is no such device for
         raise InputError(f"machine: {' '.join(str(error).split())[:200]}") from error
+    started = getattr(engine.strategy.launcher, "procs", None)
+    if started is not None and "LOCAL_RANK" not in os.environ:
+        end_with_ranks(started)  # before it launches: that waits until all ranks have met
     engine.launch()
-    end_with_ranks(getattr(engine.strategy.launcher, "procs", []))
     return cast(Engine, engine)
 
 
@@ -142,22 +144,23 @@ def _watch_parent(parent: int) -> None:
 
 
 def end_with_ranks(started: list[subprocess.Popen[bytes]], patience: float = 5.0) -> None:
-    """End this process, with one line, when one of the ranks that it has started fails: by itself within `patience`
-    seconds, as where it waits for the other, else by force.
+    """End this process, with one line, when one of the ranks that it starts fails: by itself within `patience` seconds,
+    as where it waits for the other, else by force.
 
-    Fabric's own observer would end it by SIGKILL, without a word; it looks at the list `started`, which is emptied.
+    started: where Fabric's launcher puts the ranks; they are taken out of it, since its own observer would end this
+    process by SIGKILL, without a word.
     """
-    ranks = list(started)
-    started.clear()
-    if ranks:
-        threading.Thread(target=_watch_ranks, args=(ranks, patience), daemon=True).start()
+    threading.Thread(target=_watch_ranks, args=(started, patience), daemon=True).start()
 
 
-def _watch_ranks(ranks: Sequence[subprocess.Popen[bytes]], patience: float) -> None:
+def _watch_ranks(started: list[subprocess.Popen[bytes]], patience: float) -> None:
+    ranks = list[subprocess.Popen[bytes]]()
     while not any(codes := [rank.poll() for rank in ranks]):  # None while it runs, 0 at its good end
-        if all(code == 0 for code in codes):
+        if ranks and all(code == 0 for code in codes):
             return
-        time.sleep(0.5)
+        while started:
+            ranks.append(started.pop())
+        time.sleep(0.2)
     time.sleep(patience)
     for rank in ranks:
         rank.kill()
