@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import os
 import re
 import stat
@@ -21,7 +22,7 @@ from crossdistill.data import from_arrays
 from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.readers import ReaderSettings
 from crossdistill.encoders.settings import EncoderSettings
-from crossdistill.models.storage import digest_of
+from crossdistill.models.storage import digest_of, read_config, write_config
 from crossdistill.recipes.recipe import DataSettings, ModelSettings, Recipe
 from crossdistill.runs.run import run
 from crossdistill.student import Student, load
@@ -391,6 +392,19 @@ def test_texts_need_neither_the_model_s_folder_nor_the_tokenizer_s(tmp_path: Pat
         student.predict(np.zeros(3))
     again = load(student.save(tmp_path / "saved"))
     assert np.array_equal(again.predict_proba({"said": ["red square", "blue"]}), expected)
+
+
+@pytest.mark.parametrize("wrong", [{"label_mean": math.nan}, {"label_deviation": 0.0}, {"label_deviation": math.inf}])
+def test_a_unit_of_numbers_that_is_none_is_one_line(wrong: dict[str, float], student: Student, tmp_path: Path) -> None:
+    right = {"label_mean": (0.0,) * len(student.classes), "label_deviation": (1.0,) * len(student.classes)}
+    for given in (right, right | {key: (value, *right[key][1:]) for key, value in wrong.items()}):
+        write_config(tmp_path, replace(student.spec, task="regression", **given), {})
+        if given is right:
+            assert read_config(tmp_path)[0].label_deviation == right["label_deviation"]
+    with pytest.raises(
+        InputError, match=r"config\.json: model: expected finite label_mean, and label_deviation above 0"
+    ):
+        read_config(tmp_path)
 
 
 @pytest.mark.parametrize("path", ["model.classes", "model.width", "data.licence", "method", "student"])

@@ -194,6 +194,9 @@ def test_tables_that_would_be_misread(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("twice.csv").write_text("a,b,ä,a\n1,2,3,4\n", encoding="utf-8")
+    Path("european.csv").write_text("a;b;ä\n1,5;2,5;3,5\n", encoding="utf-8")
+    assert main(["predict", str(table_run), "european.csv"]) == 2
+    assert "european.csv row 1: expected commas between the cells, found semicolons" in capsys.readouterr().err
     assert main(["predict", str(table_run), "twice.csv"]) == 2
     assert "twice.csv: expected one column 'a', found 2 of that name" in capsys.readouterr().err
     np.savez("short.npz", wrist=np.zeros((3, 4, 3)), wrist_lengths=[4, 4])

@@ -81,3 +81,24 @@ def test_a_rank_ends_with_its_launcher_and_the_run_goes_on(tmp_path: Path) -> No
     assert len(lines_of(log)) == done, "nobody writes on"
     code, _, error = call(*options, "--resume", "--epochs", "1", folder=tmp_path)
     assert (code, "another recipe" in error) == (2, True), "the folder is free, and as it was"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX processes")
+@pytest.mark.parametrize(("ends", "code"), [("os.kill(os.getpid(), 9)", 2), ("None", 0)])
+def test_a_first_rank_whose_other_rank_fails_says_so(ends: str, code: int) -> None:
+    """As Fabric starts ranks, and as one of them is killed while the first waits for something else than a gradient."""
+    first_rank = f"""
+import subprocess, sys, time
+from crossdistill.training.engine import end_with_ranks
+
+started = [subprocess.Popen([sys.executable, "-c", "import os, sys; {ends}"])]
+end_with_ranks(started, patience=0.1)
+while started:  # until Fabric's observer has nothing to look at
+    time.sleep(0.01)
+time.sleep(60 if {code} else 1)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", first_rank], env=ENVIRONMENT, capture_output=True, text=True, timeout=SLOW
+    )
+    said = "crossdistill: another rank has ended, so this one ends, too; continue with --resume\n"
+    assert (done.returncode, done.stderr) == (code, said if code else "")

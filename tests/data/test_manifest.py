@@ -234,6 +234,8 @@ def test_missing_columns_are_named(tmp_path: Path, column: str) -> None:
         ("id,split,label,x,x\na,train,b,x.npy,x.npy\n", "row 1: expected distinct column names"),
         ("id,split,label,x\na,train,b,x.npy\na,train\n", "row 3: expected 4 cells as in the header, found 2"),
         ("id,split,label,x\na,train,b,x.npy,\n", "row 2: expected 4 cells as in the header, found 5"),
+        ("id;split;label;x\na;train;b,c;x.npy\n", "row 1: expected commas between the cells, found semicolons"),
+        ("id\tsplit\tlabel\tx\na\ttrain\tb\tx.npy\n", "row 1: expected commas between the cells, found tabs"),
         ('id,split,label,x\na,train,"b', "row 2: expected UTF-8 text, comma-separated"),
         ("id,split,label,x y\na,train,b,x.npy\n", "'x y': expected letters"),
     ],

@@ -76,6 +76,17 @@ def require_short_lines(path: Path) -> None:
         raise InputError(f"{path}: expected a line for each row, found one of more than {_LONGEST_LINE:,} bytes")
 
 
+def require_commas(path: Path, header: Sequence[str]) -> None:
+    """Raise InputError for a first line whose names have other separators between them, as spreadsheets write where the
+    comma is in numbers."""
+    for separator, called in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and separator in header[0]:
+            raise InputError(
+                f"{path} row 1: expected commas between the cells, found {called} ({header[0][:80]!r}); save it "
+                "comma-separated"
+            )
+
+
 def _read_csv(path: Path) -> Table:
     lines: list[list[str]] = []
     require_short_lines(path)
@@ -89,6 +100,7 @@ def _read_csv(path: Path) -> Table:
     header = lines[0] if lines else []
     if len(set(header)) < len(header) or "" in header:
         raise InputError(f"{path} row 1: expected distinct column names, found {', '.join(header)}")
+    require_commas(path, header)
     numbers = [number for number, line in enumerate(lines, start=1) if number > 1 and any(line)]
     for number in numbers:
         cell_count = len(lines[number - 1])

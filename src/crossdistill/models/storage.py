@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,8 @@ def read_config(folder: Path) -> tuple[ModelSpec, dict[str, Any]]:
     numbers = len(spec.classes) if spec.task == "regression" else 0
     if not len(spec.label_mean) == len(spec.label_deviation) == numbers:
         raise InputError(f"{path}: model: expected {numbers} label_mean and label_deviation")
+    if not all(map(math.isfinite, spec.label_mean)) or not all(0 < d < math.inf for d in spec.label_deviation):
+        raise InputError(f"{path}: model: expected finite label_mean, and label_deviation above 0")
     require_probability({"dropout": spec.dropout}, f"{path}: model.")
     return spec, content
 

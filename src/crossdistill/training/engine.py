@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -98,6 +99,9 @@ def launched(machine: Machine) -> Engine:
         )
     except (RuntimeError, ValueError, TypeError) as error:  # what there is no such device for
         raise InputError(f"machine: {' '.join(str(error).split())[:200]}") from error
+    started = getattr(engine.strategy.launcher, "procs", None)
+    if started is not None and "LOCAL_RANK" not in os.environ:
+        end_with_ranks(started)  # before it launches: that waits until all ranks have met
     engine.launch()
     return cast(Engine, engine)
 
@@ -129,6 +133,32 @@ def _watch_parent(parent: int) -> None:
         time.sleep(0.5)
     print("crossdistill: this rank's launcher is gone, so it ends, too; continue with --resume", file=sys.stderr)
     os._exit(1)
+
+
+def end_with_ranks(started: list[subprocess.Popen[bytes]], patience: float = 5.0) -> None:
+    """End this process, with one line, when one of the ranks that it starts fails: by itself within `patience` seconds,
+    as where it waits for the other, else by force.
+
+    started: where Fabric's launcher puts the ranks; they are taken out of it, since its own observer would end this
+    process by SIGKILL, without a word.
+    """
+    threading.Thread(target=_watch_ranks, args=(started, patience), daemon=True).start()
+
+
+def _watch_ranks(started: list[subprocess.Popen[bytes]], patience: float) -> None:
+    ranks = list[subprocess.Popen[bytes]]()
+    while not any(codes := [rank.poll() for rank in ranks]):  # None while it runs, 0 at its good end
+        if ranks and all(code == 0 for code in codes):
+            return
+        while started:
+            ranks.append(started.pop())
+        time.sleep(0.2)
+    time.sleep(patience)
+    for rank in ranks:
+        rank.kill()
+    print("crossdistill: another rank has ended, so this one ends, too; continue with --resume", file=sys.stderr)
+    sys.stderr.flush()
+    os._exit(2)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from crossdistill.data.lazy import LazyColumn
 from crossdistill.data.numbers import filled_rows, headers_of, numbers
 from crossdistill.data.readers import READERS, CacheFolder, MediaColumn, TextColumn
 from crossdistill.data.reading import PartialColumn
-from crossdistill.data.table import INDEX, Table, read_table, require_short_lines, texts_of
+from crossdistill.data.table import INDEX, Table, read_table, require_commas, require_short_lines, texts_of
 from crossdistill.extras import needed_for
 from crossdistill.types import InputError, one_line
 
@@ -40,9 +40,11 @@ def _header(path: Path) -> list[str]:
     require_short_lines(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return [name.strip() for name in next(csv.reader(file), [])]
+            header = [name.strip() for name in next(csv.reader(file), [])]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot read it as UTF-8 text, comma-separated: {error}") from None
+    require_commas(path, header)
+    return header
 
 
 def table_of(path: Path, specs: Specs, allow_outside: bool) -> Given:
