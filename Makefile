@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOWEST := .lowest
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-crash test-fuzz test-lowest check lint types imports pytest bench bench-gpu site docs clean
+.PHONY: help setup demo test test-long test-crash test-fuzz test-lowest check lint types imports pytest bench bench-gpu site docs clean
 
 help:  ## what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ test: check pytest  ## everything: `make check`, then the whole test suite
 
 pytest: $(READY)
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+
+test-long: $(READY)  ## what the ordinary run leaves out: more encoders exported, every method in every recipe of the paper
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup --long -m long
 
 test-crash: $(READY)  ## kill runs TIMES=200 times, resume them, and compare with one that was never killed
 	CRASH_TIMES=$(or $(TIMES),200) $(BIN)/pytest --numprocesses 0 tests/crash

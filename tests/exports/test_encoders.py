@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,21 @@ BATCHES = {"sound": ((1, 300), (3, 40_000)), "sequence": ((1, 1), (2, 33), (3, 2
 """(batch size, longest sequence) that are tried; the traced batch has 5 samples."""
 
 
-@pytest.mark.parametrize("kind", KINDS)
+OFTEN = ("features", "mlp", "mlp on sequences", "conv", "signal on windows", "rnn", "log_mel", "resnet", "r2plus1d")
+OFTEN_OF_TRANSFORMERS = ("bert", "vit on files", "wav2vec2 base, cut")
+
+
+def each(kinds: Iterable[str], often: Sequence[str]) -> list[Any]:
+    """All kinds, those that are not in every run's part marked."""
+    return [pytest.param(kind, marks=() if kind in often else pytest.mark.long) for kind in kinds]
+
+
+@pytest.mark.parametrize("kind", each(KINDS, OFTEN))
 def test_every_encoder_answers_alike_for_any_batch_and_length(kind: str) -> None:
     assert_alike(student_of({"x": KINDS[kind]}, width={"features": 6, "log_mel": 64}.get(kind, 5)))
 
 
+@pytest.mark.long
 def test_densenet() -> None:
     student = student_of({"x": (PICTURES, EncoderSettings("densenet121", {"activation": "relu"}))}, width=1024)
     assert_alike(student, batches=((1, 1), (3, 1)))
@@ -41,7 +51,7 @@ def test_several_modalities_whatever_they_are_called() -> None:
     assert_alike(student_of({"eye-left": KINDS["mlp"], "eye": KINDS["conv"], "eye_lengths": KINDS["mlp on sequences"]}))
 
 
-@pytest.mark.parametrize("kind", ["fused", "hallucinating"])
+@pytest.mark.parametrize("kind", each(("fused", "hallucinating"), ("hallucinating",)))
 def test_students_of_another_kind(kind: Any) -> None:
     assert_alike(student_of({"eye": KINDS["mlp"], "pen": KINDS["mlp on sequences"]}, kind=kind))
 
@@ -107,20 +117,10 @@ def saved(name: str, folder: Path) -> tuple[InputSpec, EncoderSettings]:
     return spec, EncoderSettings("pretrained", weights=str(folder))
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "bert",
-        "vit",
-        "vit on files",
-        "dinov2",
-        "convnext",
-        "vit on video",
-        "videomae",
-        "wav2vec2 large",
-        "wav2vec2 base, cut",
-    ],
-)
+MODELS = ("bert", "vit", "vit on files", "dinov2", "convnext", "vit on video", "videomae", "wav2vec2 large")
+
+
+@pytest.mark.parametrize("name", each((*MODELS, "wav2vec2 base, cut"), OFTEN_OF_TRANSFORMERS))
 def test_models_of_transformers(name: str, tmp_path: Path) -> None:
     student = student_of({"x": saved(name, tmp_path / "model")}, width=16)
     answers = both_answers(student)

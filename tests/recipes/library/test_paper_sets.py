@@ -35,6 +35,7 @@ from crossdistill.types import InputError
 
 VIDEO, EMOTION = ("ucf51", "activitynet"), ("iemocap_a_v", "iemocap_l_v", "iemocap_al_v")
 WIDTH, SAMPLES = 16, 16
+OFTEN = ("ucf51", "iemocap_al_v")
 
 
 def test_every_data_set_of_the_paper_has_its_recipe() -> None:
@@ -110,7 +111,9 @@ def small(made: Recipe, weights: Path) -> Recipe:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("name", PAPER)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in OFTEN else pytest.mark.long) for name in PAPER]
+)
 def test_every_method_learns_in_every_recipe(name: str, method: str, weights: Path) -> None:
     """A step of each stage's first epoch and of its last one."""
     made = replace(small(RECIPES[name](), weights), method=method)
