@@ -44,15 +44,15 @@ def times(out: Path) -> dict[Path, int]:
 def done(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of a set with two budgets, and of one that is not there."""
     out = tmp_path_factory.mktemp("study")
-    nowhere = replace(small(source / "nowhere", "elsewhere"), prepare="elsewhere --source DIR")
+    nowhere = small(source / "nowhere", "leaves")
     heard = Heard()
     made = benchmark(settings([small(source), nowhere], data=source / "nowhere"), ASKED, out, "the command", heard)
     assert made.table is not None
-    assert (list(made.skipped), made.failures) == (["elsewhere"], {})
+    assert (list(made.skipped), made.failures) == (["leaves"], {})
     assert [line.split(":")[0] for line in heard.lines] == [
         "Left out", "1/2 gestures, 25 % of labels", "2/2 gestures, all labels"
     ]  # fmt: skip
-    assert "`crossdistill prepare elsewhere --source DIR --out " in heard.lines[0]
+    assert "`crossdistill prepare leaves --source DIR --out " in heard.lines[0]
     assert heard.lines[1].split(": ")[1].startswith("6 runs; baseline ")
     assert heard.totals[SETTINGS] == heard.events.count(("step", SETTINGS)) == 2
     return out
@@ -72,7 +72,7 @@ def test_a_row_for_each_run_of_each_setting(done: Path) -> None:
     }
     assert record.commands == ("the command",)
     assert record.trials == {"gestures/25-percent": 0, "gestures/all": 0}
-    assert list(record.skipped) == ["elsewhere"]
+    assert list(record.skipped) == ["leaves"]
 
 
 def test_each_seed_draws_other_labels(done: Path) -> None:
