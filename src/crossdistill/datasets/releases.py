@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import re
-import struct
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.data.unpacking import npz_arrays, require_inflatable, require_unpackable
-from crossdistill.extras import needed_for
+from crossdistill.data.unpacking import npz_arrays, require_unpackable
 from crossdistill.types import InputError, one_line
 
 
@@ -71,38 +66,6 @@ def _zip_files(path: Path, pattern: re.Pattern[str]) -> Iterator[tuple[re.Match[
             if match := pattern.fullmatch(Path(member.filename).name):
                 require_unpackable(f"{path}: {match[0]}", member.compress_size, member.file_size)
                 yield match, archive.read(member)
-
-
-def matlab_array(content: bytes, variable: str, ndim: int, file: str) -> npt.NDArray[Any]:
-    """One numeric variable of a .mat file. Raises InputError: not a .mat file, no such variable, other dimensions."""
-    _require_unpackable_variables(content, file)
-    with needed_for(f"{file}: a MATLAB file"):
-        import scipy.io
-
-    try:
-        variables = scipy.io.loadmat(io.BytesIO(content), variable_names=[variable])
-    except MemoryError:
-        raise
-    except Exception as error:  # of damaged files SciPy's reader raises whatever its own code stumbles over
-        raise InputError(f"{file}: cannot read it as a MATLAB file: {one_line(error)}") from None
-    array = variables.get(variable)
-    if not isinstance(array, np.ndarray) or array.ndim != ndim or array.dtype.kind not in "biuf":
-        actual = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else "nothing of that name"
-        raise InputError(f"{file}: expected '{variable}', a numeric array of {ndim} dimensions, found {actual}")
-    return array
-
-
-def _require_unpackable_variables(content: bytes, file: str) -> None:
-    """A MATLAB file of version 5 is a header of 128 bytes and a number of elements: kind, size, content; those of kind
-    15 are compressed. Raises InputError where one of them unfolds beyond measure."""
-    order = ">" if content[126:128] == b"MI" else "<"
-    place = 128
-    while place + 8 <= len(content):
-        kind, size = struct.unpack(f"{order}II", content[place : place + 8])
-        if kind == 15:
-            with suppress(zlib.error):  # its reader will say so
-                require_inflatable(file, content[place + 8 : place + 8 + size])
-        place += 8 + size
 
 
 def release_arrays(source: Path, name: str, keys: Sequence[str]) -> dict[str, npt.NDArray[Any]]:

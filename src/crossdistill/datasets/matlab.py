@@ -1,0 +1,107 @@
+"""Reading numeric arrays of MATLAB files, of which SciPy's reader trusts every number that it finds."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crossdistill.data.unpacking import require_inflatable
+from crossdistill.extras import needed_for
+from crossdistill.types import InputError, one_line
+
+_HEADER = 128
+_MATRIX, _COMPRESSED = 14, 15
+_NUMBERS = frozenset((1, 2, 3, 4, 5, 6, 7, 9, 12, 13))
+_TEXTS = frozenset((16, 17, 18))
+_CLASSES, _NUMERIC_CLASSES = range(1, 18), range(6, 16)
+"""Of arrays: cells, structs, objects, characters, sparse ones; numbers; functions and what is opaque."""
+_CHARACTERS, _SPARSE, _COMPLEX = 4, 5, 0x0800
+_DEEPEST = 16
+
+
+class _DamageError(Exception):
+    """What a file of version 5 cannot hold."""
+
+
+def matlab_array(content: bytes, variable: str, ndim: int, file: str) -> npt.NDArray[Any]:
+    """One numeric variable of a .mat file. Raises InputError: not a .mat file, no such variable, other dimensions."""
+    with needed_for(f"{file}: a MATLAB file"):
+        import scipy.io
+
+    try:
+        _require_sound(content, file)
+        variables = scipy.io.loadmat(io.BytesIO(content), variable_names=[variable])
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # of damaged files SciPy's reader raises whatever its own code stumbles over
+        raise InputError(f"{file}: cannot read it as a MATLAB file: {one_line(error)}") from None
+    array = variables.get(variable)
+    if not isinstance(array, np.ndarray) or array.ndim != ndim or array.dtype.kind not in "biuf":
+        actual = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else "nothing of that name"
+        raise InputError(f"{file}: expected '{variable}', a numeric array of {ndim} dimensions, found {actual}")
+    return array
+
+
+def _require_sound(content: bytes, file: str) -> None:
+    """Raise where an element of a file of version 5 is of no kind that there is: SciPy's compiled reader takes the kind
+    for an index, and the process ends. Compressed ones must be whole, and not unfold beyond measure.
+
+    Version 5 is a header of 128 bytes and a number of elements: kind, size, content. Version 4 begins with a zero, and
+    is read by checked code.
+    """
+    if 0 in content[:4]:
+        return
+    order = "<" if content[126:128] == b"IM" else ">"  # as SciPy takes it
+    for kind, element in _elements(content[_HEADER:], order):
+        if kind == _COMPRESSED:
+            require_inflatable(file, element)
+            inside = list(_elements(zlib.decompress(element), order))
+            if len(inside) != 1:
+                raise _DamageError(f"a compressed variable of {len(inside)} elements")
+            ((kind, element),) = inside
+        if kind == _MATRIX:
+            _require_sound_array(element, order, 0)
+
+
+def _require_sound_array(content: bytes, order: str, depth: int) -> None:
+    """An array is its flags, which name its class, dimensions, name and what it holds: numbers, texts, arrays."""
+    if depth > _DEEPEST:
+        raise _DamageError(f"arrays nested more than {_DEEPEST} deep")
+    parts = list(_elements(content, order))
+    (flags,) = struct.unpack(f"{order}I", parts[0][1][:4].ljust(4, b"\0")) if parts else (0,)
+    kind_of_array, least = flags % 256, 3  # flags, dimensions, name
+    if kind_of_array not in _CLASSES:
+        raise _DamageError(f"an array of class {kind_of_array}")
+    if kind_of_array in _NUMERIC_CLASSES or kind_of_array == _CHARACTERS:
+        least = 4
+    elif kind_of_array == _SPARSE:
+        least = 6
+    if len(parts) < least + bool(flags & _COMPLEX and least > 3):  # its reader would go on in what comes next
+        raise _DamageError(f"an array of {len(parts)} parts")
+    for kind, element in parts:
+        if kind == _MATRIX and kind_of_array not in _NUMERIC_CLASSES:
+            _require_sound_array(element, order, depth + 1)
+        elif kind not in _NUMBERS and not (kind in _TEXTS and kind_of_array not in _NUMERIC_CLASSES):
+            raise _DamageError(f"an array's part of kind {kind}")
+
+
+def _elements(content: bytes, order: str) -> Iterator[tuple[int, bytes]]:
+    """Kind and content of each element; small ones have both in 8 bytes, others begin at multiples of 8, but for
+    compressed ones."""
+    place = 0
+    while place + 8 <= len(content):
+        kind, size = struct.unpack(f"{order}II", content[place : place + 8])
+        if kind >> 16:
+            yield kind & 0xFFFF, content[place + 4 : place + 4 + min(kind >> 16, 4)]
+            place += 8
+            continue
+        if place + 8 + size > len(content):
+            raise _DamageError("it ends inside an element")
+        yield kind, content[place + 8 : place + 8 + size]
+        place += 8 + size + (-size % 8 if kind != _COMPRESSED else 0)
