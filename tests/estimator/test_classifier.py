@@ -329,7 +329,7 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "dict of others": ((X, Y, {"camera": A[:80]}), "slices crossdistill.Modalities, but no dict"),
     "same name": (({"a": X}, Y, {"a": A}), "a is a modality of X already"),
     "weights below 0": ((X, Y, A, -np.ones(SAMPLES)), "[Nn]egative"),
-    "weights of 0": ((X, Y, A, np.zeros(SAMPLES)), "every sample|zero"),
+    "weights of 0": ((X, Y, A, np.zeros(SAMPLES)), "every sample|zero|weight above 0"),
 }
 
 
