@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from crossdistill.data import MultimodalDataset, from_arrays
+from crossdistill.data import MultimodalDataset, from_arrays, write_manifest
 from crossdistill.encoders import MLP, Features
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.methods import METHODS
 from crossdistill.models import CrossModalModel
+from crossdistill.reports import load_runs
+from crossdistill.reports.examples import sample_views
 from crossdistill.runs.build import build
 from crossdistill.runs.run import run
 from crossdistill.student import load
@@ -89,6 +91,18 @@ def test_it_trains_stops_nowhere_and_ships(tmp_path: Path) -> None:
     taught = run(given(epochs=20), tmp_path / "few", dataset=few)
     alone = run(with_model(given(epochs=20, method="baseline"), teacher="by_method"), tmp_path / "alone", dataset=few)
     assert taught["student"]["top1"] >= alone["student"]["top1"]
+
+
+@pytest.mark.parametrize("width", [3, 8])
+def test_logits_are_no_representation_whatever_their_width(width: int, tmp_path: Path) -> None:
+    """Neither has a report a map of them; with as many dimensions as classes they would pass for one."""
+    source = write_manifest(tmp_path / "data", with_outputs(knowing()))
+    made = with_model(with_data(given(epochs=1), source=str(source)), width=width)
+    results = run(made, tmp_path / "run")
+    assert np.isnan(results.cosine_pair)
+    shown = sample_views(load_runs([tmp_path / "run"])).map
+    assert shown is not None
+    assert list(shown.points) == ["student"]
 
 
 def test_the_stages_are_the_method_s_alone() -> None:

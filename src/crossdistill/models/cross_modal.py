@@ -148,6 +148,10 @@ class CrossModalModel(nn.Module):
         """The names of the modalities that the views read."""
         return modalities_of(views, self.target, self.auxiliary)
 
+    def represents(self, view: View) -> bool:
+        """Whether the view has a representation in the space of D dimensions; a given teacher has its logits alone."""
+        return not (view == "full" and self.given_teacher)
+
     def classifier_of(self, view: View) -> nn.Module:
         """The linear layer that makes the view's logits of its representation."""
         if view == "auxiliary":

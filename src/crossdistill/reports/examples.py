@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -36,6 +37,8 @@ _MOST_DRAWN = 250
 """Points of a map."""
 _MOST_CHANGED = 8
 
+Read = TypeVar("Read")
+
 
 def sample_views(runs: Sequence[Run], listener: Listener = Listener()) -> SampleViews:
     """Retrieval, changed samples and a map, as far as the runs' data are where they were and have them.
@@ -67,15 +70,26 @@ class TrainedRuns:
         """None where the run's data are not where they were, or came from Python, or its model is damaged: a page of
         measured numbers needs neither."""
         if folder not in self._loaded:
-            self._loaded[folder] = None
-            try:
-                if not read_recipe(folder).data.source.startswith(FROM_PYTHON):
-                    self._loaded[folder] = load_trained(folder, build_data=self._data)
-            except InputError as error:
-                if str(error) not in self._missing:
-                    self._missing.add(str(error))
-                    self._listener.say(f"Without pictures and samples: {error}")
+            there = self.dataset(folder) is not None
+            self._loaded[folder] = self._said(lambda: load_trained(folder, build_data=self._data)) if there else None
         return self._loaded[folder]
+
+    def dataset(self, folder: Path) -> MultimodalDataset | None:
+        """The run's data without its model; None where they are not where they were, or came from Python."""
+        recipe = read_recipe(folder)
+        if recipe.data.source.startswith(FROM_PYTHON):
+            return None
+        return self._said(lambda: self._data(recipe.data, recipe.seed))
+
+    def _said(self, read: Callable[[], Read]) -> Read | None:
+        """What is read; None, and a line, where it cannot be."""
+        try:
+            return read()
+        except InputError as error:
+            if str(error) not in self._missing:
+                self._missing.add(str(error))
+                self._listener.say(f"Without pictures and samples: {error}")
+            return None
 
     def _data(self, settings: DataSettings, seed: int) -> MultimodalDataset:
         for known, its_seed, dataset in self._datasets:  # configurations of one seed have one, and memory holds one
@@ -96,7 +110,8 @@ class TrainedRuns:
 
 def _measured(built: Built) -> Outputs | None:
     dataset, settings, model = built.dataset, built.recipe.data, built.model
-    views = tuple(view for view in _ASKED if view in built.method.predicts and _is_quick(built, view))
+    asked = [view for view in _ASKED if view in built.method.predicts and model.represents(view)]
+    views = tuple(view for view in asked if _is_quick(built, view))
     rows = dataset.labelled_rows(settings.evaluate_on)
     if "target" not in views or dataset.task != "classification" or not len(rows):
         return None
@@ -118,8 +133,11 @@ def retrieval_examples(folders: Sequence[Path], trained: TrainedRuns) -> list[Re
     retrieved: dict[str, list[list[RetrievedItem]]] = {}
     queries: list[int] = []
     for folder in folders:
+        data = trained.dataset(folder)
+        if data is None or len(data.pictures) == 0 or data.task != "classification":
+            continue
         built = trained.of(folder)
-        if built is None or len(built.dataset.pictures) == 0 or built.dataset.task != "classification":
+        if built is None:
             continue
         recipe, dataset, method = built.recipe, built.dataset, built.method
         label = recipe.label or recipe.method

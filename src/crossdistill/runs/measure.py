@@ -16,6 +16,7 @@ from crossdistill.evaluation import evaluate_view, top1
 from crossdistill.evaluation.collect import Outputs, outputs_of
 from crossdistill.evaluation.summary import evaluate_labels, evaluate_numbers
 from crossdistill.losses import pair_cosine, same_class_cosine
+from crossdistill.models.cross_modal import CrossModalModel
 from crossdistill.plain import from_plain
 from crossdistill.runs.data import splits_in_use
 from crossdistill.runs.results import COSINE_PAIR, COSINE_SAME_CLASS, SCORES, AnyScores, ParameterCounts, RunResults
@@ -82,12 +83,13 @@ def versions() -> dict[str, str]:
     }
 
 
-def epoch_measures(made: Outputs, predicts: tuple[View, ...], task: Task) -> dict[str, float]:
+def epoch_measures(made: Outputs, predicts: tuple[View, ...], model: CrossModalModel) -> dict[str, float]:
     """Headline measures, their gap and the cosines on the evaluation split, for the curves; nothing is chosen by them.
 
     Each view is measured on the samples that have what it reads: the student on all, the teacher on complete ones.
     """
     measures: dict[str, float] = {}
+    task = model.task
     for view in predicts:
         found, labels = made.complete(view)
         if len(labels):
@@ -95,7 +97,7 @@ def epoch_measures(made: Outputs, predicts: tuple[View, ...], task: Task) -> dic
     student, teacher = score_key("student", task.kind), score_key("teacher", task.kind)
     if {student, teacher} <= set(measures):
         measures[GAP] = measures[teacher] - measures[student]
-    return measures | cosines(made, task)
+    return measures | cosines(made, model)
 
 
 def headline_of(task: Task, logits: Tensor, labels: Tensor) -> float:
@@ -120,15 +122,15 @@ def require_measurable(outputs: Outputs, predicts: tuple[View, ...], split: str)
         raise InputError(f"no {split} sample could be read; the first: {unread[0]}")
 
 
-def cosines(outputs: Outputs, task: Task) -> dict[str, float]:
-    """Figure 5's alignment of teacher and student, where both were made of a sample."""
-    if not {"target", "full"} <= set(outputs.made.representations):
+def cosines(outputs: Outputs, model: CrossModalModel) -> dict[str, float]:
+    """Figure 5's alignment of teacher and student, where both were made of a sample and have representations."""
+    if not {"target", "full"} <= set(outputs.made.representations) or not model.represents("full"):
         return {}
     made, labels = outputs.complete("target", "full")
-    if not len(labels) or made.full.shape != made.target.shape:  # a given teacher has outputs and no representation
+    if not len(labels):
         return {}
     found = {COSINE_PAIR: float(pair_cosine(made.full, made.target))}
-    if task.has_classes:
+    if model.task.has_classes:
         found[COSINE_SAME_CLASS] = float(same_class_cosine(made.full, made.target, labels))
     return found
 
@@ -218,7 +220,7 @@ def with_scores(
     )
     note([*tested.notes, *gallery.notes])
     require_measurable(tested, method.predicts, recipe.data.evaluate_on)
-    alignment = cosines(tested, method.task)
+    alignment = cosines(tested, method.model)
     return replace(
         results,
         samples=_sample_counts(built),

@@ -225,7 +225,7 @@ def _train_stage(
         loud.tell(split, outputs.notes, len(rows))
         require_measurable(outputs, method.predicts, split)
         hidden.measured(stage, epoch, outputs, ends_run=last and stage is built.stages[-1])
-        return epoch_measures(outputs, method.predicts, method.task)
+        return epoch_measures(outputs, method.predicts, method.model)
 
     def finish_epoch(record: Record, epoch: int, take: Callable[[], Checkpoint]) -> None:
         log.write(record | ({"skipped": skipped} if needed.may_fail else {}))
