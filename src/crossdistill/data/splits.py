@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from crossdistill.data.columns import Rows
 from crossdistill.data.dataset import MultimodalDataset, require_splits
@@ -126,19 +128,27 @@ def labelled_folds(dataset: MultimodalDataset, folds: int, seed: int) -> Rows:
     count = min(folds, len(groups) if grouped else len(rows))
     if count < 2:
         raise InputError(f"{dataset.name}: expected two folds of labelled samples at least, found {count}")
-    with needed_for("folds"):
-        from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
     strata = dataset.strata[rows]
     if not grouped:  # no class that is rarer than the folds is one that scikit-learn refuses
         count = max(2, min(count, int(np.bincount(strata - strata.min()).max())))
-    splitter = (StratifiedGroupKFold if grouped else StratifiedKFold)(count, shuffle=True, random_state=seed)
     fold: Rows = np.full(len(dataset), -1, dtype=np.int64)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a class rarer than the folds
-        for number, (_, held_out) in enumerate(splitter.split(strata, strata, dataset.groups[rows])):
-            fold[rows[held_out]] = number
+    for number, (_, held_out) in enumerate(stratified_folds(strata, dataset.groups[rows], grouped, count, seed)):
+        fold[rows[held_out]] = number
     return fold
+
+
+def stratified_folds(
+    strata: Rows, groups: npt.NDArray[Any], grouped: bool, count: int, seed: int
+) -> list[tuple[Rows, Rows]]:
+    """So many folds of samples of these strata (N,), of whole groups (N,) or not: the places of the samples outside and
+    of those inside each. What a class that is rarer than the folds makes of them, the caller looks at."""
+    with needed_for("folds"):
+        from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    splitter = (StratifiedGroupKFold if grouped else StratifiedKFold)(count, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of such a class
+        return list(splitter.split(strata, strata, groups))
 
 
 def _stratified(labels: Rows, rows: Rows, share: float, seed: int) -> Rows:
@@ -201,12 +211,5 @@ def _by_class(labels: Rows, fraction: float, seed: int) -> Rows:
 
 def _by_group(labels: Rows, groups: Strings, fraction: float, seed: int) -> Rows:
     """One of about 1 / fraction folds of whole groups."""
-    with needed_for("holding out groups"):
-        from sklearn.model_selection import StratifiedGroupKFold
-
     folds = min(max(2, round(1 / fraction)), len(np.unique(groups)))
-    splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a class rarer than the folds; the caller checks what matters
-        held_out: Rows = next(splitter.split(labels, labels, groups))[1]
-    return held_out
+    return stratified_folds(labels, groups, True, folds, seed)[0][1]

@@ -21,7 +21,10 @@ _NUMBERS = frozenset((1, 2, 3, 4, 5, 6, 7, 9, 12, 13))
 _TEXTS = frozenset((16, 17, 18))
 _CLASSES, _NUMERIC_CLASSES = range(1, 18), range(6, 16)
 """Of arrays: cells, structs, objects, characters, sparse ones; numbers; functions and what is opaque."""
-_CHARACTERS, _SPARSE, _COMPLEX = 4, 5, 0x0800
+_PARTS = {**dict.fromkeys(_NUMERIC_CLASSES, 4), 4: 4, 5: 6}
+"""Class of an array -> of how many parts it is at least, flags, dimensions and name among them: numbers, characters,
+sparse ones; one more where they are complex. Of all others 3."""
+_COMPLEX = 0x0800
 _DEEPEST = 16
 
 
@@ -75,19 +78,17 @@ def _require_sound_array(content: bytes, order: str, depth: int) -> None:
         raise _DamageError(f"arrays nested more than {_DEEPEST} deep")
     parts = list(_elements(content, order))
     (flags,) = struct.unpack(f"{order}I", parts[0][1][:4].ljust(4, b"\0")) if parts else (0,)
-    kind_of_array, least = flags % 256, 3  # flags, dimensions, name
-    if kind_of_array not in _CLASSES:
-        raise _DamageError(f"an array of class {kind_of_array}")
-    if kind_of_array in _NUMERIC_CLASSES or kind_of_array == _CHARACTERS:
-        least = 4
-    elif kind_of_array == _SPARSE:
-        least = 6
-    if len(parts) < least + bool(flags & _COMPLEX and least > 3):  # its reader would go on in what comes next
+    array_class = flags % 256
+    if array_class not in _CLASSES:
+        raise _DamageError(f"an array of class {array_class}")
+    complex_part = array_class in _PARTS and bool(flags & _COMPLEX)
+    if len(parts) < _PARTS.get(array_class, 3) + complex_part:  # its reader would go on in what comes next
         raise _DamageError(f"an array of {len(parts)} parts")
+    numeric = array_class in _NUMERIC_CLASSES
     for kind, element in parts:
-        if kind == _MATRIX and kind_of_array not in _NUMERIC_CLASSES:
+        if kind == _MATRIX and not numeric:
             _require_sound_array(element, order, depth + 1)
-        elif kind not in _NUMBERS and not (kind in _TEXTS and kind_of_array not in _NUMERIC_CLASSES):
+        elif kind not in _NUMBERS and (numeric or kind not in _TEXTS):
             raise _DamageError(f"an array's part of kind {kind}")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from crossdistill.data.splits import stratified_folds
 from crossdistill.diagnosis.features import Features
 from crossdistill.diagnosis.scores import Score, score_of
 
@@ -111,8 +112,6 @@ def _once(pairs: Pairs, classes: int, seed: int) -> dict[str, Features]:
 def folds_of(pairs: Pairs, seed: int) -> list[tuple[Rows, Rows]]:
     """Places among the labelled samples that each fold learns from and is tested on; none where a class has but one
     sample or, where groups are kept apart, there are no two groups with labels."""
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
     labels, groups = pairs.labels[pairs.labelled], pairs.groups[pairs.labelled]
     if len(np.unique(labels)) < 2:
         return []
@@ -121,11 +120,8 @@ def folds_of(pairs: Pairs, seed: int) -> list[tuple[Rows, Rows]]:
     count = min(FOLDS, units if pairs.grouped else int(np.median(counts)))
     if count < 2:
         return []
-    kind = StratifiedGroupKFold if pairs.grouped else StratifiedKFold
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a class rarer than the folds
-        made = kind(count, shuffle=True, random_state=seed).split(labels, labels, groups)
-        folds = [(learnt, tested) for learnt, tested in made if len(tested)]
+    made = stratified_folds(labels, groups, pairs.grouped, count, seed)
+    folds = [(learnt, tested) for learnt, tested in made if len(tested)]
     return folds if all(len(np.unique(labels[learnt])) > 1 for learnt, _ in folds) else []
 
 

@@ -12,6 +12,14 @@ from crossdistill.losses.cosine import unit_rows
 from crossdistill.types import Batch, TrainingSamples
 
 
+def places_among(
+    known: Int[Tensor, " samples"], rows: Int[Tensor, " batch"]
+) -> tuple[Int[Tensor, " batch"], Bool[Tensor, " batch"]]:
+    """Where each of these rows is among the training samples' (n,), ascending and at least one, and whether it is."""
+    places = torch.searchsorted(known, rows).clamp_max(len(known) - 1)
+    return places, known[places] == rows
+
+
 class MemoryBank(nn.Module):
     """A unit vector v for each training sample, moved towards each new one u of it: v ← (m v + (1 - m) u) / ‖·‖.
 
@@ -91,10 +99,11 @@ class NegativeSampler(nn.Module):
 
     def positions(self, rows: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
         """(B,) where the data set's rows are in the banks. Raises ValueError for one that is no training sample."""
-        indices = torch.searchsorted(self.rows, rows).clamp_max(max(len(self.rows) - 1, 0))
-        if len(self.rows) == 0 or not torch.equal(self.rows[indices], rows):
-            raise ValueError("expected rows of the training samples that the method was prepared with")
-        return indices
+        if len(self.rows):
+            places, there = places_among(self.rows, rows)
+            if bool(there.all()):
+                return places
+        raise ValueError("expected rows of the training samples that the method was prepared with")
 
     def draw(self, batch: Batch) -> Negatives:
         """This step's negatives of a batch; the next step's differ. An anchor's class is what the batch says."""

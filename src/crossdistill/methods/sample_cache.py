@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from crossdistill.methods.memory import places_among
 from crossdistill.types import TrainingSamples
 
 _PROBES = 4
@@ -45,18 +46,13 @@ class SampleCache(nn.Module):
         """The values of these rows (B, ...), and which of them are known."""
         if not len(self.rows):
             return self.values.new_zeros(len(rows), *self.values.shape[1:]), torch.zeros_like(rows, dtype=torch.bool)
-        places, there = self._places(rows)
+        places, there = places_among(self.rows, rows)
         rounding = 1e-5 * torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
         same = (self.probes[places] - vectors @ self.directions).abs() <= rounding
         return self.values[places], there & same.all(dim=1)
 
     def store(self, rows: Int[Tensor, " batch"], vectors: Float[Tensor, "batch width"], values: Tensor) -> None:
         if len(self.rows):
-            places, there = self._places(rows)
+            places, there = places_among(self.rows, rows)
             self.values[places[there]] = values[there]
             self.probes[places[there]] = (vectors @ self.directions)[there]
-
-    def _places(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Where the rows are, and which of them are training samples."""
-        places = torch.searchsorted(self.rows, rows).clamp_max(len(self.rows) - 1)
-        return places, self.rows[places] == rows

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -17,9 +16,9 @@ from crossdistill.data.splits import labelled_folds
 from crossdistill.data.targets import without_label
 from crossdistill.evaluation.collect import outputs_of
 from crossdistill.recipes.check import check
-from crossdistill.recipes.recipe import Recipe, as_method
+from crossdistill.recipes.recipe import DataSettings, Recipe, as_method
 from crossdistill.requirements import require_above_zero
-from crossdistill.runs.data import load_dataset, split_dataset, splits_in_use
+from crossdistill.runs.data import build_dataset, split_dataset, splits_in_use
 from crossdistill.runs.run import load_trained, run
 from crossdistill.types import InputError, Listener
 
@@ -65,7 +64,10 @@ def cross_fitted(
     check(taught)
     if recipe.data.task != "classification" or (dataset is not None and dataset.task != "classification"):
         raise InputError("data.task: cross-fitting has a meaning for classes alone")
-    whole = split_dataset(dataset if dataset is not None else load_dataset(recipe.data), recipe.data, recipe.seed)
+    if dataset is None:
+        whole = build_dataset(recipe.data, recipe.seed)
+    else:
+        whole = split_dataset(dataset, recipe.data, recipe.seed)
     fold = labelled_folds(whole, folds, recipe.seed)
     rows = np.sort(np.concatenate([whole.rows(split) for split in splits_in_use(recipe.data)]))
     said = torch.zeros(int(fold.max()) + 1, len(rows), len(whole.classes), dtype=torch.float64)
@@ -83,7 +85,7 @@ def cross_fitted(
     logits = _unseen(said, torch.from_numpy(fold[rows])).log()
     labels, judged = torch.from_numpy(whole.labels[rows]), torch.from_numpy((fold[rows] >= 0) & present[rows])
     logits = (logits / temperature_of(logits[judged], labels[judged])).log_softmax(1)
-    column = PartialColumn(ArrayColumn(_float32(logits[outputs.present["full"]]), OUTPUTS), present)
+    column = PartialColumn(ArrayColumn(logits[outputs.present["full"]].float().numpy(), OUTPUTS), present)
     return taught, replace(whole, columns={**whole.only(recipe.data.target).columns, OUTPUTS: column})
 
 
@@ -112,20 +114,20 @@ def _unseen(said: Tensor, fold: Tensor) -> Tensor:
 
 
 def _taught(recipe: Recipe) -> Recipe:
-    """What trains the student: the data set that is returned is split already, and has labels where they are to be."""
+    """What trains the student, on the data set that is returned."""
     target = recipe.data.target
     readers = {name: reader for name, reader in recipe.data.readers.items() if name in target}
-    data = replace(recipe.data, auxiliary=(OUTPUTS,), readers=readers, fold=-1, control="none")
+    data = replace(_divided(recipe.data), auxiliary=(OUTPUTS,), readers=readers)
     encoders = {name: settings for name, settings in recipe.model.encoders.items() if name in target}
     model = replace(recipe.model, teacher="given", encoders=encoders)
-    return replace(recipe, data=replace(data, labelled=1.0, labelled_groups=0), model=model)
+    return replace(recipe, data=data, model=model)
 
 
 def _teacher(recipe: Recipe, label: str, seed: int) -> Recipe:
-    data = replace(recipe.data, fold=-1, control="none", labelled=1.0, labelled_groups=0)
-    data = replace(data, evaluate_on="none", choose_epoch_on="none")
+    data = replace(_divided(recipe.data), evaluate_on="none", choose_epoch_on="none")
     return replace(as_method(recipe, "teacher"), label=f"teacher, {label}", seed=seed, data=data)
 
 
-def _float32(values: Tensor) -> npt.NDArray[np.float32]:
-    return values.float().numpy()
+def _divided(settings: DataSettings) -> DataSettings:
+    """For data that have their split, their labels and their control already."""
+    return replace(settings, fold=-1, control="none", labelled=1.0, labelled_groups=0)
