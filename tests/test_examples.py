@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+
+from tests.processes import run_script
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SCRIPTS = ["compare", "own_arrays", "own_clips", "own_encoder", "own_method", "predict", "scikit_learn", "ship"]
@@ -18,9 +17,8 @@ SCRIPTS = ["compare", "own_arrays", "own_clips", "own_encoder", "own_method", "p
 
 def said(script: str, folder: Path, *arguments: str) -> list[str]:
     """The lines that the script prints, run as a reader would run it."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "error::UserWarning", str(EXAMPLES / f"{script}.py"), *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    filters = {"action": "error", "category": UserWarning}
+    done = run_script(EXAMPLES / f"{script}.py", *arguments, folder=folder, **filters)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 

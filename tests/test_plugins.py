@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
@@ -22,6 +21,7 @@ from crossdistill.runs.build import build
 from crossdistill.runs.run import run
 from crossdistill.student import load
 from crossdistill.types import InputError
+from tests.processes import call, run_script
 from tests.runs.small import folder_of, gestures, recipe, with_model
 
 PARTS = '''
@@ -101,14 +101,9 @@ def installed(home: Path) -> Path:
     return home
 
 
-def crossdistill(home: Path, *arguments: str, path: str = "") -> subprocess.CompletedProcess[str]:
+def crossdistill(home: Path, *arguments: str, path: str = "") -> CompletedProcess[str]:
     """The command as it is installed, in the folder: `python -m` would put the folder on the path by itself."""
-    command = Path(sys.executable).with_name("crossdistill")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [path, os.environ.get("PYTHONPATH", "")]))
-    return subprocess.run(
-        [str(command), *arguments], cwd=home, env=environment, capture_output=True, text=True, check=False
-    )
+    return CompletedProcess(arguments, *call(*arguments, folder=home, environment={"PYTHONPATH": path}))
 
 
 def predicted(home: Path, folder: str) -> list[str]:
@@ -116,7 +111,7 @@ def predicted(home: Path, folder: str) -> list[str]:
         "import crossdistill, numpy, sys; s = crossdistill.load(sys.argv[1]);"
         "print(*s.predict({'wrist': numpy.ones((4, 5, 3))}), sep='|')"
     )
-    done = subprocess.run([sys.executable, "-c", script, folder], cwd=home, capture_output=True, text=True, check=False)
+    done = run_script(script, folder, folder=home)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip().split("|")
 
@@ -167,7 +162,7 @@ def test_a_method_added_by_a_script_is_known_to_the_processes_of_a_comparison(ho
         "    compared = crossdistill.compare(made, 'all', seeds=1, jobs=2)\n"
         "    print(sorted(compared.table.label), len(compared.failures))\n"
     )
-    done = subprocess.run([sys.executable, "script.py"], cwd=home, capture_output=True, text=True, check=False)
+    done = run_script(home / "script.py", folder=home)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "['baseline', 'guide'] 0", "and nothing else is printed"
     assert len(predicted(home, "all/guide-seed0")) == 4

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
-import subprocess
-import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +14,7 @@ import av
 import pytest
 
 from crossdistill.cli.main import main
+from tests.processes import call
 from tests.shapes import CLASSES, FRAMES, RECIPE, write_clips
 
 TRAIN, TEST = 24, 10
@@ -41,10 +39,8 @@ def crossdistill(folder: Path, *arguments: str) -> Said:
 
 
 def evaluated_elsewhere(folder: Path, run: Path) -> Said:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "COLUMNS": "80"}
-    command = [sys.executable, "-m", "crossdistill", "evaluate", str(run)]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    return Said(done.returncode, in_one_line(done.stdout), done.stderr)
+    code, output, error = call("evaluate", run, folder=folder, environment={"COLUMNS": "80"})
+    return Said(code, in_one_line(output), error)
 
 
 def in_one_line(shown: str) -> str:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,34 +14,12 @@ import yaml
 from crossdistill import __version__
 from crossdistill.cli.main import main
 from crossdistill.runs.run import run
+from tests.processes import call, start_command
 from tests.runs.small import folder_of, gestures, recipe
 from tests.saved import model_bytes
 
-SOURCE = Path(__file__).parents[2] / "src"
 TIMED = ("seconds", "peak_memory_mb")
 CPU = ["--machine.accelerator", "cpu"]
-SLOW = 300.0  # seconds; far beyond what any of these takes, so that a hang is a failure
-
-
-def start(*arguments: str | Path, folder: Path) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "crossdistill.cli", *map(str, arguments)],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, error = process.communicate(timeout=SLOW)
-    return process.returncode, out, error
-
-
-def call(*arguments: str | Path, folder: Path) -> tuple[int, str, str]:
-    return finish(start(*arguments, folder=folder))
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
@@ -80,11 +55,11 @@ def test_train_evaluate_report_and_repeat(tmp_path: Path) -> None:
     assert results["student"]["top1"] > 0.3, "nine classes, two epochs"
     assert len(lines_of(folder / "metrics.jsonl")) == 2
     others = {
-        "again": start("train", "run/recipe.yaml", "--out", "again", folder=tmp_path),
-        "evaluate": start("evaluate", "run", folder=tmp_path),
-        "report": start("report", "run", "--out", "page.html", "--markdown", "docs", folder=tmp_path),
+        "again": start_command("train", "run/recipe.yaml", "--out", "again", folder=tmp_path),
+        "evaluate": start_command("evaluate", "run", folder=tmp_path),
+        "report": start_command("report", "run", "--out", "page.html", "--markdown", "docs", folder=tmp_path),
     }
-    ended = {name: finish(process) for name, process in others.items()}
+    ended = {name: process.result() for name, process in others.items()}
     assert [(code, error) for code, _, error in ended.values()] == [(0, "")] * 3
     assert_same_run(folder, tmp_path / "again")
     assert "The same predictions as when it was trained." in ended["evaluate"][1]
@@ -99,13 +74,13 @@ def test_train_evaluate_report_and_repeat(tmp_path: Path) -> None:
 
 
 def test_a_mistake_and_a_call_for_help_in_real_processes(tmp_path: Path) -> None:
-    mistake = start("train", "emoji", "--data.auxiliary", "[smell]", *CPU, folder=tmp_path)
-    help_wanted = start("train", "watch", "--help", folder=tmp_path)
-    code, _, error = finish(mistake)
+    mistake = start_command("train", "emoji", "--data.auxiliary", "[smell]", *CPU, folder=tmp_path)
+    help_wanted = start_command("train", "watch", "--help", folder=tmp_path)
+    code, _, error = mistake.result()
     assert code == 2
     assert_one_line(error, "smell")
     assert not list(tmp_path.iterdir()), "nothing was begun"
-    code, out, error = finish(help_wanted)
+    code, out, error = help_wanted.result()
     assert (code, error) == (0, "")
     assert "--amid.alpha_1" in out
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.recipes.recipe import DataSettings, ModelSettings
 from crossdistill.runs.run import run
 from crossdistill.student import Student, load
+from tests.processes import start_command
 from tests.runs.small import gestures, recipe
 
 
@@ -290,8 +289,6 @@ def test_the_table_of_the_terminal_fits(
 
 def test_a_reader_that_has_seen_enough_is_no_failed_sample(trained: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", sequences(4)[0])
-    command = [sys.executable, "-m", "crossdistill.cli", "predict", str(trained), "x.npy"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
+    with start_command("predict", trained, "x.npy", folder=tmp_path) as process:
         process.stdout.close()
         assert process.wait() == 141

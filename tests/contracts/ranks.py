@@ -1,20 +1,22 @@
-"""Started by torchrun as two ranks: trains every method of the contract suite, one run folder each, on data in which
+"""One of two ranks: trains every method of the contract suite, one run folder each, on data in which
 some samples lack the auxiliary modality and most a label; and AMID on whole data, with its epoch chosen on validation
 samples. Whole batches of all methods are in tests/training/test_ranks.py."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
+
+import torch
 
 from crossdistill.methods import METHODS
 from crossdistill.runs.run import run
 from crossdistill.training import Machine, Optimization
 from tests.contracts.small import data, incomplete, recipe, with_choice
 
-if __name__ == "__main__":
-    folder, devices = Path(sys.argv[1]), int(sys.argv[2])
+
+def train_all(folder: Path, devices: int) -> None:
+    torch.set_num_threads(1)
     for method in METHODS:
         # SGD: Adam's first steps are the gradients' signs, which blow rounding up to the size of a step. The learning
         # rate is one at which the methods with the largest gradients (RKD) do not multiply rounding from step to step;

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +12,10 @@ import torch
 
 from crossdistill.methods import METHODS
 from crossdistill.runs.run import run
+from tests.contracts.ranks import train_all
 from tests.contracts.small import STEPS, data, recipe
 from tests.listening import Heard
+from tests.processes import start_ranks
 from tests.saved import model_state
 from tests.stopping import run_with_stops
 
@@ -124,20 +123,10 @@ def test_a_run_repeats_bit_for_bit_from_the_recipe_it_saved(
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Every method's run by one process, and by two gloo ranks on the same global batches."""
     root = tmp_path_factory.mktemp("ranks")
-    script = [str(Path(__file__).with_name("ranks.py"))]
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    project = Path(__file__).parents[2]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{project / 'src'}{os.pathsep}{project}"}
-    for devices, command in ((1, [sys.executable, *script]), (2, [*launcher, *script])):
-        done = subprocess.run(
-            [*command, str(root / str(devices)), str(devices)],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=900,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr[:4000]
+    for ranks in (1, 2):
+        for process in start_ranks(train_all, root / str(ranks), ranks, ranks=ranks):
+            code, _, error = process.result()
+            assert code == 0, error[:4000]
     return root / "1", root / "2"
 
 

@@ -17,10 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import lightning_fabric  # noqa: F401  # before the forks, for which it would otherwise be imported one by one
-import sklearn.metrics  # noqa: F401
 import torch
-import torch.utils.data
 
 from crossdistill.runs.run import run
 from crossdistill.types import InputError, one_line
@@ -126,7 +123,6 @@ def full_disks(root: Path) -> int:
     return len(limits)
 
 
-if __name__ == "__main__":
+def main(what: str, folder: Path, times: int, seed: int) -> None:
     torch.set_num_threads(1)
-    what, folder, times, seed = sys.argv[1:]
-    print(full_disks(Path(folder)) if what == "full" else kills(Path(folder), int(times), int(seed)))
+    print(full_disks(folder) if what == "full" else kills(folder, times, seed))

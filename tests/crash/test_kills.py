@@ -14,13 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_main import CPU, SLOW, SOURCE, call, lines_of
+from tests.cli.test_main import CPU, lines_of
+from tests.crash import driver
+from tests.processes import SLOW, call, start
 from tests.runs.small import folder_of, gestures
 
 PROJECT = Path(__file__).parents[2]
 ENVIRONMENT = {
     **os.environ,
-    "PYTHONPATH": f"{SOURCE}{os.pathsep}{PROJECT}",
+    "PYTHONPATH": f"{PROJECT / 'src'}{os.pathsep}{PROJECT}",
     "OMP_NUM_THREADS": "1",
     "PYTHONWARNINGS": "ignore",
 }
@@ -28,17 +30,10 @@ ENVIRONMENT = {
 
 def drive(what: str, folder: Path, times: int = 0, seed: int = 0) -> int:
     """What the driver counted."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.crash.driver", what, str(folder), str(times), str(seed)],
-        cwd=PROJECT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=SLOW * max(1, times),
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return int(done.stdout)
+    process = start(driver.main, what, folder, times, seed, environment=ENVIRONMENT)
+    output, error = process.communicate(SLOW * max(1, times))
+    assert process.wait() == 0, error[-4000:]
+    return int(output)
 
 
 def test_runs_killed_at_any_moment_and_inside_saves(tmp_path: Path) -> None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,13 +14,14 @@ import torch
 from crossdistill.recipes.files import load_recipe
 from crossdistill.runs.run import run
 from crossdistill.training import Checkpoint
-from tests.cli.test_main import CPU, SLOW
+from tests.cli.test_main import CPU
 from tests.contracts.test_runs import assert_same_run
-from tests.crash.test_kills import ENVIRONMENT
+from tests.processes import SLOW, Started, start_command
 from tests.runs.small import folder_of, gestures
 
 EPOCHS, STEPS = 12, 16
 NEVER = str(10 * EPOCHS)
+QUIET = {"PYTHONWARNINGS": "ignore"}
 
 
 @pytest.fixture(scope="module")
@@ -34,34 +32,15 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 WORKER = ("--machine.workers", "1")
 
 
-def listen_to_keyboard() -> None:
-    """Where these tests run in a shell's background, their processes would ignore it, as they should."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def train(source: Path, run: Path, *options: str) -> subprocess.Popen[str]:
+def train(source: Path, run: Path, *options: str) -> Started:
     """A run of some seconds, with 16 steps in an epoch, that saves nothing by itself before its end."""
     fields = ["--data.source", str(source), "--data.target", '["wrist"]', "--data.auxiliary", '["eye"]']
     fields += ["--model.dropout", "0.3"]  # so that each rank's random state counts
     sizes = ["--method", "amid", "--epochs", str(EPOCHS), "--batch_size", "2", "--checkpoint_every", NEVER]
-    command = [sys.executable, "-m", "crossdistill.cli", "train", "own", *fields, *sizes, *CPU, "--out", str(run)]
-    return started([*command, *options])
+    return start_command("train", "own", *fields, *sizes, *CPU, "--out", str(run), *options, environment=QUIET)
 
 
-def started(command: Sequence[str]) -> subprocess.Popen[str]:
-    """A process with a session of its own that hears the keyboard."""
-    return subprocess.Popen(
-        command,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=listen_to_keyboard,
-    )
-
-
-def finished(process: subprocess.Popen[str]) -> tuple[int, str]:
+def finished(process: Started) -> tuple[int, str]:
     """Its exit code and what it said on standard error."""
     try:
         return process.wait(SLOW), process.communicate()[1]
@@ -70,7 +49,7 @@ def finished(process: subprocess.Popen[str]) -> tuple[int, str]:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def wait_for_growth(path: Path, process: subprocess.Popen[str], size: int) -> None:
+def wait_for_growth(path: Path, process: Started, size: int) -> None:
     """Until the file is larger than that, or the process has ended."""
     deadline = time.monotonic() + SLOW
     while size_of(path) <= size and process.poll() is None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,9 +13,10 @@ import pytest
 from crossdistill.recipes.files import load_recipe
 from crossdistill.runs.run import run
 from crossdistill.training import Checkpoint
-from tests.cli.test_main import CPU, SLOW
+from tests.cli.test_main import CPU
 from tests.contracts.test_runs import assert_same_run
-from tests.crash.test_signals import finished, started, wait_for_growth
+from tests.crash.test_signals import QUIET, finished, wait_for_growth
+from tests.processes import SLOW, Started, start_command
 from tests.runs.small import folder_of, gestures
 
 RUN = "baseline-seed0"
@@ -28,13 +27,11 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder_of(gestures(), tmp_path_factory.mktemp("signals"))
 
 
-def begin(name: str, source: Path, out: Path, *options: str) -> subprocess.Popen[str]:
+def begin(name: str, source: Path, out: Path, *options: str) -> Started:
     """A study of one method that takes seconds, with 16 steps in an epoch."""
     fields = ["--data.source", str(source), "--data.target", '["wrist"]', "--data.auxiliary", '["eye"]']
     sizes = ["--epochs", "20", "--batch_size", "2", "--methods", "baseline", "--seeds", "1"]
-    return started(
-        [sys.executable, "-m", "crossdistill.cli", name, "own", *fields, *sizes, *CPU, "--out", str(out), *options]
-    )
+    return start_command(name, "own", *fields, *sizes, *CPU, "--out", str(out), *options, environment=QUIET)
 
 
 def left_over(group: int) -> list[str]:
@@ -58,7 +55,7 @@ def living(group: int) -> list[str]:
     return found
 
 
-def assert_stopped(process: subprocess.Popen[str], number: signal.Signals, code: int) -> None:
+def assert_stopped(process: Started, number: signal.Signals, code: int) -> None:
     ended, said = finished(process)
     (line,) = said.splitlines()
     assert (

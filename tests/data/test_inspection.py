@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +12,7 @@ import pytest
 
 from crossdistill.cli.main import main
 from tests.data.clips import bars, halved, tone, write_sound, write_video
+from tests.processes import start_command
 
 HEADER = "id,split,label,face,voice:audio,words,pose"
 
@@ -255,18 +253,16 @@ def test_a_cache_that_is_killed_again_and_again_ends_as_one_never_killed(tmp_pat
             (tmp_path / name / f"{number}.mp4").write_bytes(video)
         table(tmp_path / name, *(f"{n},train,x,{n}.mp4" for n in range(24)), header="id,split,label,face")
     assert main(["prepare", "manifest", str(tmp_path / "whole"), "--cache", "jpeg"]) == 0
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-m", "crossdistill.cli", "prepare", "manifest", str(tmp_path / "killed")]
     kills = 0
     for parts in (1, 12):
-        process = subprocess.Popen([*command, "--cache", "jpeg"], env=environment, stdout=subprocess.DEVNULL)
+        process = start_command("prepare", "manifest", tmp_path / "killed", "--cache", "jpeg")
         deadline = time.monotonic() + 300
         while process.poll() is None and time.monotonic() < deadline:
             if len(list((tmp_path / "killed/cache/video").glob("*.part"))) >= parts:
                 process.send_signal(signal.SIGKILL)
                 break
             time.sleep(0.004)
-        kills += process.wait() == -signal.SIGKILL
+        kills += process.result()[0] == -signal.SIGKILL
     assert kills >= 1, "the machine is too fast for this test: give it more files"
     done = {path: path.stat().st_mtime_ns for path in (tmp_path / "killed").rglob("*.part")}
     assert len(done) < 24

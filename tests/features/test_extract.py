@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +27,7 @@ from crossdistill.training import Machine
 from crossdistill.types import InputError
 from tests.data.clips import tone, write_video
 from tests.listening import Heard
+from tests.processes import command, start_command, start_ranks
 from tests.tokenizer import save_tokenizer
 
 READER = ReaderSettings(frames=4, size=16, resize=16)
@@ -371,21 +370,15 @@ def sounds(folder: Path, count: int = 300) -> list[str | Path]:
     return ["extract", folder, *options, "--channels", "4", "--machine.accelerator", "cpu", "--machine.threads", "1"]
 
 
-def started(arguments: list[str | Path], *launcher: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, *launcher, "-m", "crossdistill.cli", *map(str, arguments)]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
 def test_killed_processes_and_two_ranks_make_what_one_process_makes(tmp_path: Path) -> None:
     arguments = sounds(tmp_path / "one")
     assert main([str(argument) for argument in arguments]) == 0
     expected = (tmp_path / "one" / "features" / "voice-cnn14.npy").read_bytes()
     assert json.loads((tmp_path / "one" / "features" / "voice-cnn14.json").read_text())["unreadable"] == []
 
-    ranks = started(sounds(tmp_path / "two"), "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
+    ranks = start_ranks(command, *map(str, sounds(tmp_path / "two")))
     killed = sounds(tmp_path / "killed")
-    process = started(killed)
+    process = start_command(*killed)
     deadline = time.monotonic() + 120
     while not list((tmp_path / "killed").glob("features/.*/*.npz")) and time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()
@@ -394,8 +387,8 @@ def test_killed_processes_and_two_ranks_make_what_one_process_makes(tmp_path: Pa
     process.communicate()
     assert not (tmp_path / "killed" / "features" / "voice-cnn14.npy").exists()
     assert main([str(argument) for argument in killed]) == 0
-    out, error = ranks.communicate(timeout=300)
-    assert ranks.returncode == 0, error
-    assert out.count("300 of 300 samples encoded") == 1, "one rank speaks"
+    first, second = (rank.result() for rank in ranks)
+    assert (first[0], second[0]) == (0, 0), (first, second)
+    assert (first[1] + second[1]).count("300 of 300 samples encoded") == 1, "one rank speaks"
     for name in ("killed", "two"):
         assert (tmp_path / name / "features" / "voice-cnn14.npy").read_bytes() == expected

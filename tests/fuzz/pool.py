@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-import select
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing import Pipe
 from pathlib import Path
 
 from tests.fuzz.case import Outcome
 from tests.fuzz.subjects import SUBJECTS
+from tests.fuzz.worker import work
+from tests.processes import Started, start
 
 MOST_MEGABYTES = 1024.0
 PATIENCE = 300.0
@@ -66,40 +63,36 @@ class Worker:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.process: subprocess.Popen[str] | None = None
-        self.home = ""
-        self.log = tempfile.TemporaryFile()  # noqa: SIM115  # as long as this object
+        self.process: Started | None = None
+        self.home = Path()
 
     def __enter__(self) -> Worker:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.end()
-        self.log.close()
 
     def end(self) -> None:
         if self.process is not None:
-            self.process.kill()
-            self.process.communicate()
+            with self.process:
+                self.pipe.close()
             shutil.rmtree(self.home, ignore_errors=True)
         self.process = None
 
     def tried(self, subject: str, number: int) -> Outcome:
         if self.process is None:
             self._start()
-        assert self.process is not None
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        with suppress(BrokenPipeError):
-            self.process.stdin.write(f"{subject} {number}\n")
-            self.process.stdin.flush()
-        answered, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
-        line = self.process.stdout.readline() if answered else ""
-        if not line:
-            outcome = self._ended(bool(answered))
+        answered = False
+        try:
+            self.pipe.send((subject, number))
+            answered = self.pipe.poll(PATIENCE)
+            outcome = self.pipe.recv() if answered else None
+        except (EOFError, OSError):
+            answered, outcome = True, None
+        if outcome is None:
+            outcome = self._ended(answered)
             self.end()
             return outcome
-        outcome = Outcome(**json.loads(line))
         if outcome.megabytes > MOST_MEGABYTES and not outcome.fault:
             outcome = Outcome("memory", outcome.said, outcome.seconds, outcome.megabytes)
         if outcome.megabytes > 0.75 * MOST_MEGABYTES:
@@ -107,17 +100,11 @@ class Worker:
         return outcome
 
     def _start(self) -> None:
-        self.home = tempfile.mkdtemp(prefix="fuzz")
-        self.log.truncate(0)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fuzz.worker", str(self.seed)],
-            cwd=PROJECT,
-            env={**os.environ, "TMPDIR": self.home, "OMP_NUM_THREADS": "1", "COLUMNS": "100"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.log,
-            text=True,
-        )
+        self.home = Path(tempfile.mkdtemp(prefix="fuzz"))
+        self.pipe, theirs = Pipe()
+        environment = {"TMPDIR": str(self.home)}
+        self.process = start(work, self.seed, theirs, self.home / "said", folder=PROJECT, environment=environment)
+        theirs.close()
 
     def _ended(self, by_itself: bool) -> Outcome:
         assert self.process is not None
@@ -126,8 +113,7 @@ class Worker:
         code = self.process.wait()
         if code == -signal.SIGPROF:
             return Outcome("time", "", 0)
-        self.log.seek(0)
-        said = self.log.read().decode(errors="replace")[-3000:]
+        said = (self.home / "said").read_text(errors="replace")[-3000:]
         if code > 0:
             raise RuntimeError(f"the worker itself failed ({code}):\n{said}")
         return Outcome(f"the process died by signal {-code}", said, 0)

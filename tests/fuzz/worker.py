@@ -1,18 +1,14 @@
-"""Tries cases one after another in a process of its own, of limited memory and time; started by pool.py.
-
-Standard input: a line a case, SUBJECT NUMBER; standard output: a line of JSON for each.
-"""
+"""Tries cases one after another in a process of its own, of limited memory and time; started by pool.py."""
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import signal
-import sys
 import tempfile
 from dataclasses import replace
 from functools import cache
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -57,19 +53,15 @@ def measured(subject: str, number: int, seed: int, home: Path, begun: dict[str, 
     return replace(outcome, megabytes=status("VmHWM"))
 
 
-def work(seed: int) -> None:
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(os.open(os.devnull, os.O_RDWR), 1)
+def work(seed: int, pipe: Connection, said: Path) -> None:
+    """Answer each case, a subject and a number, with its outcome; said: takes what is written to standard error."""
+    for descriptor, place in ((1, os.devnull), (2, said)):
+        os.dup2(os.open(place, os.O_WRONLY | os.O_CREAT), descriptor)
     torch.set_num_threads(1)
     files._parser = cache(files._parser)  # half a second each, and the same
     begun: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="fuzz") as home:
         os.chdir(home)
-        for line in sys.stdin:
-            subject, number = line.split()
-            outcome = measured(subject, int(number), seed, Path(home), begun)
-            print(json.dumps(outcome.as_dict()), file=answers, flush=True)
-
-
-if __name__ == "__main__":
-    work(int(sys.argv[1]))
+        while True:
+            subject, number = pipe.recv()
+            pipe.send(measured(subject, number, seed, Path(home), begun))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pandas as pd
 import pytest
@@ -20,6 +18,7 @@ from crossdistill.studies.compare import RUNS, compare
 from crossdistill.training import Machine, Optimization
 from crossdistill.types import InputError
 from tests.listening import Heard
+from tests.processes import run_script
 from tests.runs.small import folder_of, gestures, recipe, with_data
 
 ROOT = Path(__file__).parents[2]
@@ -149,6 +148,7 @@ SCRIPT = """
 import sys
 from dataclasses import replace
 from pathlib import Path
+from subprocess import CompletedProcess
 
 from crossdistill.methods import METHODS
 from crossdistill.methods.single import Baseline
@@ -181,14 +181,12 @@ class Imported(Baseline):
 """
 
 
-def script(folder: Path, text: str, made: Recipe) -> subprocess.CompletedProcess[str]:
+def script(folder: Path, text: str, made: Recipe) -> CompletedProcess[str]:
     from crossdistill.recipes.files import to_yaml
 
     (folder / "script.py").write_text(text, encoding="utf-8")
     (folder / "recipe.yaml").write_text(to_yaml(made), encoding="utf-8")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "script.py"]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return run_script(folder / "script.py", folder=folder)
 
 
 def test_methods_of_a_script_are_known_to_its_processes(baseline: Recipe, tmp_path: Path) -> None:
