@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 # Tests run several processes side by side; one thread each is fastest and makes their sums comparable.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -36,3 +37,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         shared = any(made.scope == "module" and made.baseid == module for made in fixtures)
         if shared and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(module))
+
+
+@pytest.fixture(scope="module")
+def forked_workers() -> Iterator[None]:
+    """The processes of a comparison start as the other ones of these tests do; studies/test_workers.py and crash/ have
+    them as they are."""
+    from crossdistill.studies import workers
+    from tests.processes import begin_server
+
+    begin_server()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workers, "START", "forkserver")
+        yield

@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from subprocess import CompletedProcess, TimeoutExpired
-from typing import IO, Any
+from typing import IO
 
 import pytest
 
@@ -31,7 +31,7 @@ _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["tests.imported"])
 
 
-def _begin_server() -> None:
+def begin_server() -> None:
     """The process that imports and forks; where it is begun by multiprocessing itself, it does not know our path."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, sys.path)]))
@@ -116,7 +116,7 @@ def start(
     folder: where it works; by default where this process does
     environment: what is other than in this process
     """
-    _begin_server()
+    begin_server()
     pipes = [_context.Pipe(duplex=False) for _ in range(2)]
     variables = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100", **(environment or {})}
     writers = [writer for _, writer in pipes]
@@ -156,12 +156,18 @@ def call(
     return start_command(*arguments, folder=folder, environment=environment).result()
 
 
-def run_script(script: Path | str, *arguments: str | Path, folder: Path, **filters: Any) -> CompletedProcess[str]:
+def run_script(
+    script: Path | str,
+    *arguments: str | Path,
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    errors: type[Warning] | None = None,
+) -> CompletedProcess[str]:
     """`python SCRIPT ARGUMENT...`, or `python -c SCRIPT ARGUMENT...` where it is text, to its end.
 
-    filters: of `warnings.simplefilter`
+    errors: warnings that end it
     """
-    process = start(_script, script, [*map(str, arguments)], filters, folder=folder)
+    process = start(_script, script, [*map(str, arguments)], errors, folder=folder, environment=environment)
     return CompletedProcess(str(script), *process.result())
 
 
@@ -194,9 +200,9 @@ def command(*arguments: str) -> None:
     runpy.run_module("crossdistill.cli", run_name="__main__", alter_sys=True)
 
 
-def _script(script: Path | str, arguments: list[str], filters: dict[str, Any]) -> None:
-    if filters:
-        warnings.simplefilter(**filters)
+def _script(script: Path | str, arguments: list[str], errors: type[Warning] | None) -> None:
+    if errors is not None:
+        warnings.simplefilter("error", errors)
     sys.argv = [str(script) if isinstance(script, Path) else "-c", *arguments]
     if isinstance(script, Path):
         sys.path.insert(0, str(script.parent))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
+
+from tests.processes import run_script
 
 ROOT = Path(__file__).parents[1]
 
 
-def gpu(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+def gpu(*arguments: str) -> CompletedProcess[str]:
+    return run_script(ROOT / "benchmarks" / "gpu.py", *arguments, folder=ROOT, environment={"CUDA_VISIBLE_DEVICES": ""})
 
 
 def test_without_a_gpu_it_is_one_line() -> None:

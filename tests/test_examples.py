@@ -17,8 +17,7 @@ SCRIPTS = ["compare", "own_arrays", "own_clips", "own_encoder", "own_method", "p
 
 def said(script: str, folder: Path, *arguments: str) -> list[str]:
     """The lines that the script prints, run as a reader would run it."""
-    filters = {"action": "error", "category": UserWarning}
-    done = run_script(EXAMPLES / f"{script}.py", *arguments, folder=folder, **filters)
+    done = run_script(EXAMPLES / f"{script}.py", *arguments, folder=folder, errors=UserWarning)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 

@@ -12,6 +12,8 @@ from crossdistill.cli.main import main
 from crossdistill.recipes.variants.benchmark import SETS, Budget
 from crossdistill.types import InputError
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 EVERY = list(dict.fromkeys(budget for each in SETS for budget in each.budgets))
 
 

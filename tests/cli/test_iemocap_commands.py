@@ -16,6 +16,8 @@ from crossdistill.encoders import DenseNet
 from tests.datasets import media_trees
 from tests.tokenizer import save_tokenizer
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 transformers = pytest.importorskip("transformers")
 
 SIZE = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,20 +18,16 @@ from crossdistill.runs.run import run
 from crossdistill.types import InputError
 from tests.contracts.test_runs import assert_same_run
 from tests.listening import Heard
+from tests.processes import Started, start
 from tests.runs.small import gestures, recipe
 
-HOLDER = """
-import sys, time
-from pathlib import Path
-from crossdistill.runs.lock import locked
-with locked(Path(sys.argv[1])):
-    if sys.argv[2] == "fork":
-        import os
-        if os.fork() == 0:
+
+def hold(folder: Path, fork: bool) -> None:
+    with locked(folder):
+        if fork and os.fork() == 0:
             time.sleep(600)
-    print("held", flush=True)
-    time.sleep(600)
-"""
+        print("held", flush=True)
+        time.sleep(600)
 
 
 @pytest.fixture(autouse=True)
@@ -41,28 +36,24 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(params=["alone", "fork"])
-def holder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def holder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Started]:
     """Another process that holds the lock of tmp_path/run, alone or with a forked child like a loader's worker."""
-    command = [sys.executable, "-c", HOLDER, str(tmp_path / "run"), request.param]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "held\n"
-    yield process
-    with suppress(ProcessLookupError):  # where the test has done so
-        os.killpg(process.pid, signal.SIGKILL)
-    process.stdout.close()
-    process.wait()
+    with start(hold, tmp_path / "run", request.param == "fork") as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        with suppress(ProcessLookupError):  # where the test has done so
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_the_second_process_gets_one_line_and_a_killed_one_frees_the_folder(
-    holder: subprocess.Popen[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    holder: Started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, made = tmp_path / "run", recipe(method="baseline", epochs=1)
     with pytest.raises(InputError, match=f"run: process {holder.pid} on .* is writing this run; wait until") as caught:
         run(made, folder, dataset=gestures())
     assert "\n" not in str(caught.value)
     assert [path.name for path in folder.iterdir()] == [".lock"], "nothing was written"
-    holder.kill()
+    holder.send_signal(signal.SIGKILL)
     holder.wait()
     monkeypatch.setattr(lock, "WAIT", 5.0)
     run(made, folder, dataset=gestures())

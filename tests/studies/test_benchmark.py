@@ -20,6 +20,8 @@ from crossdistill.types import InputError
 from tests.listening import Heard
 from tests.runs.small import folder_of, gestures, recipe
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 ASKED = Asked(("amid", "baseline"), seeds=2)
 
 

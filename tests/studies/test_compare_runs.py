@@ -21,6 +21,8 @@ from tests.listening import Heard
 from tests.processes import run_script
 from tests.runs.small import folder_of, gestures, recipe, with_data
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 ROOT = Path(__file__).parents[2]
 ONE_THREAD = Machine(accelerator="cpu", threads=1)
 

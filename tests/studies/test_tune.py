@@ -20,6 +20,8 @@ from crossdistill.types import Choice, DivergedError, InputError, LogUniform
 from tests.listening import Heard
 from tests.runs.small import folder_of, gestures, recipe
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 Told = list[tuple[str, int, float]]
 
 

@@ -1,8 +1,6 @@
 """Trains methods in float64 on one, two and four gloo ranks, and prints as JSON how far apart they end from
 one process; a rank that sends more than one message on a step's way forward fails.
 
-    python tests/training/ranks.py METHOD:STEPS ...
-
 Ranks are forked, so that PyTorch is imported once.
 """
 
@@ -130,9 +128,9 @@ def distance(first: dict[str, Tensor], second: dict[str, Tensor]) -> float:
     return max(apart)
 
 
-def main() -> None:
+def main(asked: dict[str, int]) -> None:
+    """asked: method -> number of steps"""
     torch.set_num_threads(1)
-    asked = {name: int(steps) for name, steps in (word.split(":") for word in sys.argv[1:])}
     trained("amid_u", 1, 0, 1)  # what a first step imports, once for all
     with tempfile.TemporaryDirectory() as created:
         folder = Path(created)
@@ -160,7 +158,3 @@ def main() -> None:
                 for name in asked:
                     found[name][f"{rank} of {ranks}"] = distance(alone[name], states[name])
         print(json.dumps(found))
-
-
-if __name__ == "__main__":
-    main()

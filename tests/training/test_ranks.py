@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import torch
 
@@ -14,6 +10,8 @@ from crossdistill.methods import MI
 from crossdistill.training.engine import OneProcess
 from crossdistill.training.pauses import EpochSoFar
 from tests.methods.small import batch, model
+from tests.processes import start
+from tests.training import ranks
 from tests.training.ranks import Rank
 
 STEPS = {"amid": 20, "amid_u": 4, "ccl": 4, "gmc": 4, "rkd": 4, "crd": 4, "cmc": 4, "mst": 9, "comodo": 4}
@@ -21,13 +19,9 @@ STEPS = {"amid": 20, "amid_u": 4, "ccl": 4, "gmc": 4, "rkd": 4, "crd": 4, "cmc":
 
 
 def test_steps_of_one_two_and_four_ranks_are_one_process_s() -> None:
-    project = Path(__file__).parents[2]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{project / 'src'}{os.pathsep}{project}"}
-    command = [sys.executable, str(Path(__file__).with_name("ranks.py"))]
-    command += [f"{name}:{steps}" for name, steps in STEPS.items()]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
-    found = json.loads(done.stdout.splitlines()[-1])
+    code, output, error = start(ranks.main, STEPS).result()
+    assert code == 0, error[-4000:]
+    found = json.loads(output.splitlines()[-1])
     assert found.keys() == STEPS.keys()
     for name, distances in found.items():
         assert distances.keys() == {f"{rank} of {ranks}" for ranks in (2, 4) for rank in range(ranks)}

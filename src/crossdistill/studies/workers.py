@@ -51,6 +51,8 @@ class Failure:
     details: str = ""
 
 
+START = "spawn"
+"""How each process begins: one that is forked would share this one's thread pools."""
 _REGISTRIES: dict[str, dict[str, Any]] = {"method": METHODS, "encoder": ENCODERS}
 """What a user's script may add to, by what an entry is called: each worker gets this process's entries."""
 
@@ -139,7 +141,7 @@ def _pickled_entries() -> dict[str, bytes]:
 
 
 def _start(entries: Mapping[str, bytes]) -> Worker:
-    context = multiprocessing.get_context("spawn")  # a forked process would share torch's thread pools
+    context = multiprocessing.get_context(START)
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(theirs, entries))
     with _ignoring_interrupts():  # a child inherits that: Ctrl-C reaches this process alone, which ends the children
