@@ -7,14 +7,12 @@ import resource
 import signal
 import tempfile
 from dataclasses import replace
-from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from crossdistill.recipes import files
 from tests.fuzz.case import Outcome, tried
 from tests.fuzz.subjects import SUBJECTS
 
@@ -58,7 +56,6 @@ def work(seed: int, pipe: Connection, said: Path) -> None:
     for descriptor, place in ((1, os.devnull), (2, said)):
         os.dup2(os.open(place, os.O_WRONLY | os.O_CREAT), descriptor)
     torch.set_num_threads(1)
-    files._parser = cache(files._parser)  # half a second each, and the same
     begun: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="fuzz") as home:
         os.chdir(home)

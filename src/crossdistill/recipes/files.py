@@ -6,6 +6,7 @@ import argparse
 import inspect
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,13 @@ def _one_line(error: Exception) -> str:
 
 
 def _parser() -> ArgumentParser:
+    """A parser of every field and option; half a second to make, so it is kept until others are added."""
+    load_plugins()
+    return _parser_for(tuple(METHODS.items()), tuple(ENCODERS.items()))
+
+
+@lru_cache(maxsize=1)
+def _parser_for(methods: tuple[object, ...], encoders: tuple[object, ...]) -> ArgumentParser:
     parser = ArgumentParser(prog="crossdistill train", exit_on_error=False)
     add_recipe_arguments(parser)
     return parser
