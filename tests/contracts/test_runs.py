@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from crossdistill.methods import METHODS
+from crossdistill.recipes.files import load_recipe
 from crossdistill.runs.run import run
 from tests.contracts.ranks import train_all
 from tests.contracts.small import STEPS, data, recipe
@@ -97,26 +98,14 @@ def test_a_stopped_and_resumed_run_equals_one_never_stopped(
 def test_a_run_stopped_inside_its_epochs_equals_one_never_stopped(
     method: str, unbroken: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At every seventh step, of four in an epoch: first, inner and last ones, as a signal asks for it."""
-    folder = tmp_path / "run"
-    steps, stops = run_with_stops(
-        monkeypatch, 7, folder, lambda: run(recipe(method), folder, resume=True, dataset=data())
-    )
+    """At every seventh step, of four in an epoch: first, inner and last ones, as a signal asks for it; from the recipe
+    that the other run saved, so that this one repeats it."""
+    folder, made = tmp_path / "run", load_recipe(str(unbroken[method] / "recipe.yaml"))
+    steps, stops = run_with_stops(monkeypatch, 7, folder, lambda: run(made, folder, resume=True, dataset=data()))
     assert stops == [signal.SIGTERM] * (steps // 7)
     assert steps == sum(STEPS for _ in log_of(unbroken[method])), "no step is done twice"
-    assert_same_run(tmp_path / "run", unbroken[method])
-
-
-@WITH_UNBROKEN
-@pytest.mark.parametrize("method", METHODS)
-def test_a_run_repeats_bit_for_bit_from_the_recipe_it_saved(
-    method: str, unbroken: dict[str, Path], tmp_path: Path
-) -> None:
-    from crossdistill.recipes.files import load_recipe
-
-    run(load_recipe(str(unbroken[method] / "recipe.yaml")), tmp_path / "again", dataset=data())
-    assert_same_run(tmp_path / "again", unbroken[method])
-    assert (tmp_path / "again" / "recipe.yaml").read_text() == (unbroken[method] / "recipe.yaml").read_text()
+    assert_same_run(folder, unbroken[method])
+    assert (folder / "recipe.yaml").read_text() == (unbroken[method] / "recipe.yaml").read_text()
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from tests.contracts.test_runs import assert_same_run
 from tests.processes import SLOW, Started, start_command
 from tests.runs.small import folder_of, gestures
 
-EPOCHS, STEPS = 12, 16
+EPOCHS, STEPS = 8, 16
 NEVER = str(10 * EPOCHS)
 QUIET = {"PYTHONWARNINGS": "ignore"}
 

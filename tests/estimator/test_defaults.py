@@ -34,7 +34,7 @@ def test_encoders_follow_the_shape_of_a_sample() -> None:
     assert encoder_for(ArrayColumn(np.ones((4, 5, 6, 5))), 32, 0.1).kind == "mlp", "nothing says that it is a picture"
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_few_labels_and_many_pairs_are_worth_more_than_few_labels(seed: int) -> None:
     """Emoji's category from the picture, a tenth of the training samples labelled, with the name in training or not."""
     data = BUNDLED["emoji"]()

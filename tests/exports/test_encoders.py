@@ -27,8 +27,8 @@ BATCHES = {"sound": ((1, 300), (3, 40_000)), "sequence": ((1, 1), (2, 33), (3, 2
 """(batch size, longest sequence) that are tried; the traced batch has 5 samples."""
 
 
-OFTEN = ("features", "mlp", "mlp on sequences", "conv", "signal on windows", "rnn", "log_mel", "resnet", "r2plus1d")
-OFTEN_OF_TRANSFORMERS = ("bert", "vit on files", "wav2vec2 base, cut")
+OFTEN = ("features", "mlp on sequences", "conv", "rnn", "r2plus1d")
+OFTEN_OF_TRANSFORMERS = ("bert",)
 
 
 def each(kinds: Iterable[str], often: Sequence[str]) -> list[Any]:
