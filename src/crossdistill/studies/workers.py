@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from crossdistill import data
 from crossdistill.data import MultimodalDataset
@@ -51,7 +51,7 @@ class Failure:
     details: str = ""
 
 
-START = "spawn"
+START: Literal["spawn", "forkserver"] = "spawn"
 """How each process begins: one that is forked would share this one's thread pools."""
 _REGISTRIES: dict[str, dict[str, Any]] = {"method": METHODS, "encoder": ENCODERS}
 """What a user's script may add to, by what an entry is called: each worker gets this process's entries."""
