@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections.abc import Iterator
 
@@ -48,5 +49,5 @@ def forked_workers() -> Iterator[None]:
 
     begin_server()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workers, "START", "forkserver")
+        patch.setattr(workers, "CONTEXT", multiprocessing.get_context("forkserver"))
         yield

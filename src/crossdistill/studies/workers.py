@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from crossdistill import data
 from crossdistill.data import MultimodalDataset
@@ -31,6 +31,9 @@ from crossdistill.runs.warnings import WARNING
 from crossdistill.training.engine import deterministic_kernels, own_process, silence_libraries
 from crossdistill.training.pauses import Interrupted
 from crossdistill.types import InputError, Listener, Values, one_line
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerContext, SpawnContext
 
 _OF_THE_DISK = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
@@ -51,7 +54,7 @@ class Failure:
     details: str = ""
 
 
-START: Literal["spawn", "forkserver"] = "spawn"
+CONTEXT: SpawnContext | ForkServerContext = multiprocessing.get_context("spawn")
 """How each process begins: one that is forked would share this one's thread pools."""
 _REGISTRIES: dict[str, dict[str, Any]] = {"method": METHODS, "encoder": ENCODERS}
 """What a user's script may add to, by what an entry is called: each worker gets this process's entries."""
@@ -141,9 +144,8 @@ def _pickled_entries() -> dict[str, bytes]:
 
 
 def _start(entries: Mapping[str, bytes]) -> Worker:
-    context = multiprocessing.get_context(START)
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs, entries))
+    ours, theirs = CONTEXT.Pipe()
+    process = CONTEXT.Process(target=_work, args=(theirs, entries))
     with _ignoring_interrupts():  # a child inherits that: Ctrl-C reaches this process alone, which ends the children
         process.start()
     theirs.close()
