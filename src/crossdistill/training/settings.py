@@ -24,6 +24,9 @@ class Optimization:
         ramp_epochs: epochs in which the learning rate rises linearly to its top
         clip_norm: largest norm of a turn's gradient; .inf for no clipping
         discriminator_learning_rate: of Adam(0.5, 0.999), constant
+        chunk_size: samples whose activations each process's device holds at a time, for batches that it has no room for:
+            encoders run on one chunk after the other, and once more for the gradient, which is the whole batch's; null
+            takes the batch at once
 
     Example:
         >>> from crossdistill import Optimization
@@ -42,6 +45,7 @@ class Optimization:
     ramp_epochs: int = 0
     clip_norm: float = math.inf
     discriminator_learning_rate: float = 1e-4
+    chunk_size: int | None = None
 
     def check(self, place: str = "optimization.") -> None:
         """Raise InputError, naming `place` and the field, for a number that no training can have."""
@@ -51,6 +55,8 @@ class Optimization:
         }
         if self.clip_norm != math.inf:
             rates["clip_norm"] = self.clip_norm
+        if self.chunk_size is not None:
+            rates["chunk_size"] = self.chunk_size
         require_above_zero(rates, place)
         others = {"weight_decay": self.weight_decay, "momentum": self.momentum, "ramp_epochs": self.ramp_epochs}
         require_at_least_zero(others, place)
