@@ -21,6 +21,7 @@ STEPS = {"amid": 20, "amid_u": 4, "ccl": 4, "gmc": 4, "rkd": 4, "crd": 4, "cmc":
 
 
 def test_steps_of_one_two_and_four_ranks_are_one_process_s() -> None:
+    """Also of two whose encoders run in chunks of three samples; the one process takes whole batches."""
     project = Path(__file__).parents[2]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{project / 'src'}{os.pathsep}{project}"}
     command = [sys.executable, str(Path(__file__).with_name("ranks.py"))]

@@ -1,18 +1,16 @@
-"""Representations of a batch whose activations the device can't hold: encoders run in chunks, whose graphs are dropped,
-and again, chunk by chunk, once the gradients of all that they made are known (GradCache: Gao, Zhang, Han, Callan; 2021).
-"""
+"""Representations of a batch whose activations no device holds: encoders run in chunks, whose graphs are dropped, and
+again once the gradients of all that they made are known (GradCache: Gao, Zhang, Han, Callan; 2021)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from crossdistill.methods import Method
 from crossdistill.training.engine import Engine
@@ -25,12 +23,12 @@ _ROUNDING = 1e-3
 
 
 def represent(engine: Engine, method: Method, batch: Batch, chunk_size: int | None = None) -> Representations:
-    """What objectives read of the batch, by the engine's precision, in float32 (float64 where the model is).
+    """What objectives read of the batch, made in the engine's precision, in float32 (float64 of such a model).
 
-    chunk_size: samples that encoders see at a time, None for all of them. Values and gradients are then those of the
-    whole batch, in which objectives still meet all samples at once; at most `chunk_size` samples' activations and inputs
-    are on the device, for a second forward pass of every chunk. Dropout draws its masks chunk by chunk, and the same ones
-    in both passes; batch normalisation sees a chunk at a time (`ghost` batch normalisation: Hoffer, Hubara, Soudry; 2017).
+    chunk_size: samples that encoders see at a time, None for all of them. Values and gradients are the whole batch's
+    all the same: objectives meet all samples at once. The device holds the activations and inputs of one chunk, for the
+    price of a second forward pass. Dropout draws its masks chunk by chunk, in both passes the same; batch normalisation
+    sees a chunk at a time (ghost batch normalisation: Hoffer, Hubara, Soudry; 2017).
 
     Raises InputError, out of the backward pass, where an encoder makes something else of a chunk in its second pass.
     """
@@ -46,7 +44,7 @@ def represent(engine: Engine, method: Method, batch: Batch, chunk_size: int | No
     states, made, learn = [], list[Representations](), list[bool]()
     for part in parts:
         states.append(random_state(engine.device))
-        whole = make(part)  # with its graph, though nobody will need it: without, some kernels draw and round otherwise
+        whole = make(part)  # with a graph, which nobody will use: without, some kernels draw and round otherwise
         learn = [tensor.requires_grad for tensor in whole.tensors()]
         made.append(whole.map(Tensor.detach))
         del whole
@@ -54,14 +52,15 @@ def represent(engine: Engine, method: Method, batch: Batch, chunk_size: int | No
     learning = [tensor for tensor, learns in zip(joined, learn, strict=True) if learns]
     parameters = [p for p in method.model.parameters() if p.requires_grad]
     second = _SecondPass(method.model, make, parts, states, [tensor.detach() for tensor in learning], parameters)
-    cached = iter(_Cached.apply(second, learning, *parameters)) if learning else iter(())  # type: ignore[no-untyped-call]
+    apply = _Cached.apply  # type: ignore[no-untyped-call]
+    cached = iter(apply(second, learning, *parameters) if learning else ())
     tensors = iter([next(cached) if learns else tensor for tensor, learns in zip(joined, learn, strict=True)])
     return made[0].map(lambda _: next(tensors))
 
 
 def chunks(batch: Batch, chunk_size: int | None) -> list[Batch]:
-    """The batch in as few parts of at most so many samples as there can be, of equal size but for one sample; pairs that
-    are mixed stay together.
+    """The batch in as few parts of at most so many samples as there can be, of sizes as equal as can be; neighbours
+    that are mixed with one another stay together.
 
     >>> import torch
     >>> from crossdistill.training.chunks import chunks
@@ -73,7 +72,7 @@ def chunks(batch: Batch, chunk_size: int | None) -> list[Batch]:
     size = len(batch.labels)
     if chunk_size is None or chunk_size >= size:
         return [batch]
-    unit = 1 if batch.mixing is None else 2  # neighbours are mixed
+    unit = 1 if batch.mixing is None else 2
     units = math.ceil(size / unit)
     count = math.ceil(units / max(chunk_size // unit, 1))
     ends = [min(unit * (units * (part + 1) // count), size) for part in range(count)]
@@ -92,8 +91,12 @@ class _Cached(torch.autograd.Function):
         return tuple(representations)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():  # `create_graph`
+            raise InputError(
+                "optimization.chunk_size: a loss differentiates the encoders twice, of which chunks keep nothing; set "
+                "chunk_size null"
+            )
         return None, None, *ctx.second.gradients(gradients)
 
 
@@ -163,7 +166,7 @@ def _require_same(distance: float) -> None:
     """distance: NaN where the training diverges, which is not for here to say."""
     if distance > _ROUNDING:
         raise InputError(
-            f"optimization.chunk_size: of the same samples an encoder made something else when it ran again, {distance:.1g} "
-            "of its length away: it draws numbers that are not from PyTorch's generators (as cuDNN's recurrent layers do in "
-            "their dropout), or a turn moved what a later turn of the step learns through; set chunk_size null"
+            "optimization.chunk_size: of the same samples an encoder made something else when it ran again, "
+            f"{distance:.1g} of its length away; it draws numbers that are not from PyTorch's generators, or a turn moved what a later "
+            "turn of the step learns through; set chunk_size null"
         )

@@ -24,7 +24,7 @@ class Optimization:
         ramp_epochs: epochs in which the learning rate rises linearly to its top
         clip_norm: largest norm of a turn's gradient; .inf for no clipping
         discriminator_learning_rate: of Adam(0.5, 0.999), constant
-        chunk_size: samples whose activations each process's device holds at a time, for batches that it has no room for:
+        chunk_size: samples whose activations a process's device holds at a time, for batches that it has no room for:
             encoders run on one chunk after the other, and once more for the gradient, which is the whole batch's; null
             takes the batch at once
 
