@@ -167,6 +167,6 @@ def _require_same(distance: float) -> None:
     if distance > _ROUNDING:
         raise InputError(
             "optimization.chunk_size: of the same samples an encoder made something else when it ran again, "
-            f"{distance:.1g} of its length away; it draws numbers that are not from PyTorch's generators, or a turn moved what a later "
-            "turn of the step learns through; set chunk_size null"
+            f"{distance:.1g} of its length away; it draws numbers that are not from PyTorch's generators, or a turn "
+            "moved what a later turn of the step learns through; set chunk_size null"
         )
