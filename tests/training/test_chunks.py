@@ -287,6 +287,7 @@ def test_a_run_in_chunks_stopped_inside_its_epochs_equals_one_never_stopped(
     chosen = recipe("amid_u")
     chosen = replace(
         chosen,
+        epochs=2,
         model=replace(chosen.model, dropout=0.3),
         optimization=replace(chosen.optimization, chunk_size=24),
     )

@@ -52,8 +52,7 @@ def represent(engine: Engine, method: Method, batch: Batch, chunk_size: int | No
     learning = [tensor for tensor, learns in zip(joined, learn, strict=True) if learns]
     parameters = [p for p in method.model.parameters() if p.requires_grad]
     second = _SecondPass(method.model, make, parts, states, [tensor.detach() for tensor in learning], parameters)
-    apply = _Cached.apply  # type: ignore[no-untyped-call]
-    cached = iter(apply(second, learning, *parameters) if learning else ())
+    cached = iter(_Cached.apply(second, learning, *parameters) if learning else ())  # type: ignore[no-untyped-call]
     tensors = iter([next(cached) if learns else tensor for tensor, learns in zip(joined, learn, strict=True)])
     return made[0].map(lambda _: next(tensors))
 
@@ -159,7 +158,10 @@ def _left_as_it_was(model: nn.Module, device: torch.device) -> Iterator[None]:
 
 
 def _distance(now: Tensor, before: Tensor) -> Tensor:
-    return (now - before).norm() / before.norm().clamp_min(torch.finfo(before.dtype).tiny)
+    """How far, relative to its length."""
+    apart: Tensor = torch.linalg.vector_norm(now - before)
+    length: Tensor = torch.linalg.vector_norm(before)
+    return apart / length.clamp_min(torch.finfo(before.dtype).tiny)
 
 
 def _require_same(distance: float) -> None:
