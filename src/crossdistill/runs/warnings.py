@@ -86,10 +86,7 @@ class Warnings:
         if chunk_size >= share:
             self._say(f"{place}a process's part of a batch is {share} samples, so that none is divided")
             return
-        parts = {name: [part for each in model.encoders_of(name) for part in each.modules()] for name in model.encoders}
-        across = [
-            name for name, all_of in parts.items() if any(isinstance(x, _BatchNorm) and x.training for x in all_of)
-        ]
+        across = [name for name in model.encoders if any(map(_learns_statistics, model.encoders_of(name)))]
         if across:
             self._say(
                 f"{place}batch normalisation, in the encoder of {', '.join(across)}, sees that many samples at a time, "
