@@ -3,8 +3,8 @@
     python benchmarks/chunks.py [--accelerator cuda] [--recipe watch] [--method mi] [--batch 1024]
         [--chunk-sizes 256,64,16] [--tiny]
 
-Memory is a step's peak above what the process had before it, each step in a process of its own; on a GPU, the peak of
-its tensors. Time is the process's own on a CPU, by the clock on a GPU, the steps taken in turns.
+Memory is a step's peak above what there was before it, each in a process of its own; on a GPU, that of tensors. Time
+is the process's own on a CPU, by the clock on a GPU, the steps taken in turns.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -27,7 +26,7 @@ from crossdistill.training.loop import build_optimizers, step
 from crossdistill.training.memory import peak_memory_mb, reset_peak_memory
 
 
-def step_of(arguments: argparse.Namespace, chunk_size: int | None) -> Callable[[], None]:
+def step_of(arguments: argparse.Namespace, chunk_size: int) -> Callable[[], None]:
     """One step of the method's last epoch, on training samples drawn again to fill the batch."""
     engine = OneProcess(torch.device(arguments.accelerator), arguments.precision)
     recipe = replace(RECIPES[arguments.recipe](), method=arguments.method)
@@ -45,22 +44,17 @@ def step_of(arguments: argparse.Namespace, chunk_size: int | None) -> Callable[[
     return run
 
 
-def memory_of(arguments: argparse.Namespace, chunk_size: int | None) -> float:
-    """MiB of the second step of a process, whose first one has made the optimisers' state."""
+def memory_of(arguments: argparse.Namespace, chunk_size: int) -> float:
+    """MiB; on a CPU of the process's first step, since later ones find room that the first has left."""
     device = torch.device(arguments.accelerator)
     torch.set_num_threads(1)
     run = step_of(arguments, chunk_size)
-    before = 0.0 if device.type == "cuda" else resident_mb()
     if device.type == "cuda":
         run()
     reset_peak_memory(device)
+    before = peak_memory_mb(device)
     run()
     return peak_memory_mb(device) - before
-
-
-def resident_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096 / 2**20
 
 
 def main() -> None:
@@ -76,7 +70,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.tiny:
         arguments = argparse.Namespace(**{**vars(arguments), "batch": 32, "chunk_sizes": "16,5", "rounds": 1})
-    sizes: list[int | None] = [None, *map(int, arguments.chunk_sizes.split(","))]
+    sizes = [0, *map(int, arguments.chunk_sizes.split(","))]
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as processes:
         memory = [processes.apply(memory_of, (arguments, size)) for size in sizes]
     on_cpu = arguments.accelerator == "cpu"
@@ -98,7 +92,7 @@ def main() -> None:
     print("|---|---|---|---|---|")
     for size, taken, room in zip(sizes, times, memory, strict=True):
         ratio = statistics.median(own / plain for own, plain in zip(taken, times[0], strict=True))
-        name = "none" if size is None else size
+        name = size or "none"
         milliseconds = 1000 * statistics.median(taken)
         print(f"| {name} | {room:.0f} | {room / memory[0]:.2f} | {milliseconds:.0f} | {ratio:.2f} |", flush=True)
 

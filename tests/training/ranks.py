@@ -87,7 +87,7 @@ def trained(name: str, steps: int, rank: int, ranks: int) -> dict[str, Tensor]:
     for number in range(steps):
         epoch = number * 20 // steps
         method.model.hold(method.held(epoch))
-        own, chunk_size = share_of(number, rank, ranks), 3 if ranks == 2 else None
+        own, chunk_size = share_of(number, rank, ranks), 3 if ranks == 2 else 0
         done = step(engine, method, method.turns(epoch), optimizers, own, 1.0, chunk_size)
         values = mean_over_ranks(engine, done.terms | done.measures)
         made |= {f"step {number} {key}": value for key, value in values.items()}

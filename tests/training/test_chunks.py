@@ -116,7 +116,7 @@ def test_masks_of_the_first_pass_come_back_in_the_second(name: str, chunk_size: 
 def test_without_chance_a_step_is_that_of_the_whole_batch(chunk_size: int) -> None:
     """With clipping, and of a recurrent encoder."""
 
-    def stepped(chunk_size: int | None) -> dict[str, Tensor]:
+    def stepped(chunk_size: int) -> dict[str, Tensor]:
         method = method_of("amid", 0.0, lambda: RNN(3, WIDTH, hidden=4))
         turns = method.turns(1000)
         for _ in range(2):
@@ -126,7 +126,7 @@ def test_without_chance_a_step_is_that_of_the_whole_batch(chunk_size: int) -> No
             )
         return {**method.model.state_dict(), **method.state_dict()}
 
-    for one, other in zip(stepped(chunk_size).values(), stepped(None).values(), strict=True):
+    for one, other in zip(stepped(chunk_size).values(), stepped(0).values(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
 
 
@@ -185,8 +185,8 @@ class Watched(nn.Module):
         return made
 
 
-@pytest.mark.parametrize(("chunk_size", "most"), [(None, SIZE), (1, 2), (4, 8)])
-def test_no_more_than_a_chunk_s_activations_are_kept(chunk_size: int | None, most: int) -> None:
+@pytest.mark.parametrize(("chunk_size", "most"), [(0, SIZE), (1, 2), (4, 8)])
+def test_no_more_than_a_chunk_s_activations_are_kept(chunk_size: int, most: int) -> None:
     """Through the step, its backward passes included; a chunk's go while the next one's come."""
     encoder = Watched()
     method = method_of("baseline", 0.0, lambda: encoder)
@@ -196,7 +196,7 @@ def test_no_more_than_a_chunk_s_activations_are_kept(chunk_size: int | None, mos
         *(batch_of(), math.inf, chunk_size),
     )
     assert encoder.most <= most
-    assert (encoder.most == SIZE) == (chunk_size is None)
+    assert (encoder.most == SIZE) == (chunk_size == 0)
     assert not encoder.kept, "nothing is left after the step"
 
 

@@ -77,7 +77,7 @@ class Warnings:
                 "them, and nothing else is learnt from their labels"
             )
         self._tell_of_incomplete()
-        if self._built.recipe.optimization.chunk_size is not None:
+        if self._built.recipe.optimization.chunk_size:
             self._tell_of_chunks(self._built.recipe.optimization.chunk_size, ranks)
 
     def _tell_of_chunks(self, chunk_size: int, ranks: int) -> None:

@@ -258,7 +258,7 @@ def state_dict_round_trip(cls: type[Method], task: TaskKind = "classification") 
 def chunks_give_the_same_step(cls: type[Method], task: TaskKind = "classification") -> None:
     """Steps whose encoders run in chunks are those of the whole batch, in float64, unless they refuse in one line."""
     for epoch in (0, LAST_EPOCH):
-        whole = _stepped(cls, task, epoch, None)
+        whole = _stepped(cls, task, epoch, 0)
         where = f"{cls.__name__}: epoch {epoch}, chunks of {_CHUNK_SIZE}"
         try:
             in_chunks = _stepped(cls, task, epoch, _CHUNK_SIZE)
@@ -274,7 +274,7 @@ def chunks_give_the_same_step(cls: type[Method], task: TaskKind = "classificatio
             )
 
 
-def _stepped(cls: type[Method], task: TaskKind, epoch: int, chunk_size: int | None) -> dict[str, Tensor]:
+def _stepped(cls: type[Method], task: TaskKind, epoch: int, chunk_size: int) -> dict[str, Tensor]:
     """The state after a step of gradient descent in float64."""
     method, batch = built(cls, task)
     method.double()

@@ -22,10 +22,10 @@ _ROUNDING = 1e-3
 """How far, relative to its length, a representation may be from what it was when its encoder ran first."""
 
 
-def represent(engine: Engine, method: Method, batch: Batch, chunk_size: int | None = None) -> Representations:
+def represent(engine: Engine, method: Method, batch: Batch, chunk_size: int = 0) -> Representations:
     """What objectives read of the batch, made in the engine's precision, in float32 (float64 of such a model).
 
-    chunk_size: samples that encoders see at a time, None for all of them. Values and gradients are the whole batch's
+    chunk_size: samples that encoders see at a time, 0 for all of them. Values and gradients are the whole batch's
     all the same: objectives meet all samples at once. The device holds the activations and inputs of one chunk, for the
     price of a second forward pass. Dropout draws its masks chunk by chunk, in both passes the same; batch normalisation
     sees a chunk at a time (ghost batch normalisation: Hoffer, Hubara, Soudry; 2017).
@@ -57,7 +57,7 @@ def represent(engine: Engine, method: Method, batch: Batch, chunk_size: int | No
     return made[0].map(lambda _: next(tensors))
 
 
-def chunks(batch: Batch, chunk_size: int | None) -> list[Batch]:
+def chunks(batch: Batch, chunk_size: int) -> list[Batch]:
     """The batch in as few parts of at most so many samples as there can be, of sizes as equal as can be; neighbours
     that are mixed with one another stay together.
 
@@ -69,7 +69,7 @@ def chunks(batch: Batch, chunk_size: int | None) -> list[Batch]:
     [[0, 1, 2, 3, 4], [5, 6, 7, 8]]
     """
     size = len(batch.labels)
-    if chunk_size is None or chunk_size >= size:
+    if chunk_size == 0 or chunk_size >= size:
         return [batch]
     unit = 1 if batch.mixing is None else 2
     units = math.ceil(size / unit)
@@ -94,7 +94,7 @@ class _Cached(torch.autograd.Function):
         if torch.is_grad_enabled():  # `create_graph`
             raise InputError(
                 "optimization.chunk_size: a loss differentiates the encoders twice, of which chunks keep nothing; set "
-                "chunk_size null"
+                "chunk_size 0"
             )
         return None, None, *ctx.second.gradients(gradients)
 
@@ -170,5 +170,5 @@ def _require_same(distance: float) -> None:
         raise InputError(
             "optimization.chunk_size: of the same samples an encoder made something else when it ran again, "
             f"{distance:.1g} of its length away; it draws numbers that are not from PyTorch's generators, or a turn "
-            "moved what a later turn of the step learns through; set chunk_size null"
+            "moved what a later turn of the step learns through; set chunk_size 0"
         )

@@ -155,11 +155,11 @@ def step(
     optimizers: Mapping[str, Optimizer],
     batch: Batch,
     clip_norm: float,
-    chunk_size: int | None = None,
+    chunk_size: int = 0,
 ) -> Step:
     """One global batch: its representations, then each player's move.
 
-    chunk_size: samples that encoders see at a time; see `represent`
+    chunk_size: samples that encoders see at a time, 0 for all; see `represent`
     A turn without a sample that it could learn from is skipped, and so is `end_step` without a complete one.
     """
     batch = with_mixing(method, batch)
