@@ -25,8 +25,8 @@ class Optimization:
         clip_norm: largest norm of a turn's gradient; .inf for no clipping
         discriminator_learning_rate: of Adam(0.5, 0.999), constant
         chunk_size: samples whose activations a process's device holds at a time, for batches that it has no room for:
-            encoders run on one chunk after the other, and once more for the gradient, which is the whole batch's; 0 takes
-            the batch at once
+            encoders run on one chunk after the other, and once more for the gradient, which is the whole batch's; 0
+            takes the batch at once
 
     Example:
         >>> from crossdistill import Optimization
