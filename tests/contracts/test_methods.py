@@ -48,7 +48,7 @@ def test_those_with_a_meaning_for_labels_and_numbers_are_known() -> None:
 
 
 def test_the_suite_has_every_property_once() -> None:
-    assert len(METHOD_PROPERTIES) == len(set(METHOD_PROPERTIES)) == 13
+    assert len(METHOD_PROPERTIES) == len(set(METHOD_PROPERTIES)) == 14
     assert len(extremes()) == 8
 
 
@@ -234,6 +234,21 @@ class GrowsItsState(MI):
         self.register_buffer("last", representations.target.detach())
 
 
+class LooksIntoAnEncoder(Altered):
+    """Its loss has what an encoder made last, behind the representations' back."""
+
+    def __init__(self, model: CrossModalModel) -> None:
+        super().__init__(model)
+        self.seen: list[Tensor] = []
+        model.encoders["windows"].register_forward_hook(self.look)
+
+    def look(self, encoder: nn.Module, given: Any, made: Tensor) -> None:
+        self.seen = [made]
+
+    def altered(self, representations: Representations, batch: Batch) -> Objective:
+        return Objective(self._objective(representations, batch).total + self.seen[0].square().mean(), {})
+
+
 class Climbs(Altered):
     def altered(self, representations: Representations, batch: Batch) -> Objective:
         objective = self._objective(representations, batch)
@@ -258,6 +273,7 @@ BROKEN: dict[type[Method], str] = {
     LogsNothingOverNothing: "one class only: NaN in the epoch's log, pairs",
     RemembersElsewhere: "turn 'student and teacher' has another loss after a state_dict round trip",
     GrowsItsState: "its state_dict does not load into a new object",
+    LooksIntoAnEncoder: "epoch 0, chunks of 5: another model.encoders.windows.* after a step than of the whole batch",
     Climbs: "the objective of turn 'student and teacher' went from 100 to 100",
 }
 

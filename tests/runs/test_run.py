@@ -322,6 +322,10 @@ IMPOSSIBLE = {
         lambda r: replace(r, optimization=replace(r.optimization, ramp_epochs=-3)),
         "optimization.ramp_epochs",
     ),
+    "chunks of less than nothing": (
+        lambda r: replace(r, optimization=replace(r.optimization, chunk_size=-1)),
+        "optimization.chunk_size",
+    ),
     "fewer than no workers": (lambda r: replace(r, machine=replace(r.machine, workers=-1)), "machine.workers"),
     "a diverging learning rate": (
         lambda r: replace(r, optimization=replace(r.optimization, name="sgd", learning_rate=1e30)),

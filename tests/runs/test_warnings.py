@@ -71,6 +71,28 @@ def test_one_class_that_is_left_with_a_label_is_said() -> None:
         assert "one class, 'gesture 1'" in line
 
 
+def test_chunks_that_divide_nothing_or_divide_what_an_encoder_looks_at_are_said() -> None:
+    built = build(recipe(method="baseline"), gestures())
+    size = built.recipe.batch_size
+    built.model.encoders["wrist"].add_module("normalisation", nn.BatchNorm1d(4))
+
+    def said(chunk_size: int, ranks: int = 1) -> list[str]:
+        lines: list[str] = []
+        optimization = replace(built.recipe.optimization, chunk_size=chunk_size)
+        Warnings(replace(built, recipe=replace(built.recipe, optimization=optimization)), lines.append).at_start(ranks)
+        return lines
+
+    nothing = f"WARNING: optimization.chunk_size {size}: a process's part of a batch is {size} samples, so that none is"
+    (line,) = said(size)
+    assert line.startswith(nothing)
+    (line,) = said(size // 2, ranks=2)
+    assert f"is {size // 2} samples" in line
+    (line,) = said(size // 2)
+    assert "in the encoder of wrist, sees that many samples at a time" in line
+    built.model.freeze_encoders(["wrist"])
+    assert said(size // 2) == []
+
+
 def test_training_samples_that_lack_a_modality_are_counted_once_where_the_method_reads_it() -> None:
     complete, everyone = int((~EYE & ~TEST).sum()), int((~TEST).sum())
     (line,) = lines_of(recipe(method="amid"), lacking("eye", EYE))

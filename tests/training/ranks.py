@@ -1,5 +1,5 @@
 """Trains methods in float64 on one, two and four gloo ranks, and prints as JSON how far apart they end from
-one process; a rank that sends more than one message on a step's way forward fails.
+one process; a rank that sends more than one message on a step's way forward fails. Two ranks take chunks.
 
 Ranks are forked, so that PyTorch is imported once.
 """
@@ -85,7 +85,8 @@ def trained(name: str, steps: int, rank: int, ranks: int) -> dict[str, Tensor]:
     for number in range(steps):
         epoch = number * 20 // steps
         method.model.hold(method.held(epoch))
-        done = step(engine, method, method.turns(epoch), optimizers, share_of(number, rank, ranks), 1.0)
+        own, chunk_size = share_of(number, rank, ranks), 3 if ranks == 2 else 0
+        done = step(engine, method, method.turns(epoch), optimizers, own, 1.0, chunk_size)
         values = mean_over_ranks(engine, done.terms | done.measures)
         made |= {f"step {number} {key}": value for key, value in values.items()}
         method.end_epoch(epoch)

@@ -19,6 +19,7 @@ STEPS = {"amid": 20, "amid_u": 4, "ccl": 4, "gmc": 4, "rkd": 4, "crd": 4, "cmc":
 
 
 def test_steps_of_one_two_and_four_ranks_are_one_process_s() -> None:
+    """Also of two whose encoders run in chunks of three samples; the one process takes whole batches."""
     code, output, error = start(ranks.main, STEPS).result()
     assert code == 0, error[-4000:]
     found = json.loads(output.splitlines()[-1])

@@ -80,8 +80,8 @@ def _groups(lengths: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
     yield start, len(lengths)
 
 
-def select(x: Modality, rows: Tensor) -> Modality:
-    """These rows (n,) of a batch of inputs, sequences no longer than the longest of them."""
+def select(x: Modality, rows: Tensor | slice) -> Modality:
+    """These rows of a batch of inputs, sequences no longer than the longest of them."""
     if not isinstance(x, Padded):
         return x[rows]
     lengths = x.lengths[rows]

@@ -127,7 +127,7 @@ def train(
         require_same_start(engine, checkpoint.place if checkpoint is not None else (-1, 0, 0))
         hidden = Warnings(built, log.say, checkpoint.log if checkpoint is not None else ())
         if engine.is_global_zero:
-            hidden.at_start()
+            hidden.at_start(engine.world_size)
         for stage in built.stages:
             for prepare in stage.before:
                 prepare()

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from crossdistill.data.controls import Control
 from crossdistill.data.precision import rounded_away
@@ -58,8 +59,12 @@ class Warnings:
         for line in log:
             self._remember(json.loads(line))
 
-    def at_start(self) -> None:
-        """Of the training samples: numbers that float32 cannot hold, one class alone, some that lack a modality."""
+    def at_start(self, ranks: int = 1) -> None:
+        """Of the training samples: numbers that float32 cannot hold, one class alone, some that lack a modality; of
+        chunks, where they are none or not all that an encoder looks at.
+
+        ranks: that share each batch
+        """
         dataset = self._built.dataset
         for name in self._built.model.encoders:
             if text := rounded_away(name, dataset.columns[name], dataset.rows("train")):
@@ -72,6 +77,21 @@ class Warnings:
                 "them, and nothing else is learnt from their labels"
             )
         self._tell_of_incomplete()
+        if self._built.recipe.optimization.chunk_size:
+            self._tell_of_chunks(self._built.recipe.optimization.chunk_size, ranks)
+
+    def _tell_of_chunks(self, chunk_size: int, ranks: int) -> None:
+        model, share = self._built.model, math.ceil(self._built.recipe.batch_size / ranks)
+        place = f"{WARNING}optimization.chunk_size {chunk_size}: "
+        if chunk_size >= share:
+            self._say(f"{place}a process's part of a batch is {share} samples, so that none is divided")
+            return
+        across = [name for name in model.encoders if any(map(_learns_statistics, model.encoders_of(name)))]
+        if across:
+            self._say(
+                f"{place}batch normalisation, in the encoder of {', '.join(across)}, sees that many samples at a time, "
+                "and no longer the whole batch: another model, whose gradient this is"
+            )
 
     def _tell_of_incomplete(self) -> None:
         dataset, recipe = self._built.dataset, self._built.recipe
@@ -171,6 +191,11 @@ class Warnings:
         if key not in self._told:
             self._told.add(key)
             self._say(f"{WARNING}{line}")
+
+
+def _learns_statistics(encoder: nn.Module) -> bool:
+    """Whether it normalises by the batch that it trains on."""
+    return any(isinstance(part, _BatchNorm) and part.training for part in encoder.modules())
 
 
 def _mean_cosine(representations: Tensor) -> float:

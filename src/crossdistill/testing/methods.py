@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Literal
 
 import torch
+from torch import Tensor
+from torch.optim import SGD
 
 from crossdistill.methods import Method
 from crossdistill.testing.extremes import extremes
@@ -28,9 +30,13 @@ from crossdistill.training.engine import OneProcess
 from crossdistill.training.loop import build_optimizers, step
 from crossdistill.training.passes import with_mixing
 from crossdistill.training.settings import Optimization
-from crossdistill.types import TaskKind
+from crossdistill.types import InputError, TaskKind
 
 _OPTIMIZERS: tuple[Literal["adamw", "adam", "sgd"], ...] = ("adamw", "adam", "sgd")
+
+
+_CHUNK_SIZE = 5
+"""Samples that encoders see at a time, where they run in chunks: no divisor of the batch's size."""
 
 
 def check_method(cls: type[Method]) -> None:
@@ -249,6 +255,39 @@ def state_dict_round_trip(cls: type[Method], task: TaskKind = "classification") 
         assert same, f"{cls.__name__}: turn {turn.name!r} has another loss after a state_dict round trip"
 
 
+def chunks_give_the_same_step(cls: type[Method], task: TaskKind = "classification") -> None:
+    """Steps whose encoders run in chunks are those of the whole batch, in float64, unless they refuse in one line."""
+    for epoch in (0, LAST_EPOCH):
+        whole = _stepped(cls, task, epoch, 0)
+        where = f"{cls.__name__}: epoch {epoch}, chunks of {_CHUNK_SIZE}"
+        try:
+            in_chunks = _stepped(cls, task, epoch, _CHUNK_SIZE)
+        except InputError:  # as where a turn moves what a later one learns through
+            continue
+        for name, value in whole.items():
+            torch.testing.assert_close(
+                *(in_chunks[name], value),
+                rtol=1e-10,
+                atol=1e-10,
+                equal_nan=True,
+                msg=f"{where}: another {name} after a step than of the whole batch",
+            )
+
+
+def _stepped(cls: type[Method], task: TaskKind, epoch: int, chunk_size: int) -> dict[str, Tensor]:
+    """The state after a step of gradient descent in float64."""
+    method, batch = built(cls, task)
+    method.double()
+    method.model.double().hold(method.held(epoch))
+    inputs = {name: x.double() for name, x in batch.modalities.items() if isinstance(x, Tensor)}
+    turns = method.turns(epoch)
+    optimizers = {turn.name: SGD(turn.parameters, lr=0.1) for turn in turns}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        step(_fabric(), method, turns, optimizers, replace(batch, modalities=inputs), 1.0, chunk_size)
+    return state_of(method)
+
+
 def _fabric() -> OneProcess:
     return OneProcess()
 
@@ -265,6 +304,7 @@ METHOD_PROPERTIES: tuple[Callable[[type[Method], TaskKind], None], ...] = (
     predictions_ignore_everything_auxiliary,
     extremes_stay_finite,
     unlabelled_samples_stay_finite,
+    chunks_give_the_same_step,
     state_dict_round_trip,
     objective_falls,
 )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from crossdistill.methods import Method
-from crossdistill.training.passes import select_mixing
+from crossdistill.training.passes import select_batch
 from crossdistill.types import Batch, Objective, Representations, Turn
 
 
@@ -83,16 +83,10 @@ def divide(method: Method, representations: Representations, batch: Batch) -> Di
     if not bool(complete.all()):
         complete_rows = complete.nonzero().squeeze(1).to(device)
         representations = _select(representations, complete_rows)
-        batch_of_complete = _select_batch(batch, complete_rows)
+        batch_of_complete = select_batch(batch, complete_rows)
         return DividedBatch(method, representations, batch_of_complete, logits[rest], batch.labels[rest])
     return DividedBatch(method, representations, batch, logits[rest], batch.labels[rest])
 
 
 def _select(representations: Representations, rows: Tensor) -> Representations:
     return representations.map(lambda tensor: tensor[rows])
-
-
-def _select_batch(batch: Batch, rows: Tensor) -> Batch:
-    present = {name: mask[rows.cpu()] for name, mask in batch.present.items()}
-    mixing = select_mixing(batch.mixing, rows) if batch.mixing is not None else None
-    return replace(batch, labels=batch.labels[rows], rows=batch.rows[rows], present=present, mixing=mixing)

@@ -6,7 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -15,13 +15,14 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from crossdistill.methods import Method
 from crossdistill.training.checkpoint import Checkpoint
+from crossdistill.training.chunks import represent
 from crossdistill.training.distributed import average_gradients, gather, mean_over_ranks, on_first_rank
 from crossdistill.training.engine import Engine
 from crossdistill.training.incomplete import divide
-from crossdistill.training.passes import forward, with_mixing
+from crossdistill.training.passes import with_mixing
 from crossdistill.training.pauses import GO_ON, SAVE, Agreement, EpochSoFar, Interrupted
 from crossdistill.training.settings import Optimization, learning_rate_factor
-from crossdistill.types import Batch, DivergedError, InputError, Note, Representations, Turn
+from crossdistill.types import Batch, DivergedError, InputError, Note, Turn
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def fit(
         so_far = EpochSoFar.restored(inside, engine, method) if inside else EpochSoFar()
         started, inside = time.perf_counter() - so_far.seconds, {}
         for batch in batches(epoch, so_far.steps):
-            made = step(engine, method, turns, optimizers, batch, settings.clip_norm)
+            made = step(engine, method, turns, optimizers, batch, settings.clip_norm, settings.chunk_size)
             so_far.add(batch, made.terms, made.measures)
             agreed = agreement.reached(wish())
             if so_far.steps % _LOOKED_AT == 0 or agreed >= SAVE:  # each look waits for the device
@@ -154,15 +155,16 @@ def step(
     optimizers: Mapping[str, Optimizer],
     batch: Batch,
     clip_norm: float,
+    chunk_size: int = 0,
 ) -> Step:
-    """One global batch: one forward pass, then each player's move.
+    """One global batch: its representations, then each player's move.
 
+    chunk_size: samples that encoders see at a time, 0 for all; see `represent`
     A turn without a sample that it could learn from is skipped, and so is `end_step` without a complete one.
     """
-    batch = with_mixing(method, batch.to(engine.device))
-    with engine.autocast():
-        local = forward(method, batch)
-    samples = divide(method, *gather(engine, _in_full_precision(local), batch))
+    batch = with_mixing(method, batch)
+    local = represent(engine, method, batch, chunk_size)
+    samples = divide(method, *gather(engine, local, replace(batch, modalities={}).to(engine.device)))
     made = Step({}, {})
     for turn in filter(samples.can_learn, turns):
         objective = samples.objective(turn)
@@ -177,10 +179,6 @@ def step(
     if samples.complete_count > 0:
         method.end_step(samples.complete, samples.batch)
     return made
-
-
-def _in_full_precision(representations: Representations) -> Representations:
-    return representations.map(lambda x: x if x.dtype == torch.float64 else x.float())
 
 
 def build_optimizers(method: Method, epochs: int, settings: Optimization) -> dict[str, Optimizer]:

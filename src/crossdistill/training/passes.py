@@ -14,15 +14,20 @@ from crossdistill.encoders.sequences import time_mask
 from crossdistill.extras import needed_for
 from crossdistill.methods import Method
 from crossdistill.models import CrossModalModel
+from crossdistill.models.grouped import select
 from crossdistill.types import Batch, Mixing, Modality, Padded, Pass, Representations
 
 
-def forward(method: Method, batch: Batch) -> Representations:
-    """What the model makes of the batch: the method's views, and the further passes that it asks for."""
+def forward(method: Method, batch: Batch, quiet: bool = True) -> Representations:
+    """What the model makes of the batch: the method's views, and the further passes that it asks for.
+
+    quiet: whether its quiet passes are wanted, too; without them it draws the same random numbers.
+    """
     made: Representations = method.model(batch.modalities, method.views, batch.present)
-    if not method.passes:
+    wanted = [asked for asked in method.passes if quiet or not asked.quiet]
+    if not wanted:
         return made
-    asked_for = {asked.name: _run(asked, method.model, batch) for asked in method.passes}
+    asked_for = {asked.name: _run(asked, method.model, batch) for asked in wanted}
     return replace(made, passes={**made.passes, **asked_for})
 
 
@@ -56,6 +61,24 @@ def select_mixing(mixing: Mixing, rows: Tensor) -> Mixing:
     place[rows] = torch.arange(len(rows), device=rows.device)
     partners = place[mixing.partners[rows]]
     return Mixing(partners.clamp_min(0), mixing.weights[rows], mixing.whole[rows] & (partners >= 0))
+
+
+def select_batch(batch: Batch, rows: Tensor | slice) -> Batch:
+    """These rows of the batch, with the inputs that it has."""
+    mixing = batch.mixing
+    if mixing is not None:
+        places = torch.arange(len(batch.labels), device=batch.labels.device)
+        mixing = select_mixing(mixing, places[rows])
+    on_cpu = rows if isinstance(rows, slice) else rows.cpu()
+    return replace(
+        batch,
+        modalities={name: select(x, rows) for name, x in batch.modalities.items()},
+        labels=batch.labels[rows],
+        rows=batch.rows[rows],
+        present={name: mask[on_cpu] for name, mask in batch.present.items()},
+        chance=batch.chance[rows] if len(batch.chance) == len(batch.labels) else batch.chance,
+        mixing=mixing,
+    )
 
 
 def mixed(x: Modality, mixing: Mixing) -> Modality:

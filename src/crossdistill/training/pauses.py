@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from crossdistill.methods import EpochMeans, Method
 from crossdistill.training.checkpoint import INSIDE
 from crossdistill.training.distributed import gather_notes, gather_objects
 from crossdistill.training.engine import Engine
+from crossdistill.training.randomness import random_state, set_random_state
 from crossdistill.types import Batch, InputError, Note, one_line
 
 GO_ON, SAVE = -1, 0
@@ -89,7 +90,7 @@ class EpochSoFar:
         """All of it in plain values, with all ranks' random states and notes, which every rank must help to gather."""
         notes = [tuple(note) for note in gather_notes(engine, self.notes)]
         means = gather_objects(engine, {name: each.state() for name, each in self._all_means(method).items()})
-        randoms = gather_objects(engine, _random_state(engine.device))
+        randoms = gather_objects(engine, random_state(engine.device))
         return dict(zip(INSIDE, (self.steps, self.asked, seconds, notes, means, randoms), strict=True))
 
     @staticmethod
@@ -115,7 +116,7 @@ class EpochSoFar:
         for name, each in so_far._all_means(method).items():
             each.load(means.get(name, {}), engine.device)
         if len(stored["randoms"]) == engine.world_size:  # on another number of ranks chance is another in any case
-            _set_random_state(stored["randoms"][engine.global_rank], engine.device)
+            set_random_state(stored["randoms"][engine.global_rank], engine.device)
         return so_far
 
     def _all_means(self, method: nn.Module) -> dict[str, EpochMeans]:
@@ -141,23 +142,3 @@ def _means_of(method: nn.Module) -> dict[str, EpochMeans]:
         for name, value in vars(module).items()
         if isinstance(value, EpochMeans)
     }
-
-
-def _random_state(device: torch.device) -> dict[str, Tensor]:
-    states = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        states["cuda"] = torch.cuda.get_rng_state(device)
-    elif device.type == "mps":
-        states["mps"] = torch.mps.get_rng_state()
-    return states
-
-
-def _set_random_state(states: Mapping[str, Tensor], device: torch.device) -> None:
-    setters: dict[str, Callable[[Tensor], None]] = {
-        "cpu": torch.set_rng_state,
-        "cuda": lambda state: torch.cuda.set_rng_state(state, device),
-        "mps": lambda state: torch.mps.set_rng_state(state),
-    }
-    for kind, state in states.items():
-        if kind in ("cpu", device.type):
-            setters[kind](state)

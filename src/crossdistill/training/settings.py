@@ -24,6 +24,9 @@ class Optimization:
         ramp_epochs: epochs in which the learning rate rises linearly to its top
         clip_norm: largest norm of a turn's gradient; .inf for no clipping
         discriminator_learning_rate: of Adam(0.5, 0.999), constant
+        chunk_size: samples whose activations a process's device holds at a time, for batches that it has no room for:
+            encoders run on one chunk after the other, and once more for the gradient, which is the whole batch's; 0
+            takes the batch at once
 
     Example:
         >>> from crossdistill import Optimization
@@ -42,6 +45,7 @@ class Optimization:
     ramp_epochs: int = 0
     clip_norm: float = math.inf
     discriminator_learning_rate: float = 1e-4
+    chunk_size: int = 0
 
     def check(self, place: str = "optimization.") -> None:
         """Raise InputError, naming `place` and the field, for a number that no training can have."""
@@ -53,6 +57,7 @@ class Optimization:
             rates["clip_norm"] = self.clip_norm
         require_above_zero(rates, place)
         others = {"weight_decay": self.weight_decay, "momentum": self.momentum, "ramp_epochs": self.ramp_epochs}
+        others["chunk_size"] = self.chunk_size
         require_at_least_zero(others, place)
 
 
