@@ -117,7 +117,7 @@ def pooled(function: Callable[[Wanted], int], wanted: list[Wanted], workers: int
 
 def loaded(dataset: MultimodalDataset, workers: int) -> None:
     batches = training_batches(dataset, np.arange(len(dataset)), 8, seed=0, epoch=0, workers=workers)
-    assert sum(len(batch.labels) for batch in batches) == len(dataset) // 8 * 8
+    assert sum(len(batch.to("cpu").labels) for batch in batches) == len(dataset) // 8 * 8
 
 
 def alternatives(paths: list[Path], clips: int, folder: Path) -> Iterator[tuple[str, Callable[[int], None]]]:
