@@ -119,7 +119,9 @@ if __name__ == "__main__":
         arguments = argparse.Namespace(**{**vars(arguments), "batch": 32, "rounds": 1, "repeats": 1})
     torch.set_num_threads(1)
     print(f"One step, emoji recipe, B = {arguments.batch:,}\n")
-    print(f"| method | one process | {arguments.ranks} ranks: times as fast | target | by a rank's own CPU time | bytes |")
+    print(
+        f"| method | one process | {arguments.ranks} ranks: times as fast | target | by a rank's own CPU time | bytes |"
+    )
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as created:
         children = []
