@@ -58,11 +58,12 @@ test-lowest:  ## a part of the tests, one for each command and extra, with the l
 		pytest pytest-xdist hypothesis torchmetrics 'setuptools>=77'
 	$(LOWEST)/bin/pytest --numprocesses 2 --override-ini filterwarnings=default $(LOWEST_TESTS)
 
-bench: $(READY)  ## speed of the losses, of a training step, of two ranks, of chunks and of loading video, printed as ratios
+bench: $(READY)  ## speed of the losses, of a training step, of ranks, chunks, retrieval and loading video, as ratios
 	$(BIN)/python benchmarks/losses.py
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/ranks.py
 	$(BIN)/python benchmarks/chunks.py
+	$(BIN)/python benchmarks/retrieval.py --gallery 100000
 	$(BIN)/python benchmarks/loading.py
 
 bench-gpu: $(READY)  ## step time and memory of the UCF51 recipe on a GPU, by precision and memory layout

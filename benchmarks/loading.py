@@ -2,10 +2,12 @@
 
 python benchmarks/loading.py [--videos DIR] [--clips 48] [--rounds 5]
 
-All alternatives take the same clips of the same files, in turns, in the same run, with one thread for each worker:
+All alternatives take the same clips of the same files, in turns, in the same run, with one thread for each process.
+Beside clips a second by the clock stands CPU time a clip, of the workers and of this process, which other work on the
+machine changes less:
   decoder   PyAV alone: open, seek, decode up to the clip's last frame, its frames as one RGB array of full size
   decoding  the same without the RGB array: frames are decoded and thrown away
-  loader    what training does: decode, random crop, scale, mirror, normalise, batches through worker processes
+  loader    what training does: decode, random crop, scale, mirror, batches through worker processes, normalise here
   ffmpeg    the program, started for each clip: seek, decode, scale, raw bytes through a pipe
   cache     the loader again, after `prepare manifest --cache raw` and `--cache jpeg`
 Without --videos it makes 320 x 240 videos of its own: H.264 with a key frame every 250 frames, and MPEG-4 (xvid).
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import resource
 import shutil
 import statistics
 import subprocess
@@ -25,6 +28,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import torch
 
 from crossdistill.data import MultimodalDataset, from_arrays
 from crossdistill.data.loading import drawn_parts, training_batches
@@ -117,7 +121,13 @@ def pooled(function: Callable[[Wanted], int], wanted: list[Wanted], workers: int
 
 def loaded(dataset: MultimodalDataset, workers: int) -> None:
     batches = training_batches(dataset, np.arange(len(dataset)), 8, seed=0, epoch=0, workers=workers)
-    assert sum(len(batch.labels) for batch in batches) == len(dataset) // 8 * 8
+    assert sum(len(batch.to("cpu").labels) for batch in batches) == len(dataset) // 8 * 8
+
+
+def cpu_seconds() -> tuple[float, float]:
+    """Of the processes that this one has started and that have ended, and its own."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
+    return used[0].ru_utime + used[0].ru_stime, used[1].ru_utime + used[1].ru_stime
 
 
 def alternatives(paths: list[Path], clips: int, folder: Path) -> Iterator[tuple[str, Callable[[int], None]]]:
@@ -142,17 +152,22 @@ def measure(title: str, paths: list[Path], clips: int, rounds: int, folder: Path
     if "ffmpeg" not in ways:
         print("  the ffmpeg program is missing: its line is left out (Debian: apt-get install ffmpeg)")
     rates: dict[tuple[str, int], list[float]] = {(name, n): [] for n in (1, 2) for name in ways}
+    costs: dict[tuple[str, int], list[list[float]]] = {way: [[], []] for way in rates}
     for _ in range(rounds):
         for name, workers in rates:
-            started = time.perf_counter()
+            started, used = time.perf_counter(), cpu_seconds()
             ways[name](workers)
             rates[name, workers].append(clips / (time.perf_counter() - started))
+            for cost, before, after in zip(costs[name, workers], used, cpu_seconds(), strict=True):
+                cost.append(1000 * (after - before) / clips)
     for (name, workers), found in rates.items():
         beside = statistics.median(a / b for a, b in zip(found, rates["decoder", workers], strict=True))
+        others, own = costs[name, workers]
         scaling = statistics.median(a / b for a, b in zip(found, rates[name, 1], strict=True))
         print(
             f"  {name:12s} {workers} worker{'s' * (workers > 1):1s} {statistics.median(found):8.1f} clips/s"
             f"   x {beside:5.2f} of the decoder   x {scaling:4.2f} of one worker"
+            f"   CPU ms a clip: {statistics.median(others):5.2f} in workers, {statistics.median(own):4.2f} here"
         )
 
 
@@ -162,6 +177,7 @@ if __name__ == "__main__":
     parser.add_argument("--clips", type=int, default=48)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
+    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(scratch)
         if arguments.videos:

@@ -4,8 +4,9 @@
 
 Model and samples are the `emoji` recipe's, drawn again to fill the batch. Each rank has one thread, and steps are timed
 in turns, one process and the ranks, so that what else the machine does is in both. Target: 1.5 times as fast on two
-ranks at B = 1,024. On a machine that is busy with other work ranks wait for one another; the last column counts a
-rank's own CPU time, which does not see that. RKD's triplets of 1,024 samples take minutes.
+ranks at B = 1,024. On a machine that is busy with other work ranks wait for one another; a column counts a rank's own
+CPU time, which does not see that. The last one has the bytes that a rank hands over in each message of a step: what it
+has for a gather, the whole sum for a reduction. RKD's triplets of 1,024 samples take minutes.
 """
 
 from __future__ import annotations
@@ -54,6 +55,27 @@ def seconds(run: Callable[[], object], repeats: int) -> tuple[float, float]:
     return (time.perf_counter() - started) / repeats, (time.process_time() - own) / repeats
 
 
+def messages(run: Callable[[], object]) -> list[str]:
+    """What a step hands over, message by message: the kind and its bytes."""
+    handed: list[str] = []
+    real = torch.distributed.all_gather, torch.distributed.all_reduce
+
+    def gather(made: list[torch.Tensor], own: torch.Tensor) -> object:
+        handed.append(f"gather {own.nbytes:,}")
+        return real[0](made, own)
+
+    def reduce(own: torch.Tensor) -> object:
+        handed.append(f"reduce {own.nbytes:,}")
+        return real[1](own)
+
+    torch.distributed.all_gather, torch.distributed.all_reduce = gather, reduce
+    try:
+        run()
+    finally:
+        torch.distributed.all_gather, torch.distributed.all_reduce = real
+    return handed
+
+
 def measure(folder: Path, rank: int, arguments: argparse.Namespace) -> None:
     """Print, on the first rank, each method's row."""
     ranks, size = arguments.ranks, arguments.batch
@@ -76,10 +98,11 @@ def measure(folder: Path, rank: int, arguments: argparse.Namespace) -> None:
                 ratios.append(taken / shared)
                 own_ratios.append(own_taken / own_shared)
                 one.append(1000 * taken)
+        handed = "; ".join(messages(together))
         if rank == 0:
             ratio, own_ratio, alone_ms = (statistics.median(values) for values in (ratios, own_ratios, one))
             target = TARGET if ranks == 2 else "–"
-            print(f"| {name} | {alone_ms:.0f} ms | {ratio:.2f} | {target} | {own_ratio:.2f} |", flush=True)
+            print(f"| {name} | {alone_ms:.0f} ms | {ratio:.2f} | {target} | {own_ratio:.2f} | {handed} |", flush=True)
     torch.distributed.destroy_process_group()
 
 
@@ -96,8 +119,10 @@ if __name__ == "__main__":
         arguments = argparse.Namespace(**{**vars(arguments), "batch": 32, "rounds": 1, "repeats": 1})
     torch.set_num_threads(1)
     print(f"One step, emoji recipe, B = {arguments.batch:,}\n")
-    print(f"| method | one process | {arguments.ranks} ranks: times as fast | target | by a rank's own CPU time |")
-    print("|---|---|---|---|---|")
+    print(
+        f"| method | one process | {arguments.ranks} ranks: times as fast | target | by a rank's own CPU time | bytes |"
+    )
+    print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as created:
         children = []
         for rank in range(1, arguments.ranks):

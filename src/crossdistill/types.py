@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeVar
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
 View = Literal["target", "auxiliary", "full"]
@@ -67,6 +67,39 @@ class Padded(NamedTuple):
 
 Modality = Tensor | Padded
 ModalityTensors = Mapping[str, Modality]
+
+
+class Pixels(NamedTuple):
+    """A batch of pictures or clips as their reader takes them: bytes, a quarter of the numbers that encoders see.
+
+    values: (B, 3, ...) uint8; present: (B,) bool, False for a sample that could not be read
+    mean, std: of red, green and blue in [0, 1], which are subtracted and divided by
+    """
+
+    values: UInt8[Tensor, "batch colours ..."]
+    present: Bool[Tensor, " batch"]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def numbers(self, device: torch.device | str = "cpu") -> Float[Tensor, "batch colours ..."]:
+        """(B, 3, ...) float32 on the device, which also computes them; 0 where a sample is not there.
+
+        >>> import torch
+        >>> from crossdistill.types import Pixels
+        >>> bytes_of_two = torch.tensor([[51, 102, 255], [0, 0, 0]], dtype=torch.uint8)[:, :, None, None]
+        >>> pixels = Pixels(bytes_of_two, torch.tensor([True, False]), mean=(0.2, 0.2, 0.2), std=(0.5, 0.5, 0.5))
+        >>> pixels.numbers().flatten(1).round(decimals=6).tolist()
+        [[0.0, 0.4, 1.6], [0.0, 0.0, 0.0]]
+        """
+        values = _copied(self.values, device)
+        shape = (3, *[1] * (values.ndim - 2))
+        scale = torch.tensor([1 / (255 * std) for std in self.std], dtype=torch.float32).view(shape)
+        shifts = [mean / std for mean, std in zip(self.mean, self.std, strict=True)]
+        shift = torch.tensor(shifts, dtype=torch.float32).view(shape)
+        numbers = values.float().mul_(scale.to(device)).sub_(shift.to(device))
+        if not bool(self.present.all()):
+            numbers[~self.present.to(device)] = 0
+        return numbers
 
 
 class Note(NamedTuple):
@@ -136,6 +169,7 @@ class Batch:
     """One global step's samples: inputs by modality name, labels, and where they come from.
 
     modalities: name -> (B, ...) tensor, or `Padded` for sequences of different length
+    pixels: name -> pictures or clips that are bytes still; `to` makes tensors among `modalities` of them
     labels: classes, (B,) int64 in [0, C), -1 for a sample without a label; of multi-label data (B, C) float32, 1 for
         each label that a sample has, else 0; of regression (B, K) float64, as they were given; of these two the row of
         a sample without a label is NaN
@@ -156,22 +190,36 @@ class Batch:
     mixing: Mixing | None = None
     rank: int = 0
     ranks: int = 1
+    pixels: Mapping[str, Pixels] = field(default_factory=dict)
 
     def share(self, size: int | None = None) -> Share:
         """What this rank computes the losses of: of the batch's rows, or of `size` other things of all ranks."""
         return Share.of(len(self.labels) if size is None else size, self.rank, self.ranks)
 
     def to(self, device: torch.device | str) -> Batch:
-        """The same batch on a device; `present` stays on the CPU, where it is decided which rows an encoder sees."""
+        """The same batch on a device, pixels as numbers; `present` stays on the CPU, where it is decided which rows an
+        encoder sees."""
+        moved = {name: to_device(value, device) for name, value in self.modalities.items()}
         return Batch(
-            {name: to_device(value, device) for name, value in self.modalities.items()},
-            self.labels.to(device),
-            self.rows.to(device),
+            moved | {name: pixels.numbers(device) for name, pixels in self.pixels.items()},
+            _copied(self.labels, device),
+            _copied(self.rows, device),
             self.present,
             self.notes,
-            self.chance.to(device),
-            Mixing(*(tensor.to(device) for tensor in self.mixing)) if self.mixing is not None else None,
+            _copied(self.chance, device),
+            Mixing(*(_copied(tensor, device) for tensor in self.mixing)) if self.mixing is not None else None,
         )
+
+    def pin_memory(self) -> Batch:
+        """The same batch where a GPU copies from while the CPU goes on; DataLoader calls it."""
+        pinned: dict[str, Modality] = {
+            name: Padded(*(tensor.pin_memory() for tensor in value))
+            if isinstance(value, Padded)
+            else value.pin_memory()
+            for name, value in self.modalities.items()
+        }
+        pixels = {name: value._replace(values=value.values.pin_memory()) for name, value in self.pixels.items()}
+        return replace(self, modalities=pinned, pixels=pixels)
 
     @property
     def labelled(self) -> Bool[Tensor, " batch"]:
@@ -186,8 +234,13 @@ class Batch:
 
 def to_device(modality: Modality, device: torch.device | str) -> Modality:
     if isinstance(modality, Padded):
-        return Padded(modality.values.to(device), modality.lengths.to(device))
-    return modality.to(device)
+        return Padded(_copied(modality.values, device), _copied(modality.lengths, device))
+    return _copied(modality, device)
+
+
+def _copied(tensor: Tensor, device: torch.device | str) -> Tensor:
+    """On the device; the CPU does not wait for a GPU's copy from pinned memory, but for a copy to itself."""
+    return tensor.to(device, non_blocking=torch.device(device).type == "cuda")
 
 
 @dataclass(frozen=True)

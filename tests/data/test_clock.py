@@ -40,7 +40,7 @@ def flash_time(path: Path, cache: CacheFolder, **segment: float) -> float:
         seconds = min(segment.get("end", 100.0), timing_of(file).end) - segment.get("start", 0.0)
     settings = ReaderSettings(**{**vars(PLAIN), "fps": 50.0, "frames": int(seconds * 50)})
     sample = VideoReader(settings, cache).take(Clip(path, "p", **segment), [0.0], None).samples[0]
-    return int(np.argmax(sample.mean((0, 2, 3)) > 0.5)) / 50
+    return int(np.argmax(sample.mean((0, 2, 3)) > 127)) / 50
 
 
 def beep_time(path: Path, cache: CacheFolder, **segment: float) -> float:

@@ -45,14 +45,14 @@ def test_a_picture_is_shown_as_its_matrix_says(matrix: Matrix, name: str, tmp_pa
     assert fill(CacheFolder(tmp_path), path, "video", "raw", 0, 16000)
     for cache in (CacheFolder(tmp_path / "none"), CacheFolder(tmp_path)):
         settings = ReaderSettings(frames=1, size=16, resize=16, mirror=False, mean=(0, 0, 0), std=(1, 1, 1))
-        whole = VideoReader(settings, cache).take(Clip(path, "p"), [0.5], None).samples[0, 0, 0] * 255
+        whole = VideoReader(settings, cache).take(Clip(path, "p"), [0.5], None).samples[0, 0, 0].astype(int)
         corners = np.array([[whole[2, 2], whole[2, -3]], [whole[-3, 2], whole[-3, -3]]])
         assert np.abs(corners - expected).max() < 12
         for row in (0, 1):
             for column in (0, 1):
                 clip = Clip(path, "p", crop=(column / 2, row / 2, 0.5, 0.5))
                 for seed in (None, 3):
-                    part = VideoReader(settings, cache).take(clip, [0.5], seed).samples[0, 0, 0] * 255
+                    part = VideoReader(settings, cache).take(clip, [0.5], seed).samples[0, 0, 0].astype(int)
                     assert abs(part[3:-3, 3:-3].mean() - expected[row, column]) < 12
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +19,7 @@ from crossdistill.data.readers.frames import Extent, centre_box, clip_times, ins
 from crossdistill.data.readers.media import NoStreamError
 from crossdistill.data.readers.orientation import Orientation
 from crossdistill.data.reading import middle
-from crossdistill.types import InputError
+from crossdistill.types import InputError, Pixels
 from tests.data.clips import FPS, HEIGHT, WIDTH, bars, halved, number_of, sample_of, write_sound, write_video
 
 PLAIN = ReaderSettings(frames=8, size=48, resize=48, least_area=1.0, mirror=False, mean=(0, 0, 0), std=(1, 1, 1))
@@ -65,7 +66,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_evaluation_takes_the_middle_and_training_any_run_of_frames(name: str, videos: Path) -> None:
     found = sample_of(reader(videos), clip(videos / name), None)
     assert found.sample.shape == (3, 8, 48, 48)
-    assert found.sample.dtype == np.float32
+    assert found.sample.dtype == np.uint8
     assert found.warning == ""
     assert numbers(found.sample) == list(range(16, 24))
     starts = set()
@@ -158,18 +159,29 @@ def test_the_crop_of_a_row_and_the_centre_of_a_frame(tmp_path: Path) -> None:
     for crop, level in {(0, 0, 0.5, 0.5): 40, (0.5, 0, 0.5, 0.5): 90, (0, 0.5, 0.5, 0.5): 150}.items():
         for draw in (None, 1):
             part = sample_of(reader(tmp_path, size=16, resize=24), clip(path, crop=crop), draw).sample
-            assert abs(255 * part[:, :, 2:-2, 2:-2].mean() - level) < 6
-    centre = sample_of(reader(tmp_path, size=32, resize=64), clip(path), None).sample[0, 0] * 255
+            assert abs(part[:, :, 2:-2, 2:-2].mean() - level) < 6
+    centre = sample_of(reader(tmp_path, size=32, resize=64), clip(path), None).sample[0, 0]
     assert [round(centre[y, x] / 10) for y, x in ((4, 4), (4, 28), (28, 4), (28, 28))] == [4, 9, 15, 22]
 
 
 def test_normalisation(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", frames=[np.full((48, 48, 3), 128, np.uint8)] * 4)
     settings = ReaderSettings(frames=2, size=32, resize=32)
-    found = sample_of(VideoReader(settings, CacheFolder(tmp_path)), clip(path), None).sample
+    column = MediaColumn([clip(path)], VideoReader(settings, CacheFolder(tmp_path)))
+    found = column.fetch(np.zeros(1, dtype=np.int64))[0]
     for colour in range(3):
         expected = (128 / 255 - settings.mean[colour]) / settings.std[colour]
         np.testing.assert_allclose(found[colour], expected, atol=0.05)
+
+
+def test_every_byte_becomes_one_float32_number_which_is_0_where_nothing_was_read() -> None:
+    mean, std = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)
+    values = np.arange(256, dtype=np.uint8)[None, None].repeat(2, 0).repeat(3, 1)
+    numbers = Pixels(torch.from_numpy(values), torch.tensor([True, False]), mean, std).numbers().numpy()
+    for colour in range(3):
+        scale, shift = np.float32(1 / (255 * std[colour])), np.float32(mean[colour] / std[colour])
+        assert numbers[0, colour].tolist() == [np.float32(byte) * scale - shift for byte in range(256)]
+    assert not numbers[1].any()
 
 
 def test_training_mirrors_half_of_the_clips_and_crops_at_random(videos: Path) -> None:
@@ -227,9 +239,9 @@ def test_a_broken_file_is_an_absent_sample_and_a_note_or_an_error(name: str, tmp
     BROKEN[name](tmp_path / name)
     good = write_video(tmp_path / "good.mp4")
     clips = [clip(good), clip(tmp_path / name)]
-    found = MediaColumn(clips, reader(tmp_path)).read(np.array([1, 0, 1]), middle(3))
+    found = MediaColumn(clips, reader(tmp_path, mean=(0.4, 0.4, 0.4))).read(np.array([1, 0, 1]), middle(3))
     assert found.present.tolist() == [False, True, False]
-    assert not found.modality[[0, 2]].any()  # type: ignore[index]
+    assert not found.numbers[[0, 2]].any()  # type: ignore[index]
     assert all(note.skipped and name in note.text and "\n" not in note.text for note in found.notes)
     with pytest.raises(InputError, match=rf"^m\.csv row 2: .*{name}: cannot read it as a media file"):
         MediaColumn(clips, reader(tmp_path), strict=True).read(np.array([1]), middle(1))

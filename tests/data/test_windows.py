@@ -123,7 +123,7 @@ def test_windows_of_a_segment_and_of_a_short_or_broken_file(videos: Path, tmp_pa
     assert column.windows(np.array([1, 0, 1])).tolist() == [5, 1, 5]
     read = column.read(np.array([1, 1, 0, 0, 1]), Parts(np.array([0.0, 1, 0, 1, 0.5])))
     assert read.present.tolist() == [True, True, False, False, True]
-    assert [window[0] for window in numbers(read.modality.numpy()[[0, 1, 4]])] == [0, 35, 18]  # type: ignore[union-attr]
+    assert [window[0] for window in numbers(read.numbers.numpy()[[0, 1, 4]])] == [0, 35, 18]  # type: ignore[union-attr]
     assert len(read.notes) == 1, "one line for both windows of the broken file"
 
 
@@ -201,7 +201,8 @@ def test_batches_of_windows(workers: int, videos: Path) -> None:
     rows, positions = windows_of(dataset, np.array([1, 0]), ["face"], 0)
     batches = list(evaluation_batches(dataset, rows, positions, 4, workers))
     assert [batch.rows.tolist() for batch in batches] == [[1, 1, 1, 1], [1, 0, 0, 0], [0, 0]]
-    shown = [window[0] for batch in batches for window in numbers(batch.modalities["face"].numpy())]  # type: ignore[union-attr]
+    assert all(batch.pixels["face"].values.dtype == torch.uint8 for batch in batches), "bytes, from workers too"
+    shown = [window[0] for batch in batches for window in numbers(batch.to("cpu").modalities["face"].numpy())]  # type: ignore[union-attr]
     assert shown == [0, 9, 18, 27, 35] * 2
     assert torch.cat([batch.modalities["pose"][:, 0] for batch in batches]).tolist() == rows.tolist()
 

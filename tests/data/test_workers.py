@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from crossdistill.data import MultimodalDataset, from_arrays, read_manifest, training_batches
 from crossdistill.data.columns import Rows
 from crossdistill.data.loading import Workers, evaluation_batches, windows_of
-from crossdistill.types import Batch, InputError
+from crossdistill.types import Batch, InputError, Padded, Pixels
 from tests.runs.small import folder_of, gestures
 
 
@@ -135,3 +136,15 @@ def test_what_a_sample_should_not_hold_is_raised_here_and_the_processes_read_on(
 def test_workers_of_another_data_set_are_refused(dataset: MultimodalDataset) -> None:
     with Workers(gestures(), 0) as workers, pytest.raises(ValueError, match="another data set"):
         training_batches(dataset, dataset.rows("train"), 4, seed=0, epoch=0, workers=workers)
+
+
+def test_a_batch_is_pinned_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DataLoader asks a batch for it where the model is on a GPU; without one there is no such memory."""
+    pinned: list[tuple[int, ...]] = []
+    monkeypatch.setattr(Tensor, "pin_memory", lambda self: pinned.append(tuple(self.shape)) or self)
+    there, labels = torch.ones(2, dtype=torch.bool), torch.zeros(2, dtype=torch.int64)
+    pixels = Pixels(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), there, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
+    sequences = Padded(torch.zeros(2, 7, 5), labels + 7)
+    batch = Batch({"steps": sequences, "vector": torch.zeros(2, 6)}, labels, labels, {}, pixels={"photo": pixels})
+    assert batch.pin_memory().to("cpu").modalities.keys() == {"steps", "vector", "photo"}
+    assert {(2, 3, 4, 4), (2, 7, 5), (2,), (2, 6)} == set(pinned)

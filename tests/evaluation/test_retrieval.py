@@ -1,4 +1,4 @@
-"""Retrieval against slow loops: ties, chunk borders, zero rows, and memory bounded by the chunks."""
+"""Retrieval against slow loops and float64: ties, rows that float32 cannot tell apart, chunks, bounded memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def slow_nearest(queries: list[list[int]], gallery: list[list[int]], k: int) -> 
     return [sorted(range(len(gallery)), key=lambda g: (-key(query, gallery[g]), g))[:k] for query in queries]
 
 
-@pytest.mark.parametrize(("query_chunk", "gallery_chunk"), [(1, 1), (2, 3), (3, 7), (5, 20), (512, 8192)])
+@pytest.mark.parametrize(("query_chunk", "gallery_chunk"), [(1, 1), (2, 3), (3, 7), (5, 20), (1024, 4096)])
 @pytest.mark.parametrize("k", [1, 4, 20, 50])
 def test_nearest_is_the_exact_order(query_chunk: int, gallery_chunk: int, k: int) -> None:
     # small integers make many exact ties (among them multiples of one row) and zero rows
@@ -42,6 +42,75 @@ def test_equal_rows_come_in_order_whatever_the_chunks() -> None:
     gallery = row.expand(1000, 512)
     for chunk in (1, 7, 64, 999, 8192):
         assert nearest(row[None], gallery, 30, gallery_chunk=chunk).tolist() == [list(range(30))]
+
+
+def by_float64(queries: Tensor, gallery: Tensor, k: int) -> Tensor:
+    """All cosines at once in float64, compared at 12 decimals, the lowest row first among equals."""
+    directions = [
+        rows.double() / rows.double().norm(dim=1, keepdim=True).clamp_min(1e-300) for rows in (queries, gallery)
+    ]
+    cosines = (directions[0] @ directions[1].T).round(decimals=12)
+    return cosines.sort(dim=1, descending=True, stable=True).indices[:, :k]
+
+
+def hard_rows(kind: str, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Queries (20, 64) and gallery (700, 64) in which a product of float32 numbers misleads."""
+    generator = torch.Generator().manual_seed(len(kind))
+    queries = torch.randn(20, 64, dtype=torch.float64, generator=generator)
+    gallery = torch.randn(700, 64, dtype=torch.float64, generator=generator)
+    if kind == "pairs that float32 cannot tell apart":
+        gallery[350:] = gallery[:350] * (1 + 1e-7 * torch.randn(350, 64, dtype=torch.float64, generator=generator))
+    elif kind == "all nearly equal":
+        gallery = gallery[:1] + 1e-5 * gallery
+    elif kind == "each row a hundred times":
+        gallery = gallery[torch.arange(700) % 7]
+    elif kind == "few signs":  # many cosines are equal without the rows being so
+        queries, gallery = queries.sign(), gallery.sign()
+    elif kind == "one direction":  # cosines near 1, where rounding errors of all terms add up
+        queries, gallery = 1 + 1e-3 * queries, 1 + 1e-3 * gallery
+    elif kind == "zero and extreme rows":
+        gallery[torch.arange(0, 700, 3)] = 0
+        gallery *= 10.0 ** torch.randint(-30, 30, (700, 1), generator=generator)
+        queries[3] = 0
+    return queries.to(dtype), gallery.to(dtype)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "ordinary",
+        "pairs that float32 cannot tell apart",
+        "all nearly equal",
+        "each row a hundred times",
+        "few signs",
+        "one direction",
+        "zero and extreme rows",
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_float32_cannot_tell_apart_float64_does(kind: str, dtype: torch.dtype) -> None:
+    queries, gallery = hard_rows(kind, dtype)
+    for k in (1, 10, 699):
+        expected = by_float64(queries, gallery, k)
+        for chunks in ({}, {"query_chunk": 3, "gallery_chunk": 100}):
+            assert torch.equal(nearest(queries, gallery, k, **chunks), expected), k
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.int64, torch.uint8])
+def test_any_numbers_in_a_gallery_of_one_or_of_many(dtype: torch.dtype) -> None:
+    queries = torch.arange(12).reshape(4, 3).to(dtype)
+    gallery = (torch.arange(60).reshape(20, 3) * 7 % 50).to(dtype)
+    assert torch.equal(nearest(queries, gallery, 50), by_float64(queries, gallery, 50))
+    assert nearest(queries, gallery[:1], 3).tolist() == [[0]] * 4
+
+
+def test_shorter_numbers_elsewhere_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    queries, gallery = torch.randn(4000, 16, generator=torch.Generator().manual_seed(0)).split([1000, 3000])
+    expected = by_float64(queries, gallery, 10)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(nearest(queries, gallery, 10), expected)
+    monkeypatch.setattr(torch.backends.mkldnn.matmul, "fp32_precision", "bf16")
+    assert torch.equal(nearest(queries, gallery, 10), expected)
 
 
 def test_zero_query_takes_the_first_rows_and_scale_does_not_matter() -> None:
@@ -94,6 +163,10 @@ def test_memory_is_bounded_by_the_chunks() -> None:
     with LargestTensor() as largest:
         nearest(queries, gallery, 5, query_chunk=32, gallery_chunk=50)
     assert 32 * 50 <= largest.numel <= 32 * (50 + 5)  # one chunk's cosines and the k kept; all would be 70 000
+    queries, gallery = torch.ones(70, 4), torch.ones(1000, 4)  # all equal, so that float64 answers
+    with LargestTensor() as largest:
+        nearest(queries, gallery, 5, query_chunk=32, gallery_chunk=50)
+    assert 32 * 50 <= largest.numel <= 32 * (50 + 5)
 
 
 @pytest.mark.parametrize(

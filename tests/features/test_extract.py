@@ -16,7 +16,8 @@ import torch
 
 from crossdistill.cli.main import main
 from crossdistill.data import read_manifest
-from crossdistill.data.readers import AudioReader, CacheFolder, Clip, ReaderSettings, VideoReader
+from crossdistill.data.readers import AudioReader, CacheFolder, Clip, MediaColumn, ReaderSettings, VideoReader
+from crossdistill.data.reading import Parts
 from crossdistill.encoders import Cnn14, DenseNet, R2Plus1D
 from crossdistill.encoders.log_mel import LogMel
 from crossdistill.features import extract as module
@@ -111,7 +112,9 @@ def test_a_sample_s_vector_is_the_mean_over_its_windows(media: Path, tmp_path: P
         assert reader.windows(clip) == count
         positions = np.linspace(0, 1, count) if count > 1 else [0.5]
         with torch.no_grad():
-            parts = [torch.from_numpy(reader.take(clip, [position], None).samples) for position in positions]
+            column = MediaColumn([clip], reader)
+            once = np.zeros(1, dtype=np.int64)
+            parts = [column.read(once, Parts(np.array([position]))).numbers for position in positions]
             vectors = [network(part)[0].numpy() for part in parts]
         assert np.allclose(found[number], np.mean(vectors, axis=0), rtol=1e-4, atol=1e-5)
     assert lines_of(made.manifest) == [

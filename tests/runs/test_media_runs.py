@@ -256,7 +256,7 @@ def test_the_finished_run_is_measured_on_all_windows_and_its_curves_on_the_middl
     shares, vectors, middles = [], [], []
     with torch.no_grad():
         for row in test:
-            batch = dataset.batch(np.array([row] * 3), Parts(np.array([0, 0.5, 1])))
+            batch = dataset.batch(np.array([row] * 3), Parts(np.array([0, 0.5, 1]))).to("cpu")
             found = method.model({"face": batch.modalities["face"]}, ("target",))
             shares.append(found.target_logits.double().softmax(1).mean(0))
             vectors.append(found.target.mean(0))

@@ -28,7 +28,7 @@ from crossdistill.data.reading import (
     windows,
 )
 from crossdistill.data.targets import Labels, encode, is_labelled, no_labels
-from crossdistill.types import Batch, InputError, TaskKind
+from crossdistill.types import Batch, InputError, Pixels, TaskKind
 
 NO_PICTURES: npt.NDArray[np.uint8] = np.zeros((0, 0, 0, 3), dtype=np.uint8)
 NO_WEIGHTS: npt.NDArray[np.float64] = np.zeros(0)
@@ -81,17 +81,20 @@ class MultimodalDataset:
 
     def __getitems__(self, rows: Sequence[int]) -> Batch:
         """The rows as one `Batch`, in this order; of samples longer than a model takes at once, the middle."""
-        return self.batch(np.asarray(rows, dtype=np.int64), middle(len(rows)))
+        return self.batch(np.asarray(rows, dtype=np.int64), middle(len(rows))).to("cpu")
 
     def batch(self, rows: Rows, parts: Parts) -> Batch:
-        """The rows (B,) as one `Batch`, in this order; parts: which part of each, and its seeds in training."""
+        """The rows (B,) as one `Batch`, in this order, pixels as bytes; parts: which part of each, and its seeds in
+        training."""
         readings = {name: read(column, rows, parts) for name, column in self.columns.items()}
+        found = {name: reading.modality for name, reading in readings.items()}
         return Batch(
-            {name: reading.modality for name, reading in readings.items()},
+            {name: modality for name, modality in found.items() if not isinstance(modality, Pixels)},
             torch.from_numpy(self.labels[rows]),
             torch.from_numpy(rows.copy()),
             {name: reading.present for name, reading in readings.items()},
             tuple(note for reading in readings.values() for note in places_in(rows, reading.notes)),
+            pixels={name: modality for name, modality in found.items() if isinstance(modality, Pixels)},
         )
 
     def present(self, modalities: Sequence[str]) -> Mask:

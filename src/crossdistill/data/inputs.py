@@ -116,8 +116,7 @@ def _column_of(spec: InputSpec, name: str, values: Any) -> Column:
         reader = READERS[spec.kind](spec.reading, _NO_CACHE)
         return MediaColumn([Clip(path, name) for path in paths], reader)
     if spec.kind == "picture" and (pictures := as_pictures(values)):
-        in_memory = PictureReader(spec.reading, _NO_CACHE)
-        return ArrayColumn(np.stack([in_memory.of_picture(picture) for picture in pictures]), name)
+        return ArrayColumn(PictureReader(spec.reading, _NO_CACHE).of_pictures(pictures), name)
     if spec.kind == "audio":
         return SequenceColumn([_waveform(name, spec, value) for value in _waveforms(values)], name)
     return _sequences(name, spec, values) if spec.is_sequence else _array(name, spec, values)

@@ -27,7 +27,7 @@ class LazyColumn:
         return len(self.present)
 
     def fetch(self, rows: Rows) -> Modality:
-        return self.read(rows, middle(len(rows))).modality
+        return self.read(rows, middle(len(rows))).numbers
 
     def windows(self, rows: Rows) -> Rows:
         try:

@@ -128,7 +128,7 @@ def training_batches(
 
     Rows come in proportion to the data set's weights, where it has any.
     What chance decides about a sample (which part of it, mirrored or not) depends on seed, epoch and row alone.
-    For a training loop of your own.
+    For a training loop of your own; `Batch.to` brings a batch to a device, the CPU too, and makes numbers of pixels.
 
     >>> import numpy as np
     >>> from crossdistill.data import from_arrays, training_batches
@@ -274,6 +274,8 @@ class Workers:
                 collate_fn=_as_it_is,
                 num_workers=self.count,
                 persistent_workers=self.count > 0,
+                # where the model is on a GPU, copies to it go on beside the CPU's work
+                pin_memory=torch.cuda.is_initialized(),  # type: ignore[no-untyped-call]
                 generator=torch.Generator().manual_seed(0),  # or DataLoader would draw from the global random state
                 worker_init_fn=_begin_worker,
             )

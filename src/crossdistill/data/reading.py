@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from crossdistill.data.columns import Column, Rows, pad
-from crossdistill.types import Modality, Note, Padded
+from crossdistill.types import Modality, Note, Padded, Pixels
 
 Mask = npt.NDArray[np.bool_]
 
@@ -40,9 +40,14 @@ def middle(count: int) -> Parts:
 class Reading(NamedTuple):
     """B samples of a modality, 0 where `present` (B,) is False; and what went wrong in reading them."""
 
-    modality: Modality
+    modality: Modality | Pixels
     present: Bool[Tensor, " batch"]
     notes: tuple[Note, ...]
+
+    @property
+    def numbers(self) -> Modality:
+        """The samples as an encoder sees them."""
+        return self.modality.numbers() if isinstance(self.modality, Pixels) else self.modality
 
 
 @runtime_checkable
@@ -78,7 +83,7 @@ class PartialColumn:
         return self._position[rows[self.present[rows]]]
 
     def fetch(self, rows: Rows) -> Modality:
-        return self.read(rows, middle(len(rows))).modality
+        return self.read(rows, middle(len(rows))).numbers
 
     def windows(self, rows: Rows) -> Rows:
         counts = np.ones(len(rows), dtype=np.int64)
@@ -124,20 +129,20 @@ def may_fail(column: Column) -> bool:
 
 
 def assemble(
-    samples: Sequence[npt.NDArray[np.float32] | None], shape: tuple[int, ...], notes: Sequence[Note]
+    samples: Sequence[npt.NDArray[np.float32 | np.uint8] | None], shape: tuple[int, ...], notes: Sequence[Note]
 ) -> Reading:
     """One reading from B samples of a column's `shape`, None where there is none."""
     given = [sample for sample in samples if sample is not None]
     present = torch.tensor([sample is not None for sample in samples])
     if not given:
         return Reading(nothing(shape, len(samples)), present, tuple(notes))
-    modality: Modality = pad(given) if shape[0] == -1 else torch.from_numpy(np.stack(given))
+    modality = pad(cast(list[npt.NDArray[np.float32]], given)) if shape[0] == -1 else torch.from_numpy(np.stack(given))
     return Reading(_spread(modality, present), present, tuple(notes))
 
 
 def join(readings: Sequence[Reading], shape: tuple[int, ...]) -> Reading:
     """The samples of several readings of one sample each, in order."""
-    samples = [_values(reading.modality) if bool(reading.present[0]) else None for reading in readings]
+    samples = [_values(reading.numbers) if bool(reading.present[0]) else None for reading in readings]
     notes = [note._replace(place=place) for place, reading in enumerate(readings) for note in reading.notes]
     return assemble(samples, shape, notes)
 
@@ -156,10 +161,14 @@ def nothing(shape: tuple[int, ...], count: int) -> Modality:
     return torch.zeros(count, *shape)
 
 
-def _spread(modality: Modality, present: Tensor) -> Modality:
+def _spread(modality: Modality | Pixels, present: Tensor) -> Modality | Pixels:
     """The samples at the places where `present` is True; 0 elsewhere, as sequences of one step."""
     if bool(present.all()):
         return modality
+    if isinstance(modality, Pixels):
+        values, there = modality.values.new_zeros(len(present), *modality.values.shape[1:]), present.clone()
+        values[present], there[present] = modality.values, modality.present
+        return modality._replace(values=values, present=there)
     if isinstance(modality, Padded):
         values = modality.values.new_zeros(len(present), *modality.values.shape[1:])
         lengths = torch.ones(len(present), dtype=torch.int64)

@@ -26,7 +26,7 @@ class ReorderedColumn:
         return len(self.source)
 
     def fetch(self, rows: Rows) -> Modality:
-        return self.read(rows, middle(len(rows))).modality
+        return self.read(rows, middle(len(rows))).numbers
 
     def windows(self, rows: Rows) -> Rows:
         return windows(self.column, self.source[rows])
@@ -49,14 +49,14 @@ class StandInColumn:
         return len(self.column)
 
     def fetch(self, rows: Rows) -> Modality:
-        return self.read(rows, middle(len(rows))).modality
+        return self.read(rows, middle(len(rows))).numbers
 
     def windows(self, rows: Rows) -> Rows:
         return windows(self.column, rows)
 
     def read(self, rows: Rows, parts: Parts) -> Reading:
         real = read(self.column, rows, parts)
-        return Reading(self._like(real.modality, rows), real.present, real.notes)
+        return Reading(self._like(real.numbers, rows), real.present, real.notes)
 
     def _like(self, real: Modality, rows: Rows) -> Modality:
         if not isinstance(real, Padded):

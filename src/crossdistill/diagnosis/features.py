@@ -47,7 +47,7 @@ def features_of(column: Column, rows: Rows, seed: int) -> tuple[Features, Mask]:
         chunk = slice(start, start + _CHUNK)
         reading = read(column, rows[chunk], middle(len(rows[chunk])))
         present[chunk] &= reading.present.numpy()
-        parts.append(_summaries(reading.modality, column.shape, seed))
+        parts.append(_summaries(reading.numbers, column.shape, seed))
     features = np.concatenate(parts)
     features[~present] = 0
     return features, present

@@ -1,18 +1,21 @@
-"""Nearest-neighbour retrieval by cosine similarity (R@K of the paper's Table 2).
+"""Nearest-neighbour retrieval by cosine similarity (R@K of the paper's Table 2), exact at the price of float32.
 
-The similarities of all queries with the whole gallery are never held at once: queries and gallery are taken in
-chunks, and the k best rows so far are merged with each new chunk's.
+Queries and gallery are taken in chunks. A float32 product of two of them is off by no more than a bound, so it tells
+which gallery rows can be among the K nearest; the cosines of these few are computed in float64. Where more rows are so
+close together than are kept, the query is answered by float64 products alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from crossdistill.losses.checks import without_autocast
 from crossdistill.losses.cosine import unit_rows
 
 Array = npt.NDArray[np.generic] | Tensor
@@ -20,6 +23,14 @@ Array = npt.NDArray[np.generic] | Tensor
 _DECIMALS = 12
 """Cosines are float64 compared at this many decimals: a matrix product's last bit depends on the chunk's shape, so
 without it the order of equal gallery rows would depend on the chunk sizes."""
+_BLOCK = 4
+"""Query chunks for which a gallery chunk is brought to unit length once."""
+_SPARE = 16
+"""Candidates kept of a query beyond K."""
+_PAIRS = 1024
+"""Candidates whose cosines are computed in float64 at once."""
+_ORDINARY = 1e-10, 1e10
+"""Lengths of rows whose squares float32 holds; others are brought to unit length in float64."""
 
 
 def recall_at_k(
@@ -54,13 +65,15 @@ def recall_at_k(
 
 
 @torch.no_grad()
-def nearest(queries: Array, gallery: Array, k: int, query_chunk: int = 512, gallery_chunk: int = 8192) -> Tensor:
+def nearest(queries: Array, gallery: Array, k: int, query_chunk: int = 1024, gallery_chunk: int = 4096) -> Tensor:
     """(Q, min(k, G)) int64: each query's gallery rows of highest cosine, best first, on the queries' device.
 
     Use it to look at what a representation takes for alike; `recall_at_k` counts.
 
-    queries: (Q, D), gallery: (G, D). A zero row has cosine 0 with everything. Among equal cosines the lowest gallery
-    row comes first. Exact; holds about query_chunk x gallery_chunk cosines at a time.
+    queries: (Q, D), gallery: (G, D). A zero row has cosine 0 with everything. Among cosines that are equal in float64,
+    to 12 decimals, the lowest gallery row comes first.
+    Beside its arguments and result it holds about query_chunk x gallery_chunk cosines, one gallery chunk and four
+    query chunks at a time.
     Raises ValueError on a shape mismatch, on empty inputs, on k below 1 and on values that are not finite.
 
     >>> import torch
@@ -71,23 +84,96 @@ def nearest(queries: Array, gallery: Array, k: int, query_chunk: int = 512, gall
     """
     queries, gallery = torch.as_tensor(queries), torch.as_tensor(gallery)
     _check(queries, gallery, k, query_chunk, gallery_chunk)
-    neighbours = []
-    for start in range(0, len(queries), query_chunk):
-        directions = _directions(queries[start : start + query_chunk], queries.device, "query", start)
-        neighbours.append(_nearest_to(directions, gallery, k, gallery_chunk))
+    k, neighbours = min(k, len(gallery)), []
+    with without_autocast(queries):
+        for start in range(0, len(queries), _BLOCK * query_chunk):
+            block = queries[start : start + _BLOCK * query_chunk]
+            directions = _directions(block, queries.device, "query", start)
+            neighbours.append(_nearest_to(directions, gallery, k, query_chunk, gallery_chunk))
     return torch.cat(neighbours)
 
 
-def _nearest_to(directions: Tensor, gallery: Tensor, k: int, gallery_chunk: int) -> Tensor:
-    best = directions.new_empty(len(directions), 0)
-    rows = torch.empty(len(directions), 0, dtype=torch.int64, device=directions.device)
-    for start, chunk in _chunks(gallery, gallery_chunk, directions.device):
-        cosines = (directions @ chunk.T).round_(decimals=_DECIMALS)
-        new = torch.arange(start, start + len(chunk), device=rows.device).expand(len(rows), -1)
-        # what is kept comes first: among equals the lower position is then the lower gallery row
-        values, positions = _top(torch.cat([best, cosines], 1), k)
-        best, rows = values, torch.cat([rows, new], 1).gather(1, positions)
-    return rows
+def _nearest_to(directions: Tensor, gallery: Tensor, k: int, query_chunk: int, gallery_chunk: int) -> Tensor:
+    """The gallery rows (Q, k) nearest to unit rows (Q, D) in float64."""
+    margin = _margin(directions)
+    kept = min(k + _SPARE, len(gallery))
+    if math.isinf(margin):
+        return _by_float64(directions, gallery, k, query_chunk, gallery_chunk)
+    cosines, rows = _candidates(directions.float(), gallery, k, kept, margin, query_chunk, gallery_chunk)
+    possible = cosines >= cosines[:, k - 1 : k] - margin
+    unsure = possible[:, -1] & (kept < len(gallery))  # what was not kept may be as near
+    neighbours = _ranked(directions, gallery, rows, possible & ~unsure[:, None], k, min(_PAIRS, gallery_chunk))
+    if unsure.any():
+        neighbours[unsure] = _by_float64(directions[unsure], gallery, k, query_chunk, gallery_chunk)
+    return neighbours
+
+
+def _margin(directions: Tensor) -> float:
+    """By how much two float32 cosines of rows of this width can differ the wrong way round; infinite where products are
+    made of shorter numbers than float32 (settings of PyTorch), or the rows are too wide to say.
+
+    With u the unit roundoff, a sum of D products is off by D u at most, in whatever order they are added; a row of the
+    gallery by D u / 2 in its length and 3 u in each entry, one of the queries by u.
+    """
+    device = directions.device.type
+    backends = {"cpu": torch.backends.mkldnn, "cuda": torch.backends.cuda}
+    if device not in backends or backends[device].matmul.fp32_precision not in ("none", "ieee"):
+        return math.inf
+    error = (1.5 * directions.shape[1] + 8) * torch.finfo(torch.float32).eps / 2
+    return 2 * error / (1 - error) + 10**-_DECIMALS if error < 0.1 else math.inf
+
+
+def _candidates(
+    directions: Tensor, gallery: Tensor, k: int, kept: int, margin: float, query_chunk: int, gallery_chunk: int
+) -> tuple[Tensor, Tensor]:
+    """Float32 cosines (Q, kept), falling, and their gallery rows: of the rows within the margin of the k-th cosine, the
+    highest; -inf where there are fewer."""
+    best = directions.new_full((len(directions), kept), -math.inf)
+    rows = torch.zeros(len(directions), kept, dtype=torch.int64, device=directions.device)
+    parts = list(zip(*(torch.split(tensor, query_chunk) for tensor in (directions, best, rows)), strict=True))
+    for start in range(0, len(gallery), gallery_chunk):
+        chunk = _unit_rows_in_float32(gallery[start : start + gallery_chunk], directions.device, start)
+        for own, best_cosines, best_rows in parts:
+            cosines = own @ chunk.T
+            changed = (cosines.amax(1) >= best_cosines[:, k - 1] - margin).nonzero()[:, 0]
+            if len(changed) == 0:
+                continue
+            new, columns = (cosines if len(changed) == len(own) else cosines[changed]).topk(min(kept, len(chunk)))
+            highest, places = torch.cat([best_cosines[changed], new], 1).topk(kept)
+            best_cosines[changed] = highest
+            best_rows[changed] = torch.cat([best_rows[changed], columns + start], 1).gather(1, places)
+    return best, rows
+
+
+def _ranked(directions: Tensor, gallery: Tensor, rows: Tensor, possible: Tensor, k: int, pairs: int) -> Tensor:
+    """The first k of the possible gallery rows (Q, kept) of each query by their cosines in float64, `pairs` at once."""
+    rows, order = rows.sort(dim=1)
+    query, place = possible.gather(1, order).nonzero(as_tuple=True)
+    exact = directions.new_full(rows.shape, -math.inf)
+    for own, other in zip(torch.split(query, pairs), torch.split(place, pairs), strict=True):
+        samples = gallery[rows[own, other].to(gallery.device)].to(directions)
+        exact[own, other] = (directions[own] * unit_rows(samples)).sum(1).round_(decimals=_DECIMALS)
+    return rows.gather(1, exact.sort(dim=1, descending=True, stable=True).indices[:, :k])
+
+
+def _by_float64(directions: Tensor, gallery: Tensor, k: int, query_chunk: int, gallery_chunk: int) -> Tensor:
+    """The nearest rows (Q, k) where float32 does not tell: the k best so far are merged with each chunk's."""
+    parts = [(own, own.new_empty(len(own), 0), _no_rows(own)) for own in torch.split(directions, query_chunk)]
+    for start in range(0, len(gallery), gallery_chunk):
+        chunk = _directions(gallery[start : start + gallery_chunk], directions.device, "gallery", start)
+        parts = [(own, *_merged(best, rows, own @ chunk.T, start, k)) for own, best, rows in parts]
+    return torch.cat([rows for _, _, rows in parts])
+
+
+def _no_rows(directions: Tensor) -> Tensor:
+    return torch.empty(len(directions), 0, dtype=torch.int64, device=directions.device)
+
+
+def _merged(best: Tensor, rows: Tensor, cosines: Tensor, start: int, k: int) -> tuple[Tensor, Tensor]:
+    new = torch.arange(start, start + cosines.shape[1], device=rows.device).expand(len(rows), -1)
+    # what is kept comes first: among equals the lower position is then the lower gallery row
+    values, positions = _top(torch.cat([best, cosines.round_(decimals=_DECIMALS)], 1), k)
+    return values, torch.cat([rows, new], 1).gather(1, positions)
 
 
 def _top(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -106,9 +192,15 @@ def _top(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return kept, positions.gather(1, order)
 
 
-def _chunks(gallery: Tensor, size: int, device: torch.device) -> Iterator[tuple[int, Tensor]]:
-    for start in range(0, len(gallery), size):
-        yield start, _directions(gallery[start : start + size], device, "gallery", start)
+def _unit_rows_in_float32(rows: Tensor, device: torch.device, start: int) -> Tensor:
+    """Unit rows of the gallery in float32; zero rows stay zero."""
+    narrow = rows.to(device, torch.float32)
+    lengths = torch.linalg.vector_norm(narrow, dim=1, keepdim=True)
+    least, most = _ORDINARY
+    if ((lengths > least) & (lengths < most)).all():  # false for NaN
+        unit: Tensor = narrow / lengths
+        return unit
+    return _directions(rows, device, "gallery", start).float()
 
 
 def _directions(rows: Tensor, device: torch.device, what: str, start: int) -> Tensor:

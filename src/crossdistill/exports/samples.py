@@ -14,7 +14,6 @@ from crossdistill.data.columns import ArrayColumn, Column, Rows, SequenceColumn
 from crossdistill.data.dataset import MultimodalDataset, without_labels
 from crossdistill.data.inputs import InputSpec
 from crossdistill.data.labels import UNLABELLED
-from crossdistill.data.reading import middle
 from crossdistill.encoders import Standardized
 from crossdistill.exports.formats import Arrays
 from crossdistill.models.flat import flattened
@@ -78,7 +77,7 @@ def batches(student: Student, samples: Samples) -> tuple[list[Arrays], int]:
     """Named arrays of a few readable samples in batches of `BATCHES` and of all of them, sequences also cut to half
     their length; and how many samples these are. Raises InputError where none can be read."""
     rows = samples.rows[np.linspace(0, len(samples.rows) - 1, min(_MOST, len(samples.rows))).astype(np.int64)]
-    batch = samples.dataset.batch(rows, middle(len(rows)))
+    batch = samples.dataset.__getitems__(rows.tolist())
     readable = batch.has(student.spec.target).nonzero()[:, 0]
     if not readable.numel():
         raise InputError(f"{samples.dataset.name}: none of {len(rows)} {samples.described} can be read")
@@ -97,7 +96,7 @@ def labelled_batches(student: Student, samples: Samples, rows: Rows, size: int =
     known = torch.tensor([places.get(name, UNLABELLED) for name in samples.dataset.classes])
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
-        batch = samples.dataset.batch(part, middle(len(part)))
+        batch = samples.dataset.__getitems__(part.tolist())
         is_known = torch.zeros_like(batch.labelled)
         is_known[batch.labelled] = known[batch.labels[batch.labelled]] != UNLABELLED
         kept = (batch.has(student.spec.target) & is_known).nonzero()[:, 0]

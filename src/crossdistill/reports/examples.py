@@ -312,7 +312,7 @@ def pictures_of(built: Built, rows: Rows) -> list[Picture | None]:
         spec, column = built.spec.inputs[name], dataset.columns[name]
         if spec.kind == "picture":
             reading = read(column, rows, middle(len(rows)))
-            values = np.asarray(reading.modality)
+            values = np.asarray(reading.numbers)
             pixels = values * np.reshape(spec.reading.std, (3, 1, 1)) + np.reshape(spec.reading.mean, (3, 1, 1))
             shown = np.clip(np.rint(255 * pixels), 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
             return [picture if there else None for picture, there in zip(shown, reading.present, strict=True)]

@@ -22,9 +22,10 @@ def require_logits(dataset: MultimodalDataset, name: str) -> None:
         )
     rows = dataset.rows("train")
     rows = rows[dataset.present([name])[rows]][:_LOOKED_AT]
-    values, present, _ = read(dataset.columns[name], rows, middle(len(rows)))
+    reading = read(dataset.columns[name], rows, middle(len(rows)))
+    values = reading.numbers
     assert not isinstance(values, Padded)
-    outputs = values[present].double()
+    outputs = values[reading.present].double()
     shares = ((outputs >= 0) & (outputs <= 1)).all()
     if dataset.task == "classification":
         shares = shares & ((outputs.sum(1) - 1).abs() < 1e-3).all()

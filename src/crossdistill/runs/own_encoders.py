@@ -70,9 +70,9 @@ def require_rebuilt(spec: ModelSpec, given: Mapping[str, nn.Module], dataset: Mu
             raise InputError(f"{place} is not this module: {' '.join(str(error).split())[:200]}") from error
         rows = dataset.rows("train")
         rows = rows[dataset.present([name])[rows]][:2]
-        values, present, _ = read(dataset.columns[name], rows, middle(len(rows)))
-        samples = select(values, present.nonzero().squeeze(1))
-        if bool(present.any()):
+        reading = read(dataset.columns[name], rows, middle(len(rows)))
+        samples = select(reading.numbers, reading.present.nonzero().squeeze(1))
+        if bool(reading.present.any()):
             _require_same_outputs(place, module, inner, samples)
 
 

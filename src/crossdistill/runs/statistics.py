@@ -57,7 +57,8 @@ def _training_steps(dataset: MultimodalDataset, name: str, center: bool, chunk: 
     chunk = min(chunk, max(1, _CHUNK_VALUES // abs(math.prod(dataset.columns[name].shape))))
     for start in range(0, len(rows), chunk):
         part = rows[start : start + chunk]
-        values, present, _ = read(dataset.columns[name], part, middle(len(part)))
+        reading = read(dataset.columns[name], part, middle(len(part)))
+        values, present = reading.numbers, reading.present
         if center:
             values = centred_like(values)
         if isinstance(values, Padded):

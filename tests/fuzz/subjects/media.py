@@ -58,7 +58,7 @@ def tried(path: Path, draw: int) -> None:
         if not reading.present.all():
             assert reading.notes or kind == "audio"
         assert all("\n" not in note.text for note in reading.notes)
-        values = reading.modality.values if isinstance(reading.modality, Padded) else reading.modality
+        values = reading.numbers.values if isinstance(reading.numbers, Padded) else reading.numbers
         assert bool(values.isfinite().all())
 
 

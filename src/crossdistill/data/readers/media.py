@@ -6,16 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from crossdistill.data.columns import Rows
 from crossdistill.data.readers.settings import ReaderSettings
 from crossdistill.data.reading import Parts, Reading, assemble, middle
 from crossdistill.extras import needed_for
-from crossdistill.types import InputError, Modality, Note
+from crossdistill.types import InputError, Modality, Note, Pixels
 
 MediaKind = Literal["video", "audio", "picture"]
 
@@ -52,9 +53,12 @@ class NoStreamError(UnreadableError):
 
 
 class Taken(NamedTuple):
-    """Samples (K, *the reader's shape), and what was wrong with their file although it could be read ("": nothing)."""
+    """Samples (K, *the reader's shape), and what was wrong with their file although it could be read ("": nothing).
 
-    samples: npt.NDArray[np.float32]
+    samples: bytes of a video or picture, float32 of a sound
+    """
+
+    samples: npt.NDArray[np.float32 | np.uint8]
     warning: str = ""
 
 
@@ -93,7 +97,7 @@ class MediaColumn:
         return len(self.clips)
 
     def fetch(self, rows: Rows) -> Modality:
-        return self.read(rows, middle(len(rows))).modality
+        return self.read(rows, middle(len(rows))).numbers
 
     def windows(self, rows: Rows) -> Rows:
         return np.array([self._windows(self.clips[row]) for row in rows], dtype=np.int64)
@@ -105,7 +109,7 @@ class MediaColumn:
             return 1  # reading it will say what is wrong
 
     def read(self, rows: Rows, parts: Parts) -> Reading:
-        samples: list[npt.NDArray[np.float32] | None] = []
+        samples: list[npt.NDArray[np.float32 | np.uint8] | None] = []
         notes: list[Note] = []
         for row, start, end in runs(rows, parts):
             clip, taken = self.clips[row], None
@@ -120,7 +124,11 @@ class MediaColumn:
             if taken is not None and taken.warning:
                 notes.append(self._note(f"{clip}: {taken.warning}", False, start))
             samples += [None] * (end - start) if taken is None else list(taken.samples)
-        return assemble(samples, self.shape, notes)
+        reading = assemble(samples, self.shape, notes)
+        if self.reader.kind == "audio" or not bool(reading.present.any()):
+            return reading
+        mean, std = self.reader.settings.mean, self.reader.settings.std
+        return reading._replace(modality=Pixels(cast(Tensor, reading.modality), reading.present, mean, std))
 
     def _note(self, text: str, skipped: bool, place: int) -> Note:
         if self.strict:

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from crossdistill.data.readers.cache import CacheFolder
 from crossdistill.data.readers.cached_video import CachedFrames, scaled_part
 from crossdistill.data.readers.frames import chosen_part
 from crossdistill.data.readers.media import WHOLE, Clip, MediaKind, Taken, UnreadableError
 from crossdistill.data.readers.settings import ReaderSettings
-from crossdistill.data.readers.video import normalised
 from crossdistill.data.unpacking import require_unpackable
 from crossdistill.extras import needed_for
+from crossdistill.types import Pixels
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -30,7 +31,7 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 
 @dataclass(frozen=True)
 class PictureReader:
-    """Pictures (3, H, W), normalised. Random crop and mirroring in training, the picture's centre in evaluation; of an
+    """Pictures (3, H, W), bytes. Random crop and mirroring in training, the picture's centre in evaluation; of an
     animation or a file of several pages the first picture."""
 
     settings: ReaderSettings
@@ -53,15 +54,17 @@ class PictureReader:
         else:
             pixels, warning = scaled_part(open_picture(clip.path), box, self.settings.size), cached.warning
         pixels = pixels[..., ::-1] if mirrored else pixels
-        return Taken(np.repeat(normalised(pixels[None], self.settings), len(positions), axis=0), warning)
+        return Taken(np.repeat(pixels[None], len(positions), axis=0), warning)
 
-    def of_picture(self, picture: Image.Image) -> npt.NDArray[np.float32]:
-        """(3, H, W) of a picture in memory, as it is read in evaluation. Raises UnreadableError."""
+    def of_pictures(self, pictures: Sequence[Image.Image]) -> npt.NDArray[np.float32]:
+        """(N, 3, H, W) numbers of pictures in memory, as they are read in evaluation. Raises UnreadableError."""
         box, _ = chosen_part(WHOLE, self.settings, None)
-        sample: npt.NDArray[np.float32] = normalised(
-            scaled_part(in_colour(picture), box, self.settings.size)[None], self.settings
-        )[0]
-        return sample
+        parts = np.stack([scaled_part(in_colour(picture), box, self.settings.size) for picture in pictures])
+        there = torch.ones(len(parts), dtype=torch.bool)
+        numbers: npt.NDArray[np.float32] = (
+            Pixels(torch.from_numpy(parts), there, self.settings.mean, self.settings.std).numbers().numpy()
+        )
+        return numbers
 
 
 def as_pictures(values: Any) -> list[Image.Image]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
 from crossdistill.data.readers.cache import CacheFolder
 from crossdistill.data.readers.cached_video import CachedFrames
@@ -36,7 +35,7 @@ _SPARSE = 4
 
 @dataclass(frozen=True)
 class VideoReader:
-    """Clips (3, T, H, W), normalised. Random crop and mirroring in training, the frame's centre in evaluation."""
+    """Clips (3, T, H, W), bytes. Random crop and mirroring in training, the frame's centre in evaluation."""
 
     settings: ReaderSettings
     cache: CacheFolder
@@ -64,7 +63,7 @@ class VideoReader:
                 pixels = _before(found.end, extent, read)
                 if is_early(found.end, source.extent.end):
                     warning = early(found.end, max(source.extent.end, extent.promised))
-        return Taken(normalised(pixels[..., ::-1] if mirrored else pixels, self.settings), warning)
+        return Taken(pixels[..., ::-1] if mirrored else pixels, warning)
 
 
 def _pixels(
@@ -109,13 +108,3 @@ def segment(whole: Extent, clip: Clip) -> Extent:
     if start < whole.first:  # in step with the frames, so that each is shown once
         start = whole.first - math.floor((whole.first - start) / whole.frame + 1e-3) * whole.frame
     return replace(whole, start=start, end=min(clip.end, whole.end))
-
-
-def normalised(pixels: Pixels, settings: ReaderSettings) -> npt.NDArray[np.float32]:
-    """Bytes (K, 3, ...), less the mean and divided by the deviation of each colour."""
-    out = pixels.astype(np.float32, order="C")
-    for clip in out:
-        for colour, mean, std in zip(clip, settings.mean, settings.std, strict=True):
-            colour *= 1 / (255 * std)
-            colour -= mean / std
-    return out
