@@ -37,7 +37,7 @@ def smooth(number: int, height: int = 64, width: int = 96) -> np.ndarray:
     return np.uint8(127.5 + 120 * np.stack(waves, -1))
 
 
-@pytest.mark.parametrize(("form", "error"), [("raw", 0.02), ("jpeg", 0.04)])
+@pytest.mark.parametrize(("form", "error"), [("raw", 1.1), ("jpeg", 2.2)])  # grey levels
 def test_clips_from_the_cache_are_those_of_the_file(form: str, error: float, tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", frames=[smooth(n) for n in range(40)])
     segment = clip(path, start=0.3, end=1.4, crop=(0.1, 0.0, 0.8, 0.9))
@@ -45,7 +45,7 @@ def test_clips_from_the_cache_are_those_of_the_file(form: str, error: float, tmp
     assert filled(path, form=form)
     cached = [sample_of(video(tmp_path), c, draw).sample for c in (clip(path), segment) for draw in DRAWS]
     for first, second in zip(decoded, cached, strict=True):
-        assert np.abs(first - second).mean() < error, "the same frames, place, crop and mirroring"
+        assert np.abs(first.astype(float) - second).mean() < error, "the same frames, place, crop and mirroring"
     assert not np.array_equal(decoded[0], cached[0]), "it is the cache that was read"
 
 
