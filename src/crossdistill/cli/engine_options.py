@@ -1,0 +1,42 @@
+"""Where a study's jobs are done, as options of a command: on this machine, by Slurm, by Ray."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+
+from crossdistill.runs.jobs import Executor
+from crossdistill.studies.ray_cluster import RayExecutor, RaySettings
+from crossdistill.studies.slurm import SlurmExecutor, SlurmSettings
+from crossdistill.studies.workers import LocalExecutor
+from crossdistill.types import InputError
+
+ENGINES = ("local", "slurm", "ray")
+
+JOBS = 16
+"""At once on a cluster, unless given."""
+
+LOGS = "jobs"
+"""The folder of a study that holds what its cluster's jobs print."""
+
+
+def add_engine(parser: ArgumentParser) -> None:
+    """The options of the commands whose work is done in jobs."""
+    parser.add_argument("--jobs", type=int, help=f"at once, each on one CPU thread; 1, or {JOBS} on a cluster")
+    parser.add_argument("--engine", default="local", help=f"who does them: {', '.join(ENGINES)} (docs/studies.md)")
+    parser.add_class_arguments(SlurmSettings, "slurm")
+    parser.add_class_arguments(RaySettings, "ray")
+
+
+def chosen_executor(options: Namespace, folder: Path, alone: Executor | None = None) -> Executor:
+    """The executor that the options name; folder: of the study, for a cluster's logs; alone: the one for one job at a
+    time on this machine, a process of its own unless given. Raises InputError."""
+    jobs = options.jobs if options.jobs is not None else 1 if options.engine == "local" else JOBS
+    if options.engine == "local":
+        return alone if alone is not None and jobs == 1 else LocalExecutor(jobs)
+    if options.engine == "slurm":
+        return SlurmExecutor(folder / LOGS, options.slurm, jobs)
+    if options.engine == "ray":
+        return RayExecutor(folder / LOGS, options.ray, jobs)
+    raise InputError(f"--engine: expected one of {', '.join(ENGINES)}, found {options.engine!r}")
