@@ -29,12 +29,22 @@ def add_engine(parser: ArgumentParser) -> None:
     parser.add_class_arguments(RaySettings, "ray")
 
 
-def chosen_executor(options: Namespace, folder: Path, alone: Executor | None = None) -> Executor:
-    """The executor that the options name; folder: of the study, for a cluster's logs; alone: the one for one job at a
-    time on this machine, a process of its own unless given. Raises InputError."""
-    jobs = options.jobs if options.jobs is not None else 1 if options.engine == "local" else JOBS
+def jobs_of(options: Namespace) -> int:
+    """How many are done at once."""
+    jobs: int = options.jobs if options.jobs is not None else 1 if options.engine == "local" else JOBS
+    return jobs
+
+
+def is_alone(options: Namespace) -> bool:
+    """Whether one job after another is done on this machine."""
+    return options.engine == "local" and jobs_of(options) == 1
+
+
+def chosen_executor(options: Namespace, folder: Path) -> Executor:
+    """The executor that the options name; folder: of the study, for a cluster's logs. Raises InputError."""
+    jobs = jobs_of(options)
     if options.engine == "local":
-        return alone if alone is not None and jobs == 1 else LocalExecutor(jobs)
+        return LocalExecutor(jobs)
     if options.engine == "slurm":
         return SlurmExecutor(folder / LOGS, options.slurm, jobs)
     if options.engine == "ray":

@@ -8,7 +8,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.compare import parse_methods
-from crossdistill.cli.engine_options import add_engine, chosen_executor
+from crossdistill.cli.engine_options import add_engine, chosen_executor, is_alone
 from crossdistill.cli.progress import add_quiet, console, shown, trial_bars
 from crossdistill.cli.recipe_options import RECIPE_HELP, add_recipe
 from crossdistill.recipes.files import load_recipe, recipe_of
@@ -40,7 +40,7 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
 def execute(options: Namespace, command: str) -> int:
     """Tune and show how it goes, then say where the recipe is."""
     recipe, methods = recipe_of(options, load_recipe(options.recipe)), parse_methods(options.methods)
-    executor = chosen_executor(options, options.out, alone=InProcess(interruptible=True))
+    executor = InProcess(interruptible=True) if is_alone(options) else chosen_executor(options, options.out)
     with shown(options.quiet, trial_bars) as listener:
         tune(recipe, methods, options.trials, options.seeds, options.out, options.storage, listener, executor)
     console().print(f"Recipe: {options.out / 'tuned.yaml'}", soft_wrap=True)

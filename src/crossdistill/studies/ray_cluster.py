@@ -78,11 +78,12 @@ class RayExecutor:
     ) -> Generator[tuple[Path, Failure | None], None, None]:
         import ray
 
-        ours = not ray.is_initialized()
+        folder, ours = self.folder.resolve(), not ray.is_initialized()
+        folder.mkdir(parents=True, exist_ok=True)
         try:
             if ours:
                 _connect(self.settings.address)
-            with closing(run_on(_Tasks(self.folder.resolve(), self.settings), jobs, listener, self.jobs)) as outcomes:
+            with closing(run_on(_Tasks(folder, self.settings), jobs, listener, folder, self.jobs)) as outcomes:
                 yield from outcomes
         finally:
             if ours:

@@ -18,7 +18,9 @@ from socket import gethostname
 from typing import Generic, Protocol, TypeVar
 
 from crossdistill.runs.jobs import Failure, Job
+from crossdistill.runs.mounts import locking_alone
 from crossdistill.runs.signals import interrupts_at_once
+from crossdistill.runs.warnings import WARNING
 from crossdistill.studies.workers import pickled_entries, run_all, take_entries
 from crossdistill.types import Listener, one_line
 
@@ -150,12 +152,15 @@ class _Watched(Generic[T]):
 
 
 def run_on(
-    cluster: Cluster[T], jobs: Iterable[Job], listener: Listener, at_once: int, each: int = 1
+    cluster: Cluster[T], jobs: Iterable[Job], listener: Listener, folder: Path, at_once: int, each: int = 1
 ) -> Generator[tuple[Path, Failure | None], None, None]:
     """Do the jobs on the cluster, as `Executor.run_all` says.
 
-    at_once: jobs that are in the queue or on, at most; each: of one task, which does them side by side
+    folder: of the study, on a disk that all machines see; at_once: jobs that are in the queue or on, at most; each: of
+    one task, which does them side by side
     """
+    if why := locking_alone(folder):
+        listener.say(f"{WARNING}{folder}: {why}; let no second command work there at the same time")
     waiting = iter(jobs)
     watched: list[_Watched[T]] = []
     try:

@@ -105,8 +105,10 @@ class SlurmExecutor:
     def run_all(
         self, jobs: Iterable[Job], listener: Listener = Listener()
     ) -> Generator[tuple[Path, Failure | None], None, None]:
-        queue = _Queue(self.folder.resolve(), self.settings, self.cluster)
-        return run_on(queue, jobs, listener, self.jobs, self.settings.runs_per_job)
+        folder = self.folder.resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        queue = _Queue(folder, self.settings, self.cluster)
+        return run_on(queue, jobs, listener, folder, self.jobs, self.settings.runs_per_job)
 
 
 @dataclass(frozen=True)
