@@ -107,7 +107,7 @@ class SlurmExecutor:
     ) -> Generator[tuple[Path, Failure | None], None, None]:
         folder = self.folder.resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        queue = _Queue(folder, self.settings, self.cluster)
+        queue = SlurmQueue(folder, self.settings, self.cluster)
         return run_on(queue, jobs, listener, folder, self.jobs, self.settings.runs_per_job)
 
 
@@ -157,7 +157,7 @@ class _SlurmTask:
             return Ended(problem=f"Slurm's job {self.job.job_id} ended as {self.job.state} ({type(error).__name__})")
 
 
-class _Queue:
+class SlurmQueue:
     """Slurm's queue, and a record of what was submitted from a folder, for whoever comes after this process."""
 
     def __init__(self, folder: Path, settings: SlurmSettings, cluster: str) -> None:
