@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,64 @@ def test_a_diverged_trial_counts_and_the_search_goes_on(tmp_path: Path, executor
     best, told = tuned(tmp_path, ["baseline"], 6, executor=executor(measured))
     assert 0 < len(told) < 6
     assert best.optimization.learning_rate < 1.5e-3
+
+
+class SideBySide(Measured):
+    """Draws four jobs before the first ends; they end in an order of chance."""
+
+    def run_all(
+        self, jobs: Iterable[RunJob], listener: Listener = Listener()
+    ) -> Generator[tuple[Path, Failure | None], None, None]:
+        random, waiting = np.random.default_rng(0), iter(jobs)
+        on: list[RunJob] = []
+        while on := on + list(islice(waiting, 4 - len(on))):
+            yield from super().run_all([on.pop(int(random.integers(len(on))))])
+
+
+def test_trials_side_by_side_are_as_many_and_each_is_of_its_own_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one that diverges no more runs are drawn, and its folder goes when those that were on have ended."""
+    ran: list[tuple[Path, float]] = []
+    diverged: set[Path] = set()
+
+    def measured(chosen: Recipe, folder: Path) -> float:
+        folder.mkdir(parents=True, exist_ok=True)
+        ran.append((folder, chosen.optimization.learning_rate))
+        if chosen.optimization.learning_rate > 2e-3 and chosen.seed == 1:
+            diverged.add(folder)
+            raise DivergedError("loss became nan")
+        return chosen.optimization.learning_rate + 0.1 * chosen.seed
+
+    used = SideBySide(measured)
+    monkeypatch.setattr(
+        tuning, "accuracy_of", lambda runs: sum(used.accuracies[run.folder] for run in runs) / len(runs)
+    )
+    made = recipe(folder_of(gestures(), tmp_path), epochs=1)
+    best = tune(made, ["baseline"], 9, 3, tmp_path / "out", listener=(heard := Heard()), executor=used)
+    assert sorted(values["trial"] for _, values in heard.steps) == list(range(9))
+    rates = dict(ran)
+    assert len(rates) == 9
+    assert len(ran) < 9 * 3
+    assert {len([place for place, _ in ran if place == folder]) for folder in rates.keys() - diverged} == {3}
+    told = [values["accuracy"] for _, values in heard.steps if "accuracy" in values]
+    assert sorted(told) == pytest.approx(sorted(rates[folder] + 0.1 for folder in rates.keys() - diverged))
+    assert best.optimization.learning_rate == max(rates[folder] for folder in rates.keys() - diverged)
+    assert not (tmp_path / "out" / "trials").exists()
+
+
+def test_a_run_that_crashes_ends_the_search_with_its_folder_and_its_traceback(tmp_path: Path) -> None:
+    class Crashing(Measured):
+        def run_all(
+            self, jobs: Iterable[RunJob], listener: Listener = Listener()
+        ) -> Generator[tuple[Path, Failure | None], None, None]:
+            yield next(iter(jobs)).folder, Failure("KeyError: 'a'", mistake=False, details="Traceback ...")
+
+    with pytest.raises(
+        InputError, match=r"trials/baseline-\w+/seed0: KeyError: 'a' \(traceback in .*out/crashes.txt\)"
+    ):
+        tuned(tmp_path, ["baseline"], 2, executor=Crashing(lambda chosen, folder: 0.5))
+    assert "Traceback ..." in (tmp_path / "out" / "crashes.txt").read_text()
 
 
 def test_a_search_in_which_all_diverge_is_an_error(tmp_path: Path, executor: Makes) -> None:

@@ -26,6 +26,8 @@ SAVING = 60.0
 class RaySettings:
     """Where Ray's cluster is, and what a run takes of a machine.
 
+    Passed to `RayExecutor`, and options of the commands, --ray.address and so on.
+
     Args:
         address: of its head, HOST:PORT or ray://HOST:PORT; RAY_ADDRESS, or a cluster that is on here, unless given,
             and without any of these a cluster of this machine
@@ -61,6 +63,15 @@ class RayExecutor:
 
     folder: for logs, where all machines see it, as runs and their data must be; jobs: that Ray has at once, at most.
     Tasks end with the process that gave them to Ray. Raises InputError where Ray is not installed or not to be reached.
+
+    For comparisons that outgrow a machine, where there is no Slurm or GPUs are to be shared.
+
+    >>> from pathlib import Path
+    >>> from crossdistill import RayExecutor, RaySettings
+    >>> RayExecutor(Path("runs/jobs"), RaySettings(address="auto", gpus=0.25), jobs=0)
+    Traceback (most recent call last):
+        ...
+    crossdistill.types.InputError: --jobs: expected above 0, found 0
     """
 
     folder: Path

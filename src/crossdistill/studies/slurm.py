@@ -40,6 +40,8 @@ CHECK = 60.0
 class SlurmSettings:
     """What a job of Slurm asks for.
 
+    Passed to `SlurmExecutor`, and options of the commands, --slurm.partition and so on.
+
     Args:
         partition: Slurm's own unless given
         account: to which it is charged
@@ -89,6 +91,14 @@ class SlurmExecutor:
     cluster: local does without Slurm, in processes of this machine, for trying it out. Runs and their data must lie
     where all machines see them, too. Jobs of an executor that was killed stay in the queue, and the next one that is
     asked for the same runs waits for them. Raises InputError where submitit or Slurm is not there.
+
+    For comparisons that outgrow a machine, on a cluster that runs Slurm.
+
+    >>> from pathlib import Path
+    >>> from crossdistill import SlurmExecutor, SlurmSettings
+    >>> executor = SlurmExecutor(Path("runs/jobs"), SlurmSettings(partition="gpu", gpus=1), jobs=100)
+    >>> executor.settings.minutes  # crossdistill.compare(recipes, "runs/study", executor=executor) uses it
+    240
     """
 
     folder: Path

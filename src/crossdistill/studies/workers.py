@@ -51,9 +51,10 @@ class Worker:
 class LocalExecutor:
     """An executor that does `jobs` at once on this machine, each in a process of its own, which does one after another.
 
-    Raises InputError for less than one.
+    Raises InputError for less than one. What `compare(..., jobs=)` uses; for `tune`, whose runs are otherwise done in
+    the caller's process.
 
-    >>> from crossdistill.studies.workers import LocalExecutor
+    >>> from crossdistill import LocalExecutor
     >>> list(LocalExecutor(jobs=2).run_all([]))
     []
     """
