@@ -55,5 +55,5 @@ def test_a_mistake_is_one_line(
     words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["compare", "emoji", "--out", str(tmp_path / "out"), *words]) == 2
-    assert capsys.readouterr().err == f"crossdistill: {message}\n"
+    assert capsys.readouterr().err == f"crossdistill: error: {message}\n"
     assert not (tmp_path / "out").exists()

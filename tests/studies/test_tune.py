@@ -234,9 +234,7 @@ def test_trials_side_by_side_are_as_many_and_each_is_of_its_own_runs(
         return chosen.optimization.learning_rate + 0.1 * chosen.seed
 
     used = SideBySide(measured)
-    monkeypatch.setattr(
-        tuning, "accuracy_of", lambda runs: sum(used.accuracies[run.folder] for run in runs) / len(runs)
-    )
+    monkeypatch.setattr(tuning, "accuracy_of", lambda runs: np.mean([used.accuracies[run.folder] for run in runs]))
     made = recipe(folder_of(gestures(), tmp_path), epochs=1)
     best = tune(made, ["baseline"], 9, 3, tmp_path / "out", listener=(heard := Heard()), executor=used)
     assert sorted(values["trial"] for _, values in heard.steps) == list(range(9))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import cast
@@ -107,8 +107,9 @@ def extract(
         raise InputError(f"--out {new}: expected a .csv in {table.path.parent}, where the manifest's paths begin")
     if executor is not None and settings.machine.devices * settings.machine.nodes > 1:
         raise InputError("machine.devices, machine.nodes: each job is one process; use --jobs")
+    here = settings if executor is None else replace(settings, machine=replace(settings.machine, accelerator="cpu"))
     with ExitStack() as held:
-        work = held.enter_context(_opened(path, settings))
+        work = held.enter_context(_opened(path, here))
         engine, features = work.engine, work.features
         on_first_rank(engine, lambda: held.enter_context(_locked(features, listener)))
         described = features.described()
@@ -118,7 +119,7 @@ def extract(
             if executor is None:
                 notes += encode(work, Share(engine.global_rank, engine.world_size, CHUNK), listener)
             else:
-                notes += _encode_in_jobs(path, work, executor, jobs, listener)
+                notes += _encode_in_jobs(path, settings, work, executor, jobs, listener)
             _finish(work, notes)
         return finished(table, features, settings, work.rows, new, notes, engine.is_global_zero)
 
@@ -183,10 +184,12 @@ def encode(work: Work, share: Share, listener: Listener) -> list[Note]:
     return notes
 
 
-def _encode_in_jobs(path: Path, work: Work, executor: Executor, count: int, listener: Listener) -> list[Note]:
+def _encode_in_jobs(
+    path: Path, settings: Extraction, work: Work, executor: Executor, count: int, listener: Listener
+) -> list[Note]:
     """Let the executor write all chunks. Raises InputError where a job failed; what is written is kept."""
     shares = [Share(number, count, CHUNK) for number in range(min(count, -(-len(work.rows) // CHUNK)))]
-    jobs = [EncodingJob(path, work.settings, work.features, share, len(work.rows)) for share in shares]
+    jobs = [EncodingJob(path, settings, work.features, share, len(work.rows)) for share in shares]
     with closing(executor.run_all((job for job in jobs if not job.is_done()), listener)) as outcomes:
         require_done({folder: failure for folder, failure in outcomes if failure is not None}, work.features.folder)
     return [note for job in jobs for note in job.notes()]

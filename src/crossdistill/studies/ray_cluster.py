@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -74,7 +76,7 @@ class RayExecutor:
     crossdistill.types.InputError: --jobs: expected above 0, found 0
     """
 
-    folder: Path
+    folder: Path | str
     settings: RaySettings = field(default_factory=RaySettings)
     jobs: int = 16
 
@@ -89,7 +91,7 @@ class RayExecutor:
     ) -> Generator[tuple[Path, Failure | None], None, None]:
         import ray
 
-        folder, ours = self.folder.resolve(), not ray.is_initialized()
+        folder, ours = Path(self.folder).resolve(), not ray.is_initialized()
         folder.mkdir(parents=True, exist_ok=True)
         try:
             if ours:
@@ -105,10 +107,14 @@ def _connect(address: str) -> None:
     """Raises InputError where there is no cluster of Ray."""
     import ray
 
+    before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address or None, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         raise InputError(f"--engine ray: no cluster at {address or 'this machine'}: {one_line(error)[:300]}") from error
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)  # Ray's own would end this process before anything is cancelled
 
 
 def perform(performance: Performance, log: str) -> Ended:

@@ -101,7 +101,7 @@ class SlurmExecutor:
     240
     """
 
-    folder: Path
+    folder: Path | str
     settings: SlurmSettings = field(default_factory=SlurmSettings)
     jobs: int = 16
     cluster: Literal["slurm", "local"] = "slurm"
@@ -115,7 +115,7 @@ class SlurmExecutor:
     def run_all(
         self, jobs: Iterable[Job], listener: Listener = Listener()
     ) -> Generator[tuple[Path, Failure | None], None, None]:
-        folder = self.folder.resolve()
+        folder = Path(self.folder).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         queue = SlurmQueue(folder, self.settings, self.cluster)
         return run_on(queue, jobs, listener, folder, self.jobs, self.settings.runs_per_job)
@@ -233,16 +233,18 @@ def _submitit_executor(folder: Path, settings: SlurmSettings, cluster: str) -> s
         executor = submitit.AutoExecutor(folder, cluster, slurm_max_num_timeout=settings.requeues)
     except RuntimeError as error:
         raise InputError(f"--engine slurm: {one_line(error)}") from error
+    cpus = settings.cpus or settings.runs_per_job
     executor.update_parameters(
         name="crossdistill",
         timeout_min=settings.minutes,
         gpus_per_node=settings.gpus or None,
-        cpus_per_task=settings.cpus or settings.runs_per_job,
+        cpus_per_task=cpus,
         mem_gb=settings.memory_gb or None,
         slurm_partition=settings.partition or None,
         slurm_account=settings.account or None,
         slurm_qos=settings.qos or None,
         slurm_constraint=settings.constraint or None,
         slurm_setup=list(settings.setup) or None,
+        slurm_srun_args=[f"--cpus-per-task={cpus}"],  # which since Slurm 22.05 does not come from sbatch
     )
     return executor
