@@ -19,8 +19,8 @@ def locking_alone(folder: Path, mounts: Path = MOUNTS) -> str:
     >>> from pathlib import Path
     >>> import tempfile
     >>> table = Path(tempfile.mkdtemp()) / "mounts"
-    >>> _ = table.write_text("server:/ /home nfs4 rw,local_lock=all 0 0\\n")
-    >>> locking_alone(Path("/home/runs"), table)
+    >>> _ = table.write_text("server:/ /data nfs4 rw,local_lock=all 0 0\\n")
+    >>> locking_alone(Path("/data/runs"), table)
     'its disk (nfs4, local_lock=all) locks for this machine alone'
     """
     try:

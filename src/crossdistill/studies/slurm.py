@@ -155,6 +155,8 @@ class _SlurmTask:
         return str(self.job.paths.stderr)
 
     def ended(self) -> Ended | None:
+        from submitit.core.utils import UncompletedJobError
+
         is_due = time.monotonic() - self.checked > CHECK
         if is_due:
             self.checked = time.monotonic()
@@ -163,8 +165,10 @@ class _SlurmTask:
         try:
             ended: Ended = self.job.result()
             return ended
-        except Exception as error:  # submitit's, or whatever a damaged result unpickles to
-            return Ended(problem=f"Slurm's job {self.job.job_id} ended as {self.job.state} ({type(error).__name__})")
+        except UncompletedJobError:
+            return Ended(problem=f"Slurm's job {self.job.job_id} ended as {self.job.state}")
+        except Exception as error:  # whatever a damaged file unpickles to
+            return Ended(problem=f"what Slurm's job {self.job.job_id} told cannot be read ({type(error).__name__})")
 
 
 class SlurmQueue:
