@@ -119,6 +119,7 @@ def _connect(address: str) -> None:
 
 def perform(performance: Performance, log: str) -> Ended:
     """What a task of Ray calls; all that is printed goes to the log."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # by which Ray cancels; a background job's is ignored
     with output_into(Path(log)):
         return performance()
 

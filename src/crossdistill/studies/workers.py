@@ -93,7 +93,7 @@ def run_all(
             pool.append(_start(entries))
             _give(pool[-1], job, listener)
         while busy := [worker for worker in pool if worker.task is not None]:
-            ready = wait([worker.pipe for worker in busy])
+            ready = wait([worker.pipe for worker in busy], timeout=1.0)  # an interrupt without a signal wakes nobody
             for worker in (worker for worker in busy if worker.pipe in ready):
                 outcome = _hear(worker, listener)
                 if outcome is None:
