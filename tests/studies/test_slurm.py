@@ -164,7 +164,7 @@ def test_a_machine_that_dies_takes_one_run_with_it_and_the_next_command_goes_on(
     assert failure.message == f"Slurm's job 1 ended as FAILED (log: {log})"
     assert outcomes[other.folder] is None
     assert Checkpoint.load(long_run.folder / "checkpoint.pt").epoch > 0
-    assert list(executor(tmp_path).run_all([long_run, other])) == [(long_run.folder, None), (other.folder, None)]
+    assert dict(executor(tmp_path).run_all([long_run, other])) == {long_run.folder: None, other.folder: None}
     run(long_run.recipe, tmp_path / "alone")
     assert_same_run(long_run.folder, tmp_path / "alone")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import threading
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
@@ -31,7 +32,7 @@ class RaySettings:
     Passed to `RayExecutor`, and options of the commands, --ray.address and so on.
 
     Args:
-        address: of its head, HOST:PORT or ray://HOST:PORT; RAY_ADDRESS, or a cluster that is on here, unless given,
+        address: of its head, HOST:PORT; RAY_ADDRESS, or a cluster that is on here, unless given,
             and without any of these a cluster of this machine
         cpus: of a run
         gpus: of a run; 0.25 lets four runs share a GPU
@@ -107,6 +108,7 @@ def _connect(address: str) -> None:
     """Raises InputError where there is no cluster of Ray."""
     import ray
 
+    _require_reachable(address)
     before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address or None, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
@@ -115,6 +117,17 @@ def _connect(address: str) -> None:
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)  # Ray's own would end this process before anything is cancelled
+
+
+def _require_reachable(address: str) -> None:
+    """Raise InputError where nothing listens at HOST:PORT: Ray would try for many minutes."""
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10.0).close()
+    except OSError as error:
+        raise InputError(f"--engine ray: no cluster at {address}: {one_line(error)}") from error
 
 
 def perform(performance: Performance, log: str) -> Ended:
