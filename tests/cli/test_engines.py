@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from jsonargparse import Namespace
 
 from crossdistill.cli import benchmark, compare, extract, tune
-from crossdistill.cli.engine_options import chosen_executor, is_alone, jobs_of
+from crossdistill.cli.engine_options import chosen_executor, is_alone
 from crossdistill.cli.main import main
 from crossdistill.cli.parsing import parsed
 from crossdistill.runs.jobs import Executor
@@ -28,27 +29,30 @@ OF_SLURM = SlurmSettings(partition="gpu", gpus=1, setup=("module load cuda",))
         (extract, ["data/my", "--modality", "voice", "--encoder", "log_mel"]),
     ],
 )
-def test_each_command_takes_each_engine(command: object, words: Sequence[str]) -> None:
-    for added, alone, expected in (
-        ([], True, LocalExecutor(1)),
-        (["--jobs", "3"], False, LocalExecutor(3)),
-        (SLURM, False, SlurmExecutor(Path("out/jobs"), OF_SLURM, 16)),
-        ([*SLURM, "--jobs", "99"], False, SlurmExecutor(Path("out/jobs"), OF_SLURM, 99)),
-    ):
-        arguments = [*words, *added]
-        options = parsed(command.parser(arguments), arguments)  # type: ignore[attr-defined]
-        made: Executor = chosen_executor(options, Path("out"))
-        assert (made, is_alone(options)) == (expected, alone)
-        assert jobs_of(options) == getattr(expected, "jobs")  # noqa: B009
+def test_each_command_has_the_settings_of_a_cluster(command: object, words: Sequence[str]) -> None:
+    arguments = [*words, *SLURM]
+    options = parsed(command.parser(arguments), arguments)  # type: ignore[attr-defined]
+    assert chosen_executor(options, Path("out")) == SlurmExecutor(Path("out/jobs"), OF_SLURM, 16)
+
+
+@pytest.mark.parametrize(
+    ("engine", "jobs", "alone", "expected"),
+    [
+        ("local", None, True, LocalExecutor(1)),
+        ("local", 3, False, LocalExecutor(3)),
+        ("slurm", 99, False, SlurmExecutor(Path("out/jobs"), jobs=99)),
+    ],
+)
+def test_how_many_at_once(engine: str, jobs: int | None, alone: bool, expected: Executor) -> None:
+    options = Namespace(engine=engine, jobs=jobs, slurm=SlurmSettings())
+    assert (chosen_executor(options, Path("out")), is_alone(options)) == (expected, alone)
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--engine", "cloud"], "--engine: expected one of local, slurm, ray, found 'cloud'"),
-        (["--jobs", "0"], "--jobs: expected at least 1, found 0"),
         (["--engine", "slurm", "--slurm.minutes", "0"], "--slurm.minutes: expected above 0, found 0"),
-        (["--engine", "ray", "--ray.retries", "-1"], "--ray.retries: expected 0 or more, found -1"),
     ],
 )
 def test_a_mistake_is_one_line(
