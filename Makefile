@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOWEST := .lowest
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-long test-crash test-fuzz test-lowest check lint types imports pytest bench bench-gpu site docs clean
+.PHONY: help setup demo test test-long test-crash test-fuzz test-engines test-lowest check lint types imports pytest bench bench-gpu site docs clean
 
 help:  ## what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,10 @@ test-crash: $(READY)  ## kill runs TIMES=200 times, resume them, and compare wit
 
 test-fuzz: $(READY)  ## CASES=10000 mutated files and options, each of which must end in one line or a right answer
 	FUZZ_CASES=$(or $(CASES),10000) $(BIN)/pytest --numprocesses 0 tests/fuzz
+
+test-engines: $(READY)  ## studies by Slurm (its commands as stand-ins) and by Ray, which it installs: a node is killed in the middle
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[ray]'
+	$(BIN)/pytest --numprocesses 0 --long tests/studies/test_slurm.py tests/studies/test_ray_cluster.py
 
 LOWEST_TESTS := tests/test_packaging.py tests/recipes/test_files.py tests/data/test_manifest.py tests/cli/test_prepare.py \
 	tests/cli/test_predict.py tests/runs/test_media_runs.py tests/studies/test_compare.py tests/studies/test_tune.py \

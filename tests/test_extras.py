@@ -20,6 +20,8 @@ from crossdistill.runs.trackers import TRACKERS
 from crossdistill.types import InputError
 
 ROOT = Path(__file__).parents[1]
+NOT_HERE = {*TRACKERS, "ray"}
+"""Extras that the tests' environment is without."""
 
 FEATURES: dict[str, tuple[str, str]] = {
     "the estimator": ("train", "crossdistill.CrossModalClassifier"),
@@ -37,6 +39,8 @@ FEATURES: dict[str, tuple[str, str]] = {
     "comparing": ("report", 'command("compare", "emoji")'),
     "tuning": ("tune", 'command("tune", "emoji", "--methods", "baseline")'),
     "trials": ("tune", "crossdistill.tune(recipe, ['baseline'], 1, 1, Path('tuned'))"),
+    "Slurm": ("slurm", "crossdistill.SlurmExecutor(Path('jobs'))"),
+    "Ray": ("ray", "crossdistill.RayExecutor(Path('jobs'))"),
     "TensorBoard": ("tensorboard", "run(tensorboard=True)"),
     **{name: (name, f"run(tracker={name!r})") for name in TRACKERS},
     "pictures": ("media", 'student({"x": InputSpec("picture", (3, 8, 8))}).predict(["new.jpg"])'),
@@ -159,7 +163,7 @@ def test_the_extras_are_those_of_the_package() -> None:
     core = names(project["dependencies"])
     for extra, packages in EXTRAS.items():
         asked = names(project["optional-dependencies"][extra])
-        if extra in TRACKERS:  # which nothing here installs
+        if extra in NOT_HERE:
             assert extra in " ".join(asked)
             continue
         for package in set(packages) - {"threadpoolctl"}:  # which comes with scikit-learn
@@ -167,7 +171,7 @@ def test_the_extras_are_those_of_the_package() -> None:
             assert owner & asked, package
             assert not owner & core, package
     everything = str(project["optional-dependencies"]["all"] + project["optional-dependencies"]["tune"])
-    assert all(extra in everything + "report train hub" for extra in EXTRAS if extra not in TRACKERS)
+    assert all(extra in everything + "report train hub" for extra in EXTRAS if extra not in NOT_HERE | {"slurm"})
 
 
 def test_the_error_is_an_import_error_too_and_others_stay_as_they_are() -> None:

@@ -61,7 +61,12 @@ if TYPE_CHECKING:
     from crossdistill.student import Student as Student
     from crossdistill.student import load as load
     from crossdistill.studies.compare import compare as compare
+    from crossdistill.studies.ray_cluster import RayExecutor as RayExecutor
+    from crossdistill.studies.ray_cluster import RaySettings as RaySettings
+    from crossdistill.studies.slurm import SlurmExecutor as SlurmExecutor
+    from crossdistill.studies.slurm import SlurmSettings as SlurmSettings
     from crossdistill.studies.tune import tune as tune
+    from crossdistill.studies.workers import LocalExecutor as LocalExecutor
     from crossdistill.training.settings import Machine as Machine
     from crossdistill.training.settings import Optimization as Optimization
     from crossdistill.types import InputError as InputError
@@ -118,7 +123,10 @@ _HOMES = {
     "crossdistill.runs.train": ("MemoryLog", "train"),
     "crossdistill.student": ("Student", "load"),
     "crossdistill.studies.compare": ("compare",),
+    "crossdistill.studies.ray_cluster": ("RayExecutor", "RaySettings"),
+    "crossdistill.studies.slurm": ("SlurmExecutor", "SlurmSettings"),
     "crossdistill.studies.tune": ("tune",),
+    "crossdistill.studies.workers": ("LocalExecutor",),
     "crossdistill.training.settings": ("Machine", "Optimization"),
     "crossdistill.types": ("InputError", "Listener"),
 }

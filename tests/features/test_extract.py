@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,9 @@ from crossdistill.features import extract as module
 from crossdistill.features.extract import extract
 from crossdistill.features.settings import Extraction, default_reader
 from crossdistill.runs import lock
+from crossdistill.runs.jobs import Failure, InProcess, Job
 from crossdistill.training import Machine
-from crossdistill.types import InputError
+from crossdistill.types import InputError, Listener
 from tests.data.clips import tone, write_video
 from tests.listening import Heard
 from tests.processes import command, start_command, start_ranks
@@ -270,6 +273,65 @@ def test_after_a_kill_only_the_rest_is_done_and_nothing_differs(
     assert nothing.events == [], "all is there"
     assert (made.encoded, made.unreadable) == (7, 1)
     assert made.manifest.read_bytes() == (whole / "manifest-face-r2plus1d.csv").read_bytes()
+
+
+@dataclass
+class Elsewhere:
+    """An executor to which jobs come as bytes; the one of this name fails."""
+
+    fails: str = ""
+    done: list[str] = field(default_factory=list)
+
+    def run_all(
+        self, jobs: Iterable[Job], listener: Listener = Listener()
+    ) -> Generator[tuple[Path, Failure | None], None, None]:
+        for job in jobs:
+            there: Job = pickle.loads(pickle.dumps(job))
+            if there.name == self.fails:
+                yield there.folder, Failure("its machine died", mistake=False)
+                continue
+            for folder, failure in InProcess().run_all([there]):
+                yield folder, failure
+                if failure is None:
+                    assert len(there.log()) == there.steps
+                    self.done.append(there.name)
+
+
+def test_shares_of_other_processes_make_what_one_process_makes(
+    media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one of them fails, the next time does its share alone."""
+    monkeypatch.setattr(module, "CHUNK", 2)
+    whole, shared = copied(media, tmp_path / "whole"), copied(media, tmp_path / "shared")
+    expected = extract(whole, video(whole))
+    failing = Elsewhere("share 2 of 3")
+    with pytest.raises(InputError, match=r"share-0001-of-0003: its machine died"):
+        extract(shared, video(shared), executor=failing, jobs=3)
+    assert failing.done == ["share 1 of 3", "share 3 of 3"]
+    made = extract(shared, video(shared), executor=(rest := Elsewhere()), jobs=3)
+    assert rest.done == ["share 2 of 3"]
+    assert (made.samples, made.encoded, made.unreadable) == (expected.samples, expected.encoded, expected.unreadable)
+    assert {note.text.rpartition("/")[2] for note in made.notes} == {
+        note.text.rpartition("/")[2] for note in expected.notes
+    }
+    for name in ("features/face-r2plus1d.npy", "manifest-face-r2plus1d.csv"):
+        assert (shared / name).read_bytes() == (whole / name).read_bytes()
+    assert not list((shared / "features").glob(".*"))
+
+
+def test_a_machine_that_sees_other_files_says_so(media: Path, tmp_path: Path) -> None:
+    class Changing(Elsewhere):
+        def run_all(
+            self, jobs: Iterable[Job], listener: Listener = Listener()
+        ) -> Generator[tuple[Path, Failure | None], None, None]:
+            (folder / "0.mp4").write_bytes((folder / "1.mp4").read_bytes())
+            yield from super().run_all(jobs, listener)
+
+    folder = copied(media, tmp_path / "changing")
+    with pytest.raises(InputError, match="files or weights are others here than where the work was shared out"):
+        extract(folder, video(folder), executor=Changing(), jobs=2)
+    with pytest.raises(InputError, match=r"machine\.devices, machine\.nodes: each job is one process"):
+        extract(folder, video(folder, machine=Machine(devices=2)), executor=Elsewhere(), jobs=2)
 
 
 def test_features_of_other_files_or_settings_are_not_taken_for_these(media: Path, tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-from dataclasses import replace
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 
@@ -14,9 +16,10 @@ from crossdistill.methods import METHODS
 from crossdistill.recipes.files import load_recipe
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs import lock
+from crossdistill.runs.jobs import Failure, InProcess, RunJob
 from crossdistill.studies import tune as tuning
-from crossdistill.studies.tune import SHARED, present, search_space, tune, validation_accuracy, with_values
-from crossdistill.types import Choice, DivergedError, InputError, LogUniform
+from crossdistill.studies.tune import SHARED, accuracy_of, present, runs_of, search_space, tune, with_values
+from crossdistill.types import Choice, DivergedError, InputError, Listener, LogUniform
 from tests.listening import Heard
 from tests.runs.small import folder_of, gestures, recipe
 
@@ -25,13 +28,56 @@ pytestmark = pytest.mark.usefixtures("forked_workers")
 Told = list[tuple[str, int, float]]
 
 
-def tuned(folder: Path, methods: list[str], trials: int, storage: str = "", **changes: Any) -> tuple[Recipe, Told]:
+@dataclass
+class Measured:
+    """An executor whose runs are measured and not trained; measure: a recipe and its trial's folder -> accuracy."""
+
+    measure: Callable[[Recipe, Path], float]
+    accuracies: dict[Path, float] = field(default_factory=dict)
+
+    def run_all(
+        self, jobs: Iterable[RunJob], listener: Listener = Listener()
+    ) -> Generator[tuple[Path, Failure | None], None, None]:
+        for job in jobs:
+            try:
+                self.accuracies[job.folder] = self.measure(job.recipe, job.folder.parent)
+            except DivergedError as error:
+                yield job.folder, Failure(str(error), mistake=True, diverged=True)
+            else:
+                yield job.folder, None
+
+
+Makes = Callable[[Callable[[Recipe, Path], float]], Measured]
+
+
+@pytest.fixture
+def executor(monkeypatch: pytest.MonkeyPatch) -> Makes:
+    """Makes one, and lets the search have the accuracies that it measures."""
+
+    def made(measure: Callable[[Recipe, Path], float]) -> Measured:
+        measured = Measured(measure)
+        monkeypatch.setattr(
+            tuning, "accuracy_of", lambda runs: float(np.mean([measured.accuracies[run.folder] for run in runs]))
+        )
+        return measured
+
+    return made
+
+
+def tuned(
+    folder: Path,
+    methods: list[str],
+    trials: int,
+    storage: str = "",
+    executor: Measured | None = None,
+    **changes: Any,
+) -> tuple[Recipe, Told]:
     source = folder / "gestures"
     if not source.exists():
         folder_of(gestures(), folder)
     made = recipe(source, epochs=1, auxiliary_epochs=1, **changes)
     heard = Heard()
-    best = tune(made, methods, trials, 1, folder / "out", storage, heard)
+    best = tune(made, methods, trials, 1, folder / "out", storage, heard, executor)
     finished = [(method, values) for method, values in heard.steps if "accuracy" in values]
     return best, [(method, int(values["trial"]), float(values["accuracy"])) for method, values in finished]
 
@@ -52,40 +98,37 @@ def test_a_search_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert nothing == []
 
 
-def test_a_second_search_in_the_same_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_search_in_the_same_folder_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executor: Makes
+) -> None:
     monkeypatch.setattr(lock, "WAIT", 0.2)
 
-    def measured(chosen: Recipe, *rest: object) -> float:
+    def measured(chosen: Recipe, folder: Path) -> float:
         with pytest.raises(
             InputError, match="is writing this search; wait until it has ended, or choose another --out"
         ):
             tuned(tmp_path, ["baseline"], 1)
         return 0.5
 
-    monkeypatch.setattr(tuning, "validation_accuracy", measured)
-    assert len(tuned(tmp_path, ["baseline"], 1)[1]) == 1
+    assert len(tuned(tmp_path, ["baseline"], 1, executor=executor(measured))[1]) == 1
 
 
-def test_a_trial_that_was_interrupted_or_killed_is_the_next_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trial_that_was_interrupted_or_killed_is_the_next_one(tmp_path: Path, executor: Makes) -> None:
     """Its runs are gone on with, whichever of its values chance has drawn."""
     tried: list[float] = []
     places: list[Path] = []
 
-    def measured(chosen: Recipe, seeds: int, folder: Path, *rest: object) -> float:
+    def measured(chosen: Recipe, folder: Path) -> float:
         tried.append(chosen.optimization.learning_rate)
         places.append(folder)
         folder.mkdir(parents=True, exist_ok=True)
         if len(tried) == 3:
             raise KeyboardInterrupt
-        shutil.rmtree(folder)
         return 0.5
 
-    monkeypatch.setattr(tuning, "validation_accuracy", measured)
     with pytest.raises(KeyboardInterrupt):
-        tuned(tmp_path, ["baseline"], 5)
-    tuned(tmp_path, ["baseline"], 5)
+        tuned(tmp_path, ["baseline"], 5, executor=executor(measured))
+    tuned(tmp_path, ["baseline"], 5, executor=executor(measured))
     assert len(tried) == 6
     assert (tried[3], places[3]) == (tried[2], places[2])
     assert len(set(tried)) == 5, "what is drawn after that is new"
@@ -118,29 +161,27 @@ def test_the_recipe_that_is_written_is_the_one_that_is_returned(tmp_path: Path) 
     assert (written.method, written.evaluate_every) == ("amid", 1)
 
 
-def test_the_first_trial_is_the_recipe_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_trial_is_the_recipe_as_it_stands(tmp_path: Path, executor: Makes) -> None:
     seen: list[Recipe] = []
 
-    def measured(chosen: Recipe, *rest: object) -> float:
+    def measured(chosen: Recipe, folder: Path) -> float:
         seen.append(chosen)
         return 0.5
 
-    monkeypatch.setattr(tuning, "validation_accuracy", measured)
     amid = {"alpha_1": 1.5, "alpha_2": 0.3, "alpha_3": 0.2, "temperature": 0.2, "reduction": "mean"}
-    tuned(tmp_path, ["amid"], 1, options={"amid": amid})
+    tuned(tmp_path, ["amid"], 1, executor=executor(measured), options={"amid": amid})
     assert amid.items() <= seen[0].options["amid"].items()
 
 
-def test_the_best_trial_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_best_trial_is_taken(tmp_path: Path, executor: Makes) -> None:
     """Accuracy rises with the learning rate: the largest that was tried must come out."""
     tried: list[float] = []
 
-    def measured(chosen: Recipe, *rest: object) -> float:
+    def measured(chosen: Recipe, folder: Path) -> float:
         tried.append(chosen.optimization.learning_rate)
         return chosen.optimization.learning_rate
 
-    monkeypatch.setattr(tuning, "validation_accuracy", measured)
-    best, _ = tuned(tmp_path, ["baseline"], 5)
+    best, _ = tuned(tmp_path, ["baseline"], 5, executor=executor(measured))
     assert best.optimization.learning_rate == max(tried)
     assert len(set(tried)) > 2
 
@@ -151,29 +192,84 @@ def test_no_test_sample_is_opened(tmp_path: Path) -> None:
         (folder / "wrist" / f"s{sample}.npy").write_bytes(
             (folder / "wrist" / f"s{sample}.npy").read_bytes()[:-4] + b"\x00\x00\xc0\x7f"  # NaN, noticed when read
         )
-    accuracy = validation_accuracy(recipe(folder, method="baseline", epochs=1), 2, tmp_path / "runs")
-    assert 0 <= accuracy <= 1
+    runs = runs_of(recipe(folder, method="baseline", epochs=1), 2, tmp_path / "runs")
+    assert list(InProcess().run_all(runs)) == [(run.folder, None) for run in runs]
+    assert 0 <= accuracy_of(runs) <= 1
 
 
-def test_a_diverged_trial_counts_and_the_search_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def measured(chosen: Recipe, *rest: object) -> float:
+def test_a_diverged_trial_counts_and_the_search_goes_on(tmp_path: Path, executor: Makes) -> None:
+    def measured(chosen: Recipe, folder: Path) -> float:
         if chosen.optimization.learning_rate < 1.5e-3:
             return 0.5
         raise DivergedError("loss became nan")
 
-    monkeypatch.setattr(tuning, "validation_accuracy", measured)
-    best, told = tuned(tmp_path, ["baseline"], 6)
+    best, told = tuned(tmp_path, ["baseline"], 6, executor=executor(measured))
     assert 0 < len(told) < 6
     assert best.optimization.learning_rate < 1.5e-3
 
 
-def test_a_search_in_which_all_diverge_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def measured(chosen: Recipe, *rest: object) -> float:
+class SideBySide(Measured):
+    """Draws four jobs before the first ends; they end in an order of chance."""
+
+    def run_all(
+        self, jobs: Iterable[RunJob], listener: Listener = Listener()
+    ) -> Generator[tuple[Path, Failure | None], None, None]:
+        random, waiting = np.random.default_rng(0), iter(jobs)
+        on: list[RunJob] = []
+        while on := on + list(islice(waiting, 4 - len(on))):
+            yield from super().run_all([on.pop(int(random.integers(len(on))))])
+
+
+def test_trials_side_by_side_are_as_many_and_each_is_of_its_own_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one that diverges no more runs are drawn, and its folder goes when those that were on have ended."""
+    ran: list[tuple[Path, float]] = []
+    diverged: set[Path] = set()
+
+    def measured(chosen: Recipe, folder: Path) -> float:
+        folder.mkdir(parents=True, exist_ok=True)
+        ran.append((folder, chosen.optimization.learning_rate))
+        if chosen.optimization.learning_rate > 2e-3 and chosen.seed == 1:
+            diverged.add(folder)
+            raise DivergedError("loss became nan")
+        return chosen.optimization.learning_rate + 0.1 * chosen.seed
+
+    used = SideBySide(measured)
+    monkeypatch.setattr(tuning, "accuracy_of", lambda runs: np.mean([used.accuracies[run.folder] for run in runs]))
+    made = recipe(folder_of(gestures(), tmp_path), epochs=1)
+    best = tune(made, ["baseline"], 9, 3, tmp_path / "out", listener=(heard := Heard()), executor=used)
+    assert sorted(values["trial"] for _, values in heard.steps) == list(range(9))
+    rates = dict(ran)
+    assert len(rates) == 9
+    assert len(ran) < 9 * 3
+    assert {len([place for place, _ in ran if place == folder]) for folder in rates.keys() - diverged} == {3}
+    told = [values["accuracy"] for _, values in heard.steps if "accuracy" in values]
+    assert sorted(told) == pytest.approx(sorted(rates[folder] + 0.1 for folder in rates.keys() - diverged))
+    assert best.optimization.learning_rate == max(rates[folder] for folder in rates.keys() - diverged)
+    assert not (tmp_path / "out" / "trials").exists()
+
+
+def test_a_run_that_crashes_ends_the_search_with_its_folder_and_its_traceback(tmp_path: Path) -> None:
+    class Crashing(Measured):
+        def run_all(
+            self, jobs: Iterable[RunJob], listener: Listener = Listener()
+        ) -> Generator[tuple[Path, Failure | None], None, None]:
+            yield next(iter(jobs)).folder, Failure("KeyError: 'a'", mistake=False, details="Traceback ...")
+
+    with pytest.raises(
+        InputError, match=r"trials/baseline-\w+/seed0: KeyError: 'a' \(traceback in .*out/crashes.txt\)"
+    ):
+        tuned(tmp_path, ["baseline"], 2, executor=Crashing(lambda chosen, folder: 0.5))
+    assert "Traceback ..." in (tmp_path / "out" / "crashes.txt").read_text()
+
+
+def test_a_search_in_which_all_diverge_is_an_error(tmp_path: Path, executor: Makes) -> None:
+    def measured(chosen: Recipe, folder: Path) -> float:
         raise DivergedError("loss became nan")
 
-    monkeypatch.setattr(tuning, "validation_accuracy", measured)
     with pytest.raises(InputError, match="baseline: every one of 2 trials diverged"):
-        tuned(tmp_path, ["baseline"], 2)
+        tuned(tmp_path, ["baseline"], 2, executor=executor(measured))
 
 
 def test_data_that_are_not_there_are_no_bad_choice(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ import pytest
 from crossdistill.data import MultimodalDataset
 from crossdistill.recipes.recipe import DataSettings, Recipe
 from crossdistill.runs.build import build_dataset
+from crossdistill.runs.jobs import Failure, RunJob
 from crossdistill.runs.run import run
 from crossdistill.studies import workers as jobs
-from crossdistill.studies.workers import DatasetCache, Failure, run_all
+from crossdistill.studies.workers import DatasetCache, run_all
 from crossdistill.training import Machine, Optimization
 from tests.contracts.test_runs import assert_same_run
 from tests.listening import Heard
@@ -63,10 +64,10 @@ def test_one_process_that_is_killed_in_a_run(recipes: Mapping[str, Recipe], alon
             worker.join()
 
     heard = Heard(kill)
-    runs = {tmp_path / name: made for name, made in recipes.items()}
+    runs = [RunJob(tmp_path / name, made) for name, made in recipes.items()]
     outcomes = dict(run_all(runs, 1, heard))
     failures = failed(outcomes)
-    assert list(outcomes) == list(runs), "each is told about when it has ended"
+    assert list(outcomes) == [run.folder for run in runs], "each is told about when it has ended"
     assert list(failures) == [tmp_path / "amid"]
     assert not failures[tmp_path / "amid"].mistake
     assert "killed by signal 9" in failures[tmp_path / "amid"].message
@@ -81,7 +82,7 @@ def test_one_process_that_is_killed_in_a_run(recipes: Mapping[str, Recipe], alon
     assert "evaluation/student/top1" in last
     assert len(processes) == 2, "one until the kill, and one for all other runs"
     assert not (tmp_path / "amid" / "results.json").exists()
-    assert dict(run_all({tmp_path / "amid": recipes["amid"]}, 1)) == {tmp_path / "amid": None}
+    assert dict(run_all([RunJob(tmp_path / "amid", recipes["amid"])], 1)) == {tmp_path / "amid": None}
     for name in recipes:
         assert_same_run(tmp_path / name, alone / name)
     assert not multiprocessing.active_children()
@@ -91,11 +92,11 @@ def test_two_processes_with_runs_that_fail(recipes: Mapping[str, Recipe], alone:
     """Bit for bit what one process gives; a diverging run is the user's to mend, a crash has a traceback."""
     diverging = replace(recipes["baseline"], optimization=Optimization("sgd", learning_rate=1e30))
     (tmp_path / "crashing" / "config.json.partial").mkdir(parents=True)  # in the way of that file
-    runs = {
-        tmp_path / "diverging": diverging,
-        tmp_path / "crashing": recipes["baseline"],
-        **{tmp_path / name: made for name, made in recipes.items()},
-    }
+    runs = [
+        RunJob(tmp_path / "diverging", diverging),
+        RunJob(tmp_path / "crashing", recipes["baseline"]),
+        *(RunJob(tmp_path / name, made) for name, made in recipes.items()),
+    ]
     at_once = set()
     listener = Heard(lambda *_: at_once.add(len(multiprocessing.active_children())))
     failures = failed(dict(run_all(runs, 2, listener)))
@@ -115,7 +116,7 @@ def test_two_processes_with_runs_that_fail(recipes: Mapping[str, Recipe], alone:
 
 def test_nothing_to_do_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "_start", lambda entries: pytest.fail("started"))
-    assert list(run_all({}, 3)) == []
+    assert list(run_all([], 3)) == []
 
 
 def test_a_data_set_is_read_again_only_when_other_samples_are_wanted(

@@ -12,6 +12,7 @@ from rich.progress import Progress, TaskID
 
 from crossdistill.cli.benchmark_pages import write_pages
 from crossdistill.cli.compare import parse_methods, tell_of_failures
+from crossdistill.cli.engine_options import add_engine, chosen_executor
 from crossdistill.cli.progress import NOTHING, add_quiet, shown
 from crossdistill.methods import METHODS, load_plugins
 from crossdistill.recipes.variants.benchmark import (
@@ -55,7 +56,6 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
     controls = "also AMID-U and AMID with shuffled and with zeroed auxiliary inputs"
     study.add_argument("--controls", action="store_true", help=controls)
     study.add_argument("--seeds", type=int, help=f"runs of each, with other labels each; {SEEDS} unless given")
-    study.add_argument("--jobs", type=int, default=1, help="runs at once, each on one CPU thread")
     trials = "of tuning on validation samples, for each method of each setting, before; 0 takes recipes as they stand"
     study.add_argument("--trials", type=int, default=0, help=trials)
     study.add_argument("--data", type=Path, default=Path("data"), help="folder of prepared data sets")
@@ -66,6 +66,7 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
     study.add_argument("--weights", action="store_true", help=weights)
     study.add_argument("--out", type=Path, default=Path("runs/benchmark"), help="folder for the runs and the report")
     study.add_argument("--markdown", type=Path, help="folder for the page as benchmark.md, with figures and table")
+    add_engine(study)
     add_quiet(study)
     return study
 
@@ -78,7 +79,6 @@ def execute(options: Namespace, command: str) -> int:
         ablations=options.ablations,
         controls=options.controls,
         seeds=(QUICK_SEEDS if quick else SEEDS) if options.seeds is None else options.seeds,
-        jobs=options.jobs,
         trials=options.trials,
         weights=options.weights,
     )
@@ -86,7 +86,7 @@ def execute(options: Namespace, command: str) -> int:
     wanted = parse_budgets(options.budgets, sets) if options.budgets or not quick else QUICK_BUDGETS.__contains__
     chosen = settings(sets, wanted, options.data, options.fields)
     with shown(options.quiet, SettingBars) as listener:
-        done = benchmark(chosen, asked, options.out, command, listener, interruptible=True)
+        done = benchmark(chosen, asked, options.out, command, listener, chosen_executor(options, options.out))
     if done.table is not None:
         write_pages(options.out, options.out / "report.html", options.markdown, command)
     return tell_of_failures(done.failures)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
+from crossdistill.cli.engine_options import add_engine, chosen_executor
 from crossdistill.cli.progress import RunBars, add_quiet, console, shown
 from crossdistill.cli.recipe_options import RECIPE_HELP, add_recipe
 from crossdistill.cli.report import write
@@ -15,9 +16,9 @@ from crossdistill.methods import METHODS
 from crossdistill.recipes.files import load_recipe, recipe_of
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.variants.paper_tables import FIGURES, TABLES, Rows
-from crossdistill.studies.compare import TABLE, TRACEBACKS, compare, known_folds
+from crossdistill.runs.jobs import TRACEBACKS, Executor, Failure
+from crossdistill.studies.compare import TABLE, compare, known_folds
 from crossdistill.studies.plan import configurations
-from crossdistill.studies.workers import Failure
 from crossdistill.types import InputError
 
 
@@ -51,8 +52,8 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
         metavar="KEY=LOW:HIGH:STEP",
         help="also these values of an option or a field; or KEY=VALUE,VALUE,...; may be given several times",
     )
-    compare.add_argument("--jobs", type=int, default=1, help="runs at once, each on one CPU thread")
     compare.add_argument("--out", type=Path, default=Path("runs/compare"), help="folder for the runs and the report")
+    add_engine(compare)
     add_quiet(compare)
     add_recipe(compare, arguments, without=("method", "label", "role", "varied"))
     return compare
@@ -70,7 +71,8 @@ def execute(options: Namespace, command: str) -> int:
         printed,
     )
     folds = parse_folds(options.folds, known_folds(recipes[0]) if options.folds else ())
-    return compare_and_report(recipes, options.out, options.seeds, folds, options.jobs, command, options.quiet)
+    executor = chosen_executor(options, options.out)
+    return compare_and_report(recipes, options.out, options.seeds, folds, executor, command, options.quiet)
 
 
 def parse_methods(text: str) -> list[str]:
@@ -113,13 +115,19 @@ def parse_folds(text: str, known: Sequence[int]) -> list[int]:
 
 
 def compare_and_report(
-    recipes: Sequence[Recipe], out: Path, seeds: int, folds: Sequence[int], jobs: int, command: str, quiet: bool
+    recipes: Sequence[Recipe],
+    out: Path,
+    seeds: int,
+    folds: Sequence[int],
+    executor: Executor,
+    command: str,
+    quiet: bool,
 ) -> int:
     """Compare and show how it goes, then write the report, which names the command. Returns the exit code: 0, or once
     all other runs are done and written, 2 when some cannot be trained as they are (diverged, say) and 1 when some
     crashed."""
     with shown(quiet, RunBars) as listener:
-        compared = compare(recipes, out, seeds=seeds, folds=folds, jobs=jobs, listener=listener)
+        compared = compare(recipes, out, seeds=seeds, folds=folds, listener=listener, executor=executor)
     if compared.folders:
         write(compared.folders, out / "report.html", command, quiet)
     if compared.folders and not quiet:

@@ -14,6 +14,7 @@ from crossdistill.recipes.library.bundled import emoji, watch
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.variants.controls import controlled
 from crossdistill.studies.plan import configurations
+from crossdistill.studies.workers import LocalExecutor
 from crossdistill.types import InputError
 
 SEEDS = {"watch": 10, "emoji": 3}
@@ -42,7 +43,8 @@ def execute(options: Namespace, command: str) -> int:
         raise InputError(f"demo: expected one of {', '.join(SEEDS)}, found {options.which!r}")
     recipes = label_one() if options.which == "watch" else all_labelled()
     seeds = SEEDS[options.which] if options.seeds is None else options.seeds
-    return compare_and_report(recipes, options.out, seeds, [], options.jobs, command, options.quiet)
+    executor = LocalExecutor(options.jobs)
+    return compare_and_report(recipes, options.out, seeds, [], executor, command, options.quiet)
 
 
 def label_one() -> list[Recipe]:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
+from crossdistill.cli.engine_options import add_engine, chosen_executor, is_alone, jobs_of
 from crossdistill.cli.progress import bars, console
-from crossdistill.features.extract import extract
+from crossdistill.features.extract import FOLDER, extract
 from crossdistill.features.settings import Extraction, default_reader, extraction_of
 
 
@@ -24,6 +25,7 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
     )
     extract.add_argument("manifest", type=Path, help="a .csv or .parquet file, or the folder that holds manifest.csv")
     extract.add_argument("--out", type=Path, help="the new manifest, beside the old one; STEM-NAME.csv unless given")
+    add_engine(extract)
     extract.add_class_arguments(Extraction)
     encoder = next((after for word, after in pairwise(arguments) if word == "--encoder"), "")
     encoder = next((word.partition("=")[2] for word in arguments if word.startswith("--encoder=")), encoder)
@@ -34,8 +36,10 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
 
 def execute(options: Namespace, command: str) -> int:
     """Encode a modality, with a progress bar, and say what came of it."""
+    place = options.manifest if options.manifest.is_dir() else options.manifest.parent
+    executor = None if is_alone(options) else chosen_executor(options, place / FOLDER)
     with bars() as listener:
-        extracted = extract(options.manifest, extraction_of(options), options.out, listener)
+        extracted = extract(options.manifest, extraction_of(options), options.out, listener, executor, jobs_of(options))
     for note in extracted.notes:
         console().print(note.text, soft_wrap=True)
     others = f", {extracted.unreadable} files hold nothing to encode" if extracted.unreadable else ""

@@ -8,9 +8,11 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.compare import parse_methods
+from crossdistill.cli.engine_options import add_engine, chosen_executor, is_alone
 from crossdistill.cli.progress import add_quiet, console, shown, trial_bars
 from crossdistill.cli.recipe_options import RECIPE_HELP, add_recipe
 from crossdistill.recipes.files import load_recipe, recipe_of
+from crossdistill.runs.jobs import InProcess
 from crossdistill.studies.tune import tune
 
 
@@ -29,6 +31,7 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
     tune.add_argument("--seeds", type=int, default=3, help="validation splits that a trial is averaged over")
     tune.add_argument("--storage", default="", help="URL of a database that machines share; a file in OUT unless given")
     tune.add_argument("--out", type=Path, default=Path("runs/tune"), help="folder for the trials and tuned.yaml")
+    add_engine(tune)
     add_quiet(tune)
     add_recipe(tune, arguments)
     return tune
@@ -37,7 +40,8 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
 def execute(options: Namespace, command: str) -> int:
     """Tune and show how it goes, then say where the recipe is."""
     recipe, methods = recipe_of(options, load_recipe(options.recipe)), parse_methods(options.methods)
+    executor = InProcess(interruptible=True) if is_alone(options) else chosen_executor(options, options.out)
     with shown(options.quiet, trial_bars) as listener:
-        tune(recipe, methods, options.trials, options.seeds, options.out, options.storage, listener, interruptible=True)
+        tune(recipe, methods, options.trials, options.seeds, options.out, options.storage, listener, executor)
     console().print(f"Recipe: {options.out / 'tuned.yaml'}", soft_wrap=True)
     return 0

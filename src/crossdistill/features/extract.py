@@ -3,9 +3,10 @@ new manifest names."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import cast
@@ -22,15 +23,24 @@ from crossdistill.data.folders import csv_text
 from crossdistill.data.loading import Workers, evaluation_batches, windows_of
 from crossdistill.data.reading import known_present
 from crossdistill.data.table import Table, read_table
-from crossdistill.features.settings import Extraction, build, fingerprint, require_numbers, with_tokenizer
+from crossdistill.features.settings import (
+    Extraction,
+    build,
+    fingerprint,
+    name_of,
+    require_numbers,
+    with_tokenizer,
+)
 from crossdistill.features.shards import CHUNK, FeatureFolder, Features
 from crossdistill.models.grouped import select
+from crossdistill.runs.build import BuildDataset
+from crossdistill.runs.jobs import Executor, require_done
 from crossdistill.runs.lock import locked
 from crossdistill.training.distributed import gather_notes, on_first_rank
 from crossdistill.training.engine import Engine, launched, on_threads
-from crossdistill.types import Batch, InputError, Listener, Modality, Note, Padded, tracked
+from crossdistill.types import Batch, InputError, Listener, Modality, Note, Padded, Values, tracked
 
-FOLDER = "features"
+FOLDER, NOTES = "features", "notes.json"
 
 
 @dataclass(frozen=True)
@@ -45,21 +55,79 @@ class Extracted:
     notes: tuple[Note, ...]
 
 
-def extract(path: Path, settings: Extraction, out: Path | None = None, listener: Listener = Listener()) -> Extracted:
+@dataclass(frozen=True)
+class Work:
+    """What features are made with, and of what: rows, of the samples that have the modality."""
+
+    engine: Engine
+    encoder: nn.Module
+    settings: Extraction
+    dataset: MultimodalDataset
+    rows: Rows
+    features: FeatureFolder
+
+
+@dataclass(frozen=True)
+class Share:
+    """Every `count`-th chunk of `size` samples, from the `number`-th on."""
+
+    number: int
+    count: int
+    size: int
+
+    def chunks(self, samples: int) -> range:
+        return range(self.number, -(-samples // self.size), self.count)
+
+    def at(self, chunk: int) -> slice:
+        return slice(chunk * self.size, (chunk + 1) * self.size)
+
+
+def extract(
+    path: Path,
+    settings: Extraction,
+    out: Path | None = None,
+    listener: Listener = Listener(),
+    executor: Executor | None = None,
+    jobs: int = 1,
+) -> Extracted:
     """Encode the modality of every sample that has it, and write a manifest in which it is arrays.
 
     out: the new manifest, in the folder of the old one; STEM-NAME.csv unless given. The features go to features/NAME
     beside it. What is done already is not done again: after a kill, the same command goes on.
-    Raises InputError when files, weights and settings do not fit together, when other features are there, or when
-    another process is making them.
+    executor: what does it in so many jobs, each a share of the samples; this process, and the ranks beside it, unless
+    given.
+    Raises InputError when files, weights and settings do not fit together, when other features are there, when another
+    process is making them, or when a job fails.
     """
-    name = settings.name or f"{settings.modality}-{settings.encoder}"
     settings = with_tokenizer(settings)
-    require_numbers(settings, name)
+    require_numbers(settings, name_of(settings))
     table = read_table(path)
-    new = out or table.path.with_name(f"{table.path.stem}-{name}.csv")
+    new = out or table.path.with_name(f"{table.path.stem}-{name_of(settings)}.csv")
     if new.parent.resolve() != table.path.parent.resolve() or new.suffix != ".csv":
         raise InputError(f"--out {new}: expected a .csv in {table.path.parent}, where the manifest's paths begin")
+    if executor is not None and settings.machine.devices * settings.machine.nodes > 1:
+        raise InputError("machine.devices, machine.nodes: each job is one process; use --jobs")
+    here = settings if executor is None else replace(settings, machine=replace(settings.machine, accelerator="cpu"))
+    with ExitStack() as held:
+        work = held.enter_context(_opened(path, here))
+        engine, features = work.engine, work.features
+        on_first_rank(engine, lambda: held.enter_context(_locked(features, listener)))
+        described = features.described()
+        _require_free(features, described, new, settings.sequence)
+        notes: list[Note] = []
+        if described is None:
+            if executor is None:
+                notes += encode(work, Share(engine.global_rank, engine.world_size, CHUNK), listener)
+            else:
+                notes += _encode_in_jobs(path, settings, work, executor, jobs, listener)
+            _finish(work, notes)
+        return finished(table, features, settings, work.rows, new, notes, engine.is_global_zero)
+
+
+@contextmanager
+def _opened(path: Path, settings: Extraction) -> Iterator[Work]:
+    """What any process needs for its share, on as many threads as the settings say. Raises InputError."""
+    table = read_table(path)
     dataset = read_manifest(
         *(path, (settings.modality,), (), {settings.modality: settings.reader}),
         allow_outside=settings.allow_outside,
@@ -67,17 +135,12 @@ def extract(path: Path, settings: Extraction, out: Path | None = None, listener:
         task=settings.task,
     )
     engine = launched(settings.machine)
-    with on_threads(settings.machine.threads), ExitStack() as held:
+    with on_threads(settings.machine.threads):
         encoder = build(settings, dataset).to(engine.device).eval()
-        features = FeatureFolder(table.path.parent / FOLDER, name, fingerprint(settings, dataset, table))
-        on_first_rank(engine, lambda: held.enter_context(_locked(features, listener)))
-        described = features.described()
-        _require_free(features, described, new, settings.sequence)
+        key = fingerprint(settings, dataset, table)
+        features = FeatureFolder(table.path.parent / FOLDER, name_of(settings), key)
         rows = np.flatnonzero(known_present(dataset.columns[settings.modality]))
-        notes: list[Note] = []
-        if described is None:
-            _encode_all(engine, encoder, settings, dataset, rows, features, notes, listener)
-        return finished(table, features, settings, rows, new, notes, engine.is_global_zero)
+        yield Work(engine, encoder, settings, dataset, rows, features)
 
 
 def _locked(features: FeatureFolder, listener: Listener) -> AbstractContextManager[None]:
@@ -98,39 +161,106 @@ def _require_free(features: FeatureFolder, described: Mapping[str, object] | Non
         raise InputError(f"{features.target(sequence)}: already there; remove it, or choose another --name")
 
 
-def _encode_all(
-    engine: Engine,
-    encoder: nn.Module,
-    settings: Extraction,
-    dataset: MultimodalDataset,
-    rows: Rows,
-    features: FeatureFolder,
-    notes: list[Note],
-    listener: Listener,
-) -> None:
-    """This rank's chunks, then, on the first rank, the arrays of all."""
-    count = -(-len(rows) // CHUNK)
-    mine = [n for n in range(engine.global_rank, count, engine.world_size) if not features.chunk(n).is_file()]
+def encode(work: Work, share: Share, listener: Listener) -> list[Note]:
+    """Write the share's chunks that are not there yet. Returns what went wrong in reading."""
+    rows, features, notes = work.rows, work.features, list[Note]()
+    mine = [number for number in share.chunks(len(rows)) if not features.chunk(number).is_file()]
 
-    def work() -> Iterator[int]:
-        with Workers(dataset, settings.machine.workers) as workers:
+    def made() -> Iterator[int]:
+        with Workers(work.dataset, work.settings.machine.workers) as workers:
             for number in mine:
-                chunk = rows[number * CHUNK : (number + 1) * CHUNK]
-                made: dict[int, Features] = {}
-                for row, value in encoded(engine, encoder, settings, workers, chunk, notes):
-                    made |= {row: value} if value is not None else {}
+                found: dict[int, Features] = {}
+                for row, value in encoded(
+                    work.engine, work.encoder, work.settings, workers, rows[share.at(number)], notes
+                ):
+                    found |= {row: value} if value is not None else {}
                     yield row
-                features.write_chunk(number, made)
+                features.write_chunk(number, found)
 
-    total = sum(len(rows[n * CHUNK : (n + 1) * CHUNK]) for n in mine)
-    try:
-        for _ in tracked(listener, work(), total, "samples"):
+    total = sum(len(rows[share.at(number)]) for number in mine)
+    with _writing(features):
+        for _ in tracked(listener, made(), total, "samples"):
             pass
+    return notes
+
+
+def _encode_in_jobs(
+    path: Path, settings: Extraction, work: Work, executor: Executor, count: int, listener: Listener
+) -> list[Note]:
+    """Let the executor write all chunks. Raises InputError where a job failed; what is written is kept."""
+    shares = [Share(number, count, CHUNK) for number in range(min(count, -(-len(work.rows) // CHUNK)))]
+    jobs = [EncodingJob(path, settings, work.features, share, len(work.rows)) for share in shares]
+    with closing(executor.run_all((job for job in jobs if not job.is_done()), listener)) as outcomes:
+        require_done({folder: failure for folder, failure in outcomes if failure is not None}, work.features.folder)
+    return [note for job in jobs for note in job.notes()]
+
+
+@dataclass(frozen=True)
+class EncodingJob:
+    """A share of the samples, encoded by whichever process sees the manifest's folder; samples: of all shares."""
+
+    path: Path
+    settings: Extraction
+    features: FeatureFolder
+    share: Share
+    samples: int
+
+    @property
+    def folder(self) -> Path:
+        return self.features.scratch / f"share-{self.share.number:04d}-of-{self.share.count:04d}"
+
+    @property
+    def name(self) -> str:
+        return f"share {self.share.number + 1} of {self.share.count}"
+
+    @property
+    def steps(self) -> int:
+        return sum(len(self._rows(number)) for number in self.share.chunks(self.samples))
+
+    def _rows(self, chunk: int) -> range:
+        return range(self.samples)[self.share.at(chunk)]
+
+    def write(self) -> None:
+        """What is to be done is the extraction, which the same command does again."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def perform(self, listener: Listener, build_data: BuildDataset, interruptible: bool) -> None:
+        """Raises InputError where the files are others here than where the work was shared out."""
+        with _opened(self.path, self.settings) as work:
+            if work.features.key != self.features.key:
+                raise InputError(f"{self.path}: files or weights are others here than where the work was shared out")
+            notes = encode(work, self.share, listener)
+        self.write()
+        write_atomically(self.folder / NOTES, json.dumps(notes))
+
+    def is_done(self) -> bool:
+        return (self.folder / NOTES).is_file()
+
+    def notes(self) -> list[Note]:
+        """What went wrong in reading, of a share that is done."""
+        return [Note(*note) for note in json.loads((self.folder / NOTES).read_text(encoding="utf-8"))]
+
+    def log(self) -> list[Values]:
+        there = [number for number in self.share.chunks(self.samples) if self.features.chunk(number).is_file()]
+        return [{} for number in there for _ in self._rows(number)]
+
+
+def _finish(work: Work, notes: list[Note]) -> None:
+    """From all ranks' chunks to the arrays, on the first rank; notes: this rank's, and then those of all."""
+    engine, features = work.engine, work.features
+    with _writing(features):
         notes[:] = gather_notes(engine, notes)
         engine.barrier()
         if engine.is_global_zero:
-            features.finish(count, rows, int(cast(int, encoder.width)), settings.sequence)
+            count = -(-len(work.rows) // CHUNK)
+            features.finish(count, work.rows, int(cast(int, work.encoder.width)), work.settings.sequence)
         engine.barrier()
+
+
+@contextmanager
+def _writing(features: FeatureFolder) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise InputError(f"{features.folder}: cannot write: {error.strerror or error}") from None
 

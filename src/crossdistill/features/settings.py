@@ -89,6 +89,11 @@ def extraction_of(parsed: Namespace) -> Extraction:
     return Extraction(**{name: getattr(parsed, name) for name in Extraction.__dataclass_fields__})
 
 
+def name_of(settings: Extraction) -> str:
+    """Of the features."""
+    return settings.name or f"{settings.modality}-{settings.encoder}"
+
+
 def require_numbers(settings: Extraction, name: str) -> None:
     """Raise InputError for settings that nothing can be encoded with."""
     settings.reader.check("--reader.")

@@ -20,6 +20,11 @@ LOCK = ".lock"
 WAIT = 5.0
 """Seconds for a process that has been killed to be gone: one that used a GPU, or a rank whose launcher died."""
 
+
+class LockedError(InputError):
+    """A folder that another process is writing."""
+
+
 _WITHOUT_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
@@ -35,7 +40,7 @@ def locked(
 
     A disk shared by machines locks for all of them (NFS, Lustre, GPFS); where it knows no locks, `say` hears that
     nothing keeps a second process away. what: the folder's content, for errors; file: the locked one, where not all of
-    the folder is meant; option: what chooses another place. Raises InputError where another process writes there, and
+    the folder is meant; option: what chooses another place. Raises LockedError where another process writes there, and
     OSError where the folder cannot be written.
     """
     with naming(folder):
@@ -45,7 +50,7 @@ def locked(
     try:
         lock.acquire()
     except Timeout:
-        raise InputError(
+        raise LockedError(
             f"{folder}: {_holder(path)} is writing this {what}; wait until it has ended, or choose another {option}"
         ) from None
     except OSError as error:

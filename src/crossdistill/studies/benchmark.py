@@ -17,11 +17,11 @@ from crossdistill.plain import from_plain, to_plain
 from crossdistill.plain_text import read_text
 from crossdistill.recipes.variants.benchmark import ALWAYS, SETS, Setting, deciding_controls
 from crossdistill.runs.data import load_dataset
+from crossdistill.runs.jobs import Executor, Failure
 from crossdistill.runs.lock import locked
 from crossdistill.studies.compare import TABLE, Compared, compare
 from crossdistill.studies.plan import configurations
 from crossdistill.studies.tune import tune
-from crossdistill.studies.workers import Failure
 from crossdistill.types import InputError, Listener, Values, reported
 
 RECORD = "benchmark.json"
@@ -36,15 +36,14 @@ class Asked:
     """What is compared in every setting.
 
     methods: `baseline` and `teacher` are always among them; ablations: also those of AMID; controls: also AMID-U and
-    AMID with auxiliary inputs that cannot help; jobs: runs at once; trials: of tuning on validation samples, for each
-    method of each setting, before; 0 for the recipes as they stand; weights: keep the trained models, some 10 MB a run
+    AMID with auxiliary inputs that cannot help; trials: of tuning on validation samples, for each method of each
+    setting, before; 0 for the recipes as they stand; weights: keep the trained models, some 10 MB a run
     """
 
     methods: tuple[str, ...]
     ablations: bool = False
     controls: bool = False
     seeds: int = 10
-    jobs: int = 1
     trials: int = 0
     weights: bool = False
 
@@ -76,14 +75,14 @@ def benchmark(
     out: Path,
     command: str = "",
     listener: Listener = Listener(),
-    interruptible: bool = False,
+    executor: Executor | None = None,
 ) -> Benchmarked:
     """Compare in each setting, in `out`/SET/BUDGET, what has not been done yet.
 
     Writes `out`/results.parquet, the rows of all settings that the folder holds, and `out`/benchmark.json after each
     setting. A setting that cannot be run does not stop the others; data that are not prepared are left out and said.
-    command: what asked for it, to be kept; interruptible: as of `tune`. Raises InputError where none of the settings
-    has its data, or another process is at it in `out`.
+    command: what asked for it, to be kept; executor: as of `compare` and `tune`. Raises InputError where none of
+    the settings has its data, or another process is at it in `out`.
     """
     _require_possible(asked)
     ready, skipped = _with_data(settings)
@@ -98,7 +97,7 @@ def benchmark(
             name = f"{number}/{len(ready)} {setting.recipe.name}, {setting.words}"
             folder = out / setting.folder
             try:
-                compared = _compare(setting, asked, folder, _Within(listener, name), interruptible)
+                compared = _compare(setting, asked, folder, _Within(listener, name), executor)
                 failures |= compared.failures
                 listener.say(f"{name}: {_told(compared)}")
             except InputError as error:
@@ -144,7 +143,7 @@ def read_record(folder: Path) -> Record:
 
 
 def _require_possible(asked: Asked) -> None:
-    for option, number, least in (("seeds", asked.seeds, 1), ("jobs", asked.jobs, 1), ("trials", asked.trials, 0)):
+    for option, number, least in (("seeds", asked.seeds, 1), ("trials", asked.trials, 0)):
         if number < least:
             raise InputError(f"--{option}: expected at least {least}, found {number}")
     if asked.trials:
@@ -166,16 +165,14 @@ def _with_data(settings: Sequence[Setting]) -> tuple[list[Setting], dict[str, st
     return ready, {name: reason for name, reason in reasons.items() if reason}
 
 
-def _compare(setting: Setting, asked: Asked, folder: Path, listener: Listener, interruptible: bool) -> Compared:
+def _compare(setting: Setting, asked: Asked, folder: Path, listener: Listener, executor: Executor | None) -> Compared:
     methods = (*ALWAYS, *(method for method in asked.methods if method not in ALWAYS))
     recipe = setting.recipe
     if asked.trials:
-        recipe = tune(
-            recipe, methods, asked.trials, TUNING_SEEDS, folder, listener=listener, interruptible=interruptible
-        )
+        recipe = tune(recipe, methods, asked.trials, TUNING_SEEDS, folder, listener=listener, executor=executor)
     recipes = configurations(recipe, methods, asked.ablations, False, ())
     recipes += deciding_controls(recipe, methods) if asked.controls else []
-    compared = compare(recipes, folder, seeds=asked.seeds, jobs=asked.jobs, listener=listener)
+    compared = compare(recipes, folder, seeds=asked.seeds, listener=listener, executor=executor)
     if not asked.weights:
         for run in compared.folders:
             (run / STUDENT).unlink(missing_ok=True)

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from crossdistill.atomic import write_atomically
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.data import load_dataset
 from crossdistill.runs.folder import RECIPE, RESULTS, is_finished, require_usable
+from crossdistill.runs.jobs import Executor, Failure, RunJob, write_tracebacks
 from crossdistill.runs.lock import locked
 from crossdistill.studies.plan import RUNS, plan, require_runnable
 from crossdistill.studies.table import Row, row_of, write_table
-from crossdistill.studies.workers import Failure, run_all
+from crossdistill.studies.workers import LocalExecutor
 from crossdistill.types import InputError, Listener, reported
 
-TABLE, TRACEBACKS = "results.parquet", "crashes.txt"
+TABLE = "results.parquet"
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,13 @@ def compare(
     folds: Sequence[int] = (),
     jobs: int = 1,
     listener: Listener = Listener(),
+    executor: Executor | None = None,
 ) -> Compared:
     """Run each configuration with each seed in a folder of `out`, where that has not been done yet.
 
     configurations: told apart by their labels; folds: to be tested in turn, none for the recipes' own split; jobs: runs
-    at once, each in a process of its own, so a script needs `if __name__ == "__main__":` around what it does. A run
+    at once, each in a process of its own, so a script needs `if __name__ == "__main__":` around what it does; executor:
+    what does the runs in the place of these processes, on a cluster (`SlurmExecutor`, `RayExecutor`). A run
     that fails does not stop the others. Writes `out`/results.parquet after each run, and crashes.txt with the
     tracebacks where any crashed.
     Raises InputError, before any run, where the configurations cannot be compared, their data are not there, `out`
@@ -73,8 +75,7 @@ def compare(
     1  baseline     1           1.0
     """
     out = Path(out)
-    if jobs < 1:
-        raise InputError(f"--jobs: expected at least 1, found {jobs}")
+    executor = executor or LocalExecutor(jobs)
     if not configurations:
         raise InputError("expected at least one configuration to compare, found none")
     require_runnable(configurations)
@@ -83,16 +84,21 @@ def compare(
     if unfinished:  # data that are not there are one line, not one for each run
         _require_folds(configurations[0], folds)
     with locked(out, "comparison", listener.say):
-        return _run_and_write(recipes, unfinished, out, jobs, listener)
+        return _run_and_write(recipes, unfinished, out, executor, listener)
 
 
 def _run_and_write(
-    recipes: Mapping[Path, Recipe], unfinished: Mapping[Path, Recipe], out: Path, jobs: int, listener: Listener
+    recipes: Mapping[Path, Recipe],
+    unfinished: Mapping[Path, Recipe],
+    out: Path,
+    executor: Executor,
+    listener: Listener,
 ) -> Compared:
     rows = {folder: row_of(folder, recipe) for folder, recipe in recipes.items() if folder not in unfinished}
     table = _write(rows, recipes, out)
     failures: dict[Path, Failure] = {}
-    with reported(listener, RUNS, len(recipes)), closing(run_all(unfinished, jobs, listener)) as outcomes:
+    runs = [RunJob(folder, recipe) for folder, recipe in unfinished.items()]
+    with reported(listener, RUNS, len(recipes)), closing(executor.run_all(runs, listener)) as outcomes:
         _say_kept(listener, len(recipes), len(rows))
         for folder, failure in outcomes:
             if failure is not None:
@@ -101,7 +107,7 @@ def _run_and_write(
             rows[folder] = row_of(folder, recipes[folder])
             table = _write(rows, recipes, out)
             listener.step(RUNS)
-    _write_tracebacks(failures, out)
+    write_tracebacks(failures, out)
     others = {path.parent for path in out.glob(f"*/{RESULTS}")} - set(recipes)
     return Compared(table, tuple(folder for folder in recipes if folder in rows), failures, tuple(sorted(others)))
 
@@ -138,9 +144,3 @@ def _write(rows: Mapping[Path, Row], order: Iterable[Path], out: Path) -> pd.Dat
     """Write the table of the runs that have finished, in order, and return it; None where there is none."""
     in_order = [rows[folder] for folder in order if folder in rows]
     return write_table(in_order, out / TABLE) if in_order else None
-
-
-def _write_tracebacks(failures: Mapping[Path, Failure], out: Path) -> None:
-    crashes = [f"{folder}\n{failure.details}\n" for folder, failure in failures.items() if failure.details]
-    if crashes:
-        write_atomically(out / TRACEBACKS, "".join(crashes))

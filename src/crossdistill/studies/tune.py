@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,9 +24,10 @@ from crossdistill.extras import needed_for
 from crossdistill.methods import METHODS, judged_view
 from crossdistill.recipes.files import as_dict, with_fields
 from crossdistill.recipes.recipe import Recipe, as_method
+from crossdistill.runs.jobs import Executor, Failure, InProcess, RunJob, require_done
 from crossdistill.runs.lock import locked
-from crossdistill.runs.run import run
-from crossdistill.types import NAMES, Choice, DivergedError, InputError, Listener, LogUniform, SearchSpace, reported
+from crossdistill.runs.results import read_results
+from crossdistill.types import NAMES, Choice, InputError, Listener, LogUniform, SearchSpace, reported
 
 if TYPE_CHECKING:
     import optuna
@@ -53,7 +54,7 @@ def tune(
     folder: Path | str,
     storage: str = "",
     listener: Listener = Listener(),
-    interruptible: bool = False,
+    executor: Executor | None = None,
 ) -> Recipe:
     """The recipe with the best values found, also written to `folder`/tuned.yaml.
 
@@ -61,10 +62,11 @@ def tune(
     weights over which a trial's accuracy is averaged; storage: an Optuna URL that several machines may share, or
     empty for a journal in `folder`. The first trial of each method is the recipe as it stands.
     listener: hears, of each method's trials that are still to do, `trial` and its mean `accuracy` on validation
-    samples; of one that diverged, the number alone. interruptible: as of `run`; the trial that is on is saved, in
-    `folder`/trials, and the same call goes on with it.
-    Raises InputError for an unknown method, a number below 1, a missing Optuna, or where another process tunes in
-    `folder` without a storage that it shares. To be done before a comparison, for
+    samples; of one that diverged, the number alone. executor: what does the runs of trials, one after another in this
+    process unless given; with several at once, trials are drawn before the last ones' accuracies are known. What is on
+    when the search is interrupted is in `folder`/trials, and the same call goes on with it.
+    Raises InputError for an unknown method, a number below 1, a missing Optuna, where a run fails that did not diverge,
+    or where another process tunes in `folder` without a storage that it shares. To be done before a comparison, for
     every method that takes part in it.
 
     >>> import tempfile, numpy as np, crossdistill
@@ -83,10 +85,6 @@ def tune(
     _check(methods, trials, seeds)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-
-    def measure(tried: Recipe) -> float:
-        return validation_accuracy(tried, seeds, _place(folder, tried), interruptible)
-
     with locked(folder, "search", listener.say) if not storage else nullcontext():
         for method in sorted(methods, key=lambda name: name != "baseline"):
             space = search_space(method)
@@ -96,7 +94,9 @@ def tune(
                 if not storage:
                     _take_up(study, trialled, folder)
 
-                best = _search(study, trialled, space, trials, measure, listener)
+                best = _search(
+                    _Search(study, trialled, space, trials, seeds, folder), executor or InProcess(), listener
+                )
                 recipe = with_values(recipe, method, best)
                 write_atomically(folder / "tuned.yaml", _tuned_yaml(recipe))
     with suppress(OSError):
@@ -129,31 +129,28 @@ def _tuned_yaml(recipe: Recipe) -> str:
     return yaml.safe_dump(as_dict(recipe), sort_keys=False, allow_unicode=True)
 
 
-def validation_accuracy(recipe: Recipe, seeds: int, folder: Path, interruptible: bool = False) -> float:
-    """Mean headline measure (top-1, mAP or R²) on validation samples of the model that the method is for, over seeds
-    and their splits.
-
-    folder: of its runs, which are gone on with where they are there and removed once all have ended or one has diverged
-    """
-    view = NAMES[judged_view(METHODS[recipe.method])]
+def runs_of(recipe: Recipe, seeds: int, folder: Path) -> list[RunJob]:
+    """The runs of the recipe, in `folder`, that are measured on validation samples: a split and weights for each
+    seed."""
     data = replace(recipe.data, evaluate_on="validation")
     every = recipe.epochs if data.choose_epoch_on == "none" else recipe.evaluate_every
     on_validation = replace(recipe, data=data, evaluate_every=every, checkpoint_every=recipe.epochs)
+    return [RunJob(folder / f"seed{seed}", replace(on_validation, seed=seed)) for seed in range(seeds)]
+
+
+def accuracy_of(runs: Sequence[RunJob]) -> float:
+    """Mean headline measure (top-1, mAP or R²) of finished runs, of the model that their method is for. Raises
+    InputError where a run measured nothing."""
     accuracies = []
-    try:
-        for seed in range(seeds):
-            seeded = replace(on_validation, seed=seed)
-            scores = run(seeded, folder / f"seed{seed}", resume=True, interruptible=interruptible).scores
-            if view not in scores:
-                raise InputError(f"{recipe.data.source}: no validation sample could be read")
-            if math.isnan(scores[view].headline):
-                raise InputError(f"{recipe.data.source}: nothing can be measured on validation samples labelled alike")
-            accuracies.append(scores[view].headline)
-    except DivergedError:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
-    return float(sum(accuracies) / seeds)
+    for run in runs:
+        view, source = NAMES[judged_view(METHODS[run.recipe.method])], run.recipe.data.source
+        scores = read_results(run.folder).scores
+        if view not in scores:
+            raise InputError(f"{source}: no validation sample could be read")
+        if math.isnan(scores[view].headline):
+            raise InputError(f"{source}: nothing can be measured on validation samples labelled alike")
+        accuracies.append(scores[view].headline)
+    return float(sum(accuracies) / len(accuracies))
 
 
 def _place(folder: Path, recipe: Recipe) -> Path:
@@ -187,36 +184,111 @@ def _take_up(study: optuna.Study, recipe: Recipe, folder: Path) -> None:
             study.enqueue_trial(trial.params, skip_if_exists=False)
 
 
-def _search(
-    study: optuna.Study,
-    recipe: Recipe,
-    space: SearchSpace,
-    trials: int,
-    measure: Callable[[Recipe], float],
-    listener: Listener,
-) -> Values:
-    """The values of the best finished trial; measure: a recipe's accuracy."""
-    import optuna
+@dataclass
+class _Trial:
+    """A trial that has been begun.
 
-    def objective(trial: optuna.Trial) -> float:
-        values = {name: _suggest(trial, name, kind) for name, kind in space.items()}
-        try:
-            accuracy = measure(with_values(recipe, recipe.method, values))
-        except DivergedError as error:  # a bad choice, not the end of the search
-            listener.step(recipe.method, {"trial": trial.number})
-            raise optuna.TrialPruned(str(error)) from error
-        listener.step(recipe.method, {"trial": trial.number, "accuracy": accuracy})
-        return accuracy
+    left: how many of its runs have not ended; on: folders of those that an executor has; told: whether its accuracy,
+    or that it diverged, is known
+    """
 
-    done = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
-    stop = optuna.study.MaxTrialsCallback(trials, states=done)
-    to_do = trials - sum(trial.state in done for trial in study.get_trials(deepcopy=False))
-    if to_do > 0:
-        with reported(listener, recipe.method, to_do):
-            study.optimize(objective, callbacks=[stop])
-    if not study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)):
-        raise InputError(f"{recipe.method}: every one of {trials} trials diverged; lower optimization.learning_rate")
-    return cast(Values, study.best_params)
+    trial: optuna.Trial
+    folder: Path
+    runs: list[RunJob]
+    left: int
+    on: set[Path] = field(default_factory=set)
+    told: bool = False
+
+
+@dataclass
+class _Search:
+    """A method's trials: drawn when there is room for their runs, and told of when these have ended."""
+
+    study: optuna.Study
+    recipe: Recipe
+    space: SearchSpace
+    trials: int
+    seeds: int
+    folder: Path
+    begun: list[_Trial] = field(default_factory=list)
+
+    def to_do(self) -> int:
+        """Trials that are still to be begun."""
+        from optuna.trial import TrialState
+
+        ended = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+        return self.trials - len(ended) - sum(not trial.told for trial in self.begun)
+
+    def runs(self) -> Iterator[RunJob]:
+        """The runs of one trial after another; of one that has diverged meanwhile, no more."""
+        while self.to_do() > 0:
+            trial = self._drawn()
+            self.begun.append(trial)
+            for run in trial.runs:
+                if not trial.told:
+                    trial.on.add(run.folder)
+                    yield run
+
+    def _drawn(self) -> _Trial:
+        asked = self.study.ask()
+        values = {name: _suggest(asked, name, kind) for name, kind in self.space.items()}
+        tried = with_values(self.recipe, self.recipe.method, values)
+        place = _place(self.folder, tried)
+        if any(trial.folder == place for trial in self.begun):  # the same values once more, side by side
+            place = place.with_name(f"{place.name}-{asked.number}")
+        return _Trial(asked, place, runs_of(tried, self.seeds, place), left=self.seeds)
+
+    def ended(self, folder: Path, failure: Failure | None) -> dict[str, float] | None:
+        """Take in what came of a run. Returns what is to be heard of its trial where that is over by it.
+
+        Raises InputError for a failure that is no divergence, and where nothing was measured.
+        """
+        trial = next(trial for trial in self.begun if folder in trial.on)
+        trial.on.remove(folder)
+        trial.left -= 1
+        heard = None
+        if not trial.told and (failure is not None or not trial.left):
+            if failure is not None and not failure.diverged:
+                require_done({folder: failure}, self.folder)
+            heard = {"trial": trial.trial.number} | ({"accuracy": accuracy_of(trial.runs)} if failure is None else {})
+            self._tell(trial, heard.get("accuracy"))
+        if trial.told and not trial.on:
+            shutil.rmtree(trial.folder, ignore_errors=True)
+            self.begun.remove(trial)
+        return heard
+
+    def _tell(self, trial: _Trial, accuracy: float | None) -> None:
+        from optuna.trial import TrialState
+
+        self.study.tell(trial.trial, accuracy, TrialState.PRUNED if accuracy is None else None)
+        trial.told = True
+
+    def leave(self) -> None:
+        """Give up the trials that are on: the next search takes up their runs."""
+        from optuna.trial import TrialState
+
+        for trial in self.begun:
+            if not trial.told:
+                self.study.tell(trial.trial, state=TrialState.FAIL)
+
+
+def _search(search: _Search, executor: Executor, listener: Listener) -> Values:
+    """The values of the best finished trial. Raises InputError where none finished, or a run failed."""
+    from optuna.trial import TrialState
+
+    method = search.recipe.method
+    if (to_do := search.to_do()) > 0:
+        with reported(listener, method, to_do):
+            try:
+                with closing(executor.run_all(search.runs())) as outcomes:
+                    for folder, failure in outcomes:
+                        if (heard := search.ended(folder, failure)) is not None:
+                            listener.step(method, heard)
+            finally:
+                search.leave()
+    if not search.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        raise InputError(f"{method}: every one of {search.trials} trials diverged; lower optimization.learning_rate")
+    return cast(Values, search.study.best_params)
 
 
 def present(recipe: Recipe, space: SearchSpace) -> dict[str, Any]:

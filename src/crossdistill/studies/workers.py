@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import multiprocessing
 import os
 import pickle
 import signal
 import threading
-import traceback
-from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -23,36 +21,16 @@ from crossdistill import data
 from crossdistill.data import MultimodalDataset
 from crossdistill.encoders.kinds import ENCODERS
 from crossdistill.methods import METHODS
-from crossdistill.recipes.recipe import DataSettings, Recipe, name_of
-from crossdistill.runs.build import total_epochs
+from crossdistill.recipes.recipe import DataSettings
 from crossdistill.runs.data import build_dataset, is_drawn
-from crossdistill.runs.run import run
+from crossdistill.runs.jobs import Failure, Job, attempted
 from crossdistill.runs.warnings import WARNING
 from crossdistill.training.engine import deterministic_kernels, own_process, silence_libraries
 from crossdistill.training.pauses import Interrupted
-from crossdistill.types import InputError, Listener, Values, one_line
+from crossdistill.types import InputError, Listener, Values
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerContext, SpawnContext
-
-_OF_THE_DISK = {
-    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
-    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG),
-}
-"""What the system says of a disk that is full, can only be read or fails; nothing that a traceback explains."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a run did not finish.
-
-    message: one line; mistake: whether it is an InputError's; details: the traceback of anything else
-    """
-
-    message: str
-    mistake: bool
-    details: str = ""
-
 
 CONTEXT: SpawnContext | ForkServerContext = multiprocessing.get_context("spawn")
 """How each process begins: one that is forked would share this one's thread pools."""
@@ -62,7 +40,7 @@ _REGISTRIES: dict[str, dict[str, Any]] = {"method": METHODS, "encoder": ENCODERS
 
 @dataclass
 class Worker:
-    """A process that takes one run after another, and the run that it is at.
+    """A process that takes one job after another, and the one that it is at.
 
     Each has a pipe of its own: a process that is killed while it writes to a shared queue would hold it for ever.
     started: whether it was heard of, so that it could import what it needs
@@ -70,43 +48,69 @@ class Worker:
 
     process: BaseProcess
     pipe: Connection
-    task: tuple[Path, Recipe] | None = None
+    task: Job | None = None
     started: bool = False
 
 
+@dataclass(frozen=True)
+class LocalExecutor:
+    """An executor that does `jobs` at once on this machine, each in a process of its own, which does one after another.
+
+    Raises InputError for less than one. What `compare(..., jobs=)` uses; for `tune`, whose runs are otherwise done in
+    the caller's process.
+
+    >>> from crossdistill import LocalExecutor
+    >>> list(LocalExecutor(jobs=2).run_all([]))
+    []
+    """
+
+    jobs: int = 1
+
+    def __post_init__(self) -> None:
+        if self.jobs < 1:
+            raise InputError(f"--jobs: expected at least 1, found {self.jobs}")
+
+    def run_all(
+        self, jobs: Iterable[Job], listener: Listener = Listener()
+    ) -> Generator[tuple[Path, Failure | None], None, None]:
+        return run_all(jobs, self.jobs, listener)
+
+
 def run_all(
-    recipes: Mapping[Path, Recipe], workers: int, listener: Listener = Listener()
+    jobs: Iterable[Job], workers: int, listener: Listener = Listener()
 ) -> Generator[tuple[Path, Failure | None], None, None]:
-    """Run every recipe into its folder, going on where a folder holds an unfinished run; yields each folder when its
-    run has ended, with what went wrong or None.
+    """Do every job in its folder, going on where a folder holds an unfinished run; yields each folder when its job has
+    ended, with what went wrong or None. Jobs are taken from the iterable when a process is free.
 
     A run that fails, or whose process dies, does not stop the others. Processes stay for many runs: imports are paid
     once, and a data set that the next run shares is read once. When this process dies, theirs end with it; when it is
     interrupted here, or this generator is closed, each run saves a checkpoint first, after the step that it is at; a
     second KeyboardInterrupt meanwhile does not wait. A script
     that calls this needs `if __name__ == "__main__":` around what it does: each process imports it first.
-    listener: hears of each run as a task of its epochs, named by `name_of`.
+    listener: hears of each job as a task; of a run, of its epochs.
     Raises InputError where METHODS holds a class that other processes cannot import.
     """
-    waiting = deque(recipes.items())
-    entries = _pickled_entries()
+    waiting = iter(jobs)
+    entries = pickled_entries()
     pool: list[Worker] = []
     try:
-        for _ in range(min(workers, len(waiting))):
+        for job in islice(waiting, workers):
             pool.append(_start(entries))
-            _next(pool[-1], waiting, listener)
+            _give(pool[-1], job, listener)
         while busy := [worker for worker in pool if worker.task is not None]:
-            ready = wait([worker.pipe for worker in busy])
+            ready = wait([worker.pipe for worker in busy], timeout=1.0)  # an interrupt without a signal wakes nobody
             for worker in (worker for worker in busy if worker.pipe in ready):
                 outcome = _hear(worker, listener)
                 if outcome is None:
                     continue
                 yield outcome
-                if waiting and not worker.process.is_alive():
-                    worker.pipe.close()
-                    fresh = _start(entries)
-                    worker.process, worker.pipe, worker.started = fresh.process, fresh.pipe, False
-                _next(worker, waiting, listener)
+                worker.task = None
+                for job in islice(waiting, 1):
+                    if not worker.process.is_alive():
+                        worker.pipe.close()
+                        fresh = _start(entries)
+                        worker.process, worker.pipe, worker.started = fresh.process, fresh.pipe, False
+                    _give(worker, job, listener)
     finally:
         _end(pool)
 
@@ -127,7 +131,7 @@ def _end(pool: Sequence[Worker]) -> None:
             worker.pipe.close()
 
 
-def _pickled_entries() -> dict[str, bytes]:
+def pickled_entries() -> dict[str, bytes]:
     """Each registry's entries by reference, module and name. Raises InputError for one that has no such name."""
     entries: dict[str, bytes] = {}
     for kind, registry in _REGISTRIES.items():
@@ -164,21 +168,19 @@ def _ignoring_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _next(worker: Worker, waiting: deque[tuple[Path, Recipe]], listener: Listener) -> None:
-    worker.task = None
-    if waiting:
-        worker.task = folder, recipe = waiting.popleft()
-        listener.begin(name_of(recipe), total_epochs(recipe))
-        try:
-            worker.pipe.send((folder, recipe))
-        except OSError:
-            return  # the process died in between, which `_hear` will find
+def _give(worker: Worker, job: Job, listener: Listener) -> None:
+    worker.task = job
+    listener.begin(job.name, job.steps)
+    try:
+        worker.pipe.send(job)
+    except OSError:
+        return  # the process died in between, which `_hear` will find
 
 
 def _hear(worker: Worker, listener: Listener) -> tuple[Path, Failure | None] | None:
-    """Take one message of a worker that has a run. Returns the run's folder and what went wrong once it has ended."""
+    """Take one message of a worker that has a job. Returns the job's folder and what went wrong once it has ended."""
     assert worker.task is not None
-    folder, recipe = worker.task
+    name = worker.task.name
     try:
         kind, content = worker.pipe.recv()
     except (EOFError, OSError):
@@ -186,12 +188,12 @@ def _hear(worker: Worker, listener: Listener) -> tuple[Path, Failure | None] | N
         kind, content = "end", Failure(_exit_reason(worker.process.exitcode, worker.started), mistake=False)
     worker.started = True
     if kind == "step":
-        listener.step(name_of(recipe), content)
+        listener.step(name, content)
     elif kind == "say":
-        listener.say(content.replace(WARNING, f"{WARNING}{name_of(recipe)}: ", 1))
+        listener.say(content.replace(WARNING, f"{WARNING}{name}: ", 1))
     elif kind == "end":
-        listener.end(name_of(recipe), problem=content.message if content is not None else "")
-        return folder, content
+        listener.end(name, problem=content.message if content is not None else "")
+        return worker.task.folder, content
     return None
 
 
@@ -221,18 +223,17 @@ def _work(pipe: Connection, entries: Mapping[str, bytes]) -> None:
     own_process()
     silence_libraries()
     build = DatasetCache()
-    unknown = _take_entries(entries)
+    unknown = take_entries(entries)
     try:
         with deterministic_kernels():
             pipe.send(("started", None))
-            while (task := pipe.recv()) is not None:
-                folder, recipe = task
-                pipe.send(("end", unknown or _run_one(recipe, folder, pipe, build)))
+            while (job := pipe.recv()) is not None:
+                pipe.send(("end", unknown or _saved_or_done(job, _ToParent(pipe), build)))
     except (EOFError, BrokenPipeError):
         return
 
 
-def _take_entries(entries: Mapping[str, bytes]) -> Failure | None:
+def take_entries(entries: Mapping[str, bytes]) -> Failure | None:
     """Fill this process's registries. Returns what cannot be imported here: a class of a notebook, say."""
     for kind, pickled in entries.items():
         try:
@@ -251,20 +252,11 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _run_one(recipe: Recipe, folder: Path, pipe: Connection, build: DatasetCache) -> Failure | None:
+def _saved_or_done(job: Job, listener: Listener, build: DatasetCache) -> Failure | None:
     try:
-        run(recipe, folder, resume=True, listener=_ToParent(pipe), build_data=build, interruptible=True)
+        return attempted(job, listener, build)
     except Interrupted as stopped:
         return Failure(f"{stopped}, and saved", mistake=False)
-    except InputError as error:
-        return Failure(one_line(error), mistake=True)
-    except BrokenPipeError:  # the parent is gone
-        raise
-    except Exception as error:  # the other runs must go on
-        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
-            return Failure(one_line(error), mistake=True)
-        return Failure(f"{type(error).__name__}: {' '.join(str(error).split())}", False, traceback.format_exc())
-    return None
 
 
 class DatasetCache:
