@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -69,3 +70,22 @@ def test_a_writer_may_go_back(tmp_path: Path) -> None:
             file.seek(0)
             file.write(content[:1])
         assert (tmp_path / "file").read_bytes() == content
+
+
+def test_a_link_stays_a_link_to_the_new_content(tmp_path: Path) -> None:
+    (tmp_path / "2026.csv").write_text("old")
+    (tmp_path / "out.csv").symlink_to("2026.csv")
+    write_atomically(tmp_path / "out.csv", "new")
+    assert (tmp_path / "out.csv").is_symlink()
+    assert (tmp_path / "2026.csv").read_text() == "new"
+
+
+def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    """A file in the place of /dev/null would break the machine; a pipe stands for it here."""
+    os.mkfifo(tmp_path / "out.csv")
+    reader = os.open(tmp_path / "out.csv", os.O_RDONLY | os.O_NONBLOCK)
+    write_atomically(tmp_path / "out.csv", "content")
+    assert os.read(reader, 100) == b"content"
+    os.close(reader)
+    assert (tmp_path / "out.csv").is_fifo()
+    assert [child.name for child in tmp_path.iterdir()] == ["out.csv"]

@@ -14,11 +14,17 @@ from typing import BinaryIO
 def written_whole(path: Path) -> Iterator[BinaryIO]:
     """A file beside `path` to write to, which takes its place when the block ends well, flushed to the disk.
 
-    When it does not, what was there stays, and what was written goes: or a full disk would stay full. Raises OSError
+    When it does not, what was there stays, and what was written goes: or a full disk would stay full. A link stays one,
+    to the new content; a device or a pipe is written to as it is, for a file in its place would end it. Raises OSError
     where another process is writing the same file.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        with naming(path), path.open("wb") as file:
+            yield file
+        return
+    asked, path = path, Path(os.path.realpath(path))
     partial = path.with_name(path.name + ".partial")
-    with naming(path), _opened_alone(partial) as file:
+    with naming(asked), _opened_alone(partial) as file:
         try:
             yield file
             file.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +12,8 @@ from torch import Tensor, nn
 
 from crossdistill.methods import AMID, CCL, KD, METHODS, MI, Method
 from crossdistill.models import CrossModalModel
-from crossdistill.testing import METHOD_PROPERTIES, check_method
+from crossdistill.recipes.files import options_of
+from crossdistill.testing import METHOD_PROPERTIES, check_method, small_problem
 from crossdistill.testing.extremes import extremes
 from crossdistill.types import Batch, Objective, Representations, TaskKind, Turn, View
 
@@ -45,6 +47,16 @@ def test_those_with_a_meaning_for_labels_and_numbers_are_known() -> None:
     assert {"baseline", "teacher", "auxiliary", "self_training", "kd", "fitnets", "amid", "amid_u"} <= dict(
         OTHER_TASKS
     ).keys()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_no_option_is_infinite_or_no_number(name: str) -> None:
+    """A temperature without end would leave a loss that says nothing, without a word."""
+    model = small_problem(student=METHODS[name].student).model
+    for option, default in options_of(METHODS[name]).items():
+        for value in (math.inf, -math.inf, math.nan) if isinstance(default, float) else ():
+            with pytest.raises(ValueError, match="expected"):
+                METHODS[name](model, **{option: value})
 
 
 def test_the_suite_has_every_property_once() -> None:

@@ -67,6 +67,16 @@ def test_whole_numbers_and_small_types() -> None:
     )
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_numbers_too_small_for_float32_are_named_whatever_type_they_come_in(kind: type) -> None:
+    values = np.random.default_rng(0).normal(size=(SAMPLES, 2))
+    for scale in (1e-45, 1e-42, 1e-40):
+        said = rounded_away("wrist", ArrayColumn((values * scale).astype(kind)), ROWS)
+        assert "wrist: float32 loses most of feature 0" in said
+    for scale in (1e-36, 1e37):
+        assert rounded_away("wrist", ArrayColumn((values * scale).astype(kind)), ROWS) == ""
+
+
 def test_only_rows_that_are_asked_for_are_looked_at() -> None:
     """Of samples for testing nothing is read; those that lack the modality have no numbers."""
     values = np.random.default_rng(0).normal(size=(SAMPLES, 2))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from crossdistill import DataSettings, build, own
 from crossdistill.data import MultimodalDataset, from_arrays
-from crossdistill.encoders import Standardized
+from crossdistill.encoders import Features, Standardized
 from crossdistill.models.spec import model_to_load
 from crossdistill.runs.statistics import feature_statistics
 from crossdistill.types import Modality, Padded
@@ -133,3 +133,11 @@ def test_a_recipe_bounds_inputs_in_training_and_prediction_alike() -> None:
         for model in (built.model.eval(), shipped):
             outputs = [model.predict({"x": x[None].float()}) for x in (far, near)]
             assert torch.allclose(*outputs, atol=1e-4) == same
+
+
+def test_a_spread_that_float32_cannot_divide_by_is_none() -> None:
+    """1 / 1e-42 is infinite, and infinity times 0 no number."""
+    x = torch.tensor([[0.0, 1.0], [1e-42, 2.0], [2e-42, 3.0]])
+    made = Standardized(Features(2), x.double().mean(0), x.double().std(0, correction=0))(x)
+    assert made[:, 0].tolist() == [0.0, 0.0, 0.0]
+    assert made[2, 1] == pytest.approx(1.5**0.5)

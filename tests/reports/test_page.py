@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from html.parser import HTMLParser
@@ -306,3 +307,17 @@ def test_wrong_pictures_and_outputs_are_named(comparison: list[Path], tmp_path: 
             data_uri(wrong)
     with pytest.raises(InputError, match="cannot be written"):
         write_report(comparison[:1], tmp_path)
+
+
+def test_a_full_disk_leaves_the_page_that_was_there(
+    comparison: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    page = tmp_path / "report.html"
+    page.write_text("last week's")
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(InputError, match=r"report\.html: cannot be written: No space left"):
+        write_report(comparison[:1], page)
+    assert page.read_text() == "last week's"

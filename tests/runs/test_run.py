@@ -329,7 +329,7 @@ IMPOSSIBLE = {
     "fewer than no workers": (lambda r: replace(r, machine=replace(r.machine, workers=-1)), "machine.workers"),
     "a diverging learning rate": (
         lambda r: replace(r, optimization=replace(r.optimization, name="sgd", learning_rate=1e30)),
-        "became nan|became inf",
+        r"step \d: loss \w+ became (nan|inf), of a batch with samples (s\d+, ){7}s\d+ and 8 more; lower",
     ),
     "diverging in the last step": (
         lambda r: replace(

@@ -233,6 +233,16 @@ def test_a_loss_that_is_no_number_is_seen_within_fifty_steps() -> None:
             broken = {name: torch.full_like(value, math.nan) for name, value in given.modalities.items()}  # type: ignore[arg-type]
             yield replace(given, modalities=broken)
 
-    with pytest.raises(DivergedError, match=r"amid, epoch 0, step 100: loss \w+ became nan; lower"):
-        fit(cpu(), Stage(0, "amid", amid(), 1), batches, Optimization(), 0, None, lambda *_: {}, lambda *_: None)
-    assert seen == 100
+    told: list[int] = []
+
+    def called(rows: Sequence[int]) -> str:
+        told.extend(rows)
+        return "those samples"
+
+    with pytest.raises(DivergedError, match=r"amid, epoch 0, step 61: loss \w+ became nan, of a batch with those sam"):
+        fit(
+            *(cpu(), Stage(0, "amid", amid(), 1), batches, Optimization(), 0, None, lambda *_: {}, lambda *_: None),
+            called=called,
+        )
+    assert seen == 100, "each look waits for the device"
+    assert told == batch(seed=60 % 3).rows.tolist()

@@ -22,6 +22,8 @@ from crossdistill.data.wrappers import ReorderedColumn
 
 _LOST = 0.1
 """Rounding's deviation beside a feature's own, from which a handful of steps hold all that it says."""
+_LEAST = float(np.finfo(np.float32).tiny)
+"""The least number that float32 holds with all its digits; some devices take what is less for 0."""
 _MOST, _MOST_VALUES = 1000, 1 << 22
 """Samples that are looked at, and about how many numbers."""
 
@@ -29,11 +31,12 @@ _MOST, _MOST_VALUES = 1000, 1 << 22
 def rounded_away(name: str, column: Column, rows: Rows) -> str:
     """A sentence on the features whose differences in these rows float32 hardly holds, "" where there are none.
 
-    Times since 1970 are such, metres from the equator, and numbers below 1e-38: every model sees a constant.
+    Times since 1970 are such, metres from the equator, and whatever varies by less than 1e-38: every model sees a
+    constant.
     """
     content, rows = _given(column, rows)
     read = _reader(content)
-    if read is None or not len(rows) or np.can_cast((first := read(int(rows[0]))).dtype, np.float32):
+    if read is None or not len(rows) or np.can_cast((first := read(int(rows[0]))).dtype, np.float16):
         return ""
     count = min(len(rows), _MOST, max(2, _MOST_VALUES // first.size))
     samples = [read(row) for row in rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)].tolist()]
@@ -65,7 +68,8 @@ def _lost(values: Array) -> tuple[Rows, Array]:
         scale = np.abs(values).max(0)
         scale = np.where(scale > 0, scale, 1.0)  # else squares of the smallest numbers would be 0
         deviation = (values / scale).std(0)
-        lost = (deviation > 0) & ~((errors / scale).std(0) <= _LOST * deviation)
+        kept = ((errors / scale).std(0) <= _LOST * deviation) & (deviation * scale >= _LEAST)
+        lost = (deviation > 0) & ~kept
         return np.flatnonzero(lost), deviation * scale
 
 

@@ -81,6 +81,7 @@ class Standardized(nn.Module):
     def set_statistics(self, mean: Float[Tensor, " features"], std: Float[Tensor, " features"]) -> None:
         """Standardise by this mean and deviation from now on."""
         spread = std > 1e-7 * mean.abs()  # less is the rounding of float32, whatever the unit
+        spread &= std >= torch.finfo(torch.float32).tiny  # 1 / std of less would be infinite
         self.mean.copy_(mean)
         self.inverse_std.copy_(torch.where(spread, 1 / torch.where(spread, std, 1.0), 0.0))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
@@ -37,7 +38,7 @@ class NoiseContrast(nn.Module):
     width: D of the representations; embedding: the embeddings' width; negatives: K, for each anchor;
     other_classes: whether negatives are of other classes only, or any other sample;
     normalization: "first_batch" for Z of the first batch, or "none" for Z = 1.
-    Raises ValueError when K < 1, embedding < 1, τ <= 0 or momentum is not in [0, 1).
+    Raises ValueError when K < 1, embedding < 1, τ is not above 0 and finite, or momentum is not in [0, 1).
     """
 
     log_normalizers: Tensor
@@ -55,8 +56,8 @@ class NoiseContrast(nn.Module):
         super().__init__()
         if embedding < 1:
             raise ValueError(f"expected an embedding of at least 1 dimension, got {embedding}")
-        if not temperature > 0:
-            raise ValueError(f"expected temperature above 0, got {temperature}")
+        if not 0 < temperature < math.inf:
+            raise ValueError(f"expected temperature above 0 and finite, got {temperature}")
         if normalization not in ("first_batch", "none"):
             raise ValueError(f"expected normalization 'first_batch' or 'none', got {normalization!r}")
         self.temperature, self.normalization = temperature, normalization

@@ -72,7 +72,9 @@ def load_recipe(source: str) -> Recipe:
         raise
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not valid YAML: expected UTF-8 text: {one_line(error)}") from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
         raise InputError(f"{path}: {one_line(error)}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a recipe's fields, found {type(content).__name__}")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from crossdistill.atomic import write_atomically
 from crossdistill.reports import figures, svg
 from crossdistill.reports.captioned import CaptionedFigure
 from crossdistill.reports.cells import ReportTable, Row
@@ -35,8 +36,8 @@ def write_document(report: Report, folder: Path, name: str) -> Path:
     try:
         (folder / name).mkdir(parents=True, exist_ok=True)
         for figure in captioned:
-            _write(folder / name / f"{figure.name}.svg", _standing_alone(figure))
-        _write(folder / f"{name}.md", document(report, name))
+            write_atomically(folder / name / f"{figure.name}.svg", _standing_alone(figure))
+        write_atomically(folder / f"{name}.md", document(report, name))
     except OSError as error:
         raise InputError(f"{folder}: cannot be written to: {error.strerror}; give a folder") from error
     return folder / f"{name}.md"
@@ -114,7 +115,3 @@ def _cells(table: ReportTable, row: Row) -> list[str]:
 
 def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
+from crossdistill.atomic import write_atomically
 from crossdistill.reports import figures, svg
 from crossdistill.reports.captioned import CaptionedFigure
 from crossdistill.reports.pictures import data_uri
@@ -43,7 +44,7 @@ def render(runs: Sequence[Run], samples: SampleViews = NO_SAMPLES, command: str 
 def _write(page: str, output: Path) -> Path:
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(page, encoding="utf-8", newline="\n")
+        write_atomically(output, page)
     except OSError as error:
         raise InputError(f"{output}: cannot be written: {error.strerror}; give a file to write to") from error
     return output

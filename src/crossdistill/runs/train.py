@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -168,6 +169,16 @@ class Unreadable:
             self._log.say(f"{WARNING}{count} of {asked} {split} samples cannot be read; the first: {skipped[0].text}")
 
 
+_NAMED = 8
+"""Samples that a message names; of more it says how many there are."""
+
+
+def _called(ids: Sequence[str], rows: Sequence[int]) -> str:
+    """How an error calls the samples in these rows."""
+    more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+    return f"samples {', '.join(ids[row] for row in rows[:_NAMED])}{more}"
+
+
 def _train_stage(
     engine: Engine,
     built: Built,
@@ -250,6 +261,7 @@ def _train_stage(
         finish_reading,
         log.wish,
         save,
+        partial(_called, dataset.ids),
     )
     if best is not None:
         best.put_back(engine, model)

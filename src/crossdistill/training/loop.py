@@ -18,11 +18,12 @@ from crossdistill.training.checkpoint import Checkpoint
 from crossdistill.training.chunks import represent
 from crossdistill.training.distributed import average_gradients, gather, mean_over_ranks, on_first_rank
 from crossdistill.training.engine import Engine
+from crossdistill.training.finite import LOOKED_AT, LossWatch
 from crossdistill.training.incomplete import divide
 from crossdistill.training.passes import with_mixing
 from crossdistill.training.pauses import GO_ON, SAVE, Agreement, EpochSoFar, Interrupted
 from crossdistill.training.settings import Optimization, learning_rate_factor
-from crossdistill.types import Batch, DivergedError, InputError, Note, Turn
+from crossdistill.types import Batch, InputError, Note, Turn
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,6 @@ class Stage:
     before: tuple[Callable[[], None], ...] = ()
 
 
-_LOOKED_AT = 50
-"""Steps after which the losses are looked at, whether they are finite still."""
-
 Record = dict[str, float | int | str]
 
 
@@ -57,6 +55,7 @@ def fit(
     finish_reading: Callable[[Sequence[Note], int], None] = lambda notes, asked: None,
     wish: Callable[[], int] = lambda: GO_ON,
     save: Callable[[Callable[[], Checkpoint]], None] = lambda take: None,
+    called: Callable[[Sequence[int]], str] = lambda rows: f"{len(rows)} samples",
 ) -> None:
     """Train the stage's method, from `resume` where it is a checkpoint of this stage.
 
@@ -66,6 +65,7 @@ def fit(
     and how many this rank has asked for.
     wish: asked after each step, `GO_ON`, or `SAVE` for a checkpoint inside the epoch, which `save` takes on rank 0, or
     a signal's number: then Interrupted is raised, once that is saved.
+    called: how an error calls the samples in these rows of the data set.
     """
     method = stage.method
     model = engine.to_device(method.model)
@@ -73,6 +73,7 @@ def fit(
     optimizers = build_optimizers(method, stage.epochs, settings)
     if resume is not None:
         resume.restore(model, method, optimizers)
+    losses = LossWatch(engine, stage.name, called)
     agreement, inside = Agreement(engine), resume.inside if resume is not None else {}
     for epoch in range(resume.epoch if resume is not None else 0, stage.epochs):
         torch.manual_seed(epoch_seed(seed, stage.index, epoch, engine.global_rank))
@@ -85,27 +86,28 @@ def fit(
         for batch in batches(epoch, so_far.steps):
             made = step(engine, method, turns, optimizers, batch, settings.clip_norm, settings.chunk_size)
             so_far.add(batch, made.terms, made.measures)
+            losses.add(so_far.steps, batch.rows, made.terms)
             agreed = agreement.reached(wish())
-            if so_far.steps % _LOOKED_AT == 0 or agreed >= SAVE:  # each look waits for the device
-                values = {name: float(value) for name, value in mean_over_ranks(engine, made.terms).items()}
-                _require_finite(values, stage.name, epoch, so_far.steps)
+            if so_far.steps % LOOKED_AT == 0 or agreed >= SAVE:
+                losses.look(epoch)
             if agreed >= SAVE:
                 stored = so_far.stored(engine, method, time.perf_counter() - started)
                 take = partial(Checkpoint.of, stage.index, epoch, model, method, optimizers, stored)
                 on_first_rank(engine, partial(save, take))
             if agreed > SAVE:
                 raise Interrupted(agreed)
+        losses.look(epoch)
         finish_reading(so_far.notes, so_far.asked)
         record: Record = {"stage": stage.name, "epoch": epoch, "learning_rate": learning_rate}
         so_far.terms.share(partial(mean_over_ranks, engine))
         so_far.measures.share(partial(mean_over_ranks, engine))
-        losses = _require_finite(so_far.terms.read(), stage.name, epoch)
-        if not losses:
+        means = so_far.terms.read()
+        if not means:
             raise InputError(
                 f"{stage.name}, epoch {epoch}: no training sample could be read, or none has all modalities that "
                 f"{stage.name} learns from; the run's notes.txt names what is wrong with each"
             )
-        record |= {f"training/loss/{name}": value for name, value in losses.items()}
+        record |= {f"training/loss/{name}": value for name, value in means.items()}
         record |= {
             f"training/{name}": value for name, value in (so_far.measures.read() | method.end_epoch(epoch)).items()
         }
@@ -123,21 +125,6 @@ def _measure_and_finish(
     finish_epoch: Callable[[Record, int, Callable[[], Checkpoint]], None],
 ) -> None:
     finish_epoch({**record, **evaluate(method, epoch)}, epoch, take)
-
-
-def _require_finite(losses: dict[str, float], stage: str, epoch: int, step: int = 0) -> dict[str, float]:
-    """The losses. Raises DivergedError when one is not finite: nothing that follows would mean anything.
-
-    step: of the epoch, counted from 1; 0 for the means of a whole epoch
-    """
-    place = f", step {step}" if step else ""
-    for name, value in losses.items():
-        if not math.isfinite(value):
-            raise DivergedError(
-                f"{stage}, epoch {epoch}{place}: loss {name} became {value}; lower optimization.learning_rate or the "
-                "method's weights, or set optimization.clip_norm"
-            )
-    return losses
 
 
 @dataclass(frozen=True)
