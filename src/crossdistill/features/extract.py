@@ -109,7 +109,7 @@ def extract(
         raise InputError("machine.devices, machine.nodes: each job is one process; use --jobs")
     here = settings if executor is None else replace(settings, machine=replace(settings.machine, accelerator="cpu"))
     with ExitStack() as held:
-        work = held.enter_context(_opened(path, here))
+        work = held.enter_context(_opened(table, path, here))
         engine, features = work.engine, work.features
         on_first_rank(engine, lambda: held.enter_context(_locked(features, listener)))
         described = features.described()
@@ -125,9 +125,11 @@ def extract(
 
 
 @contextmanager
-def _opened(path: Path, settings: Extraction) -> Iterator[Work]:
-    """What any process needs for its share, on as many threads as the settings say. Raises InputError."""
-    table = read_table(path)
+def _opened(table: Table, path: Path, settings: Extraction) -> Iterator[Work]:
+    """What any process needs for its share, on as many threads as the settings say. Raises InputError.
+
+    table: of the manifest at `path`
+    """
     dataset = read_manifest(
         *(path, (settings.modality,), (), {settings.modality: settings.reader}),
         allow_outside=settings.allow_outside,
@@ -226,7 +228,7 @@ class EncodingJob:
 
     def perform(self, listener: Listener, build_data: BuildDataset, interruptible: bool) -> None:
         """Raises InputError where the files are others here than where the work was shared out."""
-        with _opened(self.path, self.settings) as work:
+        with _opened(read_table(self.path), self.path, self.settings) as work:
             if work.features.key != self.features.key:
                 raise InputError(f"{self.path}: files or weights are others here than where the work was shared out")
             notes = encode(work, self.share, listener)
@@ -240,9 +242,9 @@ class EncodingJob:
         """What went wrong in reading, of a share that is done."""
         return [Note(*note) for note in json.loads((self.folder / NOTES).read_text(encoding="utf-8"))]
 
-    def log(self) -> list[Values]:
+    def log(self, told: int = 0) -> list[Values]:
         there = [number for number in self.share.chunks(self.samples) if self.features.chunk(number).is_file()]
-        return [{} for number in there for _ in self._rows(number)]
+        return [{}] * (sum(len(self._rows(number)) for number in there) - told)
 
 
 def _finish(work: Work, notes: list[Note]) -> None:

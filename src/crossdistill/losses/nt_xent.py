@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from crossdistill.losses.checks import full_precision, require_pair, without_autocast
+from crossdistill.losses.checks import full_precision, require_pair, require_temperature, without_autocast
 from crossdistill.losses.cosine import unit_rows
 from crossdistill.types import EVERYTHING, Share
 
@@ -38,8 +36,7 @@ def nt_xent_loss(
     1.609
     """
     require_pair(first, second, ("first", "second"), "(B, D)")
-    if not (math.isfinite(temperature) and temperature > 0):
-        raise ValueError(f"expected a temperature above 0, got {temperature}")
+    require_temperature(temperature)
     size = len(first)
     rows = torch.cat([unit_rows(full_precision(first)), unit_rows(full_precision(second))])
     place = torch.arange(2 * size, device=rows.device)

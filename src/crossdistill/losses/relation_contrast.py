@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from crossdistill.losses.checks import full_precision, require_floating, require_labels, without_autocast
+from crossdistill.losses.checks import (
+    full_precision,
+    require_floating,
+    require_labels,
+    require_temperature,
+    without_autocast,
+)
 from crossdistill.losses.cosine import unit_rows
 
 LEAST_DISTANCE = 1e-6
@@ -101,5 +105,4 @@ def _check(cross: Tensor, teacher: Tensor, negatives: Tensor, temperature: float
         raise ValueError(
             f"expected negatives of shape {expected} and dtype bool, got {tuple(negatives.shape)} and {negatives.dtype}"
         )
-    if not (math.isfinite(temperature) and temperature > 0):
-        raise ValueError(f"expected a temperature above 0, got {temperature}")
+    require_temperature(temperature)

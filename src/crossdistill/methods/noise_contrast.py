@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
@@ -10,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from crossdistill.losses.checks import full_precision, without_autocast
+from crossdistill.losses.checks import full_precision, require_temperature, without_autocast
 from crossdistill.losses.cosine import unit_rows
 from crossdistill.losses.noise_contrastive import loss_of_scores, normalizer_of_scores
 from crossdistill.methods.memory import MemoryBank, Negatives, NegativeSampler
@@ -56,8 +55,7 @@ class NoiseContrast(nn.Module):
         super().__init__()
         if embedding < 1:
             raise ValueError(f"expected an embedding of at least 1 dimension, got {embedding}")
-        if not 0 < temperature < math.inf:
-            raise ValueError(f"expected temperature above 0 and finite, got {temperature}")
+        require_temperature(temperature)
         if normalization not in ("first_batch", "none"):
             raise ValueError(f"expected normalization 'first_batch' or 'none', got {normalization!r}")
         self.temperature, self.normalization = temperature, normalization

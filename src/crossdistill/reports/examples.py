@@ -62,6 +62,7 @@ class TrainedRuns:
     def __init__(self, listener: Listener = Listener()) -> None:
         self._listener = listener
         self._loaded: dict[Path, Built | None] = {}
+        self._read: dict[Path, MultimodalDataset | None] = {}
         self._outputs: dict[Path, Outputs | None] = {}
         self._datasets: list[tuple[DataSettings, int, MultimodalDataset]] = []
         self._missing: set[str] = set()
@@ -76,10 +77,11 @@ class TrainedRuns:
 
     def dataset(self, folder: Path) -> MultimodalDataset | None:
         """The run's data without its model; None where they are not where they were, or came from Python."""
-        recipe = read_recipe(folder)
-        if recipe.data.source.startswith(FROM_PYTHON):
-            return None
-        return self._said(lambda: self._data(recipe.data, recipe.seed))
+        if folder not in self._read:
+            recipe = read_recipe(folder)
+            there = not recipe.data.source.startswith(FROM_PYTHON)
+            self._read[folder] = self._said(lambda: self._data(recipe.data, recipe.seed)) if there else None
+        return self._read[folder]
 
     def _said(self, read: Callable[[], Read]) -> Read | None:
         """What is read; None, and a line, where it cannot be."""

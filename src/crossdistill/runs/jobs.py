@@ -68,8 +68,8 @@ class Job(Protocol):
     def is_done(self) -> bool:
         """Whether the folder holds the results."""
 
-    def log(self) -> Sequence[Values]:
-        """The steps that the folder knows of, so far."""
+    def log(self, told: int = 0) -> Sequence[Values]:
+        """The steps that the folder knows of, so far, without the first `told`."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +99,11 @@ class RunJob:
     def is_done(self) -> bool:
         return is_finished(self.folder)
 
-    def log(self) -> list[Values]:
-        """The epochs of metrics.jsonl; a line that is being written is left for the next time."""
+    def log(self, told: int = 0) -> list[Values]:
+        """Epochs of metrics.jsonl; a line that is being written is left for the next time."""
         try:
             text = (self.folder / METRICS).read_text(encoding="utf-8")
-            return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+            return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()[told:]]
         except (OSError, ValueError):
             return []
 

@@ -145,10 +145,11 @@ class _Watched(Generic[T]):
     def tell(self, listener: Listener) -> None:
         """Let the listener hear of the steps that the folders know of and it does not."""
         for job in self.jobs:
-            steps = job.log()
-            for values in steps[self.told.get(job.folder, 0) :]:
+            told = self.told.get(job.folder, 0)
+            steps = job.log(told)
+            for values in steps:
                 listener.step(job.name, values)
-            self.told[job.folder] = max(len(steps), self.told.get(job.folder, 0))
+            self.told[job.folder] = told + len(steps)
 
 
 def run_on(
