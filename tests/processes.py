@@ -16,6 +16,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -49,9 +50,8 @@ class Started:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Kill it where it has not ended."""
-        if self.returncode is None:
-            self._process.kill()
+        """Kill what has not ended, the processes that it started too."""
+        self._kill()
         self._process.join()
         for stream in (self.stdout, self.stderr):
             stream.close()
@@ -93,10 +93,15 @@ class Started:
             self.wait(timeout)
         finally:
             if self.returncode is None:
-                self._process.kill()
+                self._kill()
             for reader in readers:
                 reader.join()
         return said["output"], said["error"]
+
+    def _kill(self) -> None:
+        self._process.kill()  # which may not have a session yet
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
 
     def result(self) -> tuple[int, str, str]:
         """Its exit code, standard output and standard error, once it has ended."""

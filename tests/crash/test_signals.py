@@ -42,11 +42,8 @@ def train(source: Path, run: Path, *options: str) -> Started:
 
 def finished(process: Started) -> tuple[int, str]:
     """Its exit code and what it said on standard error."""
-    try:
-        return process.wait(SLOW), process.communicate()[1]
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+    code, _, said = process.result()
+    return code, said
 
 
 def wait_for_growth(path: Path, process: Started, size: int) -> None:

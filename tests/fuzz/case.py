@@ -11,7 +11,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -43,8 +43,6 @@ class Outcome:
     said: str
     seconds: float
     megabytes: float = 0.0
-
-    as_dict = asdict
 
 
 class CommandFailedError(InputError):

@@ -7,7 +7,6 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -41,8 +40,6 @@ def holder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Started]:
     with start(hold, tmp_path / "run", request.param == "fork") as process:
         assert process.stdout.readline() == "held\n"
         yield process
-        with suppress(ProcessLookupError):  # where the test has done so
-            os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_the_second_process_gets_one_line_and_a_killed_one_frees_the_folder(
