@@ -10,25 +10,214 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, kl_div, logsigmoid, normalize
-from torch.optim import AdamW
+from torch.nn.functional import cross_entropy, kl_div, logsigmoid, normalize, one_hot, pdist, smooth_l1_loss
+from torch.optim import Adam, AdamW
 
-from crossdistill.methods import CCL, CMC, CRD, Method
-from crossdistill.types import Batch
+from crossdistill.methods import AMID, AMIDU, CCL, CMC, CRD, DIST, GMC, KD, MI, RKD, Method
+from crossdistill.types import Batch, Representations
 
 
 def baseline(method: Method, batch: Batch) -> Callable[[], object]:
     model = method.model
     optimizer = AdamW(model.parameters_of("target"), 1e-3, fused=True)
 
-    def run() -> None:
+    def run() -> float:
         loss = cross_entropy(model.predict(batch.modalities).float(), batch.labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        loss.item()
+        return loss.item()
 
     return run
+
+
+def descent(method: Method, batch: Batch, loss_of: Callable[[Representations], Tensor]) -> Callable[[], object]:
+    """A step on one loss of the method's views, by one optimiser."""
+    model = method.model
+    own = [p for p in method.parameters() if p.requires_grad]
+    optimizer = AdamW({id(p): p for p in [*model.parameters_of(*method.views), *own]}.values(), 1e-3, fused=True)
+
+    def run() -> float:
+        loss = loss_of(model(batch.modalities, method.views))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return run
+
+
+def of_labels(made: Representations, labels: Tensor) -> Tensor:
+    return cross_entropy(made.target_logits, labels) + cross_entropy(made.full_logits, labels)
+
+
+def kd(method: KD, batch: Batch) -> Callable[[], object]:
+    temperature = method.temperature
+
+    def loss(made: Representations) -> Tensor:
+        student = (made.target_logits / temperature).log_softmax(1)
+        teacher = (made.full_logits.detach() / temperature).softmax(1)
+        soft = kl_div(student, teacher, reduction="batchmean")
+        hard = cross_entropy(made.target_logits, batch.labels)
+        return method.hard_weight * hard + method.soft_weight * temperature**2 * soft
+
+    return descent(method, batch, loss)
+
+
+def dist(method: DIST, batch: Batch) -> Callable[[], object]:
+    def correlation_loss(one: Tensor, other: Tensor) -> Tensor:
+        one, other = one - one.mean(1, keepdim=True), other - other.mean(1, keepdim=True)
+        return 1 - (normalize(one) * normalize(other)).sum(1).mean()
+
+    def loss(made: Representations) -> Tensor:
+        student, teacher = made.target_logits.softmax(1), made.full_logits.detach().softmax(1)
+        between = method.beta * correlation_loss(student, teacher) + method.gamma * correlation_loss(
+            student.T, teacher.T
+        )
+        return cross_entropy(made.target_logits, batch.labels) + between
+
+    return descent(method, batch, loss)
+
+
+def rkd(method: RKD, batch: Batch) -> Callable[[], object]:
+    def angles(x: Tensor) -> Tensor:
+        unit = normalize(x[None] - x[:, None], dim=2)
+        return unit @ unit.transpose(1, 2)
+
+    def loss(made: Representations) -> Tensor:
+        student, teacher = made.target, made.full.detach()
+        one, other = pdist(student), pdist(teacher)
+        distance = smooth_l1_loss(one / one.mean(), other / other.mean())
+        relations = method.distance_weight * distance + method.angle_weight * smooth_l1_loss(
+            angles(student), angles(teacher)
+        )
+        return cross_entropy(made.target_logits, batch.labels) + relations
+
+    return descent(method, batch, loss)
+
+
+def mutual_information(
+    first: Tensor, second: Tensor, labels: Tensor, temperature: float, mean: bool = False
+) -> tuple[Tensor, Tensor]:
+    """L_MI (Eq. 7, 8) as printed, and the pairs' own posteriors, from which Eq. 6 takes its bound."""
+    posterior = (normalize(first) @ normalize(second).T / temperature).softmax(1)
+    positive = (labels[:, None] == labels).float()
+    if mean:
+        positives, negatives = positive / positive.sum(1), (1 - positive) / (1 - positive).sum(1).clamp_min(1)
+    else:
+        positives, negatives = positive, 1 - positive
+    loss = -(positives * posterior.log() + negatives * torch.log1p(-posterior)).sum(1).mean()
+    return loss, posterior.detach().diagonal()
+
+
+def jensen_shannon(one: Tensor, other: Tensor) -> Tensor:
+    one, other = one.log_softmax(1), other.log_softmax(1)
+    between = ((one.exp() + other.exp()) / 2).log()
+    return (
+        kl_div(between, one, reduction="batchmean", log_target=True)
+        + kl_div(between, other, reduction="batchmean", log_target=True)
+    ) / 2
+
+
+def mi(method: MI, batch: Batch) -> Callable[[], object]:
+    def loss(made: Representations) -> Tensor:
+        contrast, _ = mutual_information(made.full, made.target, batch.labels, method.temperature)
+        divergence = jensen_shannon(made.target_logits, made.full_logits)
+        return of_labels(made, batch.labels) + divergence + method.alpha_1 * contrast
+
+    return descent(method, batch, loss)
+
+
+def gmc(method: GMC, batch: Batch) -> Callable[[], object]:
+    def nt_xent(one: Tensor, other: Tensor) -> Tensor:
+        both = normalize(torch.cat([one, other]))
+        similarity = (both @ both.T / method.temperature).fill_diagonal_(-torch.inf)
+        return cross_entropy(similarity, torch.arange(len(both)).roll(len(one)))
+
+    def loss(made: Representations) -> Tensor:
+        joint, student, auxiliary = map(method.projection, (made.full, made.target, made.auxiliary))
+        contrast = nt_xent(joint, student) + nt_xent(joint, auxiliary)
+        return of_labels(made, batch.labels) + method.contrast_weight * contrast
+
+    return descent(method, batch, loss)
+
+
+def amid(method: AMID, batch: Batch) -> Callable[[], object]:
+    model, labels, (lambda_1, lambda_2) = method.model, batch.labels, method.weights
+    of_model = AdamW(model.parameters_of(*method.views), 1e-3, fused=True)
+    discriminators = [*method.d1.parameters(), *method.d2.parameters()]
+    of_discriminators = Adam(discriminators, 1e-4, betas=(0.5, 0.999), fused=True)
+    others = (labels[:, None] == labels).fill_diagonal_(False)
+
+    def run() -> None:
+        made = model(batch.modalities, method.views)
+        anchors = others.any(1).nonzero()[:, 0]
+        partners = torch.multinomial(others[anchors].float(), 1)[:, 0]
+        contrast, own = mutual_information(made.full, made.target, labels, method.temperature)
+        of_auxiliary, _ = mutual_information(made.full, made.auxiliary, labels, method.temperature)
+        loss = of_labels(made, labels) + jensen_shannon(made.target_logits, made.full_logits)
+        loss = loss + method.alpha_1 * contrast + method.alpha_2 * of_auxiliary
+        told = logsigmoid(method.d1(made.target)).mean(), logsigmoid(method.d2(made.target[partners])).mean()
+        loss = loss - method.alpha_3 * (lambda_1 * told[0] + lambda_2 * told[1])
+        of_model.zero_grad()
+        torch.autograd.backward(loss, inputs=[p for group in of_model.param_groups for p in group["params"]])
+        of_model.step()
+        full, target = made.full.detach(), made.target.detach()
+        first = logsigmoid(method.d1(full)) + logsigmoid(-method.d1(target))
+        second = logsigmoid(method.d2(full[anchors])) + logsigmoid(-method.d2(target[partners]))
+        game = -lambda_1 * first.mean() - lambda_2 * second.mean()
+        of_discriminators.zero_grad()
+        game.backward()
+        of_discriminators.step()
+        cosines = normalize(full) @ normalize(target).T
+        logged = [loss, game, own.log().mean(), cosines.diagonal().mean(), cosines[others].mean()]
+        torch.stack([value.detach() for value in logged]).tolist()
+
+    return run
+
+
+def mix(one: Tensor, other: Tensor, weight: Tensor) -> Tensor:
+    return weight * one + (1 - weight) * other
+
+
+def amid_u(method: AMIDU, batch: Batch) -> Callable[[], object]:
+    model, labels, known = method.model, batch.labels, batch.labels >= 0
+
+    def teachers_word() -> Tensor:
+        with torch.no_grad():
+            quiet = model.eval()(batch.modalities, ("auxiliary", "full"))
+            model.train()
+            q = ((quiet.full_logits.softmax(1) + quiet.auxiliary_logits.softmax(1)) / 2) ** method.sharpening
+            return q / q.sum(1, keepdim=True)
+
+    def contrast(one: Tensor, other: Tensor, targets: Tensor) -> Tensor:
+        positive = (labels[:, None] == labels) & known | torch.eye(len(labels), dtype=torch.bool)
+        weights = torch.where(positive, 1.0, 1 - targets @ targets.T)
+        scores = normalize(one) @ normalize(other).T / method.temperature + weights.clamp_min(1e-12).log()
+        posterior, negatives = scores.softmax(1), weights * ~positive
+        loss = (positive * posterior.log()).sum(1) / positive.sum(1)
+        loss = loss + (negatives * torch.log1p(-posterior)).sum(1) / negatives.sum(1).clamp_min(1)
+        return -loss.mean()
+
+    def loss(made: Representations) -> Tensor:
+        q = teachers_word()
+        targets = torch.where(known[:, None], one_hot(labels.clamp_min(0), q.shape[1]), q)
+        mixture = torch.distributions.Beta(method.mixing, method.mixing).sample(torch.Size((len(q), 1)))
+        order = torch.randperm(len(q))
+        inputs = {name: batch.modalities[name] for name in model.target}
+        mixed = {name: mix(x, x[order], mixture.view(-1, *[1] * (x.ndim - 1))) for name, x in inputs.items()}
+        total = cross_entropy(model.predict(mixed), mix(targets, targets[order], mixture))
+        total = total + cross_entropy(made.target_logits, q)
+        for logits in (made.target_logits, made.full_logits, made.auxiliary_logits):
+            total = total + cross_entropy(logits[known], labels[known])
+        total = total + method.alpha_1 * contrast(made.full, made.target, targets)
+        total = total + method.alpha_2 * contrast(made.full, made.auxiliary, targets)
+        with torch.no_grad():
+            _, own = mutual_information(made.full, made.target, labels, method.temperature)
+            own.log().mean().item()
+        return total
+
+    return descent(method, batch, loss)
 
 
 def class_contrast(first: Tensor, second: Tensor, labels: Tensor, temperature: float) -> Tensor:
@@ -121,4 +310,16 @@ def cmc(method: CMC, batch: Batch) -> Callable[[], object]:
     return memory_contrast(method, batch, "auxiliary")
 
 
-BY_HAND: dict[str, Callable[..., Callable[[], object]]] = {"baseline": baseline, "ccl": ccl, "crd": crd, "cmc": cmc}
+BY_HAND: dict[str, Callable[..., Callable[[], object]]] = {
+    "baseline": baseline,
+    "kd": kd,
+    "dist": dist,
+    "rkd": rkd,
+    "mi": mi,
+    "gmc": gmc,
+    "amid": amid,
+    "amid_u": amid_u,
+    "ccl": ccl,
+    "crd": crd,
+    "cmc": cmc,
+}

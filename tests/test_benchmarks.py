@@ -1,10 +1,18 @@
-"""The benchmark that waits for a GPU runs: on the CPU in small, and with one line where there is no GPU."""
+"""Benchmarks: the one for a GPU runs in small on the CPU and says so where there is none; both sides do the same."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import pytest
+
+from crossdistill.recipes.library.bundled import emoji
+from crossdistill.runs.data import build_dataset
+from crossdistill.training.engine import OneProcess, seeded
+from crossdistill.training.passes import forward, with_mixing
+from crossdistill.types import Batch
 from tests.processes import run_script
 
 ROOT = Path(__file__).parents[1]
@@ -34,3 +42,28 @@ def test_every_variant_runs_in_small_on_the_cpu() -> None:
         assert row[5:] == ["–", "–"], "memory is measured on a GPU alone"
     assert [row[3] for row in found if row[1] == "fp32"] == ["1.00", "1.00"]
     assert {row[4] for row in found if row[0] == "baseline"} == {"1.00"}
+
+
+@pytest.fixture(scope="module")
+def emoji_batch() -> Batch:
+    dataset = build_dataset(emoji().data)
+    return dataset.__getitems__(dataset.rows("train")[:32].tolist())
+
+
+@pytest.mark.parametrize("name", ["baseline", "mi", "gmc", "amid_u", "kd", "dist"])
+def test_what_is_typed_by_hand_is_the_same_loss(name: str, emoji_batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the benchmark would compare two things. By hand a fixed teacher is not measured by its labels."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    by_hand, step = import_module("by_hand"), import_module("step")
+    method = step.built_method(OneProcess(), name)
+    [turn] = method.turns(emoji().epochs - 1)
+    with seeded(1):
+        batch = with_mixing(method, emoji_batch)
+    with seeded(1):
+        made = forward(method, batch)
+        ours = turn.objective(made, batch)
+    constant = ours.terms["classification_teacher"] if method.teacher == "fixed" else 0.0
+    with seeded(1):
+        typed = by_hand.BY_HAND[name](method, emoji_batch)()
+    # mixtures are drawn anew by hand, and so are their weights
+    assert typed == pytest.approx(float((ours.total - constant).detach()), rel=2e-3 if name == "amid_u" else 1e-5)
