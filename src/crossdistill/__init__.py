@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from crossdistill.recipes.recipe import ModelSettings as ModelSettings
     from crossdistill.recipes.recipe import Recipe as Recipe
     from crossdistill.runs.build import build as build
-    from crossdistill.runs.cross_fitting import cross_fitted as cross_fitted
     from crossdistill.runs.evaluate import evaluate as evaluate
     from crossdistill.runs.results import RunResults as RunResults
     from crossdistill.runs.run import run as run
@@ -116,7 +115,6 @@ _HOMES = {
     "crossdistill.recipes.library.catalogue": ("RECIPES",),
     "crossdistill.recipes.recipe": ("DataSettings", "ModelSettings", "Recipe"),
     "crossdistill.runs.build": ("build",),
-    "crossdistill.runs.cross_fitting": ("cross_fitted",),
     "crossdistill.runs.evaluate": ("evaluate",),
     "crossdistill.runs.results": ("RunResults",),
     "crossdistill.runs.run": ("run", "student_of"),

@@ -4,26 +4,40 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
 import torch
 
+import crossdistill
 from crossdistill.data import from_arrays
 from crossdistill.data.splits import labelled_folds
 from crossdistill.evaluation.collect import outputs_of
-from crossdistill.runs.cross_fitting import OUTPUTS, cross_fitted, temperature_of
+from crossdistill.recipes.cross_fitted import OUTPUTS
+from crossdistill.recipes.files import load_recipe, to_yaml
+from crossdistill.recipes.variants.controls import controlled
+from crossdistill.runs.cross_fitting import temperature_of
+from crossdistill.runs.results import read_results
 from crossdistill.runs.run import load_trained, run
-from crossdistill.types import InputError
+from crossdistill.types import InputError, Listener
 from tests.runs.small import gestures, recipe, with_data
 
 
-def small(**changes):
-    return recipe(method="kd", epochs=15, auxiliary_epochs=0, batch_size=8, **changes)
+def small(folds=3, ensemble=1, **changes):
+    made = recipe(method="kd", **{"epochs": 15, "auxiliary_epochs": 0, "batch_size": 8, **changes})
+    settings = {"auxiliary_encoders": "trained", "teacher": "cross_fitted", "folds": folds, "ensemble": ensemble}
+    return replace(made, model=replace(made.model, **settings))
 
 
-def trainable(made):
-    return replace(made, model=replace(made.model, auxiliary_encoders="trained"))
+def said(folder, data):
+    """The outputs that the run's student learnt, and the data that they are in."""
+    built = load_trained(folder, data)
+    return built.dataset.columns[OUTPUTS], built.dataset
+
+
+def times(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("results.json")}
 
 
 def test_outputs_do_not_know_the_label_that_they_are_to_teach(tmp_path: Path) -> None:
@@ -31,10 +45,11 @@ def test_outputs_do_not_know_the_label_that_they_are_to_teach(tmp_path: Path) ->
     random = np.random.default_rng(0)
     x, y = random.normal(size=(80, 30)), random.integers(0, 2, 80)
     noise = from_arrays({"wrist": x[:, :10], "eye": x[:, 10:]}, y, splits=np.arange(80) >= 60)
-    made = trainable(small())
-    made = replace(made, epochs=40, model=replace(made.model, encoders={}, width=32))
-    _, data = cross_fitted(made, tmp_path / "teachers", noise, folds=4)
-    outputs = data.columns[OUTPUTS].fetch(np.arange(60)).argmax(1).numpy()
+    made = small(folds=4, epochs=40, batch_size=32)
+    made = replace(made, model=replace(made.model, encoders={}, width=32))
+    run(made, tmp_path, dataset=noise)
+    column, _ = said(tmp_path, noise)
+    outputs = column.fetch(np.arange(60)).argmax(1).numpy()
     assert (outputs == y[:60]).mean() < 0.7
     teacher = load_trained(tmp_path / "teachers" / "fold0-member0", noise)
     seen = np.flatnonzero(labelled_folds(noise, 4, made.seed) > 0)
@@ -43,22 +58,90 @@ def test_outputs_do_not_know_the_label_that_they_are_to_teach(tmp_path: Path) ->
 
 
 def test_unlabelled_and_tested_samples_have_outputs_too_and_all_is_kept(tmp_path: Path) -> None:
-    made = with_data(trainable(small()), labelled=0.5, fold=0)
-    taught, data = cross_fitted(made, tmp_path / "teachers", gestures(), folds=3, ensemble=2)
-    assert len(list((tmp_path / "teachers").iterdir())) == 6
+    made = with_data(small(ensemble=2, epochs=8), labelled=0.5, fold=0)
+    results = run(made, tmp_path, dataset=gestures())
+    assert len(list((tmp_path / "teachers").glob("fold*"))) == 6
+    column, data = said(tmp_path, gestures())
     labelled = len(data.labelled_rows("train"))
     assert 0 < labelled < len(data.rows("train")), "labels are taken once, as the recipe's seed draws them"
     assert data.present([OUTPUTS])[np.concatenate([data.rows("train"), data.rows("test")])].all()
-    logits = data.columns[OUTPUTS].fetch(data.rows("train"))
+    logits = column.fetch(data.rows("train"))
     torch.testing.assert_close(logits.exp().sum(1), torch.ones(len(logits)))
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "teachers").rglob("results.json")}
-    again, same = cross_fitted(made, tmp_path / "teachers", gestures(), folds=3, ensemble=2)
-    assert torch.equal(same.columns[OUTPUTS].fetch(data.rows("train")), logits)
-    assert {path: path.stat().st_mtime_ns for path in before} == before, "nothing is trained again"
-    assert again == taught
-    results = run(taught, tmp_path / "student", dataset=data)
     assert results["student"]["measured"] == len(data.rows("test"))
+    assert results["teacher"]["measured"] == len(data.rows("test"))
     assert len(data.rows("train")) - labelled == results.samples["train"] - results.samples["labelled"]
+    assert results.auxiliary == made.data.auxiliary, "what a report says that the student had in training"
+    of_teachers = [read_results(path.parent).seconds for path in times(tmp_path / "teachers")]
+    assert results.seconds > sum(of_teachers)
+    assert crossdistill.evaluate(tmp_path, gestures())["student"] == results["student"]
+    assert crossdistill.load(tmp_path).predict(np.zeros((2, 6, gestures().shapes["wrist"][-1]))).shape == (2,)
+
+
+class Killed(BaseException):
+    pass
+
+
+class Kill(Listener):
+    """Ends the process, as it were, in the middle: after so many steps."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def step(self, task, values=MappingProxyType({})) -> None:
+        assert task == "kd seed 0", "a teacher's epochs are steps of the run"
+        self.left -= 1
+        if self.left < 0:
+            raise Killed
+
+
+@pytest.mark.parametrize("after", [3, 12], ids=["in a teacher", "in the student"])
+def test_a_run_that_was_stopped_goes_on_with_the_teachers_that_it_has(tmp_path: Path, after: int) -> None:
+    made = small(folds=2, epochs=5)
+    whole = run(made, tmp_path / "whole", dataset=gestures())
+    with pytest.raises(Killed):
+        run(made, tmp_path / "stopped", dataset=gestures(), listener=Kill(after))
+    with pytest.raises(InputError, match="already holds a run; continue it with --resume"):
+        run(made, tmp_path / "stopped", dataset=gestures())
+    before = times(tmp_path / "stopped" / "teachers")
+    again = run(made, tmp_path / "stopped", resume=True, dataset=gestures())
+    assert {path: path.stat().st_mtime_ns for path in before} == before, "nothing is trained again"
+    assert again.files == whole.files
+    assert again["student"] == whole["student"]
+
+
+def test_other_data_than_those_of_its_teachers_are_refused(tmp_path: Path) -> None:
+    made, data = small(folds=2, epochs=3), gestures()
+    with pytest.raises(Killed):
+        run(made, tmp_path, dataset=data, listener=Kill(7))
+    changed = replace(data, labels=data.labels[::-1].copy())
+    with pytest.raises(InputError, match="is of other data: labels differ from when its teachers were trained"):
+        run(made, tmp_path, resume=True, dataset=changed)
+    (tmp_path / "teachers" / "outputs.json").unlink()
+    with pytest.raises(InputError, match="was begun on other data: labels differ"):
+        run(made, tmp_path, resume=True, dataset=changed)
+
+
+def test_a_shuffled_control_shuffles_what_its_teachers_see(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    y = random.integers(0, 2, 120)
+    camera = np.eye(2)[y]
+    data = from_arrays({"wrist": random.normal(size=(120, 3)), "eye": camera}, y, splits=np.arange(120) >= 80)
+    made = small(folds=2, epochs=8)
+    made = replace(made, model=replace(made.model, encoders={}, width=16))
+    run(made, tmp_path / "own", dataset=data)
+    run(controlled(made, "kd", "shuffled auxiliary"), tmp_path / "shuffled", dataset=data)
+    own, shuffled = (
+        said(tmp_path / name, data)[0].fetch(np.arange(80)).argmax(1).numpy() for name in ("own", "shuffled")
+    )
+    assert (own == y[:80]).mean() > 0.95
+    assert (shuffled == y[:80]).mean() < 0.8
+
+
+def test_a_recipe_says_it_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(to_yaml(small(folds=4, ensemble=2)), encoding="utf-8")
+    read = load_recipe(str(path))
+    assert (read.model.teacher, read.model.folds, read.model.ensemble) == ("cross_fitted", 4, 2)
 
 
 def test_folds_are_whole_groups_where_the_split_is() -> None:
@@ -82,8 +165,12 @@ def test_the_temperature_is_the_most_likely_one() -> None:
 
 
 def test_what_cannot_be_fitted_so_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="amid reads more of a teacher than its outputs"):
-        cross_fitted(replace(small(), method="amid"), tmp_path, gestures())
-    with pytest.raises(InputError, match="folds of labelled samples at least, found 1"):
-        cross_fitted(small(), tmp_path, gestures(), folds=1)
+    with pytest.raises(InputError, match=r"model.teacher: cross_fitted: amid reads more of a teacher than its outputs"):
+        run(replace(small(), method="amid"), tmp_path, dataset=gestures())
+    with pytest.raises(InputError, match=r"model.folds: expected 2 or more, found 1"):
+        run(small(folds=1), tmp_path, dataset=gestures())
+    with pytest.raises(InputError, match=r"one process; set machine.devices and machine.nodes to 1"):
+        run(replace(small(), machine=crossdistill.Machine("cpu", devices=2)), tmp_path, dataset=gestures())
+    with pytest.raises(InputError, match="its teachers are trained in a run's folder"):
+        crossdistill.build(small(), gestures())
     assert not list(tmp_path.iterdir())

@@ -7,6 +7,7 @@ from inspect import Parameter
 from crossdistill.methods import METHODS, load_plugins
 from crossdistill.methods.base import Method
 from crossdistill.plain import from_plain, to_plain
+from crossdistill.recipes.cross_fitted import CROSS_FITTED, OUTPUTS, is_cross_fitted
 from crossdistill.recipes.files import options_of
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
@@ -44,16 +45,36 @@ def check(recipe: Recipe) -> None:
         section.check()
     if not recipe.data.auxiliary and set(METHODS[recipe.method].views) - {"target"}:
         raise InputError(f"data.auxiliary: {recipe.method} learns from auxiliary modalities, found none; see baseline")
+    if is_cross_fitted(recipe):
+        _require_cross_fitted(recipe)
+    if recipe.model.teacher in ("given", CROSS_FITTED):
+        _require_outputs_enough(recipe)
     if recipe.model.teacher == "given":
         _require_given(recipe)
 
 
-def _require_given(recipe: Recipe) -> None:
+def _require_outputs_enough(recipe: Recipe) -> None:
     """Raise InputError unless the method can learn from a teacher of which there are the outputs alone."""
-    place = "model.teacher: given"
     if not METHODS[recipe.method].learns_outputs:
         able = ", ".join(name for name, kind in METHODS.items() if kind.learns_outputs)
+        place = f"model.teacher: {recipe.model.teacher}"
         raise InputError(f"{place}: {recipe.method} reads more of a teacher than its outputs; these do not: {able}")
+
+
+def _require_cross_fitted(recipe: Recipe) -> None:
+    """Raise InputError where nobody could be taught so."""
+    place = f"model.teacher: {CROSS_FITTED}"
+    if recipe.data.task != "classification":
+        raise InputError(f"{place}: has a meaning for classes alone, found data.task {recipe.data.task}")
+    if recipe.machine.devices * recipe.machine.nodes > 1:
+        raise InputError(f"{place}: trains its teachers in one process; set machine.devices and machine.nodes to 1")
+    if OUTPUTS in (*recipe.data.target, *recipe.data.auxiliary):
+        raise InputError(f"{place}: {OUTPUTS} is what its outputs are called; give the modality another name")
+
+
+def _require_given(recipe: Recipe) -> None:
+    """Raise InputError unless there is one modality that can be a teacher's outputs."""
+    place = "model.teacher: given"
     if recipe.data.task == "regression":
         raise InputError(f"{place}: has a meaning for logits alone, found data.task regression")
     if len(recipe.data.auxiliary) != 1:

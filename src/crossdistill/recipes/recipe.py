@@ -104,12 +104,15 @@ class ModelSettings:
         encoders: modality -> encoder; a modality without an entry gets kind auto with this width
         auxiliary_encoders: frozen after `auxiliary_epochs` of pre-training, the paper's, or trained with the rest
         teacher: online, trained with the student; fixed, trained before it on encoders of its own; by_method, what the
-            method's paper does; or given: the auxiliary modality holds the outputs of a teacher that was trained
-            elsewhere, a logit for each class or label
+            method's paper does; given: the auxiliary modality holds the outputs of a teacher that was trained
+            elsewhere, a logit for each class or label; or cross_fitted: teachers trained before it on folds of the
+            labels, which teach only what they have not learnt, for methods that read a teacher's outputs alone
         separate_teacher: encoders and classifier of the teacher's own, instead of shared with the student; methods
             whose paper has it so do it anyway
         input_bound: how many standard deviations from the mean an input may be that is not raw media; what is further
             away is put there. 0 for no bound
+        folds: of a cross-fitted teacher, whole groups where the data's split is by groups; fewer where there are fewer
+        ensemble: teachers of each of these folds, whose mean is what the student learns
 
     Example:
         >>> from crossdistill import EncoderSettings, ModelSettings
@@ -121,13 +124,17 @@ class ModelSettings:
     dropout: float = 0.0
     encoders: dict[str, EncoderSettings] = field(default_factory=dict)
     auxiliary_encoders: Literal["frozen", "trained"] = "frozen"
-    teacher: Literal["by_method", "online", "fixed", "given"] = "by_method"
+    teacher: Literal["by_method", "online", "fixed", "given", "cross_fitted"] = "by_method"
     separate_teacher: bool = False
     input_bound: float = 4.0
+    folds: int = 5
+    ensemble: int = 1
 
     def check(self, place: str = "model.") -> None:
         """Raise InputError, naming `place` and the field, for a model that there cannot be."""
-        require_above_zero({"width": self.width}, place)
+        require_above_zero({"width": self.width, "ensemble": self.ensemble}, place)
+        if self.folds < 2:
+            raise InputError(f"{place}folds: expected 2 or more, found {self.folds}")
         require_at_least_zero({"input_bound": self.input_bound}, place)
         if not math.isfinite(self.input_bound):
             raise InputError(f"{place}input_bound: expected a number, or 0 for no bound, found {self.input_bound}")

@@ -17,6 +17,7 @@ from crossdistill.methods.single import teacher_alone
 from crossdistill.models.cross_modal import CrossModalModel, modalities_of
 from crossdistill.models.spec import ModelSpec, build_model
 from crossdistill.recipes.check import check
+from crossdistill.recipes.cross_fitted import CROSS_FITTED, OUTPUTS, is_cross_fitted, of_fold, taught
 from crossdistill.recipes.recipe import DataSettings, Recipe
 from crossdistill.runs.data import FROM_PYTHON, build_dataset, split_dataset
 from crossdistill.runs.given_teacher import require_logits
@@ -76,15 +77,17 @@ def build(
         dataset = make_dataset(recipe.data, recipe.seed)
     else:
         dataset = split_dataset(dataset, recipe.data, recipe.seed)
-    spec = model_spec(recipe, dataset)
+    learnt = taught(recipe)
+    spec = model_spec(learnt, dataset)
+    own = {name: module for name, module in (encoders or {}).items() if name in spec.inputs}
     with seeded(recipe.seed):
         used = modalities_of(METHODS[recipe.method].views, spec.target, spec.auxiliary)
-        model = build_model(spec, used, encoders)
+        model = build_model(spec, used, own)
         set_statistics(model, dataset)
-        method = build_method(recipe, model, training_samples(recipe, dataset))
-    _require_trained_encoders(recipe, method)
-    require_rebuilt(spec, encoders or {}, dataset)
-    return Built(recipe, dataset, spec, method, stages(recipe, method))
+        method = build_method(recipe, model, training_samples(learnt, dataset))
+    _require_trained_encoders(learnt, method)
+    require_rebuilt(spec, own, dataset)
+    return Built(recipe, dataset, spec, method, stages(learnt, method))
 
 
 def with_given(
@@ -103,6 +106,8 @@ def model_spec(recipe: Recipe, dataset: MultimodalDataset) -> ModelSpec:
     """What the recipe's model is built from, for this data. Raises InputError where they do not go together."""
     settings, names = recipe.model, (*recipe.data.target, *recipe.data.auxiliary)
     method = METHODS[recipe.method]
+    if OUTPUTS in names and OUTPUTS not in dataset.columns:
+        raise InputError(f"model.teacher: {CROSS_FITTED}: its teachers are trained in a run's folder; see `run`")
     if unknown := set(settings.encoders) - set(dataset.columns):
         raise InputError(f"model.encoders: no modality {', '.join(sorted(unknown))}; there are {', '.join(names)}")
     inputs = {name: input_spec(dataset.columns[name]) for name in names}
@@ -187,6 +192,8 @@ def _pretrains(recipe: Recipe) -> bool:
 
 def total_epochs(recipe: Recipe) -> int:
     """How many epochs all stages of the recipe's run have together."""
+    if is_cross_fitted(recipe):
+        return recipe.epochs + recipe.model.folds * recipe.model.ensemble * total_epochs(of_fold(recipe, 0, 0))
     before = recipe.auxiliary_epochs if _pretrains(recipe) else 0
     return before + recipe.epochs * (2 if _has_fixed_teacher(recipe) else 1)
 

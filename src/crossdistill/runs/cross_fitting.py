@@ -2,91 +2,76 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from crossdistill.atomic import write_atomically
 from crossdistill.data.columns import ArrayColumn
 from crossdistill.data.dataset import MultimodalDataset
+from crossdistill.data.fingerprint import differing, fingerprint
 from crossdistill.data.reading import PartialColumn
 from crossdistill.data.splits import labelled_folds
 from crossdistill.data.targets import without_label
 from crossdistill.evaluation.collect import outputs_of
-from crossdistill.recipes.check import check
-from crossdistill.recipes.recipe import DataSettings, Recipe, as_method
-from crossdistill.requirements import require_above_zero
-from crossdistill.runs.data import build_dataset, split_dataset, splits_in_use
-from crossdistill.runs.run import load_trained, run
-from crossdistill.types import InputError, Listener
+from crossdistill.models.cross_modal import CrossModalModel
+from crossdistill.models.storage import read_tensors, write_tensors
+from crossdistill.plain_text import read_text
+from crossdistill.recipes.cross_fitted import OUTPUTS, of_fold
+from crossdistill.recipes.recipe import Recipe
+from crossdistill.runs.data import splits_in_use
+from crossdistill.runs.results import read_results
+from crossdistill.types import InputError
 
-OUTPUTS = "teacher_outputs"
-"""What the modality is called."""
+TEACHERS = "teachers"
+"""The folder, in a run's own, of its teachers' runs and of what they say."""
+
+_KEPT, _OF = "outputs.safetensors", "outputs.json"
+
+TrainTeacher = Callable[[Recipe, Path, MultimodalDataset], CrossModalModel]
+"""Recipe, folder and data to the trained model; what is trained already is read."""
 
 
-def cross_fitted(
-    recipe: Recipe,
-    folder: Path | str,
-    dataset: MultimodalDataset | None = None,
-    folds: int = 5,
-    ensemble: int = 1,
-    listener: Listener = Listener(),
-) -> tuple[Recipe, MultimodalDataset]:
-    """The recipe and the data set in which a cross-fitted teacher's outputs stand for the auxiliary modalities.
+def with_teacher_outputs(
+    recipe: Recipe, folder: Path, dataset: MultimodalDataset, train: TrainTeacher
+) -> MultimodalDataset:
+    """The data set with what a cross-fitted teacher says of each sample, in place of its auxiliary modalities.
 
-    The labelled training samples are divided into folds, of whole groups where the data's split is by groups. For each
-    fold teachers of the recipe learn the labels of all others; a sample's outputs are those of the teachers that did
-    not see its label, or, where it has none, of all: the mean of their probabilities. A temperature is then chosen by
-    the likelihood of the labels. So the student learns what the modalities say of a sample, not what its teacher
-    remembers. `model.teacher` is given in the recipe that is returned; run it with the data set that is returned.
+    The labelled training samples are divided into `model.folds` folds, of whole groups where the data's split is by
+    groups. For each fold `model.ensemble` teachers learn the labels of all others; a sample's outputs are those of the
+    teachers that did not see its label, or, where it has none, of all: the mean of their probabilities. A temperature
+    is then chosen by the likelihood of the labels. So the student learns what the modalities say of a sample, not what
+    its teacher remembers.
 
-    recipe: of a method that learns from a teacher's outputs alone, for classes; folder: for the teachers' runs, one
-    each; finished ones are kept and killed ones gone on with. ensemble: teachers of each fold, which differ by their
-    seeds. listener: hears of each run.
-    Raises InputError where no student could learn so.
+    folder: of the run; what the teachers say is kept there. dataset: with its split and the labels that are left.
     After Lopez-Paz et al. (ICLR 2016) for the order, and Guo et al. (ICML 2017) for the temperature.
-
-    >>> import tempfile, numpy as np, crossdistill
-    >>> from dataclasses import replace
-    >>> y = np.arange(60) % 2
-    >>> data = crossdistill.from_arrays({"wrist": np.eye(2)[y], "camera": np.eye(3)[y]}, y, splits=np.arange(60) >= 40)
-    >>> recipe = replace(crossdistill.own(("wrist",), ("camera",)), method="kd", epochs=2, batch_size=8)
-    >>> taught, data = crossdistill.cross_fitted(recipe, tempfile.mkdtemp(), data, folds=2)
-    >>> data.shapes, taught.model.teacher
-    ({'wrist': (2,), 'teacher_outputs': (2,)}, 'given')
-    >>> crossdistill.run(taught, tempfile.mkdtemp(), dataset=data)["student"]["top1"]
-    1.0
     """
-    require_above_zero({"folds": folds, "ensemble": ensemble})
-    taught = _taught(recipe)
-    check(taught)
-    if recipe.data.task != "classification" or (dataset is not None and dataset.task != "classification"):
-        raise InputError("data.task: cross-fitting has a meaning for classes alone")
-    if dataset is None:
-        whole = build_dataset(recipe.data, recipe.seed)
-    else:
-        whole = split_dataset(dataset, recipe.data, recipe.seed)
-    fold = labelled_folds(whole, folds, recipe.seed)
-    rows = np.sort(np.concatenate([whole.rows(split) for split in splits_in_use(recipe.data)]))
-    said = torch.zeros(int(fold.max()) + 1, len(rows), len(whole.classes), dtype=torch.float64)
-    for number in range(len(said)):
-        learnt = replace(whole, labels=without_label(whole.labels, np.flatnonzero(fold == number)))
-        for member in range(ensemble):
-            made = _teacher(recipe, f"fold {number}", recipe.seed * ensemble + member)
-            place = Path(folder) / f"fold{number}-member{member}"
-            run(made, place, resume=True, listener=listener, dataset=learnt)
-            built = load_trained(place, learnt)
-            outputs = outputs_of(whole, rows, built.model, ("full",), torch.device("cpu"), 0, recipe.data.windows)
-            said[number] += outputs.made.logits["full"].double().softmax(1) / ensemble
-    present = np.zeros(len(whole), dtype=np.bool_)
-    present[rows] = outputs.present["full"].numpy()
-    logits = _unseen(said, torch.from_numpy(fold[rows])).log()
-    labels, judged = torch.from_numpy(whole.labels[rows]), torch.from_numpy((fold[rows] >= 0) & present[rows])
-    logits = (logits / temperature_of(logits[judged], labels[judged])).log_softmax(1)
-    column = PartialColumn(ArrayColumn(logits[outputs.present["full"]].float().numpy(), OUTPUTS), present)
-    return taught, replace(whole, columns={**whole.only(recipe.data.target).columns, OUTPUTS: column})
+    place = folder / TEACHERS
+    if not (place / _OF).exists():
+        _keep(place, dataset, *_say(recipe, place, dataset, train))
+    return with_kept_outputs(folder, dataset)
+
+
+def with_kept_outputs(folder: Path, dataset: MultimodalDataset) -> MultimodalDataset:
+    """The data set with what the run's teachers have said. Raises InputError where that is of other data."""
+    place = folder / TEACHERS
+    before, digests = _described(place / _OF)
+    if changed := differing(before, fingerprint(dataset)):
+        raise InputError(f"{place}: is of other data: {', '.join(changed)} differ from when its teachers were trained")
+    kept = read_tensors(place / _KEPT, digests)
+    column = PartialColumn(ArrayColumn(kept["logits"].numpy(), OUTPUTS), kept["present"].numpy())
+    return replace(dataset, columns={**dataset.columns, OUTPUTS: column})
+
+
+def teachers_seconds(folder: Path) -> float:
+    """How long the run's teachers were trained."""
+    return sum(read_results(path.parent).seconds for path in (folder / TEACHERS).glob("*/results.json"))
 
 
 def temperature_of(logits: Tensor, labels: Tensor) -> float:
@@ -102,8 +87,23 @@ def temperature_of(logits: Tensor, labels: Tensor) -> float:
     return 2 / (low + high)
 
 
-def _surprise(logits: Tensor, labels: Tensor) -> float:
-    return float(torch.nn.functional.cross_entropy(logits, labels))
+def _say(recipe: Recipe, place: Path, dataset: MultimodalDataset, train: TrainTeacher) -> tuple[Tensor, Tensor]:
+    """Of all rows, which have outputs, (N,) bool, and the calibrated logits (n, C) of those that do."""
+    fold = labelled_folds(dataset, recipe.model.folds, recipe.seed)
+    rows = np.sort(np.concatenate([dataset.rows(split) for split in splits_in_use(recipe.data)]))
+    said = torch.zeros(int(fold.max()) + 1, len(rows), len(dataset.classes), dtype=torch.float64)
+    for number in range(len(said)):
+        learnt = replace(dataset, labels=without_label(dataset.labels, np.flatnonzero(fold == number)))
+        for member in range(recipe.model.ensemble):
+            model = train(of_fold(recipe, number, member), place / f"fold{number}-member{member}", learnt)
+            outputs = outputs_of(dataset, rows, model, ("full",), torch.device("cpu"), 0, recipe.data.windows)
+            said[number] += outputs.made.logits["full"].double().softmax(1) / recipe.model.ensemble
+    present = torch.zeros(len(dataset), dtype=torch.bool)
+    present[rows] = outputs.present["full"]
+    logits = _unseen(said, torch.from_numpy(fold[rows])).log()
+    judged = torch.from_numpy(fold[rows] >= 0) & outputs.present["full"]
+    temperature = temperature_of(logits[judged], torch.from_numpy(dataset.labels[rows])[judged])
+    return present, (logits / temperature).log_softmax(1)[outputs.present["full"]].float()
 
 
 def _unseen(said: Tensor, fold: Tensor) -> Tensor:
@@ -113,21 +113,28 @@ def _unseen(said: Tensor, fold: Tensor) -> Tensor:
     return torch.where((fold >= 0)[:, None], own, said.mean(0)).clamp_min(1e-7)
 
 
-def _taught(recipe: Recipe) -> Recipe:
-    """What trains the student, on the data set that is returned."""
-    target = recipe.data.target
-    readers = {name: reader for name, reader in recipe.data.readers.items() if name in target}
-    data = replace(_divided(recipe.data), auxiliary=(OUTPUTS,), readers=readers)
-    encoders = {name: settings for name, settings in recipe.model.encoders.items() if name in target}
-    model = replace(recipe.model, teacher="given", encoders=encoders)
-    return replace(recipe, data=data, model=model)
+def _surprise(logits: Tensor, labels: Tensor) -> float:
+    return float(torch.nn.functional.cross_entropy(logits, labels))
 
 
-def _teacher(recipe: Recipe, label: str, seed: int) -> Recipe:
-    data = replace(_divided(recipe.data), evaluate_on="none", choose_epoch_on="none")
-    return replace(as_method(recipe, "teacher"), label=f"teacher, {label}", seed=seed, data=data)
+def _keep(place: Path, dataset: MultimodalDataset, present: Tensor, logits: Tensor) -> None:
+    """The description last: where it is, all is."""
+    digest = write_tensors(place / _KEPT, {"present": present, "logits": logits})
+    described = {"data": fingerprint(dataset), "digests": {_KEPT: digest}}
+    write_atomically(place / _OF, json.dumps(described, indent=1) + "\n")
 
 
-def _divided(settings: DataSettings) -> DataSettings:
-    """For data that have their split, their labels and their control already."""
-    return replace(settings, fold=-1, control="none", labelled=1.0, labelled_groups=0)
+def _described(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """The data's parts and the file's digest. Raises InputError for what was not written here."""
+    try:
+        described: Any = json.loads(read_text(path))
+        data, digests = dict(described["data"]), dict(described["digests"])
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{path}: is not there: the run's teachers are not all trained; go on with --resume"
+        ) from error
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{path}: cannot be read ({type(error).__name__}); delete it, then train with --resume"
+        ) from error
+    return data, digests

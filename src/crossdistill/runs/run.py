@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from torch import nn
@@ -14,6 +16,7 @@ from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.fingerprint import differing, fingerprint
 from crossdistill.data.loading import Workers
 from crossdistill.methods import METHODS
+from crossdistill.models import CrossModalModel
 from crossdistill.models.spec import ModelSpec, loadable, model_to_load
 from crossdistill.models.storage import (
     CONFIG,
@@ -28,8 +31,10 @@ from crossdistill.models.storage import (
 )
 from crossdistill.plain import from_plain, to_plain
 from crossdistill.recipes.check import check
+from crossdistill.recipes.cross_fitted import is_cross_fitted, taught
 from crossdistill.recipes.recipe import Recipe, name_of
 from crossdistill.runs.build import BuildDataset, Built, build, model_spec, total_epochs, with_given
+from crossdistill.runs.cross_fitting import TEACHERS, teachers_seconds, with_kept_outputs, with_teacher_outputs
 from crossdistill.runs.data import build_dataset, split_dataset
 from crossdistill.runs.folder import CHECKPOINT, is_finished, read_recipe, require_usable, write_recipe
 from crossdistill.runs.lock import locked
@@ -45,7 +50,7 @@ from crossdistill.training.distributed import on_first_rank
 from crossdistill.training.engine import launched, on_threads
 from crossdistill.training.memory import reset_peak_memory
 from crossdistill.training.pauses import GO_ON
-from crossdistill.types import InputError, Listener, reported
+from crossdistill.types import InputError, Listener, Values, reported
 
 
 def run(
@@ -67,6 +72,7 @@ def run(
     your own, (B, ...) or `Padded` to (B, width); its class must be importable and say with which arguments it was made.
     interruptible: SIGINT, SIGTERM and SIGUSR1 end training after the step that is on, saved, by raising Interrupted, a
     KeyboardInterrupt; for a process of your own.
+    A cross-fitted teacher's runs lie in the folder's `teachers`.
     Raises InputError when the folder holds a run and resume is False, when it holds another recipe's run or one that
     was begun on other data, and when another process is writing it. The usual way to train: what is in the folder can
     be loaded, reported, resumed.
@@ -96,6 +102,14 @@ def run(
         engine.barrier()
         if is_finished(folder):
             return read_results(folder)
+        if is_cross_fitted(recipe):
+            if engine.world_size > 1:
+                raise InputError(
+                    "model.teacher: cross_fitted: trains its teachers in one process; start it without ranks"
+                )
+            within = _Within(heard_by, task)
+            build_data = _with_teacher(recipe, folder, dataset, build_data, encoders, interruptible, within)
+            dataset, resume = None, True  # from here on this run's own folder
         built = build(recipe, dataset, encoders, build_data)
 
         def claim() -> None:
@@ -117,10 +131,47 @@ def run(
     return read_results(folder)
 
 
+def _with_teacher(
+    recipe: Recipe,
+    folder: Path,
+    dataset: MultimodalDataset | None,
+    build_data: BuildDataset,
+    encoders: Mapping[str, nn.Module] | None,
+    interruptible: bool,
+    listener: Listener,
+) -> BuildDataset:
+    """What makes the run's data set: with what its cross-fitted teachers say, who are trained first."""
+    whole = _data_of(recipe, dataset, build_data)
+
+    def train_teacher(made: Recipe, place: Path, learnt: MultimodalDataset) -> CrossModalModel:
+        run(made, place, True, listener, learnt, encoders=copy.deepcopy(encoders), interruptible=interruptible)
+        require_same_data(place, fingerprint(learnt))
+        return load_trained(place, learnt).model
+
+    with locked(folder / TEACHERS, say=listener.say):
+        write_recipe(recipe, folder)  # it is begun: its teachers lie there from now on
+        heard = with_teacher_outputs(recipe, folder, whole, train_teacher)
+    return lambda settings, seed: heard
+
+
+@dataclass(frozen=True)
+class _Within(Listener):
+    """Hears of a teacher's epochs as of steps of the run's own task."""
+
+    listener: Listener
+    task: str
+
+    def step(self, task: str, values: Values = MappingProxyType({})) -> None:
+        self.listener.step(self.task, values)
+
+    def say(self, line: str) -> None:
+        self.listener.say(line)
+
+
 def _finish(built: Built, folder: Path, log: RunLog, device: torch.device, workers: Workers) -> None:
     """Measure and write what was trained. Raises InputError where nothing could be measured."""
     with on_threads(built.recipe.machine.threads):
-        results = results_of(built, log.seconds(), device, log.note, workers)
+        results = results_of(built, log.seconds() + teachers_seconds(folder), device, log.note, workers)
     log.finish()
     write_results(folder, replace(results, files=_save_model(built, folder), best_epoch=log.best_epoch))
 
@@ -137,11 +188,10 @@ def load_trained(
     spec, config = read_config(folder)
     recipe, digests = read_recipe(folder), digests_of(folder, config)
     check(recipe)
-    if dataset is None:
-        dataset = build_data(recipe.data, recipe.seed)
-    else:
-        dataset = split_dataset(dataset, recipe.data, recipe.seed)
-    _require_same_inputs(folder, spec, model_spec(recipe, dataset))
+    dataset = _data_of(recipe, dataset, build_data)
+    if is_cross_fitted(recipe):
+        dataset = with_kept_outputs(folder, dataset)
+    _require_same_inputs(folder, spec, model_spec(taught(recipe), dataset))
     model = model_to_load(spec)
     student = read_tensors(folder / STUDENT, digests) if config.get("student", True) else {}
     rest = read_tensors(folder / REST, digests)
@@ -151,6 +201,13 @@ def load_trained(
     model.eval()
     method = METHODS[recipe.method](model, **recipe.options.get(recipe.method, {}))
     return Built(recipe, dataset, spec, method, ())
+
+
+def _data_of(recipe: Recipe, dataset: MultimodalDataset | None, build_data: BuildDataset) -> MultimodalDataset:
+    """The recipe's own, or one from Python with the split that the recipe gives it."""
+    if dataset is None:
+        return build_data(recipe.data, recipe.seed)
+    return split_dataset(dataset, recipe.data, recipe.seed)
 
 
 def student_of(built: Built) -> Student:
@@ -195,16 +252,8 @@ def _claim(built: Built, folder: Path) -> None:
     data = fingerprint(built.dataset)
     spec = loadable(built.spec, built.model)
     if (folder / CONFIG).is_file():
-        stored, config = read_config(folder)
-        described = config.get("data")
-        before = described.get("fingerprint") if isinstance(described, dict) else None
-        if not isinstance(before, dict):
-            raise InputError(f"{folder / CONFIG}: says nothing of its data; choose another --out")
-        if changed := differing(before, data):
-            raise InputError(
-                f"{folder}: was begun on other data: {', '.join(changed)} differ from when it stopped; "
-                "give it the same data, or choose another --out"
-            )
+        require_same_data(folder, data)
+        stored, _ = read_config(folder)
         if without_tokenizers(stored) != without_tokenizers(from_plain(ModelSpec, to_plain(spec))):
             raise InputError(f"{folder / CONFIG}: is of another model than recipe and data make; choose another --out")
         return
@@ -212,6 +261,20 @@ def _claim(built: Built, folder: Path) -> None:
         raise InputError(f"{folder}: holds a checkpoint but no {CONFIG}, so nothing says of which data; begin it anew")
     write_recipe(built.recipe, folder)
     write_config(folder, keep_tokenizers(spec, folder), about(built, data))
+
+
+def require_same_data(folder: Path, data: Mapping[str, str]) -> None:
+    """Raise InputError where the folder's run was begun on data with another fingerprint."""
+    _, config = read_config(folder)
+    described = config.get("data")
+    before = described.get("fingerprint") if isinstance(described, dict) else None
+    if not isinstance(before, dict):
+        raise InputError(f"{folder / CONFIG}: says nothing of its data; choose another --out")
+    if changed := differing(before, data):
+        raise InputError(
+            f"{folder}: was begun on other data: {', '.join(changed)} differ from when it stopped; "
+            "give it the same data, or choose another --out"
+        )
 
 
 def _require_same_inputs(folder: Path, stored: ModelSpec, now: ModelSpec) -> None:
