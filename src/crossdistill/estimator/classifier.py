@@ -130,9 +130,15 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
     def fit(self, X: Any, y: Any, auxiliary: Any = None, sample_weight: Any = None) -> CrossModalClassifier:
         """Train the student, with the auxiliary modalities where they are given, and return the estimator.
 
-        sample_weight: (N,) at least 0: training draws samples in proportion, and those of weight 0 never. Without
-        auxiliary modalities the student is trained alone (method baseline), with a warning. Raises InputError, or
-        ValueError as scikit-learn words it, for input that does not fit.
+        Args:
+            X: what prediction will have, N samples
+            y: (N,) classes or (N, C) labels, see above
+            auxiliary: what training alone has, N samples; None: the student is trained alone (method
+                baseline), with a warning
+            sample_weight: (N,) at least 0: training draws samples in proportion, and those of weight 0 never
+
+        Raises:
+            InputError: or ValueError as scikit-learn words it, for input that does not fit.
         """
         several = as_indicators(y)
         labels = as_labels(y, type(self).__name__) if several is None else several
@@ -155,16 +161,30 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
         return self
 
     def predict(self, X: Any) -> Array:
-        """The classes (N,) of N samples, or of several labels 0 and 1 (N, C). Raises NotFittedError, or ValueError for
-        inputs that are not as in `fit`."""
+        """The classes (N,) of N samples, or of several labels 0 and 1 (N, C).
+
+        Args:
+            X: as in `fit`
+
+        Raises:
+            NotFittedError: before `fit`.
+            ValueError: inputs that are not as in `fit`.
+        """
         if self._has_several():
             return self._asked(X, "predict")
         predicted: Array = self.classes_[self.predict_proba(X).argmax(1)]
         return predicted
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
-        """The classes' probabilities (N, C), in the order of `classes_`; of several labels each has its own. Raises
-        like `predict`."""
+        """The classes' probabilities (N, C), in the order of `classes_`; of several labels each has its own.
+
+        Args:
+            X: as in `fit`
+
+        Raises:
+            NotFittedError: before `fit`.
+            ValueError: inputs that are not as in `fit`.
+        """
         probabilities = self._asked(X, "predict_proba").astype(np.float64)
         if self._has_several():
             return probabilities
@@ -173,14 +193,30 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The share of samples whose class is predicted, or of several labels all of them, of those that have a label.
-        Raises like `predict`."""
+
+        Args:
+            X: as in `fit`
+            y: as in `fit`
+            sample_weight: (N,) at least 0, how much each counts
+
+        Raises:
+            NotFittedError: before `fit`.
+            ValueError: inputs that are not as in `fit`.
+        """
         return self._measured(y, self.predict(X), sample_weight)
 
     def teacher_score(self, X: Any, y: Any, auxiliary: Any, sample_weight: Any = None) -> float:
         """The share of samples whose class the teacher tells, which sees the auxiliary modalities too: what the student
         could at best learn from it. Of samples that have a label and all modalities.
 
-        Raises InputError where the method trains no teacher, or no sample has all.
+        Args:
+            X: as in `fit`
+            y: as in `fit`
+            auxiliary: as in `fit`
+            sample_weight: (N,) at least 0, how much each counts
+
+        Raises:
+            InputError: the method trains no teacher, or no sample has all.
         """
         logits, complete = self._told_by_teacher(X, auxiliary, y)
         several = self._has_several()

@@ -58,17 +58,24 @@ def export(
 ) -> Exported:
     """Write a student as one file that predicts without crossdistill, and check that it does.
 
-    student: one in memory, or the folder of a run or of a saved one; path: the file to write, of safetensors a folder
-    format: "onnx", for ONNX Runtime and all else that reads ONNX; "torch", a .pt2 file that `torch.export.load` reads;
-    "safetensors", what `Student.save` writes, which needs crossdistill
-    dataset: on whose samples the file is tried, where they are not a run's own that can be read again; int8: weights of
-    8 bits (ONNX alone); force: write them although accuracy is lost or cannot be measured
-
     The file takes a batch of any size and sequences of any length, as `Student.arrays` gives them, and answers logits
     (B, C), probabilities (B, C) and the representation (B, width); of regression values (B, K), in their own units, and
-    the same standardized in the place of the first two. Standardisation is inside. Its answers are compared
-    with the student's on batches of several sizes and lengths; more than 1e-4 apart (of the largest output, where that
-    is above 1) is an InputError, and so is whatever cannot be exported; then nothing is written.
+    the same standardized in the place of the first two. Standardisation is inside. Its answers are compared with the
+    student's on batches of several sizes and lengths; where they are more than 1e-4 apart (of the largest output, where
+    that is above 1) nothing is written.
+
+    Args:
+        student: one in memory, or the folder of a run or of a saved one
+        path: the file to write, of safetensors a folder
+        format: "onnx", for ONNX Runtime and all else that reads ONNX; "torch", a .pt2 file that `torch.export.load`
+            reads; "safetensors", what `Student.save` writes, which needs crossdistill
+        dataset: on whose samples the file is tried, where they are not a run's own that can be read again
+        int8: weights of 8 bits (ONNX alone)
+        force: write int8 although accuracy is lost or cannot be measured
+        listener: is told on what the file was tried, where that is worth knowing
+
+    Raises:
+        InputError: whatever cannot be exported, answers that differ, or int8 that costs more than a point.
 
     >>> import tempfile, numpy as np, torch, crossdistill
     >>> from dataclasses import replace

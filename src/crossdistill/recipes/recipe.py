@@ -159,6 +159,10 @@ class Recipe:
         checkpoint_minutes: since the last one, after which there is one inside an epoch, too; 0 for none
         tensorboard: also write the log as TensorBoard events
         tracker: also tell an experiment tracker; its package's own settings say where and as whom
+        data: what is trained and measured on
+        model: encoders, widths and the teacher
+        optimization: learning rates and steps
+        machine: device, precision and threads
         options: method -> its constructor's arguments; on the command line and in YAML: amid.alpha_1 and so on
 
     Example:

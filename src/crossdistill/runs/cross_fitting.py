@@ -41,12 +41,18 @@ def cross_fitted(
     not see its label, or, where it has none, of all: the mean of their probabilities. A temperature is then chosen by
     the likelihood of the labels. So the student learns what the modalities say of a sample, not what its teacher
     remembers. `model.teacher` is given in the recipe that is returned; run it with the data set that is returned.
-
-    recipe: of a method that learns from a teacher's outputs alone, for classes; folder: for the teachers' runs, one
-    each; finished ones are kept and killed ones gone on with. ensemble: teachers of each fold, which differ by their
-    seeds. listener: hears of each run.
-    Raises InputError where no student could learn so.
     After Lopez-Paz et al. (ICLR 2016) for the order, and Guo et al. (ICML 2017) for the temperature.
+
+    Args:
+        recipe: of a method that learns from a teacher's outputs alone, for classes
+        folder: for the teachers' runs, one each; finished ones are kept and killed ones gone on with
+        dataset: one made in Python, in place of the recipe's `data.source`
+        folds: into how many the labelled training samples are divided
+        ensemble: teachers of each fold, which differ by their seeds
+        listener: hears of each run
+
+    Raises:
+        InputError: no student could learn so.
 
     >>> import tempfile, numpy as np, crossdistill
     >>> from dataclasses import replace
