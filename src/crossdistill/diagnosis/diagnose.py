@@ -102,7 +102,10 @@ def evidence_of(
     from threadpoolctl import threadpool_limits
 
     if dataset.task != "classification":
-        raise InputError(f"{dataset.name}: diagnose measures how classes are told, found task {dataset.task}")
+        raise InputError(
+            f"{dataset.name}: diagnose knows what classes promise, found task {dataset.task}; "
+            "compare baseline, self_training and amid_u instead"
+        )
     if not target or not auxiliary:
         raise InputError("expected target and auxiliary modalities, found none of one of them")
     if both := [name for name in auxiliary if name in target]:

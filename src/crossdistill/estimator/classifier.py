@@ -24,6 +24,7 @@ from crossdistill.estimator.labels import (
     numbered,
     sample_weights,
     weights_of,
+    weights_of_indicators,
 )
 from crossdistill.types import InputError
 
@@ -53,7 +54,8 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
         encoders: modality -> EncoderSettings, where those that its shape suggests are not wanted; what has no name is
             called "X" and "auxiliary"
         method_options: of the method's constructor, such as {"alpha_1": 2.0}
-        class_weight: "balanced", or class -> weight; how often training draws samples of a class, in proportion
+        class_weight: "balanced", or class -> weight; how often training draws samples of a class, in proportion; of
+            several labels a sample, the product of its labels' weights, and balanced: each label as often as others
         early_stopping: hold a part of the labelled samples out and keep the model of the epoch that is best on them;
             all epochs are trained, for the learning rate falls over them
         validation_fraction: of the labelled samples, for early_stopping
@@ -144,11 +146,12 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
         labels = as_labels(y, type(self).__name__) if several is None else several
         target, given = self._checked(X, labels, auxiliary)
         if several is not None:
-            self._require_unweighted()
-            weights = sample_weights(sample_weight, len(several))
-            kept, names = weights > 0, names_of(y, several.shape[1], "0")
+            names = names_of(y, several.shape[1], "0")
+            called = np.asarray(y.columns) if hasattr(y, "columns") else np.arange(len(names))
+            weights = weights_of_indicators(sample_weight, self.class_weight, several, called)
+            kept = weights > 0
             self._train(target, given, kept, several[kept], names, weights[kept], "multilabel")
-            self.classes_ = np.asarray(y.columns) if hasattr(y, "columns") else np.arange(len(names))
+            self.classes_ = called
             return self
         known = classes_of(labels)
         weights = weights_of(sample_weight, self.class_weight, labels, known)
@@ -232,10 +235,6 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
         """Whether a sample may have several labels."""
         check_is_fitted(self)
         return self.student_.spec.task == "multilabel"
-
-    def _require_unweighted(self) -> None:
-        if self.class_weight is not None:
-            raise InputError("class_weight: weighs classes, and y has several labels a sample; see sample_weight")
 
     def _measured(
         self, y: Any, predicted: Array, sample_weight: Any, counted: npt.NDArray[np.bool_] | None = None

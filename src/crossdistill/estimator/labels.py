@@ -12,6 +12,7 @@ import numpy.typing as npt
 from crossdistill.data.arrays import objects_of, unmasked
 from crossdistill.data.columns import Rows
 from crossdistill.data.labels import UNLABELLED
+from crossdistill.data.weights import label_factors
 from crossdistill.types import InputError
 
 Array = npt.NDArray[Any]
@@ -181,6 +182,27 @@ def weights_of(sample_weight: Any, class_weight: ClassWeight, labels: Array, cla
         if not (np.isfinite(each) & (each >= 0)).all():
             raise InputError(f"class_weight: expected numbers from 0, found {class_weight}")
         weights[labelled] *= each[numbers]
+    return weights
+
+
+def weights_of_indicators(
+    sample_weight: Any, class_weight: ClassWeight, indicators: Array, classes: Array
+) -> npt.NDArray[np.float64]:
+    """The same where samples have any number of labels: indicators (N, C), classes (C,) what the columns are called."""
+    weights = sample_weights(sample_weight, len(indicators))
+    if class_weight is None:
+        return weights
+    each = None
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise InputError(f"class_weight: expected a dict, 'balanced' or None, found {class_weight!r}")
+    else:
+        numbered = _by_number(class_weight, classes)
+        each = np.array([numbered.get(number, 1.0) for number in range(len(classes))], dtype=np.float64)
+        if not (np.isfinite(each) & (each >= 0)).all():
+            raise InputError(f"class_weight: expected numbers from 0, found {class_weight}")
+    labelled = ~np.isnan(indicators[:, 0])
+    weights[labelled] *= label_factors(indicators[labelled], weights[labelled], each)
     return weights
 
 

@@ -45,8 +45,9 @@ class DataSettings:
         labelled_groups: how many groups, such as subjects, keep their labels instead; 0 for no such draw
         choose_epoch_on: validation holds a part of training out as well where test is evaluated, measures it after each
             epoch and keeps the model of the epoch that is best on it; none keeps the last epoch's
-        balanced: training draws labelled samples so that each class comes equally often
-        class_weights: class -> how often training draws its samples, 1 for classes that are not named
+        balanced: training draws labelled samples so that each class, or label, comes equally often
+        class_weights: class or label -> how often training draws its samples, 1 for those that are not named; of a
+            sample with several labels, their product
         task: what the manifest's labels are: one class each, any number of labels (multilabel), or numbers (regression)
 
     Example:

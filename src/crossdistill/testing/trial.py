@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
 
 import torch
@@ -63,7 +63,8 @@ def representations_of(method: Method, batch: Batch) -> Representations:
 
 def epochs_of(method: Method) -> tuple[int, ...]:
     """The first epoch of each stage, by the names of its turns, and the last epoch."""
-    return _epochs_of(type(method), method.task.kind)
+    kind: Hashable = type(method)
+    return _epochs_of(kind, method.task.kind)
 
 
 @lru_cache
