@@ -70,7 +70,8 @@ def _balancing(dataset: MultimodalDataset) -> Factors:
     """(C,) weights by which the training samples of each class, by the weights they have, add up to the same."""
     rows = dataset.labelled_rows("train")
     own = dataset.weights[rows] if len(dataset.weights) else np.ones(len(rows))
-    return _equal_shares(np.bincount(dataset.labels[rows], own, minlength=len(dataset.classes)), own.sum())
+    totals = np.bincount(dataset.labels[rows], own, minlength=len(dataset.classes)).astype(np.float64)
+    return _equal_shares(totals, own.sum())
 
 
 def _by_number(dataset: MultimodalDataset, weights: Mapping[str, float]) -> Factors:
