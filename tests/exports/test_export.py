@@ -110,6 +110,7 @@ def test_int8_that_costs_accuracy_is_refused_unless_forced(
         export(trained, tmp_path / "x.onnx", int8=True)
     assert list(tmp_path.iterdir()) == []
     assert export(trained, tmp_path / "x.onnx", int8=True, force=True).cost is not None
+    assert Cost(0.9, 0.89, 100, headline("classification")).lost == 1, "which is not more than one"
 
 
 def test_int8_needs_labelled_samples(tmp_path: Path) -> None:

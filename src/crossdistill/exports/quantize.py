@@ -38,8 +38,8 @@ class Cost:
 
     @property
     def lost(self) -> float:
-        """Points that are lost; below 0 where some are won."""
-        return 100 * (self.before - self.after)
+        """Points that are lost, to nine decimals: a point is not more than a point. Below 0 where some are won."""
+        return round(100 * (self.before - self.after), 9)
 
 
 def quantized(content: bytes, about: Mapping[str, Any]) -> bytes:
