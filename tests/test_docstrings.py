@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import doctest
 import importlib
 import inspect
+import re
+from pathlib import Path
 
+import griffe
 import pytest
 import torch
+
+from crossdistill.methods import Method
 
 PACKAGES = [
     "crossdistill",
@@ -54,3 +60,39 @@ def test_all_names_each_thing_once(package: str) -> None:
     module = importlib.import_module(package)
     assert len(set(module.__all__)) == len(module.__all__)
     assert all(hasattr(module, name) for name in module.__all__)
+
+
+TABLES = ("parameters", "attributes")
+REFERENCE = Path(__file__).parents[1] / "docs" / "api"
+ENTRIES = [
+    entry
+    for page in sorted(REFERENCE.glob("*.md"))
+    for entry in re.findall(r"^::: (\S+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+]
+
+
+def parameters_of(item: object) -> set[str]:
+    """The names that a caller gives; a protocol has none. That every method takes a model, `Method` says."""
+    if not is_documented_kind(item) or getattr(item, "_is_protocol", False):
+        return set()
+    parameters = inspect.signature(item).parameters.values()  # type: ignore[arg-type]
+    names = {parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD}
+    is_method = inspect.isclass(item) and issubclass(item, Method) and item is not Method
+    return names - {"model"} if is_method else names
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_the_reference_has_a_row_for_each_argument(entry: str) -> None:
+    """By its own name: as the site reads the docstring. Of what the library makes, fields are attributes."""
+    module, _, name = entry.rpartition(".")
+    item = getattr(importlib.import_module(module), name)
+    sections = griffe.Docstring(inspect.getdoc(item) or "", lineno=1).parse("google", warnings=False)
+    rows = {kind: [row.name for row in section.value] for section in sections if (kind := section.kind.value) in TABLES}
+    for kind, names in rows.items():
+        assert len(set(names)) == len(names), f"{entry}: {kind}: a name twice"
+    shown = set(rows.get("parameters", ()))
+    if dataclasses.is_dataclass(item) or hasattr(item, "_fields"):  # or a named tuple
+        shown |= set(rows.get("attributes", ()))
+    assert shown == parameters_of(item)
+    prose = [section.value for section in sections if section.kind.value == "text"]
+    assert not re.search(r"\bRaises \w+", " ".join(prose)), f"{entry}: an error among the prose"

@@ -83,20 +83,21 @@ def from_plain(kind: type[T], value: Any, place: str = "") -> T:
         if key not in value and not optional:
             raise InputError(f"{dot}{key}: expected {_name(hints[field.name])}, found nothing")
     names = {key: fields[key].name for key in value}
-    return kind(**{names[key]: _of_type(hints[names[key]], item, f"{dot}{key}") for key, item in value.items()})
+    return kind(**{names[key]: of_type(hints[names[key]], item, f"{dot}{key}") for key, item in value.items()})
 
 
 def _key(field: dataclasses.Field[Any]) -> str:
     return str(field.metadata.get(KEY, field.name))
 
 
-def _of_type(hint: Any, value: Any, place: str) -> Any:
+def of_type(hint: Any, value: Any, place: str) -> Any:
+    """The value as what the hint stands for. Raises InputError, beginning with `place`, for another type."""
     hint = _meant(hint)
     origin, arguments = get_origin(hint), get_args(hint)
     if dataclasses.is_dataclass(hint):
         return from_plain(typing.cast(type[Any], hint), value, place)
     if origin is Annotated:
-        return math.nan if hint == Measure and value is None else _of_type(arguments[0], value, place)
+        return math.nan if hint == Measure and value is None else of_type(arguments[0], value, place)
     if origin is np.ndarray:
         return _array(hint, value, place)
     if origin is Literal:
@@ -108,10 +109,10 @@ def _of_type(hint: Any, value: Any, place: str) -> Any:
         same = len(arguments) == 2 and arguments[1] is Ellipsis
         _require(same or len(value) == len(arguments), hint, value, place)
         kinds = [arguments[0]] * len(value) if same else arguments
-        return tuple(_of_type(kind, item, place) for kind, item in zip(kinds, value, strict=True))
+        return tuple(of_type(kind, item, place) for kind, item in zip(kinds, value, strict=True))
     if origin is not None and issubclass(origin, Mapping):
         _require(isinstance(value, Mapping), hint, value, place)
-        return {key: _of_type(arguments[1], item, f"{place}.{key}") for key, item in value.items()}
+        return {key: of_type(arguments[1], item, f"{place}.{key}") for key, item in value.items()}
     if hint is Any:
         return value
     if hint is float and type(value) is int:
@@ -145,7 +146,7 @@ def _array(hint: Any, value: Any, place: str) -> Any:
 def _any_of(kinds: tuple[Any, ...], hint: Any, value: Any, place: str) -> Any:
     for kind in kinds:
         try:
-            return _of_type(kind, value, place)
+            return of_type(kind, value, place)
         except InputError:
             continue
     return _require(False, hint, value, place)

@@ -51,9 +51,15 @@ Array = npt.NDArray[Any]
 def load(folder: Path | str) -> Student:
     """The student of a finished run, or one that `Student.save` wrote, on the CPU in evaluation mode.
 
-    Neither the data nor the packages that read them are needed; only those that its own encoders use.
-    Raises InputError where the folder holds no such thing, its files are damaged or do not fit together, or the run
-    trained no student (methods `teacher` and `auxiliary`). For predicting, in another program or on another machine.
+    For predicting, in another program or on another machine. Neither the data nor the packages that read them are
+    needed; only those that its own encoders use.
+
+    Args:
+        folder: of the run, or of the saved student
+
+    Raises:
+        InputError: the folder holds no such thing, its files are damaged or do not fit together, or the run trained no
+            student (methods `teacher` and `auxiliary`).
 
     >>> import tempfile, numpy as np, crossdistill
     >>> x = np.random.default_rng(0).normal(size=(40, 3)); y = np.arange(40) % 2
@@ -126,7 +132,10 @@ class Student(nn.Module):
     column for each feature; paths of videos and sounds, or texts, or lists of these, which are read as in training.
     A sample's result does not depend on the others that are given with it, up to the rounding of float32.
 
-    spec: what the network is built from; about: where it comes from: method, data, versions
+    Args:
+        spec: what the network is built from
+        network: built from it, with its trained weights
+        about: where it comes from: method, data, versions
 
     >>> import tempfile, numpy as np, crossdistill
     >>> from dataclasses import replace
@@ -176,8 +185,14 @@ class Student(nn.Module):
 
     def predict(self, inputs: Any) -> Array:
         """The class names (N,) of N samples; of several labels (N, C), 1 for those with a probability above 1/2, else
-        0; of regression the numbers (N,), or (N, K) of several. Raises InputError for inputs that are not as in
-        training."""
+        0; of regression the numbers (N,), or (N, K) of several.
+
+        Args:
+            inputs: modality name -> samples, or of one modality its samples alone
+
+        Raises:
+            InputError: inputs that are not as in training.
+        """
         made = self._predicted(inputs)
         if self.spec.task == "regression":
             return made.values[:, 0] if len(self.classes) == 1 else made.values
@@ -187,14 +202,27 @@ class Student(nn.Module):
         return names
 
     def predict_proba(self, inputs: Any) -> npt.NDArray[np.float32]:
-        """The classes' probabilities (N, C), in the order of `classes`; of several labels each has its own. Raises
-        InputError like `predict`, and for a student of numbers, which have none."""
+        """The classes' probabilities (N, C), in the order of `classes`; of several labels each has its own.
+
+        Args:
+            inputs: as of `predict`
+
+        Raises:
+            InputError: like `predict`, and for a student of numbers, which have none.
+        """
         if self.spec.task == "regression":
             raise InputError("predict_proba: this student predicts numbers, which have no probabilities; see predict")
         return self._predicted(inputs).probabilities
 
     def transform(self, inputs: Any) -> npt.NDArray[np.float32]:
-        """The representations (N, width), for retrieval or a classifier of your own. Raises like `predict`."""
+        """The representations (N, width), for retrieval or a classifier of your own.
+
+        Args:
+            inputs: as of `predict`
+
+        Raises:
+            InputError: like `predict`.
+        """
         return self._predicted(inputs).representations
 
     def arrays(self, inputs: Any) -> dict[str, Array]:
@@ -202,7 +230,13 @@ class Student(nn.Module):
 
         Of each modality the values (N, ...), as its reader makes them, and of sequences of different length, which are
         zero-padded to the longest, `NAME_lengths` (N,) too; float32, token ids and lengths int64. Of samples longer
-        than what the student takes at once, the middle. Raises InputError like `predict`.
+        than what the student takes at once, the middle.
+
+        Args:
+            inputs: as of `predict`
+
+        Raises:
+            InputError: like `predict`.
         """
         samples = self._samples(inputs)
         batch = samples.__getitems__(range(len(samples)))
@@ -216,9 +250,16 @@ class Student(nn.Module):
 
         A folder takes neither a connection nor huggingface_hub. Of a repository, nothing but config.json, tensors in
         safetensors and the files of tokenizers is fetched, each no larger than it can be, and nothing is run that it
-        brings. revision: a branch, tag or commit; token: of the Hub, unless its client has one.
-        Raises InputError like `load`, and where there is no such repository or one of its encoders is a class of
-        somebody's own.
+        brings.
+
+        Args:
+            source: the folder, or `owner/name`
+            revision: a branch, tag or commit
+            token: of the Hub, unless its client has one
+
+        Raises:
+            InputError: like `load`, and where there is no such repository or one of its encoders is a class of
+                somebody's own.
         """
         if not is_repository(source) or Path(source).exists():
             return load(source)
@@ -248,8 +289,15 @@ class Student(nn.Module):
         """Write what `load` needs, and a model card, into a folder that is new or empty, and return it.
 
         The card, README.md, says what is known of the student: its data and their licence, its method, what its run
-        measured, how to use it. It may be edited; nothing reads it. licence: the student's own, for the card, such as
-        cc-by-4.0; datasets: names of data sets on the Hub. Raises InputError where there is something in the folder.
+        measured, how to use it. It may be edited; nothing reads it.
+
+        Args:
+            folder: new or empty
+            licence: the student's own, for the card, such as cc-by-4.0
+            datasets: names of data sets on the Hub
+
+        Raises:
+            InputError: there is something in the folder.
         """
         return self._written(Path(folder), Origin("", licence, datasets))
 
@@ -267,10 +315,18 @@ class Student(nn.Module):
     ) -> str:
         """Put what `save` writes into a repository of the Hugging Face Hub, and return the commit's address.
 
-        In one commit, which replaces files of the same names, README.md included. repository: `owner/name`, made where
-        there is none; licence, datasets: as of `save`; private: of a new repository, as its owner's are unless given;
-        token: of the Hub, unless its client has one; message: the commit's.
-        Raises InputError without huggingface_hub (`pip install 'crossdistill[hub]'`), and where the Hub refuses.
+        In one commit, which replaces files of the same names, README.md included.
+
+        Args:
+            repository: `owner/name`, made where there is none
+            licence: as of `save`
+            datasets: as of `save`
+            private: of a new repository, as its owner's are unless given
+            token: of the Hub, unless its client has one
+            message: the commit's
+
+        Raises:
+            InputError: without huggingface_hub (`pip install 'crossdistill[hub]'`), and where the Hub refuses.
         """
         with tempfile.TemporaryDirectory() as root:
             folder = self._written(Path(root) / "student", Origin(repository, licence, datasets))
@@ -295,7 +351,12 @@ class Student(nn.Module):
         """What the student makes of samples, windows of long ones averaged as in evaluation, on its own device.
 
         Those that cannot be read, or of which it makes nothing finite, have a problem in words instead of a prediction:
-        the way by which `crossdistill predict` goes on. batch_size: 0 for as many as fit; workers: reading processes.
+        the way by which `crossdistill predict` goes on.
+
+        Args:
+            samples: modality name -> column of N samples
+            batch_size: 0 for as many as fit
+            workers: reading processes
         """
         device = next(self.parameters()).device
         rows, windows = np.arange(len(samples)), self.spec.windows

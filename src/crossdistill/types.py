@@ -30,7 +30,11 @@ Role = Literal["method", "ablation", "control", "variation"]
 class InputError(ValueError):
     """A mistake in what the user gave (file, option, array). The command line prints it as one line, exit code 2.
 
-    What a program catches that shows its own users what they did wrong.
+    What a program catches that shows its own users what they did wrong. Line breaks in what it quotes, such as a file's
+    name, become spaces.
+
+    Args:
+        message: what was expected, what was found, and how to mend it
 
     >>> import crossdistill
     >>> try:
@@ -38,8 +42,6 @@ class InputError(ValueError):
     ... except crossdistill.InputError as error:
     ...     print(error)
     wrist: expected one entry for each of the 1 labels, found 2
-
-    Line breaks in what it quotes, such as a file's name, become spaces.
     """
 
     def __init__(self, message: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,31 @@ def test_a_column_of_numbers_is_a_vector_of_one(tmp_path: Path) -> None:
     assert batch.present["age"].tolist() == [True, False, True]
     assert batch.present["rate"].tolist() == [True, True, True]
     assert isinstance(content_of(dataset.columns["note"]), TextColumn), "one of its cells is no number"
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (
+            ("31", '"1,5"', "40.5"),
+            r"row 3, column 'age': '1,5' is no number, so .*; numbers have a decimal point: 1\.5",
+        ),
+        (("31", "n/a", "40"), r"row 3, column 'age': 'n/a' is no number, so .*; mend it, or leave the cell empty"),
+        (("31", "32", "40"), ""),
+        (("31", "thirty", "forty"), ""),
+    ],
+)
+def test_a_cell_that_makes_numbers_texts_is_named(
+    cells: tuple[str, ...], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{row},train,{'ab'[row % 2]},{cell}" for row, cell in enumerate(cells)]
+    path = table(tmp_path, *rows, header="id,split,label,age")
+    assert main(["prepare", "manifest", str(path)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert re.search(said, out) if said else "is no number" not in out
+    path = table(tmp_path, *rows, header="id,split,label,age:text")
+    assert main(["prepare", "manifest", str(path)]) == 0
+    assert "is no number" not in capsys.readouterr().out
 
 
 def test_columns_with_a_common_beginning_are_one_modality_when_asked_for(tmp_path: Path) -> None:

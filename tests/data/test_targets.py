@@ -118,5 +118,9 @@ def test_splits_are_drawn_without_classes(task: TaskKind) -> None:
     held_out = with_validation(made, 0.2, seed=0).rows("validation")
     assert len(held_out) == 6
     assert not np.isnan(values[held_out]).any(), "only labelled samples are measured"
-    with pytest.raises(InputError, match=r"weigh classes, and arrays has none \(task "):
+
+
+def test_numbers_have_no_class_weights() -> None:
+    made = from_arrays({"gyro": np.eye(4)}, [1.0, 2.0, 3.0, 4.0], task="regression")
+    with pytest.raises(InputError, match=r"weigh classes or labels, and arrays has numbers"):
         with_class_weights(made)

@@ -12,6 +12,7 @@ from crossdistill.data import from_arrays, with_class_weights
 from crossdistill.data.columns import SequenceColumn
 from crossdistill.data.fingerprint import differing, fingerprint
 from crossdistill.data.loading import EpochBatches, drawn, training_batches
+from crossdistill.estimator.labels import weights_of_indicators
 from crossdistill.types import InputError
 
 ROWS = np.arange(20)
@@ -129,3 +130,46 @@ def test_balanced_training_sees_every_class_equally_often() -> None:
         for batch in training_batches(data, data.rows("train"), 10, 0, epoch):
             seen += np.bincount(batch.labels.numpy(), minlength=3)
     assert seen / seen.sum() == pytest.approx([1 / 3] * 3, abs=0.01)
+
+
+LABELS = np.array([[1, 0, 0], [1, 0, 0], [1, 1, 0], [0, 0, 0], [1, 0, 1], [0, 0, 0]], dtype=float)
+"""One label is common, two are rare, one of them beside the common one; two samples have none of them."""
+
+
+def labelled(labels: Any, **given: Any) -> Any:
+    return from_arrays({"x": np.eye(len(labels))}, labels, classes=["a", "b", "c"], task="multilabel", **given)
+
+
+def test_a_sample_s_labels_multiply_its_weight() -> None:
+    made = with_class_weights(labelled(LABELS, weights=[1, 2, 1, 1, 1, 1]), {"a": 2.0, "b": 5.0})
+    assert made.weights.tolist() == [2, 4, 10, 1, 2, 1]
+
+
+@pytest.mark.parametrize("own", [np.ones(6), np.array([1, 3, 0.5, 2, 1, 1])])
+def test_balanced_labels_are_drawn_one_by_one(own: Any) -> None:
+    """Class-aware sampling as it is told: a label, or none of them, then a sample that has it, by its own weight."""
+    expected = np.zeros(6)
+    kinds = [np.flatnonzero(LABELS[:, label]) for label in range(3)] + [np.flatnonzero(~LABELS.any(1))]
+    for rows in kinds:
+        for row in rows:
+            expected[row] += own[row] / own[rows].sum() / len(kinds)
+    weights = with_class_weights(labelled(LABELS, weights=own)).weights
+    assert weights / weights.sum() == pytest.approx(expected)
+    assert weights.sum() == pytest.approx(own.sum())
+
+
+def test_samples_of_other_splits_and_without_labels_count_for_nothing() -> None:
+    labels = np.concatenate([LABELS, np.ones((3, 3)), np.full((1, 3), np.nan)])
+    more = with_class_weights(labelled(labels, splits=["train"] * 6 + ["test"] * 3 + ["train"]))
+    assert more.weights[:6] == pytest.approx(with_class_weights(labelled(LABELS)).weights)
+    assert more.weights[9] == 1
+
+
+@pytest.mark.parametrize("weight", ["balanced", {1: 5.0, 2: 0.0}])
+def test_the_estimator_weighs_labels_as_recipes_do(weight: Any) -> None:
+    labels = np.concatenate([LABELS, np.full((1, 3), np.nan)])
+    found = weights_of_indicators(None, weight, labels, np.arange(3))
+    if weight == "balanced":
+        assert found == pytest.approx(with_class_weights(labelled(labels)).weights)
+    else:
+        assert found.tolist() == [1, 1, 5, 1, 0, 1, 1]

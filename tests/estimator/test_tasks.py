@@ -82,8 +82,8 @@ def test_a_row_of_minus_ones_or_nan_has_no_labels(missing: float) -> None:
 def test_what_has_no_meaning_is_one_line() -> None:
     with pytest.raises(InputError, match=r"method: crd has no meaning for regression; .*amid_u"):
         regressor("crd").fit(X, Y, auxiliary=A)
-    with pytest.raises(InputError, match=r"class_weight: weighs classes"):
-        classifier(class_weight="balanced").fit(X, SEVERAL, auxiliary=A)
+    with pytest.raises(InputError, match=r"class_weight: expected classes of y, \[0, 1, 2\], found 3"):
+        classifier(class_weight={3: 2.0}).fit(X, SEVERAL, auxiliary=A)
     with pytest.raises(InputError, match=r"expected 0 or 1 for each label, found 2"):
         classifier().fit(X, 2 * SEVERAL, auxiliary=A)
     with pytest.raises(InputError, match=r"every sample is unlabelled"):

@@ -18,9 +18,10 @@ from crossdistill.data import from_arrays
 from crossdistill.encoders import RNN
 from crossdistill.encoders.recurrence import unpacked
 from crossdistill.exports import export
-from crossdistill.exports.quantize import Accuracy
+from crossdistill.exports.quantize import Cost
 from crossdistill.runs.run import run
 from crossdistill.student import Student, load
+from crossdistill.tasks import headline
 from crossdistill.types import InputError
 from tests.encoders.batches import padded, sequences
 from tests.exports.students import KINDS, student_of
@@ -91,10 +92,9 @@ def test_safetensors_is_the_saved_student(trained: Path, tmp_path: Path) -> None
 
 def test_int8_is_measured_on_the_run_s_own_samples(trained: Path, tmp_path: Path) -> None:
     exported = export(trained, tmp_path / "int8.onnx", int8=True, force=True)
-    assert exported.accuracy is not None
-    assert exported.accuracy.samples == 16
-    expected = load_results(trained)["student"]["top1"]
-    assert exported.accuracy.before == round(16 * expected)
+    assert exported.cost is not None
+    assert exported.cost.samples == 16
+    assert exported.cost.before == load_results(trained)["student"]["top1"]
 
 
 def load_results(folder: Path) -> dict[str, Any]:
@@ -105,11 +105,12 @@ def test_int8_that_costs_accuracy_is_refused_unless_forced(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = sys.modules["crossdistill.exports.export"]
-    monkeypatch.setattr(module, "accuracy_of", lambda *_: Accuracy(before=90, after=88, samples=100))
-    with pytest.raises(InputError, match=r"90.0 % of 100 .* before, 88.0 % after: 2.0 points are lost; --force"):
+    monkeypatch.setattr(module, "cost_of", lambda *_: Cost(0.9, 0.88, 100, headline("classification")))
+    with pytest.raises(InputError, match=r"top-1 90.0 % of 100 .* before, 88.0 % after: 2.0 points are lost; --force"):
         export(trained, tmp_path / "x.onnx", int8=True)
     assert list(tmp_path.iterdir()) == []
-    assert export(trained, tmp_path / "x.onnx", int8=True, force=True).accuracy is not None
+    assert export(trained, tmp_path / "x.onnx", int8=True, force=True).cost is not None
+    assert Cost(0.9, 0.89, 100, headline("classification")).lost == 1, "which is not more than one"
 
 
 def test_int8_needs_labelled_samples(tmp_path: Path) -> None:
@@ -117,7 +118,7 @@ def test_int8_needs_labelled_samples(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot be measured \(a student that was saved alone has none"):
         export(student, tmp_path / "x.onnx", int8=True)
     assert list(tmp_path.iterdir()) == []
-    assert export(student, tmp_path / "x.onnx", int8=True, force=True).accuracy is None
+    assert export(student, tmp_path / "x.onnx", int8=True, force=True).cost is None
 
 
 def test_another_answer_than_the_student_s_is_refused_and_leaves_nothing(

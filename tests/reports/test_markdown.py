@@ -6,11 +6,13 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.image import imread
 
-from crossdistill.reports import write_markdown, write_report
+from crossdistill.reports import ChangedSample, Changes, RepresentationMap, SampleViews, write_markdown, write_report
 from crossdistill.reports.markdown import escaped, fenced
 from crossdistill.types import InputError
 from tests.reports.synthetic import write_run
@@ -95,6 +97,31 @@ def test_every_figure_is_a_file_and_every_file_a_figure(odd: list[Path], tmp_pat
         assert "var(--" not in source  # colours of its own: it stands on no page
         assert not re.search(r'href="(?!#|data:image/png)', source)
     assert "amid: no D2" in (document.parent / "watch/accuracy.svg").read_text(encoding="utf-8")  # its own legend
+
+
+def test_samples_are_shown_as_on_the_page(comparison: list[Path], tmp_path: Path) -> None:
+    """The map as a figure, the samples that change as a table, and their pictures, where there are any, as files."""
+    picture = np.full((4, 6, 3), 7, np.uint8)
+    right = [
+        ChangedSample("no. 4", "walk | run", "sit", "walk | run", picture),
+        ChangedSample("no. 5", "sit", "run", "sit"),
+    ]
+    wrong = [ChangedSample("no. 6", "sit", "sit", "run", picture)]
+    points, labels = np.random.default_rng(0).normal(size=(2, 40, 2)), np.arange(40) % 2
+    of_map = RepresentationMap(
+        "amid", 0, dict(zip(("student", "teacher"), points, strict=True)), {"student": labels, "teacher": labels},
+        labels, [f"no. {row}" for row in range(40)], 0.5, 200,
+    )  # fmt: skip
+    samples = SampleViews(changes=Changes("amid", 0, 200, 30, 10, right, wrong), map=of_map)
+    document = write_markdown(comparison, tmp_path / "docs", COMMAND, samples)
+    text = document.read_text(encoding="utf-8")
+    assert "## Map of the representations\n\n![" in text
+    assert re.search(r"^\| no. 5 \| sit \| run \| sit \|$", text, flags=re.MULTILINE)
+    assert "| ![no. 4](watch/newly-right-0.png) |\n| --- |\n| **walk \\| run**, alone: sit |" in text
+    assert "| ![no. 6](watch/newly-wrong-0.png) |\n| --- |\n| **sit**, now: run |" in text
+    named = set(re.findall(r"\]\((watch/[^)]+)\)", text))
+    assert named == {path.relative_to(document.parent).as_posix() for path in (document.parent / "watch").iterdir()}
+    assert (imread(document.parent / "watch/newly-wrong-0.png")[:, :, :3] * 255 == 7).all()
 
 
 def test_same_runs_same_bytes_whatever_their_order(odd: list[Path], tmp_path: Path) -> None:

@@ -21,12 +21,14 @@ from crossdistill import InputError, Recipe, evaluate, from_arrays, load, run
 from crossdistill.cli.main import main
 from crossdistill.data import MultimodalDataset, write_manifest
 from crossdistill.encoders.settings import EncoderSettings
+from crossdistill.exports import export
 from crossdistill.methods import METHODS
 from crossdistill.recipes.recipe import DataSettings, ModelSettings
 from crossdistill.reports.runs import load_runs
 from crossdistill.reports.sections import report_of
 from crossdistill.runs.folder import read_recipe
 from crossdistill.studies.table import row_of, write_table
+from crossdistill.tasks import headline
 from crossdistill.training import Machine, Optimization
 from crossdistill.types import TaskKind
 from tests.saved import model_state
@@ -176,7 +178,23 @@ def test_an_exported_file_answers_as_the_student(trained: Trained, tmp_path: Pat
     else:
         assert names == ["logits", "probabilities", "representation"]
         np.testing.assert_allclose(answers["probabilities"], student.predict_proba(inputs), atol=1e-4)
-    assert main(["export", str(trained.folder), "--out", str(file), "--int8"]) == 2
+
+
+def test_int8_is_judged_by_the_task_s_own_measure(trained: Trained, tmp_path: Path) -> None:
+    """On the run's test samples, or on those that are given, whose labels may stand in another order."""
+    expected = json.loads((trained.folder / "results.json").read_text())["student"][headline(trained.task).key]
+    cost = export(trained.folder, tmp_path / "own.onnx", int8=True, force=True).cost
+    assert cost is not None
+    assert (cost.measure, cost.samples) == (headline(trained.task), len(trained.data.rows("test")))
+    assert cost.before == pytest.approx(expected, abs=1e-5)
+    assert cost.after == pytest.approx(expected, abs=0.1)
+    data, order = trained.data, np.arange(len(trained.data.classes))[::-1]
+    turned = replace(data, labels=data.labels[:, order], classes=tuple(data.classes[place] for place in order))
+    again = export(trained.folder, tmp_path / "given.onnx", dataset=turned, int8=True, force=True).cost
+    assert again == cost
+    others = replace(data, classes=tuple(f"{name}?" for name in data.classes))
+    with pytest.raises(InputError, match=r"cannot be measured \(the test samples of .* have no labels that say it\)"):
+        export(trained.folder, tmp_path / "others.onnx", dataset=others, int8=True)
 
 
 def test_a_comparison_and_its_report_say_what_was_measured(trained: Trained, tmp_path: Path) -> None:

@@ -30,8 +30,8 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
     export.add_argument("--out", type=Path, help="file to write; unless given RUN's name here: .onnx, .pt2 or a folder")
     export.add_argument("--data", type=Path, help="a manifest of samples to check on; the run's own unless given")
     export.add_argument("--allow-outside", action="store_true", help="files outside the manifest's folder, too")
-    export.add_argument("--int8", action="store_true", help="weights of 8 bits; its accuracy is measured")
-    export.add_argument("--force", action="store_true", help="int8 although it costs accuracy, or nobody knows")
+    export.add_argument("--int8", action="store_true", help="weights of 8 bits; what they cost is measured")
+    export.add_argument("--force", action="store_true", help="int8 although it costs over a point, or nobody knows")
     return export
 
 
@@ -64,9 +64,9 @@ def said(exported: Exported) -> list[str]:
         return [*lines, f'crossdistill.load("{path}") predicts']
     lines += [f"takes {_shapes(exported.inputs)}", f"gives {_shapes(exported.outputs)}"]
     lines.append(f"largest difference to the student {exported.difference:.1e}, on {exported.described}")
-    if (accuracy := exported.accuracy) is not None:
-        before, after = (100 * right / accuracy.samples for right in (accuracy.before, accuracy.after))
-        lines.append(f"int8: right on {after:.1f} % of {accuracy.samples} samples, before {before:.1f} %")
+    if (cost := exported.cost) is not None:
+        before, after = cost.measure.shown(cost.before), cost.measure.shown(cost.after)
+        lines.append(f"int8: {cost.measure.name} {after} of {cost.samples} samples, before {before}")
     elif exported.int8:
         lines.append("int8: what it costs was not measured")
     return lines

@@ -161,7 +161,7 @@ def _prepare_manifest(
         checked = check_manifest(path, settings, allow_outside, listener, task)
     for table in (modality_table(checked.counts), label_table(checked.dataset)):
         console().print(table)
-    for line in (*checked.broken, *checked.damaged):
+    for line in (*checked.doubts, *checked.broken, *checked.damaged):
         console().print(line, soft_wrap=True)
     if settings.form != "none":
         size = cache_size(checked, settings) / 2**20

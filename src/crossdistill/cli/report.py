@@ -12,7 +12,7 @@ from jsonargparse import ArgumentParser, Namespace
 from crossdistill.cli.benchmark_pages import write_pages
 from crossdistill.cli.headline import show_headline
 from crossdistill.cli.progress import Lines, Quiet, console
-from crossdistill.reports import load_runs, write_markdown, write_report
+from crossdistill.reports import SampleViews, load_runs, write_markdown, write_report
 from crossdistill.reports.examples import sample_views
 from crossdistill.runs.folder import RECIPE, RESULTS
 from crossdistill.studies.benchmark import RECORD
@@ -40,10 +40,10 @@ def execute(options: Namespace, command: str) -> int:
         return _benchmark(options)
     folders = [run for folder in options.runs for run in _run_folders(folder)]
     words = ["crossdistill", "report", *map(str, options.runs)]
-    write(folders, options.out, shlex.join([*words, "--out", str(options.out)]))
+    samples = write(folders, options.out, shlex.join([*words, "--out", str(options.out)]))
     if options.markdown is not None:
         named = shlex.join([*words, "--markdown", str(options.markdown)])
-        document = write_markdown(folders, options.markdown, named)
+        document = write_markdown(folders, options.markdown, named, samples)
         console().print(f"Markdown: {document}", soft_wrap=True)
     return _shown(options)
 
@@ -65,13 +65,15 @@ def _shown(options: Namespace) -> int:
     return 0
 
 
-def write(folders: Sequence[Path], out: Path, command: str, quiet: bool = False) -> None:
-    """The page of these runs; command: the one that was given, which the page names."""
+def write(folders: Sequence[Path], out: Path, command: str, quiet: bool = False) -> SampleViews:
+    """The page of these runs; command: the one that was given, which the page names. Returns what it shows of single
+    samples, for which models are run."""
     runs = load_runs(folders)
     samples = sample_views(runs, Quiet() if quiet else Lines())
     write_report(folders, out, samples, command)
     show_headline(runs, quiet)
     console().print(f"Report: {out}", soft_wrap=True)
+    return samples
 
 
 def _run_folders(folder: Path) -> list[Path]:

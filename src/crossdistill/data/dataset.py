@@ -165,21 +165,31 @@ def from_arrays(
 ) -> MultimodalDataset:
     """A data set from arrays in memory.
 
-    modalities: name -> (N, ...) array, or N arrays: stacked where their shapes are equal, else sequences (T_i, F); or
-        any `Column`, as it is
-    labels: (N,) whole numbers or strings; -1, "", None or NaN for a training sample without a label. Of task
-        multilabel (N, C), 0 or 1, and of task regression (N,) or (N, K) numbers; a row of NaN for one without a label
-    splits: (N,) "train" | "validation" | "test", or (N,) bool, True for test; None: all are for training
-    ids, groups, folds, captions: N entries, or empty where there are none
-    classes: the class names; integer labels count into it. Empty: the distinct labels in natural order. Of other tasks
-        the names of the C labels or K numbers
-    present: name -> (N,) bool, for a modality that some samples lack; what stands in their place is not looked at
-    licence: of the data, which runs keep beside what was trained on them
-    weights: (N,) above 0: training draws a sample with twice the weight twice as often, whatever the method
-    task: what is to be predicted: one of several classes, any number of labels (multilabel), or numbers (regression)
-
-    Raises InputError where lengths, values or names do not fit.
     For data that are in memory, or memory-mapped, already.
+
+    Args:
+        modalities: name -> (N, ...) array, or N arrays: stacked where their shapes are equal, else sequences (T_i, F);
+            or any `Column`, as it is
+        labels: (N,) whole numbers or strings; -1, "", None or NaN for a training sample without a label. Of task
+            multilabel (N, C), 0 or 1, and of task regression (N,) or (N, K) numbers; a row of NaN for one without a
+            label
+        splits: (N,) "train" | "validation" | "test", or (N,) bool, True for test; None: all are for training
+        ids: N distinct names, or empty where there are none
+        groups: N entries, what must not be on both sides of a split; empty where there are none
+        folds: N numbers, or empty where there are none
+        classes: the class names; integer labels count into it. Empty: the distinct labels in natural order. Of other
+            tasks the names of the C labels or K numbers
+        pictures: (N, H, W, 3) uint8 for reports, empty where there are none
+        captions: N texts for reports, or empty where there are none
+        present: name -> (N,) bool, for a modality that some samples lack; what stands in their place is not looked at
+        name: of the data set
+        licence: of the data, which runs keep beside what was trained on them
+        weights: (N,) above 0: training draws a sample with twice the weight twice as often, whatever the method
+        task: what is to be predicted: one of several classes, any number of labels (multilabel), or numbers
+            (regression)
+
+    Raises:
+        InputError: lengths, values or names do not fit.
 
     >>> import numpy as np
     >>> from crossdistill import from_arrays

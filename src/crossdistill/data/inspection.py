@@ -16,11 +16,13 @@ from crossdistill.data.columns import Column
 from crossdistill.data.inputs import input_spec
 from crossdistill.data.labels import SPLITS
 from crossdistill.data.manifest import check_values
+from crossdistill.data.numbers import nearly_numbers
 from crossdistill.data.readers import CacheFolder, MediaColumn, TextColumn
 from crossdistill.data.readers.cache_writer import fill
 from crossdistill.data.readers.inspection import Inspected, at_segment, inspect
 from crossdistill.data.readers.media import MediaKind
 from crossdistill.data.reading import known_present
+from crossdistill.data.table import read_table
 from crossdistill.data.wrappers import content_of
 from crossdistill.types import InputError, Listener, TaskKind, tracked
 
@@ -55,13 +57,15 @@ class Count:
 
 @dataclass(frozen=True)
 class Checked:
-    """A manifest, looked through. broken, damaged: a line each for files that cannot be read and that end early."""
+    """A manifest, looked through. broken, damaged: a line each for files that cannot be read and that end early;
+    doubts: for what is read in another way than its writer may have meant."""
 
     dataset: MultimodalDataset
     counts: list[Count]
     broken: list[str]
     damaged: list[str]
     files: dict[tuple[Path, MediaKind], Inspected]
+    doubts: list[str]
 
     @property
     def readable(self) -> list[tuple[Path, MediaKind]]:
@@ -94,7 +98,7 @@ def check_manifest(
                 broken += [f"{clip}: {found[row].problem}"] if found[row].problem else []
                 damaged += [f"{clip}: {found[row].warning}"] if found[row].warning else []
         counts += [_count(dataset, name, split, found) for split in SPLITS if len(dataset.rows(split))]
-    return Checked(dataset, counts, broken, damaged, files)
+    return Checked(dataset, counts, broken, damaged, files, nearly_numbers(read_table(path)))
 
 
 def _check_others(dataset: MultimodalDataset) -> None:

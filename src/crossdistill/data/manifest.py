@@ -58,14 +58,20 @@ def read_manifest(
 ) -> MultimodalDataset:
     """The data set whose manifest `path` is (.csv or .parquet) or holds; named after the folder.
 
-    only: the modalities to open, all where it is empty; `imu` may stand for the columns of numbers imu_... together
-    required: those that no sample may lack, neither by an empty cell nor by a file without such a stream
-    readers: modality -> how its media are read; allow_outside: files may lie outside the manifest's folder
-    strict: media that cannot be read are an error when they are met, not absent samples
-    task: what the labels are: classes, sets of labels, or numbers
-    Every array is opened and its shape checked; values are checked when fetched, or all at once by `check_values`.
-    Raises InputError with file, row and column for the first mistake.
-    For data in files; a recipe's `data.source` does it.
+    For data in files; a recipe's `data.source` does it. Every array is opened and its shape checked; values are checked
+    when fetched, or all at once by `check_values`.
+
+    Args:
+        path: of the manifest, or of its folder
+        only: the modalities to open, all where it is empty; `imu` may stand for the columns of numbers imu_... together
+        required: those that no sample may lack, neither by an empty cell nor by a file without such a stream
+        readers: modality -> how its media are read
+        allow_outside: files may lie outside the manifest's folder
+        strict: media that cannot be read are an error when they are met, not absent samples
+        task: what the labels are: classes, sets of labels, or numbers
+
+    Raises:
+        InputError: the first mistake, with file, row and column.
 
     >>> import tempfile, numpy as np
     >>> from pathlib import Path

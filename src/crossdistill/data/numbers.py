@@ -37,6 +37,24 @@ def together(table: Table, name: str) -> list[str]:
     return [column.header for column in joined]
 
 
+def nearly_numbers(table: Table) -> list[str]:
+    """A line for each column that is read as text although most of its cells are numbers, naming the first that is
+    none. A header that says its kind means it."""
+    lines = []
+    for column in modalities(table):
+        filled = [(row, cell) for row, cell in enumerate(table.columns[column.header]) if cell]
+        others = [(row, cell) for row, cell in filled if not is_number(cell)]
+        if column.kind or not others or 2 * len(others) >= len(filled):
+            continue
+        (row, cell), point = others[0], others[0][1].replace(",", ".", 1)
+        fix = f"numbers have a decimal point: {point}" if is_number(point) else "mend it, or leave the cell empty"
+        lines.append(
+            f"{table.place(row, column.header)}: '{shortened(cell)}' is no number, so all of the column is read as "
+            f"text; {fix} ('{column.name}:text' as its header says that texts are meant)"
+        )
+    return lines
+
+
 def _has_number(table: Table, column: ModalityHeader) -> bool:
     return any(is_number(cell) for cell in table.columns[column.header])
 

@@ -1,16 +1,19 @@
-"""How often training draws the samples of each class."""
+"""How often training draws the samples of each class, or of each label."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from crossdistill.data.dataset import MultimodalDataset
-from crossdistill.data.labels import UNLABELLED
+from crossdistill.data.targets import is_labelled
 from crossdistill.types import InputError
+
+Factors = npt.NDArray[np.float64]
 
 
 def with_class_weights(dataset: MultimodalDataset, weights: Mapping[str, float] | None = None) -> MultimodalDataset:
@@ -18,8 +21,10 @@ def with_class_weights(dataset: MultimodalDataset, weights: Mapping[str, float] 
 
     weights: class -> above 0, 1 for classes without an entry; None: all classes come equally often. The samples' own
     weights are kept, by multiplication; samples without a label stay as they are, as their class is not known.
+    Where a sample has any number of labels, its weight is the product of theirs; None is then class-aware sampling
+    (Shen, Lin, Huang 2016): a label is drawn, or "none of them", each equally often, and then a sample that has it.
     Drawing does for every method what a weighted loss would do for some: contrasts, relations and banks see the
-    classes in these proportions, too. Raises InputError for a class that the data set does not have.
+    classes in these proportions, too. Raises InputError for a class that the data set does not have, and for numbers.
     A recipe's `data.balanced` and `data.class_weights` do it.
 
     >>> import numpy as np
@@ -30,27 +35,46 @@ def with_class_weights(dataset: MultimodalDataset, weights: Mapping[str, float] 
     >>> with_class_weights(data, {"fall": 5.0}).weights.tolist()
     [1.0, 1.0, 1.0, 5.0]
     """
-    if dataset.task != "classification":
-        raise InputError(
-            f"data.balanced, data.class_weights: weigh classes, and {dataset.name} has none (task {dataset.task})"
-        )
-    each = _balancing(dataset) if weights is None else _by_number(dataset, weights)
+    if dataset.task == "regression":
+        raise InputError(f"data.balanced, data.class_weights: weigh classes or labels, and {dataset.name} has numbers")
     drawn = dataset.weights.copy() if len(dataset.weights) else np.ones(len(dataset))
-    known = dataset.labels != UNLABELLED
-    drawn[known] *= each[dataset.labels[known]]
+    known = is_labelled(dataset.labels)
+    each = None if weights is None else _by_number(dataset, weights)
+    if dataset.task == "multilabel":
+        learnt = dataset.splits[known] == "train"
+        drawn[known] *= label_factors(dataset.labels[known], np.where(learnt, drawn[known], 0.0), each)
+    else:
+        drawn[known] *= (_balancing(dataset) if each is None else each)[dataset.labels[known]]
     return replace(dataset, weights=drawn)
 
 
-def _balancing(dataset: MultimodalDataset) -> npt.NDArray[np.float64]:
+def label_factors(labels: npt.NDArray[Any], own: Factors, each: Factors | None) -> Factors:
+    """(N,) by what the weights of samples with these labels (N, C), 0 or 1, are multiplied.
+
+    own: (N,) their weights, 0 for those that training never draws; each: (C,) of the labels, None for balanced ones.
+    """
+    if each is not None:
+        factors: Factors = np.where(labels > 0, each, 1.0).prod(1)
+        return factors
+    kinds = np.concatenate([labels > 0, ~(labels > 0).any(1, keepdims=True)], axis=1)  # the last: none of them
+    return kinds @ _equal_shares(own @ kinds, own.sum())
+
+
+def _equal_shares(totals: Factors, total: float) -> Factors:
+    """What brings each of these sums to its share of the total, 1 for those that are 0."""
+    there = totals > 0
+    return np.where(there, total / (there.sum() * np.where(there, totals, 1)), 1.0)
+
+
+def _balancing(dataset: MultimodalDataset) -> Factors:
     """(C,) weights by which the training samples of each class, by the weights they have, add up to the same."""
     rows = dataset.labelled_rows("train")
     own = dataset.weights[rows] if len(dataset.weights) else np.ones(len(rows))
-    totals = np.bincount(dataset.labels[rows], own, minlength=len(dataset.classes))
-    there = totals > 0
-    return np.where(there, own.sum() / (there.sum() * np.where(there, totals, 1)), 1.0)
+    totals = np.bincount(dataset.labels[rows], own, minlength=len(dataset.classes)).astype(np.float64)
+    return _equal_shares(totals, own.sum())
 
 
-def _by_number(dataset: MultimodalDataset, weights: Mapping[str, float]) -> npt.NDArray[np.float64]:
+def _by_number(dataset: MultimodalDataset, weights: Mapping[str, float]) -> Factors:
     if unknown := sorted(set(weights) - set(dataset.classes)):
         known = ", ".join(dataset.classes[:20]) + (", ..." if len(dataset.classes) > 20 else "")
         raise InputError(f"data.class_weights: expected classes of {dataset.name} ({known}), found {unknown[0]!r}")

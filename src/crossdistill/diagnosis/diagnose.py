@@ -34,8 +34,16 @@ NO_INFORMATION = (math.nan, math.nan)
 
 @dataclass(frozen=True)
 class Counts:
-    """Training samples. labelled, unlabelled: that have all modalities; incomplete: that lack one; fewest: labels that
-    the rarest class has; groups: among the labelled, 0 where samples are independent of each other."""
+    """How many training samples there are, of which kind.
+
+    Attributes:
+        labelled: that have all modalities and a label
+        unlabelled: that have all modalities and none
+        incomplete: that lack a modality
+        classes: how many
+        fewest: labels that the rarest class has
+        groups: among the labelled, 0 where samples are independent of each other
+    """
 
     labelled: int
     unlabelled: int
@@ -49,10 +57,15 @@ class Counts:
 class Evidence:
     """What was measured of a data set's training samples; NaN for what could not be.
 
-    scores: "target", "auxiliary", "all", "taught", "self_taught" -> accuracy of simple models on samples that they did
-    not see (`Rehearsed`); differences: "gap" = all - target, "taught" = taught - target, "by auxiliary" = taught -
-    self_taught; teacher_student, student_label: I(A; S) and I(S; label) in nats, by neighbours and as a classifier's
-    bound; divergence: of what auxiliary and target say of the classes that a sample is not of, Jensen-Shannon in nats
+    Attributes:
+        counts: of samples
+        scores: "target", "auxiliary", "all", "taught", "self_taught" -> accuracy of simple models on samples that they
+            did not see (`Rehearsed`)
+        differences: "gap" = all - target, "taught" = taught - target, "by auxiliary" = taught - self_taught
+        teacher_student: I(A; S) in nats, by neighbours and as a classifier's bound
+        student_label: I(S; label) in nats, by neighbours and as a classifier's bound
+        divergence: of what auxiliary and target say of the classes that a sample is not of, Jensen-Shannon in nats
+        notes: sentences on what was left out or cannot be known
     """
 
     counts: Counts
@@ -75,12 +88,24 @@ def evidence_of(
     auxiliary: Sequence[str],
     seed: int = 0,
 ) -> Evidence:
-    """Measure the training samples of a data set; those of other splits are not read. Raises InputError where there
-    is nothing to measure: no auxiliary modality, no pair, no two classes, or no classes at all."""
+    """Measure the training samples of a data set; those of other splits are not read.
+
+    Args:
+        dataset: with all modalities
+        target: names of the modalities that prediction has
+        auxiliary: names of those that training alone has
+        seed: of folds and of what is drawn
+
+    Raises:
+        InputError: there is nothing to measure: no auxiliary modality, no pair, no two classes, or no classes at all.
+    """
     from threadpoolctl import threadpool_limits
 
     if dataset.task != "classification":
-        raise InputError(f"{dataset.name}: diagnose measures how classes are told, found task {dataset.task}")
+        raise InputError(
+            f"{dataset.name}: diagnose knows what classes promise, found task {dataset.task}; "
+            "compare baseline, self_training and amid_u instead"
+        )
     if not target or not auxiliary:
         raise InputError("expected target and auxiliary modalities, found none of one of them")
     if both := [name for name in auxiliary if name in target]:

@@ -18,11 +18,19 @@ MOST = 4000
 
 
 def neighbour_information(x: Vectors, y: Vectors, neighbours: int = NEIGHBOURS) -> float:
-    """I(x; y) of N pairs of vectors (N, D), (N, E) in nats (Kraskov, Stoegbauer, Grassberger 2004, Eq. 8).
+    """I(x; y) of N pairs of vectors in nats (Kraskov, Stoegbauer, Grassberger 2004, Eq. 8).
 
     Each coordinate is brought to standard units and jittered by 1e-10 of that, so that repeated values have
     neighbours too. The truth can't be below 0, so an estimate below is 0; with many dimensions and few samples it is
-    too low. Raises ValueError where there are not more samples than neighbours, or not as many of both.
+    too low.
+
+    Args:
+        x: (N, D)
+        y: (N, E)
+        neighbours: k
+
+    Raises:
+        ValueError: not more samples than neighbours, or not as many of both.
 
     >>> import numpy as np
     >>> from crossdistill.diagnosis import neighbour_information
@@ -43,10 +51,18 @@ def neighbour_information(x: Vectors, y: Vectors, neighbours: int = NEIGHBOURS) 
 
 
 def neighbour_information_of_classes(x: Vectors, labels: Labels, neighbours: int = NEIGHBOURS) -> float:
-    """I(x; label) of N vectors (N, D) and their classes (N,) in nats (Ross 2014, Eq. 6).
+    """I(x; label) of N vectors and their classes in nats (Ross 2014, Eq. 6).
 
     Samples that are alone in their class are left out; of a class with fewer than k others all are neighbours. An
-    estimate below 0 is 0. Raises ValueError where fewer than two samples are left, or not as many labels as vectors.
+    estimate below 0 is 0.
+
+    Args:
+        x: (N, D)
+        labels: (N,) classes
+        neighbours: k
+
+    Raises:
+        ValueError: fewer than two samples are left, or not as many labels as vectors.
 
     >>> import numpy as np
     >>> from crossdistill.diagnosis import neighbour_information_of_classes
@@ -78,12 +94,20 @@ def neighbour_information_of_classes(x: Vectors, labels: Labels, neighbours: int
 
 
 def classifier_information(x: Vectors, y: Vectors, seed: int = 0, folds: int = 5) -> float:
-    """A lower bound of I(x; y) of N pairs of vectors (N, D), (N, E) in nats, from a classifier that tells pairs that
-    belong together from pairs that do not (Donsker and Varadhan 1983; Belghazi et al. 2018).
+    """A lower bound of I(x; y) of N pairs of vectors in nats, from a classifier that tells pairs that belong together
+    from pairs that do not (Donsker and Varadhan 1983; Belghazi et al. 2018).
 
     A logistic regression of all products of two coordinates, which for normal variables holds the true density ratio;
-    the bound is taken on pairs that it was not fitted to. 0 where the bound says nothing. Raises ValueError where there
-    are fewer samples than folds, or not as many of both.
+    the bound is taken on pairs that it was not fitted to. 0 where the bound says nothing.
+
+    Args:
+        x: (N, D)
+        y: (N, E)
+        seed: of folds, and of which pairs do not belong together
+        folds: of the cross-validation
+
+    Raises:
+        ValueError: fewer samples than folds, or not as many of both.
 
     >>> import numpy as np
     >>> from crossdistill.diagnosis import classifier_information
@@ -115,10 +139,17 @@ def classifier_information(x: Vectors, y: Vectors, seed: int = 0, folds: int = 5
 
 def classifier_information_of_classes(probabilities: Vectors, labels: Labels) -> float:
     """A lower bound of I(x; label) in nats from what a classifier of x says of samples that it was not fitted to: the
-    labels' entropy less the cross-entropy (Barber and Agakov 2003), probabilities (N, C) being sharpened or softened
-    to the power that suits best.
+    labels' entropy less the cross-entropy (Barber and Agakov 2003).
 
-    0 where the classifier does no better than the classes' shares. Raises ValueError for no samples, or not as many.
+    Probabilities are sharpened or softened to the power that suits best. 0 where the classifier does no better than the
+    classes' shares.
+
+    Args:
+        probabilities: (N, C)
+        labels: (N,) classes
+
+    Raises:
+        ValueError: no samples, or not as many of both.
 
     >>> import numpy as np
     >>> from crossdistill.diagnosis import classifier_information_of_classes

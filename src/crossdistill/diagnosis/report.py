@@ -26,10 +26,14 @@ _ROWS = {
 class Diagnosis:
     """Will training with the auxiliary modalities help? `str` gives it in words, for 80 columns.
 
-    name: of the data; target, auxiliary: modalities
-    evidence: counts, scores and information; verdict: the answer, "likely", "unlikely" or "cannot tell", why, and what
-    to change
     What `crossdistill.diagnose` gives, to be printed or looked into.
+
+    Attributes:
+        name: of the data
+        target: modalities that prediction has
+        auxiliary: modalities that training alone has
+        evidence: counts, scores and information
+        verdict: the answer, "likely", "unlikely" or "cannot tell", why, and what to change
 
     >>> import numpy as np, crossdistill
     >>> random = np.random.default_rng(0); y = np.arange(80) % 2

@@ -15,7 +15,10 @@ Values = npt.NDArray[np.float64]
 class Score:
     """A mean with its 95 % interval; an accuracy in [0, 1], or a difference of two.
 
-    mean, low, high: NaN for the ends where there is one group alone
+    Attributes:
+        mean: of the samples
+        low: lower end of the interval, NaN where there is one group alone
+        high: upper end, likewise
     """
 
     mean: float

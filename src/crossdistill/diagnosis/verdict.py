@@ -12,9 +12,13 @@ Answer = Literal["likely", "unlikely", "cannot tell"]
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Of the rehearsal's gain, as shares of right answers: from which on a gain is likely, and up to which unlikely.
+    """From which gain of the rehearsal on a gain in training is likely, and up to which it is unlikely.
 
     Chosen on the data sets of docs/diagnose.md, where each set's own verdict is also given with the others' thresholds.
+
+    Args:
+        likely: least gain, a share of right answers
+        unlikely: largest gain, a share of right answers
     """
 
     likely: float = 0.02
@@ -23,7 +27,13 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether training with the auxiliary modalities is likely to gain; because: sentences; lever: what to do."""
+    """Whether training with the auxiliary modalities is likely to gain.
+
+    Attributes:
+        answer: "likely", "unlikely" or "cannot tell"
+        because: sentences
+        lever: what to do
+    """
 
     answer: Answer
     because: tuple[str, ...]
@@ -35,11 +45,15 @@ FEW = 4
 
 
 def judge(evidence: Evidence, thresholds: Thresholds = Thresholds()) -> Verdict:
-    """The verdict.
+    """The verdict on what was measured.
 
     Without unlabelled pairs: unlikely, as with all labels no method gained on any set that this was held against.
     With them it follows the rehearsal's gain: that of the target's simple model that learns unlabelled pairs from the
     models that see the auxiliary, over the target's alone and over one that learns them from the target's own.
+
+    Args:
+        evidence: what `evidence_of` measured
+        thresholds: of that gain
     """
     counts, gap = evidence.counts, evidence.differences["gap"]
     if counts.unlabelled * FEW < counts.labelled:

@@ -44,11 +44,16 @@ class Cnn14(nn.Module):
     frequency; maximum plus mean over time; one linear layer and the activation. The defaults are PANNs' Cnn14_emb512,
     with the keys and shapes of its published parameters but for its classifier `fc_audioset`.
 
-    dropout: after each block and before the linear layer (published: 0.2 and 0.5).
     A waveform's output does not depend on the padding that its batch brings. (In training mode it does through batch
     normalisation, as on every other sample of the batch: padded steps, which are 0, count in the statistics.)
     A waveform of less than 0.31 s is continued as its mirror image to the 32 frames that the halvings need.
     For sound of any kind, above all with PANNs' weights (`load_weights`); from scratch, a few `channels` will do.
+
+    Args:
+        width: of the output
+        channels: of the first block
+        dropout: after each block and before the linear layer (published: 0.2 and 0.5)
+        activation: of all layers
 
     >>> import torch
     >>> from crossdistill.encoders import Cnn14
@@ -97,8 +102,12 @@ class Cnn14(nn.Module):
         """Load PANNs' checkpoint; the classifier `fc_audioset` is left out, and the checkpoint's front end, where it
         has one, must be ours.
 
-        Raises InputError when the file cannot be read, its keys and shapes are not those of this network, or it was
-        trained on another spectrogram (PANNs has weights for 8 and 16 kHz too).
+        Args:
+            path: of the file
+
+        Raises:
+            InputError: the file cannot be read, its keys and shapes are not those of this network, or it was trained on
+                another spectrogram (PANNs has weights for 8 and 16 kHz too).
         """
         state = read_weights(path)
         _require_front_end(state, path)

@@ -32,8 +32,15 @@ class Conv(nn.Module):
     """`layers` convolutional blocks (kernel 5, each halving time after the first), pooled by mean and maximum over
     time: (B, T, F) or `Padded` -> (B, width).
 
-    hidden: channels. The output of a sequence does not depend on the padding that its batch brings.
-    For signals over time, such as a sensor's: what `auto` takes for sequences.
+    For signals over time, such as a sensor's: what `auto` takes for sequences. The output of a sequence does not depend
+    on the padding that its batch brings.
+
+    Args:
+        in_features: F
+        width: of the output
+        layers: convolutional blocks
+        hidden: their channels
+        dropout: of the pooled channels
 
     >>> import torch
     >>> from crossdistill.encoders import Conv

@@ -33,9 +33,14 @@ class DenseNet(nn.Module):
     frames' features; `sequence` gives each frame's.
 
     The defaults are DenseNet-121, with 1,024 features; keys and shapes of the parameters are those of torchvision's
-    `densenet121` without its classifier. blocks: layers of each dense block; growth: channels that a layer adds;
-    channels: of the first convolution.
+    `densenet121` without its classifier.
     For pictures, and for videos whose frames tell the class by themselves, above all with ImageNet's weights.
+
+    Args:
+        blocks: layers of each dense block
+        growth: channels that a layer adds
+        channels: of the first convolution
+        activation: of all layers
 
     >>> import torch
     >>> from crossdistill.encoders import DenseNet
@@ -91,7 +96,11 @@ class DenseNet(nn.Module):
     def load_weights(self, path: Path | str) -> None:
         """Load torchvision's state dict; the classifier is left out. The names of old files (norm.1) are understood.
 
-        Raises InputError when the file cannot be read or its keys and shapes are not those of this network.
+        Args:
+            path: of the file
+
+        Raises:
+            InputError: the file cannot be read, or its keys and shapes are not those of this network.
         """
         old = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
         state = {old.sub(r"\1\2", key): value for key, value in read_weights(path).items()}

@@ -20,7 +20,13 @@ class FeaturesSettings:
 class Features(nn.Module):
     """The output of a frozen, pre-trained extractor: (B, F) in, the same (B, F) out; no parameters.
 
-    For vectors that `crossdistill extract` or somebody else's network has computed. Raises ValueError for sequences.
+    For vectors that `crossdistill extract` or somebody else's network has computed.
+
+    Args:
+        in_features: F
+
+    Raises:
+        ValueError: sequences.
 
     >>> import torch
     >>> from crossdistill.encoders import Features

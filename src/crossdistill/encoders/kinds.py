@@ -48,13 +48,16 @@ class KindSettings(Protocol):
 class EncoderKind:
     """What a recipe's `kind` stands for.
 
-    settings: the dataclass of its settings; takes: whether it takes samples of this shape; needs: the same in words
-    build: a sample's shape, the settings and the weights -> the encoder, a module with `.width`
-    raw: inputs go in as the reader makes them (pixels that are normalised already, waveforms, token ids); others are
-    brought to standard units first
-    published: where its weights are to be had, "" for a kind without any
-
     Make one for an encoder that is to have a name of its own in recipes; a class alone needs none.
+
+    Args:
+        settings: the dataclass of its settings
+        takes: whether it takes samples of this shape
+        needs: the same in words
+        build: a sample's shape, the settings and the weights -> the encoder, a module with `.width`
+        raw: inputs go in as the reader makes them (pixels that are normalised already, waveforms, token ids); others
+            are brought to standard units first
+        published: where its weights are to be had, "" for a kind without any
 
     >>> from crossdistill.encoders import ENCODERS
     >>> ENCODERS["conv"].needs, ENCODERS["conv"].takes((-1, 3)), ENCODERS["conv"].takes((3,))

@@ -33,9 +33,15 @@ class MLPSettings:
 class MLP(nn.Module):
     """`layers` linear layers with Leaky ReLU between them, on the flattened input: (B, ...) -> (B, width).
 
-    in_features: entries of one sample; hidden: width of the layers between; dropout: before every layer but the first;
-    steps: `Padded` sequences are first resampled to this many steps, and in_features is then steps x features.
     For vectors, and for short sequences whose course as a whole counts.
+
+    Args:
+        in_features: entries of one sample
+        width: of the output
+        layers: linear layers
+        hidden: width of the layers between
+        dropout: before every layer but the first
+        steps: `Padded` sequences are first resampled to this many steps, and in_features is then steps x features
 
     >>> import torch
     >>> from crossdistill.encoders import MLP

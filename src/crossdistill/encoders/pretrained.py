@@ -44,13 +44,20 @@ class Pretrained(nn.Module):
       where the model's settings ask for it, as wav2vec 2.0's do
     - pictures (B, 3, H, W), or video (B, 3, T, H, W), already normalised; a model of pictures encodes each frame
 
-    pooling: the mean over a sample's own steps (tokens, frames or patches; special tokens count), the first token, or
-    what the model's own pooler makes. The output of a sample does not depend on the padding that its batch brings.
-    read_weights: false leaves the weights to be loaded from elsewhere. config, speech: what an earlier one's attributes
-    of these names held; then nothing is read from the source.
-    Raises InputError when transformers is not installed (`pip install 'crossdistill[pretrained]'`), when there is no
-    such model, when it lacks weights, or when it cannot be used or pooled so.
+    The output of a sample does not depend on the padding that its batch brings.
     For texts, and wherever a published model of transformers knows the modality.
+
+    Args:
+        source: the folder, or the name on the hub
+        pooling: the mean over a sample's own steps (tokens, frames or patches; special tokens count), the first token,
+            or what the model's own pooler makes
+        read_weights: false leaves the weights to be loaded from elsewhere
+        config: what an earlier one's attribute of this name held; then nothing is read from the source
+        speech: likewise
+
+    Raises:
+        InputError: transformers is not installed (`pip install 'crossdistill[pretrained]'`), there is no such model, it
+            lacks weights, or it cannot be used or pooled so.
 
     >>> import tempfile, torch, transformers
     >>> from crossdistill.encoders import Pretrained

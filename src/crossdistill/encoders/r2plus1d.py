@@ -37,13 +37,17 @@ class R2Plus1D(nn.Module):
     """Video (B, 3, T, H, W), already normalised -> (B, 8 x channels): the mean over time and space of the last layer.
 
     Keys and shapes of the parameters are those of torchvision's `r2plus1d_18` without its classifier `fc`.
-    blocks: residual blocks in each of the four layers: (2, 2, 2, 2) is R(2+1)D-18, (1, 1, 1, 1) the network of 10
-    convolutions that the published code of CCL (Chen et al. 2021) trains; channels: of the first layer, doubled in
-    each further one; midplanes: how many channels lie between space and time. "formula" is Section 3.5 of Tran et al.,
-    by which a split convolution has as many parameters as the whole one, for every convolution, the stem's and the
-    shortcuts' included (CCL's code); "shared" is torchvision's: 45 in the stem, one number for both convolutions of a
-    block, unsplit shortcuts.
     For clips in which motion tells the class, above all with Kinetics' weights (`load_weights`).
+
+    Args:
+        blocks: residual blocks in each of the four layers: (2, 2, 2, 2) is R(2+1)D-18, (1, 1, 1, 1) the network of 10
+            convolutions that the published code of CCL (Chen et al. 2021) trains
+        channels: of the first layer, doubled in each further one
+        midplanes: how many channels lie between space and time. "formula" is Section 3.5 of Tran et al., by which a
+            split convolution has as many parameters as the whole one, for every convolution, the stem's and the
+            shortcuts' included (CCL's code); "shared" is torchvision's: 45 in the stem, one number for both
+            convolutions of a block, unsplit shortcuts
+        activation: of all layers
 
     >>> import torch
     >>> from crossdistill.encoders import R2Plus1D
@@ -86,7 +90,11 @@ class R2Plus1D(nn.Module):
     def load_weights(self, path: Path | str) -> None:
         """Load torchvision's state dict, such as its Kinetics-400 weights; the classifier `fc` is left out.
 
-        Raises InputError when the file cannot be read or its keys and shapes are not those of this network.
+        Args:
+            path: of the file
+
+        Raises:
+            InputError: the file cannot be read, or its keys and shapes are not those of this network.
         """
         load_weights(self, read_weights(path), path, ignored=("fc.",))
 

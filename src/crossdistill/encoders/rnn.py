@@ -37,8 +37,18 @@ class RNNSettings:
 class RNN(nn.Module):
     """A GRU or LSTM of `layers` layers, pooled over time, then one linear layer: (B, T, F) or `Padded` -> (B, width).
 
-    hidden: units in each direction; pooling: the mean, the maximum, or both side by side. The output of a sequence does
-    not depend on the padding that its batch brings. For sequences in which order matters over many steps.
+    For sequences in which order matters over many steps. The output of a sequence does not depend on the padding that
+    its batch brings.
+
+    Args:
+        in_features: F
+        width: of the output
+        layers: recurrent layers
+        hidden: units in each direction
+        dropout: between recurrent layers and before the linear one
+        cell: "gru" or "lstm"
+        bidirectional: whether it reads each sequence from its end, too
+        pooling: the mean over time, the maximum, or both side by side
 
     >>> import torch
     >>> from crossdistill.encoders import RNN

@@ -48,6 +48,16 @@ class Signal(nn.Module):
     needs no learning, so it holds where labels are few, for people whom no label covers. The output of a sequence does
     not depend on the padding that its batch brings. For motion sensors: at 50 Hz the default ends at 10 Hz.
 
+    Args:
+        in_features: F
+        width: of the output
+        layers: of the convolution
+        hidden: its channels
+        dropout: of both parts
+        bins: frequencies of the spectrum
+        highest: of them, in cycles per step
+        steps: parts of the course
+
     >>> import torch
     >>> from crossdistill.encoders import Signal
     >>> Signal(in_features=3, width=8)(torch.randn(2, 50, 3)).shape

@@ -40,11 +40,17 @@ class Encoder(Protocol):
 class Standardized(nn.Module):
     """`encoder` on (x - mean) / std, computed per feature (the last axis, or `axis`); features without spread become 0.
 
-    mean, std: (F,) of the training samples, kept as buffers; center: first subtract each sequence's own mean over time
-    (mean and std are then those of centred sequences); bound: standard units beyond ±bound become ±bound, 0 for no
-    bound. A feature that hardly varies in training can be hundreds of deviations away in a new sample, and one such
-    feature outvotes all others. axis: that of the features, counted from the end: -3 for the colours of (C, H, W).
-    Runs put it around the encoders of arrays by themselves; a model of your own needs it where inputs have units.
+    Runs put it around the encoders of arrays by themselves; a model of your own needs it where inputs have units. A
+    feature that hardly varies in training can be hundreds of deviations away in a new sample, and one such feature
+    outvotes all others: `bound` is for that.
+
+    Args:
+        encoder: what takes the standardised values
+        mean: (F,) of the training samples, kept as a buffer
+        std: (F,) their deviation, likewise
+        center: first subtract each sequence's own mean over time (mean and std are then those of centred sequences)
+        bound: standard units beyond ±bound become ±bound, 0 for no bound
+        axis: that of the features, counted from the end: -3 for the colours of (C, H, W)
 
     >>> import torch
     >>> from crossdistill.encoders import Features, Standardized

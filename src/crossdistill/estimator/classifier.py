@@ -24,6 +24,7 @@ from crossdistill.estimator.labels import (
     numbered,
     sample_weights,
     weights_of,
+    weights_of_indicators,
 )
 from crossdistill.types import InputError
 
@@ -53,7 +54,8 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
         encoders: modality -> EncoderSettings, where those that its shape suggests are not wanted; what has no name is
             called "X" and "auxiliary"
         method_options: of the method's constructor, such as {"alpha_1": 2.0}
-        class_weight: "balanced", or class -> weight; how often training draws samples of a class, in proportion
+        class_weight: "balanced", or class -> weight; how often training draws samples of a class, in proportion; of
+            several labels a sample, the product of its labels' weights, and balanced: each label as often as others
         early_stopping: hold a part of the labelled samples out and keep the model of the epoch that is best on them;
             all epochs are trained, for the learning rate falls over them
         validation_fraction: of the labelled samples, for early_stopping
@@ -130,19 +132,26 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
     def fit(self, X: Any, y: Any, auxiliary: Any = None, sample_weight: Any = None) -> CrossModalClassifier:
         """Train the student, with the auxiliary modalities where they are given, and return the estimator.
 
-        sample_weight: (N,) at least 0: training draws samples in proportion, and those of weight 0 never. Without
-        auxiliary modalities the student is trained alone (method baseline), with a warning. Raises InputError, or
-        ValueError as scikit-learn words it, for input that does not fit.
+        Args:
+            X: what prediction will have, N samples
+            y: (N,) classes or (N, C) labels, see above
+            auxiliary: what training alone has, N samples; None: the student is trained alone (method
+                baseline), with a warning
+            sample_weight: (N,) at least 0: training draws samples in proportion, and those of weight 0 never
+
+        Raises:
+            InputError: or ValueError as scikit-learn words it, for input that does not fit.
         """
         several = as_indicators(y)
         labels = as_labels(y, type(self).__name__) if several is None else several
         target, given = self._checked(X, labels, auxiliary)
         if several is not None:
-            self._require_unweighted()
-            weights = sample_weights(sample_weight, len(several))
-            kept, names = weights > 0, names_of(y, several.shape[1], "0")
+            names = names_of(y, several.shape[1], "0")
+            called = np.asarray(y.columns) if hasattr(y, "columns") else np.arange(len(names))
+            weights = weights_of_indicators(sample_weight, self.class_weight, several, called)
+            kept = weights > 0
             self._train(target, given, kept, several[kept], names, weights[kept], "multilabel")
-            self.classes_ = np.asarray(y.columns) if hasattr(y, "columns") else np.arange(len(names))
+            self.classes_ = called
             return self
         known = classes_of(labels)
         weights = weights_of(sample_weight, self.class_weight, labels, known)
@@ -155,16 +164,30 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
         return self
 
     def predict(self, X: Any) -> Array:
-        """The classes (N,) of N samples, or of several labels 0 and 1 (N, C). Raises NotFittedError, or ValueError for
-        inputs that are not as in `fit`."""
+        """The classes (N,) of N samples, or of several labels 0 and 1 (N, C).
+
+        Args:
+            X: as in `fit`
+
+        Raises:
+            NotFittedError: before `fit`.
+            ValueError: inputs that are not as in `fit`.
+        """
         if self._has_several():
             return self._asked(X, "predict")
         predicted: Array = self.classes_[self.predict_proba(X).argmax(1)]
         return predicted
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
-        """The classes' probabilities (N, C), in the order of `classes_`; of several labels each has its own. Raises
-        like `predict`."""
+        """The classes' probabilities (N, C), in the order of `classes_`; of several labels each has its own.
+
+        Args:
+            X: as in `fit`
+
+        Raises:
+            NotFittedError: before `fit`.
+            ValueError: inputs that are not as in `fit`.
+        """
         probabilities = self._asked(X, "predict_proba").astype(np.float64)
         if self._has_several():
             return probabilities
@@ -173,14 +196,30 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The share of samples whose class is predicted, or of several labels all of them, of those that have a label.
-        Raises like `predict`."""
+
+        Args:
+            X: as in `fit`
+            y: as in `fit`
+            sample_weight: (N,) at least 0, how much each counts
+
+        Raises:
+            NotFittedError: before `fit`.
+            ValueError: inputs that are not as in `fit`.
+        """
         return self._measured(y, self.predict(X), sample_weight)
 
     def teacher_score(self, X: Any, y: Any, auxiliary: Any, sample_weight: Any = None) -> float:
         """The share of samples whose class the teacher tells, which sees the auxiliary modalities too: what the student
         could at best learn from it. Of samples that have a label and all modalities.
 
-        Raises InputError where the method trains no teacher, or no sample has all.
+        Args:
+            X: as in `fit`
+            y: as in `fit`
+            auxiliary: as in `fit`
+            sample_weight: (N,) at least 0, how much each counts
+
+        Raises:
+            InputError: the method trains no teacher, or no sample has all.
         """
         logits, complete = self._told_by_teacher(X, auxiliary, y)
         several = self._has_several()
@@ -196,10 +235,6 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
         """Whether a sample may have several labels."""
         check_is_fitted(self)
         return self.student_.spec.task == "multilabel"
-
-    def _require_unweighted(self) -> None:
-        if self.class_weight is not None:
-            raise InputError("class_weight: weighs classes, and y has several labels a sample; see sample_weight")
 
     def _measured(
         self, y: Any, predicted: Array, sample_weight: Any, counted: npt.NDArray[np.bool_] | None = None

@@ -106,6 +106,8 @@ def _numbers(values: Any, name: str) -> Any:
 
 
 def _samples(values: Any, name: str) -> Samples:
+    if isinstance(values, list | tuple) and values and all(sample is None for sample in values):
+        raise InputError(f"{name}: expected at least one sample that has it, found None in all")
     if is_list_of_sequences(values):
         present = np.array([sequence is not None and not _is_nothing(sequence) for sequence in values])
         kept = [_array(values[row], f"{name}: sequence {row}") for row in np.flatnonzero(present)]

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from crossdistill.data.arrays import objects_of, unmasked
 from crossdistill.data.columns import Rows
 from crossdistill.data.labels import UNLABELLED
+from crossdistill.data.weights import label_factors
 from crossdistill.types import InputError
 
 Array = npt.NDArray[Any]
@@ -184,10 +185,33 @@ def weights_of(sample_weight: Any, class_weight: ClassWeight, labels: Array, cla
     return weights
 
 
+def weights_of_indicators(
+    sample_weight: Any, class_weight: ClassWeight, indicators: Array, classes: Array
+) -> npt.NDArray[np.float64]:
+    """The same where samples have any number of labels: indicators (N, C), classes (C,) what the columns are called."""
+    weights = sample_weights(sample_weight, len(indicators))
+    if class_weight is None:
+        return weights
+    each = None
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise InputError(f"class_weight: expected a dict, 'balanced' or None, found {class_weight!r}")
+    else:
+        by_number = _numbered_weights(class_weight, classes)
+        each = np.array([by_number.get(number, 1.0) for number in range(len(classes))], dtype=np.float64)
+        if not (np.isfinite(each) & (each >= 0)).all():
+            raise InputError(f"class_weight: expected numbers from 0, found {class_weight}")
+    labelled = ~np.isnan(indicators[:, 0])
+    weights[labelled] *= label_factors(indicators[labelled], weights[labelled], each)
+    return weights
+
+
 def _by_number(class_weight: Mapping[Any, float] | str, classes: Array) -> dict[int, float] | str:
     """The weights of classes under their numbers; scikit-learn's compares no texts with NaN between them."""
-    if isinstance(class_weight, str):
-        return class_weight
+    return class_weight if isinstance(class_weight, str) else _numbered_weights(class_weight, classes)
+
+
+def _numbered_weights(class_weight: Mapping[Any, float], classes: Array) -> dict[int, float]:
     if unknown := [label for label in class_weight if label not in classes.tolist()]:
         raise InputError(f"class_weight: expected classes of y, {classes.tolist()}, found {unknown[0]!r}")
     return {number: class_weight[label] for number, label in enumerate(classes.tolist()) if label in class_weight}

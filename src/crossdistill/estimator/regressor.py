@@ -69,9 +69,15 @@ class CrossModalRegressor(RegressorMixin, CrossModalEstimator):  # type: ignore[
     def fit(self, X: Any, y: Any, auxiliary: Any = None, sample_weight: Any = None) -> CrossModalRegressor:
         """Train the student, with the auxiliary modalities where they are given, and return the estimator.
 
-        sample_weight: (N,) at least 0: training draws samples in proportion, and those of weight 0 never. Without
-        auxiliary modalities the student is trained alone (method baseline), with a warning. Raises InputError, or
-        ValueError as scikit-learn words it, for input that does not fit.
+        Args:
+            X: what prediction will have, N samples
+            y: (N,) or (N, K) numbers, NaN for a sample without a label
+            auxiliary: what training alone has, N samples; None: the student is trained alone (method
+                baseline), with a warning
+            sample_weight: (N,) at least 0: training draws samples in proportion, and those of weight 0 never
+
+        Raises:
+            InputError: or ValueError as scikit-learn words it, for input that does not fit.
         """
         numbers = as_numbers(y, type(self).__name__)
         target, given = self._checked(X, numbers, auxiliary)
@@ -82,19 +88,43 @@ class CrossModalRegressor(RegressorMixin, CrossModalEstimator):  # type: ignore[
         return self
 
     def predict(self, X: Any) -> npt.NDArray[np.float64]:
-        """The numbers (N,) of N samples, or (N, K) of several. Raises NotFittedError, or ValueError for inputs that are
-        not as in `fit`."""
+        """The numbers (N,) of N samples, or (N, K) of several.
+
+        Args:
+            X: as in `fit`
+
+        Raises:
+            NotFittedError: before `fit`.
+            ValueError: inputs that are not as in `fit`.
+        """
         return self._asked(X, "predict").astype(np.float64)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """R² of the samples that have a label, of several numbers their mean. Raises like `predict`."""
+        """R² of the samples that have a label, of several numbers their mean.
+
+        Args:
+            X: as in `fit`
+            y: as in `fit`
+            sample_weight: (N,) at least 0, how much each counts
+
+        Raises:
+            NotFittedError: before `fit`.
+            ValueError: inputs that are not as in `fit`.
+        """
         return self._measured(y, self.predict(X), sample_weight)
 
     def teacher_score(self, X: Any, y: Any, auxiliary: Any, sample_weight: Any = None) -> float:
         """R² of the teacher, which sees the auxiliary modalities too: what the student could at best learn from it. Of
         samples that have a label and all modalities.
 
-        Raises InputError where the method trains no teacher, or no sample has all.
+        Args:
+            X: as in `fit`
+            y: as in `fit`
+            auxiliary: as in `fit`
+            sample_weight: (N,) at least 0, how much each counts
+
+        Raises:
+            InputError: the method trains no teacher, or no sample has all.
         """
         logits, complete = self._told_by_teacher(X, auxiliary, y)
         return self._measured(y, self._trained.model.task.predicted(logits), sample_weight, complete)

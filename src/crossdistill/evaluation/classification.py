@@ -19,8 +19,12 @@ def top1(scores: Array, labels: Array) -> float:
 
     Plain accuracy, for classes of much the same size.
 
-    scores: logits (N, C) or classes (N,); labels: (N,). Raises ValueError on shapes that disagree, without samples, on
-    a class outside [0, C) and on a NaN logit.
+    Args:
+        scores: logits (N, C) or classes (N,)
+        labels: (N,)
+
+    Raises:
+        ValueError: shapes that disagree, no samples, a class outside [0, C), or a NaN logit.
 
     >>> import torch
     >>> from crossdistill.evaluation import top1
@@ -38,8 +42,12 @@ def weighted_accuracy(scores: Array, labels: Array) -> float:
 
     Report it beside `unweighted_accuracy` where that is the field's habit.
 
-    scores: logits (N, C) or classes (N,); labels: (N,). Raises ValueError on shapes that disagree, without samples, on
-    a class outside [0, C) and on a NaN logit.
+    Args:
+        scores: logits (N, C) or classes (N,)
+        labels: (N,)
+
+    Raises:
+        ValueError: shapes that disagree, no samples, a class outside [0, C), or a NaN logit.
 
     >>> import numpy as np
     >>> from crossdistill.evaluation import weighted_accuracy
@@ -54,8 +62,12 @@ def unweighted_accuracy(scores: Array, labels: Array) -> float:
 
     Use it where classes differ in size: always saying the largest one gives 1/C.
 
-    scores: logits (N, C) or classes (N,); labels: (N,). Raises ValueError on shapes that disagree, without samples, on
-    a class outside [0, C) and on a NaN logit.
+    Args:
+        scores: logits (N, C) or classes (N,)
+        labels: (N,)
+
+    Raises:
+        ValueError: shapes that disagree, no samples, a class outside [0, C), or a NaN logit.
 
     >>> import numpy as np
     >>> from crossdistill.evaluation import unweighted_accuracy
@@ -69,12 +81,17 @@ def unweighted_accuracy(scores: Array, labels: Array) -> float:
 
 
 def per_class_accuracy(scores: Array, labels: Array, classes: int) -> npt.NDArray[np.float64]:
-    """(C,) recall of each class; NaN for a class that no label has. classes: C.
+    """(C,) recall of each class; NaN for a class that no label has.
 
     It tells which classes a mean hides.
 
-    scores: logits (N, C) or classes (N,); labels: (N,). Raises ValueError on shapes that disagree, without samples, on
-    a class outside [0, C) and on a NaN logit.
+    Args:
+        scores: logits (N, C) or classes (N,)
+        labels: (N,)
+        classes: C
+
+    Raises:
+        ValueError: shapes that disagree, no samples, a class outside [0, C), or a NaN logit.
 
     >>> import numpy as np
     >>> from crossdistill.evaluation import per_class_accuracy
@@ -89,12 +106,17 @@ def per_class_accuracy(scores: Array, labels: Array, classes: int) -> npt.NDArra
 
 
 def confusion_matrix(scores: Array, labels: Array, classes: int) -> npt.NDArray[np.int64]:
-    """(C, C) counts: row = true class, column = predicted class. classes: C.
+    """(C, C) counts: row = true class, column = predicted class.
 
     It tells which classes are taken for which.
 
-    scores: logits (N, C) or classes (N,); labels: (N,). Raises ValueError on shapes that disagree, without samples, on
-    a class outside [0, C) and on a NaN logit.
+    Args:
+        scores: logits (N, C) or classes (N,)
+        labels: (N,)
+        classes: C
+
+    Raises:
+        ValueError: shapes that disagree, no samples, a class outside [0, C), or a NaN logit.
 
     >>> import numpy as np
     >>> from crossdistill.evaluation import confusion_matrix

@@ -18,9 +18,12 @@ Scores = Sequence[Sequence[float]] | npt.NDArray[np.floating]
 class Ranking:
     """How k methods stand over N data sets, and how far apart two of them must be.
 
-    average: of each method's ranks, 1 for the best, in the order given; data_sets: N; chi_square: Friedman's statistic;
-    p: that all methods are equal, by Iman and Davenport's F with k - 1 and (k - 1)(N - 1) degrees of freedom;
-    critical_difference: two average ranks further apart than this differ significantly (Nemenyi).
+    Attributes:
+        average: of each method's ranks, 1 for the best, in the order given
+        data_sets: N
+        chi_square: Friedman's statistic
+        p: that all methods are equal, by Iman and Davenport's F with k - 1 and (k - 1)(N - 1) degrees of freedom
+        critical_difference: two average ranks further apart than this differ significantly (Nemenyi)
 
     >>> from crossdistill.evaluation import ranking
     >>> found = ranking([[0.7, 0.8], [0.5, 0.9], [0.6, 0.7]])
@@ -39,10 +42,15 @@ def ranking(scores: Scores, level: float = 0.05) -> Ranking:
     """Rank methods on every data set by their scores, higher being better, and test whether they differ.
 
     Use it to say which of several methods is best over several data sets, where accuracies cannot be averaged.
+    Friedman's statistic is Demšar's, without a correction for ties, which makes p rather too large than too small. For
+    one data set p is NaN.
 
-    scores: (N, k), row = data set; equal scores share their mean rank. Friedman's statistic is Demšar's, without a
-    correction for ties, which makes p rather too large than too small. For one data set p is NaN.
-    Raises ValueError unless there are at least one data set and two methods, all scores finite.
+    Args:
+        scores: (N, k), row = data set; equal scores share their mean rank
+        level: of significance, of the critical difference
+
+    Raises:
+        ValueError: no data set, fewer than two methods, or a score that is not finite.
 
     >>> from crossdistill.evaluation import ranking
     >>> found = ranking([[0.7, 0.8, 0.6], [0.5, 0.9, 0.4], [0.6, 0.6, 0.2]])
@@ -70,6 +78,11 @@ def critical_difference(methods: int, data_sets: int, level: float = 0.05) -> fl
 
     Use it where the ranks are known already; `ranking` computes both.
 
+    Args:
+        methods: k
+        data_sets: N
+        level: of significance
+
     >>> from crossdistill.evaluation import critical_difference
     >>> round(critical_difference(methods=4, data_sets=14), 2)
     1.25
@@ -84,7 +97,14 @@ def critical_difference(methods: int, data_sets: int, level: float = 0.05) -> fl
 def not_separated(average: Sequence[float], difference: float) -> list[tuple[int, ...]]:
     """The largest groups of methods, two or more, whose average ranks lie within the critical difference.
 
-    Each is the places of its methods in `average`, best first: what a bar of a critical-difference figure joins.
+    What a bar of a critical-difference figure joins.
+
+    Args:
+        average: ranks, one for each method
+        difference: the critical one
+
+    Returns:
+        For each group the places of its methods in `average`, best first.
 
     >>> from crossdistill.evaluation import not_separated
     >>> not_separated([3.1, 1.0, 2.0], difference=1.1)

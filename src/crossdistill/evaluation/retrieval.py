@@ -40,9 +40,16 @@ def recall_at_k(
 
     It judges the representation without its classifier.
 
-    queries: (Q, D), gallery: (G, D), labels: (Q,) and (G,). The gallery (the training split in the paper's
-    protocol) must not hold the queries themselves: no row is left out. K beyond G uses the whole gallery.
-    Raises ValueError on a shape mismatch, on empty inputs, on a K below 1 and on values that are not finite.
+    Args:
+        queries: (Q, D)
+        query_labels: (Q,)
+        gallery: (G, D), the training split in the paper's protocol, which must not hold the queries themselves: no
+            row is left out
+        gallery_labels: (G,)
+        ks: values of K; one beyond G uses the whole gallery
+
+    Raises:
+        ValueError: a shape mismatch, empty inputs, a K below 1, or values that are not finite.
 
     >>> import torch
     >>> from crossdistill.evaluation import recall_at_k
@@ -68,13 +75,20 @@ def recall_at_k(
 def nearest(queries: Array, gallery: Array, k: int, query_chunk: int = 1024, gallery_chunk: int = 4096) -> Tensor:
     """(Q, min(k, G)) int64: each query's gallery rows of highest cosine, best first, on the queries' device.
 
-    Use it to look at what a representation takes for alike; `recall_at_k` counts.
+    Use it to look at what a representation takes for alike; `recall_at_k` counts. A zero row has cosine 0 with
+    everything. Among cosines that are equal in float64, to 12 decimals, the lowest gallery row comes first. Beside its
+    arguments and result it holds about query_chunk x gallery_chunk cosines, one gallery chunk and four query chunks at
+    a time.
 
-    queries: (Q, D), gallery: (G, D). A zero row has cosine 0 with everything. Among cosines that are equal in float64,
-    to 12 decimals, the lowest gallery row comes first.
-    Beside its arguments and result it holds about query_chunk x gallery_chunk cosines, one gallery chunk and four
-    query chunks at a time.
-    Raises ValueError on a shape mismatch, on empty inputs, on k below 1 and on values that are not finite.
+    Args:
+        queries: (Q, D)
+        gallery: (G, D)
+        k: how many rows of each query
+        query_chunk: queries at a time
+        gallery_chunk: gallery rows at a time
+
+    Raises:
+        ValueError: a shape mismatch, empty inputs, k below 1, or values that are not finite.
 
     >>> import torch
     >>> from crossdistill.evaluation import nearest

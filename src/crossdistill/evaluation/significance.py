@@ -17,10 +17,15 @@ Values = Sequence[float] | npt.NDArray[np.floating]
 def mean_ci(values: Values, confidence: float = 0.95) -> tuple[float, float]:
     """Mean of independent runs and the half width of its Student-t confidence interval.
 
-    Use it to report a method's scores over seeds, in the scores' unit.
+    Use it to report a method's scores over seeds, in the scores' unit. One value says nothing about the spread: its
+    half width is NaN. NaN among the values makes both NaN.
 
-    One value says nothing about the spread: its half width is NaN. NaN among the values makes both NaN.
-    Raises ValueError on no values and on a confidence outside (0, 1).
+    Args:
+        values: one for each run
+        confidence: inside (0, 1)
+
+    Raises:
+        ValueError: no values, or a confidence outside (0, 1).
 
     >>> from crossdistill.evaluation import mean_ci
     >>> mean, half_width = mean_ci([0.70, 0.72, 0.74])
@@ -45,8 +50,18 @@ def wilson_interval(right: int, samples: int, confidence: float = 0.95) -> tuple
 
     Use it for the accuracy of a single run, which has no spread over seeds: it says how far so many test samples leave
     the accuracy open, and nothing about other seeds. Unlike the normal approximation it stays inside [0, 1] and has a
-    width at 0 and 1 (Wilson 1927; Brown, Cai and DasGupta 2001). Raises ValueError unless 0 <= right <= samples, there
-    is a sample, and confidence is inside (0, 1).
+    width at 0 and 1 (Wilson 1927; Brown, Cai and DasGupta 2001).
+
+    Args:
+        right: how many of the samples count, in [0, samples]
+        samples: how many there are
+        confidence: inside (0, 1)
+
+    Returns:
+        The lower and the upper end, in [0, 1].
+
+    Raises:
+        ValueError: no sample, `right` outside [0, samples], or a confidence outside (0, 1).
 
     >>> from crossdistill.evaluation import wilson_interval
     >>> low, high = wilson_interval(8, 10)
@@ -65,7 +80,7 @@ def wilson_interval(right: int, samples: int, confidence: float = 0.95) -> tuple
 
 
 def paired_test(a: Values, b: Values) -> float:
-    """Two-sided p-value of Student's paired t-test; a[i] and b[i] are two methods' scores with the same seed.
+    """Two-sided p-value of Student's paired t-test of two methods' scores.
 
     Use it for one comparison, and `holm` on the p-values of several.
 
@@ -73,7 +88,14 @@ def paired_test(a: Values, b: Values) -> float:
     three to ten seeds a rank test cannot get below p = 2 / 2^n. It takes the differences as normal.
     Differences that are all the same say nothing of their spread, without which there is no t: a sample more in each of
     three runs is no proof. There the sign test's 2 / 2^n is given, and 1 where all are 0 (both up to rounding). Fewer
-    than two pairs or a NaN give NaN. Raises ValueError unless both are vectors of the same length, at least 1.
+    than two pairs or a NaN give NaN.
+
+    Args:
+        a: a method's scores
+        b: another's, b[i] with the seed of a[i]
+
+    Raises:
+        ValueError: no vectors of the same length, at least 1.
 
     >>> from crossdistill.evaluation import paired_test
     >>> round(paired_test([0.75, 0.77, 0.81, 0.78], [0.70, 0.73, 0.75, 0.74]), 4)  # always better, by much the same
@@ -105,8 +127,11 @@ def signed_rank_test(differences: Values) -> float:
     Use it for two methods over data sets, whose differences are no sample of one normal distribution. It is exact where
     no two are of one size, and fewer than six cannot get below 0.05.
 
-    Differences of 0 do not count; without any other, 1. NaN gives NaN. Raises ValueError unless it is a vector of at
-    least one value.
+    Args:
+        differences: at least one; those of 0 do not count (without any other, 1), NaN gives NaN
+
+    Raises:
+        ValueError: no vector of at least one value.
 
     >>> from crossdistill.evaluation import signed_rank_test
     >>> signed_rank_test([0.11, 0.12, 0.07, 0.17, 0.05, 0.02])  # all of six: 2 / 2^6
@@ -128,7 +153,11 @@ def holm(p_values: Values) -> npt.NDArray[np.float64]:
 
     Use it wherever one table tests more than one pair of methods.
 
-    NaN (no test was possible) stays NaN and does not count as a test. Raises ValueError on values outside [0, 1].
+    Args:
+        p_values: in [0, 1]; NaN (no test was possible) stays NaN and does not count as a test
+
+    Raises:
+        ValueError: values outside [0, 1].
 
     >>> from crossdistill.evaluation import holm
     >>> holm([0.01, 0.04, 0.03]).round(3).tolist()  # 3 x 0.01, then 2 x 0.03, and never below the one before
@@ -150,8 +179,14 @@ def gap_recovered(student: float, baseline: float, teacher: float) -> float:
 
     Use it to compare distillation across data sets whose teachers are ahead by different amounts.
 
-    1 means that the student needs the auxiliary modalities no more; below 0, that distillation did harm.
-    NaN when the teacher is not above the baseline: then there is no gap to recover.
+    Args:
+        student: the distilled student's score
+        baseline: that of a student trained alone
+        teacher: that of a teacher trained alone
+
+    Returns:
+        1 means that the student needs the auxiliary modalities no more; below 0, that distillation did harm; NaN when
+        the teacher is not above the baseline: then there is no gap to recover.
 
     >>> from crossdistill.evaluation import gap_recovered
     >>> round(gap_recovered(student=0.75, baseline=0.70, teacher=0.90), 3)

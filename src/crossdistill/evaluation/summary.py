@@ -33,10 +33,18 @@ def evaluate_view(
 
     Use it to write a trained view's results in one go.
 
-    logits: (N, C), representations: (N, D), labels: (N,), of the evaluation split;
-    gallery_representations: (G, D), gallery_labels: (G,), of the split that is searched (training).
-    Keys: top1, wa, ua, r1, r5 (floats), per_class (C,; NaN where a class does not occur), confusion (C, C; row = true).
-    Raises ValueError on a shape mismatch.
+    Args:
+        logits: (N, C), of the evaluation split
+        representations: (N, D)
+        labels: (N,)
+        gallery_representations: (G, D), of the split that is searched (training)
+        gallery_labels: (G,)
+
+    Returns:
+        top1, wa, ua, r1, r5 (floats), per_class (C,; NaN where a class does not occur), confusion (C, C; row = true).
+
+    Raises:
+        ValueError: a shape mismatch.
 
     >>> import torch
     >>> from crossdistill.evaluation import evaluate_view

@@ -13,7 +13,7 @@ from crossdistill.data.inputs import InputSpec
 from crossdistill.exports.formats import Answer, onnx_answer, onnx_bytes, require_onnx, torch_answer, torch_bytes
 from crossdistill.exports.graph import StudentGraph, output_sizes, traced
 from crossdistill.exports.parity import LIMIT, largest_difference
-from crossdistill.exports.quantize import Accuracy, accuracy_of, quantized, require_kept
+from crossdistill.exports.quantize import Cost, cost_of, quantized, require_kept
 from crossdistill.exports.samples import Samples, batches, samples_for
 from crossdistill.models.flat import BATCH, flat_inputs
 from crossdistill.plain import to_plain
@@ -32,7 +32,7 @@ class Exported:
 
     path: the file or folder; inputs, outputs: name -> shape; difference: the largest one between the file's answers and
     the student's, on `samples` samples, which `described` says in words; 0 on none for safetensors, which is read back
-    by `load`; int8: whether weights have 8 bits; accuracy: what int8 costs, None where it was not measured
+    by `load`; int8: whether weights have 8 bits; cost: of int8, None where it was not measured
     """
 
     path: Path
@@ -43,7 +43,7 @@ class Exported:
     samples: int = 0
     described: str = ""
     int8: bool = False
-    accuracy: Accuracy | None = None
+    cost: Cost | None = None
 
 
 def export(
@@ -58,17 +58,25 @@ def export(
 ) -> Exported:
     """Write a student as one file that predicts without crossdistill, and check that it does.
 
-    student: one in memory, or the folder of a run or of a saved one; path: the file to write, of safetensors a folder
-    format: "onnx", for ONNX Runtime and all else that reads ONNX; "torch", a .pt2 file that `torch.export.load` reads;
-    "safetensors", what `Student.save` writes, which needs crossdistill
-    dataset: on whose samples the file is tried, where they are not a run's own that can be read again; int8: weights of
-    8 bits (ONNX alone); force: write them although accuracy is lost or cannot be measured
-
     The file takes a batch of any size and sequences of any length, as `Student.arrays` gives them, and answers logits
     (B, C), probabilities (B, C) and the representation (B, width); of regression values (B, K), in their own units, and
-    the same standardized in the place of the first two. Standardisation is inside. Its answers are compared
-    with the student's on batches of several sizes and lengths; more than 1e-4 apart (of the largest output, where that
-    is above 1) is an InputError, and so is whatever cannot be exported; then nothing is written.
+    the same standardized in the place of the first two. Standardisation is inside. Its answers are compared with the
+    student's on batches of several sizes and lengths; where they are more than 1e-4 apart (of the largest output, where
+    that is above 1) nothing is written.
+
+    Args:
+        student: one in memory, or the folder of a run or of a saved one
+        path: the file to write, of safetensors a folder
+        format: "onnx", for ONNX Runtime and all else that reads ONNX; "torch", a .pt2 file that `torch.export.load`
+            reads; "safetensors", what `Student.save` writes, which needs crossdistill
+        dataset: on whose samples the file is tried, where they are not a run's own that can be read again
+        int8: weights of 8 bits (ONNX alone)
+        force: write int8 although it costs more than a point, or what it costs cannot be measured
+        listener: is told on what the file was tried, where that is worth knowing
+
+    Raises:
+        InputError: whatever cannot be exported, answers that differ, or int8 that costs more than a point of its
+            task's headline measure.
 
     >>> import tempfile, numpy as np, torch, crossdistill
     >>> from dataclasses import replace
@@ -92,8 +100,6 @@ def export(
         raise InputError(f"int8: only ONNX files have it, found format {format}")
     folder = None if isinstance(student, Student) else Path(student)
     loaded = student if isinstance(student, Student) else load(student)
-    if int8 and loaded.spec.task != "classification":
-        raise InputError(f"--int8: what it costs is measured of classes alone, found {loaded.spec.task}; take float32")
     if format == "safetensors":
         return _described(loaded, loaded.save(path), format)
     if format == "onnx":
@@ -107,10 +113,10 @@ def export(
     content, exported = _checked(loaded, samples, path, format)
     if int8:
         before, content = content, quantized(content, _about(loaded, exported, int8=True))
-        accuracy = accuracy_of(loaded, samples, before, content)
+        cost = cost_of(loaded, samples, before, content)
         if not force:
-            require_kept(accuracy, samples)
-        exported = replace(exported, int8=True, accuracy=accuracy)
+            require_kept(cost, samples)
+        exported = replace(exported, int8=True, cost=cost)
     _write(path, content)
     return exported
 

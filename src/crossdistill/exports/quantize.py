@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from crossdistill.exports.formats import Answer, onnx_answer, require_onnx, with_metadata
 from crossdistill.exports.graph import quiet, reason_of
 from crossdistill.exports.samples import Samples, labelled_batches
+from crossdistill.runs.measure import headline_of
 from crossdistill.student import Student
+from crossdistill.tasks import Measured, headline
 from crossdistill.types import InputError
 
 MOST_LOST = 1.0
-"""Points of accuracy that int8 may cost without being forced."""
+"""Points of its task's headline measure that int8 may cost without being forced."""
 
 
 @dataclass(frozen=True)
-class Accuracy:
-    """right of `samples` labelled samples: before, the student in float32; after, with weights of 8 bits."""
+class Cost:
+    """What weights of 8 bits cost on `samples` labelled samples, by the task's headline measure.
 
-    before: int
-    after: int
+    before: the student in float32; after: with weights of 8 bits; both shares, of which more is better
+    """
+
+    before: float
+    after: float
     samples: int
+    measure: Measured
 
     @property
     def lost(self) -> float:
-        """Points of accuracy that are lost; below 0 where some are won."""
-        return 100 * (self.before - self.after) / self.samples
+        """Points that are lost, to nine decimals: a point is not more than a point. Below 0 where some are won."""
+        return round(100 * (self.before - self.after), 9)
 
 
 def quantized(content: bytes, about: Mapping[str, Any]) -> bytes:
@@ -55,29 +65,37 @@ def quantized(content: bytes, about: Mapping[str, Any]) -> bytes:
         return with_metadata(onnx.load(path), about)
 
 
-def accuracy_of(student: Student, samples: Samples, before: bytes, after: bytes) -> Accuracy | None:
-    """What int8 costs on those of the samples that have a label; None where none has one."""
+def cost_of(student: Student, samples: Samples, before: bytes, after: bytes) -> Cost | None:
+    """What int8 costs on those of the samples that have a label; None where nothing can be measured on them."""
     if samples.why_random:
         return None
+    task = student.network.task
+    said: tuple[list[Tensor], list[Tensor]] = ([], [])
     answers: tuple[Answer, Answer] = (onnx_answer(before), onnx_answer(after))
-    right, count = [0, 0], 0
-    for arrays, labels in labelled_batches(student, samples, samples.rows):
-        count += len(labels)
-        for place, answer in enumerate(answers):
-            right[place] += int((answer(arrays)["logits"].argmax(1) == labels.numpy()).sum())
-    return Accuracy(right[0], right[1], count) if count else None
+    labels = []
+    for arrays, known in labelled_batches(student, samples, samples.rows):
+        labels.append(known)
+        for logits, answer in zip(said, answers, strict=True):
+            made = answer(arrays)
+            logits.append(torch.from_numpy(made["logits"] if "logits" in made else made["standardized"]))
+    if not labels:
+        return None
+    scores = [headline_of(task, torch.cat(logits), torch.cat(labels)) for logits in said]
+    if math.isnan(scores[0]):  # such as the R² of a single sample
+        return None
+    return Cost(scores[0], scores[1], sum(map(len, labels)), headline(task.kind))
 
 
-def require_kept(accuracy: Accuracy | None, samples: Samples) -> None:
+def require_kept(cost: Cost | None, samples: Samples) -> None:
     """Raise InputError where int8 costs too much, or nothing says what it costs."""
-    if accuracy is None:
-        reason = samples.why_random or f"the {samples.described} have no labels of its classes"
+    if cost is None:
+        reason = samples.why_random or f"the {samples.described} have no labels that say it"
         raise InputError(
-            f"--int8: its accuracy cannot be measured ({reason}); name data by --data, or take it unmeasured by --force"
+            f"--int8: what it costs cannot be measured ({reason}); name data by --data, or take it so by --force"
         )
-    if accuracy.lost > MOST_LOST:
-        before, after = (100 * right / accuracy.samples for right in (accuracy.before, accuracy.after))
+    if not cost.lost <= MOST_LOST:
+        before, after = cost.measure.shown(cost.before), cost.measure.shown(cost.after)
         raise InputError(
-            f"--int8: {before:.1f} % of {accuracy.samples} {samples.described} before, {after:.1f} % after: "
-            f"{accuracy.lost:.1f} points are lost; --force writes it all the same"
+            f"--int8: {cost.measure.name} {before} of {cost.samples} {samples.described} before, {after} after: "
+            f"{cost.lost:.1f} points are lost; --force writes it all the same"
         )

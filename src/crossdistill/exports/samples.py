@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from crossdistill.models.grouped import select
 from crossdistill.runs.data import build_dataset, split_dataset, splits_in_use
 from crossdistill.runs.folder import RECIPE, read_recipe
 from crossdistill.student import Student
-from crossdistill.types import InputError, Modality, Padded
+from crossdistill.types import InputError, Modality, Padded, is_labelled
 
 BATCHES = (1, 2, 3, 7)
 """Sizes of the batches that are tried, beside that of all samples at once."""
@@ -90,19 +90,28 @@ def batches(student: Student, samples: Samples) -> tuple[list[Arrays], int]:
 
 
 def labelled_batches(student: Student, samples: Samples, rows: Rows, size: int = 64) -> Iterator[tuple[Arrays, Tensor]]:
-    """Named arrays of those of these samples that can be read and have a label that the student knows, and their
-    classes' places among the student's."""
-    places = {name: place for place, name in enumerate(student.classes)}
-    known = torch.tensor([places.get(name, UNLABELLED) for name in samples.dataset.classes])
+    """Named arrays of those of these samples that can be read and have a label that the student knows, and their labels
+    as in `Batch`, classes, labels or numbers in the student's order."""
+    in_student_s_order = _labels_of(student, samples.dataset)
     for start in range(0, len(rows), size):
-        part = rows[start : start + size]
-        batch = samples.dataset.__getitems__(part.tolist())
-        is_known = torch.zeros_like(batch.labelled)
-        is_known[batch.labelled] = known[batch.labels[batch.labelled]] != UNLABELLED
-        kept = (batch.has(student.spec.target) & is_known).nonzero()[:, 0]
+        batch = samples.dataset.__getitems__(rows[start : start + size].tolist())
+        labels = in_student_s_order(batch.labels)
+        kept = (batch.has(student.spec.target) & is_labelled(labels)).nonzero()[:, 0]
         if kept.numel():
             modalities = {name: select(x, kept) for name, x in batch.modalities.items()}
-            yield flattened(student.spec, modalities), known[batch.labels[kept]]
+            yield flattened(student.spec, modalities), labels[kept]
+
+
+def _labels_of(student: Student, dataset: MultimodalDataset) -> Callable[[Tensor], Tensor]:
+    """From a data set's labels to the student's, by name; what the student does not know is no label."""
+    if student.network.task.has_classes:
+        places = {name: place for place, name in enumerate(student.classes)}
+        known = torch.tensor([*(places.get(name, UNLABELLED) for name in dataset.classes), UNLABELLED])
+        return lambda labels: known[labels]  # -1, no label, is the last
+    if not set(student.classes) <= set(dataset.classes):
+        return lambda labels: torch.full((len(labels), len(student.classes)), torch.nan)
+    columns = [dataset.classes.index(name) for name in student.classes]
+    return lambda labels: labels[:, columns]
 
 
 def _half(x: Modality) -> Modality:

@@ -24,9 +24,14 @@ def student_adversarial_loss(
 
     The student's side of AMID's game, for a turn that leaves the discriminators alone; `discriminator_loss` is theirs.
 
-    d1_logits: (B,) D1's raw logits of S; d2_logits: (w,) D2's raw logits of the partners S^{η1}, w ≥ 0;
-    weights: (λ1, λ2); expected_partners: the constant d > 0, or None for d = w. With w = 0 the second term is 0.
-    Raises ValueError on a shape or dtype mismatch or d ≤ 0.
+    Args:
+        d1_logits: (B,) D1's raw logits of S
+        d2_logits: (w,) D2's raw logits of the partners S^{η1}, w ≥ 0; with w = 0 the second term is 0
+        weights: (λ1, λ2)
+        expected_partners: the constant d > 0, or None for d = w
+
+    Raises:
+        ValueError: a shape or dtype mismatch, or d ≤ 0.
 
     >>> import torch
     >>> from crossdistill.losses import student_adversarial_loss
@@ -59,9 +64,16 @@ def discriminator_loss(
 
     The discriminators' side of AMID's game: give it detached representations' logits, so that they alone move.
 
-    d1_full, d1_student: (B,) D1's raw logits of M and S; d2_full, d2_student: (w,) D2's raw logits of the anchors M_v
-    and their partners S_v^{η1}, w ≥ 0; weights and expected_partners as in `student_adversarial_loss`.
-    Raises ValueError on a shape or dtype mismatch or d ≤ 0.
+    Args:
+        d1_full: (B,) D1's raw logits of M
+        d1_student: (B,) D1's raw logits of S
+        d2_full: (w,) D2's raw logits of the anchors M_v, w ≥ 0
+        d2_student: (w,) D2's raw logits of their partners S_v^{η1}
+        weights: (λ1, λ2)
+        expected_partners: the constant d > 0, or None for d = w
+
+    Raises:
+        ValueError: a shape or dtype mismatch, or d ≤ 0.
 
     >>> import torch
     >>> from crossdistill.losses import discriminator_loss
@@ -85,8 +97,15 @@ def class_partners(labels: Int[Tensor, " batch"]) -> tuple[Int[Tensor, " anchors
 
     It pairs the anchors M_v with the S_v^{η1} that D2 is shown (Section 3.2), before either side's loss.
 
-    labels: (B,) integers. Returns (anchors, partners), index tensors (w,), anchors ascending; within each class a
-    bijection without fixed points, so w = 0 when all classes are distinct. Raises ValueError on other labels.
+    Args:
+        labels: (B,) integers
+
+    Returns:
+        (anchors, partners), index tensors (w,), anchors ascending; within each class a bijection without fixed points,
+        so w = 0 when all classes are distinct.
+
+    Raises:
+        ValueError: other labels.
 
     >>> import torch
     >>> from crossdistill.losses import class_partners

@@ -16,8 +16,13 @@ def labelled_cross_entropy(logits: Float[Tensor, "batch classes"], labels: Int[T
     """Mean cross-entropy of the samples that have a label, in nats; 0 where none has one.
 
     What supervises a method that also learns from unlabelled pairs.
-    logits: (B, C), any real scale; labels: (B,) int64, classes 0 to C - 1, or -1 where the class is unknown.
-    Raises ValueError on a shape or dtype mismatch.
+
+    Args:
+        logits: (B, C), any real scale
+        labels: (B,) int64, classes 0 to C - 1, or -1 where the class is unknown
+
+    Raises:
+        ValueError: a shape or dtype mismatch.
 
     >>> import torch
     >>> from crossdistill.losses import labelled_cross_entropy
@@ -37,8 +42,12 @@ def as_own_classes(labels: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
     """Labels in which each sample without one is a class of its own: its only positive is its own pair.
 
     What a class-aware contrast takes where some labels are unknown, and must not take them for one class more.
-    labels: (B,) integers, -1 where the class is unknown, which become -1, -2, ... by their place; others stay.
-    Raises ValueError on another shape or dtype.
+
+    Args:
+        labels: (B,) integers, -1 where the class is unknown, which become -1, -2, ... by their place; others stay
+
+    Raises:
+        ValueError: another shape or dtype.
 
     >>> import torch
     >>> from crossdistill.losses import as_own_classes

@@ -23,11 +23,17 @@ def class_contrastive_loss(
 
     L_nce(x, y): with p_ij the softmax over j of cos(x_i, y_j)/τ, the mean over i of the mean of -log p_ij over the
     samples j of i's class, i among them, plus the mean of -log(1 - p_ij) over those of other classes (0 without any).
-    That is AMID's Eq. 8 with means in place of its sums.
+    That is AMID's Eq. 8 with means in place of its sums. Gradients reach both.
 
-    first, second: (B, D), row i of both from one sample; labels: (B,) integers; temperature: τ > 0; share: the
-    anchors that this rank computes, of a batch that ranks divide; the ranks' mean is then the loss. Gradients reach
-    both. Raises ValueError on a shape or dtype mismatch or τ ≤ 0.
+    Args:
+        first: (B, D)
+        second: (B, D), row i of one sample with row i of `first`
+        labels: (B,) integers
+        temperature: τ > 0
+        share: the anchors that this rank computes, of a batch that ranks divide; the ranks' mean is then the loss
+
+    Raises:
+        ValueError: a shape or dtype mismatch, or τ ≤ 0.
 
     >>> import torch
     >>> from crossdistill.losses import class_contrastive_loss

@@ -19,11 +19,16 @@ def inter_class_correlation_loss(
     """1 less the mean over samples of Pearson's correlation of the two predictions, within [0, 2].
 
     Use it where the student should rank and space a sample's classes as the teacher does and not match its certainty
-    (DIST: Huang et al., NeurIPS 2022). With two classes every correlation is 1 or -1 and no gradient is left.
+    (DIST: Huang et al., NeurIPS 2022). With two classes every correlation is 1 or -1 and no gradient is left. A
+    prediction that is the same for all classes has correlation 0. Gradients reach both arguments.
 
-    student_logits, teacher_logits: (B, C), any real scale; temperature: T > 0, softening both predictions. A prediction
-    that is the same for all classes has correlation 0. Gradients reach both arguments.
-    Raises ValueError on a shape or dtype mismatch or T ≤ 0.
+    Args:
+        student_logits: (B, C), any real scale
+        teacher_logits: (B, C), any real scale
+        temperature: T > 0, softening both predictions
+
+    Raises:
+        ValueError: a shape or dtype mismatch, or T ≤ 0.
 
     >>> import torch
     >>> from crossdistill.losses import inter_class_correlation_loss
@@ -44,11 +49,16 @@ def intra_class_correlation_loss(
     """1 less the mean over classes of Pearson's correlation, over the batch, of the two probabilities of that class.
 
     Use it beside `inter_class_correlation_loss`: which samples of a batch look more like a class than others is to be
-    as the teacher has it (DIST: Huang et al., NeurIPS 2022).
+    as the teacher has it (DIST: Huang et al., NeurIPS 2022). A class that is as probable in all samples has correlation
+    0, as any has where B = 1. Gradients reach both arguments.
 
-    student_logits, teacher_logits: (B, C), any real scale; temperature: T > 0, softening both predictions. A class that
-    is as probable in all samples has correlation 0, as any has where B = 1. Gradients reach both arguments.
-    Raises ValueError on a shape or dtype mismatch or T ≤ 0.
+    Args:
+        student_logits: (B, C), any real scale
+        teacher_logits: (B, C), any real scale
+        temperature: T > 0, softening both predictions
+
+    Raises:
+        ValueError: a shape or dtype mismatch, or T ≤ 0.
 
     >>> import torch
     >>> from crossdistill.losses import intra_class_correlation_loss

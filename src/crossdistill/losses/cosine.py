@@ -45,7 +45,12 @@ def pair_cosine(full: Float[Tensor, "batch width"], other: Float[Tensor, "batch 
 
     A measure of alignment for logs and for Eq. 14: 1 where every student representation has its teacher's direction.
 
-    full, other: (B, D). Raises ValueError on a shape or dtype mismatch.
+    Args:
+        full: (B, D)
+        other: (B, D)
+
+    Raises:
+        ValueError: a shape or dtype mismatch.
 
     >>> import torch
     >>> from crossdistill.losses import pair_cosine
@@ -62,10 +67,16 @@ def same_class_cosine(
 ) -> Float[Tensor, ""]:
     """Mean of Φ(M_v, S_v^{η_j}), j ≠ 0: over ordered pairs of different samples of one class (Eq. 14, Figure 5).
 
-    Beside `pair_cosine` it tells whether a class, and not its samples alone, is aligned.
+    Beside `pair_cosine` it tells whether a class, and not its samples alone, is aligned. 0 when no class appears twice:
+    ask `same_class_pairs` first.
 
-    full, other: (B, D); labels: (B,) integers. 0 when no class appears twice: ask `same_class_pairs` first.
-    Raises ValueError on a shape or dtype mismatch.
+    Args:
+        full: (B, D)
+        other: (B, D)
+        labels: (B,) integers
+
+    Raises:
+        ValueError: a shape or dtype mismatch.
 
     >>> import torch
     >>> from crossdistill.losses import same_class_cosine
@@ -87,9 +98,15 @@ def same_class_cosine(
 
 
 def same_class_pairs(labels: Int[Tensor, " batch"]) -> Int[Tensor, ""]:
-    """Number of ordered pairs of different samples of one class. Raises ValueError unless labels are (B,) integers.
+    """Number of ordered pairs of different samples of one class.
 
     It is the weight of a batch's `same_class_cosine` in a mean over batches; 0 means that there is nothing to average.
+
+    Args:
+        labels: (B,) integers
+
+    Raises:
+        ValueError: labels that are not (B,) integers.
 
     >>> import torch
     >>> from crossdistill.losses import same_class_pairs

@@ -20,10 +20,17 @@ def target_class_divergence(
 
     Use it beside `non_target_divergence` (NCKD) where the two parts of soft labels are to have weights of their own
     (DKD: Zhao et al., CVPR 2022). For one sample, whatever class its target is, and p the teacher's probability of it,
-    soft_label_divergence = TCKD + (1 − p) NCKD: a certain teacher hardly says how the other classes relate.
+    soft_label_divergence = TCKD + (1 − p) NCKD: a certain teacher hardly says how the other classes relate. Gradients
+    reach both logits.
 
-    student_logits, teacher_logits: (B, C), C ≥ 2, any real scale; targets: (B,) in [0, C); temperature: T > 0.
-    Gradients reach both logits. Raises ValueError on a shape or dtype mismatch, C = 1 or T ≤ 0.
+    Args:
+        student_logits: (B, C), C ≥ 2, any real scale
+        teacher_logits: (B, C), C ≥ 2, any real scale
+        targets: (B,) in [0, C)
+        temperature: T > 0
+
+    Raises:
+        ValueError: a shape or dtype mismatch, C = 1, or T ≤ 0.
 
     >>> import torch
     >>> from crossdistill.losses import target_class_divergence

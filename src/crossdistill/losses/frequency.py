@@ -16,9 +16,16 @@ def frequency_bands(
     """The low and the high frequencies of each row, by the Fourier transform over its D features (Eq. 1 to 3).
 
     For what is to treat the two apart, such as a classifier of each. They add up to the row less its mean, which is in
-    neither: of the D // 2 frequencies above 0 the first half, rounded up, is low.
+    neither: of the D // 2 frequencies above 0 the first half, rounded up, is low. Gradients reach the features.
 
-    features: (B, D) -> two of (B, D). Gradients reach the features. Raises ValueError for another shape or dtype.
+    Args:
+        features: (B, D)
+
+    Returns:
+        low and high frequencies, (B, D) each.
+
+    Raises:
+        ValueError: another shape or dtype.
 
     >>> import torch
     >>> from crossdistill.losses import frequency_bands
@@ -47,10 +54,15 @@ def frequency_decoupled_loss(
 
     Use it where two modalities' features are thought to agree in their low frequencies and to differ in detail: there
     σ(x) = sign(x) log(1 + |x|) makes large differences count for less. Detach the teacher where it is not to learn.
+    Both means are over samples and features, so values are of the order of 1/D. Neither a row's length nor its mean
+    matters; a band without any content has no direction and counts as 0. Gradients reach both arguments.
 
-    student, teacher: (B, D). Both means are over samples and features, so values are of the order of 1/D. Neither a
-    row's length nor its mean matters; a band without any content has no direction and counts as 0.
-    Gradients reach both arguments. Raises ValueError on a shape or dtype mismatch.
+    Args:
+        student: (B, D)
+        teacher: (B, D)
+
+    Raises:
+        ValueError: a shape or dtype mismatch.
 
     >>> import torch
     >>> from crossdistill.losses import frequency_decoupled_loss
@@ -72,8 +84,14 @@ def standardized_mse_loss(
 ) -> Float[Tensor, ""]:
     """MSE of rows less their means, of length 1 (Eq. 7 without a split into frequencies): the plain ablation.
 
-    What `frequency_decoupled_loss` has to beat.
-    student, teacher: (B, D). Gradients reach both arguments. Raises ValueError on a shape or dtype mismatch.
+    What `frequency_decoupled_loss` has to beat. Gradients reach both arguments.
+
+    Args:
+        student: (B, D)
+        teacher: (B, D)
+
+    Raises:
+        ValueError: a shape or dtype mismatch.
 
     >>> import torch
     >>> from crossdistill.losses import standardized_mse_loss

@@ -16,10 +16,15 @@ def hallucination_loss(
 
     Use it where one branch of the student is to show what an auxiliary encoder would. The sigmoid bounds each feature,
     so that a few large ones do not drown the rest; detach the auxiliary features where they are not to come closer.
+    Gradients reach both arguments.
 
-    hallucinated: (B, D) features made of the target modalities; auxiliary: (B, D) those that they imitate.
-    reduction: over the D features; "sum" is the published norm, "mean" divides it by D. Gradients reach both arguments.
-    Raises ValueError on a shape or dtype mismatch or an unknown reduction.
+    Args:
+        hallucinated: (B, D) features made of the target modalities
+        auxiliary: (B, D) those that they imitate
+        reduction: over the D features; "sum" is the published norm, "mean" divides it by D
+
+    Raises:
+        ValueError: a shape or dtype mismatch, or an unknown reduction.
 
     >>> import torch
     >>> from crossdistill.losses import hallucination_loss

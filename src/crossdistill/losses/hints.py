@@ -18,11 +18,16 @@ def hint_loss(
     """L_HT (Romero et al. 2015, Eq. 3): ½ ||hint − guided||², averaged over the batch.
 
     Use it where the student is to predict the teacher's representation itself, not its relations or its labels.
+    Gradients reach both arguments.
 
-    guided: (B, D) the regressor's output on the student's representation; hint: (B, D) the teacher's representation.
-    reduction: over the D features; "sum" is Eq. 3 as printed, "mean" divides it by D, so that neither its size nor its
-    gradient grows with the width. Gradients reach both arguments.
-    Raises ValueError on a shape or dtype mismatch or an unknown reduction.
+    Args:
+        guided: (B, D) the regressor's output on the student's representation
+        hint: (B, D) the teacher's representation
+        reduction: over the D features; "sum" is Eq. 3 as printed, "mean" divides it by D, so that neither its size nor
+            its gradient grows with the width
+
+    Raises:
+        ValueError: a shape or dtype mismatch, or an unknown reduction.
 
     >>> import torch
     >>> from crossdistill.losses import hint_loss

@@ -16,10 +16,15 @@ def jensen_shannon_divergence(
 ) -> Float[Tensor, ""]:
     """Mean Jensen-Shannon divergence of two categorical predictions (Eq. 16), in nats, within [0, log 2].
 
-    Use it where two predictions that both learn are to agree: it treats them alike, and its size is bounded.
+    Use it where two predictions that both learn are to agree: it treats them alike, and its size is bounded. The bounds
+    hold up to rounding. Gradients reach both.
 
-    p_logits, q_logits: (B, C), any real scale. The bounds hold up to rounding. Gradients reach both.
-    Raises ValueError on a shape or dtype mismatch.
+    Args:
+        p_logits: (B, C), any real scale
+        q_logits: (B, C), any real scale
+
+    Raises:
+        ValueError: a shape or dtype mismatch.
 
     >>> import torch
     >>> from crossdistill.losses import jensen_shannon_divergence

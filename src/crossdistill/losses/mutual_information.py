@@ -24,7 +24,9 @@ Reduction = Literal["sum", "mean"]
 class MutualInformation(NamedTuple):
     """What `mutual_information` gives.
 
-    loss: of Eq. 8; bound: the right-hand side of Eq. 6, without gradient; both scalars, in nats.
+    Attributes:
+        loss: scalar, of Eq. 8, in nats
+        bound: scalar, the right-hand side of Eq. 6, in nats, without gradient
 
     >>> import torch
     >>> from crossdistill.losses import MutualInformation, mutual_information
@@ -49,17 +51,24 @@ def mutual_information_loss(
     """L_MIs and L_MIa (Eq. 8, 9): minimising it maximises a lower bound on I(full; other), in nats.
 
     Use it to pull a student or an auxiliary representation to its teacher's by class; gradients move the teacher too.
-
-    full: (B, D) anchors M; other: (B, D) candidates S or A; labels: (B,) integers; temperature: τ > 0.
-    reduction: "sum" is Eq. 8 as printed, k positive and N negative terms added up for each anchor; "mean" divides the
-    positive terms by k and the negative ones by N, so that the scale does not grow with the batch.
-    beliefs: what is believed of each sample's class, probabilities (B, C), where some classes are not known: a
-    candidate that is not a positive then counts by how surely it is of another class than its anchor, 1 − Σ_c p_c p'_c,
-    in Eq. 7's denominator and among the negatives of Eq. 8, so that samples of probably one class are not driven apart;
-    N is the sum of these weights, but at least 1. Without beliefs all are 1, which is the paper's.
-    share: the anchors that this rank computes, of a batch that ranks divide; the ranks' mean is then the loss.
     Gradients reach full and other. A zero row has cosine 0 with everything and gets no gradient.
-    Raises ValueError on a shape or dtype mismatch, τ ≤ 0, an unknown reduction or beliefs of another shape or dtype.
+
+    Args:
+        full: (B, D) anchors M
+        other: (B, D) candidates S or A
+        labels: (B,) integers
+        temperature: τ > 0
+        reduction: "sum" is Eq. 8 as printed, k positive and N negative terms added up for each anchor; "mean" divides
+            the positive terms by k and the negative ones by N, so that the scale does not grow with the batch
+        beliefs: what is believed of each sample's class, probabilities (B, C), where some classes are not known: a
+            candidate that is not a positive then counts by how surely it is of another class than its anchor,
+            1 − Σ_c p_c p'_c, in Eq. 7's denominator and among the negatives of Eq. 8, so that samples of probably one
+            class are not driven apart; N is the sum of these weights, but at least 1. Without beliefs all are 1, which
+            is the paper's
+        share: the anchors that this rank computes, of a batch that ranks divide; the ranks' mean is then the loss
+
+    Raises:
+        ValueError: a shape or dtype mismatch, τ ≤ 0, an unknown reduction, or beliefs of another shape or dtype.
 
     >>> import torch
     >>> from crossdistill.losses import mutual_information_loss
@@ -83,9 +92,18 @@ def mutual_information(
 ) -> MutualInformation:
     """`mutual_information_loss` and `mutual_information_bound` of one batch, at the price of the loss alone.
 
-    Use it to log what the loss bounds: both are made of the same posteriors (Eq. 7).
+    Use it to log what the loss bounds: both are made of the same posteriors (Eq. 7). The bound has no gradient.
 
-    Arguments and errors as `mutual_information_loss`; the bound has no gradient.
+    Args:
+        full: (B, D) anchors M
+        other: (B, D) candidates S or A
+        labels: (B,) integers
+        temperature: τ > 0
+        reduction: "sum" or "mean", as `mutual_information_loss` takes it
+        share: the anchors that this rank computes, of a batch that ranks divide
+
+    Raises:
+        ValueError: as `mutual_information_loss` does.
 
     >>> import torch
     >>> from crossdistill.losses import mutual_information
@@ -114,8 +132,15 @@ def mutual_information_bound(
     below N = 81. Read its trend, not its level, unless classes are almost all distinct. Without any negative in the
     batch only the trivial bound is left, and 0 is returned.
 
-    full, other: (B, D); labels: (B,) integers; temperature: τ > 0; share: as `mutual_information_loss` takes it.
-    Raises ValueError as that does.
+    Args:
+        full: (B, D) anchors M
+        other: (B, D) candidates S or A
+        labels: (B,) integers
+        temperature: τ > 0
+        share: the anchors that this rank computes, of a batch that ranks divide
+
+    Raises:
+        ValueError: as `mutual_information_loss` does.
 
     >>> import torch
     >>> from crossdistill.losses import mutual_information_bound

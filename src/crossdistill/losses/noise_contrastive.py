@@ -29,12 +29,20 @@ def noise_contrastive_loss(
 
     h(a, b) = p / (p + N/M) with p = exp(cos(a, b)/τ) / Z; an anchor's terms are -log h of its positive and
     -log(1 - h) of its N negatives, added up; the loss is their mean over anchors. It is also the memory-bank form of
-    CMC (Tian, Krishnan, Isola, ECCV 2020), both after Wu et al. (CVPR 2018, Eq. 6 and 7).
+    CMC (Tian, Krishnan, Isola, ECCV 2020), both after Wu et al. (CVPR 2018, Eq. 6 and 7). Without a negative h is 1,
+    the term 0. Gradients reach anchors, positives and negatives.
 
-    anchors, positives: (B, D), row i of one with row i of the other; negatives: (K, D), K >= 0, candidates that the
-    batch shares; allowed: (B, K), which of them are negatives of which anchor, N of them; samples: M, of the training
-    set; log_normalizer: log Z, 0 for Eq. 19 as printed; temperature: τ > 0. Without a negative h is 1, the term 0.
-    Gradients reach all three. Raises ValueError on a shape or dtype mismatch, τ <= 0 or samples < 1.
+    Args:
+        anchors: (B, D)
+        positives: (B, D), row i with row i of the anchors
+        negatives: (K, D), K >= 0, candidates that the batch shares
+        allowed: (B, K), which of them are negatives of which anchor, N of them
+        samples: M, of the training set
+        log_normalizer: log Z, 0 for Eq. 19 as printed
+        temperature: τ > 0
+
+    Raises:
+        ValueError: a shape or dtype mismatch, τ <= 0, or samples < 1.
 
     >>> import torch
     >>> from crossdistill.losses import noise_contrastive_loss
@@ -79,7 +87,18 @@ def noise_contrastive_normalizer(
     Take it once, of the first batch, and give it to `noise_contrastive_loss` ever after.
 
     A Monte Carlo estimate of Σ_j exp(cos(a, v_j)/τ) over the training set, which makes p a probability that is 1/M on
-    average. Arguments and errors as `noise_contrastive_loss`; it is a constant, without a gradient.
+    average. It is a constant, without a gradient.
+
+    Args:
+        anchors: (B, D)
+        positives: (B, D), row i with row i of the anchors
+        negatives: (K, D), K >= 0, candidates that the batch shares
+        allowed: (B, K), which of them are negatives of which anchor
+        samples: M, of the training set
+        temperature: τ > 0
+
+    Raises:
+        ValueError: as `noise_contrastive_loss` does.
 
     >>> import torch
     >>> from crossdistill.losses import noise_contrastive_normalizer
@@ -114,10 +133,17 @@ def info_nce_loss(
 
     Use it to match samples across modalities in batches of some size, blind to classes.
 
-    The mean over anchors of -log softmax_j(cos(a_i, c_j)/τ) at j = i. log B - L bounds I(V1; V2) from below.
-    anchors, candidates: (B, D); temperature: τ > 0; share: the anchors that this rank computes, of a batch that ranks
-    divide; the ranks' mean is then the loss. Gradients reach both. 0 for B = 1.
-    Raises ValueError on a shape or dtype mismatch or τ <= 0.
+    The mean over anchors of -log softmax_j(cos(a_i, c_j)/τ) at j = i. log B - L bounds I(V1; V2) from below. 0 for
+    B = 1. Gradients reach both.
+
+    Args:
+        anchors: (B, D)
+        candidates: (B, D), row i of one sample with row i of the anchors
+        temperature: τ > 0
+        share: the anchors that this rank computes, of a batch that ranks divide; the ranks' mean is then the loss
+
+    Raises:
+        ValueError: a shape or dtype mismatch, or τ <= 0.
 
     >>> import torch
     >>> from crossdistill.losses import info_nce_loss

@@ -23,10 +23,17 @@ def nt_xent_loss(
 
     The mean over i of -log( exp(cos(z_i, z_i')/τ) / Σ_{j ≠ i} exp(cos(z_i, z_j)/τ) ), in nats, z_i' being the other row
     of z_i's sample. Rows of one kind are each other's negatives too, which InfoNCE does not have. 0 for B = 1.
+    Gradients reach both.
 
-    first, second: (B, D), row i of both from one sample; temperature: τ > 0; share: the anchors of
-    both that this rank computes, of a batch that ranks divide; the ranks' mean is then the loss. Gradients reach both.
-    Raises ValueError on a shape or dtype mismatch or τ ≤ 0.
+    Args:
+        first: (B, D)
+        second: (B, D), row i of one sample with row i of `first`
+        temperature: τ > 0
+        share: the anchors of both that this rank computes, of a batch that ranks divide; the ranks' mean is then the
+            loss
+
+    Raises:
+        ValueError: a shape or dtype mismatch, or τ ≤ 0.
 
     >>> import torch
     >>> from crossdistill.losses import nt_xent_loss

@@ -26,12 +26,19 @@ def queue_similarity_loss(
     """Mean KL of two distributions over the queue: how alike it is to the teacher's embedding of a sample, and to the
     student's, softmax(cos / τ) each, in nats.
 
-    Use it where no label is known: the teacher's embeddings of many samples stand in classes' place.
+    Use it where no label is known: the teacher's embeddings of many samples stand in classes' place. Cross-entropy as
+    published, less the teacher's entropy. A zero row has cosine 0 with everything. Gradients reach all three; detach
+    the last two.
 
-    student, teacher: (B, D), row i of both of one sample; queue: (K, D), K ≥ 1, the teacher's embeddings of samples,
-    those of this batch among them. Cross-entropy as published, less the teacher's entropy. A zero row has cosine 0
-    with everything. Gradients reach all three; detach the last two.
-    Raises ValueError on a shape or dtype mismatch or τ ≤ 0.
+    Args:
+        student: (B, D)
+        teacher: (B, D), row i of one sample with row i of the student
+        queue: (K, D), K ≥ 1, the teacher's embeddings of samples, those of this batch among them
+        student_temperature: τ > 0, of the student's distribution
+        teacher_temperature: τ > 0, of the teacher's
+
+    Raises:
+        ValueError: a shape or dtype mismatch, or τ ≤ 0.
 
     >>> import torch
     >>> from crossdistill.losses import queue_similarity_loss

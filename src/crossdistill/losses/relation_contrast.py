@@ -32,10 +32,16 @@ def relation_contrastive_loss(
 
     The mean over anchors a and samples i of -log h(r_ai, R_ai) - Σ_j log(1 - h(r_ai, R_aj)), j over the negatives of i,
     with the critic h(r, R) = exp(cos(r, R)/τ) / exp(1/τ), in (0, 1]. Negatives count as no nearer than cosine 1 - 1e-6.
+    Gradients reach both.
 
-    cross: (A, B, D) relations r; teacher: (A, K, D) relations R with K ≥ B candidates, the first B of them the batch's
-    samples themselves; negatives: (B, K), which candidates are negatives of which sample; temperature: τ > 0.
-    Gradients reach both. Raises ValueError on a shape or dtype mismatch or τ ≤ 0.
+    Args:
+        cross: (A, B, D) relations r
+        teacher: (A, K, D) relations R with K ≥ B candidates, the first B of them the batch's samples themselves
+        negatives: (B, K), which candidates are negatives of which sample
+        temperature: τ > 0
+
+    Raises:
+        ValueError: a shape or dtype mismatch, or τ ≤ 0.
 
     >>> import torch
     >>> from crossdistill.losses import relation_contrastive_loss
@@ -63,9 +69,15 @@ def classification_gradient(
     """Each sample's gradient of its own cross-entropy at the input of a linear classifier: Σ_c (p_c - y_c) w_c.
 
     Use it where gradients themselves enter a loss, as in CRCD (Zhu et al., CVPR 2021), without a second backward pass.
+    Itself differentiable, in all but the labels.
 
-    logits: (B, C); labels: (B,) integers in [0, C); weight: (C, D), the classifier's. Itself differentiable, in all
-    but the labels. Raises ValueError on a shape or dtype mismatch.
+    Args:
+        logits: (B, C)
+        labels: (B,) integers in [0, C)
+        weight: (C, D), the classifier's
+
+    Raises:
+        ValueError: a shape or dtype mismatch.
 
     >>> import torch
     >>> from crossdistill.losses import classification_gradient

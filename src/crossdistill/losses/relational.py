@@ -23,12 +23,16 @@ def distance_relation_loss(
     """L_RKD-D (Section 3.2.1): Huber loss of the pairs' distances, each divided by its own space's mean distance μ.
 
     Use it where the student's space need not be the teacher's, as long as who is near whom is kept (RKD: Park, Kim, Lu,
-    Cho; CVPR 2019).
+    Cho; CVPR 2019). Pairs are the B(B − 1) ordered ones of different samples. Where all rows of an argument are
+    identical (μ = 0) its relative distances are 0. Gradients reach both arguments. Memory O(B²).
 
-    student, teacher: (B, D); pairs are the B(B − 1) ordered ones of different samples. reduction: "sum" is the loss as
-    printed, "mean" divides it by the number of pairs. Where all rows of an argument are identical (μ = 0) its relative
-    distances are 0. Gradients reach both arguments. Memory O(B²). Raises ValueError on a shape or dtype mismatch or an
-    unknown reduction.
+    Args:
+        student: (B, D)
+        teacher: (B, D)
+        reduction: "sum" is the loss as printed, "mean" divides it by the number of pairs
+
+    Raises:
+        ValueError: a shape or dtype mismatch, or an unknown reduction.
 
     >>> import torch
     >>> from crossdistill.losses import distance_relation_loss
@@ -52,12 +56,18 @@ def angle_relation_loss(
     """L_RKD-A (Section 3.2.2): Huber loss of the cosines of the angles ∠ ijk that triplets of samples form at j.
 
     Use it beside `distance_relation_loss`: it relates three samples at a time (RKD: Park, Kim, Lu, Cho; CVPR 2019).
+    Triplets are the B(B − 1)(B − 2) ordered ones of different samples, none when B = 2. Between identical rows there is
+    no direction: such an angle's cosine is taken as 0. Gradients reach both arguments, without second derivatives.
+    Memory O(B²).
 
-    student, teacher: (B, D); triplets are the B(B − 1)(B − 2) ordered ones of different samples, none when B = 2.
-    reduction: "sum" is the loss as printed, "mean" divides it by their number. Between identical rows there is no
-    direction: such an angle's cosine is taken as 0. share: the vertices j that this rank computes, of a batch that
-    ranks divide; the ranks' mean is then the loss. Gradients reach both arguments, without second derivatives.
-    Memory O(B²). Raises ValueError on a shape or dtype mismatch or an unknown reduction.
+    Args:
+        student: (B, D)
+        teacher: (B, D)
+        reduction: "sum" is the loss as printed, "mean" divides it by the number of triplets
+        share: the vertices j that this rank computes, of a batch that ranks divide; the ranks' mean is then the loss
+
+    Raises:
+        ValueError: a shape or dtype mismatch, or an unknown reduction.
 
     >>> import torch
     >>> from crossdistill.losses import angle_relation_loss

@@ -21,11 +21,17 @@ def routed_divergence(
     """Mean of KL(teacher || student) over the batch and over the `top` teachers that each sample is routed to.
 
     Use it where a sample should learn from the teachers that suit it and not from all of them (MST-Distill: Li et al.,
-    ACM Multimedia 2025).
+    ACM Multimedia 2025). Gradients reach student and teachers; choosing passes none to the router.
 
-    student_logits: (B, C); teacher_logits: (B, E, C); routing_logits: (B, E), the largest of which choose; temperature:
-    T > 0, softening both predictions. Gradients reach student and teachers; choosing passes none to the router.
-    Raises ValueError on a shape or dtype mismatch, T ≤ 0 or `top` outside [1, E].
+    Args:
+        student_logits: (B, C)
+        teacher_logits: (B, E, C)
+        routing_logits: (B, E), the largest of which choose
+        top: how many teachers a sample has, in [1, E]
+        temperature: T > 0, softening both predictions
+
+    Raises:
+        ValueError: a shape or dtype mismatch, T ≤ 0, or `top` outside [1, E].
 
     >>> import torch
     >>> from crossdistill.losses import routed_divergence
@@ -50,7 +56,11 @@ def load_balance_loss(routing_logits: Float[Tensor, "batch teachers"]) -> Float[
     Add it to a router's objective, or it may send every sample to one teacher (MST-Distill: Li et al., ACM Multimedia
     2025).
 
-    routing_logits: (B, E), whose softmax over E is a sample's routing. Raises ValueError on another shape or dtype.
+    Args:
+        routing_logits: (B, E), whose softmax over E is a sample's routing
+
+    Raises:
+        ValueError: another shape or dtype.
 
     >>> import torch
     >>> from crossdistill.losses import load_balance_loss

@@ -21,11 +21,20 @@ def rank_correlation(
     """Kendall's τ-b of each sample's two rankings of the classes, within [-1, 1]; it has no gradient.
 
     Use it to tell the samples on which two modalities agree enough to learn from each other (C²KD: Huo et al.,
-    CVPR 2024).
+    CVPR 2024). Memory O(BC²).
 
     τ-b = (concordant − discordant pairs of classes) / √(pairs not tied in the first · pairs not tied in the second);
-    0 where a row's logits are all equal and rank nothing. first_logits, second_logits: (B, C). Memory O(BC²).
-    Raises ValueError on a shape or dtype mismatch.
+    0 where a row's logits are all equal and rank nothing.
+
+    Args:
+        first_logits: (B, C)
+        second_logits: (B, C)
+
+    Returns:
+        (B,), one for each sample.
+
+    Raises:
+        ValueError: a shape or dtype mismatch.
 
     >>> import torch
     >>> from crossdistill.losses import rank_correlation
@@ -52,12 +61,20 @@ def non_target_divergence(
     """KL(teacher || student) over the classes that are not the sample's own: selected samples' sum, divided by B.
 
     Use it where labels teach the sample's class already, and the teacher is to add how the others relate (C²KD:
-    Huo et al., CVPR 2024). With all samples selected it is NCKD (DKD: Zhao et al., CVPR 2022).
+    Huo et al., CVPR 2024). With all samples selected it is NCKD (DKD: Zhao et al., CVPR 2022). Gradients reach both
+    logits.
 
-    student_logits, teacher_logits: (B, C); labels: (B,) in [0, C); selected: (B,) bool. target_class: "removed"
-    normalises over the other C − 1 classes (nothing is left to compare when C = 2); "zeroed" keeps the sample's class
-    with logit 0 on both sides, as C²KD's published code does. temperature: T > 0, softening both predictions.
-    Gradients reach both logits. Raises ValueError on a shape or dtype mismatch, an unknown target_class or T ≤ 0.
+    Args:
+        student_logits: (B, C)
+        teacher_logits: (B, C)
+        labels: (B,) in [0, C)
+        selected: (B,) bool
+        target_class: "removed" normalises over the other C − 1 classes (nothing is left to compare when C = 2);
+            "zeroed" keeps the sample's class with logit 0 on both sides, as C²KD's published code does
+        temperature: T > 0, softening both predictions
+
+    Raises:
+        ValueError: a shape or dtype mismatch, an unknown target_class, or T ≤ 0.
 
     >>> import torch
     >>> from crossdistill.losses import non_target_divergence

@@ -24,9 +24,15 @@ def soft_label_divergence(
 
     It is Hinton et al.'s cross-entropy with soft targets less the teacher's entropy, which no student can change: 0
     where the two agree, the same gradient for the student. The gradient shrinks with 1/T²; methods that want a scale
-    free of the temperature multiply by T² (Hinton et al., Section 2).
-    student_logits, teacher_logits: (B, C), any real scale; temperature: T > 0. Gradients reach both arguments.
-    Raises ValueError on a shape or dtype mismatch or T ≤ 0.
+    free of the temperature multiply by T² (Hinton et al., Section 2). Gradients reach both arguments.
+
+    Args:
+        student_logits: (B, C), any real scale
+        teacher_logits: (B, C), any real scale
+        temperature: T > 0
+
+    Raises:
+        ValueError: a shape or dtype mismatch, or T ≤ 0.
 
     >>> import torch
     >>> from crossdistill.losses import soft_label_divergence
@@ -45,10 +51,14 @@ def standardized_logits(logits: Float[Tensor, "batch classes"]) -> Float[Tensor,
     """Each sample's logits less their mean, divided by their standard deviation (Sun et al., CVPR 2024).
 
     Take those of student and teacher before a temperature where the student is to learn how the teacher's logits relate
-    and not how large they are.
+    and not how large they are. The deviation is √(Σ (z − mean)² / (C − 1)). A sample whose logits are all equal has
+    zeros.
 
-    logits: (B, C), any real scale; the deviation is √(Σ (z − mean)² / (C − 1)). A sample whose logits are all equal has
-    zeros. Raises ValueError on another shape or dtype.
+    Args:
+        logits: (B, C), any real scale
+
+    Raises:
+        ValueError: another shape or dtype.
 
     >>> import torch
     >>> from crossdistill.losses import standardized_logits

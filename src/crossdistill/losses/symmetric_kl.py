@@ -14,8 +14,14 @@ def symmetric_kl_divergence(
     """Mean of (KL(P || Q) + KL(Q || P)) / 2 over the batch, in nats, ≥ 0 and, unlike Eq. 16, without an upper bound.
 
     Use it in place of `jensen_shannon_divergence` where certain and contrary predictions are to cost more than log 2.
+    Gradients reach both.
 
-    p_logits, q_logits: (B, C), any real scale. Gradients reach both. Raises ValueError on a shape or dtype mismatch.
+    Args:
+        p_logits: (B, C), any real scale
+        q_logits: (B, C), any real scale
+
+    Raises:
+        ValueError: a shape or dtype mismatch.
 
     >>> import torch
     >>> from crossdistill.losses import symmetric_kl_divergence

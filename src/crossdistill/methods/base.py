@@ -35,22 +35,28 @@ class Method(nn.Module):
 
     Derive from it to add a method; `crossdistill.testing.check_method` tells whether it keeps the contract.
 
-    views: the representations that its objectives read; the model computes no others.
-    predicts: the views whose logits it trains; accuracies are reported for these.
-    teacher: whether its paper distils from a teacher that learns alongside ("online") or was trained before ("fixed").
-    taught_by: the view that a fixed teacher is of: all modalities, or the auxiliary ones alone.
-    separate_teacher: whether its paper's teacher shares nothing with the student even while both learn; a fixed one
-        never does.
-    search: the options worth tuning on validation samples, with their ranges around the paper's values.
-    learns_unlabelled: whether its objectives have a meaning for samples without a label (`Batch.labelled`); others get
-        labelled samples alone.
-    learns_outputs: whether all that it reads of the teacher is its logits, so that any teacher's will do, even one that
-        cannot be had but for its outputs (`ModelSettings.teacher` given).
-    student: what makes S of its encoders' features (`StudentKind`); a fused student has no separate or fixed teacher.
-    teacher_shares_auxiliary: whether a separate teacher still has the auxiliary encoders of the auxiliary view.
-    tasks: the kinds of task that its objectives have a meaning for; it asks `task` for what depends on them.
-    passes: further forward passes of each batch that its objectives read; mixing: of mixed ones, the concentration of
-        the Beta distribution of weights.
+    Args:
+        model: what it trains
+
+    Attributes:
+        views: the representations that its objectives read; the model computes no others
+        predicts: the views whose logits it trains; accuracies are reported for these
+        teacher: whether its paper distils from a teacher that learns alongside ("online") or was trained before
+            ("fixed")
+        taught_by: the view that a fixed teacher is of: all modalities, or the auxiliary ones alone
+        separate_teacher: whether its paper's teacher shares nothing with the student even while both learn; a fixed one
+            never does
+        search: the options worth tuning on validation samples, with their ranges around the paper's values
+        learns_unlabelled: whether its objectives have a meaning for samples without a label (`Batch.labelled`); others
+            get labelled samples alone
+        learns_outputs: whether all that it reads of the teacher is its logits, so that any teacher's will do, even one
+            that cannot be had but for its outputs (`ModelSettings.teacher` given)
+        student: what makes S of its encoders' features (`StudentKind`); a fused student has no separate or fixed
+            teacher
+        teacher_shares_auxiliary: whether a separate teacher still has the auxiliary encoders of the auxiliary view
+        tasks: the kinds of task that its objectives have a meaning for; it asks `task` for what depends on them
+        passes: further forward passes of each batch that its objectives read
+        mixing: of mixed passes, the concentration of the Beta distribution of weights
 
     >>> from torch.nn.functional import cross_entropy
     >>> from crossdistill.methods import Method
@@ -120,6 +126,9 @@ class Method(nn.Module):
 
 def judged_view(method: type[Method] | Method) -> View:
     """The view that a method is judged by: the student where it trains one, else the first that it predicts with.
+
+    Args:
+        method: its class, or an object of it
 
     >>> from crossdistill.methods import METHODS, judged_view
     >>> judged_view(METHODS["amid"]), judged_view(METHODS["teacher"])

@@ -26,17 +26,25 @@ class CrossModalModel(nn.Module):
 
     What every method trains; what ships of it is `predict`, which reads the target modalities alone.
 
-    encoders: modality name -> encoder with `.width`; target, auxiliary: names in the order in which features are
-    concatenated, at least one target; classes: C. One linear classifier serves S and M. A has none in AMID; the linear
-    layer for it here serves pre-training of the auxiliary encoders only.
-    Without an auxiliary modality there is S alone: the student as it ships.
-    separate_teacher: M gets its own copies of the encoders and of the classifier instead of sharing them;
-    teacher_shares_auxiliary: but for the auxiliary encoders, which then are A's and M's.
-    student: what makes S of its encoders' features; see `StudentKind`.
-    given_teacher: the auxiliary modality is a teacher's C logits, made elsewhere: M and its logits, as they are.
-    task: what the C logits mean; None: C classes of no name.
-    Raises ValueError when a modality is missing, named twice or has no encoder, or a fused student is to have a teacher
-    that shares nothing with it.
+    One linear classifier serves S and M. A has none in AMID; the linear layer for it here serves pre-training of the
+    auxiliary encoders only. Without an auxiliary modality there is S alone: the student as it ships.
+
+    Args:
+        encoders: modality name -> encoder with `.width`
+        target: names, at least one, in the order in which features are concatenated
+        auxiliary: names, likewise
+        width: D, of S, A and M
+        classes: C
+        dropout: before the classifiers and inside the fusion
+        separate_teacher: M gets its own copies of the encoders and of the classifier instead of sharing them
+        teacher_shares_auxiliary: but for the auxiliary encoders, which then are A's and M's
+        student: what makes S of its encoders' features; see `StudentKind`
+        task: what the C logits mean; None: C classes of no name
+        given_teacher: the auxiliary modality is a teacher's C logits, made elsewhere: M and its logits, as they are
+
+    Raises:
+        ValueError: a modality is missing, named twice or has no encoder, or a fused student is to have a teacher that
+            shares nothing with it.
 
     >>> import torch
     >>> from crossdistill.encoders import MLP

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from inspect import Parameter
+from inspect import Parameter, signature
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 from crossdistill.methods import METHODS, load_plugins
 from crossdistill.methods.base import Method
-from crossdistill.plain import from_plain, to_plain
+from crossdistill.plain import from_plain, of_type, to_plain
 from crossdistill.recipes.cross_fitted import CROSS_FITTED, OUTPUTS, is_cross_fitted
 from crossdistill.recipes.files import options_of
 from crossdistill.recipes.recipe import Recipe
@@ -21,6 +25,7 @@ def check(recipe: Recipe) -> None:
     if recipe.method not in METHODS:
         raise InputError(f"method: expected one of {', '.join(METHODS)}, found {recipe.method!r}")
     _require_method(recipe.method)
+    _require_options(recipe)
     if recipe.data.task not in METHODS[recipe.method].tasks:
         able = ", ".join(name for name, kind in METHODS.items() if recipe.data.task in kind.tasks)
         raise InputError(f"method: {recipe.method} has no meaning for {recipe.data.task}; these have one: {able}")
@@ -93,3 +98,27 @@ def _require_method(name: str) -> None:
         raise InputError(f"METHODS[{name!r}]: {kind.__name__} does not say its {missing[0]}")
     if needed := [key for key, default in options_of(kind).items() if default is Parameter.empty]:
         raise InputError(f"METHODS[{name!r}]: {kind.__name__}: option {needed[0]} needs a default")
+
+
+def _require_options(recipe: Recipe) -> None:
+    """Raise InputError, naming it, for an option that the method does not have or whose value is of another type."""
+    kind = METHODS[recipe.method]
+    parameters = list(signature(kind).parameters.values())[1:]  # all but the model
+    known = [parameter.name for parameter in parameters]
+    try:
+        hints = get_type_hints(kind.__init__)
+    except Exception:  # names of somebody's module that stand there for type checkers alone
+        hints = {}
+    for name, value in recipe.options.get(recipe.method, {}).items():
+        place = f"{recipe.method}.{name}"
+        if name not in known and not any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters):
+            raise InputError(f"{place}: not an option; there are {', '.join(known) or 'none'}")
+        if _is_plain(hints.get(name)):
+            of_type(hints[name], value.item() if isinstance(value, np.generic) else value, place)
+
+
+def _is_plain(hint: Any) -> bool:
+    """Whether it is made of numbers, texts and the like, which can be told apart."""
+    if get_origin(hint) in (Union, UnionType):
+        return all(map(_is_plain, get_args(hint)))
+    return get_origin(hint) is Literal or hint in (bool, int, float, str, NoneType)

@@ -45,8 +45,9 @@ class DataSettings:
         labelled_groups: how many groups, such as subjects, keep their labels instead; 0 for no such draw
         choose_epoch_on: validation holds a part of training out as well where test is evaluated, measures it after each
             epoch and keeps the model of the epoch that is best on it; none keeps the last epoch's
-        balanced: training draws labelled samples so that each class comes equally often
-        class_weights: class -> how often training draws its samples, 1 for classes that are not named
+        balanced: training draws labelled samples so that each class, or label, comes equally often
+        class_weights: class or label -> how often training draws its samples, 1 for those that are not named; of a
+            sample with several labels, their product
         task: what the manifest's labels are: one class each, any number of labels (multilabel), or numbers (regression)
 
     Example:
@@ -166,6 +167,10 @@ class Recipe:
         checkpoint_minutes: since the last one, after which there is one inside an epoch, too; 0 for none
         tensorboard: also write the log as TensorBoard events
         tracker: also tell an experiment tracker; its package's own settings say where and as whom
+        data: what is trained and measured on
+        model: encoders, widths and the teacher
+        optimization: learning rates and steps
+        machine: device, precision and threads
         options: method -> its constructor's arguments; on the command line and in YAML: amid.alpha_1 and so on
 
     Example:

@@ -1,29 +1,36 @@
-"""A report as a Markdown document with its figures as SVG files, to be kept beside other documents."""
+"""A report as a Markdown document with its figures as SVG files, and samples' pictures as PNG files, to be kept beside
+other documents."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from crossdistill.atomic import write_atomically
+from crossdistill.atomic import write_atomically, written_whole
 from crossdistill.reports import figures, svg
 from crossdistill.reports.captioned import CaptionedFigure
 from crossdistill.reports.cells import ReportTable, Row
+from crossdistill.reports.pictures import png
 from crossdistill.reports.runs import load_runs
+from crossdistill.reports.samples import NO_SAMPLES, ChangedSample, Changes, Picture, SampleViews
 from crossdistill.reports.sections import Report, report_of
 from crossdistill.types import InputError
 
 
-def write_markdown(runs: Sequence[Path], folder: Path, command: str = "") -> Path:
+def write_markdown(runs: Sequence[Path], folder: Path, command: str = "", samples: SampleViews = NO_SAMPLES) -> Path:
     """Write a comparison of finished runs as `folder`/NAME.md, its figures as `folder`/NAME/*.svg; NAME: of the recipe.
 
     The same words, tables and figures as the page's, without the runs' recipes and the retrieved pictures. Returns the
-    document's path. command: the one that writes this, to be named in it. The same runs give the same bytes.
+    document's path. command: the one that writes this, to be named in it; samples: what is shown of single ones, as of
+    `write_report`. The same runs give the same bytes.
     Raises InputError when a folder is no finished run, the runs cannot be compared or `folder` cannot be written to.
     """
     loaded = load_runs(runs)
-    return write_document(report_of(loaded, command), folder, "-".join(re.findall(r"\w+", loaded[0].name)) or "report")
+    return write_document(
+        report_of(loaded, command, samples), folder, "-".join(re.findall(r"\w+", loaded[0].name)) or "report"
+    )
 
 
 def write_document(report: Report, folder: Path, name: str) -> Path:
@@ -37,6 +44,10 @@ def write_document(report: Report, folder: Path, name: str) -> Path:
         (folder / name).mkdir(parents=True, exist_ok=True)
         for figure in captioned:
             write_atomically(folder / name / f"{figure.name}.svg", _standing_alone(figure))
+        for section in report.sections:
+            for shown in _with_pictures(section.changes):
+                with written_whole(folder / name / shown.file) as file:
+                    file.write(png(shown.picture))
         write_atomically(folder / f"{name}.md", document(report, name))
     except OSError as error:
         raise InputError(f"{folder}: cannot be written to: {error.strerror}; give a folder") from error
@@ -57,6 +68,7 @@ def document(report: Report, figures_in: str) -> str:
             blocks.append(table(section.table))
         if section.note:
             blocks.append(escaped(section.note))
+        blocks += _samples(section.changes, figures_in)
         for figure in section.figures:
             blocks += _pictured(figure, section.heading, figures_in)
     blocks.append("## How this was made")
@@ -71,6 +83,42 @@ def document(report: Report, figures_in: str) -> str:
 
 def _pictured(figure: CaptionedFigure, heading: str, folder: str) -> list[str]:
     return [f"![{escaped(figure.title or heading)}]({folder}/{figure.name}.svg)", f"*{escaped(figure.caption)}*"]
+
+
+class _Shown(NamedTuple):
+    """A sample's picture: its file; whether it is newly right or wrong; the sample."""
+
+    file: str
+    kind: str
+    sample: ChangedSample
+    picture: Picture
+
+
+def _with_pictures(changes: Changes | None) -> list[_Shown]:
+    if changes is None:
+        return []
+    kinds = {"newly right": changes.newly_right, "newly wrong": changes.newly_wrong}
+    return [
+        _Shown(f"{kind.replace(' ', '-')}-{place}.png", kind, sample, sample.picture)
+        for kind, samples in kinds.items()
+        for place, sample in enumerate(samples)
+        if sample.picture is not None
+    ]
+
+
+def _samples(changes: Changes | None, folder: str) -> list[str]:
+    """A table of one line for each kind of change: pictures, and under each its class and the wrong answer."""
+    blocks = []
+    for kind in ("newly right", "newly wrong"):
+        shown = [each for each in _with_pictures(changes) if each.kind == kind]
+        if not shown:
+            continue
+        pictures = [f"![{escaped(each.sample.name)}]({folder}/{each.file})" for each in shown]
+        samples = [each.sample for each in shown]
+        wrong = [f"alone: {each.alone}" if kind == "newly right" else f"now: {each.helped}" for each in samples]
+        said = [f"**{escaped(each.label)}**, {escaped(answer)}" for each, answer in zip(samples, wrong, strict=True)]
+        blocks += [f"{kind.capitalize()}:", "\n".join(map(_line, (pictures, ["---"] * len(shown), said)))]
+    return blocks
 
 
 def table(report_table: ReportTable) -> str:

@@ -58,10 +58,17 @@ def build(
 ) -> Built:
     """The data set, model and method of a recipe, with the initial weights that its seed gives.
 
-    dataset: one made in Python, in place of the recipe's `data.source`; encoders: modality -> somebody's own module, in
-    place of what the recipe says; make_dataset: from a recipe's data settings and seed to its data set. The caller's
-    random state is left as it was. Raises InputError for what no run can be made of.
-    For a look at the model before it trains, and for training without a folder: `train` takes what this gives.
+    For a look at the model before it trains, and for training without a folder: `train` takes what this gives. The
+    caller's random state is left as it was.
+
+    Args:
+        recipe: what is to be trained
+        dataset: one made in Python, in place of the recipe's `data.source`
+        encoders: modality -> somebody's own module, in place of what the recipe says
+        make_dataset: from a recipe's data settings and seed to its data set
+
+    Raises:
+        InputError: no run can be made of it.
 
     >>> import numpy as np, crossdistill
     >>> data = crossdistill.from_arrays({"wrist": np.eye(8)}, np.arange(8) % 2)

@@ -16,9 +16,14 @@ from crossdistill.training.engine import on_threads
 def evaluate(folder: Path | str, dataset: MultimodalDataset | None = None) -> RunResults:
     """The results of a finished run with the scores that its saved model has now, on the CPU; its files stay.
 
-    dataset: where the run's data came from Python; otherwise they are read from where the recipe says. Time, memory and
-    digests are those of the training. Raises InputError when the folder holds no finished run, its files do not fit
-    together or its data are not there.
+    Time, memory and digests are those of the training.
+
+    Args:
+        folder: of the run
+        dataset: where the run's data came from Python; otherwise they are read from where the recipe says
+
+    Raises:
+        InputError: the folder holds no finished run, its files do not fit together, or its data are not there.
 
     >>> import tempfile, numpy as np, crossdistill
     >>> from dataclasses import replace

@@ -112,16 +112,30 @@ class ParameterCounts:
 class RunResults:
     """Everything a finished run says of itself.
 
-    label: the name of its configuration in comparisons; role: what that configuration is
-    fold: of the recipe's data, -1 where there is none; split: what was measured on, "none" where nothing was
-    samples: split -> how many; seconds: of training; peak_memory_mb: of the run
-    best_epoch: whose model it is, counted from 0, where validation samples chose it; -1: the last one's
-    cosine_pair, cosine_same_class: alignment of teacher and student on the evaluation split, NaN where not defined
-    scores: "student", "teacher", "auxiliary_alone" -> its measures; only the views that the method predicts with
-    files: name -> digest of the model's files
-    task: what was predicted; classes: the names of the classes, labels or numbers
-
     `run` and `evaluate` return it; `results["student"]["top1"]` reads what results.json holds under these names.
+
+    Attributes:
+        name: of the recipe
+        method: that trained it
+        seed: of the recipe
+        fold: of the recipe's data, -1 where there is none
+        split: what was measured on, "none" where nothing was
+        classes: the names of the classes, labels or numbers
+        samples: split -> how many
+        target: modalities that prediction has
+        auxiliary: modalities that training alone had
+        seconds: of training
+        peak_memory_mb: of the run
+        parameters: how many the student has, and all
+        versions: of the packages that trained it
+        label: the name of its configuration in comparisons
+        role: what that configuration is
+        cosine_pair: alignment of teacher and student on the evaluation split, NaN where not defined
+        cosine_same_class: the same between samples of one class
+        scores: "student", "teacher", "auxiliary_alone" -> its measures; only the views that the method predicts with
+        files: name -> digest of the model's files
+        best_epoch: whose model it is, counted from 0, where validation samples chose it; -1: the last one's
+        task: what was predicted
 
     >>> import tempfile, numpy as np, crossdistill
     >>> from dataclasses import replace

@@ -65,17 +65,25 @@ def run(
 ) -> RunResults:
     """Train a recipe, write everything into `folder`, and return what its results.json holds.
 
-    resume: go on from the folder's checkpoint; a finished run is returned as it is. listener: hears of each epoch as
-    a step of the task `name_of(recipe)`, on the first rank alone.
-    dataset: one made in Python, in place of the recipe's `data.source`. build_data: makes the data set of a recipe's
-    data settings and seed; the processes of a comparison pass one that remembers. encoders: modality -> a module of
-    your own, (B, ...) or `Padded` to (B, width); its class must be importable and say with which arguments it was made.
-    interruptible: SIGINT, SIGTERM and SIGUSR1 end training after the step that is on, saved, by raising Interrupted, a
-    KeyboardInterrupt; for a process of your own.
-    A cross-fitted teacher's runs lie in the folder's `teachers`.
-    Raises InputError when the folder holds a run and resume is False, when it holds another recipe's run or one that
-    was begun on other data, and when another process is writing it. The usual way to train: what is in the folder can
-    be loaded, reported, resumed.
+    The usual way to train: what is in the folder can be loaded, reported, resumed. A cross-fitted teacher's runs lie in
+    its `teachers`.
+
+    Args:
+        recipe: what is to be trained
+        folder: for the run, new or empty unless `resume`
+        resume: go on from the folder's checkpoint; a finished run is returned as it is
+        listener: hears of each epoch as a step of the task `name_of(recipe)`, on the first rank alone
+        dataset: one made in Python, in place of the recipe's `data.source`
+        build_data: makes the data set of a recipe's data settings and seed; the processes of a comparison pass one that
+            remembers
+        encoders: modality -> a module of your own, (B, ...) or `Padded` to (B, width); its class must be importable and
+            say with which arguments it was made
+        interruptible: SIGINT, SIGTERM and SIGUSR1 end training after the step that is on, saved, by raising
+            Interrupted, a KeyboardInterrupt; for a process of your own
+
+    Raises:
+        InputError: the folder holds a run and resume is False, it holds another recipe's run or one that was begun on
+            other data, or another process is writing it.
 
     >>> import tempfile, numpy as np, crossdistill
     >>> from dataclasses import replace
@@ -213,8 +221,13 @@ def _data_of(recipe: Recipe, dataset: MultimodalDataset | None, build_data: Buil
 def student_of(built: Built) -> Student:
     """The student of a trained run, on the CPU: it predicts without the rest and can be saved alone.
 
-    For what `train` has trained in memory; `load` reads it from a run's folder. Raises InputError where the method
-    trains none.
+    For what `train` has trained in memory; `load` reads it from a run's folder.
+
+    Args:
+        built: what `train` has trained
+
+    Raises:
+        InputError: the method trains no student.
 
     >>> import numpy as np, crossdistill
     >>> from dataclasses import replace

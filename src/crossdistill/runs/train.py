@@ -100,13 +100,19 @@ def train(
 ) -> Method:
     """Train all stages of a built run and return its method, whose `model` is trained and in evaluation mode.
 
-    log: takes an epoch's record each, `MemoryLog` unless given; engine: an engine that is launched already; workers:
-    that read the built run's data set, where they have more to read than the training.
+    For training inside a program of your own, which keeps what it likes; `run` keeps all in a folder.
     The evaluation split is measured where the recipe names one, and chooses nothing; where the recipe has the epoch
     chosen, validation samples are measured after each epoch, and the model of the best one is returned. The caller's
-    random state, threads and torch settings are as before when it returns. Raises DivergedError when a loss is no
-    longer finite.
-    For training inside a program of your own, which keeps what it likes; `run` keeps all in a folder.
+    random state, threads and torch settings are as before when it returns.
+
+    Args:
+        built: what `build` gave
+        log: takes an epoch's record each, `MemoryLog` unless given
+        engine: one that is launched already
+        workers: that read the built run's data set, where they have more to read than the training
+
+    Raises:
+        DivergedError: a loss is no longer finite.
 
     >>> import numpy as np, crossdistill
     >>> from dataclasses import replace

@@ -50,14 +50,22 @@ def compare(
 ) -> Compared:
     """Run each configuration with each seed in a folder of `out`, where that has not been done yet.
 
-    configurations: told apart by their labels; folds: to be tested in turn, none for the recipes' own split; jobs: runs
-    at once, each in a process of its own, so a script needs `if __name__ == "__main__":` around what it does; executor:
-    what does the runs in the place of these processes, on a cluster (`SlurmExecutor`, `RayExecutor`). A run
-    that fails does not stop the others. Writes `out`/results.parquet after each run, and crashes.txt with the
-    tracebacks where any crashed.
-    Raises InputError, before any run, where the configurations cannot be compared, their data are not there, `out`
-    holds runs of other recipes or another process compares there. For the question which method is better, and whether
-    that is sure.
+    For the question which method is better, and whether that is sure. A run that fails does not stop the others. Writes
+    `out`/results.parquet after each run, and crashes.txt with the tracebacks where any crashed.
+
+    Args:
+        configurations: recipes, told apart by their labels
+        out: folder of the comparison
+        seeds: runs of each configuration, from its recipe's seed on
+        folds: to be tested in turn, none for the recipes' own split
+        jobs: runs at once, each in a process of its own, so a script needs `if __name__ == "__main__":` around what it
+            does
+        listener: hears of each run as a step, and of each run's epochs
+        executor: what does the runs in the place of these processes, on a cluster (`SlurmExecutor`, `RayExecutor`)
+
+    Raises:
+        InputError: before any run, where the configurations cannot be compared, their data are not there, `out` holds
+            runs of other recipes, or another process compares there.
 
     >>> import tempfile, numpy as np, crossdistill
     >>> from dataclasses import replace

@@ -64,10 +64,16 @@ class RaySettings:
 class RayExecutor:
     """An executor whose jobs are tasks of Ray; one whose machine dies goes on, on another, from its checkpoint.
 
-    folder: for logs, where all machines see it, as runs and their data must be; jobs: that Ray has at once, at most.
-    Tasks end with the process that gave them to Ray. Raises InputError where Ray is not installed or not to be reached.
+    For comparisons that outgrow a machine, where there is no Slurm or GPUs are to be shared. Tasks end with the process
+    that gave them to Ray.
 
-    For comparisons that outgrow a machine, where there is no Slurm or GPUs are to be shared.
+    Args:
+        folder: for logs, where all machines see it, as runs and their data must be
+        settings: what each task asks Ray for
+        jobs: that Ray has at once, at most
+
+    Raises:
+        InputError: Ray is not installed or not to be reached.
 
     >>> from pathlib import Path
     >>> from crossdistill import RayExecutor, RaySettings

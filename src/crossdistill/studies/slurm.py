@@ -87,12 +87,18 @@ class SlurmSettings:
 class SlurmExecutor:
     """An executor whose jobs wait in Slurm's queue and are done by any of its machines.
 
-    folder: for submitit's files and the logs, where all machines see it; jobs: in the queue or on at once, at most;
-    cluster: local does without Slurm, in processes of this machine, for trying it out. Runs and their data must lie
-    where all machines see them, too. Jobs of an executor that was killed stay in the queue, and the next one that is
-    asked for the same runs waits for them. Raises InputError where submitit or Slurm is not there.
+    For comparisons that outgrow a machine, on a cluster that runs Slurm. Runs and their data must lie where all
+    machines see them. Jobs of an executor that was killed stay in the queue, and the next one that is asked for
+    the same runs waits for them.
 
-    For comparisons that outgrow a machine, on a cluster that runs Slurm.
+    Args:
+        folder: for submitit's files and the logs, where all machines see it
+        settings: what each job asks Slurm for
+        jobs: in the queue or on at once, at most
+        cluster: local does without Slurm, in processes of this machine, for trying it out
+
+    Raises:
+        InputError: submitit or Slurm is not there.
 
     >>> from pathlib import Path
     >>> from crossdistill import SlurmExecutor, SlurmSettings

@@ -58,16 +58,24 @@ def tune(
 ) -> Recipe:
     """The recipe with the best values found, also written to `folder`/tuned.yaml.
 
-    trials: for each method, those that the storage already has among them; seeds: validation splits and initial
-    weights over which a trial's accuracy is averaged; storage: an Optuna URL that several machines may share, or
-    empty for a journal in `folder`. The first trial of each method is the recipe as it stands.
-    listener: hears, of each method's trials that are still to do, `trial` and its mean `accuracy` on validation
-    samples; of one that diverged, the number alone. executor: what does the runs of trials, one after another in this
-    process unless given; with several at once, trials are drawn before the last ones' accuracies are known. What is on
-    when the search is interrupted is in `folder`/trials, and the same call goes on with it.
-    Raises InputError for an unknown method, a number below 1, a missing Optuna, where a run fails that did not diverge,
-    or where another process tunes in `folder` without a storage that it shares. To be done before a comparison, for
-    every method that takes part in it.
+    To be done before a comparison, for every method that takes part in it. The first trial of each method is the recipe
+    as it stands. What is on when the search is interrupted is in `folder`/trials, and the same call goes on with it.
+
+    Args:
+        recipe: where the search begins
+        methods: names, each of which is searched for
+        trials: for each method, those that the storage already has among them
+        seeds: validation splits and initial weights over which a trial's accuracy is averaged
+        folder: of the search
+        storage: an Optuna URL that several machines may share, or empty for a journal in `folder`
+        listener: hears, of each method's trials that are still to do, `trial` and its mean `accuracy` on validation
+            samples; of one that diverged, the number alone
+        executor: what does the runs of trials, one after another in this process unless given; with several at once,
+            trials are drawn before the last ones' accuracies are known
+
+    Raises:
+        InputError: an unknown method, a number below 1, a missing Optuna, a run that fails and did not diverge, or
+            another process that tunes in `folder` without a storage that it shares.
 
     >>> import tempfile, numpy as np, crossdistill
     >>> from dataclasses import replace

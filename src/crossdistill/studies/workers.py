@@ -56,8 +56,13 @@ class Worker:
 class LocalExecutor:
     """An executor that does `jobs` at once on this machine, each in a process of its own, which does one after another.
 
-    Raises InputError for less than one. What `compare(..., jobs=)` uses; for `tune`, whose runs are otherwise done in
-    the caller's process.
+    What `compare(..., jobs=)` uses; for `tune`, whose runs are otherwise done in the caller's process.
+
+    Args:
+        jobs: at once
+
+    Raises:
+        InputError: less than one.
 
     >>> from crossdistill import LocalExecutor
     >>> list(LocalExecutor(jobs=2).run_all([]))

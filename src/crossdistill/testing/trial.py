@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from crossdistill.methods import Method
 from crossdistill.methods.single import teacher_alone
 from crossdistill.testing.problem import Problem, small_problem
 from crossdistill.training.engine import OneProcess
-from crossdistill.training.loop import build_optimizers, step
+from crossdistill.training.loop import build_optimizer, build_optimizers, step
 from crossdistill.training.passes import forward, with_mixing
 from crossdistill.training.settings import Optimization
 from crossdistill.types import Batch, Representations, TaskKind, Turn, View
@@ -59,20 +62,33 @@ def representations_of(method: Method, batch: Batch) -> Representations:
     return forward(method, batch)
 
 
-def epochs_of(method: Method) -> list[int]:
+def epochs_of(method: Method) -> tuple[int, ...]:
     """The first epoch of each stage, by the names of its turns, and the last epoch."""
-    epochs, names = [], None
+    kind: Any = type(method)  # which mypy takes for something without a hash
+    return _epochs_of(kind, method.task.kind)
+
+
+@lru_cache
+def _epochs_of(cls: type[Method], task: TaskKind) -> tuple[int, ...]:
+    """Once for all properties: asking for a thousand epochs' turns takes longer than most of them."""
+    (method, _), epochs, names = built(cls, task), [], None
     for epoch in range(LAST_EPOCH + 1):
         current = [turn.name for turn in method.turns(epoch)]
         if current != names or epoch == LAST_EPOCH:
             epochs.append(epoch)
         names = current
-    return epochs
+    return tuple(epochs)
 
 
 def turns_of(method: Method) -> list[Turn]:
     """The turns of `epochs_of`."""
     return [turn for epoch in epochs_of(method) for turn in method.turns(epoch)]
+
+
+def optimizers_of(method: Method, epochs: Sequence[int], settings: Optimization) -> dict[str, Optimizer]:
+    """Of these epochs' turns, by name."""
+    turns = {turn.name: turn for epoch in epochs for turn in method.turns(epoch)}
+    return {name: build_optimizer(turn, settings) for name, turn in turns.items()}
 
 
 def parameters_of(method: Method) -> dict[str, nn.Parameter]:

@@ -175,6 +175,10 @@ def own(target: tuple[str, ...] = ("target",), auxiliary: tuple[str, ...] = ("au
 
     `crossdistill train own --data.source MANIFEST --data.target '[...]' --data.auxiliary '[...]'`
 
+    Args:
+        target: names of the modalities that prediction has
+        auxiliary: names of those that training alone has
+
     >>> from crossdistill import own
     >>> recipe = own(target=("wrist",), auxiliary=("camera", "voice"))
     >>> recipe.data.auxiliary, recipe.method, recipe.epochs
