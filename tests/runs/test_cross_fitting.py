@@ -45,20 +45,20 @@ def test_outputs_do_not_know_the_label_that_they_are_to_teach(tmp_path: Path) ->
     random = np.random.default_rng(0)
     x, y = random.normal(size=(80, 30)), random.integers(0, 2, 80)
     noise = from_arrays({"wrist": x[:, :10], "eye": x[:, 10:]}, y, splits=np.arange(80) >= 60)
-    made = small(folds=4, epochs=40, batch_size=32)
+    made = small(folds=2, epochs=40, batch_size=32)
     made = replace(made, model=replace(made.model, encoders={}, width=32))
     run(made, tmp_path, dataset=noise)
     column, _ = said(tmp_path, noise)
     outputs = column.fetch(np.arange(60)).argmax(1).numpy()
     assert (outputs == y[:60]).mean() < 0.7
     teacher = load_trained(tmp_path / "teachers" / "fold0-member0", noise)
-    seen = np.flatnonzero(labelled_folds(noise, 4, made.seed) > 0)
+    seen = np.flatnonzero(labelled_folds(noise, 2, made.seed) > 0)
     remembered = outputs_of(noise, seen, teacher.model, ("full",), torch.device("cpu")).made.logits["full"].argmax(1)
     assert (remembered.numpy() == y[seen]).mean() > 0.9
 
 
 def test_unlabelled_and_tested_samples_have_outputs_too_and_all_is_kept(tmp_path: Path) -> None:
-    made = with_data(small(ensemble=2, epochs=8), labelled=0.5, fold=0)
+    made = with_data(small(ensemble=2, epochs=3), labelled=0.5, fold=0)
     results = run(made, tmp_path, dataset=gestures())
     assert len(list((tmp_path / "teachers").glob("fold*"))) == 6
     column, data = said(tmp_path, gestures())
