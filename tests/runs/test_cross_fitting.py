@@ -19,7 +19,7 @@ from tests.runs.small import gestures, recipe, with_data
 
 
 def small(**changes):
-    return recipe(method="kd", epochs=15, auxiliary_epochs=0, batch_size=8, **changes)
+    return recipe(method="kd", **{"epochs": 15, "auxiliary_epochs": 0, "batch_size": 8, **changes})
 
 
 def trainable(made):
@@ -33,17 +33,17 @@ def test_outputs_do_not_know_the_label_that_they_are_to_teach(tmp_path: Path) ->
     noise = from_arrays({"wrist": x[:, :10], "eye": x[:, 10:]}, y, splits=np.arange(80) >= 60)
     made = trainable(small())
     made = replace(made, epochs=40, model=replace(made.model, encoders={}, width=32))
-    _, data = cross_fitted(made, tmp_path / "teachers", noise, folds=4)
+    _, data = cross_fitted(made, tmp_path / "teachers", noise, folds=2)
     outputs = data.columns[OUTPUTS].fetch(np.arange(60)).argmax(1).numpy()
     assert (outputs == y[:60]).mean() < 0.7
     teacher = load_trained(tmp_path / "teachers" / "fold0-member0", noise)
-    seen = np.flatnonzero(labelled_folds(noise, 4, made.seed) > 0)
+    seen = np.flatnonzero(labelled_folds(noise, 2, made.seed) > 0)
     remembered = outputs_of(noise, seen, teacher.model, ("full",), torch.device("cpu")).made.logits["full"].argmax(1)
     assert (remembered.numpy() == y[seen]).mean() > 0.9
 
 
 def test_unlabelled_and_tested_samples_have_outputs_too_and_all_is_kept(tmp_path: Path) -> None:
-    made = with_data(trainable(small()), labelled=0.5, fold=0)
+    made = with_data(trainable(small(epochs=3)), labelled=0.5, fold=0)
     taught, data = cross_fitted(made, tmp_path / "teachers", gestures(), folds=3, ensemble=2)
     assert len(list((tmp_path / "teachers").iterdir())) == 6
     labelled = len(data.labelled_rows("train"))
