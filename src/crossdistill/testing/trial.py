@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from crossdistill.methods import Method
 from crossdistill.methods.single import teacher_alone
 from crossdistill.testing.problem import Problem, small_problem
 from crossdistill.training.engine import OneProcess
-from crossdistill.training.loop import build_optimizers, step
+from crossdistill.training.loop import build_optimizer, build_optimizers, step
 from crossdistill.training.passes import forward, with_mixing
 from crossdistill.training.settings import Optimization
 from crossdistill.types import Batch, Representations, TaskKind, Turn, View
 
 LAST_EPOCH = 1000
 """After every warm-up and every first stage."""
+
+_EPOCHS: WeakKeyDictionary[type[Method], dict[TaskKind, tuple[int, ...]]] = WeakKeyDictionary()
+"""What `epochs_of` has told: asking for the turns of a thousand epochs takes longer than most properties."""
 
 
 def built(cls: type[Method], task: TaskKind = "classification", seed: int = 0) -> tuple[Method, Batch]:
@@ -59,20 +64,25 @@ def representations_of(method: Method, batch: Batch) -> Representations:
     return forward(method, batch)
 
 
-def epochs_of(method: Method) -> list[int]:
+def epochs_of(cls: type[Method], task: TaskKind) -> tuple[int, ...]:
     """The first epoch of each stage, by the names of its turns, and the last epoch."""
-    epochs, names = [], None
-    for epoch in range(LAST_EPOCH + 1):
-        current = [turn.name for turn in method.turns(epoch)]
-        if current != names or epoch == LAST_EPOCH:
-            epochs.append(epoch)
-        names = current
-    return epochs
+    known = _EPOCHS.setdefault(cls, {})
+    if task not in known:
+        method, _ = built(cls, task)
+        names = [[turn.name for turn in method.turns(epoch)] for epoch in range(LAST_EPOCH + 1)]
+        first = [epoch for epoch in range(LAST_EPOCH) if epoch == 0 or names[epoch] != names[epoch - 1]]
+        known[task] = (*first, LAST_EPOCH)
+    return known[task]
 
 
 def turns_of(method: Method) -> list[Turn]:
     """The turns of `epochs_of`."""
-    return [turn for epoch in epochs_of(method) for turn in method.turns(epoch)]
+    return [turn for epoch in epochs_of(type(method), method.task.kind) for turn in method.turns(epoch)]
+
+
+def optimizers_of(method: Method, settings: Optimization) -> dict[str, Optimizer]:
+    """One for each turn that occurs in any epoch, as `build_optimizers` has them for a whole run."""
+    return {turn.name: build_optimizer(turn, settings) for turn in turns_of(method)}
 
 
 def parameters_of(method: Method) -> dict[str, nn.Parameter]:
