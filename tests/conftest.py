@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Iterator
 
@@ -29,9 +28,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out what is long unless it is asked for, and send tests that share a fixture of their module to one of the
     processes, where it is made once."""
     if not config.getoption("--long"):
-        long = [item for item in items if item.get_closest_marker("long")]
-        config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if item not in set(long)]
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
     for item in filter(lambda item: isinstance(item, pytest.Function), items):
         module = item.nodeid.split("::")[0]
         fixtures = [made[-1] for made in item._fixtureinfo.name2fixturedefs.values() if made]
@@ -44,10 +42,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def forked_workers() -> Iterator[None]:
     """The processes of a comparison start as the other ones of these tests do; studies/test_workers.py and crash/ have
     them as they are."""
-    from crossdistill.studies import workers
-    from tests.processes import begin_server
+    from tests.processes import fork_workers
 
-    begin_server()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workers, "CONTEXT", multiprocessing.get_context("forkserver"))
+        fork_workers(patch)
         yield

@@ -39,6 +39,14 @@ def begin_server() -> None:
         forkserver.ensure_running()
 
 
+def fork_workers(patch: pytest.MonkeyPatch) -> None:
+    """Let the processes of a comparison begin as those of this module do."""
+    from crossdistill.studies import workers  # not where processes are forked from
+
+    begin_server()
+    patch.setattr(workers, "CONTEXT", _context)
+
+
 class Started:
     """A process that was begun, with what `subprocess.Popen` offers of one; in a session of its own."""
 

@@ -42,13 +42,14 @@ def data() -> MultimodalDataset:
 
 
 def recipe(method: str, **changes: object) -> Recipe:
-    """Half a second on one core, on `data()`; with warm-up, pre-training and every player's turn in four epochs."""
+    """Some tenths of a second on one core, on `data()`: pre-training, one epoch each of the method's first stages and
+    warm-ups, and two of its last stage, so that what one epoch leaves to the next is seen."""
     encoder = EncoderSettings("conv", {"width": WIDTH, "layers": 2, "hidden": 8})
     options = {name: one_epoch_each(kind) for name, kind in METHODS.items()}
     base = Recipe(
         name="small",
         method=method,
-        epochs=4,
+        epochs=2 + len(one_epoch_each(METHODS[method])),
         auxiliary_epochs=1,
         batch_size=BATCH,
         evaluate_every=4,
@@ -85,7 +86,7 @@ def without(dataset: MultimodalDataset, modality: str, lacks: np.ndarray) -> Mul
 
 
 def one_epoch_each(kind: type[Method]) -> dict[str, int]:
-    """A single epoch for warm-up and for each first stage that a method has, so that four epochs see every stage."""
+    """A single epoch for warm-up and for each first stage that a method has."""
     return {option: 1 for option in inspect.signature(kind).parameters if option.endswith("_epochs")}
 
 

@@ -98,11 +98,11 @@ def test_a_stopped_and_resumed_run_equals_one_never_stopped(
 def test_a_run_stopped_inside_its_epochs_equals_one_never_stopped(
     method: str, unbroken: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At every seventh step, of four in an epoch: first, inner and last ones, as a signal asks for it; from the recipe
-    that the other run saved, so that this one repeats it."""
+    """At every seventh step, of four in an epoch, as a signal asks for it; from the recipe that the other run saved, so
+    that this one repeats it."""
     folder, made = tmp_path / "run", load_recipe(str(unbroken[method] / "recipe.yaml"))
     steps, stops = run_with_stops(monkeypatch, 7, folder, lambda: run(made, folder, resume=True, dataset=data()))
-    assert stops == [signal.SIGTERM] * (steps // 7)
+    assert stops == [signal.SIGTERM] * (steps // 7) != []
     assert steps == sum(STEPS for _ in log_of(unbroken[method])), "no step is done twice"
     assert_same_run(folder, unbroken[method])
     assert (folder / "recipe.yaml").read_text() == (unbroken[method] / "recipe.yaml").read_text()

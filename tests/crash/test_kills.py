@@ -16,7 +16,7 @@ import pytest
 
 from tests.cli.test_main import CPU, lines_of
 from tests.crash import driver
-from tests.processes import SLOW, call, start
+from tests.processes import SLOW, call, run_script, start
 from tests.runs.small import folder_of, gestures
 
 PROJECT = Path(__file__).parents[2]
@@ -80,7 +80,7 @@ def test_a_rank_ends_with_its_launcher_and_the_run_goes_on(tmp_path: Path) -> No
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX processes")
 @pytest.mark.parametrize(("ends", "code"), [("os.kill(os.getpid(), 9)", 2), ("None", 0)])
-def test_a_first_rank_whose_other_rank_fails_says_so(ends: str, code: int) -> None:
+def test_a_first_rank_whose_other_rank_fails_says_so(ends: str, code: int, tmp_path: Path) -> None:
     """As Fabric starts ranks, and as one of them is killed while the first waits for something else than a gradient."""
     first_rank = f"""
 import subprocess, sys, time
@@ -92,8 +92,6 @@ while started:  # until Fabric's observer has nothing to look at
     time.sleep(0.01)
 time.sleep(60 if {code} else 1)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", first_rank], env=ENVIRONMENT, capture_output=True, text=True, timeout=SLOW
-    )
+    done = run_script(first_rank, folder=tmp_path)
     said = "crossdistill: another rank has ended, so this one ends, too; continue with --resume\n"
     assert (done.returncode, done.stderr) == (code, said if code else "")

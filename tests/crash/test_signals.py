@@ -16,7 +16,7 @@ from crossdistill.runs.run import run
 from crossdistill.training import Checkpoint
 from tests.cli.test_main import CPU
 from tests.contracts.test_runs import assert_same_run
-from tests.processes import SLOW, Started, start_command
+from tests.processes import SLOW, Started, command, start_command, start_ranks
 from tests.runs.small import folder_of, gestures
 
 EPOCHS, STEPS = 8, 16
@@ -32,12 +32,16 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 WORKER = ("--machine.workers", "1")
 
 
-def train(source: Path, run: Path, *options: str) -> Started:
+def command_for(source: Path, run: Path, *options: str) -> list[str]:
     """A run of some seconds, with 16 steps in an epoch, that saves nothing by itself before its end."""
     fields = ["--data.source", str(source), "--data.target", '["wrist"]', "--data.auxiliary", '["eye"]']
     fields += ["--model.dropout", "0.3"]  # so that each rank's random state counts
     sizes = ["--method", "amid", "--epochs", str(EPOCHS), "--batch_size", "2", "--checkpoint_every", NEVER]
-    return start_command("train", "own", *fields, *sizes, *CPU, "--out", str(run), *options, environment=QUIET)
+    return ["train", "own", *fields, *sizes, *CPU, "--out", str(run), *options]
+
+
+def train(source: Path, run: Path, *options: str) -> Started:
+    return start_command(*command_for(source, run, *options), environment=QUIET)
 
 
 def finished(process: Started) -> tuple[int, str]:
@@ -62,8 +66,9 @@ def size_of(path: Path) -> int:
 def whole(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     """The run that nothing happens to, by this process and by two ranks."""
     folder = tmp_path_factory.mktemp("whole")
-    code, said = finished(train(source, folder / "2", "--machine.devices", "2"))
-    assert code == 0, said
+    for rank in start_ranks(command, *command_for(source, folder / "2", "--machine.devices", "2")):  # as torchrun does
+        code, said = finished(rank)
+        assert code == 0, said
     made = load_recipe(str(folder / "2" / "recipe.yaml"))
     run(replace(made, machine=replace(made.machine, devices=1)), folder / "1")
     return {ranks: folder / str(ranks) for ranks in (1, 2)}

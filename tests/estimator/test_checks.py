@@ -19,9 +19,9 @@ EXPECTED = {"check_sample_weight_equivalence_on_dense_data": SHUFFLED}
 
 @pytest.mark.filterwarnings("ignore:no auxiliary modality given", "ignore:y holds -1 and 1 alone")
 @parametrize_with_checks(
-    # 100 steps are plenty for the checks' blobs; test_defaults tries the rule for steps itself
+    # some steps of this size are plenty for the checks' blobs; test_defaults tries the rule for steps itself
     [
-        CrossModalClassifier(n_epochs=50, device="cpu"),
+        CrossModalClassifier(n_epochs=15, learning_rate=1e-2, width=32, device="cpu"),
         CrossModalRegressor(n_epochs=15, learning_rate=1e-2, width=32, device="cpu"),
     ],
     expected_failed_checks=lambda estimator: EXPECTED,

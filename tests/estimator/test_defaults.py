@@ -42,9 +42,9 @@ def test_few_labels_and_many_pairs_are_worth_more_than_few_labels(seed: int) -> 
     train, test = data.rows("train"), data.rows("test")
     labelled = np.random.default_rng(seed).permutation(train)[: len(train) // 10]
     y = np.where(np.isin(train, labelled), data.labels[train], -1)
-    helped = CrossModalClassifier(random_state=seed, n_epochs=20, device="cpu").fit(
+    helped = CrossModalClassifier(random_state=seed, n_epochs=10, device="cpu").fit(
         picture[train], y, auxiliary=name[train]
     )
-    alone = CrossModalClassifier("baseline", random_state=seed, n_epochs=20, device="cpu").fit(picture[train], y)
+    alone = CrossModalClassifier("baseline", random_state=seed, n_epochs=10, device="cpu").fit(picture[train], y)
     truth = data.labels[test]
     assert helped.score(picture[test], truth) > alone.score(picture[test], truth) + 0.03

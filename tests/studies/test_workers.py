@@ -22,6 +22,7 @@ from crossdistill.studies.workers import DatasetCache, run_all
 from crossdistill.training import Machine, Optimization
 from tests.contracts.test_runs import assert_same_run
 from tests.listening import Heard
+from tests.processes import fork_workers
 from tests.runs.small import folder_of, gestures, recipe, with_data
 
 ONE_THREAD = Machine(accelerator="cpu", threads=1)
@@ -52,7 +53,9 @@ def failed(outcomes: Mapping[Path, Failure | None]) -> dict[Path, Failure]:
     return {folder: failure for folder, failure in outcomes.items() if failure is not None}
 
 
-def test_one_process_that_is_killed_in_a_run(recipes: Mapping[str, Recipe], alone: Path, tmp_path: Path) -> None:
+def test_one_process_that_is_killed_in_a_run(
+    recipes: Mapping[str, Recipe], alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """That run has failed, the others have not; asked for again, it ends as if nothing had happened."""
     processes = set()
 
@@ -82,14 +85,18 @@ def test_one_process_that_is_killed_in_a_run(recipes: Mapping[str, Recipe], alon
     assert "evaluation/student/top1" in last
     assert len(processes) == 2, "one until the kill, and one for all other runs"
     assert not (tmp_path / "amid" / "results.json").exists()
+    fork_workers(monkeypatch)
     assert dict(run_all([RunJob(tmp_path / "amid", recipes["amid"])], 1)) == {tmp_path / "amid": None}
     for name in recipes:
         assert_same_run(tmp_path / name, alone / name)
     assert not multiprocessing.active_children()
 
 
-def test_two_processes_with_runs_that_fail(recipes: Mapping[str, Recipe], alone: Path, tmp_path: Path) -> None:
+def test_two_processes_with_runs_that_fail(
+    recipes: Mapping[str, Recipe], alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Bit for bit what one process gives; a diverging run is the user's to mend, a crash has a traceback."""
+    fork_workers(monkeypatch)
     diverging = replace(recipes["baseline"], optimization=Optimization("sgd", learning_rate=1e30))
     (tmp_path / "crashing" / "config.json.partial").mkdir(parents=True)  # in the way of that file
     runs = [

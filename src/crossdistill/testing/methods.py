@@ -104,7 +104,7 @@ def turns_of_one_name_have_the_same_parameters(cls: type[Method], task: TaskKind
 def objective_falls(cls: type[Method], task: TaskKind = "classification") -> None:
     """Thirty steps of the first turn take a tenth off its objective; a fixed teacher has been trained before."""
     method, batch = built_to_distil(cls, task)
-    optimizers = optimizers_of(method, (LAST_EPOCH,), Optimization(learning_rate=3e-3))
+    optimizers = optimizers_of(method, Optimization(learning_rate=3e-3))
     turn = method.turns(LAST_EPOCH)[0]
     totals = []
     for _ in range(30):
@@ -116,9 +116,9 @@ def objective_falls(cls: type[Method], task: TaskKind = "classification") -> Non
 
 def turns_change_only_their_own_parameters(cls: type[Method], task: TaskKind = "classification") -> None:
     """A step of a turn changes some of its parameters and none of another player's."""
-    for epoch in epochs_of(built(cls, task)[0]):
+    for epoch in epochs_of(cls, task):
         method, batch = built(cls, task)
-        optimizers = optimizers_of(method, (epoch,), Optimization())
+        optimizers = optimizers_of(method, Optimization())
         for turn in method.turns(epoch):
             before = copied(parameters_of(method))
             step(_fabric(), method, [turn], optimizers, batch, math.inf)
@@ -133,7 +133,7 @@ def every_optimizer_steps(cls: type[Method], task: TaskKind = "classification") 
     for name in _OPTIMIZERS:
         for complete in (True, False):
             method, batch = built(cls, task)
-            optimizers = optimizers_of(method, (0, LAST_EPOCH), Optimization(name))
+            optimizers = optimizers_of(method, Optimization(name))
             nothing = dict.fromkeys(method.model.auxiliary, torch.zeros(len(batch.labels), dtype=torch.bool))
             first = batch if complete else with_mixing(method, replace(batch, present=nothing, mixing=None))
             try:
@@ -149,7 +149,7 @@ def every_optimizer_steps(cls: type[Method], task: TaskKind = "classification") 
 def turns_leave_no_gradient_on_another_player(cls: type[Method], task: TaskKind = "classification") -> None:
     """Backward passes stop at the parameters of the turn whose objective it is."""
     method, batch = built(cls, task)
-    for epoch in epochs_of(method):
+    for epoch in epochs_of(cls, task):
         for turn in method.turns(epoch):
             objective = turn.objective(representations_of(method, batch), batch)
             torch.autograd.backward(objective.total, inputs=list(turn.parameters))

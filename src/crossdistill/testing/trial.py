@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import Any
+from collections.abc import Mapping
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +21,9 @@ from crossdistill.types import Batch, Representations, TaskKind, Turn, View
 
 LAST_EPOCH = 1000
 """After every warm-up and every first stage."""
+
+_EPOCHS: WeakKeyDictionary[type[Method], dict[TaskKind, tuple[int, ...]]] = WeakKeyDictionary()
+"""What `epochs_of` has told: asking for the turns of a thousand epochs takes longer than most properties."""
 
 
 def built(cls: type[Method], task: TaskKind = "classification", seed: int = 0) -> tuple[Method, Batch]:
@@ -62,33 +64,25 @@ def representations_of(method: Method, batch: Batch) -> Representations:
     return forward(method, batch)
 
 
-def epochs_of(method: Method) -> tuple[int, ...]:
+def epochs_of(cls: type[Method], task: TaskKind) -> tuple[int, ...]:
     """The first epoch of each stage, by the names of its turns, and the last epoch."""
-    kind: Any = type(method)  # which mypy takes for something without a hash
-    return _epochs_of(kind, method.task.kind)
-
-
-@lru_cache
-def _epochs_of(cls: type[Method], task: TaskKind) -> tuple[int, ...]:
-    """Once for all properties: asking for a thousand epochs' turns takes longer than most of them."""
-    (method, _), epochs, names = built(cls, task), [], None
-    for epoch in range(LAST_EPOCH + 1):
-        current = [turn.name for turn in method.turns(epoch)]
-        if current != names or epoch == LAST_EPOCH:
-            epochs.append(epoch)
-        names = current
-    return tuple(epochs)
+    known = _EPOCHS.setdefault(cls, {})
+    if task not in known:
+        method, _ = built(cls, task)
+        names = [[turn.name for turn in method.turns(epoch)] for epoch in range(LAST_EPOCH + 1)]
+        first = [epoch for epoch in range(LAST_EPOCH) if epoch == 0 or names[epoch] != names[epoch - 1]]
+        known[task] = (*first, LAST_EPOCH)
+    return known[task]
 
 
 def turns_of(method: Method) -> list[Turn]:
     """The turns of `epochs_of`."""
-    return [turn for epoch in epochs_of(method) for turn in method.turns(epoch)]
+    return [turn for epoch in epochs_of(type(method), method.task.kind) for turn in method.turns(epoch)]
 
 
-def optimizers_of(method: Method, epochs: Sequence[int], settings: Optimization) -> dict[str, Optimizer]:
-    """Of these epochs' turns, by name."""
-    turns = {turn.name: turn for epoch in epochs for turn in method.turns(epoch)}
-    return {name: build_optimizer(turn, settings) for name, turn in turns.items()}
+def optimizers_of(method: Method, settings: Optimization) -> dict[str, Optimizer]:
+    """One for each turn that occurs in any epoch, as `build_optimizers` has them for a whole run."""
+    return {turn.name: build_optimizer(turn, settings) for turn in turns_of(method)}
 
 
 def parameters_of(method: Method) -> dict[str, nn.Parameter]:
