@@ -15,7 +15,7 @@ from tests.fuzz.pool import again, fuzz
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc for a process's memory")
 def test_mutated_inputs_end_in_one_line_or_a_right_answer() -> None:
-    cases, seed = int(os.environ.get("FUZZ_CASES", "500")), int(os.environ.get("FUZZ_SEED", "0"))
+    cases, seed = int(os.environ.get("FUZZ_CASES", "1000")), int(os.environ.get("FUZZ_SEED", "0"))
     tally = fuzz(cases, seed)
     print(tally)
     assert sum(tally.cases.values()) >= cases
