@@ -36,7 +36,7 @@ imports: $(READY)
 test: check pytest  ## everything: `make check`, then the whole test suite
 
 pytest: $(READY)
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/pytest --numprocesses 3 --dist loadgroup
 
 test-long: $(READY)  ## what the ordinary run leaves out: more encoders exported, every method in every recipe of the paper
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup --long -m long

@@ -153,7 +153,9 @@ def test_samples_that_are_given_are_used_or_refused_never_random_ones(trained: P
     wrist = [np.random.default_rng(row).normal(size=(4 + row, 3)) for row in range(6)]
     data = from_arrays({"wrist": wrist}, ["a", "b"] * 3, classes=("a", "b"), splits=["train"] * 6)
     assert export(trained, tmp_path / "x.pt2", "torch", dataset=data).described == "6 train samples of arrays"
-    with pytest.raises(InputError, match=r"cannot be measured \(the train samples of arrays have no labels of its"):
+    with pytest.raises(
+        InputError, match=r"cannot be measured \(the train samples of arrays have no labels that the student knows"
+    ):
         export(trained, tmp_path / "int8.onnx", int8=True, dataset=data)
     for wrong in (from_arrays({"wrist": np.zeros((4, 3))}, [0, 1] * 2), gestures().only(["eye"])):
         with pytest.raises(InputError, match=r"expected the modality wrist|wrist: expected"):

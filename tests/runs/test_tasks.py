@@ -193,7 +193,9 @@ def test_int8_is_judged_by_the_task_s_own_measure(trained: Trained, tmp_path: Pa
     again = export(trained.folder, tmp_path / "given.onnx", dataset=turned, int8=True, force=True).cost
     assert again == cost
     others = replace(data, classes=tuple(f"{name}?" for name in data.classes))
-    with pytest.raises(InputError, match=r"cannot be measured \(the test samples of .* have no labels that say it\)"):
+    with pytest.raises(
+        InputError, match=r"cannot be measured \(the test samples of .* have no labels that the student knows\)"
+    ):
         export(trained.folder, tmp_path / "others.onnx", dataset=others, int8=True)
 
 

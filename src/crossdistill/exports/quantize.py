@@ -89,7 +89,7 @@ def cost_of(student: Student, samples: Samples, before: bytes, after: bytes) -> 
 def require_kept(cost: Cost | None, samples: Samples) -> None:
     """Raise InputError where int8 costs too much, or nothing says what it costs."""
     if cost is None:
-        reason = samples.why_random or f"the {samples.described} have no labels that say it"
+        reason = samples.why_random or f"the {samples.described} have no labels that the student knows"
         raise InputError(
             f"--int8: what it costs cannot be measured ({reason}); name data by --data, or take it so by --force"
         )
