@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -36,6 +38,20 @@ def tone(seconds: float = 1.6, hertz: float = 440.0, rate: int = RATE) -> np.nda
     return (0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
 
 
+@contextmanager
+def own_priority() -> Iterator[None]:
+    """SVT-AV1's encoder takes real-time priority where it may, as root, and keeps it: the process would then stop all
+    others whenever it wants to compute."""
+    if not hasattr(os, "sched_getscheduler"):  # not on Linux
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
+
+
 def write_video(
     path: Path,
     codec: str = "h264",
@@ -58,7 +74,7 @@ def write_video(
     pictures = [bars(number) for number in range(frames)] if isinstance(frames, int) else list(frames)
     container_options = {"movflags": "faststart"} if faststart else dict(muxing or {})
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w", options=container_options) as container:
+    with own_priority(), av.open(str(path), "w", options=container_options) as container:
         stream = container.add_stream(codec, rate=fps)
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt, stream.gop_size, stream.bit_rate = "yuv420p", gop, 600_000
