@@ -96,17 +96,11 @@ def rkd(method: RKD, batch: Batch) -> Callable[[], object]:
     return descent(method, batch, loss)
 
 
-def mutual_information(
-    first: Tensor, second: Tensor, labels: Tensor, temperature: float, mean: bool = False
-) -> tuple[Tensor, Tensor]:
+def mutual_information(first: Tensor, second: Tensor, labels: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     """L_MI (Eq. 7, 8) as printed, and the pairs' own posteriors, from which Eq. 6 takes its bound."""
     posterior = (normalize(first) @ normalize(second).T / temperature).softmax(1)
     positive = (labels[:, None] == labels).float()
-    if mean:
-        positives, negatives = positive / positive.sum(1), (1 - positive) / (1 - positive).sum(1).clamp_min(1)
-    else:
-        positives, negatives = positive, 1 - positive
-    loss = -(positives * posterior.log() + negatives * torch.log1p(-posterior)).sum(1).mean()
+    loss = -(positive * posterior.log() + (1 - positive) * torch.log1p(-posterior)).sum(1).mean()
     return loss, posterior.detach().diagonal()
 
 

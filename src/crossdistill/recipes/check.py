@@ -103,15 +103,15 @@ def _require_method(name: str) -> None:
 def _require_options(recipe: Recipe) -> None:
     """Raise InputError, naming it, for an option that the method does not have or whose value is of another type."""
     kind = METHODS[recipe.method]
-    parameters = list(signature(kind).parameters.values())[1:]  # all but the model
-    known = [parameter.name for parameter in parameters]
+    known = options_of(kind)
+    takes_any = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in signature(kind).parameters.values())
     try:
         hints = get_type_hints(kind.__init__)
     except Exception:  # names of somebody's module that stand there for type checkers alone
         hints = {}
     for name, value in recipe.options.get(recipe.method, {}).items():
         place = f"{recipe.method}.{name}"
-        if name not in known and not any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters):
+        if name not in known and not takes_any:
             raise InputError(f"{place}: not an option; there are {', '.join(known) or 'none'}")
         if _is_plain(hints.get(name)):
             of_type(hints[name], value.item() if isinstance(value, np.generic) else value, place)

@@ -80,10 +80,7 @@ def build(
     """
     recipe = with_given(recipe, dataset, encoders)
     check(recipe)
-    if dataset is None:
-        dataset = make_dataset(recipe.data, recipe.seed)
-    else:
-        dataset = split_dataset(dataset, recipe.data, recipe.seed)
+    dataset = data_of(recipe, dataset, make_dataset)
     learnt = taught(recipe)
     spec = model_spec(learnt, dataset)
     own = {name: module for name, module in (encoders or {}).items() if name in spec.inputs}
@@ -95,6 +92,13 @@ def build(
     _require_trained_encoders(learnt, method)
     require_rebuilt(spec, own, dataset)
     return Built(recipe, dataset, spec, method, stages(learnt, method))
+
+
+def data_of(recipe: Recipe, dataset: MultimodalDataset | None, make_dataset: BuildDataset) -> MultimodalDataset:
+    """The recipe's own data set, or one from Python with the split that the recipe gives it."""
+    if dataset is None:
+        return make_dataset(recipe.data, recipe.seed)
+    return split_dataset(dataset, recipe.data, recipe.seed)
 
 
 def with_given(

@@ -53,9 +53,11 @@ def with_teacher_outputs(
     After Lopez-Paz et al. (ICLR 2016) for the order, and Guo et al. (ICML 2017) for the temperature.
     """
     place = folder / TEACHERS
-    if not (place / _OF).exists():
-        _keep(place, dataset, *_say(recipe, place, dataset, train))
-    return with_kept_outputs(folder, dataset)
+    if (place / _OF).exists():
+        return with_kept_outputs(folder, dataset)
+    present, logits = _say(recipe, place, dataset, train)
+    _keep(place, dataset, present, logits)
+    return _with_outputs(dataset, present, logits)
 
 
 def with_kept_outputs(folder: Path, dataset: MultimodalDataset) -> MultimodalDataset:
@@ -65,7 +67,11 @@ def with_kept_outputs(folder: Path, dataset: MultimodalDataset) -> MultimodalDat
     if changed := differing(before, fingerprint(dataset)):
         raise InputError(f"{place}: is of other data: {', '.join(changed)} differ from when its teachers were trained")
     kept = read_tensors(place / _KEPT, digests)
-    column = PartialColumn(ArrayColumn(kept["logits"].numpy(), OUTPUTS), kept["present"].numpy())
+    return _with_outputs(dataset, kept["present"], kept["logits"])
+
+
+def _with_outputs(dataset: MultimodalDataset, present: Tensor, logits: Tensor) -> MultimodalDataset:
+    column = PartialColumn(ArrayColumn(logits.numpy(), OUTPUTS), present.numpy())
     return replace(dataset, columns={**dataset.columns, OUTPUTS: column})
 
 

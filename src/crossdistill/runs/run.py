@@ -8,6 +8,7 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import nn
@@ -33,9 +34,9 @@ from crossdistill.plain import from_plain, to_plain
 from crossdistill.recipes.check import check
 from crossdistill.recipes.cross_fitted import is_cross_fitted, taught
 from crossdistill.recipes.recipe import Recipe, name_of
-from crossdistill.runs.build import BuildDataset, Built, build, model_spec, total_epochs, with_given
+from crossdistill.runs.build import BuildDataset, Built, build, data_of, model_spec, total_epochs, with_given
 from crossdistill.runs.cross_fitting import TEACHERS, teachers_seconds, with_kept_outputs, with_teacher_outputs
-from crossdistill.runs.data import build_dataset, split_dataset
+from crossdistill.runs.data import build_dataset
 from crossdistill.runs.folder import CHECKPOINT, is_finished, read_recipe, require_usable, write_recipe
 from crossdistill.runs.lock import locked
 from crossdistill.runs.log import RunLog
@@ -149,11 +150,11 @@ def _with_teacher(
     listener: Listener,
 ) -> BuildDataset:
     """What makes the run's data set: with what its cross-fitted teachers say, who are trained first."""
-    whole = _data_of(recipe, dataset, build_data)
+    whole = data_of(recipe, dataset, build_data)
 
     def train_teacher(made: Recipe, place: Path, learnt: MultimodalDataset) -> CrossModalModel:
         run(made, place, True, listener, learnt, encoders=copy.deepcopy(encoders), interruptible=interruptible)
-        require_same_data(place, fingerprint(learnt))
+        _require_same_data(place, read_config(place)[1], fingerprint(learnt))
         return load_trained(place, learnt).model
 
     with locked(folder / TEACHERS, say=listener.say):
@@ -196,7 +197,7 @@ def load_trained(
     spec, config = read_config(folder)
     recipe, digests = read_recipe(folder), digests_of(folder, config)
     check(recipe)
-    dataset = _data_of(recipe, dataset, build_data)
+    dataset = data_of(recipe, dataset, build_data)
     if is_cross_fitted(recipe):
         dataset = with_kept_outputs(folder, dataset)
     _require_same_inputs(folder, spec, model_spec(taught(recipe), dataset))
@@ -209,13 +210,6 @@ def load_trained(
     model.eval()
     method = METHODS[recipe.method](model, **recipe.options.get(recipe.method, {}))
     return Built(recipe, dataset, spec, method, ())
-
-
-def _data_of(recipe: Recipe, dataset: MultimodalDataset | None, build_data: BuildDataset) -> MultimodalDataset:
-    """The recipe's own, or one from Python with the split that the recipe gives it."""
-    if dataset is None:
-        return build_data(recipe.data, recipe.seed)
-    return split_dataset(dataset, recipe.data, recipe.seed)
 
 
 def student_of(built: Built) -> Student:
@@ -265,8 +259,8 @@ def _claim(built: Built, folder: Path) -> None:
     data = fingerprint(built.dataset)
     spec = loadable(built.spec, built.model)
     if (folder / CONFIG).is_file():
-        require_same_data(folder, data)
-        stored, _ = read_config(folder)
+        stored, config = read_config(folder)
+        _require_same_data(folder, config, data)
         if without_tokenizers(stored) != without_tokenizers(from_plain(ModelSpec, to_plain(spec))):
             raise InputError(f"{folder / CONFIG}: is of another model than recipe and data make; choose another --out")
         return
@@ -276,9 +270,8 @@ def _claim(built: Built, folder: Path) -> None:
     write_config(folder, keep_tokenizers(spec, folder), about(built, data))
 
 
-def require_same_data(folder: Path, data: Mapping[str, str]) -> None:
-    """Raise InputError where the folder's run was begun on data with another fingerprint."""
-    _, config = read_config(folder)
+def _require_same_data(folder: Path, config: Mapping[str, Any], data: Mapping[str, str]) -> None:
+    """Raise InputError where the folder's run, of this config.json, was begun on data with another fingerprint."""
     described = config.get("data")
     before = described.get("fingerprint") if isinstance(described, dict) else None
     if not isinstance(before, dict):
