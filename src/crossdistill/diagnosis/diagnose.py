@@ -7,29 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from crossdistill.data import MultimodalDataset
-from crossdistill.data.columns import Rows
-from crossdistill.data.labels import UNLABELLED
 from crossdistill.data.splits import by_whole_groups
+from crossdistill.data.targets import Labels, is_labelled
 from crossdistill.diagnosis.features import Features, features_of, reduced
-from crossdistill.diagnosis.information import (
-    classifier_information,
-    classifier_information_of_classes,
-    drawn,
-    neighbour_information,
-    neighbour_information_of_classes,
-)
-from crossdistill.diagnosis.rehearsal import Pairs, Rehearsed, folds_of, rehearse
+from crossdistill.diagnosis.rehearsal import Pairs, folds_of, rehearse
 from crossdistill.diagnosis.scores import Score
-from crossdistill.types import InputError
-
-DIMENSIONS = 3
-"""Of what a simple model says of a sample, where nearest neighbours are looked for: in many more they find nothing."""
+from crossdistill.diagnosis.simple import Simple, SimpleClasses, SimpleTargets
+from crossdistill.diagnosis.told import NO_INFORMATION, Estimates, information_of, non_target_divergence
+from crossdistill.tasks.regression import statistics_of
+from crossdistill.types import InputError, TaskKind
 
 NO_SCORE = Score(math.nan, math.nan, math.nan)
-NO_INFORMATION = (math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -40,8 +30,8 @@ class Counts:
         labelled: that have all modalities and a label
         unlabelled: that have all modalities and none
         incomplete: that lack a modality
-        classes: how many
-        fewest: labels that the rarest class has
+        classes: how many classes, labels or numbers there are
+        fewest: samples that the rarest class or label has; of numbers, as many as are labelled
         groups: among the labelled, 0 where samples are independent of each other
     """
 
@@ -59,22 +49,26 @@ class Evidence:
 
     Attributes:
         counts: of samples
-        scores: "target", "auxiliary", "all", "taught", "self_taught" -> accuracy of simple models on samples that they
-            did not see (`Rehearsed`)
+        scores: "target", "auxiliary", "all", "taught", "self_taught" -> the task's headline measure (accuracy, mAP, R²)
+            of simple models on samples that they did not see (`Rehearsed`)
         differences: "gap" = all - target, "taught" = taught - target, "by auxiliary" = taught - self_taught
-        teacher_student: I(A; S) in nats, by neighbours and as a classifier's bound
-        student_label: I(S; label) in nats, by neighbours and as a classifier's bound
-        divergence: of what auxiliary and target say of the classes that a sample is not of, Jensen-Shannon in nats
+        teacher_student: I(A; S) in nats, by neighbours and as a classifier's bound; of several labels or numbers the
+            mean over them, each by itself
+        student_label: I(S; label) in nats, likewise
+        divergence: of what auxiliary and target say of the classes that a sample is not of, Jensen-Shannon in nats; NaN
+            where there are no classes
         notes: sentences on what was left out or cannot be known
+        task: what is predicted
     """
 
     counts: Counts
     scores: Mapping[str, Score]
     differences: Mapping[str, Score]
-    teacher_student: tuple[float, float]
-    student_label: tuple[float, float]
+    teacher_student: Estimates
+    student_label: Estimates
     divergence: float
     notes: tuple[str, ...] = field(default=())
+    task: TaskKind = "classification"
 
     @property
     def is_scored(self) -> bool:
@@ -97,38 +91,40 @@ def evidence_of(
         seed: of folds and of what is drawn
 
     Raises:
-        InputError: there is nothing to measure: no auxiliary modality, no pair, no two classes, or no classes at all.
+        InputError: there is nothing to measure: no auxiliary modality, no pair, no two classes, labels that all samples
+            have or none, or numbers that are all the same.
     """
     from threadpoolctl import threadpool_limits
 
-    if dataset.task != "classification":
-        raise InputError(
-            f"{dataset.name}: diagnose knows what classes promise, found task {dataset.task}; "
-            "compare baseline, self_training and amid_u instead"
-        )
     if not target or not auxiliary:
         raise InputError("expected target and auxiliary modalities, found none of one of them")
     if both := [name for name in auxiliary if name in target]:
         raise InputError(f"{both[0]}: is both target and auxiliary; what prediction has teaches it nothing new")
     with threadpool_limits(1):  # small matrices; several threads wait for each other more than they compute
         pairs, incomplete, notes = _pairs_of(dataset, target, auxiliary, seed)
-        counts = _counts(pairs, incomplete)
+        counts = _counts(pairs, incomplete, dataset.task)
         if not folds_of(pairs, seed):
-            return _without_scores(counts, notes)
-        rehearsed = rehearse(pairs, len(dataset.classes), seed)
-        between, of_labels = _information(pairs, rehearsed, seed)
+            return _without_scores(counts, notes, dataset.task)
+        rehearsed = rehearse(pairs, _simple(dataset), seed)
+        between, of_labels = information_of(rehearsed, dataset.task, seed)
         return Evidence(
             counts,
-            {name: rehearsed.score(name) if name in rehearsed.probabilities else NO_SCORE for name in _SCORES},
+            {name: rehearsed.score(name) if name in rehearsed.answers else NO_SCORE for name in _SCORES},
             {
-                name: rehearsed.difference(*sides) if sides[0] in rehearsed.probabilities else NO_SCORE
+                name: rehearsed.difference(*sides) if sides[0] in rehearsed.answers else NO_SCORE
                 for name, sides in _DIFFERENCES.items()
             },
             between,
             of_labels,
-            _non_target_divergence(rehearsed),
+            non_target_divergence(rehearsed) if dataset.task == "classification" else math.nan,
             notes,
+            dataset.task,
         )
+
+
+def _simple(dataset: MultimodalDataset) -> Simple:
+    count = len(dataset.classes)
+    return SimpleClasses(count) if dataset.task == "classification" else SimpleTargets(dataset.task, count)
 
 
 _SCORES = ("target", "auxiliary", "all", "taught", "self_taught")
@@ -157,12 +153,7 @@ def _pairs_of(
     notes = (f"{(~present).sum()} samples could not be read and were left out",) if not present.all() else ()
     kept = complete[present]
     made = {name: reduced(features[present], seed) for name, features in found.items()}
-    labels: Rows = dataset.labels[kept]
-    if len(classes := np.unique(labels[labels != UNLABELLED])) < 2:
-        raise InputError(
-            f"{dataset.name}: expected labels of at least two classes among the training samples that have all "
-            f"modalities, found {len(classes)}"
-        )
+    labels = _known(dataset, dataset.labels[kept])
     grouped = by_whole_groups(dataset)
     groups = np.unique(dataset.groups[kept], return_inverse=True)[1].astype(np.int64)
     together = {
@@ -172,57 +163,39 @@ def _pairs_of(
     return Pairs(together["target"], together["auxiliary"], labels, groups, grouped), len(rows) - len(kept), notes
 
 
-def _counts(pairs: Pairs, incomplete: int) -> Counts:
+def _known(dataset: MultimodalDataset, labels: Labels) -> Labels:
+    """The labels as simple models learn them: numbers in units of their deviation. Raises InputError where nothing in
+    them could be learnt."""
+    known = labels[is_labelled(labels)]
+    among = "among the training samples that have all modalities"
+    if dataset.task == "classification":
+        if (classes := len(np.unique(known))) < 2:
+            raise InputError(f"{dataset.name}: expected labels of at least two classes {among}, found {classes}")
+        return labels
+    if not len(known):
+        raise InputError(f"{dataset.name}: expected labels {among}, found none")
+    if not np.ptp(known, axis=0).any():
+        what = "a label that some have and others lack" if dataset.task == "multilabel" else "numbers that differ"
+        raise InputError(f"{dataset.name}: expected {what} {among}, found {len(known):,} that are labelled alike")
+    values: Labels = labels.astype(np.float64)
+    if dataset.task == "regression":
+        mean, deviation = statistics_of(known)
+        values = (values - np.array(mean)) / np.array(deviation)
+    return values
+
+
+def _counts(pairs: Pairs, incomplete: int, task: TaskKind) -> Counts:
     labels = pairs.labels[pairs.labelled]
-    classes, each = np.unique(labels, return_counts=True)
     groups = len(np.unique(pairs.groups[pairs.labelled])) if pairs.grouped else 0
-    return Counts(len(labels), len(pairs.unlabelled), incomplete, len(classes), int(each.min()), groups)
+    if task == "classification":
+        each = np.unique(labels, return_counts=True)[1]
+        return Counts(len(labels), len(pairs.unlabelled), incomplete, len(each), int(each.min()), groups)
+    fewest = int(labels.sum(0).min()) if task == "multilabel" else len(labels)
+    return Counts(len(labels), len(pairs.unlabelled), incomplete, labels.shape[1], fewest, groups)
 
 
-def _without_scores(counts: Counts, notes: tuple[str, ...]) -> Evidence:
+def _without_scores(counts: Counts, notes: tuple[str, ...], task: TaskKind) -> Evidence:
     nothing = dict.fromkeys(_SCORES, NO_SCORE)
     return Evidence(
-        counts, nothing, dict.fromkeys(_DIFFERENCES, NO_SCORE), NO_INFORMATION, NO_INFORMATION, math.nan, notes
+        counts, nothing, dict.fromkeys(_DIFFERENCES, NO_SCORE), NO_INFORMATION, NO_INFORMATION, math.nan, notes, task
     )
-
-
-def _information(pairs: Pairs, rehearsed: Rehearsed, seed: int) -> tuple[tuple[float, float], tuple[float, float]]:
-    """I(A; S) and I(S; label) of what the auxiliary's and the target's simple models say of the labelled samples."""
-    rows = drawn(len(rehearsed.labels), seed)
-    student = _said(rehearsed.probabilities["target"])[rows]
-    teacher = _said(rehearsed.probabilities["auxiliary"])[rows]
-    labels = rehearsed.labels[rows]
-    bound = classifier_information_of_classes(rehearsed.probabilities["target"][rows], labels)
-    if len(rows) < 20:
-        return NO_INFORMATION, (math.nan, bound)
-    between = neighbour_information(teacher, student), classifier_information(teacher, student, seed)
-    return between, (neighbour_information_of_classes(student, labels), bound)
-
-
-def _said(probabilities: Features) -> Features:
-    """(N, at most 3) principal components of the centred logarithms of probabilities."""
-    from sklearn.decomposition import PCA
-
-    logits = np.log(np.maximum(probabilities, 1e-4))
-    logits -= logits.mean(1, keepdims=True)
-    kept = min(DIMENSIONS, probabilities.shape[1] - 1, len(logits))
-    said: npt.NDArray[np.float64] = PCA(kept, svd_solver="full").fit_transform(logits)
-    return said
-
-
-def _non_target_divergence(rehearsed: Rehearsed) -> float:
-    """Mean Jensen-Shannon divergence, in nats within [0, log 2], of what auxiliary and target say of the classes other
-    than a sample's own (Chen et al. 2024, arXiv 2409.02438); NaN of two classes, where there is but one other."""
-    if rehearsed.probabilities["target"].shape[1] < 3:
-        return math.nan
-    own = np.zeros_like(rehearsed.probabilities["target"], dtype=np.bool_)
-    own[np.arange(len(own)), rehearsed.labels] = True
-    p, q = (_others(rehearsed.probabilities[name], own) for name in ("auxiliary", "target"))
-    middle = (p + q) / 2
-    return float(np.mean(np.sum(p * np.log(p / middle) + q * np.log(q / middle), axis=1) / 2))
-
-
-def _others(probabilities: Features, own: npt.NDArray[np.bool_]) -> Features:
-    others = np.maximum(probabilities, 1e-6)[~own].reshape(len(own), -1)
-    shares: Features = others / others.sum(1, keepdims=True)
-    return shares

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from crossdistill.diagnosis.diagnose import Evidence
-from crossdistill.diagnosis.scores import Score
 from crossdistill.diagnosis.verdict import Verdict
+from crossdistill.tasks import headline
+from crossdistill.types import TaskKind
 
 _ANSWERS = {"likely": "likely", "unlikely": "unlikely", "cannot tell": "can't tell"}
 
@@ -20,6 +21,14 @@ _ROWS = {
     "taught": "target, taught",
     "self_taught": "target, by itself",
 }
+
+
+_COUNTED: dict[TaskKind, tuple[str, str]] = {
+    "classification": ("class", "classes"),
+    "multilabel": ("label", "labels"),
+    "regression": ("number", "numbers"),
+}
+"""What the outputs of a task are, one of them and several."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,11 @@ class Diagnosis:
         return self.verdict.answer
 
     def text(self, width: int = 80) -> str:
-        """In words and a small table, no line longer than `width`, which is at least 30."""
+        """In words and a small table, no line longer than `width`.
+
+        Args:
+            width: characters, at least 30; the table takes up to 40
+        """
         width = max(30, width)
         lines: list[str] = []
         for paragraph in self._paragraphs():
@@ -74,10 +87,11 @@ class Diagnosis:
         counts = self.evidence.counts
         yield f"{self.name}: will it help? {_ANSWERS[self.verdict.answer].capitalize()}."
         yield f"Target: {', '.join(self.target)}. Auxiliary, in training alone: {', '.join(self.auxiliary)}."
+        several = _COUNTED[self.evidence.task][counts.classes != 1]
         held = f" of {counts.groups:,} group{'s' * (counts.groups > 1)}" if counts.groups else ""
         without = f", {counts.unlabelled:,} without a label" if counts.unlabelled else ""
         lacking = f"; {counts.incomplete:,} samples lack a modality" if counts.incomplete else ""
-        yield f"{counts.labelled:,} labelled pairs{held}{without}{lacking}; {counts.classes:,} classes."
+        yield f"{counts.labelled:,} labelled pairs{held}{without}{lacking}; {counts.classes:,} {several}."
         yield from self.evidence.notes
         yield ""
 
@@ -85,27 +99,19 @@ class Diagnosis:
         evidence = self.evidence
         if not evidence.is_scored:
             return ["Nothing could be cross-validated."]
-        rows = [("right, in %", "", "95 %")]
-        rows += [
-            (_ROWS[name], *_cells(score, False))
-            for name, score in evidence.scores.items()
-            if not math.isnan(score.mean)
-        ]
-        rows += [("all − target", *_cells(evidence.differences["gap"], True))]
+        measured = "right" if evidence.task == "classification" else headline(evidence.task).name
+        rows = [(f"{measured}, in %", "", "95 %")]
+        rows += [(_ROWS[name], *score.cells()) for name, score in evidence.scores.items() if not math.isnan(score.mean)]
+        rows += [("all − target", *evidence.differences["gap"].cells(True))]
         if not math.isnan(evidence.differences["taught"].mean):
-            rows += [("taught − alone", *_cells(evidence.differences["taught"], True))]
-            rows += [("taught − by itself", *_cells(evidence.differences["by auxiliary"], True))]
+            rows += [("taught − alone", *evidence.differences["taught"].cells(True))]
+            rows += [("taught − by itself", *evidence.differences["by auxiliary"].cells(True))]
         information = [("in nats", "kNN", "bound")]
         information += [("I(aux; target)", *_both(evidence.teacher_student))]
         information += [("I(target; label)", *_both(evidence.student_label))]
-        information += [("non-target div.", _nats(evidence.divergence), "")]
+        if evidence.task == "classification":
+            information += [("non-target div.", _nats(evidence.divergence), "")]
         return [*_aligned(rows), "", *_aligned(information)]
-
-
-def _cells(score: Score, signed: bool) -> tuple[str, str]:
-    sign = "+" if signed else ""
-    mean, low, high = (f"{100 * value:{sign}.1f}".replace("-", "−") for value in (score.mean, score.low, score.high))
-    return mean, "" if math.isnan(score.low) else f"{low} to {high}"
 
 
 def _both(values: tuple[float, float]) -> tuple[str, str]:
@@ -117,6 +123,6 @@ def _nats(value: float) -> str:
 
 
 def _aligned(rows: Sequence[tuple[str, str, str]]) -> list[str]:
-    """Three columns, the numbers flush right; at most 38 wide."""
+    """Three columns, the numbers flush right; at most 40 wide."""
     first, second, third = (max(len(row[place]) for row in rows) for place in range(3))
     return [f"{a:<{first}} {b:>{second}}  {c:>{third}}".rstrip() for a, b, c in rows]

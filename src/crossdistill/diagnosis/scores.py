@@ -1,8 +1,9 @@
-"""Shares of right answers with intervals that know of groups."""
+"""Measures of answers with intervals that know of groups."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ Values = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Score:
-    """A mean with its 95 % interval; an accuracy in [0, 1], or a difference of two.
+    """A measure with its 95 % interval: an accuracy or mAP in [0, 1], R² up to 1, or a difference of two.
 
     Attributes:
         mean: of the samples
@@ -26,10 +27,27 @@ class Score:
     high: float
 
     def percent(self, signed: bool = False) -> str:
-        """In %, or points with a sign: "57.0 (48.1 to 65.9)"."""
-        sign = "+" if signed else ""
-        mean, low, high = (f"{100 * value:{sign}.1f}".replace("-", "−") for value in (self.mean, self.low, self.high))
-        return mean if math.isnan(self.low) else f"{mean} ({low} to {high})"
+        """In %, or points with a sign: "57.0 (48.1 to 65.9)".
+
+        Args:
+            signed: whether what is above 0 has a sign, as differences do
+        """
+        mean, interval = self.cells(signed)
+        return f"{mean} ({interval})" if interval else mean
+
+    def cells(self, signed: bool = False) -> tuple[str, str]:
+        """The same as two cells of a table, "57.0" and "48.1 to 65.9"; the second is empty without an interval.
+
+        Args:
+            signed: whether what is above 0 has a sign, as differences do
+        """
+        mean, low, high = (_percent(value, signed) for value in (self.mean, self.low, self.high))
+        return mean, "" if math.isnan(self.low) else f"{low} to {high}"
+
+
+def _percent(value: float, signed: bool) -> str:
+    """With a digit behind the point, but for an R² so far below 0 that it says nothing more, and differences."""
+    return f"{100 * value:{'+' if signed else ''}.{0 if abs(value) > 1 else 1}f}".replace("-", "−")
 
 
 def score_of(values: Values, units: npt.NDArray[np.int64], bounds: tuple[float, float] = (-1.0, 1.0)) -> Score:
@@ -57,3 +75,46 @@ def score_of(values: Values, units: npt.NDArray[np.int64], bounds: tuple[float, 
     error = math.sqrt(count / (count - 1) * float(residuals @ residuals)) / len(values)
     half = float(special.stdtrit(count - 1, 0.975)) * error
     return Score(mean, max(bounds[0], mean - half), min(bounds[1], mean + half))
+
+
+BLOCKS = 40
+"""Parts of the units, at most, of which the jackknife leaves each out in turn."""
+
+
+def replicates_of(measure: Callable[[npt.NDArray[np.int64]], float], units: npt.NDArray[np.int64]) -> Values:
+    """A measure of all samples, and behind it of those that are left without each block of units.
+
+    measure: of the samples in these places; units: as in `score_of`, (N,). Blocks are as many as the units, or 40.
+    Raises ValueError for no values.
+    """
+    if not len(units):
+        raise ValueError("expected at least one value, found none")
+    known, numbers = np.unique(units, return_inverse=True)
+    blocks = np.random.default_rng(0).permutation(len(known))[numbers] % BLOCKS
+    left = [np.flatnonzero(blocks != block) for block in np.unique(blocks)] if len(known) > 1 else []
+    return np.array([measure(rows) for rows in (np.arange(len(units)), *left)])
+
+
+def score_of_replicates(replicates: Values, bounds: tuple[float, float]) -> Score:
+    """A measure with the interval of a jackknife that leaves out blocks, by Student's t (Efron and Tibshirani 1993,
+    Eq. 11.5), for measures that are no means of samples, such as mAP and R².
+
+    replicates: as of `replicates_of`, or a difference of two of them; bounds: within which the ends stay
+
+    >>> import numpy as np
+    >>> from crossdistill.diagnosis.scores import replicates_of, score_of, score_of_replicates
+    >>> values, units = np.arange(8.0) / 10, np.arange(8)
+    >>> score_of_replicates(replicates_of(lambda rows: values[rows].mean(), units), (-1, 1)).percent()  # of a mean
+    '35.0 (14.5 to 55.5)'
+    >>> score_of(values, units).percent()  # is Student's
+    '35.0 (14.5 to 55.5)'
+    """
+    whole, without = float(replicates[0]), replicates[1:]
+    if len(without) < 2 or not np.isfinite(without).all():  # a measure that hangs on one block has no interval
+        return Score(whole, math.nan, math.nan)
+    from scipy import special
+
+    count = len(without)
+    error = math.sqrt((count - 1) / count * float(np.square(without - without.mean()).sum()))
+    half = float(special.stdtrit(count - 1, 0.975)) * error
+    return Score(whole, max(bounds[0], whole - half), min(bounds[1], whole + half))

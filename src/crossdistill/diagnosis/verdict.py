@@ -51,21 +51,21 @@ def judge(evidence: Evidence, thresholds: Thresholds = Thresholds()) -> Verdict:
     With them it follows the rehearsal's gain: that of the target's simple model that learns unlabelled pairs from the
     models that see the auxiliary, over the target's alone and over one that learns them from the target's own.
 
+    Of several labels, and of numbers, the answer is "cannot tell", beside what was measured: no trained runs are there
+    to set thresholds by, and those of classes are shares of right answers.
+
     Args:
         evidence: what `evidence_of` measured
         thresholds: of that gain
     """
     counts, gap = evidence.counts, evidence.differences["gap"]
+    if evidence.task != "classification":
+        return _uncalibrated(evidence)
     if counts.unlabelled * FEW < counts.labelled:
         return _with_all_labels(evidence)
     if not evidence.is_scored:
         return _unscored(evidence)
-    gain, own = evidence.differences["taught"], evidence.differences["by auxiliary"]
-    least = rehearsed_gain(evidence)
-    rehearsal = (
-        f"In rehearsal the target's simple model gained {gain.percent(True)} points from unlabelled pairs that the "
-    )
-    rehearsal += f"auxiliary helped to name; {own.percent(True)} more than when it named them itself."
+    least, rehearsal = rehearsed_gain(evidence), _rehearsal_in_words(evidence)
     if gap.high <= 0 or (gap.mean <= 0 and least < thresholds.likely) or least <= thresholds.unlikely:
         return Verdict("unlikely", (_gap_in_words(evidence), rehearsal), _lever_of_a_weak_auxiliary(evidence))
     if least >= thresholds.likely:
@@ -74,7 +74,8 @@ def judge(evidence: Evidence, thresholds: Thresholds = Thresholds()) -> Verdict:
     return Verdict("cannot tell", (_gap_in_words(evidence), rehearsal), COMPARE)
 
 
-COMPARE = "Compare baseline, self_training and amid_u with a few seeds; label more samples to know before."
+COMPARED = "ompare baseline, self_training and amid_u with a few seeds"
+COMPARE = f"C{COMPARED}; label more samples to know before."
 
 
 def rehearsed_gain(evidence: Evidence) -> float:
@@ -108,6 +109,39 @@ def _unscored(evidence: Evidence) -> Verdict:
         lever = "Label two samples of each class and ask again, or compare baseline and amid_u with a few seeds."
     many = f"There are {counts.unlabelled:,} pairs without a label, which is where gains were found."
     return Verdict("cannot tell", (why, many), lever)
+
+
+def _uncalibrated(evidence: Evidence) -> Verdict:
+    """What was measured of several labels or of numbers, with which lever it speaks for."""
+    counts, gap = evidence.counts, evidence.differences["gap"]
+    what = "several labels a sample" if evidence.task == "multilabel" else "numbers"
+    because = [
+        "Which scores promise a gain was held against training for classes alone, so there is no verdict for "
+        f"{what}, only what was measured."
+    ]
+    if not evidence.is_scored:
+        alone = counts.groups == 1
+        because.append("All labels are of one group." if alone else "Fewer than ten samples have a label.")
+        lever = "Label a second group" if alone else "Label ten samples"
+        return Verdict("cannot tell", tuple(because), f"{lever} and ask again, or c{COMPARED}.")
+    because.append(_gap_in_words(evidence))
+    if counts.unlabelled:
+        because.append(_rehearsal_in_words(evidence))
+    if gap.high <= 0:
+        return Verdict("cannot tell", tuple(because), f"Look for an auxiliary that knows more, or c{COMPARED}.")
+    if counts.unlabelled * FEW < counts.labelled:
+        lever = f"C{COMPARED}; for classes, gains were found where most pairs have no label, so record more."
+        return Verdict("cannot tell", tuple(because), lever)
+    lever = f"C{COMPARED}: for classes, gains were found where labels are few and pairs without one many, as here."
+    return Verdict("cannot tell", tuple(because), lever)
+
+
+def _rehearsal_in_words(evidence: Evidence) -> str:
+    gain, own = evidence.differences["taught"], evidence.differences["by auxiliary"]
+    return (
+        f"In rehearsal the target's simple model gained {gain.percent(True)} points from unlabelled pairs that the "
+        f"auxiliary helped to name; {own.percent(True)} more than when it named them itself."
+    )
 
 
 def _gap_in_words(evidence: Evidence) -> str:
