@@ -145,7 +145,7 @@ def changes_table(changes: Changes) -> ReportTable:
     return ReportTable(("sample", "class", "student alone", changes.configuration), tuple(rows), prose=True)
 
 
-_NARROW, _LABEL = 60, 13
+_NARROW, _LABEL = 60, len("configuration")
 """Columns of a narrow terminal, and how many of any are a label's at least."""
 
 
@@ -159,7 +159,7 @@ def headline_table(runs: Sequence[Run], room: int = 80) -> Table:
     left_out = ("WA", "seconds", *((f"auxiliary {measures(runs)[0].name}", "R@5", "UA") if longest > 14 else ()))
     left_out = (*left_out, *(("runs",) if room < _NARROW else ()))
     asked = [i for i, name in enumerate(headline.columns) if name not in left_out and not name.endswith(", paper")]
-    kept, taken = asked[:1], min(longest, _LABEL)
+    kept, taken = asked[:1], _LABEL
     for index in asked[1:]:
         words = [*headline.columns[index].split(), *(row.cells[index] for row in headline.rows)]
         taken += 1 + max(map(len, words))
@@ -167,7 +167,7 @@ def headline_table(runs: Sequence[Run], room: int = 80) -> Table:
             kept.append(index)
     caption = "%, mean ± 95 % confidence interval over runs"
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0, caption=caption, caption_justify="left")
-    table.add_column("configu-\nration", min_width=min(longest, _LABEL), overflow="fold")
+    table.add_column(headline.columns[0], min_width=_LABEL, overflow="fold")
     for index in kept[1:]:
         table.add_column(headline.columns[index].replace(" ", "\n"), justify="right", no_wrap=True)
     for group in headline.groups.values():
