@@ -84,15 +84,56 @@ def parameters_of(item: object) -> set[str]:
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_the_reference_has_a_row_for_each_argument(entry: str) -> None:
     """By its own name: as the site reads the docstring. Of what the library makes, fields are attributes."""
-    module, _, name = entry.rpartition(".")
-    item = getattr(importlib.import_module(module), name)
-    sections = griffe.Docstring(inspect.getdoc(item) or "", lineno=1).parse("google", warnings=False)
-    rows = {kind: [row.name for row in section.value] for section in sections if (kind := section.kind.value) in TABLES}
-    for kind, names in rows.items():
-        assert len(set(names)) == len(names), f"{entry}: {kind}: a name twice"
+    item = named(entry)
+    rows = rows_of(item, entry)
     shown = set(rows.get("parameters", ()))
     if dataclasses.is_dataclass(item) or hasattr(item, "_fields"):  # or a named tuple
         shown |= set(rows.get("attributes", ()))
     assert shown == parameters_of(item)
+
+
+def named(entry: str) -> object:
+    module, _, name = entry.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def rows_of(item: object, entry: str) -> dict[str, list[str]]:
+    """Table -> the names in it, none of them twice. No error is told of outside its section."""
+    sections = griffe.Docstring(inspect.getdoc(item) or "", lineno=1).parse("google", warnings=False)
+    rows = {kind: [row.name for row in section.value] for section in sections if (kind := section.kind.value) in TABLES}
+    for kind, names in rows.items():
+        assert len(set(names)) == len(names), f"{entry}: {kind}: a name twice"
     prose = [section.value for section in sections if section.kind.value == "text"]
     assert not re.search(r"\bRaises \w+", " ".join(prose)), f"{entry}: an error among the prose"
+    return rows
+
+
+def public_methods() -> dict[str, tuple[type, str]]:
+    """Class.method -> each that a public class, or one of ours that it inherits from, says itself."""
+    classes = [getattr(importlib.import_module(package), name) for package, name in public_objects()]
+    found = {}
+    for item in [*classes, *map(named, ENTRIES)]:
+        for kind in inspect.getmro(item) if inspect.isclass(item) else ():
+            if kind.__module__.startswith("crossdistill"):
+                found |= {f"{kind.__qualname__}.{name}": (kind, name) for name in vars(kind) if is_method(kind, name)}
+    return found
+
+
+def is_method(kind: type, name: str) -> bool:
+    return not name.startswith("_") and inspect.isfunction(getattr(vars(kind)[name], "__func__", vars(kind)[name]))
+
+
+METHODS = public_methods()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_public_method_has_a_row_for_each_argument(method: str) -> None:
+    """But for one that overrides another and says nothing: it means what that one says."""
+    kind, name = METHODS[method]
+    assert inspect.getdoc(getattr(kind, name)), f"{method} has no docstring"
+    own = getattr(vars(kind)[name], "__func__", vars(kind)[name])
+    if own.__doc__ is not None:
+        assert set(rows_of(own, method).get("parameters", ())) == set(inspect.signature(own).parameters) - {
+            "self",
+            "cls",
+        }

@@ -179,8 +179,11 @@ class Student(nn.Module):
         return self.spec.inputs
 
     def forward(self, modalities: ModalityTensors) -> Tensor:
-        """Logits (B, C), of numbers in deviations from their mean, of tensors (B, ...) or `Padded` sequences by
-        modality name, on the student's own device."""
+        """Logits (B, C), of numbers in deviations from their mean.
+
+        Args:
+            modalities: name -> (B, ...) tensor or `Padded` sequences, on the student's own device
+        """
         return self.network.predict(modalities)
 
     def predict(self, inputs: Any) -> Array:

@@ -401,16 +401,35 @@ class Listener:
     """
 
     def begin(self, task: str, total: int) -> None:
-        """A task of so many steps begins."""
+        """A task begins.
+
+        Args:
+            task: its name
+            total: how many steps it has
+        """
 
     def step(self, task: str, values: Values = MappingProxyType({})) -> None:
-        """One epoch, file or trial is done; values: an epoch's record, a trial's accuracy."""
+        """One epoch, file or trial is done.
+
+        Args:
+            task: its name
+            values: an epoch's record, a trial's accuracy
+        """
 
     def end(self, task: str, problem: str = "") -> None:
-        """The task is over; problem: in one line, why it did not come to its end."""
+        """The task is over.
+
+        Args:
+            task: its name
+            problem: in one line, why it did not come to its end; empty where it did
+        """
 
     def say(self, line: str) -> None:
-        """Something that a person should know: what was skipped or guessed."""
+        """Something that a person should know.
+
+        Args:
+            line: what was skipped or guessed
+        """
 
 
 @contextmanager

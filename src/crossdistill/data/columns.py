@@ -42,7 +42,12 @@ class Column(Protocol):
     @property
     def shape(self) -> tuple[int, ...]: ...
     def __len__(self) -> int: ...
-    def fetch(self, rows: Rows) -> Modality: ...
+    def fetch(self, rows: Rows) -> Modality:
+        """The samples of these rows, in this order: a tensor (B, ...), or `Padded` sequences of different length.
+
+        Args:
+            rows: (B,) int64
+        """
 
 
 class ArrayColumn:
@@ -86,6 +91,11 @@ class ArrayColumn:
         return len(self.array)
 
     def fetch(self, rows: Rows) -> Modality:
+        """The samples of these rows, in this order: a tensor (B, ...), or `Padded` sequences of different length.
+
+        Args:
+            rows: (B,) int64
+        """
         return torch.from_numpy(_as_float32(self.array[rows], rows, self._place))
 
     def _place(self, row: int) -> str:
@@ -124,6 +134,11 @@ class SequenceColumn:
         return len(self.sequences)
 
     def fetch(self, rows: Rows) -> Modality:
+        """The samples of these rows, in this order: a tensor (B, ...), or `Padded` sequences of different length.
+
+        Args:
+            rows: (B,) int64
+        """
         return pad([self.sequences[row].astype(np.float32) for row in rows])
 
     def _place(self, row: int) -> str:

@@ -84,8 +84,12 @@ class MultimodalDataset:
         return self.batch(np.asarray(rows, dtype=np.int64), middle(len(rows))).to("cpu")
 
     def batch(self, rows: Rows, parts: Parts) -> Batch:
-        """The rows (B,) as one `Batch`, in this order, pixels as bytes; parts: which part of each, and its seeds in
-        training."""
+        """The rows (B,) as one `Batch`, in this order, pixels as bytes.
+
+        Args:
+            rows: (B,) int64
+            parts: which part in time of each, and its seeds in training
+        """
         readings = {name: read(column, rows, parts) for name, column in self.columns.items()}
         found = {name: reading.modality for name, reading in readings.items()}
         return Batch(
@@ -98,14 +102,23 @@ class MultimodalDataset:
         )
 
     def present(self, modalities: Sequence[str]) -> Mask:
-        """(N,) bool, False for samples that are known to lack one of these modalities."""
+        """(N,) bool, False for samples that are known to lack one of these modalities.
+
+        Args:
+            modalities: names
+        """
         present: Mask = np.ones(len(self), dtype=np.bool_)
         for name in modalities:
             present &= known_present(self.columns[name])
         return present
 
     def windows(self, rows: Rows, modalities: Sequence[str]) -> Rows:
-        """(B,) how many windows that do not overlap each sample has, in that of these modalities that has most."""
+        """(B,) how many windows that do not overlap each sample has, in that of these modalities that has most.
+
+        Args:
+            rows: (B,) int64
+            modalities: names
+        """
         counts: Rows = np.stack([windows(self.columns[name], rows) for name in modalities]).max(0)
         return counts
 
@@ -120,7 +133,14 @@ class MultimodalDataset:
         return {name: column.shape for name, column in self.columns.items()}
 
     def labelled_rows(self, split: str) -> Rows:
-        """(n,) the row numbers of a split's samples that have a label, ascending."""
+        """(n,) the row numbers of a split's samples that have a label, ascending.
+
+        Args:
+            split: "train", "validation", "test" or "held_out"
+
+        Raises:
+            InputError: another word.
+        """
         rows = self.rows(split)
         labelled: Rows = rows[is_labelled(self.labels[rows])]
         return labelled
@@ -131,13 +151,27 @@ class MultimodalDataset:
         return self.labels if self.task == "classification" else is_labelled(self.labels) - 1
 
     def rows(self, split: str) -> Rows:
-        """(n,) the row numbers of a split, ascending."""
+        """(n,) the row numbers of a split, ascending.
+
+        Args:
+            split: "train", "validation", "test" or "held_out"
+
+        Raises:
+            InputError: another word.
+        """
         if split not in (*SPLITS, "held_out"):
             raise InputError(f"unknown split '{split}': expected one of {', '.join(SPLITS)}")
         return np.flatnonzero(self.splits == split).astype(np.int64)
 
     def only(self, modalities: Sequence[str]) -> MultimodalDataset:
-        """The same samples with these modalities alone. Raises InputError for an unknown name."""
+        """The same samples with these modalities alone.
+
+        Args:
+            modalities: names
+
+        Raises:
+            InputError: no name, or an unknown one.
+        """
         for name in modalities:
             if name not in self.columns:
                 raise InputError(f"{self.name} has no modality '{name}'; it has {', '.join(self.columns)}")

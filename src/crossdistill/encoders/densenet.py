@@ -84,7 +84,14 @@ class DenseNet(nn.Module):
         return self.sequence(x).values.mean(dim=1)
 
     def sequence(self, x: Modality) -> Padded:
-        """Each frame's features: (B, 3, T, H, W) -> values (B, T, width), all of length T; of a picture, T is 1."""
+        """Each frame's features: values (B, T, width), all of length T; of a picture, T is 1.
+
+        Args:
+            x: pictures (B, 3, H, W) or videos (B, 3, T, H, W)
+
+        Raises:
+            ValueError: another shape.
+        """
         if isinstance(x, Tensor) and x.ndim == 4:
             x = x[:, :, None]
         if not isinstance(x, Tensor) or x.ndim != 5 or x.shape[1] != 3:

@@ -80,7 +80,11 @@ class LogMelMean(nn.Module):
         return masked_mean(values, time_mask(lengths, values.shape[1]))
 
     def sequence(self, x: Modality) -> Padded:
-        """The spectrograms: values (B, T', 64) and lengths."""
+        """The spectrograms: values (B, T', 64) and lengths.
+
+        Args:
+            x: sounds (B, T), or `Padded` ones of different length
+        """
         made: Padded = self.log_mel(x)
         return made
 

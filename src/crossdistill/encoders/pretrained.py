@@ -104,7 +104,11 @@ class Pretrained(nn.Module):
 
     def sequence(self, x: Modality) -> Padded:
         """The model's last hidden states (B, T', width): of tokens, of 20 ms of speech, of patches; for video through a
-        model of pictures each frame's pooled output."""
+        model of pictures each frame's pooled output.
+
+        Args:
+            x: a batch, as for the encoder itself
+        """
         if self._is_video_as_pictures(x):
             frames = cast(Tensor, x).transpose(1, 2)
             return as_padded(self(frames.flatten(0, 1)).unflatten(0, frames.shape[:2]))

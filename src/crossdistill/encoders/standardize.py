@@ -85,7 +85,12 @@ class Standardized(nn.Module):
         self.set_statistics(mean, std)
 
     def set_statistics(self, mean: Float[Tensor, " features"], std: Float[Tensor, " features"]) -> None:
-        """Standardise by this mean and deviation from now on."""
+        """Standardise by this mean and deviation from now on.
+
+        Args:
+            mean: (F,) of each feature
+            std: (F,) deviation; a feature that does not vary becomes 0
+        """
         spread = std > 1e-7 * mean.abs()  # less is the rounding of float32, whatever the unit
         spread &= std >= torch.finfo(torch.float32).tiny  # 1 / std of less would be infinite
         self.mean.copy_(mean)

@@ -67,17 +67,34 @@ class CrossModalEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.verbose = verbose
 
     def transform(self, X: Any) -> npt.NDArray[np.float64]:
-        """The student's representations (N, width), for another estimator or for retrieval. Raises like `predict`."""
+        """The student's representations (N, width), for another estimator or for retrieval.
+
+        Args:
+            X: as in `fit`
+
+        Raises:
+            NotFittedError: before `fit`.
+            ValueError: inputs that are not as in `fit`.
+        """
         return self._asked(X, "transform").astype(np.float64)
 
     def gap_recovered(self, X: Any, y: Any, auxiliary: Any, baseline: Any) -> float:
         """How much of the way from a student alone to this estimator's own teacher its student has gone, by `score`'s
         measure on samples that were in no training: (student - baseline) / (teacher - baseline).
 
-        baseline: an estimator of X that was fitted on the same samples without help, such as
-        `clone(model).set_params(method="baseline").fit(X_train, y_train)`. NaN where the teacher is no better than the
-        baseline. No attribute of `fit`, for on training samples the number says nothing. One split says little: repeat
-        it, or see `crossdistill compare`, which has intervals and a teacher that is trained alone.
+        NaN where the teacher is no better than the baseline. No attribute of `fit`, for on training samples the number
+        says nothing. One split says little: repeat it, or see `crossdistill compare`, which has intervals and a teacher
+        that is trained alone.
+
+        Args:
+            X: as in `fit`
+            y: as in `fit`
+            auxiliary: as in `fit`
+            baseline: an estimator of X that was fitted on the same samples without help, such as
+                `clone(model).set_params(method="baseline").fit(X_train, y_train)`
+
+        Raises:
+            InputError: the method trains no teacher, or no sample has all.
         """
         alone = self._measured(y, np.asarray(baseline.predict(X)), None)
         return gap_recovered(self.score(X, y), alone, self.teacher_score(X, y, auxiliary))

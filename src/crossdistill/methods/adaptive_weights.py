@@ -37,6 +37,11 @@ class AdaptiveWeights(nn.Module):
         return first, second
 
     def update(self, mean_cosine_1: float, mean_cosine_2: float) -> None:
-        """Take, once per epoch, the epoch's means of Φ(M_i, S_i) and of Φ(M_v, S_v^{η_j}), j ≠ 0."""
+        """Take, once per epoch, the epoch's mean cosines.
+
+        Args:
+            mean_cosine_1: mean of Φ(M_i, S_i)
+            mean_cosine_2: mean of Φ(M_v, S_v^{η_j}), j ≠ 0
+        """
         cosines = self.moving_average.new_tensor([mean_cosine_1, mean_cosine_2])
         self.moving_average.mul_(self.beta).add_((1 - self.beta) * (1 - cosines))

@@ -100,27 +100,55 @@ class Method(nn.Module):
         return self.model.task
 
     def require_classes(self, option: str) -> None:
-        """Raise InputError where there are no classes, for an option that means nothing without."""
+        """Refuse an option that means nothing where there are no classes.
+
+        Args:
+            option: its name
+
+        Raises:
+            InputError: there are none.
+        """
         if not self.task.has_classes:
             raise InputError(f"{option}: has a meaning for classes alone, found {self.task.kind}")
 
     def prepare(self, samples: TrainingSamples) -> None:
-        """Called once, before training and before any state is loaded: where memory banks get their size."""
+        """Called once, before training and before any state is loaded: where memory banks get their size.
+
+        Args:
+            samples: which there are to train on
+        """
 
     def turns(self, epoch: int) -> Sequence[Turn]:
-        """The players' moves in each step of this epoch, in order. Turns of one name have the same parameters."""
+        """The players' moves in each step of this epoch, in order. Turns of one name have the same parameters.
+
+        Args:
+            epoch: of the method's stage, counted from 0
+        """
         raise NotImplementedError
 
     def held(self, epoch: int) -> Sequence[nn.Module]:
         """The model's parts that this epoch's turns only read, such as teachers that have learnt: they run in
-        evaluation mode, without dropout."""
+        evaluation mode, without dropout.
+
+        Args:
+            epoch: of the method's stage, counted from 0
+        """
         return ()
 
     def end_step(self, representations: Representations, batch: Batch) -> None:
-        """Called once after each step's turns: the only place, with `end_epoch`, where a method's state moves."""
+        """Called once after each step's turns: the only place, with `end_epoch`, where a method's state moves.
+
+        Args:
+            representations: what the step's objectives read
+            batch: the step's samples, of all ranks
+        """
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
-        """Called after each epoch's last step; returns what the method wants in the epoch's log."""
+        """Called after each epoch's last step; returns what the method wants in the epoch's log.
+
+        Args:
+            epoch: of the method's stage, counted from 0
+        """
         return {}
 
 
@@ -156,12 +184,24 @@ class EpochMeans:
         self._weights: dict[str, Tensor] = {}
 
     def add(self, name: str, value: Tensor, weight: Tensor | float = 1.0) -> None:
+        """One more value of this name.
+
+        Args:
+            name: what the value is called
+            value: of any shape, of one name always the same
+            weight: how much it counts in the mean
+        """
         value = value.detach().double()
         weight = torch.as_tensor(weight, dtype=torch.float64, device=value.device)
         self._sums[name] = self._sums.get(name, torch.zeros_like(value)) + value * weight
         self._weights[name] = self._weights.get(name, torch.zeros_like(weight)) + weight
 
     def add_all(self, values: Mapping[str, Tensor]) -> None:
+        """One more value of each name, all of weight 1.
+
+        Args:
+            values: name -> value
+        """
         for name, value in values.items():
             self.add(name, value)
 
@@ -172,7 +212,11 @@ class EpochMeans:
         return means
 
     def share(self, mean_over_ranks: Callable[[Mapping[str, Tensor]], dict[str, Tensor]]) -> None:
-        """Replace the sums by the ranks' mean, where each rank has added its own and all have the same names."""
+        """Replace the sums by the ranks' mean, where each rank has added its own and all have the same names.
+
+        Args:
+            mean_over_ranks: name -> tensor, to the same with their means over ranks
+        """
         self._sums = mean_over_ranks(self._sums)
 
     def state(self) -> dict[str, tuple[Tensor, Tensor]]:
@@ -180,6 +224,11 @@ class EpochMeans:
         return {name: (self._sums[name].cpu(), weight.cpu()) for name, weight in self._weights.items()}
 
     def load(self, state: Mapping[str, tuple[Tensor, Tensor]], device: torch.device) -> None:
-        """Go on from what `state` gave."""
+        """Go on from what `state` gave.
+
+        Args:
+            state: name -> sum and weight
+            device: where the means are computed
+        """
         self._sums = {name: total.to(device) for name, (total, _) in state.items()}
         self._weights = {name: weight.to(device) for name, (_, weight) in state.items()}

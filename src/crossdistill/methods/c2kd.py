@@ -85,13 +85,22 @@ class C2KD(Method):
         return [Turn("student, teacher and proxies", parameters, self._objective)]
 
     def proxies(self, representations: Representations) -> Proxies:
+        """The logits (B, C) of the student's and of the teacher's proxy.
+
+        Args:
+            representations: with target and auxiliary
+        """
         return Proxies(
             self.student_proxy(representations.target),
             self.teacher_proxy(representations.auxiliary),
         )
 
     def selected(self, proxies: Proxies) -> Bool[Tensor, " batch"]:
-        """On-the-fly selection: the samples whose soft labels are not misaligned between the modalities."""
+        """On-the-fly selection: the samples whose soft labels are not misaligned between the modalities.
+
+        Args:
+            proxies: as of `proxies`
+        """
         return rank_correlation(proxies.student, proxies.teacher) > self.threshold
 
     def _objective(self, representations: Representations, batch: Batch) -> Objective:

@@ -82,7 +82,11 @@ class COMODO(Method):
         self.queue = EmbeddingQueue(queue, model.width)
 
     def prepare(self, samples: TrainingSamples) -> None:
-        """Make the queue, no longer than there are samples."""
+        """Make the queue, no longer than there are samples.
+
+        Args:
+            samples: which there are to train on
+        """
         self.queue = EmbeddingQueue(min(self.size, len(samples.rows)), self.model.width)
 
     def turns(self, epoch: int) -> Sequence[Turn]:

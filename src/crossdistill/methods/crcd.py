@@ -87,7 +87,11 @@ class CRCD(Method):
         self.queue = TeacherQueue(negatives, model.width)
 
     def prepare(self, samples: TrainingSamples) -> None:
-        """Make the queue, no longer than there are samples."""
+        """Make the queue, no longer than there are samples.
+
+        Args:
+            samples: which there are to train on
+        """
         self.queue = TeacherQueue(min(self.negatives, len(samples.rows)), self.model.width)
 
     def turns(self, epoch: int) -> Sequence[Turn]:

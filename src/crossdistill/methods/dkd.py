@@ -70,7 +70,11 @@ class DKD(Method):
         return [Turn("student and teacher", self.model.parameters_of("target", "full"), objective)]
 
     def weight_at(self, epoch: int) -> float:
-        """w in this epoch of the run, the first of which is 0."""
+        """w in this epoch of the run.
+
+        Args:
+            epoch: the first of which is 0
+        """
         return min((epoch + 1) / self.warmup_epochs, 1.0) if self.warmup_epochs else 1.0
 
     def _objective(self, weight: float, representations: Representations, batch: Batch) -> Objective:

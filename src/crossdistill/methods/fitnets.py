@@ -87,7 +87,11 @@ class FitNets(Method):
         return [Turn("student and teacher", [*parameters, *regressor], objective)]
 
     def soft_weight_at(self, epoch: int) -> float:
-        """λ of Eq. 2 in this epoch of the run."""
+        """λ of Eq. 2 in this epoch of the run.
+
+        Args:
+            epoch: the first of which is 0
+        """
         if self.anneal_epochs == 0:
             return self.soft_weight
         progress = min((epoch - self.hint_epochs) / self.anneal_epochs, 1.0)

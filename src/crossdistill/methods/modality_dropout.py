@@ -66,9 +66,12 @@ class ModalityDropout(Method):
         return [Turn("network", self.model.parameters_of("target", "full"), self._objective)]
 
     def dropped(self, count: int) -> torch.Tensor:
-        """(count,) True for the samples that go without: the first share of a batch, whose order is random already.
+        """(B,) True for the samples that go without: the first share of a batch, whose order is random already.
 
         So it is the same on one process as on several, and exactly the share, not only on average.
+
+        Args:
+            count: B
         """
         return torch.arange(count) < round(self.rate * count)
 

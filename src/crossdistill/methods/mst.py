@@ -107,7 +107,11 @@ class MST(Method):
             self.cache.prepare(samples)
 
     def held(self, epoch: int) -> Sequence[nn.Module]:
-        """The teachers, once they no longer learn."""
+        """The teachers, once they no longer learn.
+
+        Args:
+            epoch: of the method's stage, counted from 0
+        """
         teachers, student = self.model.modules_of(*_TEACHERS), self.model.modules_of("target")
         return [part for part in teachers if part not in student] if epoch >= self.cooperation_epochs else ()
 
@@ -154,7 +158,11 @@ class MST(Method):
         return Objective(total, {"classification_student": hard, "routed": soft, "balance": balance})
 
     def specialised(self, representations: Representations) -> Float[Tensor, "batch teachers classes"]:
-        """The logits of each teacher's masked representation; the teachers themselves get no gradient."""
+        """The logits of each teacher's masked representation; the teachers themselves get no gradient.
+
+        Args:
+            representations: with those of all teachers
+        """
         logits = []
         for view in _TEACHERS:
             teacher = representations.representations[view].detach()
@@ -173,7 +181,11 @@ class MST(Method):
         return logits
 
     def routing(self, representations: Representations) -> Float[Tensor, "batch teachers"]:
-        """How much each specialised teacher suits each sample; rows add up to 1."""
+        """How much each specialised teacher suits each sample; rows add up to 1.
+
+        Args:
+            representations: with the student's logits
+        """
         routing: Tensor = self.router(representations.target_logits).softmax(dim=1)
         return routing
 

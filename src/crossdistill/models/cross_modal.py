@@ -117,8 +117,14 @@ class CrossModalModel(nn.Module):
     ) -> Representations:
         """The asked-for views of a batch. Encoders run once each, and only those that a view needs.
 
-        present: as in `Batch`. An encoder sees only the samples that have its modality; a view of a sample that lacks
-        one of the view's modalities means nothing, and whoever reads views leaves it out.
+        Args:
+            modalities: name -> (B, ...) tensor or `Padded` sequences, of those that the views read
+            views: of "target", "auxiliary", "full"
+            present: as in `Batch`. An encoder sees only the samples that have its modality; a view of a sample that
+                lacks one of the view's modalities means nothing, and whoever reads views leaves it out
+
+        Raises:
+            ValueError: a view of auxiliary modalities, of a model that has none.
         """
         if not self.auxiliary and set(views) - {"target"}:
             raise ValueError(f"views {', '.join(views)}: a model without auxiliary modalities has the target's alone")
@@ -136,7 +142,11 @@ class CrossModalModel(nn.Module):
         return Representations({view: made[view][0] for view in made}, {view: made[view][1] for view in made}, passes)
 
     def predict(self, target_modalities: ModalityTensors) -> Tensor:
-        """The student's logits (B, C) from the target modalities alone; nothing auxiliary is read."""
+        """The student's logits (B, C) from the target modalities alone; nothing auxiliary is read.
+
+        Args:
+            target_modalities: name -> (B, ...) tensor or `Padded` sequences
+        """
         made: Representations = self(target_modalities, ("target",))
         return made.target_logits
 
@@ -153,21 +163,37 @@ class CrossModalModel(nn.Module):
         return {key: value for key, value in self.state_dict().items() if key.startswith(parts)}
 
     def modalities_of(self, *views: View) -> tuple[str, ...]:
-        """The names of the modalities that the views read."""
+        """The names of the modalities that the views read.
+
+        Args:
+            views: of "target", "auxiliary", "full"
+        """
         return modalities_of(views, self.target, self.auxiliary)
 
     def represents(self, view: View) -> bool:
-        """Whether the view has a representation in the space of D dimensions; a given teacher has its logits alone."""
+        """Whether the view has a representation in the space of D dimensions; a given teacher has its logits alone.
+
+        Args:
+            view: "target", "auxiliary" or "full"
+        """
         return not (view == "full" and self.given_teacher)
 
     def classifier_of(self, view: View) -> nn.Module:
-        """The linear layer that makes the view's logits of its representation."""
+        """The linear layer that makes the view's logits of its representation.
+
+        Args:
+            view: "target", "auxiliary" or "full"
+        """
         if view == "auxiliary":
             return self.auxiliary_classifier
         return self.teacher_classifier if view == "full" and self.separate_teacher else self.classifier
 
     def modules_of(self, *views: View) -> nn.ModuleList:
-        """The modules that the given views run through, each once."""
+        """The modules that the given views run through, each once.
+
+        Args:
+            views: of "target", "auxiliary", "full"
+        """
         modules: list[nn.Module] = [self.encoders[name] for name in self._encoded(views)]
         if "target" in views or ("full" in views and not self.separate_teacher and not self.given_teacher):
             modules.append(self.classifier)
@@ -182,7 +208,11 @@ class CrossModalModel(nn.Module):
         return nn.ModuleList(modules)
 
     def parameters_of(self, *views: View) -> list[nn.Parameter]:
-        """The trainable parameters that the given views depend on, each once."""
+        """The trainable parameters that the given views depend on, each once.
+
+        Args:
+            views: of "target", "auxiliary", "full"
+        """
         return [p for p in self.modules_of(*views).parameters() if p.requires_grad]
 
     def has_auxiliary_encoder_parameters(self) -> bool:
@@ -190,11 +220,19 @@ class CrossModalModel(nn.Module):
         return any(p.requires_grad for name in self.auxiliary for p in self.encoders[name].parameters())
 
     def freeze_encoders(self, names: Sequence[str]) -> None:
-        """Fix these encoders where they are, all copies of them too: no gradients, evaluation mode."""
+        """Fix these encoders where they are, all copies of them too: no gradients, evaluation mode.
+
+        Args:
+            names: of modalities
+        """
         self._freeze([encoder for name in names for encoder in self.encoders_of(name)])
 
     def encoders_of(self, name: str) -> list[nn.Module]:
-        """Every encoder of a modality: the shared one, a separate teacher's, that of a hallucinating branch."""
+        """Every encoder of a modality: the shared one, a separate teacher's, that of a hallucinating branch.
+
+        Args:
+            name: of the modality
+        """
         held = [self.encoders, self.teacher_encoders]
         if isinstance(self.hallucination, HallucinationBranch):
             held.append(self.hallucination.encoders)
@@ -211,7 +249,11 @@ class CrossModalModel(nn.Module):
                 self.teacher_encoders[name].load_state_dict(self.encoders[name].state_dict())
 
     def freeze_teacher(self) -> None:
-        """Fix a separate teacher. Raises ValueError when it shares parameters with the student."""
+        """Fix a separate teacher: no gradients, evaluation mode.
+
+        Raises:
+            ValueError: it shares parameters with the student.
+        """
         if not self.separate_teacher:
             raise ValueError("a teacher that shares its encoders with the student cannot be frozen: separate_teacher")
         self._freeze([self.teacher_encoders, self.fusion, self.teacher_classifier])
@@ -222,7 +264,11 @@ class CrossModalModel(nn.Module):
         self._freeze([self.auxiliary_projection, self.auxiliary_classifier])
 
     def hold(self, modules: Sequence[nn.Module]) -> None:
-        """Keep these parts, and no longer those held before, in evaluation mode while the others train."""
+        """Keep these parts, and no longer those held before, in evaluation mode while the others train.
+
+        Args:
+            modules: parts of the model
+        """
         training, self._held = self.training, tuple(modules)
         self.train(training)
 

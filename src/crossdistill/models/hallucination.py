@@ -37,7 +37,13 @@ class HallucinationBranch(nn.Module):
     def forward(
         self, modalities: ModalityTensors, present: Mapping[str, Tensor], dropout: nn.Module | None = None
     ) -> tuple[Tensor, Tensor]:
-        """present: as in `Batch`; dropout: what comes before the classifier."""
+        """The branch's representation (B, D) and logits (B, C).
+
+        Args:
+            modalities: name -> (B, ...) tensor or `Padded` sequences
+            present: as in `Batch`
+            dropout: what comes before the classifier
+        """
         features = [encode_present(self.encoders, name, modalities, present) for name in self.encoders]
         representation: Tensor = self.projection(features)
         return representation, self.classifier(representation if dropout is None else dropout(representation))

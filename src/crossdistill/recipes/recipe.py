@@ -77,7 +77,14 @@ class DataSettings:
     task: TaskKind = "classification"
 
     def check(self, place: str = "data.") -> None:
-        """Raise InputError, naming `place` and the field, for what no data can be read with."""
+        """Refuse what no data can be read with.
+
+        Args:
+            place: what an error begins with, before the field
+
+        Raises:
+            InputError: naming place and field.
+        """
         require_at_least_zero({"windows": self.windows, "labelled_groups": self.labelled_groups}, place)
         if not 0 < self.labelled <= 1:
             raise InputError(f"{place}labelled: expected a share above 0 and at most 1, found {self.labelled}")
@@ -132,7 +139,14 @@ class ModelSettings:
     ensemble: int = 1
 
     def check(self, place: str = "model.") -> None:
-        """Raise InputError, naming `place` and the field, for a model that there cannot be."""
+        """Refuse a model that there cannot be.
+
+        Args:
+            place: what an error begins with, before the field
+
+        Raises:
+            InputError: naming place and field.
+        """
         require_above_zero({"width": self.width, "ensemble": self.ensemble}, place)
         if self.folds < 2:
             raise InputError(f"{place}folds: expected 2 or more, found {self.folds}")

@@ -71,27 +71,59 @@ class MemoryLog:
         self.best_epoch = -1
 
     def checkpoint(self) -> Checkpoint | None:
+        """None: a training in memory does not go on from an earlier one."""
         return None
 
     def keep(self, epochs: int) -> None:
+        """Forget the records of later epochs.
+
+        Args:
+            epochs: how many records stay
+        """
         del self.records[epochs:]
 
     def write(self, record: Record) -> None:
+        """Keep an epoch's record.
+
+        Args:
+            record: what was measured, by name
+        """
         self.records.append(record)
 
     def note(self, notes: Sequence[Note]) -> None:
+        """Keep what went wrong in reading samples, each note once.
+
+        Args:
+            notes: of one epoch
+        """
         self.notes += [note for note in notes if note not in self.notes]
 
     def say(self, line: str) -> None:
+        """Keep a line that a person should see.
+
+        Args:
+            line: what was skipped or guessed
+        """
         self.lines.append(line)
 
     def save(self, take: Callable[[], Checkpoint]) -> None:
-        """Nothing is kept of a training in memory but its records."""
+        """Nothing is kept of a training in memory but its records.
+
+        Args:
+            take: makes the checkpoint, which is not asked for one
+        """
 
     def wish(self) -> int:
+        """To go on: nobody asks a training in memory to pause or stop."""
         return GO_ON
 
     def chose(self, epoch: int, score: float) -> None:
+        """Keep whose model is the result.
+
+        Args:
+            epoch: counted from 0
+            score: its headline measure on validation samples
+        """
         self.best_epoch = epoch
 
 

@@ -96,6 +96,12 @@ class RayExecutor:
     def run_all(
         self, jobs: Iterable[Job], listener: Listener = Listener()
     ) -> Generator[tuple[Path, Failure | None], None, None]:
+        """Do all jobs as tasks of the cluster, and give each one's folder and why it failed, or None, as they end.
+
+        Args:
+            jobs: what to do, each in a folder of its own
+            listener: hears of them
+        """
         import ray
 
         folder, ours = Path(self.folder).resolve(), not ray.is_initialized()

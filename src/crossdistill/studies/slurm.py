@@ -121,6 +121,12 @@ class SlurmExecutor:
     def run_all(
         self, jobs: Iterable[Job], listener: Listener = Listener()
     ) -> Generator[tuple[Path, Failure | None], None, None]:
+        """Do all jobs as jobs of the queue, and give each one's folder and why it failed, or None, as they end.
+
+        Args:
+            jobs: what to do, each in a folder of its own
+            listener: hears of them
+        """
         folder = Path(self.folder).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         queue = SlurmQueue(folder, self.settings, self.cluster)

@@ -78,6 +78,12 @@ class LocalExecutor:
     def run_all(
         self, jobs: Iterable[Job], listener: Listener = Listener()
     ) -> Generator[tuple[Path, Failure | None], None, None]:
+        """Do all jobs in processes of this machine, and give each one's folder and why it failed, or None, as they end.
+
+        Args:
+            jobs: what to do, each in a folder of its own
+            listener: hears of them
+        """
         return run_all(jobs, self.jobs, listener)
 
 

@@ -48,7 +48,14 @@ class Optimization:
     chunk_size: int = 0
 
     def check(self, place: str = "optimization.") -> None:
-        """Raise InputError, naming `place` and the field, for a number that no training can have."""
+        """Refuse a number that no training can have.
+
+        Args:
+            place: what an error begins with, before the field
+
+        Raises:
+            InputError: naming place and field.
+        """
         rates = {
             "learning_rate": self.learning_rate,
             "discriminator_learning_rate": self.discriminator_learning_rate,
@@ -91,7 +98,14 @@ class Machine:
     threads: int = 0
 
     def check(self, place: str = "machine.") -> None:
-        """Raise InputError, naming `place` and the field, for a machine that there cannot be."""
+        """Refuse a machine that there cannot be.
+
+        Args:
+            place: what an error begins with, before the field
+
+        Raises:
+            InputError: naming place and field.
+        """
         require_above_zero({"devices": self.devices, "nodes": self.nodes}, place)
         require_at_least_zero({"workers": self.workers, "threads": self.threads}, place)
 
