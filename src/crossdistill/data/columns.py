@@ -91,7 +91,7 @@ class ArrayColumn:
         return len(self.array)
 
     def fetch(self, rows: Rows) -> Modality:
-        """The samples of these rows, in this order: a tensor (B, ...), or `Padded` sequences of different length.
+        """The samples of these rows (B, ...), float32, in this order.
 
         Args:
             rows: (B,) int64
@@ -134,7 +134,7 @@ class SequenceColumn:
         return len(self.sequences)
 
     def fetch(self, rows: Rows) -> Modality:
-        """The samples of these rows, in this order: a tensor (B, ...), or `Padded` sequences of different length.
+        """The sequences of these rows, in this order, padded to the longest.
 
         Args:
             rows: (B,) int64

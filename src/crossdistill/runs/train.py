@@ -110,7 +110,7 @@ class MemoryLog:
         """Nothing is kept of a training in memory but its records.
 
         Args:
-            take: makes the checkpoint, which is not asked for one
+            take: would make the checkpoint, and is not called
         """
 
     def wish(self) -> int:
