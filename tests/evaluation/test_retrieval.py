@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from crossdistill.evaluation import nearest, recall_at_k
+from crossdistill.evaluation import map_at_k, nearest, recall_at_k
 
 
 def slow_nearest(queries: list[list[int]], gallery: list[list[int]], k: int) -> list[list[int]]:
@@ -193,3 +193,76 @@ def test_recall_mistakes_are_named() -> None:
     for ks in ((), (0, 5)):
         with pytest.raises(ValueError, match="every K"):
             recall_at_k(rows, torch.zeros(2), rows, torch.zeros(2), ks=ks)
+
+
+def slow_retrieval(order: list[list[int]], relevant: list[list[bool]], k: int) -> tuple[float, float]:
+    """R@K and mAP@K in loops, of the whole gallery's order for each query and which of its rows are relevant to it."""
+    found, precisions = [], []
+    for rows, wanted in zip(order, relevant, strict=True):
+        hits, total = 0, 0.0
+        for place, row in enumerate(rows[:k], start=1):
+            if wanted[row]:
+                hits += 1
+                total += hits / place
+        found.append(hits > 0)
+        precisions.append(total / max(1, min(k, sum(wanted))))
+    return sum(found) / len(found), sum(precisions) / len(precisions)
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["classes", "labels"])
+@pytest.mark.parametrize("k", [1, 4, 30, 500])
+def test_recall_and_map_in_slow_loops(several: bool, k: int) -> None:
+    """300 queries, more than are compared at once; some have no label, or one that the gallery lacks."""
+    generator = torch.Generator().manual_seed(k)
+    queries = torch.randint(-2, 3, (300, 3), generator=generator).double()
+    gallery = torch.randint(-2, 3, (30, 3), generator=generator).double()
+    if several:
+        own = (torch.rand(300, 4, generator=generator) < 0.3).long()
+        others = (torch.rand(30, 4, generator=generator) < torch.tensor([0.5, 0.2, 0.1, 0.0])).long()
+        asks = own.any(1)
+        relevant = [[bool((a & b).any()) for b in others] for a in own]
+    else:
+        own, others = torch.arange(300) % 7, torch.arange(30) % 5
+        asks = torch.ones(300, dtype=torch.bool)
+        relevant = [[bool(a == b) for b in others] for a in own]
+    order = slow_nearest(queries[asks].long().tolist(), gallery.long().tolist(), 30)
+    expected = slow_retrieval(order, [row for row, there in zip(relevant, asks, strict=True) if there], k)
+    found = [measure(queries, own, gallery, others, ks=(k,))[k] for measure in (recall_at_k, map_at_k)]
+    assert found == pytest.approx(expected, rel=1e-12)
+    assert 0 < expected[1] < 1
+
+
+def test_what_nobody_asks_for_is_nan_and_what_the_gallery_lacks_is_missed() -> None:
+    rows, nothing = torch.eye(2), torch.zeros(2, 3)
+    assert math.isnan(recall_at_k(rows, nothing, rows, torch.ones(2, 3))[1])
+    assert math.isnan(map_at_k(rows, nothing, rows, torch.ones(2, 3))[100])
+    own = torch.tensor([[1, 0], [1, 0]])
+    for measure in (recall_at_k, map_at_k):
+        assert measure(rows, own, rows, 1 - own, ks=(1,)) == {1: 0.0}
+        assert measure(rows, own, rows, own, ks=(1, 9)) == {1: 1.0, 9: 1.0}
+
+
+def test_map_does_not_depend_on_the_order_of_labels_or_of_queries() -> None:
+    generator = torch.Generator().manual_seed(0)
+    queries, gallery = torch.randn(40, 8, generator=generator), torch.randn(60, 8, generator=generator)
+    own, others = ((torch.rand(n, 5, generator=generator) < 0.3).long() for n in (40, 60))
+    first = map_at_k(queries, own, gallery, others)
+    assert map_at_k(queries.flip(0), own.flip(0, 1), gallery, others.flip(1)) == pytest.approx(first)
+
+
+@pytest.mark.parametrize("measure", [recall_at_k, map_at_k])
+@pytest.mark.parametrize(
+    ("own", "others", "message"),
+    [
+        (torch.zeros(2, 3), torch.zeros(2, 2), "expected labels"),
+        (torch.zeros(2), torch.zeros(2, 1), "expected labels"),
+        (torch.zeros(2, 1, 1), torch.zeros(2, 1, 1), "expected labels"),
+        (torch.full((2, 2), 2), torch.zeros(2, 2), "0 and 1"),
+        (torch.zeros(2, 2), torch.full((2, 2), math.nan), "0 and 1"),
+    ],
+    ids=["columns", "one", "axes", "twos", "nan"],
+)
+def test_labels_of_another_kind_are_refused(measure: object, own: Tensor, others: Tensor, message: str) -> None:
+    rows = torch.eye(2)
+    with pytest.raises(ValueError, match=message):
+        measure(rows, own, rows, others)  # type: ignore[operator]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,10 +21,13 @@ from sklearn.metrics import average_precision_score, r2_score, root_mean_squared
 from crossdistill import InputError, Recipe, evaluate, from_arrays, load, run
 from crossdistill.cli.main import main
 from crossdistill.data import MultimodalDataset, write_manifest
+from crossdistill.data.splits import with_labels
 from crossdistill.encoders.settings import EncoderSettings
+from crossdistill.evaluation import map_at_k, recall_at_k
 from crossdistill.exports import export
 from crossdistill.methods import METHODS
 from crossdistill.recipes.recipe import DataSettings, ModelSettings
+from crossdistill.reports.examples import TrainedRuns, retrieval_examples
 from crossdistill.reports.runs import load_runs
 from crossdistill.reports.sections import report_of
 from crossdistill.runs.folder import read_recipe
@@ -107,6 +111,14 @@ def target_of(trained: Trained, split: str) -> tuple[np.ndarray, np.ndarray]:
     return trained.data.columns["body"].fetch(rows).numpy(), trained.data.labels[rows]
 
 
+def labelled_rows(trained: Trained) -> np.ndarray:
+    """Of the training samples those that the recipe leaves their labels."""
+    settings = trained.recipe.data
+    return with_labels(trained.data, settings.labelled, settings.labelled_groups, trained.recipe.seed).labelled_rows(
+        "train"
+    )
+
+
 def test_a_student_is_measured_as_scikit_learn_measures_its_answers(trained: Trained, tmp_path: Path) -> None:
     """In the numbers' own units, on all test samples; and evaluate gives the same again."""
     results, student = evaluate(trained.folder), load(trained.folder)
@@ -126,9 +138,43 @@ def test_a_student_is_measured_as_scikit_learn_measures_its_answers(trained: Tra
         assert found["map"] == pytest.approx(average_precision_score(labels, shares, average="macro"), abs=1e-5)
         np.testing.assert_array_equal(student.predict(inputs), (shares > 0.5).astype(int))
         assert found["map"] > labels.mean(0).mean() + 0.1
+        known, theirs = target_of(trained, "train")
+        kept = np.isin(trained.data.rows("train"), labelled_rows(trained))
+        asked = [student.transform(inputs), labels, student.transform(known[kept]), theirs[kept]]
+        assert found["r1"] == pytest.approx(recall_at_k(*asked)[1])
+        assert found["map_100"] == pytest.approx(map_at_k(*asked)[100], abs=1e-4)
     np.testing.assert_array_equal(load(student.save(tmp_path / "saved")).predict(inputs), student.predict(inputs))
     assert results.classes == student.classes == trained.data.classes
     assert results.samples["labelled"] < results.samples["train"]
+
+
+def test_results_of_before_several_labels_were_retrieved_are_read(trained: Trained, tmp_path: Path) -> None:
+    """Without these measures, which are then not defined."""
+    shutil.copytree(trained.folder, tmp_path / "run")
+    file = tmp_path / "run" / "results.json"
+    content = json.loads(file.read_text())
+    for view in ("student", "teacher"):
+        content[view] = {key: value for key, value in content[view].items() if key not in ("r1", "r5", "map_100")}
+    file.write_text(json.dumps(content))
+    (read,) = load_runs([tmp_path / "run"])
+    assert read.scores["student"].headline == content["student"][headline(trained.task).key]
+    assert main(["report", str(tmp_path / "run"), "--out", str(tmp_path / "report.html")]) == 0
+
+
+def test_a_report_shows_what_a_picture_finds_that_shares_a_label(tmp_path: Path) -> None:
+    """Queries with different sets of labels, none without any; of numbers there is no such section."""
+    for task, data in DATA.items():
+        pictures = np.zeros((len(data()), 4, 4, 3), dtype=np.uint8)
+        source = write_manifest(tmp_path / task, replace(data(), pictures=pictures))
+        run(recipe(task, source, epochs=1), tmp_path / f"{task}-run")
+    found = retrieval_examples([tmp_path / "multilabel-run"], TrainedRuns())
+    sets = [example.query_label for example in found]
+    assert len(set(sets)) == len(sets) > 2
+    assert "none" not in sets
+    for example in found:
+        for item in example.by_label["amid_u"]:
+            assert item.hit == bool(set(item.label.split(", ")) & set(example.query_label.split(", ")))
+    assert retrieval_examples([tmp_path / "regression-run"], TrainedRuns()) == []
 
 
 def test_a_stopped_and_resumed_run_equals_one_never_stopped(
@@ -216,7 +262,8 @@ def test_a_comparison_and_its_report_say_what_was_measured(trained: Trained, tmp
     said = repr(report_of(load_runs(folders), "report"))
     words = {"regression": ("R²", "RMSE", "MAE", "1 number"), "multilabel": ("mAP", "micro-F1", "3 labels")}
     assert all(word in said for word in words[trained.task])
-    assert not re.search(r"top-1|accurac|R@1|confusion|class by class", said, flags=re.IGNORECASE)
+    assert not re.search(r"top-1|accurac|confusion|class by class", said, flags=re.IGNORECASE)
+    assert ("R@1" in said) == ("mAP@100" in said) == (trained.task == "multilabel")
     if trained.task == "regression":  # drawn as well: R² may be below 0
         assert main(["report", *map(str, folders), "--out", str(tmp_path / "report.html")]) == 0
 
@@ -264,7 +311,8 @@ def test_its_card_says_what_it_answers_and_what_was_measured(trained: Trained, t
         assert "predict_proba" not in text
         assert f"type: rmse\n      value: {round(student['rmse'], 4)}" in text
     else:
-        row = " | ".join(f"{100 * student[key]:.1f} %" for key in ("map", "micro_f1", "macro_f1"))
+        keys = ("map", "micro_f1", "macro_f1", "r1", "r5", "map_100")
+        row = " | ".join(f"{100 * student[key]:.1f} %" for key in keys)
         assert "Says which of 3 labels a sample has, any number of them: even, high, prime." in text
         assert "predict_proba" in text
     assert f"| student | {row} | {samples} |" in text

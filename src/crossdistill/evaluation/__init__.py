@@ -8,7 +8,7 @@ from crossdistill.evaluation.classification import (
     weighted_accuracy,
 )
 from crossdistill.evaluation.ranks import Ranking, critical_difference, not_separated, ranking
-from crossdistill.evaluation.retrieval import nearest, recall_at_k
+from crossdistill.evaluation.retrieval import map_at_k, nearest, recall_at_k
 from crossdistill.evaluation.significance import (
     gap_recovered,
     holm,
@@ -26,6 +26,7 @@ __all__ = [
     "evaluate_view",
     "gap_recovered",
     "holm",
+    "map_at_k",
     "mean_ci",
     "nearest",
     "not_separated",

@@ -1,4 +1,4 @@
-"""Nearest-neighbour retrieval by cosine similarity (R@K of the paper's Table 2), exact at the price of float32.
+"""Nearest-neighbour retrieval by cosine similarity (R@K of the paper's Table 2, mAP@K), exact at the price of float32.
 
 Queries and gallery are taken in chunks. A float32 product of two of them is off by no more than a bound, so it tells
 which gallery rows can be among the K nearest; the cosines of these few are computed in float64. Where more rows are so
@@ -36,16 +36,17 @@ _ORDINARY = 1e-10, 1e10
 def recall_at_k(
     queries: Array, query_labels: Array, gallery: Array, gallery_labels: Array, ks: Sequence[int] = (1, 5)
 ) -> dict[int, float]:
-    """K -> fraction of queries with at least one row of their own class among their K nearest gallery rows.
+    """K -> fraction of queries with at least one relevant row among their K nearest gallery rows.
 
-    It judges the representation without its classifier.
+    It judges the representation without its classifier. A row is relevant that is of the query's class or, of several
+    labels a sample, shares a label with the query. A query without any label is left out; without others it is NaN.
 
     Args:
         queries: (Q, D)
-        query_labels: (Q,)
+        query_labels: (Q,) classes, or (Q, C) 0 or 1 for each label
         gallery: (G, D), the training split in the paper's protocol, which must not hold the queries themselves: no
             row is left out
-        gallery_labels: (G,)
+        gallery_labels: (G,) or (G, C), likewise
         ks: values of K; one beyond G uses the whole gallery
 
     Raises:
@@ -57,18 +58,88 @@ def recall_at_k(
     >>> recall_at_k(torch.tensor([[1.0, 0.1], [0.2, 1.0]]), torch.tensor([1, 2]), gallery, gallery_labels, ks=(1, 2))
     {1: 0.5, 2: 1.0}
     """
+    wanted, others = _labels(queries, query_labels, gallery, gallery_labels, ks)
+    rows = nearest(queries, gallery, max(ks))
+    relevant = _relevant(rows, wanted, others)[_asks(wanted)]
+    return {k: relevant[:, :k].any(1).double().mean().item() for k in ks}
+
+
+def map_at_k(
+    queries: Array, query_labels: Array, gallery: Array, gallery_labels: Array, ks: Sequence[int] = (100,)
+) -> dict[int, float]:
+    """K -> mAP@K: the mean over queries of the average precision of their K nearest gallery rows, best first.
+
+    A query's is the mean, over the min(K, relevant rows in the gallery) that could be found, of the precision at each
+    relevant row found, 0 for those that are not. Which rows are relevant, and which queries count, is as in
+    `recall_at_k`: where many rows are relevant, one among the nearest says little, and how far all of them come first
+    says more. A query for which the gallery has none counts 0.
+
+    Args:
+        queries: (Q, D)
+        query_labels: (Q,) classes, or (Q, C) 0 or 1 for each label
+        gallery: (G, D), which must not hold the queries themselves
+        gallery_labels: (G,) or (G, C), likewise
+        ks: values of K; one beyond G uses the whole gallery
+
+    Raises:
+        ValueError: a shape mismatch, empty inputs, a K below 1, or values that are not finite.
+
+    >>> import torch
+    >>> from crossdistill.evaluation import map_at_k
+    >>> gallery, labels = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]]), torch.tensor([[1, 0], [0, 1], [1, 1]])
+    >>> map_at_k(torch.tensor([[1.0, 0.1]]), torch.tensor([[1, 0]]), gallery, labels, ks=(1, 3))  # (1/1 + 2/3) / 2
+    {1: 1.0, 3: 0.8333333333333333}
+    """
+    wanted, others = _labels(queries, query_labels, gallery, gallery_labels, ks)
+    asks = _asks(wanted)
+    relevant = _relevant(nearest(queries, gallery, max(ks)), wanted, others)[asks].double()
+    there = _relevant_rows(wanted[asks], others)
+    precisions = relevant * relevant.cumsum(1) / torch.arange(1, relevant.shape[1] + 1, device=relevant.device)
+    return {k: (precisions[:, :k].sum(1) / there.clamp(1, k)).mean().item() for k in ks}
+
+
+_QUERIES = 256
+"""Queries whose labels are compared with the gallery's at once."""
+
+
+def _labels(
+    queries: Array, query_labels: Array, gallery: Array, gallery_labels: Array, ks: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Both sides' labels on the queries' device: (Q,) and (G,) of any numbers, or (Q, C) and (G, C) bool."""
     if not ks or min(ks) < 1:
         raise ValueError(f"every K must be at least 1 and there must be one, found {tuple(ks)}")
-    rows = nearest(queries, gallery, max(ks))
-    wanted = torch.as_tensor(query_labels).to(rows.device)
-    others = torch.as_tensor(gallery_labels).to(rows.device)
-    if wanted.shape != (len(queries),) or others.shape != (len(gallery),):
-        raise ValueError(
-            f"expected labels ({len(queries)},) and ({len(gallery)},), "
-            f"found {tuple(wanted.shape)}, {tuple(others.shape)}"
-        )
-    same = others[rows] == wanted[:, None]
-    return {k: same[:, :k].any(1).double().mean().item() for k in ks}
+    device = torch.as_tensor(queries).device
+    wanted, others = (torch.as_tensor(labels).to(device) for labels in (query_labels, gallery_labels))
+    several = wanted.shape[1:]
+    if wanted.shape != (len(queries), *several) or others.shape != (len(gallery), *several) or wanted.ndim > 2:
+        expected = f"({len(queries)},) and ({len(gallery)},), or ({len(queries)}, C) and ({len(gallery)}, C)"
+        raise ValueError(f"expected labels {expected}, found {tuple(wanted.shape)}, {tuple(others.shape)}")
+    if wanted.ndim == 1:
+        return wanted, others
+    if not all(((labels == 0) | (labels == 1)).all() for labels in (wanted, others)):
+        raise ValueError("expected labels of 0 and 1")
+    return wanted.bool(), others.bool()
+
+
+def _asks(wanted: Tensor) -> Tensor:
+    """(Q,) bool, False for a query for which no row can be relevant."""
+    return wanted.any(1) if wanted.ndim == 2 else torch.ones_like(wanted, dtype=torch.bool)
+
+
+def _relevant(rows: Tensor, wanted: Tensor, others: Tensor) -> Tensor:
+    """(Q, K) bool, whether the gallery rows (Q, K) are of each query's class, or share a label with it."""
+    if wanted.ndim == 1:
+        return others[rows] == wanted[:, None]
+    chunks = zip(torch.split(rows, _QUERIES), torch.split(wanted, _QUERIES), strict=True)
+    return torch.cat([(others[found] & own[:, None]).any(2) for found, own in chunks])
+
+
+def _relevant_rows(wanted: Tensor, others: Tensor) -> Tensor:
+    """(Q,) how many rows of the whole gallery are relevant."""
+    if wanted.ndim == 1:
+        return torch.cat([(own[:, None] == others).sum(1) for own in torch.split(wanted, _QUERIES)])
+    shared = (own.float() @ others.T.float() for own in torch.split(wanted, _QUERIES))
+    return torch.cat([(counts > 0).sum(1) for counts in shared])
 
 
 @torch.no_grad()

@@ -21,7 +21,7 @@ from crossdistill.evaluation.regression import (
     r2_scores,
     root_mean_squared_error,
 )
-from crossdistill.evaluation.retrieval import recall_at_k
+from crossdistill.evaluation.retrieval import map_at_k, recall_at_k
 
 _ViewSummary = dict[str, float | list[float] | list[list[int]]]
 
@@ -88,6 +88,24 @@ def evaluate_labels(logits: Array, labels: Array) -> _ViewSummary:
     micro, macro = f1(logits, labels)
     mean = float(known.mean()) if len(known) else math.nan
     return {"map": mean, "micro_f1": micro, "macro_f1": macro, "per_label": precisions.tolist()}
+
+
+def evaluate_retrieval(
+    representations: Array, labels: Array, gallery_representations: Array, gallery_labels: Array
+) -> dict[str, float]:
+    """R@1, R@5 and mAP@100 of samples with several labels, for which a gallery row is relevant that shares one.
+
+    representations: (N, D); labels: (N, C) of 0 and 1; gallery_...: (G, D) and (G, C), of the split that is searched.
+    Keys: r1, r5, map_100.
+
+    >>> import torch
+    >>> from crossdistill.evaluation.summary import evaluate_retrieval
+    >>> evaluate_retrieval(torch.eye(2), torch.tensor([[1, 1], [0, 1]]), torch.eye(2), torch.tensor([[1, 0], [1, 0]]))
+    {'r1': 0.5, 'r5': 0.5, 'map_100': 0.5}
+    """
+    given = representations, labels, gallery_representations, gallery_labels
+    recall = recall_at_k(*given, ks=(1, 5))
+    return {"r1": recall[1], "r5": recall[5], "map_100": map_at_k(*given, ks=(100,))[100]}
 
 
 def evaluate_numbers(predicted: Array, true: Array) -> _ViewSummary:

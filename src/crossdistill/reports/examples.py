@@ -128,6 +128,7 @@ def _is_quick(built: Built, view: View) -> bool:
 
 def retrieval_examples(folders: Sequence[Path], trained: TrainedRuns) -> list[RetrievalExample]:
     """For a few evaluation samples, the nearest training samples by each configuration's student, of its first run.
+    Numbers have none: which of them would be near enough to be found, nothing says.
 
     The queries are drawn by a fixed seed, each of another class, before anything is searched: none is picked for how
     well it does. Empty when the data has no pictures or no run has a student.
@@ -136,7 +137,7 @@ def retrieval_examples(folders: Sequence[Path], trained: TrainedRuns) -> list[Re
     queries: list[int] = []
     for folder in folders:
         data = trained.dataset(folder)
-        if data is None or len(data.pictures) == 0 or data.task != "classification":
+        if data is None or len(data.pictures) == 0 or data.task == "regression":
             continue
         built = trained.of(folder)
         if built is None:
@@ -145,13 +146,12 @@ def retrieval_examples(folders: Sequence[Path], trained: TrainedRuns) -> list[Re
         label = recipe.label or recipe.method
         if label in retrieved or "target" not in method.predicts:
             continue
-        rows = dataset.rows(recipe.data.evaluate_on)
-        queries = queries or _draw_queries(dataset.labels, rows)
+        queries = queries or _draw_queries(dataset, dataset.labelled_rows(recipe.data.evaluate_on))
         retrieved[label] = search(dataset, method, recipe.data, queries)
     return [
         RetrievalExample(
             dataset.pictures[query],
-            dataset.classes[dataset.labels[query]],
+            named(dataset, query),
             caption(dataset, query),
             {name: items[position] for name, items in retrieved.items()},
         )
@@ -159,10 +159,13 @@ def retrieval_examples(folders: Sequence[Path], trained: TrainedRuns) -> list[Re
     ]
 
 
-def _draw_queries(labels: np.ndarray, rows: np.ndarray) -> list[int]:
-    """One row of each of `_QUERIES` classes, by a fixed seed."""
+def _draw_queries(dataset: MultimodalDataset, rows: Rows) -> list[int]:
+    """One row of each of `_QUERIES` classes, or sets of labels but the empty one, by a fixed seed."""
+    labels = dataset.labels
     order = np.random.default_rng(0).permutation(rows)
-    _, first = np.unique(labels[order], return_index=True)
+    if dataset.task == "multilabel":
+        order = order[np.any(labels[order] > 0, axis=1)]
+    _, first = np.unique(labels[order], return_index=True, axis=0)
     return [int(row) for row in order[np.sort(first)[:_QUERIES]]]
 
 
@@ -183,14 +186,27 @@ def search(
         [
             RetrievedItem(
                 dataset.pictures[row],
-                dataset.classes[dataset.labels[row]],
+                named(dataset, row),
                 caption(dataset, row),
-                bool(dataset.labels[row] == dataset.labels[query]),
+                is_relevant(dataset, row, query),
             )
             for row in rows
         ]
         for query, rows in zip(queries, neighbour_rows, strict=True)
     ]
+
+
+def named(dataset: MultimodalDataset, row: int) -> str:
+    """The class of a row, or its labels."""
+    if dataset.task == "classification":
+        return dataset.classes[int(dataset.labels[row])]
+    return ", ".join(dataset.classes[place] for place in np.flatnonzero(dataset.labels[row] > 0)) or "none"
+
+
+def is_relevant(dataset: MultimodalDataset, row: int, query: int) -> bool:
+    """Whether it has the query's class, or shares a label with it."""
+    own, other = dataset.labels[query], dataset.labels[row]
+    return bool(own == other if dataset.task == "classification" else np.any((own > 0) & (other > 0)))
 
 
 def changed_samples(runs: Sequence[Run], trained: TrainedRuns) -> Changes | None:

@@ -14,7 +14,7 @@ Picture = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class RetrievedItem:
-    """One gallery sample among a query's nearest; hit: it has the query's class."""
+    """One gallery sample among a query's nearest; hit: it has the query's class, or a label of it."""
 
     picture: Picture
     label: str

@@ -28,7 +28,8 @@ _MEASURED: Mapping[TaskKind, tuple[str, str]] = {
     "classification": ("Accuracies and recalls", "R@K, WA and UA are the student's."),
     "multilabel": (
         "Mean average precision (mAP, over labels) and F1",
-        "F1 is the student's, at a probability of 1/2: of all decisions together (micro), and the mean over labels.",
+        "F1 is the student's, at a probability of 1/2: of all decisions together (micro), and the mean over labels. "
+        "R@K and mAP@100 are of its nearest training samples; those that share a label are right.",
     ),
     "regression": (
         "R², the share of the variance that is explained,",

@@ -14,7 +14,7 @@ from torch import Tensor
 from crossdistill.data.loading import Workers
 from crossdistill.evaluation import evaluate_view, top1
 from crossdistill.evaluation.collect import Outputs, outputs_of
-from crossdistill.evaluation.summary import evaluate_labels, evaluate_numbers
+from crossdistill.evaluation.summary import evaluate_labels, evaluate_numbers, evaluate_retrieval
 from crossdistill.losses import pair_cosine, same_class_cosine
 from crossdistill.models.cross_modal import CrossModalModel
 from crossdistill.plain import from_plain
@@ -152,6 +152,10 @@ def _view_scores(tested: Outputs, gallery: Outputs, predicts: tuple[View, ...], 
             )
         else:
             summary = _summary(task, made.logits[view], labels)
+        if task.kind == "multilabel":  # which numbers would be near enough to be found, nothing says
+            summary |= evaluate_retrieval(
+                *(made.representations[view], labels, searched.representations[view], searched_labels)
+            )
         scores[NAMES[view]] = from_plain(SCORES[task.kind], {**summary, "measured": len(labels)})
     return scores
 

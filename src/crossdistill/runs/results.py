@@ -52,7 +52,8 @@ class LabelScores:
     """One view's measures of multi-label predictions, in [0, 1]; NaN where a measure is not defined.
 
     map: the mean of the average precisions of the labels that some sample has; micro_f1, macro_f1: at a probability of
-    1/2; per_label: (C,) average precision of each; measured: how many samples had all that the view reads
+    1/2; per_label: (C,) average precision of each; measured: how many samples had all that the view reads; r1, r5,
+    map_100: of retrieval, where what shares a label is relevant; NaN in results of before there were any
     """
 
     map: Measure
@@ -60,6 +61,9 @@ class LabelScores:
     macro_f1: Measure
     per_label: npt.NDArray[np.float64]
     measured: int
+    r1: Measure = math.nan
+    r5: Measure = math.nan
+    map_100: Measure = math.nan
 
     @property
     def headline(self) -> float:

@@ -31,7 +31,14 @@ MEASURES: Mapping[TaskKind, tuple[Measured, ...]] = {
         Measured("r1", "R@1"),
         Measured("r5", "R@5"),
     ),
-    "multilabel": (Measured("map", "mAP"), Measured("micro_f1", "micro-F1"), Measured("macro_f1", "macro-F1")),
+    "multilabel": (
+        Measured("map", "mAP"),
+        Measured("micro_f1", "micro-F1"),
+        Measured("macro_f1", "macro-F1"),
+        Measured("r1", "R@1"),
+        Measured("r5", "R@5"),
+        Measured("map_100", "mAP@100"),
+    ),
     "regression": (
         Measured("r2", "R²"),
         Measured("rmse", "RMSE", percent=False, higher=False),
