@@ -149,6 +149,22 @@ def test_a_plug_in_that_cannot_be_imported_is_named_and_the_rest_works(
     entry_points_of.cache_clear()
 
 
+@pytest.mark.parametrize("name", ["guide", "own_parts:Guide"])
+def test_a_recipe_imports_no_method_and_says_how_one_gets_its_name(home: Path, name: str) -> None:
+    """Neither a recipe nor an option runs a module that is found where somebody works."""
+    (home / "own_parts.py").write_text(f"open('ran', 'w').close()\n{PARTS}", encoding="utf-8")
+    content = yaml.safe_load((home / "recipe.yaml").read_text())
+    del content["model"]["encoders"]
+    (home / "recipe.yaml").write_text(yaml.safe_dump(content | {"method": name}))
+    (home / "plain.yaml").write_text(yaml.safe_dump(content))
+    for arguments in (["recipe.yaml"], ["plain.yaml", "--method", name]):
+        done = crossdistill(home, "train", *arguments, "--out", "run")
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1
+        assert 'by an entry point "crossdistill.methods" of an installed package' in done.stderr
+    assert not (home / "ran").exists()
+
+
 def test_a_method_added_by_a_script_is_known_to_the_processes_of_a_comparison(home: Path) -> None:
     (home / "script.py").write_text(
         "from dataclasses import replace\n"

@@ -12,7 +12,7 @@ from crossdistill.cli.progress import RunBars, add_quiet, console, shown
 from crossdistill.cli.recipe_options import RECIPE_HELP, add_recipe
 from crossdistill.cli.report import write
 from crossdistill.cli.words import complain
-from crossdistill.methods import METHODS
+from crossdistill.methods import METHODS, unknown_method
 from crossdistill.recipes.files import load_recipe, recipe_of
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.variants.paper_tables import FIGURES, TABLES, Rows
@@ -80,7 +80,7 @@ def parse_methods(text: str) -> list[str]:
     names = list(METHODS) if text.strip() == "all" else [name.strip() for name in text.strip("[] ").split(",")]
     for place, name in enumerate(names):
         if name not in METHODS:
-            raise InputError(f"--methods: expected all, or some of {', '.join(METHODS)}; found {name!r}")
+            raise unknown_method(name, "--methods", "all, or some of")
         if name in names[:place]:
             raise InputError(f"--methods: {name} is named twice")
     return names

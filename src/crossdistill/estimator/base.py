@@ -20,7 +20,7 @@ from crossdistill.estimator.inputs import Samples, auxiliary_column, checked_aux
 from crossdistill.estimator.modalities import sliced
 from crossdistill.estimator.training import Fit, Settings, fitted, teacher_logits
 from crossdistill.evaluation import gap_recovered
-from crossdistill.methods import METHODS
+from crossdistill.methods import METHODS, unknown_method
 from crossdistill.student import Student
 from crossdistill.types import InputError, TaskKind
 
@@ -164,7 +164,7 @@ class CrossModalEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def _method(self, helped: bool, unlabelled: int) -> str:
         """The method that is to train: baseline where it needs auxiliary modalities and there are none."""
         if self.method not in METHODS:
-            raise InputError(f"method: expected one of {', '.join(METHODS)}, found {self.method!r}")
+            raise unknown_method(self.method)
         method = METHODS[self.method]
         if "target" not in method.predicts:
             raise InputError(f"method: {self.method} trains no student; teacher_score tells what a teacher knows")

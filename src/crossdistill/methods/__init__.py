@@ -26,6 +26,7 @@ from crossdistill.methods.rkd import RKD
 from crossdistill.methods.self_training import SelfTraining
 from crossdistill.methods.single import Auxiliary, Baseline, Teacher
 from crossdistill.plugins import METHODS_GROUP, load_entry_points
+from crossdistill.types import InputError
 
 METHODS: dict[str, type[Method]] = {
     "baseline": Baseline,
@@ -61,6 +62,14 @@ def load_plugins() -> None:
     """Add the methods of installed packages' entry points `crossdistill.methods` to `METHODS`."""
     for name, method in load_entry_points(METHODS_GROUP).items():
         METHODS.setdefault(name, method)
+
+
+def unknown_method(name: object, place: str = "method", expected: str = "one of") -> InputError:
+    """The error, of one line, for a name that is not in `METHODS`. place: what it begins with; expected: of them."""
+    return InputError(
+        f"{place}: expected {expected} {', '.join(METHODS)}, found {name!r}; a method of your own gets its name by an "
+        'entry point "crossdistill.methods" of an installed package, or in Python by METHODS["name"] = Class'
+    )
 
 
 __all__ = [

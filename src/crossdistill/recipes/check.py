@@ -8,7 +8,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from crossdistill.methods import METHODS, load_plugins
+from crossdistill.methods import METHODS, load_plugins, unknown_method
 from crossdistill.methods.base import Method
 from crossdistill.plain import from_plain, of_type, to_plain
 from crossdistill.recipes.cross_fitted import CROSS_FITTED, OUTPUTS, is_cross_fitted
@@ -23,7 +23,7 @@ def check(recipe: Recipe) -> None:
     load_plugins()
     from_plain(Recipe, to_plain(recipe))  # from Python, fields may be of any type
     if recipe.method not in METHODS:
-        raise InputError(f"method: expected one of {', '.join(METHODS)}, found {recipe.method!r}")
+        raise unknown_method(recipe.method)
     _require_method(recipe.method)
     _require_options(recipe)
     if recipe.data.task not in METHODS[recipe.method].tasks:

@@ -15,7 +15,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.encoders.kinds import ENCODERS
 from crossdistill.encoders.settings import EncoderSettings
-from crossdistill.methods import METHODS, Method, load_plugins
+from crossdistill.methods import METHODS, Method, load_plugins, unknown_method
 from crossdistill.models.storage import exists
 from crossdistill.plain import to_plain
 from crossdistill.plain_text import read_text
@@ -128,7 +128,7 @@ def recipe_of(parsed: Namespace, base: Recipe | None = None) -> Recipe:
     known = set(Recipe.__dataclass_fields__) - {"options"}
     recipe = Recipe(**{name: fields[name] for name in known if name in fields})
     if recipe.method not in METHODS:
-        raise InputError(f"method: expected one of {', '.join(METHODS)}, found {recipe.method!r}")
+        raise unknown_method(recipe.method)
     data = replace(recipe.data, target=tuple(recipe.data.target), auxiliary=tuple(recipe.data.auxiliary))
     recipe = replace(recipe, data=data)
     if empty := [key for key, value in leaves(to_plain(recipe)) if value is None]:

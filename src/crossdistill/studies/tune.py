@@ -21,7 +21,7 @@ import yaml
 from crossdistill.atomic import write_atomically
 from crossdistill.encoders.make import with_dropout
 from crossdistill.extras import needed_for
-from crossdistill.methods import METHODS, judged_view
+from crossdistill.methods import METHODS, judged_view, unknown_method
 from crossdistill.recipes.files import as_dict, with_fields
 from crossdistill.recipes.recipe import Recipe, as_method
 from crossdistill.runs.jobs import Executor, Failure, InProcess, RunJob, require_done
@@ -340,7 +340,7 @@ def _storage(url: str, folder: Path) -> optuna.storages.BaseStorage:
 
 def _check(methods: Sequence[str], trials: int, seeds: int) -> None:
     if unknown := [name for name in methods if name not in METHODS]:
-        raise InputError(f"--methods: expected some of {', '.join(METHODS)}, found {unknown[0]!r}")
+        raise unknown_method(unknown[0], "--methods", "some of")
     for option, number in {"--trials": trials, "--seeds": seeds}.items():
         if number < 1:
             raise InputError(f"{option}: expected at least 1, found {number}")
