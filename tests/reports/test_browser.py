@@ -69,6 +69,22 @@ def test_axe_finds_no_serious_violation(browser: Any, page: Path, scheme: str, w
     assert not [(each["id"], each["nodes"][0]["html"][:200]) for each in serious]
 
 
+@pytest.mark.parametrize("width", [390, 768, 1000, 1200])
+def test_no_word_of_a_tile_is_broken(browser: Any, page: Path, width: int) -> None:
+    """Of the longest verdict, and of numbers of two digits."""
+    shown(browser, page, "light", width)
+    script = """
+        const words = ["No significant difference", "−12.3 points", "69.5 → 81.2 %"], broken = [];
+        for (const value of document.querySelectorAll(".tiles strong"))
+            for (const text of words) {
+                value.textContent = text;
+                value.style.overflowWrap = "normal";
+                if (value.scrollWidth > value.clientWidth) broken.push(text);
+            }
+        return broken;"""
+    assert browser.execute_script(script) == []
+
+
 @pytest.mark.parametrize("width", [320, 390, 1200])
 def test_the_page_is_no_wider_than_its_window(browser: Any, page: Path, width: int) -> None:
     shown(browser, page, "light", width)
