@@ -98,8 +98,9 @@ def _once(pairs: Pairs, simple: Simple, seed: int) -> dict[str, Features]:
     for learnt, held_out in folds_of(pairs, seed):
         train, test = labelled[learnt], labelled[held_out]
         models = {name: simple.fitted(view[train], pairs.labels[train]) for name, view in views.items()}
+        shift = simple.shift(pairs.labels[train], pairs.labels[labelled])
         for name, view in views.items():
-            told[name][held_out] = simple.told(models[name], view[test])
+            told[name][held_out] = simple.told(models[name], view[test]) + shift
         free = unlabelled[~np.isin(pairs.groups[unlabelled], pairs.groups[test])] if pairs.grouped else unlabelled
         if not len(unlabelled):
             continue
@@ -115,7 +116,7 @@ def _once(pairs: Pairs, simple: Simple, seed: int) -> dict[str, Features]:
         for name, teacher in teachers.items():
             labels = np.concatenate([pairs.labels[train], simple.named(teacher)])
             student = simple.fitted(np.concatenate([pairs.target[train], pairs.target[free]]), labels)
-            told[name][held_out] = simple.told(student, pairs.target[test])
+            told[name][held_out] = simple.told(student, pairs.target[test]) + shift
     return told
 
 

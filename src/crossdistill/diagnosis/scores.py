@@ -77,14 +77,14 @@ def score_of(values: Values, units: npt.NDArray[np.int64], bounds: tuple[float, 
     return Score(mean, max(bounds[0], mean - half), min(bounds[1], mean + half))
 
 
-BLOCKS = 40
+BLOCKS = 20
 """Parts of the units, at most, of which the jackknife leaves each out in turn."""
 
 
 def replicates_of(measure: Callable[[npt.NDArray[np.int64]], float], units: npt.NDArray[np.int64]) -> Values:
     """A measure of all samples, and behind it of those that are left without each block of units.
 
-    measure: of the samples in these places; units: as in `score_of`, (N,). Blocks are as many as the units, or 40.
+    measure: of the samples in these places; units: as in `score_of`, (N,). Blocks are as many as the units, or 20.
     Raises ValueError for no values.
     """
     if not len(units):

@@ -35,6 +35,9 @@ class Simple(Protocol):
     def told(self, model: Any, features: Features) -> Features:
         """(N, C) what a model says of features (N, F)."""
 
+    def shift(self, learnt: Labels, labels: Labels) -> Features | float:
+        """What is added to what models of a fold say, that learnt these of all labels, so that folds compare."""
+
     def named(self, told: Features) -> Labels:
         """What is said (N, C), as labels that another model learns."""
 
@@ -71,6 +74,10 @@ class SimpleClasses:
         made = np.zeros((len(features), self.outputs))
         made[:, model.classes_] = model.predict_proba(features)
         return made
+
+    def shift(self, learnt: Labels, labels: Labels) -> float:
+        """Nothing: folds are in proportion to the classes."""
+        return 0.0
 
     def named(self, told: Features) -> Labels:
         best: Labels = told.argmax(1)
@@ -115,6 +122,14 @@ class SimpleTargets:
         said = [member.predict(features).reshape(len(features), self.outputs) for member in model]
         told: Features = np.mean(said, axis=0)
         return told
+
+    def shift(self, learnt: Labels, labels: Labels) -> Features | float:
+        """Of labels the difference of their shares: where those that a fold learns from have a label more often, those
+        that it is tested on have it less often, and a model that knows nothing would rank them wrongly."""
+        if self.kind == "regression":
+            return 0.0
+        difference: Features = labels.mean(0) - learnt.mean(0)
+        return difference
 
     def named(self, told: Features) -> Labels:
         """As they are: a label's probability is learnt as a number from 0 to 1."""

@@ -26,6 +26,9 @@ DIMENSIONS = 3
 FEWEST = 20
 """Labelled samples, with fewer of which nothing is estimated between two models."""
 
+MOST_OUTPUTS = 32
+"""Labels, or numbers, that are estimated one by one; of more, so many are drawn."""
+
 Estimates = tuple[float, float]
 """In nats, by neighbours and as a classifier's bound; NaN for what could not be estimated."""
 
@@ -37,8 +40,8 @@ def information_of(rehearsed: Rehearsed, task: TaskKind, seed: int) -> tuple[Est
 
     Of classes, what is said is three principal components of all log-probabilities, and the label is one of C. Several
     labels, and numbers, are each taken by itself, label c with what is said of label c, and the estimates are their
-    means: of single variables they are good ones, and both sides of a comparison mean the same. Such a mean says
-    nothing of what labels tell of each other.
+    means, of more than 32 over as many that are drawn: of single variables they are good ones, and both sides of a
+    comparison mean the same. Such a mean says nothing of what labels tell of each other.
     """
     rows = drawn(len(rehearsed.labels), seed)
     teacher, student = (rehearsed.told(name)[rows] for name in ("auxiliary", "target"))
@@ -51,13 +54,13 @@ def information_of(rehearsed: Rehearsed, task: TaskKind, seed: int) -> tuple[Est
         return _between(a, s, seed), (neighbour_information_of_classes(s, labels), bound)
     if len(rows) < FEWEST:
         return NO_INFORMATION, NO_INFORMATION
-    made = [
-        (_between(a, s, seed), _of_a_label(s, y) if task == "multilabel" else _between(s, y[:, None], seed))
-        for a, s, y in zip(_columns(teacher), _columns(student), labels.T, strict=True)
-        if np.ptp(y) > 0
-    ]
-    if not made:
+    varying = np.flatnonzero(np.ptp(labels, axis=0) > 0)
+    if not len(varying):
         return NO_INFORMATION, NO_INFORMATION
+    made = []
+    for place in np.random.default_rng([seed, 8]).permutation(varying)[:MOST_OUTPUTS]:
+        a, s, y = (values[:, [place]] for values in (teacher, student, labels))
+        made.append((_between(a, s, seed), _of_a_label(s, y[:, 0]) if task == "multilabel" else _between(s, y, seed)))
     between, of_labels = (_means(side) for side in zip(*made, strict=True))
     return between, of_labels
 
@@ -86,11 +89,6 @@ def _of_a_label(told: Features, has: Features) -> Estimates:
 def _two_classes(told: Features) -> Features:
     chance = np.clip(told, 0, 1)
     return np.concatenate([1 - chance, chance], axis=1)
-
-
-def _columns(told: Features) -> list[Features]:
-    """(N, C) as C times (N, 1)."""
-    return [told[:, [place]] for place in range(told.shape[1])]
 
 
 def _components(probabilities: Features) -> Features:
