@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 
 # Tests run several processes side by side; one thread each is fastest and makes their sums comparable.
@@ -13,6 +14,9 @@ import torch
 from hypothesis import settings
 
 torch.set_num_threads(1)
+# What is compiled once is kept, whatever the shell says: pytest's own rewriting of tests, and what processes import.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 settings.register_profile("no times", deadline=None)  # a busy machine is no fault
 settings.load_profile("no times")
 

@@ -27,7 +27,6 @@ FEATURES: dict[str, tuple[str, str]] = {
     "the estimator": ("train", "crossdistill.CrossModalClassifier"),
     "diagnosis": ("train", "crossdistill.diagnose"),
     "comparisons": ("train", "crossdistill.compare"),
-    "bundled data": ("train", 'command("train", "emoji", "--epochs", "1", "--out", "elsewhere")'),
     "Parquet": ("train", 'command("predict", "run", "new.npy", "--out", "out.parquet")'),
     "a table of features": ("train", 'command("predict", "run", "new.csv")'),
     "statistics": ("train", "crossdistill.evaluation.paired_test([1, 2], [3, 5])"),
@@ -104,6 +103,7 @@ Path("new.jpg").touch()
 Path("new.mp4").touch()
 Path("new.csv").write_text("a,b,c,d\\n1,0,0,0\\n")
 assert main(["predict", "saved", "new.npy", "--out", "out.csv"]) == 0
+assert main(["train", "watch", "--method", "baseline", "--epochs", "1", "--quiet", "--out", "bundled"]) == 0
 assert len(Path("out.csv").read_text().splitlines()) == 3
 
 def command(*words):

@@ -15,6 +15,7 @@ from crossdistill.cli.main import COMMANDS, main
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "numpy", "jsonargparse", "pandas", "rich", "yaml", "lightning_fabric")
+COMPILER = ("torch._dynamo", "torch._inductor", "sympy")
 SCRIPT = f"""
 import sys
 from crossdistill.cli.main import main
@@ -22,9 +23,16 @@ try:
     code = main(sys.argv[1:])
 except SystemExit as exit:
     code = exit.code or 0
-print("imported:", *[name for name in {HEAVY} if name in sys.modules])
+print("imported:", *[name for name in {HEAVY + COMPILER} if name in sys.modules])
 sys.exit(code)
 """
+
+
+def imported(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """The command in an interpreter of its own, which says at its end what heavy it has imported."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "80"}
+    command = [sys.executable, "-c", SCRIPT, *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
@@ -41,14 +49,20 @@ sys.exit(code)
 def test_nothing_heavy_is_imported_before_a_command_is_known(
     arguments: list[str], code: int, output: str, error: str
 ) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "80"}
-    command = [sys.executable, "-c", SCRIPT, *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = imported(*arguments)
     assert done.returncode == code
     assert done.stdout.splitlines()[-1] == "imported:"
     assert output in done.stdout
     assert done.stderr.startswith(error)
     assert done.stderr.count("\n") == (1 if error else 0)
+
+
+def test_training_imports_neither_the_compiler_nor_what_others_need(tmp_path: Path) -> None:
+    done = imported("train", "watch", "--epochs", "1", "--method", "amid", "--quiet", "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    heavy = done.stdout.splitlines()[-1].split()[1:]
+    assert "torch" in heavy
+    assert not {*COMPILER, "lightning_fabric", "pandas"} & {*heavy}
 
 
 @pytest.mark.parametrize(("word", "command"), [("comapre", "compare"), ("reports", "report"), ("prepair", "prepare")])

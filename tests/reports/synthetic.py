@@ -140,7 +140,7 @@ def run_of(label: str, seed: int, student: float, method: str = "", fold: int = 
         "scores": {
             "student": Scores(*measures, np.full(1, np.nan), np.zeros((1, 1), np.int64), 0),
         },
-        "metrics": pd.DataFrame({"epoch": []}),
+        "records": (),
         "recipe": f"name: watch\nseed: {seed}\n",
     }
     return Run(**(fields | changes))

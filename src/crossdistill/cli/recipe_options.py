@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from crossdistill.methods import METHODS
 from crossdistill.plain_yaml import read_yaml
 from crossdistill.recipes.files import add_recipe_arguments, load_recipe, set_recipe_defaults
 from crossdistill.recipes.library.catalogue import RECIPES
+from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.sections import require_sections
 
 FLAGS = ("--resume", "--ablations", "--controls", "--quiet", "--help", "-h")
@@ -26,11 +28,24 @@ def with_recipe_in_place(arguments: Sequence[str]) -> list[str]:
 
 def add_recipe(parser: ArgumentParser, arguments: Sequence[str], without: Collection[str] = ()) -> None:
     """A recipe's fields as options of the command; their defaults are those of the recipe that is named."""
-    add_recipe_arguments(parser, without)
+    name = recipe_among(arguments)
     _require_sections(arguments)
-    recipe = recipe_among(arguments)
-    if recipe:
-        set_recipe_defaults(parser, load_recipe(recipe), without)
+    recipe = load_recipe(name) if name else Recipe()
+    methods = _methods_among(arguments, recipe)
+    add_recipe_arguments(parser, without, methods)
+    if name:
+        set_recipe_defaults(parser, recipe, without, methods)
+
+
+def _methods_among(arguments: Sequence[str], recipe: Recipe) -> set[str] | None:
+    """The methods whose options are to be read: the one to be trained, and those that have some; None for all, where
+    help is asked for."""
+    if {"--help", "-h"} & {*arguments}:
+        return None
+    options = [word.removeprefix("--") for word in arguments if word.startswith("--")]
+    sections = {re.split("[.=]", option, maxsplit=1)[0] for option in options}
+    values = {word.removeprefix("--method=") for word in arguments}
+    return {recipe.method, *sections, *values}
 
 
 def recipe_among(arguments: Sequence[str]) -> str:

@@ -27,12 +27,17 @@ from crossdistill.recipes.sections import require_sections
 from crossdistill.types import InputError, one_line
 
 
-def add_recipe_arguments(parser: ArgumentParser, without: Collection[str] = ()) -> None:
-    """Every field of a recipe but those `without` as an option, and every method's options under the method's name."""
+def add_recipe_arguments(
+    parser: ArgumentParser, without: Collection[str] = (), methods: Collection[str] | None = None
+) -> None:
+    """Every field of a recipe but those `without` as an option, and the methods' options under their names.
+
+    methods: whose options; None: of all, of which each costs milliseconds here and with whatever is parsed
+    """
     load_plugins()
     parser.add_class_arguments(Recipe, skip={"options", *without})
     for name, method in METHODS.items():
-        if has_options(method) and is_usable(method):
+        if (methods is None or name in methods) and has_options(method) and is_usable(method):
             parser.add_class_arguments(method, name, skip={"model"}, instantiate=False)
 
 
@@ -78,8 +83,8 @@ def load_recipe(source: str) -> Recipe:
         raise InputError(f"{path}: {one_line(error)}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a recipe's fields, found {type(content).__name__}")
-    parser = _parser()
     try:
+        parser = _parser(_methods_among(content))
         require_sections(content, METHODS)
         return recipe_of(parser.instantiate(parser.parse_object(from_0_1(content))))
     except (argparse.ArgumentError, ValueError, TypeError, RecursionError, OverflowError) as error:
@@ -105,26 +110,34 @@ def with_fields(recipe: Recipe, fields: Mapping[str, Any]) -> Recipe:
                 raise InputError(f"{name}: {part} is one value, without fields of its own")
         section[last] = value
     require_sections(content, METHODS)
-    parser = _parser()
+    read = _methods_among({name: None for name, _ in named} | {"method": content["method"]})
+    others = {name: options for name, options in recipe.options.items() if name not in read}
+    parser = _parser(read)
     try:
-        return recipe_of(parser.instantiate(parser.parse_object(content)))
+        content = {name: section for name, section in content.items() if name not in others}
+        made = recipe_of(parser.instantiate(parser.parse_object(content)))
     except (argparse.ArgumentError, ValueError, TypeError) as error:
         raise InputError(_one_line(error)) from error
+    return replace(made, options={**others, **made.options})
 
 
-def set_recipe_defaults(parser: ArgumentParser, recipe: Recipe, without: Collection[str] = ()) -> None:
-    """Make the recipe's values the defaults of the options that `add_recipe_arguments` added."""
-    parser.set_defaults({name: value for name, value in leaves(as_dict(recipe)) if name not in without})
+def set_recipe_defaults(
+    parser: ArgumentParser, recipe: Recipe, without: Collection[str] = (), methods: Collection[str] | None = None
+) -> None:
+    """Make the recipe's values the defaults of the options that `add_recipe_arguments` added, of the same methods."""
+    left_out = {*without, *(name for name in recipe.options if methods is not None and name not in methods)}
+    fields = {name: section for name, section in as_dict(recipe).items() if name not in left_out}
+    parser.set_defaults(dict(leaves(fields)))
 
 
 def recipe_of(parsed: Namespace, base: Recipe | None = None) -> Recipe:
     """The typed recipe in what a parser with `add_recipe_arguments` parsed and instantiated.
 
     base: the recipe whose values were the parser's defaults; an encoder that is now of another kind keeps of its
-    settings there what the new kind has, too.
+    settings there what the new kind has, too. Options of methods that the parser was without are those of the base.
     """
     fields = vars(parsed)
-    options = {name: dict(vars(fields[name])) for name in METHODS if name in fields}
+    options: dict[str, Mapping[str, Any]] = {name: dict(vars(fields[name])) for name in METHODS if name in fields}
     known = set(Recipe.__dataclass_fields__) - {"options"}
     recipe = Recipe(**{name: fields[name] for name in known if name in fields})
     if recipe.method not in METHODS:
@@ -136,6 +149,7 @@ def recipe_of(parsed: Namespace, base: Recipe | None = None) -> Recipe:
     if base is not None:
         encoders = _without_settings_of_other_kinds(recipe.model.encoders, base.model.encoders)
         recipe = replace(recipe, model=replace(recipe.model, encoders=encoders))
+        options = {**base.options, **options}
     return replace(recipe, options=options)
 
 
@@ -180,16 +194,22 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).replace("<class '", "").replace("'>", "").split())
 
 
-def _parser() -> ArgumentParser:
-    """A parser of every field and option; half a second to make, so it is kept until others are added."""
+def _methods_among(content: Mapping[Any, Any]) -> frozenset[str]:
+    """The methods whose options a recipe's plain values are about: its own, and those of which there are some."""
+    own = content.get("method", Recipe.method)
+    return frozenset(str(key).partition(".")[0] for key in content) | ({own} if isinstance(own, str) else set())
+
+
+def _parser(methods: Collection[str]) -> ArgumentParser:
+    """A parser of every field and of these methods' options; kept until other methods or encoders are added."""
     load_plugins()
-    return _parser_for(tuple(METHODS.items()), tuple(ENCODERS.items()))
+    return _parser_for(tuple((name, METHODS[name]) for name in METHODS if name in methods), tuple(ENCODERS.items()))
 
 
-@lru_cache(maxsize=1)
-def _parser_for(methods: tuple[object, ...], encoders: tuple[object, ...]) -> ArgumentParser:
+@lru_cache(maxsize=32)
+def _parser_for(methods: tuple[tuple[str, object], ...], encoders: tuple[object, ...]) -> ArgumentParser:
     parser = ArgumentParser(prog="crossdistill train", exit_on_error=False)
-    add_recipe_arguments(parser)
+    add_recipe_arguments(parser, methods=[name for name, _ in methods])
     return parser
 
 

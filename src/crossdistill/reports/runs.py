@@ -6,16 +6,18 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from crossdistill.reports.fields import field_at, read_json, read_text, read_yaml
 from crossdistill.reports.formats import listed
 from crossdistill.runs.folder import METRICS, RECIPE, RESULTS
 from crossdistill.runs.results import AnyScores, read_results
 from crossdistill.types import InputError, Role, TaskKind
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CHOOSE_EPOCH_ON = "data.choose_epoch_on"
 
@@ -29,7 +31,7 @@ class Run:
     varied: the option or field that a variation sets, empty for all others; value: what to, NaN for no number
     scores: "student", "teacher", "auxiliary_alone" -> its scores; only the models that the method has, none where the
         run measured nothing
-    metrics: one row per epoch of the method itself (pre-training stages are left out), columns as in metrics.jsonl
+    records: of metrics.jsonl, one for each epoch of the method itself (pre-training stages are left out)
     fold: of the recipe's data, -1 where there is none
     split, followed: what was measured in the end, and after each epoch; "none" where nothing was
     recipe: the text of recipe.yaml
@@ -54,7 +56,7 @@ class Run:
     seconds: float
     versions: Mapping[str, str]
     scores: Mapping[str, AnyScores]
-    metrics: pd.DataFrame
+    records: tuple[Mapping[str, Any], ...]
     recipe: str
     task: TaskKind = "classification"
 
@@ -62,6 +64,13 @@ class Run:
     def replicate(self) -> tuple[int, int]:
         """What runs of different configurations share when they may be compared as a pair: fold and seed."""
         return self.fold, self.seed
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """The records as rows."""
+        import pandas as pd  # a third of PyTorch's own import, and a table on the terminal needs no curves
+
+        return pd.DataFrame(list(self.records), columns=None if self.records else ["epoch"])
 
 
 def load_runs(paths: Sequence[Path]) -> list[Run]:
@@ -135,19 +144,18 @@ def _load(folder: Path) -> Run:
         seconds=results.seconds,
         versions=results.versions,
         scores=results.scores,
-        metrics=_metrics(folder / METRICS, results.method),
+        records=_records(folder / METRICS, results.method),
         recipe=recipe,
         task=results.task,
     )
 
 
-def _metrics(path: Path, method: str) -> pd.DataFrame:
+def _records(path: Path, method: str) -> tuple[Mapping[str, Any], ...]:
     rows = [read_json(path, line, f" line {number}") for number, line in enumerate(read_text(path).splitlines(), 1)]
     if any(not isinstance(row.get("epoch"), int) for row in rows):
         raise InputError(f"{path}: every line needs a whole number `epoch`, at least one has none")
     # a resumed run may have logged an epoch twice: the later one counts
-    rows_by_epoch = {row["epoch"]: row for row in rows if row.get("stage") == method}
-    return pd.DataFrame(list(rows_by_epoch.values()), columns=None if rows_by_epoch else ["epoch"])
+    return tuple({row["epoch"]: row for row in rows if row.get("stage") == method}.values())
 
 
 def _number(value: Any) -> float:

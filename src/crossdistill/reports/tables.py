@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from crossdistill.evaluation.significance import gap_recovered, mean_ci
 from crossdistill.reports.groups import grouped
 from crossdistill.reports.runs import Run, configurations_of
 from crossdistill.reports.terms import measures as measured
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ def headline(runs: Sequence[Run]) -> pd.DataFrame:
     Columns: runs; student_top1, student_top1_ci, likewise teacher_ and auxiliary_, of other tasks by their headline's
     key; gap, gap_recovered, seconds; the student's other measures, student_r1 and so on.
     """
+    import pandas as pd  # not where the terminal's table is made of `headlines`
+
     key, rows = measured(runs)[0].key, {}
     for label, row in headlines(runs).items():
         views = {"student": row.student, "teacher": row.teacher, "auxiliary": row.auxiliary}

@@ -11,7 +11,7 @@ from functools import partial
 
 import torch
 from torch import Tensor
-from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim import Optimizer
 
 from crossdistill.methods import Method
 from crossdistill.training.checkpoint import Checkpoint
@@ -20,6 +20,7 @@ from crossdistill.training.distributed import average_gradients, gather, mean_ov
 from crossdistill.training.engine import Engine
 from crossdistill.training.finite import LOOKED_AT, LossWatch
 from crossdistill.training.incomplete import divide
+from crossdistill.training.optimizers import SGD, Adam, AdamW
 from crossdistill.training.passes import with_mixing
 from crossdistill.training.pauses import GO_ON, SAVE, Agreement, EpochSoFar, Interrupted
 from crossdistill.training.settings import Optimization, learning_rate_factor
