@@ -21,6 +21,7 @@ from crossdistill.student import load
 from crossdistill.training import Checkpoint, Machine, Optimization
 from crossdistill.training.pauses import Interrupted
 from crossdistill.training.sharding import LEAST, Shards, encoder_parameters
+from crossdistill.types import InputError
 from tests.contracts.small import STEPS, WIDTH, data, recipe, with_choice
 from tests.contracts.test_runs import assert_same_run, assert_same_up_to_rounding
 from tests.processes import start, start_ranks
@@ -80,6 +81,25 @@ def test_parts_are_the_whole(size: int) -> None:
     together = torch.cat(parts)
     assert torch.equal(together[:size], whole)
     assert not together[size:].any()
+
+
+def test_a_parameter_that_is_written_into_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By whoever is no optimiser, while it is whole: nothing of it would be left."""
+    monkeypatch.setattr(torch.distributed, "all_gather", lambda parts, own: [part.copy_(own) for part in parts])
+    p = torch.nn.Parameter(torch.ones(6))
+    shards = Shards(Rank(global_rank=0, world_size=2), [p])
+    shards.divide()
+    with torch.no_grad():
+        p.mul_(3)  # as an optimiser does
+    shards.join()
+    assert p.tolist() == [3.0] * 6
+    shards.divide()
+    shards.join()
+    with torch.no_grad():
+        p.clamp_(max=2)
+    with pytest.raises(InputError, match=r"machine\.sharded: .*of shape \(6,\).*set it to false") as caught:
+        shards.divide()
+    assert "\n" not in str(caught.value)
 
 
 def made(**machine: Any) -> Recipe:

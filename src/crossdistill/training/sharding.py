@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 
 from crossdistill.models import CrossModalModel
 from crossdistill.training.engine import Engine, OneProcess
+from crossdistill.types import InputError
 
 LEAST = 1 << 14
 """Numbers that a parameter has at least for it to be divided: a message has a cost of its own."""
@@ -49,21 +50,23 @@ class Shards:
         self._parts: dict[nn.Parameter, Tensor] = {}
         self._waiting: dict[nn.Parameter, Tensor] = {}
         self._summed: dict[nn.Parameter, Tensor] = {}
+        self._versions: dict[nn.Parameter, int] = {}
         self._order = self._backwards()
         self._hooks = [p.register_post_accumulate_grad_hook(self._take) for p in self._shapes]  # type: ignore[no-untyped-call]
 
     def divide(self) -> None:
-        """Keep this rank's part alone of what is whole."""
+        """Keep this rank's part alone of what is whole. Raises InputError where somebody has written into it."""
         for p in self._shapes:
             if p not in self._parts:
                 self._parts[p] = self._part_of(p.data)
-            p.data = self._parts[p]
+            self._exchange(p)
 
     def join(self) -> None:
         """Have whole what is divided; all ranks must take part."""
         for p, part in self._parts.items():
-            if p.data.data_ptr() == part.data_ptr():
+            if not self._is_whole(p):
                 p.data = self._whole_of(part, self._shapes[p])
+                self._versions[p] = p._version
 
     @contextmanager
     def whole(self) -> Iterator[None]:
@@ -85,7 +88,8 @@ class Shards:
             if p in self._waiting:
                 self._sum(p)
         for p, gradient in self._summed.items():
-            p.data, p.grad = self._parts[p], gradient
+            self._exchange(p)
+            p.grad = gradient
         self._summed, self._order = {}, self._backwards()
 
     def clip(self, parameters: Sequence[nn.Parameter], clip_norm: float) -> None:
@@ -116,6 +120,18 @@ class Shards:
         return _changed(
             optimizer, state, lambda p, value: self._part_of(value) if value.shape == self._shapes.get(p) else value
         )
+
+    def _is_whole(self, p: nn.Parameter) -> bool:
+        return p.data.data_ptr() != self._parts[p].data_ptr()
+
+    def _exchange(self, p: nn.Parameter) -> None:
+        """A part for the whole, which nobody but optimisers may have changed: they step parts."""
+        if self._is_whole(p) and p._version != self._versions.get(p, p._version):
+            raise InputError(
+                f"machine.sharded: an encoder or the method wrote into a parameter of shape {tuple(self._shapes[p])} "
+                "within a step, which would be lost; set it to false"
+            )
+        p.data = self._parts[p]
 
     def _backwards(self) -> deque[nn.Parameter]:
         """The order in which gradients are summed, on all ranks the same: about that in which they come."""
