@@ -62,13 +62,16 @@ test-lowest:  ## a part of the tests, one for each command and extra, with the l
 		pytest pytest-xdist hypothesis torchmetrics 'setuptools>=77'
 	$(LOWEST)/bin/pytest --numprocesses 2 --override-ini filterwarnings=default $(LOWEST_TESTS)
 
-bench: $(READY)  ## speed of the losses, of a training step, of ranks, chunks, retrieval and loading video, as ratios
+bench: $(READY)  ## speed of losses, steps, ranks, chunks, inference, retrieval and loading video, as ratios (about 10 minutes)
 	$(BIN)/python benchmarks/losses.py
-	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/step.py --rounds 15
+	$(BIN)/python benchmarks/step.py --rounds 10 --recipe watch,gru,r2plus1d --methods baseline,kd,c2kd,amid
+	$(BIN)/python benchmarks/inference.py
 	$(BIN)/python benchmarks/ranks.py
+	$(BIN)/python benchmarks/sharding.py
 	$(BIN)/python benchmarks/chunks.py
 	$(BIN)/python benchmarks/retrieval.py --gallery 100000
-	$(BIN)/python benchmarks/loading.py
+	$(BIN)/python benchmarks/loading.py --rounds 3
 
 bench-gpu: $(READY)  ## step time and memory of the UCF51 recipe on a GPU, by precision and memory layout
 	$(BIN)/python benchmarks/gpu.py

@@ -22,7 +22,7 @@ from crossdistill.data.readers import AudioReader, CacheFolder, Clip, MediaColum
 from crossdistill.data.reading import Parts
 from crossdistill.encoders import Cnn14, DenseNet, R2Plus1D
 from crossdistill.encoders.log_mel import LogMel
-from crossdistill.features import extract as module
+from crossdistill.features import encode as module
 from crossdistill.features.extract import extract
 from crossdistill.features.settings import Extraction, default_reader
 from crossdistill.runs import lock

@@ -18,7 +18,8 @@ from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs import lock
 from crossdistill.runs.jobs import Failure, InProcess, RunJob
 from crossdistill.studies import tune as tuning
-from crossdistill.studies.tune import SHARED, accuracy_of, present, runs_of, search_space, tune, with_values
+from crossdistill.studies.search_space import SHARED, present, search_space, with_values
+from crossdistill.studies.tune import accuracy_of, runs_of, tune
 from crossdistill.types import Choice, DivergedError, InputError, Listener, LogUniform
 from tests.listening import Heard
 from tests.runs.small import folder_of, gestures, recipe

@@ -1,5 +1,5 @@
-"""Trains methods in float64 on one, two and four gloo ranks, and prints as JSON how far apart they end from
-one process; a rank that sends more than one message on a step's way forward fails. Two ranks take chunks.
+"""Trains methods in float64 on one process and on groups of gloo ranks, and prints as JSON how far apart they end from
+one process; a rank that gathers more than once on a step's way forward fails.
 
 Ranks are forked, so that PyTorch is imported once.
 """
@@ -13,7 +13,7 @@ import tempfile
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -24,16 +24,31 @@ from crossdistill.training import Optimization
 from crossdistill.training.distributed import mean_over_ranks
 from crossdistill.training.engine import OneProcess
 from crossdistill.training.loop import build_optimizers, step
+from crossdistill.training.sharding import Shards, encoder_parameters
 from crossdistill.types import Batch, TrainingSamples
 
 SIZE, WIDTH, CLASSES = 16, 6, 3
 SAMPLES = 40
+STATE = "optimizer "
+"""How a name begins of what an optimiser keeps."""
 OPTIONS: dict[str, dict[str, Any]] = {
     "cmc": {"form": "batch"},
     "crd": {"negatives": 9},
     "amid": {"discriminator_width": 8, "warmup_epochs": 4},
     "mst": {"cooperation_epochs": 6, "mask_epochs": 6},
 }
+
+
+class Group(NamedTuple):
+    """Ranks that train together.
+
+    chunk_size: as of `step`; sharded: all parameters of their encoders, however small, are divided among them
+    """
+
+    ranks: int = 1
+    chunk_size: int = 0
+    sharded: bool = False
+    optimizer: Literal["adamw", "adam", "sgd"] = "sgd"
 
 
 @dataclass(frozen=True)
@@ -76,20 +91,32 @@ def share_of(batch: int, rank: int, ranks: int) -> Batch:
     return Batch(inputs, labels[own], rows[own], {"audio": has[own]}, chance=chance[own])
 
 
-def trained(name: str, steps: int, rank: int, ranks: int) -> dict[str, Tensor]:
-    """Parameters and buffers in the end and the losses of each step, over every stage of the method."""
-    engine, method = Rank(global_rank=rank, world_size=ranks), build(name)
-    settings = Optimization("sgd", learning_rate=0.01)
+def trained(name: str, steps: int, rank: int, group: Group) -> dict[str, Tensor]:
+    """Parameters, buffers and optimisers' states in the end and the losses of each step, over every stage of the
+    method."""
+    engine, method = Rank(global_rank=rank, world_size=group.ranks), build(name)
+    settings = Optimization(group.optimizer, learning_rate=0.01)
     optimizers = build_optimizers(method, 20, settings)
+    shards = Shards(engine, encoder_parameters(method.model, optimizers, least=1) if group.sharded else ())
+    shards.divide()
     made: dict[str, Tensor] = {}
     for number in range(steps):
         epoch = number * 20 // steps
         method.model.hold(method.held(epoch))
-        own, chunk_size = share_of(number, rank, ranks), 3 if ranks == 2 else 0
-        done = step(engine, method, method.turns(epoch), optimizers, own, 1.0, chunk_size)
+        own = share_of(number, rank, group.ranks)
+        done = step(engine, method, method.turns(epoch), optimizers, own, 1.0, group.chunk_size, shards)
         values = mean_over_ranks(engine, done.terms | done.measures)
         made |= {f"step {number} {key}": value for key, value in values.items()}
         method.end_epoch(epoch)
+    states = shards.states(optimizers)
+    made |= {
+        f"{STATE}{turn} {number} {key}": value
+        for turn, state in (states if rank == 0 else {}).items()
+        for number, values in state["state"].items()
+        for key, value in values.items()
+        if isinstance(value, Tensor)
+    }
+    shards.close()
     return made | {**method.model.state_dict(), **method.state_dict()}
 
 
@@ -104,24 +131,27 @@ class OneMessage:
         return self._send(*given)
 
 
-def rank_of(folder: Path, asked: dict[str, int], rank: int, ranks: int) -> None:
-    torch.distributed.init_process_group(
-        "gloo", store=torch.distributed.FileStore(str(folder / f"store{ranks}"), ranks), rank=rank, world_size=ranks
-    )
+def rank_of(folder: Path, asked: dict[str, int], rank: int, number: int, group: Group) -> None:
+    store = torch.distributed.FileStore(str(folder / f"store{number}"), group.ranks)
+    torch.distributed.init_process_group("gloo", store=store, rank=rank, world_size=group.ranks)
     messages = OneMessage()
     torch.distributed.all_gather = messages  # type: ignore[assignment]
-    torch.save({name: trained(name, steps, rank, ranks) for name, steps in asked.items()}, folder / f"{ranks}-{rank}")
-    assert messages.sent == sum(asked.values()), "one for each step"
+    torch.save({name: trained(name, steps, rank, group) for name, steps in asked.items()}, folder / f"{number}-{rank}")
+    assert group.sharded or messages.sent == sum(asked.values()), "one for each step"
     torch.distributed.barrier()
     torch.distributed.destroy_process_group()
 
 
-def distance(first: dict[str, Tensor], second: dict[str, Tensor]) -> float:
-    """The largest difference, relative to a tensor's largest entry where that is above 1."""
-    assert first.keys() == second.keys()
+def distance(alone: dict[str, Tensor], rank: dict[str, Tensor]) -> float:
+    """The largest difference, relative to a tensor's largest entry where that is above 1. The first rank alone has the
+    optimisers' states."""
+    assert {key for key in alone if key not in rank} == {
+        key for key in alone if key.startswith(STATE) and key not in rank
+    }
     apart = [0.0]
-    for key, value in first.items():
-        other, finite = second[key].double(), value.double().isfinite()
+    for key, found in rank.items():
+        value, other = alone[key], found.double()
+        finite = value.double().isfinite()
         assert torch.equal(other.isfinite(), finite), key
         one, other = value.double()[finite], other[finite]
         if one.numel():
@@ -129,33 +159,39 @@ def distance(first: dict[str, Tensor], second: dict[str, Tensor]) -> float:
     return max(apart)
 
 
-def main(asked: dict[str, int]) -> None:
+def main(asked: dict[str, int], groups: list[Group]) -> None:
     """asked: method -> number of steps"""
     torch.set_num_threads(1)
-    trained("amid_u", 1, 0, 1)  # what a first step imports, once for all
+    trained("amid_u", 1, 0, Group())  # what a first step imports, once for all
     with tempfile.TemporaryDirectory() as created:
         folder = Path(created)
         children = []
-        for ranks in (2, 4):
-            for rank in range(ranks):
+        for number, group in enumerate(groups):
+            for rank in range(group.ranks):
                 if (child := os.fork()) == 0:
                     code = 1
                     try:
-                        rank_of(folder, asked, rank, ranks)
+                        rank_of(folder, asked, rank, number, group)
                         code = 0
                     except Exception:
                         traceback.print_exc()
                     finally:
                         os._exit(code)
                 children.append(child)
-        alone = {name: trained(name, steps, 0, 1) for name, steps in asked.items()}
+        kinds = {group.optimizer for group in groups}
+        alone = {
+            (kind, name): trained(name, steps, 0, Group(optimizer=kind))
+            for kind in kinds
+            for name, steps in asked.items()
+        }
         failed = [child for child in children if os.waitpid(child, 0)[1]]
         if failed:
             sys.exit(f"{len(failed)} ranks failed")
         found: dict[str, dict[str, float]] = {name: {} for name in asked}
-        for ranks in (2, 4):
-            for rank in range(ranks):
-                states = torch.load(folder / f"{ranks}-{rank}")
+        for number, group in enumerate(groups):
+            for rank in range(group.ranks):
+                states = torch.load(folder / f"{number}-{rank}")
                 for name in asked:
-                    found[name][f"{rank} of {ranks}"] = distance(alone[name], states[name])
+                    apart = distance(alone[group.optimizer, name], states[name])
+                    found[name][f"{rank} of {group.ranks}, group {number}"] = apart
         print(json.dumps(found))

@@ -19,6 +19,7 @@ from crossdistill.training import Checkpoint, Optimization
 from crossdistill.training.checkpoint import _MARK, UnreadableCheckpointError
 from crossdistill.training.loop import build_optimizers, step
 from crossdistill.training.pauses import EpochSoFar
+from crossdistill.training.sharding import WHOLE
 from crossdistill.types import InputError
 from tests.training.small import amid, batch, cpu
 
@@ -34,12 +35,12 @@ def trained(steps: int = 3) -> tuple[AMID, dict[str, torch.optim.Optimizer]]:
 
 def taken(steps: int = 3) -> Checkpoint:
     method, optimizers = trained(steps)
-    return Checkpoint.of(2, 7, method.model, method, optimizers)
+    return Checkpoint.of(2, 7, method.model, method, WHOLE.states(optimizers))
 
 
 def test_what_was_saved_goes_on_bit_for_bit(tmp_path: Path) -> None:
     method, optimizers = trained()
-    Checkpoint.of(2, 7, method.model, method, optimizers).save(tmp_path / "checkpoint.pt")
+    Checkpoint.of(2, 7, method.model, method, WHOLE.states(optimizers)).save(tmp_path / "checkpoint.pt")
     loaded = Checkpoint.load(tmp_path / "checkpoint.pt")
     assert (loaded.stage, loaded.epoch) == (2, 7)
     other, others = trained(steps=1)
@@ -212,7 +213,7 @@ OF_ANOTHER = {
 @pytest.mark.parametrize("case", OF_ANOTHER)
 def test_a_state_of_another_model_is_one_line(case: str) -> None:
     method, optimizers = trained(steps=1)
-    checkpoint = copy.deepcopy(Checkpoint.of(2, 7, method.model, method, optimizers))
+    checkpoint = copy.deepcopy(Checkpoint.of(2, 7, method.model, method, WHOLE.states(optimizers)))
     checkpoint.restore(method.model, method, optimizers)
     OF_ANOTHER[case](checkpoint)
     with pytest.raises(InputError, match=r"the checkpoint is of another model .*; delete it") as caught:

@@ -4,25 +4,22 @@ new manifest names."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
-from itertools import groupby
 from pathlib import Path
 from typing import cast
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from crossdistill.atomic import write_atomically
-from crossdistill.data import MultimodalDataset, read_manifest
+from crossdistill.data import read_manifest
 from crossdistill.data.cells import PARTS
 from crossdistill.data.columns import Rows
 from crossdistill.data.folders import csv_text
-from crossdistill.data.loading import Workers, evaluation_batches, windows_of
 from crossdistill.data.reading import known_present
 from crossdistill.data.table import Table, read_table
+from crossdistill.features.encode import Share, Work, encode, writing
 from crossdistill.features.settings import (
     Extraction,
     build,
@@ -31,14 +28,13 @@ from crossdistill.features.settings import (
     require_numbers,
     with_tokenizer,
 )
-from crossdistill.features.shards import CHUNK, FeatureFolder, Features
-from crossdistill.models.grouped import select
+from crossdistill.features.shards import CHUNK, FeatureFolder
 from crossdistill.runs.build import BuildDataset
 from crossdistill.runs.jobs import Executor, require_done
 from crossdistill.runs.lock import locked
 from crossdistill.training.distributed import gather_notes, on_first_rank
-from crossdistill.training.engine import Engine, launched, on_threads
-from crossdistill.types import Batch, InputError, Listener, Modality, Note, Padded, Values, tracked
+from crossdistill.training.engine import launched, on_threads
+from crossdistill.types import InputError, Listener, Note, Values
 
 FOLDER, NOTES = "features", "notes.json"
 
@@ -53,33 +49,6 @@ class Extracted:
     encoded: int
     unreadable: int
     notes: tuple[Note, ...]
-
-
-@dataclass(frozen=True)
-class Work:
-    """What features are made with, and of what: rows, of the samples that have the modality."""
-
-    engine: Engine
-    encoder: nn.Module
-    settings: Extraction
-    dataset: MultimodalDataset
-    rows: Rows
-    features: FeatureFolder
-
-
-@dataclass(frozen=True)
-class Share:
-    """Every `count`-th chunk of `size` samples, from the `number`-th on."""
-
-    number: int
-    count: int
-    size: int
-
-    def chunks(self, samples: int) -> range:
-        return range(self.number, -(-samples // self.size), self.count)
-
-    def at(self, chunk: int) -> slice:
-        return slice(chunk * self.size, (chunk + 1) * self.size)
 
 
 def extract(
@@ -163,29 +132,6 @@ def _require_free(features: FeatureFolder, described: Mapping[str, object] | Non
         raise InputError(f"{features.target(sequence)}: already there; remove it, or choose another --name")
 
 
-def encode(work: Work, share: Share, listener: Listener) -> list[Note]:
-    """Write the share's chunks that are not there yet. Returns what went wrong in reading."""
-    rows, features, notes = work.rows, work.features, list[Note]()
-    mine = [number for number in share.chunks(len(rows)) if not features.chunk(number).is_file()]
-
-    def made() -> Iterator[int]:
-        with Workers(work.dataset, work.settings.machine.workers) as workers:
-            for number in mine:
-                found: dict[int, Features] = {}
-                for row, value in encoded(
-                    work.engine, work.encoder, work.settings, workers, rows[share.at(number)], notes
-                ):
-                    found |= {row: value} if value is not None else {}
-                    yield row
-                features.write_chunk(number, found)
-
-    total = sum(len(rows[share.at(number)]) for number in mine)
-    with _writing(features):
-        for _ in tracked(listener, made(), total, "samples"):
-            pass
-    return notes
-
-
 def _encode_in_jobs(
     path: Path, settings: Extraction, work: Work, executor: Executor, count: int, listener: Listener
 ) -> list[Note]:
@@ -250,62 +196,13 @@ class EncodingJob:
 def _finish(work: Work, notes: list[Note]) -> None:
     """From all ranks' chunks to the arrays, on the first rank; notes: this rank's, and then those of all."""
     engine, features = work.engine, work.features
-    with _writing(features):
+    with writing(features):
         notes[:] = gather_notes(engine, notes)
         engine.barrier()
         if engine.is_global_zero:
             count = -(-len(work.rows) // CHUNK)
             features.finish(count, work.rows, int(cast(int, work.encoder.width)), work.settings.sequence)
         engine.barrier()
-
-
-@contextmanager
-def _writing(features: FeatureFolder) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"{features.folder}: cannot write: {error.strerror or error}") from None
-
-
-@torch.inference_mode()
-def encoded(
-    engine: Engine, encoder: nn.Module, settings: Extraction, workers: Workers, rows: Rows, notes: list[Note]
-) -> Iterator[tuple[int, Features | None]]:
-    """(row, features (T, D)), T = 1 for a vector; None for a sample of which nothing can be read."""
-    dataset = workers.dataset
-    chosen, positions = windows_of(dataset, rows, [settings.modality], settings.windows)
-    batches = evaluation_batches(dataset, chosen, positions, settings.batch_size, workers)
-    for row, parts in groupby(windows(engine, encoder, settings, batches, notes), key=lambda window: window[0]):
-        readable = [part for _, part in parts if part is not None]
-        joined = np.concatenate(readable) if readable else None
-        if joined is not None and not settings.sequence:
-            joined = joined.mean(0, keepdims=True, dtype=np.float64).astype(np.float32)
-        yield row, joined
-
-
-def windows(
-    engine: Engine, encoder: nn.Module, settings: Extraction, batches: Iterable[Batch], notes: list[Note]
-) -> Iterator[tuple[int, Features | None]]:
-    """(row, (T, D)) of each window, None for one that cannot be read."""
-    for batch in batches:
-        notes += batch.notes
-        there = batch.has([settings.modality])
-        features: Iterator[Features] = iter(())
-        if there.any():
-            inputs = select(batch.to(engine.device).modalities[settings.modality], there.nonzero().squeeze(1))
-            with engine.autocast():
-                features = iter(made_by(encoder, inputs, settings.sequence))
-        for row, readable in zip(batch.rows.tolist(), there.tolist(), strict=True):
-            yield row, next(features) if readable else None
-
-
-def made_by(encoder: nn.Module, inputs: Modality, sequence: bool) -> list[Features]:
-    """(T, D) of each sample: the encoder's steps where a sequence is asked for and it has some, else its output."""
-    if sequence and hasattr(encoder, "sequence"):
-        values, lengths = cast(Callable[[Modality], Padded], encoder.sequence)(inputs)
-        steps = values.float().cpu().numpy()
-        return [step[:length].copy() for step, length in zip(steps, lengths.tolist(), strict=True)]
-    return list(cast(Tensor, encoder(inputs)).float().cpu().numpy()[:, None])
 
 
 def finished(

@@ -9,14 +9,16 @@ from torch import Tensor
 from crossdistill.losses.checks import full_precision, require_labels, require_pair, without_autocast
 
 
-def unit_rows(x: Float[Tensor, "rows width"]) -> Float[Tensor, "rows width"]:
+def unit_rows(x: Float[Tensor, "rows width"], least: Tensor | float = 0.0) -> Float[Tensor, "rows width"]:
     """Each row divided by its length; a zero row has no direction, stays zero and gets a zero gradient.
+
+    least: (rows, 1) or for all: a row that has no entry above it counts as a zero row
 
     Dividing by the largest entry first keeps the square finite and changes neither value nor gradient: the direction
     of a row does not depend on its scale.
     """
     scale = x.detach().abs().amax(dim=1, keepdim=True)
-    nonzero = scale != 0  # true for NaN too, which must show
+    nonzero = ~(scale <= least)  # true for NaN too, which must show
     x = x / torch.where(nonzero, scale, 1.0)
     length = torch.linalg.vector_norm(x, dim=1, keepdim=True)
     return torch.where(nonzero, x / torch.where(nonzero, length, 1.0), 0.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -72,9 +74,16 @@ def frequency_decoupled_loss(
     >>> float(frequency_decoupled_loss(-teacher, teacher)) > 0.5
     True
     """
+    return loss_of_bands(student, teacher, frequency_bands(student), frequency_bands(teacher))
+
+
+def loss_of_bands(
+    student: Tensor, teacher: Tensor, student_bands: Sequence[Tensor], teacher_bands: Sequence[Tensor]
+) -> Float[Tensor, ""]:
+    """`frequency_decoupled_loss` of features whose `frequency_bands` are known already."""
     require_pair(student, teacher, ("student", "teacher"), "(B, D)")
-    low, high = (_direction(band, student) for band in frequency_bands(student))
-    teacher_low, teacher_high = (_direction(band, teacher) for band in frequency_bands(teacher))
+    low, high = _directions(student_bands, student)
+    teacher_low, teacher_high = _directions(teacher_bands, teacher)
     strict = (low - teacher_low).square().mean()
     return strict + (_compressed(high) - _compressed(teacher_high)).square().mean()
 
@@ -107,14 +116,14 @@ def standardized_mse_loss(
 
 def _standardized(x: Tensor) -> Tensor:
     x = full_precision(x)
-    return _direction(x - x.mean(dim=1, keepdim=True), x)
+    [direction] = _directions((x - x.mean(dim=1, keepdim=True),), x)
+    return direction
 
 
-def _direction(part: Tensor, whole: Tensor) -> Tensor:
-    """Each row of a part of features, at length 1; what is left of a row by rounding alone has no direction."""
-    rounding = 32 * torch.finfo(part.dtype).eps * whole.detach().to(part).abs().amax(dim=1, keepdim=True)
-    nothing = part.detach().abs().amax(dim=1, keepdim=True) <= rounding  # not so for NaN, which must show
-    return unit_rows(torch.where(nothing, 0.0, part))
+def _directions(parts: Sequence[Tensor], whole: Tensor) -> list[Tensor]:
+    """Each row of parts of features, at length 1; what is left of a row by rounding alone has no direction."""
+    rounding = 32 * torch.finfo(parts[0].dtype).eps * whole.detach().to(parts[0]).abs().amax(dim=1, keepdim=True)
+    return [unit_rows(part, least=rounding) for part in parts]
 
 
 def _compressed(x: Tensor) -> Tensor:

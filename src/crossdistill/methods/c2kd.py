@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from crossdistill.losses import non_target_divergence, rank_correlation, soft_label_divergence
 from crossdistill.losses.selection import TargetClass
-from crossdistill.methods.base import EpochMeans, Method
+from crossdistill.methods.base import Method
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_at_least_zero
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn
@@ -78,7 +77,6 @@ class C2KD(Method):
         self.unimodal_weight, self.crossmodal_weight = unimodal_weight, crossmodal_weight
         self.student_proxy = proxy(model.width, model.classes)
         self.teacher_proxy = proxy(model.width, model.classes)
-        self._means = EpochMeans()
 
     def turns(self, epoch: int) -> Sequence[Turn]:
         parameters = [*self.model.parameters_of("target", "auxiliary"), *self.parameters()]
@@ -109,7 +107,8 @@ class C2KD(Method):
         hard = cross_entropy(student, batch.labels)
         hard_auxiliary = cross_entropy(teacher, batch.labels)
         unimodal = in_both_directions(student, proxies.student) + in_both_directions(teacher, proxies.teacher)
-        crossmodal = self._crossmodal(proxies, batch.labels)
+        selected = self.selected(proxies)
+        crossmodal = self._crossmodal(proxies, batch.labels, selected)
         total = hard + hard_auxiliary + self.unimodal_weight * unimodal + self.crossmodal_weight * crossmodal
         terms = {
             "classification_student": hard,
@@ -117,11 +116,10 @@ class C2KD(Method):
             "unimodal": unimodal,
             "crossmodal": crossmodal,
         }
-        return Objective(total, terms)
+        return Objective(total, terms, {"selected": selected.double().mean()})
 
-    def _crossmodal(self, proxies: Proxies, labels: Tensor) -> Tensor:
+    def _crossmodal(self, proxies: Proxies, labels: Tensor, selected: Tensor) -> Tensor:
         """Each proxy learns the other's non-target classes, on the selected samples."""
-        selected = self.selected(proxies)
         to_student = non_target_divergence(
             proxies.student, proxies.teacher.detach(), labels, selected, self.target_class
         )
@@ -129,13 +127,6 @@ class C2KD(Method):
             proxies.teacher, proxies.student.detach(), labels, selected, self.target_class
         )
         return to_student + to_teacher
-
-    @torch.no_grad()
-    def end_step(self, representations: Representations, batch: Batch) -> None:
-        self._means.add("selected", self.selected(self.proxies(representations)).double().mean())
-
-    def end_epoch(self, epoch: int) -> dict[str, float]:
-        return self._means.read()
 
 
 def proxy(width: int, classes: int) -> nn.Sequential:

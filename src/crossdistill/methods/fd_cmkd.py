@@ -8,12 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from crossdistill.losses import (
-    frequency_bands,
-    frequency_decoupled_loss,
-    labelled_cross_entropy,
-    standardized_mse_loss,
-)
+from crossdistill.losses import frequency_bands, labelled_cross_entropy, standardized_mse_loss
+from crossdistill.losses.frequency import loss_of_bands
 from crossdistill.methods.base import Method
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_at_least_zero
@@ -83,12 +79,13 @@ class FDCMKD(Method):
 
     def _objective(self, made: Representations, batch: Batch) -> Objective:
         labels, teacher = batch.labels, made.auxiliary.detach()
-        distance = frequency_decoupled_loss if self.decoupling == "frequency" else standardized_mse_loss
         student_bands, teacher_bands = self._bands(made.target), self._bands(teacher)
         terms = {
             "classification_student": labelled_cross_entropy(made.target_logits, labels),
             "classification_auxiliary": labelled_cross_entropy(made.auxiliary_logits, labels),  # constant when fixed
-            "distance": distance(made.target, teacher),
+            "distance": loss_of_bands(made.target, teacher, student_bands, teacher_bands)
+            if self.decoupling == "frequency"
+            else standardized_mse_loss(made.target, teacher),
             "alignment": classified(self.shared, student_bands, labels)
             + classified(self.shared, teacher_bands, labels),
         }

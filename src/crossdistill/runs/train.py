@@ -300,6 +300,7 @@ def _train_stage(
         log.wish,
         save,
         partial(_called, dataset.ids),
+        recipe.machine.sharded,
     )
     if best is not None:
         best.put_back(engine, model)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,31 +19,21 @@ from typing import TYPE_CHECKING, Any, cast
 import yaml
 
 from crossdistill.atomic import write_atomically
-from crossdistill.encoders.make import with_dropout
 from crossdistill.extras import needed_for
 from crossdistill.methods import METHODS, judged_view, unknown_method
-from crossdistill.recipes.files import as_dict, with_fields
+from crossdistill.recipes.files import as_dict
 from crossdistill.recipes.recipe import Recipe, as_method
 from crossdistill.runs.jobs import Executor, Failure, InProcess, RunJob, require_done
 from crossdistill.runs.lock import locked
 from crossdistill.runs.results import read_results
+from crossdistill.studies.search_space import Values, present, search_space, with_values
 from crossdistill.types import NAMES, Choice, InputError, Listener, LogUniform, SearchSpace, reported
 
 if TYPE_CHECKING:
     import optuna
 
-SHARED: SearchSpace = {
-    "optimization.learning_rate": LogUniform(3e-4, 1e-2),
-    "optimization.weight_decay": LogUniform(1e-3, 0.3),
-    "model.dropout": Choice((0.0, 0.1, 0.25, 0.4, 0.5)),
-    "encoders.dropout": Choice((0.0, 0.1, 0.25, 0.4, 0.5)),
-}
-"""What every method has; `encoders.dropout` stands for the dropout of all encoders."""
-
 TRIALS = "trials"
 """The folder of a search in which the trial that is on has its runs."""
-
-Values = Mapping[str, Any]
 
 
 def tune(
@@ -110,26 +100,6 @@ def tune(
     with suppress(OSError):
         (folder / TRIALS).rmdir()
     return recipe
-
-
-def search_space(method: str) -> SearchSpace:
-    """The shared settings for the baseline, its own options for any other method."""
-    return SHARED if method == "baseline" else METHODS[method].search
-
-
-def with_values(recipe: Recipe, method: str, values: Values) -> Recipe:
-    """The recipe with options of the method, and dotted fields of its own, replaced."""
-    options = {name: dict(given) for name, given in recipe.options.items()}
-    fields: dict[str, Any] = {}
-    for name, value in values.items():
-        if name == "encoders.dropout":
-            encoders = {key: with_dropout(encoder, value) for key, encoder in recipe.model.encoders.items()}
-            recipe = replace(recipe, model=replace(recipe.model, encoders=encoders))
-        elif "." in name:
-            fields[name] = value
-        else:
-            options.setdefault(method, {})[name] = value
-    return with_fields(replace(recipe, options=options), fields)
 
 
 def _tuned_yaml(recipe: Recipe) -> str:
@@ -297,27 +267,6 @@ def _search(search: _Search, executor: Executor, listener: Listener) -> Values:
     if not search.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         raise InputError(f"{method}: every one of {search.trials} trials diverged; lower optimization.learning_rate")
     return cast(Values, search.study.best_params)
-
-
-def present(recipe: Recipe, space: SearchSpace) -> dict[str, Any]:
-    """The recipe's own values of what is searched; None where it does not say or they are out of range."""
-    fields = {**_flat(as_dict(recipe)), **recipe.options.get(recipe.method, {})}
-    dropouts = {float(encoder.settings.get("dropout", 0.0)) for encoder in recipe.model.encoders.values()} - {0.0}
-    fields["encoders.dropout"] = min(dropouts) if dropouts else 0.0
-    return {name: value if _within(kind, value := fields.get(name)) else None for name, kind in space.items()}
-
-
-def _within(kind: LogUniform | Choice, value: Any) -> bool:
-    if isinstance(kind, Choice):
-        return value in kind.values
-    return isinstance(value, int | float) and kind.low <= value <= kind.high
-
-
-def _flat(fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in fields.items():
-        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
-    return found
 
 
 def _suggest(trial: optuna.Trial, name: str, kind: LogUniform | Choice) -> Any:

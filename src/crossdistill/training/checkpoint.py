@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -60,19 +60,28 @@ class Checkpoint:
         epoch: int,
         model: nn.Module,
         method: nn.Module,
-        optimizers: Mapping[str, Optimizer],
+        optimizers: dict[str, dict[str, Any]],
         inside: Mapping[str, Any] = MappingProxyType({}),
     ) -> Checkpoint:
-        states = {name: optimizer.state_dict() for name, optimizer in optimizers.items()}
-        return Checkpoint(stage, epoch, model.state_dict(), method.state_dict(), states, inside=dict(inside))
+        """optimizers: their states by name, as of one process."""
+        return Checkpoint(stage, epoch, model.state_dict(), method.state_dict(), optimizers, inside=dict(inside))
 
     @property
     def place(self) -> tuple[int, int, int]:
         """Stage, finished epochs of it, and steps of the next one."""
         return self.stage, self.epoch, int(self.inside.get("steps", 0))
 
-    def restore(self, model: nn.Module, method: nn.Module, optimizers: Mapping[str, Optimizer]) -> None:
-        """Put the state into them. Raises InputError where its keys or shapes are not theirs."""
+    def restore(
+        self,
+        model: nn.Module,
+        method: nn.Module,
+        optimizers: Mapping[str, Optimizer],
+        part_of: Callable[[Optimizer, dict[str, Any]], dict[str, Any]] = lambda optimizer, state: state,
+    ) -> None:
+        """Put the state into them. Raises InputError where its keys or shapes are not theirs.
+
+        part_of: what of an optimiser's state this rank keeps
+        """
         try:
             model.load_state_dict(self.model)
             method.load_state_dict(self.method)
@@ -80,7 +89,7 @@ class Checkpoint:
                 raise ValueError(f"optimizers of {', '.join(self.optimizers)}, not of {', '.join(optimizers)}")
             for name, optimizer in optimizers.items():
                 _require_state(name, optimizer, self.optimizers[name])
-                optimizer.load_state_dict(self.optimizers[name])
+                optimizer.load_state_dict(part_of(optimizer, self.optimizers[name]))
         except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"the checkpoint is of another model ({reason}); delete it to start over") from error

@@ -16,24 +16,29 @@ from crossdistill.methods import Method
 from crossdistill.training.engine import Engine
 from crossdistill.training.passes import forward, select_batch
 from crossdistill.training.randomness import RandomState, random_state, set_random_state
+from crossdistill.training.sharding import WHOLE, Shards
 from crossdistill.types import Batch, InputError, Representations
 
 _ROUNDING = 1e-3
 """How far, relative to its length, a representation may be from what it was when its encoder ran first."""
 
 
-def represent(engine: Engine, method: Method, batch: Batch, chunk_size: int = 0) -> Representations:
+def represent(
+    engine: Engine, method: Method, batch: Batch, chunk_size: int = 0, shards: Shards = WHOLE
+) -> Representations:
     """What objectives read of the batch, made in the engine's precision, in float32 (float64 of such a model).
 
     chunk_size: samples that encoders see at a time, 0 for all of them. Values and gradients are the whole batch's
     all the same: objectives meet all samples at once. The device holds the activations and inputs of one chunk, for the
     price of a second forward pass. Dropout draws its masks chunk by chunk, in both passes the same; batch normalisation
     sees a chunk at a time (ghost batch normalisation: Hoffer, Hubara, Soudry; 2017).
+    shards: parameters that are divided; encoders find them whole whenever they run
 
     Raises InputError, out of the backward pass, where an encoder makes something else of a chunk in its second pass.
     """
 
     def make(part: Batch, quiet: bool = True) -> Representations:
+        shards.join()
         with engine.autocast():
             made = forward(method, part.to(engine.device), quiet)
         return made.map(lambda x: x if x.dtype == torch.float64 else x.float())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from crossdistill.training.optimizers import SGD, Adam, AdamW
 from crossdistill.training.passes import with_mixing
 from crossdistill.training.pauses import GO_ON, SAVE, Agreement, EpochSoFar, Interrupted
 from crossdistill.training.settings import Optimization, learning_rate_factor
+from crossdistill.training.sharding import WHOLE, Shards, encoder_parameters
 from crossdistill.types import Batch, InputError, Note, Turn
 
 
@@ -57,6 +57,7 @@ def fit(
     wish: Callable[[], int] = lambda: GO_ON,
     save: Callable[[Callable[[], Checkpoint]], None] = lambda take: None,
     called: Callable[[Sequence[int]], str] = lambda rows: f"{len(rows)} samples",
+    sharded: bool = False,
 ) -> None:
     """Train the stage's method, from `resume` where it is a checkpoint of this stage.
 
@@ -67,13 +68,16 @@ def fit(
     wish: asked after each step, `GO_ON`, or `SAVE` for a checkpoint inside the epoch, which `save` takes on rank 0, or
     a signal's number: then Interrupted is raised, once that is saved.
     called: how an error calls the samples in these rows of the data set.
+    sharded: as `Machine` has it; the model is whole again, on its device, when this returns.
     """
     method = stage.method
     model = engine.to_device(method.model)
     engine.to_device(method)
     optimizers = build_optimizers(method, stage.epochs, settings)
+    shards = Shards(engine, encoder_parameters(model, optimizers) if sharded else ())
     if resume is not None:
-        resume.restore(model, method, optimizers)
+        resume.restore(model, method, optimizers, shards.cut)
+    shards.divide()
     losses = LossWatch(engine, stage.name, called)
     agreement, inside = Agreement(engine), resume.inside if resume is not None else {}
     for epoch in range(resume.epoch if resume is not None else 0, stage.epochs):
@@ -85,7 +89,7 @@ def fit(
         so_far = EpochSoFar.restored(inside, engine, method) if inside else EpochSoFar()
         started, inside = time.perf_counter() - so_far.seconds, {}
         for batch in batches(epoch, so_far.steps):
-            made = step(engine, method, turns, optimizers, batch, settings.clip_norm, settings.chunk_size)
+            made = step(engine, method, turns, optimizers, batch, settings.clip_norm, settings.chunk_size, shards)
             so_far.add(batch, made.terms, made.measures)
             losses.add(so_far.steps, batch.rows, made.terms)
             agreed = agreement.reached(wish())
@@ -93,8 +97,9 @@ def fit(
                 losses.look(epoch)
             if agreed >= SAVE:
                 stored = so_far.stored(engine, method, time.perf_counter() - started)
-                take = partial(Checkpoint.of, stage.index, epoch, model, method, optimizers, stored)
-                on_first_rank(engine, partial(save, take))
+                take = partial(Checkpoint.of, stage.index, epoch, model, method, shards.states(optimizers), stored)
+                with shards.whole():
+                    on_first_rank(engine, partial(save, take))
             if agreed > SAVE:
                 raise Interrupted(agreed)
         losses.look(epoch)
@@ -113,8 +118,10 @@ def fit(
             f"training/{name}": value for name, value in (so_far.measures.read() | method.end_epoch(epoch)).items()
         }
         record["seconds"] = time.perf_counter() - started
-        take = partial(Checkpoint.of, stage.index, epoch + 1, model, method, optimizers)
-        on_first_rank(engine, partial(_measure_and_finish, record, method, epoch, take, evaluate, finish_epoch))
+        take = partial(Checkpoint.of, stage.index, epoch + 1, model, method, shards.states(optimizers))
+        with shards.whole():
+            on_first_rank(engine, partial(_measure_and_finish, record, method, epoch, take, evaluate, finish_epoch))
+    shards.close()
 
 
 def _measure_and_finish(
@@ -144,14 +151,16 @@ def step(
     batch: Batch,
     clip_norm: float,
     chunk_size: int = 0,
+    shards: Shards = WHOLE,
 ) -> Step:
     """One global batch: its representations, then each player's move.
 
     chunk_size: samples that encoders see at a time, 0 for all; see `represent`
+    shards: parameters that are divided among ranks before the step and after it
     A turn without a sample that it could learn from is skipped, and so is `end_step` without a complete one.
     """
     batch = with_mixing(method, batch)
-    local = represent(engine, method, batch, chunk_size)
+    local = represent(engine, method, batch, chunk_size, shards)
     samples = divide(method, *gather(engine, local, replace(batch, modalities={}).to(engine.device)))
     made = Step({}, {})
     for turn in filter(samples.can_learn, turns):
@@ -159,11 +168,12 @@ def step(
         optimizers[turn.name].zero_grad()
         torch.autograd.backward(objective.total, inputs=list(turn.parameters))  # leaves no gradient on the other player
         average_gradients(engine, turn.parameters)
-        if clip_norm < math.inf:
-            torch.nn.utils.clip_grad_norm_(turn.parameters, clip_norm)
+        shards.settle()
+        shards.clip(turn.parameters, clip_norm)
         optimizers[turn.name].step()
         made.terms.update(objective.terms)
         made.measures.update(objective.measures)
+    shards.divide()
     if samples.complete_count > 0:
         method.end_step(samples.complete, samples.batch)
     return made

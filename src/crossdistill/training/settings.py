@@ -82,6 +82,8 @@ class Machine:
         precision: of the encoders and of fusion; losses are always computed in float32
         workers: loader processes for each rank; 0 loads in the training process
         threads: of the CPU, for each rank; 0 leaves it to PyTorch. Sums over other numbers of threads round otherwise.
+        sharded: divide the encoders' parameters, gradients and optimiser states among several devices, each of which
+            then has parameters whole for a step alone (FSDP's SHARD_GRAD_OP); for encoders too large to replicate
 
     Example:
         >>> from dataclasses import replace
@@ -96,6 +98,7 @@ class Machine:
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     workers: int = 0
     threads: int = 0
+    sharded: bool = False
 
     def check(self, place: str = "machine.") -> None:
         """Refuse a machine that there cannot be.

@@ -37,7 +37,7 @@ def begin(folder: Path) -> Path:
     optimizer = torch.optim.Adam(model.parameters())
     model(torch.ones(1, 2)).sum().backward()
     optimizer.step()
-    Checkpoint.of(0, 1, model, torch.nn.Module(), {"all": optimizer}).save(kept)
+    Checkpoint.of(0, 1, model, torch.nn.Module(), {"all": optimizer.state_dict()}).save(kept)
     return folder
 
 
