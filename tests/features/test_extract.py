@@ -240,7 +240,7 @@ class Killed(Exception):
 def test_after_a_kill_only_the_rest_is_done_and_nothing_differs(
     media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "CHUNK", 2)
+    monkeypatch.setattr("crossdistill.features.extract.CHUNK", 2)
     whole, broken = copied(media, tmp_path / "whole"), copied(media, tmp_path / "broken")
     extract(whole, video(whole))
 
@@ -301,7 +301,7 @@ def test_shares_of_other_processes_make_what_one_process_makes(
     media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where one of them fails, the next time does its share alone."""
-    monkeypatch.setattr(module, "CHUNK", 2)
+    monkeypatch.setattr("crossdistill.features.extract.CHUNK", 2)
     whole, shared = copied(media, tmp_path / "whole"), copied(media, tmp_path / "shared")
     expected = extract(whole, video(whole))
     failing = Elsewhere("share 2 of 3")

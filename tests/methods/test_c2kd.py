@@ -83,7 +83,7 @@ def test_each_learner_takes_what_it_learns_as_given() -> None:
     """Gradients of a divergence reach its learner: each proxy's that to the other proxy, once, not twice."""
     method, made = c2kd(threshold=-1.0), leaves()
     proxies = Proxies(*(proxy.detach().requires_grad_() for proxy in method.proxies(made)))
-    crossmodal_term = method._crossmodal(proxies, batch().labels)
+    crossmodal_term = method._crossmodal(proxies, batch().labels, method.selected(proxies))
     for learner, other in (proxies, proxies[::-1]):
         (found,) = torch.autograd.grad(crossmodal_term, learner, retain_graph=True)
         chosen = method.selected(proxies)
