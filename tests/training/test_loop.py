@@ -150,9 +150,8 @@ def fitted(method: Method, epochs: int, resume: Checkpoint | None = None) -> tup
     records: list[Record] = []
     kept: list[Checkpoint] = []
 
-    def finish(record: Record, epoch: int, take: Callable[[], Checkpoint]) -> None:
+    def finish(record: Record, epoch: int) -> None:
         records.append(record)
-        kept.append(take())
 
     def evaluate(method: Method, epoch: int) -> Mapping[str, float]:
         return {"measured": float(epoch)}
@@ -167,6 +166,7 @@ def fitted(method: Method, epochs: int, resume: Checkpoint | None = None) -> tup
         resume,
         evaluate,
         finish,
+        save=lambda take: kept.append(take()),
     )
     return records, kept[-1]
 

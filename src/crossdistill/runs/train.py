@@ -276,13 +276,11 @@ def _train_stage(
         hidden.measured(stage, epoch, outputs, ends_run=last and stage is built.stages[-1])
         return epoch_measures(outputs, method.predicts, method.model)
 
-    def finish_epoch(record: Record, epoch: int, take: Callable[[], Checkpoint]) -> None:
+    def finish_epoch(record: Record, epoch: int) -> None:
         log.write(record | ({"skipped": skipped} if needed.may_fail else {}))
         if best is not None:
             best.consider(record, model)
         hidden.epoch(record)
-        if (epoch + 1) % recipe.checkpoint_every == 0 or epoch + 1 == stage.epochs:
-            save(take)
 
     def save(take: Callable[[], Checkpoint]) -> None:
         log.save(take if best is None else lambda: replace(take(), best=best.stored()))
@@ -300,6 +298,7 @@ def _train_stage(
         log.wish,
         save,
         partial(_called, dataset.ids),
+        recipe.checkpoint_every,
         recipe.machine.sharded,
     )
     if best is not None:

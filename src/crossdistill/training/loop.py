@@ -52,21 +52,22 @@ def fit(
     seed: int,
     resume: Checkpoint | None,
     evaluate: Callable[[Method, int], Mapping[str, float]],
-    finish_epoch: Callable[[Record, int, Callable[[], Checkpoint]], None],
+    finish_epoch: Callable[[Record, int], None],
     finish_reading: Callable[[Sequence[Note], int], None] = lambda notes, asked: None,
     wish: Callable[[], int] = lambda: GO_ON,
     save: Callable[[Callable[[], Checkpoint]], None] = lambda take: None,
     called: Callable[[Sequence[int]], str] = lambda rows: f"{len(rows)} samples",
+    checkpoint_every: int = 1,
     sharded: bool = False,
 ) -> None:
     """Train the stage's method, from `resume` where it is a checkpoint of this stage.
 
     batches: epoch and its first step -> this rank's share of each global batch; evaluate: measured after each epoch on
-    rank 0, never used to choose anything; finish_epoch: takes the epoch's record and, by its last argument, a
-    checkpoint if it wants one; finish_reading: takes, on every rank, what went wrong in reading the epoch's samples,
-    and how many this rank has asked for.
+    rank 0, never used to choose anything; finish_epoch: takes the epoch's record, on rank 0; finish_reading: takes, on
+    every rank, what went wrong in reading the epoch's samples, and how many this rank has asked for.
     wish: asked after each step, `GO_ON`, or `SAVE` for a checkpoint inside the epoch, which `save` takes on rank 0, or
     a signal's number: then Interrupted is raised, once that is saved.
+    checkpoint_every: epochs after which `save` takes one, too, as after the last.
     called: how an error calls the samples in these rows of the data set.
     sharded: as `Machine` has it; the model is whole again, on its device, when this returns.
     """
@@ -118,9 +119,11 @@ def fit(
             f"training/{name}": value for name, value in (so_far.measures.read() | method.end_epoch(epoch)).items()
         }
         record["seconds"] = time.perf_counter() - started
-        take = partial(Checkpoint.of, stage.index, epoch + 1, model, method, shards.states(optimizers))
         with shards.whole():
-            on_first_rank(engine, partial(_measure_and_finish, record, method, epoch, take, evaluate, finish_epoch))
+            on_first_rank(engine, partial(_measure_and_finish, record, method, epoch, evaluate, finish_epoch))
+            if (epoch + 1) % checkpoint_every == 0 or epoch + 1 == stage.epochs:
+                take = partial(Checkpoint.of, stage.index, epoch + 1, model, method, shards.states(optimizers))
+                on_first_rank(engine, partial(save, take))
     shards.close()
 
 
@@ -128,11 +131,10 @@ def _measure_and_finish(
     record: Record,
     method: Method,
     epoch: int,
-    take: Callable[[], Checkpoint],
     evaluate: Callable[[Method, int], Mapping[str, float]],
-    finish_epoch: Callable[[Record, int, Callable[[], Checkpoint]], None],
+    finish_epoch: Callable[[Record, int], None],
 ) -> None:
-    finish_epoch({**record, **evaluate(method, epoch)}, epoch, take)
+    finish_epoch({**record, **evaluate(method, epoch)}, epoch)
 
 
 @dataclass(frozen=True)
