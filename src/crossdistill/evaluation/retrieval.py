@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -58,10 +59,7 @@ def recall_at_k(
     >>> recall_at_k(torch.tensor([[1.0, 0.1], [0.2, 1.0]]), torch.tensor([1, 2]), gallery, gallery_labels, ks=(1, 2))
     {1: 0.5, 2: 1.0}
     """
-    wanted, others = _labels(queries, query_labels, gallery, gallery_labels, ks)
-    rows = nearest(queries, gallery, max(ks))
-    relevant = _relevant(rows, wanted, others)[_asks(wanted)]
-    return {k: relevant[:, :k].any(1).double().mean().item() for k in ks}
+    return Search.of(queries, query_labels, gallery, gallery_labels, ks).recall(ks)
 
 
 def map_at_k(
@@ -90,12 +88,36 @@ def map_at_k(
     >>> map_at_k(torch.tensor([[1.0, 0.1]]), torch.tensor([[1, 0]]), gallery, labels, ks=(1, 3))  # (1/1 + 2/3) / 2
     {1: 1.0, 3: 0.8333333333333333}
     """
-    wanted, others = _labels(queries, query_labels, gallery, gallery_labels, ks)
-    asks = _asks(wanted)
-    relevant = _relevant(nearest(queries, gallery, max(ks)), wanted, others)[asks].double()
-    there = _relevant_rows(wanted[asks], others)
-    precisions = relevant * relevant.cumsum(1) / torch.arange(1, relevant.shape[1] + 1, device=relevant.device)
-    return {k: (precisions[:, :k].sum(1) / there.clamp(1, k)).mean().item() for k in ks}
+    return Search.of(queries, query_labels, gallery, gallery_labels, ks).mean_average_precision(ks)
+
+
+@dataclass(frozen=True)
+class Search:
+    """What one search found, of the Q' queries for which a row can be relevant, for measures of any K that was asked
+    for. `recall_at_k` and `map_at_k` say what arguments, results and errors are.
+
+    relevant: (Q', K) bool, of each of the nearest rows, best first; wanted: (Q',) or (Q', C) labels of the queries;
+    others: (G,) or (G, C) labels of the gallery
+    """
+
+    relevant: Tensor
+    wanted: Tensor
+    others: Tensor
+
+    @staticmethod
+    def of(queries: Array, query_labels: Array, gallery: Array, gallery_labels: Array, ks: Sequence[int]) -> Search:
+        wanted, others = _labels(queries, query_labels, gallery, gallery_labels, ks)
+        asks = _asks(wanted)
+        relevant = _relevant(nearest(queries, gallery, max(ks)), wanted, others)
+        return Search(relevant[asks], wanted[asks], others)
+
+    def recall(self, ks: Sequence[int]) -> dict[int, float]:
+        return {k: self.relevant[:, :k].any(1).double().mean().item() for k in ks}
+
+    def mean_average_precision(self, ks: Sequence[int]) -> dict[int, float]:
+        relevant, there = self.relevant.double(), _relevant_rows(self.wanted, self.others)
+        precisions = relevant * relevant.cumsum(1) / torch.arange(1, relevant.shape[1] + 1, device=relevant.device)
+        return {k: (precisions[:, :k].sum(1) / there.clamp(1, k)).mean().item() for k in ks}
 
 
 _QUERIES = 256

@@ -21,7 +21,7 @@ from crossdistill.evaluation.regression import (
     r2_scores,
     root_mean_squared_error,
 )
-from crossdistill.evaluation.retrieval import map_at_k, recall_at_k
+from crossdistill.evaluation.retrieval import Search, recall_at_k
 
 _ViewSummary = dict[str, float | list[float] | list[list[int]]]
 
@@ -103,9 +103,9 @@ def evaluate_retrieval(
     >>> evaluate_retrieval(torch.eye(2), torch.tensor([[1, 1], [0, 1]]), torch.eye(2), torch.tensor([[1, 0], [1, 0]]))
     {'r1': 0.5, 'r5': 0.5, 'map_100': 0.5}
     """
-    given = representations, labels, gallery_representations, gallery_labels
-    recall = recall_at_k(*given, ks=(1, 5))
-    return {"r1": recall[1], "r5": recall[5], "map_100": map_at_k(*given, ks=(100,))[100]}
+    search = Search.of(representations, labels, gallery_representations, gallery_labels, (1, 5, 100))
+    recall, precision = search.recall((1, 5)), search.mean_average_precision((100,))
+    return {"r1": recall[1], "r5": recall[5], "map_100": precision[100]}
 
 
 def evaluate_numbers(predicted: Array, true: Array) -> _ViewSummary:
