@@ -52,10 +52,8 @@ def information_of(rehearsed: Rehearsed, task: TaskKind, seed: int) -> tuple[Est
             return NO_INFORMATION, (math.nan, bound)
         a, s = _components(teacher), _components(student)
         return _between(a, s, seed), (neighbour_information_of_classes(s, labels), bound)
-    if len(rows) < FEWEST:
-        return NO_INFORMATION, NO_INFORMATION
     varying = np.flatnonzero(np.ptp(labels, axis=0) > 0)
-    if not len(varying):
+    if len(rows) < FEWEST or not len(varying):
         return NO_INFORMATION, NO_INFORMATION
     made = []
     for place in np.random.default_rng([seed, 8]).permutation(varying)[:MOST_OUTPUTS]:
@@ -78,17 +76,10 @@ def _between(x: Features, y: Features, seed: int) -> Estimates:
 def _of_a_label(told: Features, has: Features) -> Estimates:
     """Of one label's probability (N, 1) and which samples have the label (N,)."""
     present: Labels = (has > 0).astype(np.int64)
-    if min(np.bincount(present, minlength=2)) < 2:  # alone in its class, it has no neighbour
-        return math.nan, classifier_information_of_classes(_two_classes(told), present)
-    return (
-        neighbour_information_of_classes(told, present),
-        classifier_information_of_classes(_two_classes(told), present),
-    )
-
-
-def _two_classes(told: Features) -> Features:
     chance = np.clip(told, 0, 1)
-    return np.concatenate([1 - chance, chance], axis=1)
+    bound = classifier_information_of_classes(np.concatenate([1 - chance, chance], axis=1), present)
+    alone = min(np.bincount(present, minlength=2)) < 2  # in its class, it has no neighbour
+    return math.nan if alone else neighbour_information_of_classes(told, present), bound
 
 
 def _components(probabilities: Features) -> Features:

@@ -74,8 +74,8 @@ def judge(evidence: Evidence, thresholds: Thresholds = Thresholds()) -> Verdict:
     return Verdict("cannot tell", (_gap_in_words(evidence), rehearsal), COMPARE)
 
 
-COMPARED = "ompare baseline, self_training and amid_u with a few seeds"
-COMPARE = f"C{COMPARED}; label more samples to know before."
+_COMPARE = "compare baseline, self_training and amid_u with a few seeds"
+COMPARE = f"{_COMPARE.capitalize()}; label more samples to know before."
 
 
 def rehearsed_gain(evidence: Evidence) -> float:
@@ -103,7 +103,7 @@ def _unscored(evidence: Evidence) -> Verdict:
     counts = evidence.counts
     if counts.groups == 1:
         why = "All labels are of one group, so no score says anything of new ones."
-        lever = "Label a second group and ask again, or compare baseline, self_training and amid_u with a few seeds."
+        lever = f"Label a second group and ask again, or {_COMPARE}."
     else:
         why = "Half of the classes or more have one label alone, so nothing can be cross-validated."
         lever = "Label two samples of each class and ask again, or compare baseline and amid_u with a few seeds."
@@ -123,16 +123,17 @@ def _uncalibrated(evidence: Evidence) -> Verdict:
         alone = counts.groups == 1
         because.append("All labels are of one group." if alone else "Fewer than ten samples have a label.")
         lever = "Label a second group" if alone else "Label ten samples"
-        return Verdict("cannot tell", tuple(because), f"{lever} and ask again, or c{COMPARED}.")
+        return Verdict("cannot tell", tuple(because), f"{lever} and ask again, or {_COMPARE}.")
     because.append(_gap_in_words(evidence))
     if counts.unlabelled:
         because.append(_rehearsal_in_words(evidence))
+    lever = _COMPARE.capitalize()
     if gap.high <= 0:
-        return Verdict("cannot tell", tuple(because), f"Look for an auxiliary that knows more, or c{COMPARED}.")
-    if counts.unlabelled * FEW < counts.labelled:
-        lever = f"C{COMPARED}; for classes, gains were found where most pairs have no label, so record more."
-        return Verdict("cannot tell", tuple(because), lever)
-    lever = f"C{COMPARED}: for classes, gains were found where labels are few and pairs without one many, as here."
+        lever = f"Look for an auxiliary that knows more, or {_COMPARE}."
+    elif counts.unlabelled * FEW < counts.labelled:
+        lever += "; for classes, gains were found where most pairs have no label, so record more."
+    else:
+        lever += ": for classes, gains were found where labels are few and pairs without one many, as here."
     return Verdict("cannot tell", tuple(because), lever)
 
 
