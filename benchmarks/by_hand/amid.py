@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, logsigmoid, normalize, one_hot
+from torch.nn.functional import cross_entropy, logsigmoid, normalize
 from torch.optim import Adam, AdamW
 
-from by_hand.descent import descent, jensen_shannon, mix, mixed_inputs, mutual_information, of_labels, quietly
+from by_hand.descent import descent, jensen_shannon, mutual_information, of_labels, of_mixtures, quietly, targets_of
 from crossdistill.methods import AMID, AMIDU
 from crossdistill.types import Batch, Representations
 
@@ -59,7 +59,7 @@ def amid(method: AMID, batch: Batch) -> Callable[[], object]:
 
 
 def amid_u(method: AMIDU, batch: Batch) -> Callable[[], object]:
-    model, labels, known = method.model, batch.labels, batch.labels >= 0
+    labels, known = batch.labels, batch.labels >= 0
 
     def teachers_word() -> Tensor:
         quiet = quietly(method, batch, "auxiliary", "full")
@@ -77,11 +77,8 @@ def amid_u(method: AMIDU, batch: Batch) -> Callable[[], object]:
 
     def loss(made: Representations) -> Tensor:
         q = teachers_word()
-        targets = torch.where(known[:, None], one_hot(labels.clamp_min(0), q.shape[1]), q)
-        mixture = torch.distributions.Beta(method.mixing, method.mixing).sample(torch.Size((len(q), 1)))
-        order = torch.randperm(len(q))
-        mixed = mixed_inputs(method, batch.modalities, order, mixture)
-        total = cross_entropy(model.predict(mixed), mix(targets, targets[order], mixture))
+        targets = targets_of(labels, q)
+        total = of_mixtures(method, batch.modalities, targets)
         total = total + cross_entropy(made.target_logits, q)
         for logits in (made.target_logits, made.full_logits, made.auxiliary_logits):
             total = total + cross_entropy(logits[known], labels[known])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, kl_div, normalize
+from torch.nn.functional import cross_entropy, kl_div, normalize, one_hot
 from torch.optim import AdamW
 
-from crossdistill.methods import Method
+from crossdistill.methods import AMIDU, Method, SelfTraining
 from crossdistill.types import Batch, ModalityTensors, Padded, Representations, View
 
 
@@ -25,10 +25,15 @@ def descent(
     """
     model, asked_for = method.model, tuple(views or method.views)
     own = [p for p in method.parameters() if p.requires_grad]
-    optimizer = AdamW({id(p): p for p in [*model.parameters_of(*asked_for), *own]}.values(), 1e-3, fused=True)
+    parameters = {id(p): p for p in [*model.parameters_of(*asked_for), *own]}.values()
+    return steps_on(lambda: loss_of(model(batch.modalities, asked_for)), parameters)
+
+
+def steps_on(loss_of_batch: Callable[[], Tensor], parameters: Iterable[Tensor]) -> Callable[[], object]:
+    optimizer = AdamW(parameters, 1e-3, fused=True)
 
     def run() -> float:
-        loss = loss_of(model(batch.modalities, asked_for))
+        loss = loss_of_batch()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -39,16 +44,9 @@ def descent(
 
 def baseline(method: Method, batch: Batch) -> Callable[[], object]:
     model = method.model
-    optimizer = AdamW(model.parameters_of("target"), 1e-3, fused=True)
-
-    def run() -> float:
-        loss = cross_entropy(model.predict(batch.modalities).float(), batch.labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return run
+    return steps_on(
+        lambda: cross_entropy(model.predict(batch.modalities).float(), batch.labels), model.parameters_of("target")
+    )
 
 
 def teacher(method: Method, batch: Batch) -> Callable[[], object]:
@@ -96,6 +94,19 @@ def quietly(method: Method, batch: Batch, *views: View) -> Representations:
 
 def mix(one: Tensor, other: Tensor, weight: Tensor) -> Tensor:
     return weight * one + (1 - weight) * other
+
+
+def targets_of(labels: Tensor, q: Tensor) -> Tensor:
+    """(B, C) a sample's label where it is known, else q."""
+    return torch.where((labels >= 0)[:, None], one_hot(labels.clamp_min(0), q.shape[1]), q)
+
+
+def of_mixtures(method: AMIDU | SelfTraining, inputs: ModalityTensors, targets: Tensor) -> Tensor:
+    """Cross-entropy of the student on pairs of samples mixed."""
+    weight = torch.distributions.Beta(method.mixing, method.mixing).sample(torch.Size((len(targets), 1)))
+    order = torch.randperm(len(targets))
+    logits = method.model.predict(mixed_inputs(method, inputs, order, weight))
+    return cross_entropy(logits, mix(targets, targets[order], weight))
 
 
 def mixed_inputs(method: Method, inputs: ModalityTensors, order: Tensor, weight: Tensor) -> ModalityTensors:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div, normalize, one_hot
 
-from by_hand.descent import descent, divergence, mix, mixed_inputs, quietly
+from by_hand.descent import descent, divergence, of_mixtures, quietly, targets_of
 from crossdistill.methods import C2KD, DIST, DKD, KD, MST, GeneralizedDistillation, SelfTraining
 from crossdistill.types import Batch, Representations
 
@@ -66,16 +66,12 @@ def generalized_distillation(method: GeneralizedDistillation, batch: Batch) -> C
 
 
 def self_training(method: SelfTraining, batch: Batch) -> Callable[[], object]:
-    model, labels, known = method.model, batch.labels, batch.labels >= 0
+    labels, known = batch.labels, batch.labels >= 0
 
     def loss(made: Representations) -> Tensor:
         q = quietly(method, batch, "target").target_logits.softmax(1) ** method.sharpening
         q = q / q.sum(1, keepdim=True)
-        targets = torch.where(known[:, None], one_hot(labels.clamp_min(0), q.shape[1]), q)
-        mixture = torch.distributions.Beta(method.mixing, method.mixing).sample(torch.Size((len(q), 1)))
-        order = torch.randperm(len(q))
-        mixed = model.predict(mixed_inputs(method, batch.modalities, order, mixture))
-        soft = cross_entropy(made.target_logits, q) + cross_entropy(mixed, mix(targets, targets[order], mixture))
+        soft = cross_entropy(made.target_logits, q) + of_mixtures(method, batch.modalities, targets_of(labels, q))
         return cross_entropy(made.target_logits[known], labels[known]) + method.soft_weight * soft
 
     return descent(method, batch, loss)
