@@ -78,8 +78,9 @@ def amid_u(method: AMIDU, batch: Batch) -> Callable[[], object]:
     def loss(made: Representations) -> Tensor:
         q = teachers_word()
         targets = targets_of(labels, q)
-        total = of_mixtures(method, batch.modalities, targets)
-        total = total + cross_entropy(made.target_logits, q)
+        weights = torch.where(known, 1.0, method.unlabelled_weight)
+        total = of_mixtures(method, batch.modalities, targets, weights)
+        total = total + (cross_entropy(made.target_logits, q, reduction="none") * weights).mean()
         for logits in (made.target_logits, made.full_logits, made.auxiliary_logits):
             total = total + cross_entropy(logits[known], labels[known])
         total = total + method.alpha_1 * contrast(made.full, made.target, targets)

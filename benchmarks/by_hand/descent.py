@@ -101,12 +101,13 @@ def targets_of(labels: Tensor, q: Tensor) -> Tensor:
     return torch.where((labels >= 0)[:, None], one_hot(labels.clamp_min(0), q.shape[1]), q)
 
 
-def of_mixtures(method: AMIDU | SelfTraining, inputs: ModalityTensors, targets: Tensor) -> Tensor:
-    """Cross-entropy of the student on pairs of samples mixed."""
+def of_mixtures(method: AMIDU | SelfTraining, inputs: ModalityTensors, targets: Tensor, weights: Tensor) -> Tensor:
+    """Cross-entropy of the student on pairs of samples mixed, each times its samples' weights, mixed alike."""
     weight = torch.distributions.Beta(method.mixing, method.mixing).sample(torch.Size((len(targets), 1)))
     order = torch.randperm(len(targets))
     logits = method.model.predict(mixed_inputs(method, inputs, order, weight))
-    return cross_entropy(logits, mix(targets, targets[order], weight))
+    losses = cross_entropy(logits, mix(targets, targets[order], weight), reduction="none")
+    return (losses * mix(weights, weights[order], weight[:, 0])).mean()
 
 
 def mixed_inputs(method: Method, inputs: ModalityTensors, order: Tensor, weight: Tensor) -> ModalityTensors:

@@ -86,18 +86,28 @@ def test_the_objective_in_slow_loops(epoch: int, soft: float, contrasts: bool, d
         total += sum(-math.log(softmax(rows[row])[LABELS[row]]) for row in known) / len(known)
     q = taught(made, 2.0)
     student, mixed = made.target_logits.tolist(), made.passes["mixed"].target_logits.tolist()
-    total += soft * sum(cross(student[row], q[row]) for row in range(8)) / 8
+    weights = [1.0 if label >= 0 else 3.0 for label in LABELS]
+    total += soft * sum(weights[row] * cross(student[row], q[row]) for row in range(8)) / 8
     targets = [[float(c == LABELS[row]) for c in range(3)] if LABELS[row] >= 0 else q[row] for row in range(8)]
     assert batch.mixing is not None
     for row in range(8):
         w = float(batch.mixing.weights[row])
         mixture = [w * a + (1 - w) * b for a, b in zip(targets[row], targets[row ^ 1], strict=True)]
-        total += soft * cross(mixed[row], mixture) / 8
+        total += soft * (w * weights[row] + (1 - w) * weights[row ^ 1]) * cross(mixed[row], mixture) / 8
     if contrasts:
         beliefs = targets if debiased else None
         total += 4.0 * contrast(made.full, made.target, 0.5, beliefs)
         total += 1.6 * contrast(made.full, made.auxiliary, 0.5, beliefs)
     assert float(objective.total.detach()) == pytest.approx(total, rel=1e-6)
+
+
+def test_with_every_sample_labelled_the_weight_of_unlabelled_ones_is_nothing() -> None:
+    totals = []
+    for weight in (0.0, 3.0):
+        method, batch = build(unlabelled_weight=weight)
+        full = replace(batch, labels=torch.tensor(LABELS).clamp_min(0))
+        totals.append(float(method.turns(9)[0].objective(forward(method, full), full).total.detach()))
+    assert totals[0] == totals[1]
 
 
 def test_the_teacher_has_a_target_encoder_of_its_own_and_shares_the_auxiliary_one() -> None:
@@ -151,7 +161,15 @@ def test_samples_that_lack_the_auxiliary_modality_and_a_label_are_left_out() -> 
 
 
 @pytest.mark.parametrize(
-    "options", [{"alpha_1": -1.0}, {"temperature": 0.0}, {"ramp": 1.0}, {"warmup": -0.1}, {"concentration": -1.0}]
+    "options",
+    [
+        {"alpha_1": -1.0},
+        {"temperature": 0.0},
+        {"ramp": 1.0},
+        {"warmup": -0.1},
+        {"concentration": -1.0},
+        {"unlabelled_weight": -1.0},
+    ],
 )
 def test_unusable_options_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(InputError, match=f"{next(iter(options))}: expected"):

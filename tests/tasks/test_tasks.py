@@ -85,6 +85,15 @@ def test_what_labels_teach_is_what_sure_soft_labels_teach(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TASKS)
+def test_weights_of_samples_multiply_what_each_teaches(name: str) -> None:
+    task, soft = TASKS[name], TASKS[name].probabilities(OTHER)
+    weights = torch.arange(5, dtype=torch.float64)
+    alone = [float(task.soft_loss(LOGITS[i : i + 1], soft[i : i + 1])) for i in range(5)]
+    expected = sum(i * loss for i, loss in enumerate(alone)) / 5
+    assert float(task.soft_loss(LOGITS, soft, weights)) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", TASKS)
 def test_gradients_are_right_and_reach_no_label(name: str) -> None:
     task, leaf = TASKS[name], LOGITS.clone().requires_grad_()
     soft = task.probabilities(OTHER)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from crossdistill.losses import mutual_information_bound, mutual_information_loss
 from crossdistill.methods.base import ALL_TASKS, Method
-from crossdistill.methods.pseudo_labels import mixture_terms, passes_for, risen
+from crossdistill.methods.pseudo_labels import mixture_terms, passes_for, risen, sample_weights, soft_terms
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
 from crossdistill.tasks import Task
@@ -38,6 +38,7 @@ class AMIDU(Method):
         concentration: of the Beta distribution of mixtures' weights; 0 for no mixtures
         ramp: share of the epochs over which soft_weight rises from 0
         warmup: share of the epochs before L_MIs and L_MIa come in
+        unlabelled_weight: how many times as much as a labelled sample an unlabelled one weighs in what S learns of q
         debiased: unlabelled candidates are negatives by how surely, by q, they are of another class than the anchor;
             False drives all of them apart
         divergence: soft_labels is the cross-entropy with q; jsd puts AMID's Eq. 16 of S and M in its place
@@ -71,6 +72,7 @@ class AMIDU(Method):
         "alpha_2": LogUniform(0.16, 5.0),
         "soft_weight": LogUniform(0.3, 3.0),
         "temperature": Choice((0.2, 0.5, 1.0)),
+        "unlabelled_weight": LogUniform(0.5, 8.0),
     }
 
     def __init__(
@@ -86,15 +88,17 @@ class AMIDU(Method):
         warmup: float = 0.2,
         debiased: bool = True,
         divergence: Literal["soft_labels", "jsd"] = "soft_labels",
+        unlabelled_weight: float = 3.0,
     ) -> None:
         super().__init__(model)
-        weights = {"alpha_1": alpha_1, "alpha_2": alpha_2, "soft_weight": soft_weight, "concentration": concentration}
-        require_at_least_zero(weights)
+        weights = {"alpha_1": alpha_1, "alpha_2": alpha_2, "soft_weight": soft_weight}
+        require_at_least_zero({**weights, "unlabelled_weight": unlabelled_weight, "concentration": concentration})
         require_above_zero({"temperature": temperature, "sharpening": sharpening})
         require_probability({"ramp": ramp, "warmup": warmup})
         self.alpha_1, self.alpha_2, self.temperature = alpha_1, alpha_2, temperature
         self.soft_weight, self.sharpening, self.mixing = soft_weight, sharpening, concentration
         self.ramp, self.warmup, self.debiased, self.divergence = ramp, warmup, debiased, divergence
+        self.unlabelled_weight = unlabelled_weight
         self.passes = passes_for(model, ("auxiliary", "full"), concentration)
         self.epochs = 1
 
@@ -146,11 +150,11 @@ class AMIDU(Method):
 
     def _taught(self, made: Representations, batch: Batch, q: Tensor) -> dict[str, Tensor]:
         """What S learns from the teachers: on the samples, and on their mixtures."""
-        if self.divergence == "jsd":
-            terms = {"jsd": self.task.agreement(made.target_logits, made.full_logits)}
-        else:
-            terms = {"soft_labels": self.task.soft_loss(made.target_logits, q)}
-        return terms | mixture_terms(self.task, made, batch, q)
+        if self.divergence == "soft_labels":
+            return soft_terms(self.task, made, batch, q, self.unlabelled_weight)
+        weights = sample_weights(batch.labels, self.unlabelled_weight)
+        jsd = self.task.agreement(made.target_logits, made.full_logits)
+        return {"jsd": jsd} | mixture_terms(self.task, made, batch, q, weights)
 
 
 def soft_labels(task: Task, quiet: Representations, sharpening: float) -> Tensor:

@@ -8,7 +8,7 @@ from functools import partial
 import torch
 
 from crossdistill.methods.base import ALL_TASKS, Method
-from crossdistill.methods.pseudo_labels import mixture_terms, passes_for, risen
+from crossdistill.methods.pseudo_labels import passes_for, risen, soft_terms
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
 from crossdistill.types import Batch, LogUniform, Objective, Representations, TrainingSamples, Turn
@@ -31,6 +31,7 @@ class SelfTraining(Method):
         sharpening: exponent of q before it is normalised again; 1 leaves it
         concentration: of the Beta distribution of mixtures' weights; 0 for no mixtures
         ramp: share of the epochs over which soft_weight rises from 0
+        unlabelled_weight: how many times as much as a labelled sample an unlabelled one weighs in what S learns of q
 
     Raises:
         InputError: a negative weight, or an unusable exponent or share.
@@ -63,12 +64,15 @@ class SelfTraining(Method):
         sharpening: float = 2.0,
         concentration: float = 0.4,
         ramp: float = 0.5,
+        unlabelled_weight: float = 1.0,
     ) -> None:
         super().__init__(model)
-        require_at_least_zero({"soft_weight": soft_weight, "concentration": concentration})
+        weights = {"soft_weight": soft_weight, "unlabelled_weight": unlabelled_weight}
+        require_at_least_zero({**weights, "concentration": concentration})
         require_above_zero({"sharpening": sharpening})
         require_probability({"ramp": ramp})
         self.soft_weight, self.sharpening, self.mixing, self.ramp = soft_weight, sharpening, concentration, ramp
+        self.unlabelled_weight = unlabelled_weight
         self.passes = passes_for(model, ("target",), concentration)
         self.epochs = 1
 
@@ -86,5 +90,5 @@ class SelfTraining(Method):
         if soft == 0:
             return Objective(hard, terms)
         q = task.sharpened(task.probabilities(made.passes["quiet"].target_logits.detach()), self.sharpening)
-        taught = {"soft_labels": task.soft_loss(made.target_logits, q), **mixture_terms(task, made, batch, q)}
+        taught = soft_terms(task, made, batch, q, self.unlabelled_weight)
         return Objective(hard + soft * torch.stack(list(taught.values())).sum(), terms | taught)

@@ -17,6 +17,7 @@ from crossdistill.losses import (
     labelled_cross_entropy,
     soft_label_divergence,
 )
+from crossdistill.tasks.task import weighted_mean
 from crossdistill.types import TaskKind
 
 
@@ -48,8 +49,8 @@ class Classification:
     def sharpened(self, soft: Tensor, exponent: float) -> Tensor:
         return (exponent * self.logits_of(soft)).softmax(1)
 
-    def soft_loss(self, logits: Tensor, soft: Tensor) -> Tensor:
-        return cross_entropy(logits, soft)
+    def soft_loss(self, logits: Tensor, soft: Tensor, weights: Tensor | None = None) -> Tensor:
+        return weighted_mean(cross_entropy(logits, soft, reduction="none"), weights)
 
     def known_or(self, soft: Tensor, labels: Tensor) -> Tensor:
         known = one_hot(labels.clamp_min(0), soft.shape[1]).to(soft)

@@ -12,6 +12,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from crossdistill.losses import as_own_classes, jensen_shannon_divergence, soft_label_divergence
 from crossdistill.losses.checks import full_precision
+from crossdistill.tasks.task import weighted_mean
 from crossdistill.types import TaskKind, is_labelled
 
 
@@ -52,8 +53,8 @@ class MultiLabel:
         """q^e against (1 - q)^e, normalised for each label by itself."""
         return (exponent * self.logits_of(soft)).sigmoid()
 
-    def soft_loss(self, logits: Tensor, soft: Tensor) -> Tensor:
-        return binary_cross_entropy_with_logits(logits, soft)
+    def soft_loss(self, logits: Tensor, soft: Tensor, weights: Tensor | None = None) -> Tensor:
+        return weighted_mean(binary_cross_entropy_with_logits(logits, soft, reduction="none").mean(1), weights)
 
     def known_or(self, soft: Tensor, labels: Tensor) -> Tensor:
         return torch.where(is_labelled(labels)[:, None], labels.to(soft), soft)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from crossdistill.losses.checks import full_precision
+from crossdistill.tasks.task import weighted_mean
 from crossdistill.types import InputError, TaskKind, is_labelled
 
 
@@ -51,8 +52,8 @@ class Regression:
     def sharpened(self, soft: Tensor, exponent: float) -> Tensor:
         return soft
 
-    def soft_loss(self, logits: Tensor, soft: Tensor) -> Tensor:
-        return mse_loss(logits, soft)
+    def soft_loss(self, logits: Tensor, soft: Tensor, weights: Tensor | None = None) -> Tensor:
+        return weighted_mean(mse_loss(logits, soft, reduction="none").mean(1), weights)
 
     def known_or(self, soft: Tensor, labels: Tensor) -> Tensor:
         return torch.where(is_labelled(labels)[:, None], self._standardized(labels).to(soft), soft)

@@ -50,8 +50,9 @@ class Task(Protocol):
     def sharpened(self, soft: Tensor, exponent: float) -> Tensor:
         """Soft labels (B, C) made surer, where there is such a thing."""
 
-    def soft_loss(self, logits: Tensor, soft: Tensor) -> Tensor:
-        """What soft labels (B, C) teach, as `loss` where they are sure; the mean over all samples."""
+    def soft_loss(self, logits: Tensor, soft: Tensor, weights: Tensor | None = None) -> Tensor:
+        """What soft labels (B, C) teach, as `loss` where they are sure; the mean over all samples, each times its
+        weight (B,)."""
 
     def known_or(self, soft: Tensor, labels: Tensor) -> Tensor:
         """(B, C): the label as a soft label where there is one, else the row of `soft`."""
@@ -80,3 +81,8 @@ class Task(Protocol):
 
     def predicted(self, logits: Tensor) -> npt.NDArray[Any]:
         """What is said of N samples: class names (N,), 0 and 1 for each label (N, C), or numbers (N,) or (N, K)."""
+
+
+def weighted_mean(losses: Tensor, weights: Tensor | None) -> Tensor:
+    """The mean over samples of losses (B,), each times its weight (B,), or as it is."""
+    return losses.mean() if weights is None else (losses * weights).mean()
