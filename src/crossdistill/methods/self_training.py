@@ -23,7 +23,8 @@ class SelfTraining(Method):
     unlabelled samples, soft labels or mixing. Of unlabelled pairs it sees the target's half, and recordings that lack
     the auxiliary modality as well, which `amid_u` must leave out: all that anybody could learn from without it.
 
-    Compare it with `amid_u`, at the same options; take it where nothing but the target modality was recorded.
+    Compare it with `amid_u`, at the same options (`amid_u` gives unlabelled samples three times the weight, with which
+    this was worse on validation samples); take it where nothing but the target modality was recorded.
     Source: ours, from its parts: sharpened predictions and mixtures as in Berthelot et al., "MixMatch", NeurIPS 2019.
 
     Args:
