@@ -83,6 +83,10 @@ class Pixels(NamedTuple):
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
+    def of(self, rows: Tensor | slice) -> Pixels:
+        """Those of these samples of the batch."""
+        return self._replace(values=self.values[rows], present=self.present[rows])
+
     def numbers(self, device: torch.device | str = "cpu") -> Float[Tensor, "batch colours ..."]:
         """(B, 3, ...) float32 on the device, which also computes them; 0 where a sample is not there.
 
