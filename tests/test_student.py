@@ -22,12 +22,15 @@ from crossdistill.data import from_arrays
 from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.readers import ReaderSettings
 from crossdistill.encoders.settings import EncoderSettings
+from crossdistill.evaluation import top1
+from crossdistill.evaluation.multilabel import f1
+from crossdistill.models.spec import ModelSpec, build_model
 from crossdistill.models.storage import digest_of, read_config, write_config
 from crossdistill.recipes.recipe import DataSettings, ModelSettings, Recipe
 from crossdistill.runs.run import run
 from crossdistill.student import Student, load
 from crossdistill.training import Machine
-from crossdistill.types import InputError
+from crossdistill.types import InputError, TaskKind
 from tests.runs.small import gestures, recipe, with_data, with_model
 from tests.tokenizer import save_tokenizer
 
@@ -135,6 +138,27 @@ def test_one_sample_is_a_batch_of_one(student: Student, both: Student) -> None:
     one = {"numbers": np.zeros(5), "picture": np.zeros((4, 4), np.uint8)}
     many = {name: value[None] for name, value in one.items()}
     assert np.array_equal(both.predict_proba(one), both.predict_proba(many))
+
+
+@pytest.mark.parametrize(
+    ("task", "expected", "measured"),
+    [
+        ("classification", ["b"], lambda logits: top1(logits, [1])),
+        ("multilabel", [[0, 1]], lambda x: f1(x, [[0, 1]])[0]),
+    ],
+)
+def test_it_answers_what_is_measured_of_it(task: TaskKind, expected: list[Any], measured: Any) -> None:
+    """Also where logits are nearer to each other than their probabilities, which float32 rounds to 1/2."""
+    inputs, encoders = {"x": InputSpec("array", (2,))}, {"x": EncoderSettings("features")}
+    spec = ModelSpec(("x",), (), ("a", "b"), inputs, encoders, width=2, task=task)
+    network = build_model(spec)
+    with torch.no_grad():
+        network.classifier.weight.zero_()
+        network.classifier.bias.copy_(torch.tensor([-1e-9, 1e-9]))
+    student = Student(spec, network)
+    assert student.predict_proba([[0.0, 0.0]]).tolist() == [[0.5, 0.5]]
+    assert student.predict([[0.0, 0.0]]).tolist() == expected
+    assert measured(student({"x": torch.zeros(1, 2)})) == 1.0
 
 
 def test_a_table_with_a_column_for_each_feature(both: Student) -> None:

@@ -31,7 +31,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """The same as UTF-8 text, line ends as \\\\n. Raises UnicodeDecodeError where it is none.
+    """The UTF-8 text in a file of bounded size, line ends as \\\\n. Raises UnicodeDecodeError where it is none.
 
     >>> import tempfile
     >>> from pathlib import Path

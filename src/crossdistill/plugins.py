@@ -8,7 +8,7 @@ from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from crossdistill.types import InputError
+from crossdistill.types import InputError, one_line
 
 METHODS_GROUP, ENCODERS_GROUP = "crossdistill.methods", "crossdistill.encoders"
 
@@ -30,7 +30,7 @@ def load_entry_points(group: str) -> dict[str, Any]:
         try:
             objects[name] = point.load()
         except Exception as error:  # whatever another package's import does
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error)[:200]
             text = f"plug-in {name} ({point.value}) cannot be imported: {reason}"
             warnings.warn(text, PluginWarning, stacklevel=2)
     return objects
@@ -47,7 +47,7 @@ def import_class(path: str, kind: type, place: str) -> type[Any]:
         for part in name.split("."):
             value = getattr(value, part)
     except (Exception, SystemExit) as error:  # whatever somebody's module does when it is imported
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)[:200]
         raise InputError(f"{place}: cannot import {path}: {reason}; is its folder on PYTHONPATH?") from error
     if not (isinstance(value, type) and issubclass(value, kind)):
         raise InputError(f"{place}: expected {path} to be a subclass of {kind.__module__}.{kind.__name__}")

@@ -111,6 +111,7 @@ class Predictions:
 
     ids: N names; classes: C names, of classes, labels or numbers; probabilities: (N, C), of regression (N, 0), and
     values, the predicted numbers in their own units, (N, C), of any other task (N, 0); representations: (N, width)
+    predicted: what `Student.predict` answers of each sample
     problems: N texts, why a sample has no prediction, "" for one that has; its numbers then mean nothing
     notes: what else went wrong in reading, such as a file that ends early
     """
@@ -119,6 +120,7 @@ class Predictions:
     classes: tuple[str, ...]
     probabilities: npt.NDArray[np.float32]
     representations: npt.NDArray[np.float32]
+    predicted: Array
     problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
     values: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
@@ -196,13 +198,7 @@ class Student(nn.Module):
         Raises:
             InputError: inputs that are not as in training.
         """
-        made = self._predicted(inputs)
-        if self.spec.task == "regression":
-            return made.values[:, 0] if len(self.classes) == 1 else made.values
-        if self.spec.task == "multilabel":
-            return (made.probabilities > 0.5).astype(np.int64)
-        names: Array = np.array(self.classes)[made.probabilities.argmax(1)]
-        return names
+        return self._predicted(inputs).predicted
 
     def predict_proba(self, inputs: Any) -> npt.NDArray[np.float32]:
         """The classes' probabilities (N, C), in the order of `classes`; of several labels each has its own.
@@ -367,12 +363,12 @@ class Student(nn.Module):
         problems, warned = _of_each_sample(made.notes, made.present["target"])
         finite = made.made.target_logits.isfinite().all(1)
         problems = [text or ("" if is_finite else NOT_FINITE) for text, is_finite in zip(problems, finite, strict=True)]
-        logits, outputs, nothing = made.made.target_logits, self.network.task.outputs, torch.zeros(len(samples), 0)
-        shares = outputs(logits).get("probabilities", nothing)
-        values = outputs(logits.double()).get("values", nothing)  # whatever their unit, no digit is lost
+        logits, task, nothing = made.made.target_logits, self.network.task, torch.zeros(len(samples), 0)
+        shares = task.outputs(logits).get("probabilities", nothing)
+        values = task.outputs(logits.double()).get("values", nothing)  # whatever their unit, no digit is lost
         representations = made.made.target.numpy()
         return Predictions(
-            *(samples.ids, self.classes, shares.numpy(), representations),
+            *(samples.ids, self.classes, shares.numpy(), representations, task.predicted(logits)),
             *(tuple(problems), tuple(warned), values.double().numpy()),
         )
 

@@ -83,6 +83,10 @@ class Pixels(NamedTuple):
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
+    def of(self, rows: Tensor | slice) -> Pixels:
+        """Those of these samples of the batch."""
+        return self._replace(values=self.values[rows], present=self.present[rows])
+
     def numbers(self, device: torch.device | str = "cpu") -> Float[Tensor, "batch colours ..."]:
         """(B, 3, ...) float32 on the device, which also computes them; 0 where a sample is not there.
 
@@ -202,14 +206,14 @@ class Batch:
         """The same batch on a device, pixels as numbers; `present` stays on the CPU, where it is decided which rows an
         encoder sees."""
         moved = {name: to_device(value, device) for name, value in self.modalities.items()}
-        return Batch(
-            moved | {name: pixels.numbers(device) for name, pixels in self.pixels.items()},
-            _copied(self.labels, device),
-            _copied(self.rows, device),
-            self.present,
-            self.notes,
-            _copied(self.chance, device),
-            Mixing(*(_copied(tensor, device) for tensor in self.mixing)) if self.mixing is not None else None,
+        return replace(
+            self,
+            modalities=moved | {name: pixels.numbers(device) for name, pixels in self.pixels.items()},
+            labels=_copied(self.labels, device),
+            rows=_copied(self.rows, device),
+            chance=_copied(self.chance, device),
+            mixing=Mixing(*(_copied(tensor, device) for tensor in self.mixing)) if self.mixing is not None else None,
+            pixels={},
         )
 
     def pin_memory(self) -> Batch:
@@ -374,6 +378,7 @@ class Turn:
 
 
 NAMES: dict[View, str] = {"target": "student", "full": "teacher", "auxiliary": "auxiliary_alone"}
+"""What logs, results and errors call the model behind each view."""
 
 T = TypeVar("T")
 Values = Mapping[str, float | int | str]
@@ -439,7 +444,7 @@ def reported(listener: Listener, task: str, total: int) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        listener.end(task, problem=" ".join(str(error).split()) or type(error).__name__)
+        listener.end(task, problem=one_line(error))
         raise
     listener.end(task)
 

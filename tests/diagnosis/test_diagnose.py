@@ -15,6 +15,8 @@ from crossdistill.cli.main import main
 from crossdistill.cli.parsing import parsed
 from crossdistill.data import from_arrays, write_manifest
 from crossdistill.data.columns import ArrayColumn
+from crossdistill.data.readers import ReaderSettings, TextColumn
+from crossdistill.data.reading import PartialColumn
 from crossdistill.diagnosis import evidence_of, judge
 from crossdistill.diagnosis.features import features_of
 from crossdistill.diagnosis.scores import score_of
@@ -92,6 +94,16 @@ def test_labels_of_one_group_cannot_be_told():
     assert "second group" in found.verdict.lever
 
 
+def test_few_labels_in_more_groups_than_any_class_has_samples_make_fewer_folds():
+    """Six groups, and two samples of each class: no five folds could be in proportion to the classes."""
+    y, rows = np.arange(400) % CLASSES, [0, 1, 8, 9, 18, 27, 34, 43]
+    few = np.full(400, -1)
+    few[rows] = y[rows]
+    assert np.bincount(few[rows]).tolist() == [2] * CLASSES
+    found = crossdistill.diagnose(modality(y, 0.35, 1, 40), few, modality(y, 0.2, 2), groups=np.arange(400) // 8)
+    assert (found.evidence.counts.groups, found.evidence.is_scored) == (6, True)
+
+
 def test_groups_are_kept_apart_and_their_number_widens_the_interval():
     """A target that tells a person, and so by memory the person's class, tells nothing of a new person's."""
     people = np.arange(400) // 20
@@ -111,6 +123,18 @@ def test_samples_without_the_auxiliary_are_counted_and_left_out():
     auxiliary[40:70] = np.nan
     found = crossdistill.diagnose(target, y, auxiliary).evidence.counts
     assert (found.labelled, found.unlabelled, found.incomplete) == (40, 330, 30)
+
+
+def test_a_text_that_some_samples_lack_is_told_by_its_letters():
+    """Its features are those that it has where all are there, and no tokenizer is asked for."""
+    texts = ["a dog runs", "the cat sat", "dogs run", "a cat sits", "the dog ran", "cats sit"]
+    present = np.array([True, False, True, True, True, False, True, True])
+    column = TextColumn(texts, texts, ReaderSettings(), "tokenizer")
+    whole, _ = features_of(column, np.arange(6), seed=0)
+    features, there = features_of(PartialColumn(column, present), np.arange(8), seed=0)
+    assert there.tolist() == present.tolist()
+    np.testing.assert_array_equal(features[present], whole)
+    assert not features[~present].any()
 
 
 class Watched(ArrayColumn):

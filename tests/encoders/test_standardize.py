@@ -46,6 +46,19 @@ def test_training_samples_get_mean_0_and_deviation_1_and_test_samples_do_not_cou
     torch.testing.assert_close(out.std(0, correction=0), torch.ones(3), atol=1e-3, rtol=0)
 
 
+def test_a_feature_that_is_constant_in_each_sequence_is_nothing_once_it_is_centred() -> None:
+    """Rounding is left of it, which would be noise of deviation 1, and another feature's tiny changes stay."""
+    generator = torch.Generator().manual_seed(0)
+    constant = (1 + 10 * torch.rand(60, 1, 1, generator=generator)).expand(60, 50, 1)
+    changing = 9.81 + 1e-4 * torch.randn(60, 50, 2, generator=generator)
+    values = torch.cat([constant, changing], dim=2)
+    statistics = feature_statistics(dataset(values.numpy(), 60), "x", center=True)
+    out = seen(values, *statistics, center=True)
+    assert isinstance(out, Tensor)
+    assert not out[..., 0].any()
+    torch.testing.assert_close(out[..., 1:].std(dim=(0, 1)), torch.ones(2), rtol=0.05, atol=0)
+
+
 @pytest.mark.parametrize("center", [False, True])
 def test_sequences_are_standardised_over_their_own_steps(center: bool) -> None:
     alone = [7 * sequence + 40 * torch.randn(3) for sequence in sequences([1, 5, 9, 30, 12])]

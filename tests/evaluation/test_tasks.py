@@ -56,6 +56,23 @@ def test_what_is_not_defined_is_nan_and_not_zero() -> None:
     assert root_mean_squared_error(constant, constant) == mean_absolute_error(constant, constant) == 0
 
 
+@pytest.mark.parametrize("constant", [0.1, 1e-300, 1234.1, -7.3e12])
+@pytest.mark.parametrize("count", [3, 7, 10])
+def test_numbers_that_are_all_the_same_are_constant_whatever_their_mean_rounds_to(constant: float, count: int) -> None:
+    """The mean of three times 0.1 is not 0.1 in float64: what is left of it would be a variance of 1e-34."""
+    same, others = np.full((count, 1), constant), np.arange(float(count))[:, None]
+    assert np.isnan(r2_scores(others, same)[0])
+    assert np.isnan(pearson_correlations(others, same)[0])
+    assert np.isnan(pearson_correlations(same, others)[0])
+
+
+def test_equal_scores_come_in_together_where_they_are_infinite() -> None:
+    """In whichever order the two samples stand that share the highest score, half of them have the label."""
+    scores = np.array([[np.inf], [np.inf], [-np.inf], [-np.inf]])
+    for labels in ([1, 0, 0, 0], [0, 1, 0, 0]):
+        assert average_precisions(scores, np.array(labels)[:, None]).tolist() == [0.5]
+
+
 @pytest.mark.parametrize("measure", [f1, average_precisions, r2_scores, root_mean_squared_error])
 def test_shapes_that_disagree_are_refused(measure: object) -> None:
     with pytest.raises(ValueError, match="of one shape"):

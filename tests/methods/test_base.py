@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args, get_origin, get_type_hints
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossdistill.methods import Auxiliary, Baseline, EpochMeans, Teacher
+from crossdistill.methods import METHODS, Auxiliary, Baseline, EpochMeans, Teacher
+from crossdistill.testing import small_problem
 from crossdistill.types import Batch
 from tests.methods.small import LABELS, batch, leaves, model, rows
 
@@ -68,3 +71,23 @@ def test_the_baseline_never_needs_an_auxiliary_input() -> None:
     alone = Batch({"video": given.modalities["video"]}, given.labels, given.rows, {})
     made = method.model(alone.modalities, method.views)
     assert torch.isfinite(method.turns(0)[0].objective(made, alone).total)
+
+
+CHOICES = [
+    (name, option, get_args(hint))
+    for name, method in METHODS.items()
+    for option, hint in get_type_hints(method.__init__).items()
+    if get_origin(hint) is Literal
+]
+
+
+@pytest.mark.parametrize(("name", "option", "known"), CHOICES, ids=[f"{name}-{option}" for name, option, _ in CHOICES])
+def test_an_option_takes_its_own_words_and_no_other(name: str, option: str, known: tuple[str, ...]) -> None:
+    """Made in Python, where no recipe looks at types: another word would be one of the known ones in silence, or an
+    error of the first step."""
+    method = METHODS[name]
+    network, _, _ = small_problem(student=method.student)
+    for word in known:
+        method(network, **{option: word})
+    with pytest.raises(ValueError, match=f"expected {option} {' or '.join(map(repr, known))}, got 'other'"):
+        method(network, **{option: "other"})

@@ -99,5 +99,5 @@ def test_the_teacher_is_the_auxiliary_model_trained_first() -> None:
 def test_unusable_options_are_refused() -> None:
     with pytest.raises(InputError, match="weight: expected 0 or more"):
         method_of(weight=-1.0)
-    with pytest.raises(ValueError, match="expected decoupling frequency or none"):
+    with pytest.raises(ValueError, match="expected decoupling 'frequency' or 'none'"):
         method_of(decoupling="wavelet")

@@ -65,6 +65,16 @@ def test_the_update_by_hand(momentum: float, seed: int) -> None:
     assert memory.vectors[untouched].double().tolist() == [before[place] for place in untouched]
 
 
+def test_a_sample_that_a_batch_has_several_times_moves_once_for_each() -> None:
+    """A sample of twice the weight may be in a batch twice: its vector moves as it does in two batches."""
+    together, apart = bank(), bank()
+    places, new = torch.tensor([4, 0, 4, 7, 4, 0]), torch.randn(6, 3)
+    together.update(places, new)
+    for rows in ([0, 1, 3], [2, 5], [4]):
+        apart.update(places[rows], new[rows])
+    assert torch.equal(together.vectors, apart.vectors)
+
+
 def test_a_bank_comes_near_what_it_is_shown() -> None:
     memory, target = bank(), torch.tensor([[0.0, 3.0, 4.0]])
     for _ in range(30):

@@ -140,5 +140,5 @@ def test_a_model_of_another_kind_is_refused() -> None:
 def test_unusable_options_are_refused() -> None:
     with pytest.raises(InputError, match="rate: expected a probability below 1"):
         ModalityDropout(fused(), rate=1.0)
-    with pytest.raises(ValueError, match="expected dropping random or simultaneous"):
+    with pytest.raises(ValueError, match="expected dropping 'random' or 'simultaneous'"):
         ModalityDropout(fused(), dropping="never")  # type: ignore[arg-type]

@@ -58,9 +58,3 @@ def test_defaults_are_the_paper_s_for_classification() -> None:
 def test_unusable_options_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="expected"):
         RKD(model(), **options)
-
-
-def test_a_reduction_that_there_is_not_is_refused() -> None:
-    method = RKD(model(), reduction="median")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="expected reduction"):
-        method.turns(0)[0].objective(leaves(), batch())

@@ -141,7 +141,8 @@ def test_sharpening_makes_surer_and_the_weight_rises_linearly() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"soft_weight": -1.0}, {"sharpening": 0.0}, {"ramp": 1.0}, {"concentration": -1.0}, {"unlabelled_weight": -1.0}]
+    "options",
+    [{"soft_weight": -1.0}, {"sharpening": 0.0}, {"ramp": 1.0}, {"concentration": -1.0}, {"unlabelled_weight": -1.0}],
 )
 def test_unusable_options_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(InputError, match=f"{next(iter(options))}: expected"):

@@ -155,6 +155,17 @@ def test_folds_are_whole_groups_where_the_split_is() -> None:
     assert np.unique(labelled_folds(one, 2, seed=0)).tolist() == [-1, 0, 1], "of one group, by class"
 
 
+def test_labels_of_which_no_class_has_two_make_no_folds() -> None:
+    """Whoever is tested on such a sample has never heard of its class."""
+    alone = from_arrays({"x": np.eye(6)}, np.arange(6))
+    in_groups = from_arrays({"x": np.eye(6)}, [0, 1, 2, 0, 1, 2], groups=[0, 0, 0, 1, 1, 1], splits=np.arange(6) >= 3)
+    for data in (alone, in_groups, replace(alone, labels=np.full(6, -1))):
+        with pytest.raises(InputError, match=r"arrays: expected labelled samples for two folds at least"):
+            labelled_folds(data, 5, seed=0)
+    pair = from_arrays({"x": np.eye(6)}, [0, 1, 2, 3, 4, 4])
+    assert np.bincount(labelled_folds(pair, 5, seed=0)).tolist() == [3, 3]
+
+
 def test_the_temperature_is_the_most_likely_one() -> None:
     random = torch.Generator().manual_seed(0)
     logits = 3 * torch.randn(200, 4, generator=random, dtype=torch.float64)

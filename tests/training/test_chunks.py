@@ -26,7 +26,7 @@ from crossdistill.training.engine import OneProcess
 from crossdistill.training.incomplete import divide
 from crossdistill.training.loop import step
 from crossdistill.training.passes import forward, with_mixing
-from crossdistill.types import Batch, InputError, Objective, Padded, Representations, TrainingSamples, Turn
+from crossdistill.types import Batch, InputError, Objective, Padded, Pixels, Representations, TrainingSamples, Turn
 from tests.contracts.small import data, recipe
 from tests.contracts.test_runs import assert_same_run
 from tests.stopping import run_with_stops
@@ -128,6 +128,45 @@ def test_without_chance_a_step_is_that_of_the_whole_batch(chunk_size: int) -> No
 
     for one, other in zip(stepped(chunk_size).values(), stepped(0).values(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("chunk_size", [0, *SIZES])
+def test_pictures_become_numbers_chunk_by_chunk_and_their_step_is_the_whole_batch_s(
+    chunk_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that readers give as bytes: no more of them than a chunk is ever on the device as numbers."""
+    converted: list[int] = []
+    numbers = Pixels.numbers
+
+    def counted(self: Pixels, device: torch.device | str = "cpu") -> Tensor:
+        converted.append(len(self.values))
+        return numbers(self, device)
+
+    def stepped(size: int) -> dict[str, Tensor]:
+        torch.manual_seed(0)
+        encoders = {"picture": MLP(3 * 4 * 4, WIDTH, hidden=8), "vectors": MLP(5, WIDTH, hidden=8)}
+        method = METHODS["kd"](CrossModalModel(encoders, ["picture"], ["vectors"], WIDTH, CLASSES))
+        turns = method.turns(0)
+        optimizers = {turn.name: SGD(turn.parameters, lr=0.1) for turn in turns}
+        step(OneProcess(), method, turns, optimizers, pictures, math.inf, size)
+        return method.model.state_dict()
+
+    random = torch.Generator().manual_seed(1)
+    bytes_of = torch.randint(0, 256, (SIZE, 3, 4, 4), generator=random, dtype=torch.uint8)
+    there = torch.arange(SIZE) != 5
+    pictures = Batch(
+        {"vectors": torch.randn(SIZE, 5, generator=random)},
+        torch.arange(SIZE) % CLASSES,
+        torch.arange(SIZE),
+        {"picture": there},
+        pixels={"picture": Pixels(bytes_of, there, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))},
+    )
+    whole = stepped(0)
+    monkeypatch.setattr(Pixels, "numbers", counted)
+    for name, value in stepped(chunk_size).items():
+        torch.testing.assert_close(value, whole[name], msg=name)
+    assert sum(converted) == SIZE * (2 if chunk_size else 1), "once, and in chunks again for the gradient"
+    assert max(converted) <= (chunk_size or SIZE)
 
 
 def test_half_precision_runs_again_in_half_precision() -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
 import torch
 
 from crossdistill.methods import MI
+from crossdistill.training.distributed import on_first_rank
 from crossdistill.training.engine import OneProcess
 from crossdistill.training.pauses import EpochSoFar
+from crossdistill.types import InputError
 from tests.methods.small import batch, model
 from tests.processes import start
 from tests.training import ranks
@@ -43,3 +48,33 @@ def test_what_ranks_know_of_an_epoch_goes_on_on_each_of_them_and_on_another_numb
         assert EpochSoFar.restored(together, Rank(global_rank=rank, world_size=2), method).terms.read() == {
             "loss": expected
         }
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (InputError("results.json: cannot be written"), "results.json: cannot be written"),
+        (OSError(28, "No space left on device", "runs/a"), "runs/a: No space left on device"),
+        (RuntimeError("CUDA out of\nmemory"), "RuntimeError: CUDA out of memory"),
+        (KeyError("top1"), "KeyError: 'top1'"),
+    ],
+    ids=["mistake", "disk", "device", "defect"],
+)
+def test_whatever_goes_wrong_on_the_first_rank_is_raised_on_the_others(error: Exception, line: str) -> None:
+    """The others would go on to the next message, and wait for it."""
+    sent: list[str] = []
+
+    def send(line: str) -> str:
+        sent.append(line)
+        return line
+
+    def fail() -> None:
+        raise error
+
+    first: Any = SimpleNamespace(world_size=2, is_global_zero=True, broadcast=send)
+    other: Any = SimpleNamespace(world_size=2, is_global_zero=False, broadcast=lambda own: sent[0])
+    with pytest.raises(type(error)):
+        on_first_rank(first, fail)
+    assert sent == [line]
+    with pytest.raises(InputError, match=line):
+        on_first_rank(other, fail)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from crossdistill.data.arrays import Array, array_of
-from crossdistill.types import InputError, Modality, Padded
+from crossdistill.types import InputError, Modality, Padded, one_line
 
 Rows = npt.NDArray[np.int64]
 
@@ -285,7 +285,7 @@ def open_array(path: Path, place: str) -> Array:
     except FileNotFoundError:
         raise InputError(f"{place}: file not found: {path}") from None
     except Exception as error:  # of damaged headers numpy raises whatever its own code stumbles over
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise InputError(f"{place}: cannot read {path} as a whole .npy file of numbers: {reason}") from None
     require_numbers(array, f"{place}: {path}")
     return array

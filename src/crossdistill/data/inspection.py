@@ -1,4 +1,4 @@
-"""`crossdistill prepare`: data sets' releases, and manifests of one's own: checked, told about, decoded once."""
+"""A manifest looked through: what it holds, what of it cannot be read, and its media decoded once, into a cache."""
 
 from __future__ import annotations
 

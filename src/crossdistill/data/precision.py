@@ -17,8 +17,7 @@ from crossdistill.data.columns import (
     SequenceColumn,
     open_array,
 )
-from crossdistill.data.reading import PartialColumn
-from crossdistill.data.wrappers import ReorderedColumn
+from crossdistill.data.wrappers import as_given
 
 _LOST = 0.1
 """Rounding's deviation beside a feature's own, from which a handful of steps hold all that it says."""
@@ -34,7 +33,8 @@ def rounded_away(name: str, column: Column, rows: Rows) -> str:
     Times since 1970 are such, metres from the equator, and whatever varies by less than 1e-38: every model sees a
     constant.
     """
-    content, rows = _given(column, rows)
+    content, rows = as_given(column, rows)
+    content = content.source if isinstance(content, KeptColumn) else content
     read = _reader(content)
     if read is None or not len(rows) or np.can_cast((first := read(int(rows[0]))).dtype, np.float16):
         return ""
@@ -51,14 +51,6 @@ def rounded_away(name: str, column: Column, rows: Rows) -> str:
         f"{name}: float32 loses most of {called}, which varies by {deviation[worst]:.2g} around "
         f"{values[:, worst].mean():.6g}{more}; take an offset away, or choose another unit"
     )
-
-
-def _given(column: Column, rows: Rows) -> tuple[Column, Rows]:
-    """The column that has the numbers as they were given, and which of its rows these are, of those that are there."""
-    while isinstance(column, PartialColumn | ReorderedColumn):
-        rows = column.positions(rows) if isinstance(column, PartialColumn) else column.source[rows]
-        column = column.column
-    return (column.source if isinstance(column, KeptColumn) else column), rows
 
 
 def _lost(values: Array) -> tuple[Rows, Array]:

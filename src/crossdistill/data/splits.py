@@ -113,7 +113,7 @@ def with_labels(dataset: MultimodalDataset, share: float, groups: int, seed: int
 def labelled_folds(dataset: MultimodalDataset, folds: int, seed: int) -> Rows:
     """(N,) which of so many folds each labelled training sample is in, -1 for all others: whole groups where none is on
     both sides of the data's own split and several have labels, else in proportion to the classes. Fewer folds where
-    there are fewer groups or samples. Raises InputError for fewer than two.
+    there are fewer groups, or samples of the largest class. Raises InputError for fewer than two.
 
     >>> import numpy as np
     >>> from crossdistill.data import from_arrays
@@ -123,25 +123,32 @@ def labelled_folds(dataset: MultimodalDataset, folds: int, seed: int) -> Rows:
     [2, 2, 2, 2]
     """
     rows = dataset.labelled_rows("train")
-    groups = np.unique(dataset.groups[rows])
+    groups, strata = np.unique(dataset.groups[rows]), dataset.strata[rows]
     grouped = by_whole_groups(dataset) and len(groups) > 1
-    count = min(folds, len(groups) if grouped else len(rows))
+    largest = most_folds(strata)
+    count = min(folds, len(groups) if grouped else len(rows), largest)
     if count < 2:
-        raise InputError(f"{dataset.name}: expected two folds of labelled samples at least, found {count}")
-    strata = dataset.strata[rows]
-    if not grouped:  # no class that is rarer than the folds is one that scikit-learn refuses
-        count = max(2, min(count, int(np.bincount(strata - strata.min()).max())))
+        raise InputError(
+            f"{dataset.name}: expected labelled samples for two folds at least, two of some class, found {len(rows)}, "
+            f"{largest} of the largest class"
+        )
     fold: Rows = np.full(len(dataset), -1, dtype=np.int64)
     for number, (_, held_out) in enumerate(stratified_folds(strata, dataset.groups[rows], grouped, count, seed)):
         fold[rows[held_out]] = number
     return fold
 
 
+def most_folds(strata: Rows) -> int:
+    """As many as the largest stratum has samples (N,): of more, scikit-learn makes none."""
+    return int(np.unique(strata, return_counts=True)[1].max(initial=0))
+
+
 def stratified_folds(
     strata: Rows, groups: npt.NDArray[Any], grouped: bool, count: int, seed: int
 ) -> list[tuple[Rows, Rows]]:
-    """So many folds of samples of these strata (N,), of whole groups (N,) or not: the places of the samples outside and
-    of those inside each. What a class that is rarer than the folds makes of them, the caller looks at."""
+    """So many folds, at most `most_folds`, of samples of these strata (N,), of whole groups (N,) or not: the places of
+    the samples outside and of those inside each. What a class that is rarer than the folds makes of them, the caller
+    looks at."""
     with needed_for("folds"):
         from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 

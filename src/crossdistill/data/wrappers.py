@@ -89,3 +89,11 @@ def content_of(column: Column) -> Column:
     while isinstance(column, PartialColumn | ReorderedColumn | StandInColumn):
         column = column.column
     return column
+
+
+def as_given(column: Column, rows: Rows) -> tuple[Column, Rows]:
+    """The column that has the samples as they were given, and which of its rows these are, of those that are there."""
+    while isinstance(column, PartialColumn | ReorderedColumn):
+        rows = column.positions(rows) if isinstance(column, PartialColumn) else column.source[rows]
+        column = column.column
+    return column, rows

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from crossdistill.data.columns import Column, Rows
 from crossdistill.data.readers import TextColumn
 from crossdistill.data.reading import known_present, middle, read
-from crossdistill.data.wrappers import content_of
+from crossdistill.data.wrappers import as_given
 from crossdistill.types import Padded
 
 Features = npt.NDArray[np.float64]
@@ -39,10 +39,13 @@ def features_of(column: Column, rows: Rows, seed: int) -> tuple[Features, Mask]:
     deviation, extremes, mean change and the energies of a few frequency bands, and its length; of a picture the means
     of cells, of a video these and how they vary; of a text which letters follow each other.
     """
-    content = content_of(column)
-    if isinstance(content, TextColumn) and content is column:
-        return _text_features([content.text(int(row)) for row in rows], seed), np.ones(len(rows), dtype=np.bool_)
     present, parts = known_present(column)[rows].copy(), []
+    given, given_rows = as_given(column, rows)
+    if isinstance(given, TextColumn):
+        texts = _text_features([given.text(row) for row in given_rows.tolist()], seed)
+        features = np.zeros((len(rows), texts.shape[1]))
+        features[present] = texts
+        return features, present
     for start in range(0, len(rows), _CHUNK):
         chunk = slice(start, start + _CHUNK)
         reading = read(column, rows[chunk], middle(len(rows[chunk])))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.data.splits import stratified_folds
+from crossdistill.data.splits import most_folds, stratified_folds
 from crossdistill.data.targets import Labels, is_labelled
 from crossdistill.diagnosis.features import Features
 from crossdistill.diagnosis.scores import Score
@@ -130,10 +130,10 @@ def folds_of(pairs: Pairs, seed: int) -> list[tuple[Rows, Rows]]:
         return []
     units = len(np.unique(groups)) if pairs.grouped else len(labels)
     most = int(np.median(np.unique(labels, return_counts=True)[1])) if of_classes else len(labels) // 2
-    count = min(FOLDS, units if pairs.grouped else most)
+    strata = labels if of_classes else np.zeros(len(labels), dtype=np.int64)
+    count = min(FOLDS, units if pairs.grouped else most, most_folds(strata))
     if count < 2 or not (of_classes or len(labels) >= LEAST):
         return []
-    strata = labels if of_classes else np.zeros(len(labels), dtype=np.int64)
     made = stratified_folds(strata, groups, pairs.grouped, count, seed)
     folds = [(learnt, tested) for learnt, tested in made if len(tested)]
     return folds if not of_classes or all(len(np.unique(labels[learnt])) > 1 for learnt, _ in folds) else []

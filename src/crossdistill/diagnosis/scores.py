@@ -36,7 +36,7 @@ class Score:
         return f"{mean} ({interval})" if interval else mean
 
     def cells(self, signed: bool = False) -> tuple[str, str]:
-        """The same as two cells of a table, "57.0" and "48.1 to 65.9"; the second is empty without an interval.
+        """`percent` as two cells of a table, "57.0" and "48.1 to 65.9"; the second is empty without an interval.
 
         Args:
             signed: whether what is above 0 has a sign, as differences do

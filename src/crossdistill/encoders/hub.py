@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 
 from crossdistill.extras import needed_for
-from crossdistill.types import InputError
+from crossdistill.types import InputError, one_line
 
 _UNREADABLE = (
     *(OSError, EOFError, ValueError, TypeError, LookupError, RuntimeError, AttributeError, ImportError),
@@ -83,7 +83,7 @@ def _without_chance(config: Any) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:160]
+    return one_line(error)[:160]
 
 
 def read_speech_settings(source: str) -> dict[str, Any]:

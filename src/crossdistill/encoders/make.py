@@ -26,7 +26,7 @@ from crossdistill.encoders.pretrained import Pretrained
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.encoders.standardize import Standardized
 from crossdistill.plain import from_plain, to_plain
-from crossdistill.types import InputError
+from crossdistill.types import InputError, one_line
 
 
 def _automatic(spec: InputSpec) -> str:
@@ -138,7 +138,7 @@ def _built(
     except InputError as error:
         raise InputError(f"{place}: {error}") from error
     except RuntimeError as error:  # more memory than there is
-        raise InputError(f"{place}: cannot be built: {' '.join(str(error).split())[:200]}") from error
+        raise InputError(f"{place}: cannot be built: {one_line(error)[:200]}") from error
 
 
 def _typed_settings(name: str, kind: EncoderKind, settings: Mapping[str, Any]) -> KindSettings:

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from crossdistill.types import InputError
+from crossdistill.types import InputError, one_line
 
 _rebuild_array, _rebuild_number = np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0]
 _ARRAYS: list[Any] = [  # scripts keep a sampler's state beside the weights, in arrays, which are as harmless as tensors
@@ -38,7 +38,7 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
     try:
         content: Any = load_file(path) if path.suffix == ".safetensors" else _unpickle(path)
     except Exception as error:  # what a damaged file raises depends on the damage
-        reason = " ".join(str(error).split())[:160]
+        reason = one_line(error)[:160]
         raise InputError(f"{path}: not a readable file of tensors ({type(error).__name__}: {reason})") from error
     state = next((content[key] for key in ("model", "state_dict") if _holds_state(content, key)), content)
     if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):

@@ -188,7 +188,10 @@ def weights_of(sample_weight: Any, class_weight: ClassWeight, labels: Array, cla
 def weights_of_indicators(
     sample_weight: Any, class_weight: ClassWeight, indicators: Array, classes: Array
 ) -> npt.NDArray[np.float64]:
-    """The same where samples have any number of labels: indicators (N, C), classes (C,) what the columns are called."""
+    """(N,) how much each sample counts, where samples have any number of labels.
+
+    indicators: (N, C), rows of NaN for samples without a label; classes: (C,) what the columns are called
+    """
     weights = sample_weights(sample_weight, len(indicators))
     if class_weight is None:
         return weights

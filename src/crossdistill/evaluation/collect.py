@@ -60,9 +60,8 @@ def outputs_of(
     workers: int | Workers = 0,
     windows: int = 1,
 ) -> Outputs:
-    """What the model makes of these rows, in their order, as `raw_outputs_of`.
-
-    Raises DivergedError when logits are not finite: an epoch's last step may diverge after the last loss was finite.
+    """`raw_outputs_of` these rows. Raises DivergedError where logits are not finite: an epoch's last step may diverge
+    after the last loss was finite.
     """
     outputs = raw_outputs_of(dataset, rows, model, views, device, workers, windows)
     for view, logits in outputs.made.logits.items():
@@ -84,10 +83,9 @@ def raw_outputs_of(
     windows: int = 1,
     batch_size: int = 0,
 ) -> Outputs:
-    """The same, finite or not. Only what the views read is read.
+    """What the model makes of these rows, in their order, finite or not; of the data only what the views read is read.
 
-    batch_size: samples, or windows, at once; 0 for as many as fit.
-
+    batch_size: samples, or windows, at once; 0 for as many as fit
     windows: most of a sample, counted in the target modalities whatever the views, so that all methods' students see
     the same; 0 for all that do not overlap. They are averaged.
     """
@@ -120,7 +118,7 @@ def averaged(outputs: Outputs, task: Task) -> Outputs:
 
 
 def _means(values: Tensor, sample: Tensor, present: Tensor, count: int) -> Tensor:
-    """(count, F) float64 means of the values (N, F) of each `sample` (N,), of those alone that are `there` (N,)."""
+    """(count, F) float64 means of the values (N, F) of each `sample` (N,), of those alone that are `present` (N,)."""
     samples = sample[present]
     sums = torch.zeros(count, values.shape[1], dtype=torch.float64).index_add_(0, samples, values[present].double())
     return sums / torch.bincount(samples, minlength=count).clamp_min(1)[:, None]

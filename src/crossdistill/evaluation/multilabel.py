@@ -51,7 +51,8 @@ def _average_precision(scores: npt.NDArray[np.float64], true: npt.NDArray[np.boo
     if not true.any():
         return float("nan")
     order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
+    falling = scores[order]
+    ends = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(order) - 1)
     hits = np.cumsum(true[order])[ends]
     return float((np.diff(hits, prepend=0) * hits / (ends + 1)).sum() / hits[-1])
 

@@ -23,7 +23,8 @@ def r2_scores(predicted: Array, true: Array) -> npt.NDArray[np.float64]:
     """
     given, known = _checked(predicted, true)
     spread = np.square(known - known.mean(0)).sum(0)
-    rest = np.divide(np.square(given - known).sum(0), spread, out=np.full(len(spread), np.nan), where=spread > 0)
+    defined = _varies(known) & (spread > 0)
+    rest = np.divide(np.square(given - known).sum(0), spread, out=np.full(len(spread), np.nan), where=defined)
     return np.asarray(1 - rest)
 
 
@@ -62,12 +63,18 @@ def pearson_correlations(predicted: Array, true: Array) -> npt.NDArray[np.float6
     [1.0]
     """
     given, known = _checked(predicted, true)
+    varying = _varies(given) & _varies(known)
     given, known = given - given.mean(0), known - known.mean(0)
     scale = np.sqrt(np.square(given).sum(0)) * np.sqrt(np.square(known).sum(0))
     correlations: npt.NDArray[np.float64] = np.divide(
-        (given * known).sum(0), scale, out=np.full(len(scale), np.nan), where=scale > 0
+        (given * known).sum(0), scale, out=np.full(len(scale), np.nan), where=varying & (scale > 0)
     )
     return correlations
+
+
+def _varies(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """(K,) whether a column has two different numbers; its deviation does not say, as a mean may be rounded."""
+    return np.asarray((values != values[0]).any(0))
 
 
 def _checked(predicted: Array, true: Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

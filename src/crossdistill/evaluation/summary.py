@@ -73,7 +73,7 @@ def evaluate_view(
 
 
 def evaluate_labels(logits: Array, labels: Array) -> _ViewSummary:
-    """The same of multi-label predictions. logits: (N, C); labels: (N, C) of 0 and 1.
+    """Metrics of multi-label predictions as plain numbers. logits: (N, C); labels: (N, C) of 0 and 1.
 
     Keys: map, over the labels that some sample has, micro_f1, macro_f1 (floats), per_label (C,; average precisions).
 
@@ -109,7 +109,7 @@ def evaluate_retrieval(
 
 
 def evaluate_numbers(predicted: Array, true: Array) -> _ViewSummary:
-    """The same of predicted numbers, both (N, K) in their own units.
+    """Metrics of predicted numbers as plain numbers; both arguments are (N, K), in their own units.
 
     Keys: r2, rmse, mae, pearson (floats, means over the K), per_number (K,; R²). NaN where a measure is not defined.
 

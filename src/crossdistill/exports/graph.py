@@ -18,7 +18,7 @@ from crossdistill.models.flat import BATCH, TIME, FlatInput, flat_inputs, unflat
 from crossdistill.models.spec import ModelSpec
 from crossdistill.student import Student
 from crossdistill.tasks import task_of
-from crossdistill.types import InputError, Modality, Padded, Representations
+from crossdistill.types import InputError, Modality, Padded, Representations, one_line
 
 REPRESENTATION = "representation"
 _EXAMPLES = 5
@@ -133,4 +133,4 @@ def quiet() -> Iterator[None]:
 
 def reason_of(error: Exception) -> str:
     """An exception's first lines in one."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:240]}"
+    return f"{type(error).__name__}: {one_line(error)[:240]}"

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
+
+Reduction = Literal["sum", "mean"]
+"""How a loss makes one number of many terms."""
 
 
 def require_pair(first: Tensor, second: Tensor, names: tuple[str, str], shape: str) -> None:
@@ -39,6 +44,16 @@ def require_labels(labels: Tensor, count: int | None = None) -> None:
 def require_temperature(temperature: float) -> None:
     if not (math.isfinite(temperature) and temperature > 0):
         raise ValueError(f"expected a temperature above 0, got {temperature}")
+
+
+def require_one_of(name: str, value: object, known: Sequence[str]) -> None:
+    """Raise ValueError for another value than these."""
+    if value not in known:
+        raise ValueError(f"expected {name} {' or '.join(map(repr, known))}, got {value!r}")
+
+
+def require_reduction(reduction: Reduction) -> None:
+    require_one_of("reduction", reduction, get_args(Reduction))
 
 
 def full_precision(tensor: Tensor) -> Tensor:

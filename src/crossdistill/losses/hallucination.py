@@ -5,8 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from crossdistill.losses.checks import full_precision, require_pair
-from crossdistill.losses.hints import Reduction
+from crossdistill.losses.checks import Reduction, full_precision, require_pair, require_reduction
 
 
 def hallucination_loss(
@@ -35,7 +34,6 @@ def hallucination_loss(
     0.25
     """
     require_pair(hallucinated, auxiliary, ("hallucinated", "auxiliary"), "(B, D)")
-    if reduction not in ("sum", "mean"):
-        raise ValueError(f"expected reduction 'sum' or 'mean', got {reduction!r}")
+    require_reduction(reduction)
     squares = (full_precision(auxiliary).sigmoid() - full_precision(hallucinated).sigmoid()).square()
     return squares.mean() if reduction == "mean" else squares.sum(dim=1).mean()

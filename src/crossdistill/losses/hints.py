@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from jaxtyping import Float
 from torch import Tensor
 
-from crossdistill.losses.checks import full_precision, require_pair
-
-Reduction = Literal["sum", "mean"]
+from crossdistill.losses.checks import Reduction, full_precision, require_pair, require_reduction
 
 
 def hint_loss(
@@ -36,7 +32,6 @@ def hint_loss(
     (0.0, 4.0, 0.5)
     """
     require_pair(guided, hint, ("guided", "hint"), "(B, D)")
-    if reduction not in ("sum", "mean"):
-        raise ValueError(f"expected reduction 'sum' or 'mean', got {reduction!r}")
+    require_reduction(reduction)
     squares = (full_precision(hint) - full_precision(guided)).square()
     return 0.5 * (squares.mean() if reduction == "mean" else squares.sum(dim=1).mean())

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from crossdistill.losses.checks import (
+    Reduction,
     full_precision,
     require_floating,
     require_labels,
     require_pair,
+    require_reduction,
     require_temperature,
 )
 from crossdistill.losses.row_blocks import loss_and_bound
 from crossdistill.types import EVERYTHING, Share
-
-Reduction = Literal["sum", "mean"]
 
 
 class MutualInformation(NamedTuple):
@@ -166,8 +166,7 @@ def _loss_and_bound(
     require_pair(full, other, ("full", "other"), "(B, D)")
     require_labels(labels, len(full))
     require_temperature(temperature)
-    if reduction not in ("sum", "mean"):
-        raise ValueError(f"expected reduction 'sum' or 'mean', got {reduction!r}")
+    require_reduction(reduction)
     anchors, candidates = full_precision(full), full_precision(other)
     if beliefs is not None:
         if beliefs.ndim != 2 or len(beliefs) != len(full):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -11,10 +11,14 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import huber_loss
 
-from crossdistill.losses.checks import full_precision, require_pair, without_autocast
+from crossdistill.losses.checks import (
+    Reduction,
+    full_precision,
+    require_pair,
+    require_reduction,
+    without_autocast,
+)
 from crossdistill.types import EVERYTHING, Share
-
-Reduction = Literal["sum", "mean"]
 
 
 def distance_relation_loss(
@@ -206,7 +210,6 @@ def _count(batch: int, size: int) -> int:
     return max(pairs if size == 2 else pairs * (batch - 2), 1)
 
 
-def _check(student: Tensor, teacher: Tensor, reduction: str) -> None:
+def _check(student: Tensor, teacher: Tensor, reduction: Reduction) -> None:
     require_pair(student, teacher, ("student", "teacher"), "(B, D)")
-    if reduction not in ("sum", "mean"):
-        raise ValueError(f"expected reduction 'sum' or 'mean', got {reduction!r}")
+    require_reduction(reduction)

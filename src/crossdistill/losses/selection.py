@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from crossdistill.losses.checks import full_precision, require_labels, require_pair, require_temperature
+from crossdistill.losses.checks import (
+    full_precision,
+    require_labels,
+    require_one_of,
+    require_pair,
+    require_temperature,
+)
 from crossdistill.losses.soft_labels import soft_label_divergences
 
 TargetClass = Literal["removed", "zeroed"]
@@ -93,8 +99,7 @@ def non_target_divergence(
         raise ValueError(
             f"expected selected of shape ({len(labels)},) and dtype bool, got {tuple(selected.shape)}, {selected.dtype}"
         )
-    if target_class not in ("removed", "zeroed"):
-        raise ValueError(f"expected target_class 'removed' or 'zeroed', got {target_class!r}")
+    require_one_of("target_class", target_class, get_args(TargetClass))
     require_temperature(temperature)
     classes = student_logits.shape[1]
     others = ~one_hot(labels, classes).bool()

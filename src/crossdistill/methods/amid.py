@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -21,13 +21,15 @@ from crossdistill.losses import (
     same_class_pairs,
     student_adversarial_loss,
 )
-from crossdistill.losses.mutual_information import Reduction
+from crossdistill.losses.checks import Reduction, require_one_of, require_reduction
 from crossdistill.methods.adaptive_weights import AdaptiveWeights
 from crossdistill.methods.base import ALL_TASKS, DISCRIMINATOR_ACCURACY, EpochMeans, Method
 from crossdistill.methods.mi import Divergence, warmup_objective
 from crossdistill.models import CrossModalModel, Discriminator
 from crossdistill.requirements import require_above_zero, require_at_least_zero
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Share, Turn
+
+Contrast = Literal["mi", "nce"]
 
 
 class AMID(Method):
@@ -54,7 +56,7 @@ class AMID(Method):
         discriminator_width: units of the layers of D1 and D2
 
     Raises:
-        ValueError: a negative weight, or an unusable d, τ or β.
+        ValueError: a negative weight, an unusable d, τ or β, or an unknown reduction, contrast or divergence.
 
     Example:
         >>> import torch
@@ -99,7 +101,7 @@ class AMID(Method):
         dynamic_weights: bool = True,
         expected_partners: float | None = None,
         reduction: Reduction = "sum",
-        contrast: Literal["mi", "nce"] = "mi",
+        contrast: Contrast = "mi",
         divergence: Divergence = "jsd",
         discriminator_width: int = 512,
     ) -> None:
@@ -108,6 +110,9 @@ class AMID(Method):
         require_at_least_zero(weights)
         require_above_zero({"temperature": temperature, "discriminator_width": discriminator_width})
         require_above_zero({} if expected_partners is None else {"expected_partners": expected_partners})
+        require_reduction(reduction)
+        require_one_of("contrast", contrast, get_args(Contrast))
+        require_one_of("divergence", divergence, get_args(Divergence))
         if divergence == "symmetric_kl":
             self.require_classes("divergence: symmetric_kl")
         self.alpha_1, self.alpha_2, self.alpha_3 = alpha_1, alpha_2, alpha_3

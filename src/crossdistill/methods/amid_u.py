@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from crossdistill.losses import mutual_information_bound, mutual_information_loss
+from crossdistill.losses.checks import require_one_of
 from crossdistill.methods.base import ALL_TASKS, Method
 from crossdistill.methods.pseudo_labels import mixture_terms, passes_for, risen, sample_weights, soft_terms
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
 from crossdistill.tasks import Task
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Share, TrainingSamples, Turn
+
+Divergence = Literal["soft_labels", "jsd"]
 
 
 class AMIDU(Method):
@@ -45,6 +48,7 @@ class AMIDU(Method):
 
     Raises:
         InputError: a negative weight, or an unusable τ, exponent or share.
+        ValueError: an unknown divergence.
 
     Example:
         >>> import torch
@@ -87,7 +91,7 @@ class AMIDU(Method):
         ramp: float = 0.5,
         warmup: float = 0.2,
         debiased: bool = True,
-        divergence: Literal["soft_labels", "jsd"] = "soft_labels",
+        divergence: Divergence = "soft_labels",
         unlabelled_weight: float = 3.0,
     ) -> None:
         super().__init__(model)
@@ -95,6 +99,7 @@ class AMIDU(Method):
         require_at_least_zero({**weights, "unlabelled_weight": unlabelled_weight, "concentration": concentration})
         require_above_zero({"temperature": temperature, "sharpening": sharpening})
         require_probability({"ramp": ramp, "warmup": warmup})
+        require_one_of("divergence", divergence, get_args(Divergence))
         self.alpha_1, self.alpha_2, self.temperature = alpha_1, alpha_2, temperature
         self.soft_weight, self.sharpening, self.mixing = soft_weight, sharpening, concentration
         self.ramp, self.warmup, self.debiased, self.divergence = ramp, warmup, debiased, divergence

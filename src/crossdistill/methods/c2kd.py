@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from crossdistill.losses import non_target_divergence, rank_correlation, soft_label_divergence
+from crossdistill.losses.checks import require_one_of
 from crossdistill.losses.selection import TargetClass
 from crossdistill.methods.base import Method
 from crossdistill.models import CrossModalModel
@@ -40,7 +41,7 @@ class C2KD(Method):
         target_class: "removed" compares the other classes only; "zeroed" is the published code's variant
 
     Raises:
-        ValueError: a negative weight, or a threshold outside [-1, 1].
+        ValueError: a negative weight, a threshold outside [-1, 1], or an unknown target_class.
 
     Example:
         >>> from crossdistill.methods import C2KD
@@ -71,6 +72,7 @@ class C2KD(Method):
         super().__init__(model)
         weights = {"unimodal_weight": unimodal_weight, "crossmodal_weight": crossmodal_weight}
         require_at_least_zero(weights)
+        require_one_of("target_class", target_class, get_args(TargetClass))
         if not -1 <= threshold <= 1:
             raise ValueError(f"expected a threshold within [-1, 1], got {threshold}")
         self.threshold, self.target_class = threshold, target_class

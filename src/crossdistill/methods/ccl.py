@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 from crossdistill.losses import as_own_classes, class_contrastive_loss, labelled_cross_entropy
+from crossdistill.losses.checks import require_one_of
 from crossdistill.methods.base import Method
 from crossdistill.methods.mi import DIVERGENCES, Divergence
 from crossdistill.models import Composition, CrossModalModel
@@ -65,8 +67,7 @@ class CCL(Method):
         super().__init__(model)
         require_at_least_zero({"contrast_weight": contrast_weight, "divergence_weight": divergence_weight})
         require_above_zero({"temperature": temperature})
-        if divergence not in DIVERGENCES:
-            raise ValueError(f"expected divergence {' or '.join(map(repr, DIVERGENCES))}, got {divergence!r}")
+        require_one_of("divergence", divergence, get_args(Divergence))
         self.contrast_weight, self.divergence_weight = contrast_weight, divergence_weight
         self.temperature, self.divergence = temperature, divergence
         self.shared = 2.0 if summed_gradients else 1.0  # how often it sees the terms that both losses have

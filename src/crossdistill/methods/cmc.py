@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import Tensor
 
 from crossdistill.losses import info_nce_loss, labelled_cross_entropy
+from crossdistill.losses.checks import require_one_of
 from crossdistill.methods.base import Method
 from crossdistill.methods.noise_contrast import NoiseContrast, Normalization
 from crossdistill.models import CrossModalModel
@@ -68,8 +69,7 @@ class CMC(Method):
     ) -> None:
         super().__init__(model)
         require_at_least_zero({"weight": weight})
-        if form not in ("memory", "batch"):
-            raise ValueError(f"expected form 'memory' or 'batch', got {form!r}")
+        require_one_of("form", form, get_args(Form))
         self.weight, self.form, self.temperature = weight, form, temperature
         self.contrast = NoiseContrast(model.width, embedding, negatives, False, temperature, momentum, normalization)
 

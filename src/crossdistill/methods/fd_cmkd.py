@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from crossdistill.losses import frequency_bands, labelled_cross_entropy, standardized_mse_loss
+from crossdistill.losses.checks import require_one_of
 from crossdistill.losses.frequency import loss_of_bands
 from crossdistill.methods.base import Method
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_at_least_zero
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Turn
+
+Decoupling = Literal["frequency", "none"]
 
 
 class FDCMKD(Method):
@@ -62,12 +65,11 @@ class FDCMKD(Method):
         model: CrossModalModel,
         weight: float = 1.0,
         alignment_weight: float = 1.0,
-        decoupling: Literal["frequency", "none"] = "frequency",
+        decoupling: Decoupling = "frequency",
     ) -> None:
         super().__init__(model)
         require_at_least_zero({"weight": weight, "alignment_weight": alignment_weight})
-        if decoupling not in ("frequency", "none"):
-            raise ValueError(f"expected decoupling frequency or none, got {decoupling!r}")
+        require_one_of("decoupling", decoupling, get_args(Decoupling))
         self.weight, self.alignment_weight, self.decoupling = weight, alignment_weight, decoupling
         bands = 2 if decoupling == "frequency" else 1
         self.shared = nn.ModuleList(classifier(model.width, model.classes) for _ in range(bands))

@@ -8,7 +8,7 @@ from functools import partial
 from torch import Tensor, nn
 
 from crossdistill.losses import hint_loss
-from crossdistill.losses.hints import Reduction
+from crossdistill.losses.checks import Reduction, require_reduction
 from crossdistill.methods.base import ALL_TASKS, Method
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero
@@ -34,7 +34,7 @@ class FitNets(Method):
         reduction: of L_HT over features: "sum" is Eq. 3 as printed; "mean" keeps its steps the same for every width
 
     Raises:
-        ValueError: a negative weight or number of epochs, or a temperature that is not positive.
+        ValueError: a negative weight or number of epochs, a temperature that is not positive, or an unknown reduction.
 
     Example:
         >>> from crossdistill.methods import FitNets
@@ -73,6 +73,7 @@ class FitNets(Method):
         weights = {"soft_weight": soft_weight, "final_soft_weight": final_soft_weight, "hint_weight": hint_weight}
         require_at_least_zero(weights | {"hint_epochs": hint_epochs, "anneal_epochs": anneal_epochs})
         require_above_zero({"temperature": temperature})
+        require_reduction(reduction)
         self.hint_epochs, self.temperature, self.hint_weight = hint_epochs, temperature, hint_weight
         self.soft_weight, self.final_soft_weight, self.anneal_epochs = soft_weight, final_soft_weight, anneal_epochs
         self.reduction = reduction

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import nn
 
 from crossdistill.losses import labelled_cross_entropy, nt_xent_loss
+from crossdistill.losses.checks import require_one_of
 from crossdistill.methods.base import Method
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero
@@ -60,8 +61,7 @@ class GMC(Method):
         super().__init__(model)
         require_at_least_zero({"contrast_weight": contrast_weight})
         require_above_zero({"temperature": temperature, "projection": projection})
-        if supervision not in ("student_and_joint", "joint"):
-            raise ValueError(f"expected supervision 'student_and_joint' or 'joint', got {supervision!r}")
+        require_one_of("supervision", supervision, get_args(_Supervision))
         if supervision == "joint" and model.separate_teacher:
             raise ValueError("expected supervision 'student_and_joint' with a separate teacher: nothing else trains it")
         self.contrast_weight, self.temperature, self.supervision = contrast_weight, temperature, supervision

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from crossdistill.losses import hallucination_loss, labelled_cross_entropy
-from crossdistill.losses.hints import Reduction
+from crossdistill.losses.checks import Reduction, require_reduction
 from crossdistill.methods.base import Method
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_at_least_zero
@@ -29,7 +29,7 @@ class Hallucination(Method):
 
     Raises:
         InputError: a negative weight.
-        ValueError: a model whose student is not hallucinating.
+        ValueError: an unknown reduction, or a model whose student is not hallucinating.
 
     Example:
         >>> from crossdistill.methods import Hallucination
@@ -59,6 +59,7 @@ class Hallucination(Method):
     def __init__(self, model: CrossModalModel, weight: float = 1.0, reduction: Reduction = "sum") -> None:
         super().__init__(model)
         require_at_least_zero({"weight": weight})
+        require_reduction(reduction)
         if model.student != "hallucinating":
             raise ValueError('expected a model with a second branch, made with student="hallucinating"')
         self.weight, self.reduction = weight, reduction

@@ -43,9 +43,22 @@ class MemoryBank(nn.Module):
 
     @torch.no_grad()
     def update(self, positions: Int[Tensor, " batch"], vectors: Float[Tensor, "batch width"]) -> None:
-        """Move the bank's vectors at (B,) distinct `positions` towards new `vectors` (B, width), of any length."""
-        before, now = self.vectors[positions], unit_rows(vectors.to(self.vectors))
-        self.vectors[positions] = unit_rows(self.momentum * before + (1 - self.momentum) * now)
+        """Move the bank's vectors at `positions` (B,) towards new `vectors` (B, width), of any length; one that comes
+        several times moves once for each, in the batch's order."""
+        now = unit_rows(vectors.to(self.vectors))
+        earlier = _times_before(positions)
+        for times in range(int(earlier.max()) + 1):  # written at once, a GPU would keep any of them, each rank another
+            rows = (earlier == times).nonzero().squeeze(1)
+            places = positions[rows]
+            self.vectors[places] = unit_rows(self.momentum * self.vectors[places] + (1 - self.momentum) * now[rows])
+
+
+def _times_before(values: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
+    """How often each value stands further ahead, too."""
+    order = values.argsort(stable=True)
+    ordered = values[order]
+    times = torch.arange(len(values), device=values.device) - torch.searchsorted(ordered, ordered)
+    return torch.empty_like(order).scatter_(0, order, times)
 
 
 class Negatives(NamedTuple):

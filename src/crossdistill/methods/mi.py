@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from crossdistill.losses import jensen_shannon_divergence, mutual_information_loss, symmetric_kl_divergence
-from crossdistill.losses.mutual_information import Reduction
+from crossdistill.losses.checks import Reduction, require_reduction
 from crossdistill.methods.base import ALL_TASKS, Method
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero
@@ -31,7 +31,7 @@ class MI(Method):
         reduction: "sum" is Eq. 8 as printed, "mean" divides by the numbers of positives and of negatives
 
     Raises:
-        ValueError: a negative weight or number of epochs, or a temperature that is not positive.
+        ValueError: a negative weight or number of epochs, a temperature that is not positive, or an unknown reduction.
 
     Example:
         >>> from crossdistill.methods import MI
@@ -61,6 +61,7 @@ class MI(Method):
         super().__init__(model)
         require_at_least_zero({"alpha_1": alpha_1, "warmup_epochs": warmup_epochs})
         require_above_zero({"temperature": temperature})
+        require_reduction(reduction)
         self.alpha_1, self.temperature = alpha_1, temperature
         self.warmup_epochs, self.reduction = warmup_epochs, reduction
 

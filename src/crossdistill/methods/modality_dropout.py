@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
+from crossdistill.losses.checks import require_one_of
 from crossdistill.methods.base import ALL_TASKS, Method
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_probability
 from crossdistill.types import Batch, Choice, Objective, Representations, Turn
+
+Dropping = Literal["random", "simultaneous"]
 
 
 class ModalityDropout(Method):
@@ -49,13 +52,10 @@ class ModalityDropout(Method):
     tasks = ALL_TASKS
     search = {"rate": Choice((0.25, 0.5, 0.75)), "dropping": Choice(("random", "simultaneous"))}
 
-    def __init__(
-        self, model: CrossModalModel, rate: float = 0.5, dropping: Literal["random", "simultaneous"] = "random"
-    ) -> None:
+    def __init__(self, model: CrossModalModel, rate: float = 0.5, dropping: Dropping = "random") -> None:
         super().__init__(model)
         require_probability({"rate": rate})
-        if dropping not in ("random", "simultaneous"):
-            raise ValueError(f"expected dropping random or simultaneous, got {dropping!r}")
+        require_one_of("dropping", dropping, get_args(Dropping))
         if not model.fused:
             raise ValueError(
                 'modality dropout needs a model whose student is the teacher\'s own network: student="fused"'

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from crossdistill.losses.checks import full_precision, require_temperature, without_autocast
+from crossdistill.losses.checks import full_precision, require_one_of, require_temperature, without_autocast
 from crossdistill.losses.cosine import unit_rows
 from crossdistill.losses.noise_contrastive import loss_of_scores, normalizer_of_scores
 from crossdistill.methods.memory import MemoryBank, Negatives, NegativeSampler
@@ -56,8 +56,7 @@ class NoiseContrast(nn.Module):
         if embedding < 1:
             raise ValueError(f"expected an embedding of at least 1 dimension, got {embedding}")
         require_temperature(temperature)
-        if normalization not in ("first_batch", "none"):
-            raise ValueError(f"expected normalization 'first_batch' or 'none', got {normalization!r}")
+        require_one_of("normalization", normalization, get_args(Normalization))
         self.temperature, self.normalization = temperature, normalization
         self.embed_first, self.embed_second = nn.Linear(width, embedding), nn.Linear(width, embedding)
         self.bank_first, self.bank_second = MemoryBank(embedding, momentum), MemoryBank(embedding, momentum)

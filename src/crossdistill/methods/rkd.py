@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crossdistill.losses import angle_relation_loss, distance_relation_loss
+from crossdistill.losses.checks import Reduction, require_reduction
 from crossdistill.losses.cosine import unit_rows
-from crossdistill.losses.relational import Reduction
 from crossdistill.methods.base import ALL_TASKS, Method
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_at_least_zero
@@ -28,7 +28,7 @@ class RKD(Method):
         normalize: relate the representations' directions only, as the published code for classification does
 
     Raises:
-        ValueError: a negative weight.
+        ValueError: a negative weight, or an unknown reduction.
 
     Example:
         >>> from crossdistill.methods import RKD
@@ -57,6 +57,7 @@ class RKD(Method):
     ) -> None:
         super().__init__(model)
         require_at_least_zero({"distance_weight": distance_weight, "angle_weight": angle_weight})
+        require_reduction(reduction)
         self.distance_weight, self.angle_weight = distance_weight, angle_weight
         self.reduction, self.normalize = reduction, normalize
 

@@ -46,7 +46,7 @@ def encode(encoder: nn.Module, x: Modality) -> Tensor:
 
 
 def _in_parts(encoder: nn.Module, x: Tensor) -> Tensor:
-    """The same of samples of one shape: sequences (B, T, F), without gradients, some at a time."""
+    """`encode` of samples of one shape: sequences (B, T, F), without gradients, some at a time."""
     if x.ndim != 3 or torch.is_grad_enabled() or encoder.training or x.shape[0] * x.shape[1] <= _STEPS:
         return cast(Tensor, encoder(x))
     count = max(_LEAST, _STEPS // x.shape[1])

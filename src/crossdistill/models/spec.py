@@ -14,7 +14,7 @@ from crossdistill.encoders.make import loadable_settings, make_encoder
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.models.cross_modal import CrossModalModel
 from crossdistill.tasks import task_of
-from crossdistill.types import InputError, StudentKind, TaskKind
+from crossdistill.types import InputError, StudentKind, TaskKind, one_line
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class ModelSpec:
     given_teacher: bool = False
 
     def of_student(self) -> ModelSpec:
-        """The same without anything auxiliary."""
+        """What its student alone is built from: the specification without anything auxiliary."""
         return replace(
             self,
             auxiliary=(),
@@ -95,7 +95,7 @@ def build_model(
     except ValueError as error:
         raise InputError(f"data.target, data.auxiliary: {error}") from error
     except RuntimeError as error:  # more memory than there is
-        raise InputError(f"model: cannot be built: {' '.join(str(error).split())[:200]}") from error
+        raise InputError(f"model: cannot be built: {one_line(error)[:200]}") from error
     model.freeze_encoders([name for name in encoders if spec.encoders[name].frozen])
     return model
 

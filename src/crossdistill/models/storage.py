@@ -19,7 +19,7 @@ from crossdistill.plain import from_plain, to_plain
 from crossdistill.plain_text import read_text
 from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
 from crossdistill.tasks import MEASURES
-from crossdistill.types import InputError
+from crossdistill.types import InputError, one_line
 
 CONFIG, STUDENT, REST, RESULTS = "config.json", "student.safetensors", "rest.safetensors", "results.json"
 _FORMAT = 1
@@ -55,7 +55,7 @@ def read_tensors(path: Path, digests: Mapping[str, str], most: int | None = None
     try:
         return load(content)
     except Exception as error:  # what a damaged file raises depends on the damage
-        raise InputError(f"{path}: not a file of tensors ({' '.join(str(error).split())[:160]})") from error
+        raise InputError(f"{path}: not a file of tensors ({one_line(error)[:160]})") from error
 
 
 def load_state(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
@@ -124,7 +124,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except InputError:
         raise
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not valid JSON ({' '.join(str(error).split())[:160]})") from error
+        raise InputError(f"{path}: not valid JSON ({one_line(error)[:160]})") from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a JSON object, found {type(content).__name__}")
     return content

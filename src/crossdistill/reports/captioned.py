@@ -22,7 +22,7 @@ from crossdistill.reports.samples import RepresentationMap
 from crossdistill.reports.style import CYCLE, GAIN, NEITHER, OWN_COLORS, LineStyle, line_styles
 from crossdistill.reports.svg import Spot
 from crossdistill.reports.tables import headlines
-from crossdistill.reports.terms import terms
+from crossdistill.reports.terms import headline_name, terms
 from crossdistill.runs.measure import GAP, score_key
 from crossdistill.runs.results import COSINE_PAIR, COSINE_SAME_CLASS, Scores
 
@@ -120,7 +120,7 @@ def difference_figure(runs: Sequence[Run], reference: str = "baseline") -> Capti
         "not tested; bars are 95 % intervals, each for itself, while the colours are corrected for all comparisons."
     )
     figure = figures.difference_intervals(table, grouped(runs))
-    title = f"Student {terms(runs).measure} minus {reference} (percentage points)"
+    title = f"Student {headline_name(runs)} minus {reference} (percentage points)"
     return CaptionedFigure(f"difference-{reference}", caption, figure, title=title)
 
 
@@ -139,20 +139,20 @@ def seeds_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
         "; colours as in the differences."
     )
     figure = figures.seed_scatter(accuracies, verdicts, grouped(runs), reference)
-    return CaptionedFigure("seeds", caption, figure, title=f"Student {terms(runs).measure} of every run (%)")
+    return CaptionedFigure("seeds", caption, figure, title=f"Student {headline_name(runs)} of every run (%)")
 
 
 def curve_figures(runs: Sequence[Run]) -> dict[str, CaptionedFigure]:
     """Heading -> panels over epochs; headings without any logged quantity are left out."""
     order = by_importance(runs)
-    followed, words = followed_split(runs), terms(runs)
+    followed, words, measure = followed_split(runs), terms(runs), headline_name(runs)
     accuracy = (
         _GAP_CAPTION
         if curves(runs, GAP)
         else f"{words.noun[0].upper()}{words.noun[1:]} on the {followed} split after each epoch"
     )
     student, teacher = (score_key(view, runs[0].task) for view in ("student", "teacher"))
-    scores = {student: f"student {words.measure}", teacher: f"teacher {words.measure}", GAP: _GAP_TITLE}
+    scores = {student: f"student {measure}", teacher: f"teacher {measure}", GAP: _GAP_TITLE}
     cosines = {key: title.format(followed) for key, title in _COSINES.items()}
     captioned = {
         f"{words.noun[0].upper()}{words.noun[1:]} over epochs": _lines(
@@ -193,7 +193,7 @@ def every_configuration_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
         caption,
         figure,
         legend=legend,
-        title=f"{terms(runs).measure[0].upper()}{terms(runs).measure[1:]} over epochs (%)",
+        title=f"{headline_name(runs)[0].upper()}{headline_name(runs)[1:]} over epochs (%)",
     )
 
 

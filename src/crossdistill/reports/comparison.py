@@ -17,7 +17,8 @@ Verdict = Literal["better", "worse", "no significant difference", "not tested"]
 
 @dataclass(frozen=True)
 class Difference:
-    """A configuration's student top-1 minus a reference's over `pairs` common seeds (and folds), as a fraction.
+    """The student's headline measure of a configuration less that of a reference, a fraction, the mean over `pairs`
+    common seeds (and folds).
 
     half_width: of the 95 % Student-t interval; p: paired t-test; p_holm: p corrected for all configurations compared
     with this reference. All three are NaN for a single pair.
@@ -61,7 +62,7 @@ def differences(runs: Sequence[Run], reference: str = "baseline") -> dict[str, D
 
 
 def highest(runs: Sequence[Run]) -> str:
-    """The label with the highest mean student top-1, controls aside; empty where no student has one."""
+    """The label with the highest mean headline measure of its student, controls aside; empty where none has one."""
     groups = grouped(runs)
     means = {
         label: mean

@@ -35,7 +35,7 @@ def group_of(run: Run) -> Group:
 
 
 def grouped(runs: Sequence[Run]) -> dict[str, Group]:
-    """Label -> group, in the order of every table: by group, inside it by falling mean accuracy of the student.
+    """Label -> group, in the order of every table: by group, inside it by the student's falling mean.
 
     Variations go by their option's value. The order of the runs does not matter.
     """
@@ -45,7 +45,7 @@ def grouped(runs: Sequence[Run]) -> dict[str, Group]:
 
 
 def student_means(runs: Sequence[Run]) -> dict[str, float]:
-    """Label -> mean student top-1 over its runs, NaN where there is none."""
+    """Label -> the mean of its students' headline measure over its runs, NaN where there is none."""
     return {label: _student_mean(replicates) for label, replicates in configurations_of(runs).items()}
 
 

@@ -14,7 +14,7 @@ from crossdistill.reports.formats import counted, listed
 from crossdistill.reports.groups import grouped, reference_method
 from crossdistill.reports.runs import Run, configurations_of, split_by_measured, unmeasured_sentence
 from crossdistill.reports.samples import NO_SAMPLES, Changes, SampleViews
-from crossdistill.reports.terms import terms
+from crossdistill.reports.terms import headline_name
 from crossdistill.reports.tiles import Tile, next_steps, tiles
 from crossdistill.types import TaskKind
 
@@ -226,7 +226,7 @@ def _results_note(table: ReportTable, runs: Sequence[Run]) -> str:
 def _differences_note(runs: Sequence[Run], reference: str) -> str:
     tested = sum(row.verdict != "not tested" for row in differences(runs, reference).values())
     note = (
-        f"Student {terms(runs).measure} minus that of {reference} in percentage points, over the runs that share a "
+        f"Student {headline_name(runs)} minus that of {reference} in percentage points, over the runs that share a "
         f"seed (and fold) with a run of it; p from a paired t-test, and corrected for the {counted(tested, 'test')} of "
         f"this table (Holm). The verdict goes by the corrected p at the level of {LEVEL:g}; “no significant "
         "difference” does not say that two configurations are equal: the interval says how far apart they may be."

@@ -26,7 +26,7 @@ ON_DARK = {
     AMBER: "#f0b43c",
     CYAN: "#6fd3e6",
 }
-"""The same on dark pages."""
+"""Each colour as it is on dark pages."""
 
 OWN_COLORS = {"baseline": GREY, "teacher": AMBER, "auxiliary": CYAN}
 _OWN_DASHES = {"baseline": "1.2 1.2", "teacher": "5 1.5 1.2 1.5", "auxiliary": "5 1.5 1.2 1.5 1.2 1.5"}

@@ -14,12 +14,11 @@ from crossdistill.types import TaskKind
 class Terms:
     """Words for a task's headline measure, which is a share, and shown in %.
 
-    measure: its short name; noun, long: in a sentence; reached: what a student does whose measure is `{}` %; alone: how
-    another's is given after that; right, tile: what its bars and its tile are called; name, names: one class, several;
-    slug: what links and files call its curves
+    noun, long: in a sentence; reached: what a student does whose measure is `{}` %; alone: how another's is given after
+    that; right, tile: what its bars and its tile are called; name, names: one class, several; slug: what links and
+    files call its curves
     """
 
-    measure: str
     noun: str
     long: str
     reached: str
@@ -33,7 +32,6 @@ class Terms:
 
 _TERMS: Mapping[TaskKind, Terms] = {
     "classification": Terms(
-        "top-1",
         "accuracy",
         "top-1 accuracy",
         "is right on {} % of new samples",
@@ -45,7 +43,6 @@ _TERMS: Mapping[TaskKind, Terms] = {
         "accuracy",
     ),
     "multilabel": Terms(
-        "mAP",
         "mean average precision",
         "mean average precision",
         "reaches a mean average precision of {} % on new samples",
@@ -57,7 +54,6 @@ _TERMS: Mapping[TaskKind, Terms] = {
         "precision",
     ),
     "regression": Terms(
-        "R²",
         "R²",
         "R²",
         "explains {} % of the variance of new samples",
@@ -79,3 +75,8 @@ def terms(runs: Sequence[Run]) -> Terms:
 def measures(runs: Sequence[Run]) -> tuple[Measured, ...]:
     """What was measured of these runs, the headline first."""
     return MEASURES[runs[0].task]
+
+
+def headline_name(runs: Sequence[Run]) -> str:
+    """The short name of the measure that these runs are judged by, such as top-1."""
+    return measures(runs)[0].name

@@ -158,7 +158,7 @@ def attempted(job: Job, listener: Listener, build_data: BuildDataset) -> Failure
     except Exception as error:  # the other jobs must go on
         if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
             return Failure(one_line(error), mistake=True)
-        return Failure(f"{type(error).__name__}: {' '.join(str(error).split())}", False, traceback.format_exc())
+        return Failure(f"{type(error).__name__}: {one_line(error)}", False, traceback.format_exc())
     return None
 
 

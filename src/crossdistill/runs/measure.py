@@ -15,7 +15,7 @@ from crossdistill.data.loading import Workers
 from crossdistill.evaluation import evaluate_view, top1
 from crossdistill.evaluation.collect import Outputs, outputs_of
 from crossdistill.evaluation.summary import evaluate_labels, evaluate_numbers, evaluate_retrieval
-from crossdistill.losses import pair_cosine, same_class_cosine
+from crossdistill.losses import pair_cosine, same_class_cosine, same_class_pairs
 from crossdistill.models.cross_modal import CrossModalModel
 from crossdistill.plain import from_plain
 from crossdistill.runs.data import splits_in_use
@@ -123,14 +123,15 @@ def require_measurable(outputs: Outputs, predicts: tuple[View, ...], split: str)
 
 
 def cosines(outputs: Outputs, model: CrossModalModel) -> dict[str, float]:
-    """Figure 5's alignment of teacher and student, where both were made of a sample and have representations."""
+    """Figure 5's alignment of teacher and student, where both were made of a sample and have representations; that of a
+    class where one has two samples."""
     if not {"target", "full"} <= set(outputs.made.representations) or not model.represents("full"):
         return {}
     made, labels = outputs.complete("target", "full")
     if not len(labels):
         return {}
     found = {COSINE_PAIR: float(pair_cosine(made.full, made.target))}
-    if model.task.has_classes:
+    if model.task.has_classes and int(same_class_pairs(labels)):
         found[COSINE_SAME_CLASS] = float(same_class_cosine(made.full, made.target, labels))
     return found
 

@@ -20,7 +20,7 @@ from crossdistill.models.grouped import select
 from crossdistill.models.spec import ModelSpec
 from crossdistill.plain import to_plain
 from crossdistill.plugins import class_path
-from crossdistill.types import InputError, Padded, to_device
+from crossdistill.types import InputError, Padded, one_line, to_device
 
 
 def own_settings(name: str, module: nn.Module) -> EncoderSettings:
@@ -67,7 +67,7 @@ def require_rebuilt(spec: ModelSpec, given: Mapping[str, nn.Module], dataset: Mu
         try:
             inner.load_state_dict(module.state_dict())
         except RuntimeError as error:
-            raise InputError(f"{place} is not this module: {' '.join(str(error).split())[:200]}") from error
+            raise InputError(f"{place} is not this module: {one_line(error)[:200]}") from error
         rows = dataset.rows("train")
         rows = rows[dataset.present([name])[rows]][:2]
         reading = read(dataset.columns[name], rows, middle(len(rows)))

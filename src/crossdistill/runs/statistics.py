@@ -19,6 +19,9 @@ from crossdistill.types import InputError, Padded
 _CHUNK_VALUES = 1 << 24
 """Numbers in memory at once: as float64, 128 MiB."""
 
+_ROUNDING = 8 * torch.finfo(torch.float32).eps
+"""What centring leaves of a constant, at most, relative to it."""
+
 
 def set_statistics(model: CrossModalModel, dataset: MultimodalDataset) -> None:
     """Let every encoder that standardises its input do so by the training samples, and its copies too."""
@@ -36,12 +39,17 @@ def feature_statistics(
 ) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each feature (along `axis`) over the training samples and their steps, in float64.
 
-    In two passes: squares less the squared mean would leave rounding as the spread of a constant.
+    In two passes: squares less the squared mean would leave rounding as the spread of a constant. So does a constant
+    less its own mean over time: where no more than that is left of a centred feature, it has no deviation.
     """
     count = sum(len(steps) for steps in _training_steps(dataset, name, center, chunk, axis))
     mean = _sum_of(steps.sum(0) for steps in _training_steps(dataset, name, center, chunk, axis)) / count
     squares = _sum_of((steps - mean).square().sum(0) for steps in _training_steps(dataset, name, center, chunk, axis))
-    return mean, (squares / count).sqrt()
+    std = (squares / count).sqrt()
+    if not center:
+        return mean, std
+    raw = (steps.abs().amax(0) for steps in _training_steps(dataset, name, False, chunk, axis))
+    return mean, std.where(std > _ROUNDING * functools.reduce(torch.maximum, raw), 0.0)
 
 
 def _sum_of(parts: Iterable[Tensor]) -> Tensor:

@@ -22,7 +22,7 @@ from crossdistill.runs.lock import locked
 from crossdistill.studies.compare import TABLE, Compared, compare
 from crossdistill.studies.plan import configurations
 from crossdistill.studies.tune import tune
-from crossdistill.types import InputError, Listener, Values, reported
+from crossdistill.types import InputError, Listener, Values, one_line, reported
 
 RECORD = "benchmark.json"
 SETTINGS = "settings"
@@ -131,7 +131,7 @@ def read_study(folder: Path) -> tuple[pd.DataFrame, Record]:
     try:
         return pd.read_parquet(folder / TABLE), read_record(folder)
     except (OSError, ValueError) as error:
-        raise InputError(f"{folder / TABLE}: cannot be read: {' '.join(str(error).split())[:200]}") from error
+        raise InputError(f"{folder / TABLE}: cannot be read: {one_line(error)[:200]}") from error
 
 
 def read_record(folder: Path) -> Record:
@@ -139,7 +139,7 @@ def read_record(folder: Path) -> Record:
     try:
         return from_plain(Record, json.loads(read_text(path)), str(path))
     except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {' '.join(str(error).split())[:200]}") from error
+        raise InputError(f"{path}: cannot be read: {one_line(error)[:200]}") from error
 
 
 def _require_possible(asked: Asked) -> None:

@@ -56,7 +56,7 @@ def compare(
     Args:
         configurations: recipes, told apart by their labels
         out: folder of the comparison
-        seeds: runs of each configuration, from its recipe's seed on
+        seeds: runs of each configuration, all with the same seeds, from the first recipe's on
         folds: to be tested in turn, none for the recipes' own split
         jobs: runs at once, each in a process of its own, so a script needs `if __name__ == "__main__":` around what it
             does

@@ -27,7 +27,7 @@ from crossdistill.runs.jobs import Executor, Failure, InProcess, RunJob, require
 from crossdistill.runs.lock import locked
 from crossdistill.runs.results import read_results
 from crossdistill.studies.search_space import Values, present, search_space, with_values
-from crossdistill.types import NAMES, Choice, InputError, Listener, LogUniform, SearchSpace, reported
+from crossdistill.types import NAMES, Choice, InputError, Listener, LogUniform, SearchSpace, one_line, reported
 
 if TYPE_CHECKING:
     import optuna
@@ -284,7 +284,7 @@ def _storage(url: str, folder: Path) -> optuna.storages.BaseStorage:
     try:
         return optuna.storages.RDBStorage(url)
     except Exception as error:  # what SQLAlchemy raises depends on the database's driver
-        raise InputError(f"--storage {url}: cannot be opened: {' '.join(str(error).split())[:200]}") from error
+        raise InputError(f"--storage {url}: cannot be opened: {one_line(error)[:200]}") from error
 
 
 def _check(methods: Sequence[str], trials: int, seeds: int) -> None:

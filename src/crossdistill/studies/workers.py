@@ -27,7 +27,7 @@ from crossdistill.runs.jobs import Failure, Job, attempted
 from crossdistill.runs.warnings import WARNING
 from crossdistill.training.engine import deterministic_kernels, own_process, silence_libraries
 from crossdistill.training.pauses import Interrupted
-from crossdistill.types import InputError, Listener, Values
+from crossdistill.types import InputError, Listener, Values, one_line
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerContext, SpawnContext
@@ -250,7 +250,7 @@ def take_entries(entries: Mapping[str, bytes]) -> Failure | None:
         try:
             _REGISTRIES[kind].update(pickle.loads(pickled))
         except (AttributeError, ImportError) as error:
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             return Failure(f"{kind}s that were added cannot be imported here ({reason}); define them in a file", True)
     return None
 

@@ -32,7 +32,7 @@ def built(cls: type[Method], task: TaskKind = "classification", seed: int = 0) -
 
 
 def built_to_distil(cls: type[Method], task: TaskKind = "classification") -> tuple[Method, Batch]:
-    """The same; where the method's teacher is fixed, this one has learnt the batch before and moves no more."""
+    """`built`, but that a teacher which its method has fixed has learnt the batch before and moves no more."""
     separate = cls.teacher == "fixed" and cls.taught_by == "full"
     problem = small_problem(student=cls.student, separate_teacher=separate, task=task)
     if cls.teacher == "fixed":

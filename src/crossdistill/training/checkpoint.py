@@ -91,7 +91,7 @@ class Checkpoint:
                 _require_state(name, optimizer, self.optimizers[name])
                 optimizer.load_state_dict(part_of(optimizer, self.optimizers[name]))
         except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error)[:200]
             raise InputError(f"the checkpoint is of another model ({reason}); delete it to start over") from error
 
     def save(self, path: Path, previous: Path | None = None) -> None:
@@ -124,7 +124,7 @@ class Checkpoint:
         except OSError as error:
             raise UnreadableCheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
         except Exception as error:
-            reason = " ".join(str(error).split())[:120]
+            reason = one_line(error)[:120]
             raise UnreadableCheckpointError(
                 f"{path}: not a readable checkpoint ({type(error).__name__}: {reason})"
             ) from error

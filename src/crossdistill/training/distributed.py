@@ -108,8 +108,9 @@ def on_first_rank(engine: Engine, act: Callable[[], None]) -> None:
     try:
         if engine.is_global_zero:
             act()
-    except (InputError, OSError) as error:
-        problem = one_line(error)
+    except Exception as error:
+        known = isinstance(error, InputError | OSError)
+        problem = one_line(error) if known else f"{type(error).__name__}: {one_line(error)}"
         raise
     finally:
         problem = engine.broadcast(problem) if engine.world_size > 1 else problem

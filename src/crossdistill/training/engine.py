@@ -19,7 +19,7 @@ from torch import nn
 
 from crossdistill.extras import needed_for
 from crossdistill.training.settings import Machine
-from crossdistill.types import InputError
+from crossdistill.types import InputError, one_line
 
 Part = TypeVar("Part", bound=nn.Module)
 
@@ -98,7 +98,7 @@ def launched(machine: Machine) -> Engine:
             precision=machine.precision,
         )
     except (RuntimeError, ValueError, TypeError) as error:  # what there is no such device for
-        raise InputError(f"machine: {' '.join(str(error).split())[:200]}") from error
+        raise InputError(f"machine: {one_line(error)[:200]}") from error
     started = getattr(engine.strategy.launcher, "procs", None)
     if started is not None and "LOCAL_RANK" not in os.environ:
         end_with_ranks(started)  # before it launches: that waits until all ranks have met

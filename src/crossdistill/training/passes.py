@@ -73,6 +73,7 @@ def select_batch(batch: Batch, rows: Tensor | slice) -> Batch:
     return replace(
         batch,
         modalities={name: select(x, rows) for name, x in batch.modalities.items()},
+        pixels={name: x.of(on_cpu) for name, x in batch.pixels.items()},
         labels=batch.labels[rows],
         rows=batch.rows[rows],
         present={name: mask[on_cpu] for name, mask in batch.present.items()},

@@ -13,8 +13,10 @@ from crossdistill.recipes.library.bundled import emoji
 from crossdistill.recipes.library.catalogue import RECIPES
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.variants.ablations import ablations
+from crossdistill.recipes.variants.paper_tables import TABLES
 from crossdistill.runs.build import build
 from crossdistill.studies.plan import configurations
+from crossdistill.types import TaskKind
 
 
 def leaves(value: Any, path: str = "") -> dict[str, Any]:
@@ -58,6 +60,19 @@ def test_ablations_change_one_thing_of_amid(name: str) -> None:
         if label.startswith("amid: auxiliary encoders"):
             allowed = 2  # frozen ones want training first; published weights that stay are released with the rest
         assert 0 < len(changed) <= allowed, (label, changed)
+
+
+@pytest.mark.parametrize("task", ["classification", "multilabel", "regression"])
+def test_every_task_has_the_ablations_that_mean_something_for_it(task: TaskKind) -> None:
+    """Class means and KL are of classes; where no two samples are of one class, nothing moves the dynamic weights."""
+    found = emoji()
+    recipe = replace(found, data=replace(found.data, task=task))
+    labels = [made.label or made.method for made in configurations(recipe, ["baseline", "amid"], True, False, [])]
+    of_classes, dynamic = {"amid: L_nce", "amid: symmetric KL"}, "amid: no dynamic weight"
+    assert (of_classes & set(labels)) == (of_classes if task == "classification" else set())
+    assert (dynamic in labels) == (task != "regression")
+    for rows in ("4", "5"):
+        assert {row.label or row.method for row in TABLES[rows](recipe).values()} <= {"teacher", "amid", *labels}
 
 
 def test_the_paper_s_rows_are_among_the_ablations() -> None:

@@ -15,7 +15,7 @@ from crossdistill.data.labels import natural_order
 from crossdistill.data.lazy import LazyColumn
 from crossdistill.data.readers import TextColumn
 from crossdistill.data.unpacking import npz_arrays, npz_names
-from crossdistill.types import InputError
+from crossdistill.types import InputError, one_line
 
 
 def rows_of(arrays: Mapping[str, Array], lengths: Mapping[str, Array], path: Path, specs: Specs) -> Given:
@@ -80,7 +80,7 @@ def archive_of(path: Path, specs: Specs) -> Given:
     except InputError:
         raise
     except Exception as error:  # whatever a file that is none makes zipfile and NumPy raise
-        raise InputError(f"{path}: cannot be read as an .npz file of numbers: {' '.join(str(error).split())}") from None
+        raise InputError(f"{path}: cannot be read as an .npz file of numbers: {one_line(error)}") from None
     if missing := [name for name in specs if name not in held]:
         raise InputError(f"{path}: expected an array for {missing[0]}, found {', '.join(names) or 'none'}")
     for name, spec in specs.items():

@@ -59,7 +59,7 @@ class AudioReader:
         return Taken(np.stack(parts)[..., None], warning)
 
     def _of_long(self, clip: Clip, positions: Sequence[float], seed: int | None, stale: str) -> Taken:
-        """The same of a clip whose end is known, decoding no more than is wanted."""
+        """What is taken of a clip whose end is known, decoding no more than is wanted."""
         rate = self.settings.rate
         parts, warning = [], stale
         for begin in self._begins(round((clip.end - clip.start) * rate), positions, seed):

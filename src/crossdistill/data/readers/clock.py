@@ -155,7 +155,7 @@ Ends = dict[int, tuple[float, float]]
 
 
 def _ends(file: MediaFile, declared: float, frame: float) -> Ends:
-    """Of this stream, and of others met beside it near the file's end."""
+    """Where this stream ends, and others that are met beside it near the file's end."""
     entries = file.stream.index_entries
     if 0 < file.stream.frames == len(entries):  # every packet's place is known
         if file.seek_stamp(entries[max(0, len(entries) - _TAIL)].timestamp, any_frame=True):
@@ -174,7 +174,7 @@ def _ends(file: MediaFile, declared: float, frame: float) -> Ends:
 
 
 def _read_on(file: MediaFile, frame: float) -> tuple[Ends, int]:
-    """The same, of the packets from here on; and how many of this stream there are."""
+    """Where the streams of the packets from here on end; and how many packets of this stream there are."""
     ends: Ends = {}
     count = 0
     streams = [file.stream] if file.stream.duration else file.heard_or_seen()

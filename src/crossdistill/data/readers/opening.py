@@ -111,7 +111,7 @@ class MediaFile:
         return not self.one_way and self.seek_stamp(math.floor((seconds + self.zero + TICK) / self.base))
 
     def seek_stamp(self, stamp: int, any_frame: bool = False) -> bool:
-        """The same by the stream's own clock; any_frame: to the last packet before it."""
+        """`seek` by the stream's own clock; any_frame: to the last packet before it."""
         self._moved = True
         try:
             self.container.seek(stamp, any_frame=any_frame, stream=self.stream)

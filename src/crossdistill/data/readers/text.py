@@ -12,7 +12,7 @@ import numpy as np
 from crossdistill.data.columns import Rows, pad
 from crossdistill.data.readers.settings import ReaderSettings
 from crossdistill.extras import needed_for
-from crossdistill.types import InputError, Padded
+from crossdistill.types import InputError, Padded, one_line
 
 _LONGEST = 1 << 20
 """Bytes of a file that holds one text: a book's, of which a model reads the first 512 tokens."""
@@ -66,4 +66,4 @@ def load_tokenizer(name: str, option: str) -> Any:
     try:
         return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except Exception as error:  # whatever goes wrong in there
-        raise InputError(f"{option}: cannot load a tokenizer from {name}: {' '.join(str(error).split())}") from None
+        raise InputError(f"{option}: cannot load a tokenizer from {name}: {one_line(error)}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,10 +19,14 @@ from crossdistill.recipes.variants.published import (
     NO_DYNAMIC_WEIGHT,
     NO_WARMUP,
 )
+from crossdistill.types import TaskKind
+
+SYMMETRIC_KL = "amid: symmetric KL"
 
 
 def ablations(recipe: Recipe) -> dict[str, Recipe]:
-    """Label -> recipe, each the recipe's AMID but for one thing. What cannot differ in this recipe is left out.
+    """Label -> recipe, each the recipe's AMID but for one thing. What cannot differ in this recipe is left out, and so
+    is what has no meaning for its task.
 
     L_nce of Table 4 is [9]'s, CCL's class means, with the recipe's own weights for `amid_class_means`; the weights of
     all other rows are AMID's.
@@ -45,12 +49,24 @@ def ablations(recipe: Recipe) -> dict[str, Recipe]:
         NO_WARMUP: changed(warmup_epochs=0),
         NO_D2: changed(second_discriminator=False),
         NO_DYNAMIC_WEIGHT: changed(dynamic_weights=False),
-        "amid: symmetric KL": changed(divergence="symmetric_kl"),
+        SYMMETRIC_KL: changed(divergence="symmetric_kl"),
         "amid: separate extractors": modelled(separate_teacher=not recipe.model.separate_teacher),
         **({"amid: sums": changed(reduction="sum")} if amid["reduction"] == "mean" else {}),
         **_other_auxiliary_encoders(recipe, modelled),
     }
-    return {label: replace(ablation, label=label, role="ablation", varied="") for label, ablation in rows.items()}
+    without = _LEFT_OUT.get(recipe.data.task, frozenset())
+    return {
+        label: replace(ablation, label=label, role="ablation", varied="")
+        for label, ablation in rows.items()
+        if label not in without
+    }
+
+
+_OF_CLASSES = frozenset({NCE, SYMMETRIC_KL})
+_LEFT_OUT: Mapping[TaskKind, frozenset[str]] = {
+    "multilabel": _OF_CLASSES,
+    "regression": _OF_CLASSES | {NO_DYNAMIC_WEIGHT},  # the weights stay: no two samples are of one class
+}
 
 
 def _other_auxiliary_encoders(recipe: Recipe, modelled: Callable[..., Recipe]) -> dict[str, Recipe]:

@@ -193,9 +193,9 @@ def methods(recipe: Recipe, *names: str) -> dict[str, Recipe]:
 
 
 def some_ablations(recipe: Recipe, *labels: str) -> dict[str, Recipe]:
-    """Some of the recipe's ablations."""
+    """Those of the recipe's ablations with these labels, as far as its task has them."""
     all_ablations = ablations(recipe)
-    return {label: all_ablations[label] for label in labels}
+    return {label: all_ablations[label] for label in labels if label in all_ablations}
 
 
 def with_option(recipe: Recipe, option: str, value: float) -> Recipe:
