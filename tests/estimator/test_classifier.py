@@ -162,6 +162,10 @@ def test_classes_beside_na_keep_their_type(dtype: str) -> None:
 def test_tensors_are_arrays() -> None:
     model = quick().fit(torch.from_numpy(X), torch.from_numpy(FEW), auxiliary=torch.from_numpy(A))
     assert np.array_equal(model.predict_proba(X), quick().fit(X, FEW, auxiliary=A).predict_proba(X))
+    learning = torch.from_numpy(X).requires_grad_()
+    assert np.array_equal(model.predict_proba(learning), model.predict_proba(X))
+    listed = quick().fit(learning, FEW, auxiliary=list(torch.from_numpy(A).requires_grad_()))
+    assert np.array_equal(listed.predict_proba(X), model.predict_proba(X))
 
 
 @pytest.mark.parametrize("form", [lambda a: a, list, lambda a: Modalities(auxiliary=a), lambda a: {"auxiliary": a}])
@@ -348,6 +352,10 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "a column of X": (
         (FRAME.assign(c=NAMES[Y]), Y, A),
         "X: .* column 'c' of (object|str), such as '(push|turn|wave)'; encode",
+    ),
+    "gaps in texts": (
+        (FRAME.assign(c=pd.Series([None] * SAMPLES, dtype="string")), Y, A),
+        "X: .* column 'c' of string",
     ),
     "times in X": (
         (FRAME.assign(c=TIMES), Y, A),

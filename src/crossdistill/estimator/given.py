@@ -83,8 +83,8 @@ def _require_columns(table: Any, name: str) -> None:
         if pd.api.types.is_datetime64_any_dtype(dtype) or pd.api.types.is_timedelta64_dtype(dtype):
             raise InputError(f"{found}; {_OF_TIMES}, or drop it")
         for value in table[column].astype(object):
-            if isinstance(value, str) and not _is_number(value):
-                raise InputError(f"{found}, such as {value[:40]!r}; encode it, as OneHotEncoder does, or drop it")
+            if value is not None and not _is_number(value):
+                raise InputError(f"{found}, such as {value!r:.40}; encode it, as OneHotEncoder does texts, or drop it")
 
 
 def _require_items(values: Any, name: str) -> None:
@@ -105,9 +105,9 @@ def _require_items(values: Any, name: str) -> None:
         )
 
 
-def _is_number(text: str) -> bool:
+def _is_number(value: Any) -> bool:
     try:
-        float(text)
-    except ValueError:
+        float(value)
+    except (TypeError, ValueError):
         return False
     return True

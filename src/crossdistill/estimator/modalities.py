@@ -130,6 +130,8 @@ def stacked(value: Any) -> Any:
     """A list of pictures, arrays (H, W, C) or Pillow's, as one array, a tensor as one that NumPy takes; anything else
     as it is. Raises InputError where pictures are not of one size."""
     value = detached(value)
+    if isinstance(value, list | tuple) and any(hasattr(item, "detach") for item in value):
+        value = [detached(item) for item in value]
     if not isinstance(value, list | tuple) or not value or not all(_is_picture(item) for item in value):
         return value
     pictures = [pixels_of(item) if is_picture(item) else np.asarray(item) for item in value]
