@@ -15,11 +15,9 @@ def array_of(values: Any) -> Array:
     has NA, which NumPy would make objects of."""
     if _holds_masked(values):
         return values if isinstance(values, np.ma.MaskedArray) else np.ma.stack(values)
-    if is_picture(values):
-        return pixels_of(values)
-    if isinstance(values, list | tuple) and any(map(is_picture, values)):
-        values = [pixels_of(value) if is_picture(value) else value for value in values]
-    array = np.asarray(values)
+    if isinstance(values, list | tuple):
+        values = [_plainer(value) for value in values]
+    array = np.asarray(_plainer(values))
     if array.dtype != object or not hasattr(values, "dtypes"):
         return array
     from pandas.api.types import is_numeric_dtype
@@ -51,6 +49,13 @@ def objects_of(masked: np.ma.MaskedArray[Any, Any]) -> Array:
     objects = masked.data.astype(object)
     objects[np.ma.getmaskarray(masked)] = None
     return objects
+
+
+def _plainer(value: Any) -> Any:
+    """A picture of Pillow's, or a tensor, as its numbers; anything else as it is."""
+    if hasattr(value, "detach"):
+        return np.asarray(detached(value))
+    return pixels_of(value) if is_picture(value) else value
 
 
 def is_picture(value: Any) -> bool:

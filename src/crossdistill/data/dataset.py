@@ -344,6 +344,10 @@ def _column(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike] | Column)
     if hasattr(values, "fetch"):
         return cast(Column, values)
     values = listed(values)
+    if isinstance(values, (list, tuple)) and (missing := [row for row, value in enumerate(values) if value is None]):
+        raise InputError(
+            f"{name}: row {missing[0]}: expected a sample, found None; `present` says which samples lack one"
+        )
     if isinstance(values, (list, tuple)) and len({np.shape(value) for value in values}) > 1:
         return SequenceColumn(values, name)
     return ArrayColumn(cast(npt.ArrayLike, values), name)

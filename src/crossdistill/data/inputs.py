@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from crossdistill.data.arrays import Array, array_of, detached, listed
+from crossdistill.data.arrays import Array, array_of, listed
 from crossdistill.data.columns import ArrayColumn, Column, SequenceColumn
 from crossdistill.data.readers import (
     READERS,
@@ -272,9 +272,7 @@ def _not_bool(array: Array) -> float:
 
 
 def _numbers_of(values: Any) -> Array:
-    if isinstance(values, list | tuple) and any(hasattr(value, "detach") for value in values):
-        values = [_numbers_of(value) for value in values]
-    return array_of(detached(values))
+    return array_of(values)
 
 
 def _described(values: Any) -> str:
