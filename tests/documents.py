@@ -46,7 +46,10 @@ def commands(document: Document) -> Iterator[Region]:
 def is_recipe(example: Example) -> None:
     """The block is a recipe; it lies in the working folder afterwards, as my.yaml."""
     Path("my.yaml").write_text(example.parsed, encoding="utf-8")
-    check(load_recipe("my.yaml"))
+    recipe = load_recipe("my.yaml")
+    check(recipe)
+    trained = recipe.auxiliary_epochs > 0 or recipe.model.auxiliary_encoders == "trained"
+    assert trained, "auxiliary encoders would be frozen as they were initialised, which `train` refuses"
 
 
 def has_entry_points(example: Example) -> None:

@@ -4,12 +4,13 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossdistill.data import ArrayColumn, SequenceColumn
+from crossdistill.data import ArrayColumn, SequenceColumn, from_arrays
 from crossdistill.data.columns import FileColumn, RowColumn
 from crossdistill.types import InputError, Padded
 
@@ -150,3 +151,18 @@ def test_a_file_that_changes_while_in_use_is_reported(tmp_path: Path) -> None:
     paths[1].unlink()
     with pytest.raises(InputError, match="not found"):
         column.fetch(np.array([1]))
+
+
+def test_tensors_with_a_gradient_are_numbers_too() -> None:
+    learning = torch.arange(6.0).reshape(3, 2).requires_grad_()
+    for values in (learning, list(learning)):
+        assert ArrayColumn(values, "a").array.tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert SequenceColumn([learning, learning[:2].bfloat16()], "a").sequences[1].tolist() == [[0, 1], [2, 3]]
+
+
+def test_what_is_no_number_is_named() -> None:
+    table = pd.DataFrame({"age": [1, 2], "when": pd.to_datetime(["2024-01-01", "2024-01-02"])})
+    with pytest.raises(InputError, match="a: expected real numbers, found column 'when' of datetime64"):
+        from_arrays({"a": table}, [0, 1])
+    with pytest.raises(InputError, match="a: row 1: expected a sample, found None; `present` says"):
+        from_arrays({"a": [[1.0], None]}, [0, 1])  # type: ignore[list-item]

@@ -174,6 +174,17 @@ def test_a_manifest_without_labels(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "nothing.csv: manifest not found" in error
 
 
+def test_a_class_that_looks_like_no_label_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = ["1,train,nan,1", "2,train,up,2", "3,train,,3"]
+    code, out, _ = said(capsys, table(tmp_path, *rows, header="id,split,label,age"))
+    assert code == 0
+    assert "'nan' is taken for a class; the cell of a sample without a label is empty" in out
+    _, out, _ = said(
+        capsys, table(tmp_path, *(row.replace("nan", "down") for row in rows), header="id,split,label,age")
+    )
+    assert "taken for a class" not in out
+
+
 def test_every_unreadable_file_is_named_and_the_rest_is_told_about(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -52,6 +52,10 @@ def test_a_column_of_numbers_is_a_vector_of_one(tmp_path: Path) -> None:
             r"row 3, column 'age': '1,5' is no number, so .*; numbers have a decimal point: 1\.5",
         ),
         (("31", "n/a", "40"), r"row 3, column 'age': 'n/a' is no number, so .*; mend it, or leave the cell empty"),
+        (
+            ('"0,5"', '"1,5"', '"-2,25"'),
+            r"row 2, column 'age': '0,5' is no number, so .*; numbers have a .* point: 0\.5",
+        ),
         (("31", "32", "40"), ""),
         (("31", "thirty", "forty"), ""),
     ],

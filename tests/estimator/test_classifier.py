@@ -22,6 +22,8 @@ from tests.estimator.small import CLASSES, SAMPLES, problem, quick
 X, Y, A = problem()
 FEW = np.where(np.arange(SAMPLES) < 30, Y, -1)
 NAMES = np.array(["push", "turn", "wave"])
+FRAME = pd.DataFrame(X).add_prefix("x")
+TIMES = pd.Series(pd.date_range("2024-01-01", periods=SAMPLES, freq="D"))
 
 
 def windows(values: Any) -> Any:
@@ -61,6 +63,22 @@ def test_a_list_of_pictures_is_an_array_where_they_have_one_size() -> None:
     np.testing.assert_array_equal(model.predict_proba(pictures), model.predict_proba(pixels))
     with pytest.raises(InputError, match=r"of one size .*found \(19, 24, 3\), \(20, 24, 3\)"):
         model.predict([pixels[0], pixels[1][1:]])
+
+
+def test_pillow_s_pictures_are_what_they_show() -> None:
+    """A palette's places are no brightness, and a grey picture is one of a single colour, not a window over time."""
+    pixels, labels = stripes(20, seed=0)
+    settings = {"n_epochs": 1, "batch_size": 10}
+    palettes = [Image.fromarray(np.uint8(picture // 64 * 64)).quantize(256) for picture in pixels]
+    shown = np.stack([np.asarray(picture.convert("RGB")) for picture in palettes])
+    coloured = quick("baseline", **settings).fit(palettes, labels)
+    assert np.array_equal(coloured.predict_proba(palettes), coloured.predict_proba(shown))
+    assert np.array_equal(coloured.student_.predict(palettes), coloured.student_.predict(shown))
+    assert coloured.student_.inputs["X"].shape == shown.shape[1:]
+    grey = [Image.fromarray(picture).convert("L") for picture in pixels]
+    one_colour = quick("baseline", **settings).fit(grey, labels)
+    assert one_colour.student_.inputs["X"].shape == (*pixels.shape[1:3], 1)
+    assert one_colour.student_.predict(grey[0]).shape == (1,)
 
 
 FORMS = {
@@ -144,6 +162,10 @@ def test_classes_beside_na_keep_their_type(dtype: str) -> None:
 def test_tensors_are_arrays() -> None:
     model = quick().fit(torch.from_numpy(X), torch.from_numpy(FEW), auxiliary=torch.from_numpy(A))
     assert np.array_equal(model.predict_proba(X), quick().fit(X, FEW, auxiliary=A).predict_proba(X))
+    learning = torch.from_numpy(X).requires_grad_()
+    assert np.array_equal(model.predict_proba(learning), model.predict_proba(X))
+    listed = quick().fit(learning, FEW, auxiliary=list(torch.from_numpy(A).requires_grad_()))
+    assert np.array_equal(listed.predict_proba(X), model.predict_proba(X))
 
 
 @pytest.mark.parametrize("form", [lambda a: a, list, lambda a: Modalities(auxiliary=a), lambda a: {"auxiliary": a}])
@@ -326,12 +348,78 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "part of a row": ((X, Y, np.where(A > 2.5, np.nan, A)), r"auxiliary: row \d+ is NaN in a part"),
     "nothing": ((X, Y, A * np.nan), "auxiliary: expected at least one sample that has it"),
     "None in all": ((X, Y, [None] * SAMPLES), "auxiliary: expected at least one sample that has it, found None in all"),
+    "no X": ((None, Y, A), "X: expected samples, found None"),
+    "a column of X": (
+        (FRAME.assign(c=NAMES[Y]), Y, A),
+        "X: .* column 'c' of (object|str), such as '(push|turn|wave)'; encode",
+    ),
+    "gaps in texts": (
+        (FRAME.assign(c=pd.Series([None] * SAMPLES, dtype="string")), Y, A),
+        "X: .* column 'c' of string",
+    ),
+    "times in X": (
+        (FRAME.assign(c=TIMES), Y, A),
+        "X: expected numbers, found column 'c' of datetime64.*; make numbers of",
+    ),
+    "times alone": ((TIMES.to_numpy()[:, None], Y, A), "X: expected numbers, found datetime64"),
+    "times in the auxiliary": ((X, Y, FRAME.assign(c=TIMES)), "auxiliary: expected numbers, found column 'c'"),
+    "column twice": ((X, Y, pd.DataFrame(A, columns=["a"] * A.shape[1])), "auxiliary: expected distinct column names"),
+    "texts in a list": ((X, Y, ["a.mp4"] * SAMPLES), "auxiliary: expected numbers, found texts such as 'a.mp4'"),
+    "one axis of the auxiliary": ((X, Y, A[:, 0]), r"auxiliary: expected samples of features, .* values\[:, None\]"),
+    "None in X": (([None, *ragged(X)[1:]], Y, A), "X: row 0 is None; only auxiliary samples may be missing"),
+    "no step": (([ragged(X)[0][:0], *ragged(X)[1:]], Y, A), "X: sequence 0: expected at least one step"),
+    "series": (([x[:, 0] for x in ragged(X)], Y, A), r"X: expected as many numbers .* found 3 and 4; .* x\[:, None\]"),
+    "one series": (([ragged(X)[0][:, 0], *ragged(X)[1:]], Y, A), r"X: sequence 0: expected \(time, features\), found"),
+    "no modality": ((X, Y, {}), "^auxiliary: expected at least one modality"),
     "fewer": ((X, Y, A[:80]), "auxiliary: expected as many samples as X, 90, found 80$"),
     "dict of others": ((X, Y, {"camera": A[:80]}), "slices crossdistill.Modalities, but no dict"),
     "same name": (({"a": X}, Y, {"a": A}), "a is a modality of X already"),
     "weights below 0": ((X, Y, A, -np.ones(SAMPLES)), "[Nn]egative"),
     "weights of 0": ((X, Y, A, np.zeros(SAMPLES)), "every sample|zero|weight above 0"),
 }
+
+
+def test_a_list_says_by_none_which_auxiliary_samples_are_missing() -> None:
+    gone = np.arange(SAMPLES) % 3 == 1
+    vectors = [None if missing else row for row, missing in zip(A, gone, strict=True)]
+    expected = quick().fit(X, FEW, auxiliary=np.where(gone[:, None], np.nan, A)).predict_proba(X)
+    for auxiliary in (vectors, {"auxiliary": vectors}, Modalities(auxiliary=vectors)):
+        assert np.array_equal(quick().fit(X, FEW, auxiliary=auxiliary).predict_proba(X), expected)
+    pictures = [
+        None if missing else Image.fromarray(p) for p, missing in zip(stripes(SAMPLES, seed=0)[0], gone, strict=True)
+    ]
+    checked = checked_auxiliary(pictures, SAMPLES)["auxiliary"]
+    assert np.array_equal(checked.present, ~gone)
+    assert len(checked.values) == (~gone).sum()
+
+
+def test_rows_whose_index_has_another_order_are_said() -> None:
+    shuffled = FRAME.sample(frac=1, random_state=0)
+    with pytest.warns(UserWarning, match=r"auxiliary has the index of X in another order.*auxiliary.loc\[X.index\]"):
+        quick("baseline").fit(shuffled, Y, auxiliary=pd.DataFrame(A))
+    with pytest.warns(UserWarning, match="y has the index of X in another order"):
+        quick("baseline").fit(shuffled, pd.Series(Y), auxiliary=A)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        together = pd.DataFrame(A).loc[shuffled.index]
+        quick("baseline").fit(shuffled, pd.Series(Y).loc[shuffled.index], auxiliary=together)
+        quick("baseline").fit(shuffled.reset_index(drop=True), Y, auxiliary=pd.DataFrame(A))
+
+
+@pytest.mark.parametrize("text", ["nan", "-1", "None", " "])
+def test_a_class_that_looks_like_no_label_is_said(text: str) -> None:
+    with pytest.warns(UserWarning, match=f"y: {text!r} is taken for a class; .* None, NaN or an empty text"):
+        quick("baseline").fit(X, np.where(FEW < 0, text, NAMES[Y]), auxiliary=A)
+
+
+def test_scores_want_labels_of_training_s_kind() -> None:
+    model = quick("baseline").fit(X, Y, auxiliary=A)
+    with pytest.raises(InputError, match=r"y: expected classes like those of training, 0, 1, 2, found '\d', .*"):
+        model.score(X, Y.astype(str))
+    with pytest.raises(InputError, match="auxiliary: expected samples, found None"):
+        quick().fit(X, Y, auxiliary=A).teacher_score(X, Y, None)
+    with pytest.raises(InputError, match="baseline: expected an estimator"):
+        model.gap_recovered(X, Y, A, baseline=None)
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -346,9 +434,11 @@ def test_what_does_not_fit_is_refused(case: str) -> None:
     [
         ({"method": "magic"}, "method: expected one of"),
         ({"method": "teacher"}, "trains no student"),
-        ({"n_epochs": 0}, "epochs: expected above 0"),
+        ({"n_epochs": 0}, "^n_epochs: expected above 0"),
         ({"batch_size": 0}, "batch_size: expected above 0"),
-        ({"learning_rate": -1.0}, "learning_rate: expected above 0"),
+        ({"learning_rate": -1.0}, "^learning_rate: expected above 0"),
+        ({"width": 0}, "^width: expected above 0"),
+        ({"dropout": 1.5}, "^dropout: expected a probability"),
         ({"method_options": {"alpha": 1}}, "amid_u.alpha: not an option; there are .*alpha_1"),
         ({"method_options": {"alpha_1": "two"}}, "amid_u.alpha_1: expected float, found 'two'"),
         ({"class_weight": {7: 1.0}}, "class_weight: expected classes of y"),
@@ -357,9 +447,14 @@ def test_what_does_not_fit_is_refused(case: str) -> None:
         ({"n_epochs": "5"}, "n_epochs: expected a whole number or None, found '5'"),
         ({"method_options": ["alpha_1"]}, "method_options: expected a dict or None"),
         ({"encoders": ["X"]}, "encoders: expected a dict or None"),
-        ({"device": "tpu"}, "accelerator|device"),
-        ({"early_stopping": True, "validation_fraction": 1.5}, "fraction of validation"),
-        ({"encoders": {"wrist": EncoderSettings("mlp")}}, "no modality wrist"),
+        ({"device": "tpu"}, "^device: expected one of auto"),
+        ({"early_stopping": True, "validation_fraction": 1.5}, "^validation_fraction: expected above 0"),
+        (
+            {"early_stopping": True, "validation_fraction": 0.02},
+            "of 90 .* 3 classes .*; label more samples, or take an",
+        ),
+        ({"learning_rate": 1e9}, "lower learning_rate or the method's weights$"),
+        ({"encoders": {"wrist": EncoderSettings("mlp")}}, "^encoders.*no modality wrist"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(options: dict[str, Any], message: str) -> None:

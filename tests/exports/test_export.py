@@ -17,14 +17,16 @@ from crossdistill.cli.main import main
 from crossdistill.data import from_arrays
 from crossdistill.encoders import RNN
 from crossdistill.encoders.recurrence import unpacked
+from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.exports import export
+from crossdistill.exports.formats import onnx_answer
 from crossdistill.exports.quantize import Cost
 from crossdistill.runs.run import run
 from crossdistill.student import Student, load
 from crossdistill.tasks import headline
 from crossdistill.types import InputError
 from tests.encoders.batches import padded, sequences
-from tests.exports.students import KINDS, student_of
+from tests.exports.students import KINDS, WINDOWS, drawn, student_of
 from tests.runs.small import folder_of, gestures, recipe
 
 pytest.importorskip("onnxscript", reason="needs the extra 'export'")
@@ -119,6 +121,21 @@ def test_int8_needs_labelled_samples(tmp_path: Path) -> None:
         export(student, tmp_path / "x.onnx", int8=True)
     assert list(tmp_path.iterdir()) == []
     assert export(student, tmp_path / "x.onnx", int8=True, force=True).cost is None
+
+
+def test_int8_of_convolutions_over_time(tmp_path: Path) -> None:
+    """As wide as those that are taken where nothing is chosen: the converter folds what is made of small weights."""
+    settings = EncoderSettings("conv", {"width": 5, "layers": 2, "hidden": 64})
+    student = student_of({"x": (WINDOWS, settings)})
+    sizes = {}
+    for int8 in (False, True):
+        file = tmp_path / f"{int8}.onnx"
+        export(student, file, int8=int8, force=int8)
+        sizes[int8] = file.stat().st_size
+        given = drawn(student, 7, 20)
+        made = onnx_answer(file.read_bytes())(student.arrays(given))["probabilities"]
+        np.testing.assert_allclose(made, student.predict_proba(given), atol=0.1 if int8 else 1e-5)
+    assert sizes[True] < sizes[False]
 
 
 def test_another_answer_than_the_student_s_is_refused_and_leaves_nothing(

@@ -102,3 +102,14 @@ def test_an_auxiliary_modality_that_no_training_sample_has_is_refused() -> None:
     made, dataset = recipe(), lacking("eye", ~TEST)
     with pytest.raises(InputError, match="no training sample has the modality 'eye'"):
         build(made, dataset)
+
+
+@pytest.mark.parametrize("method", ["baseline", "amid_u"])
+def test_training_samples_without_any_label_are_refused(method: str) -> None:
+    dataset = gestures()
+    labels = np.where(TEST, dataset.labels, -1)
+    unlabelled = from_arrays(
+        {name: column_values(dataset, name) for name in dataset.columns}, labels, splits=TEST, classes=dataset.classes
+    )
+    with pytest.raises(InputError, match="no training sample has a label"):
+        build(recipe(method=method), unlabelled)

@@ -15,7 +15,9 @@ def array_of(values: Any) -> Array:
     has NA, which NumPy would make objects of."""
     if _holds_masked(values):
         return values if isinstance(values, np.ma.MaskedArray) else np.ma.stack(values)
-    array = np.asarray(values)
+    if isinstance(values, list | tuple):
+        values = [_plainer(value) for value in values]
+    array = np.asarray(_plainer(values))
     if array.dtype != object or not hasattr(values, "dtypes"):
         return array
     from pandas.api.types import is_numeric_dtype
@@ -47,6 +49,35 @@ def objects_of(masked: np.ma.MaskedArray[Any, Any]) -> Array:
     objects = masked.data.astype(object)
     objects[np.ma.getmaskarray(masked)] = None
     return objects
+
+
+def _plainer(value: Any) -> Any:
+    """A picture of Pillow's, or a tensor, as its numbers; anything else as it is."""
+    if hasattr(value, "detach"):
+        return np.asarray(detached(value))
+    return pixels_of(value) if is_picture(value) else value
+
+
+def is_picture(value: Any) -> bool:
+    """Whether this is a picture of Pillow's."""
+    return hasattr(value, "getbands")
+
+
+def pixels_of(picture: Any) -> Array:
+    """The numbers (H, W, C) of one of Pillow's pictures: a grey one has one colour, and one with a palette the colours
+    that it shows, whose places in the palette are no brightness."""
+    if picture.mode in ("P", "PA"):
+        picture = picture.convert("RGBA" if picture.mode == "PA" or "transparency" in picture.info else "RGB")
+    pixels: Array = np.asarray(picture)
+    return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+def detached(values: Any) -> Any:
+    """A tensor, on any device and with or without a gradient, as one that NumPy takes; anything else as it is."""
+    if not hasattr(values, "detach"):
+        return values
+    values = values.detach().cpu()
+    return values.float() if str(values.dtype) == "torch.bfloat16" else values
 
 
 def _holds_masked(values: Any) -> bool:

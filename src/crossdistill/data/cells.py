@@ -49,6 +49,9 @@ ARRAY = re.compile(r"(?is)(.+\.npy)(?:#(.*))?")
 """A path of an array, and a row of it where one is named."""
 
 REQUIRED = ("id", "split", "label")
+MODALITY_NAME = re.compile(r"[A-Za-z0-9_-]+")
+"""What a modality that is trained on may be called."""
+
 LABEL_PREFIX = "label:"
 """How columns begin of which each has one label (0 or 1) or one number, in place of `label`."""
 OPTIONAL = ("fold", "group", "caption", "thumbnail", "start", "end", "crop")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -76,7 +76,7 @@ class ArrayColumn:
                 f"{name}: expected an array of shape (samples, features, ...), found {self.array.shape}; "
                 "a single feature is (samples, 1)"
             )
-        require_numbers(self.array, name)
+        require_numbers(self.array, name, array)
         self.dtype = str(self.array.dtype)
         if not isinstance(self.array, np.memmap):
             step = max(1, _CHUNK_VALUES // int(np.prod(self.shape)))
@@ -291,11 +291,15 @@ def open_array(path: Path, place: str) -> Array:
     return array
 
 
-def require_numbers(array: Array, place: str) -> None:
+def require_numbers(array: Array, place: str, table: Any = None) -> None:
     if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
         raise InputError(f"{place}: expected numbers everywhere, found masked ones; fill or drop them")
     if array.dtype.kind not in "biuf":
-        raise InputError(f"{place}: expected real numbers, found dtype {array.dtype}")
+        dtypes = dict(getattr(table, "dtypes", {})) if hasattr(table, "columns") else {}
+        odd = [
+            f"column {name!r} of {dtype}" for name, dtype in dtypes.items() if getattr(dtype, "kind", "O") not in "biuf"
+        ]
+        raise InputError(f"{place}: expected real numbers, found {odd[0] if odd else f'dtype {array.dtype}'}")
 
 
 def _require_sequence(shape: tuple[int, ...], first: tuple[int, ...], place: str) -> None:

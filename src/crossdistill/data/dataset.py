@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ import numpy.typing as npt
 import torch
 
 from crossdistill.data.arrays import array_of, listed, unmasked
+from crossdistill.data.cells import MODALITY_NAME
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, KeptColumn, RowColumn, Rows, SequenceColumn
 from crossdistill.data.labels import SPLITS, Strings, split_names
 from crossdistill.data.reading import (
@@ -291,7 +291,7 @@ def check_consistency(dataset: MultimodalDataset) -> None:
     if not count or not dataset.columns:
         raise InputError(f"{dataset.name}: no {'modalities' if count else 'samples'}")
     for name in dataset.columns:
-        if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        if not MODALITY_NAME.fullmatch(name):
             raise InputError(f"modality name '{name}': expected letters, digits, _ and - only")
     pictures = dataset.pictures
     if len(pictures) and (pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[3] != 3):
@@ -344,6 +344,10 @@ def _column(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike] | Column)
     if hasattr(values, "fetch"):
         return cast(Column, values)
     values = listed(values)
+    if isinstance(values, (list, tuple)) and (missing := [row for row, value in enumerate(values) if value is None]):
+        raise InputError(
+            f"{name}: row {missing[0]}: expected a sample, found None; `present` says which samples lack one"
+        )
     if isinstance(values, (list, tuple)) and len({np.shape(value) for value in values}) > 1:
         return SequenceColumn(values, name)
     return ArrayColumn(cast(npt.ArrayLike, values), name)

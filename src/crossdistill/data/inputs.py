@@ -272,11 +272,6 @@ def _not_bool(array: Array) -> float:
 
 
 def _numbers_of(values: Any) -> Array:
-    if hasattr(values, "detach"):  # a tensor, on any device
-        values = values.detach().cpu()
-        values = values.float() if str(values.dtype) == "torch.bfloat16" else values
-    if isinstance(values, list | tuple) and any(hasattr(value, "detach") for value in values):
-        values = [_numbers_of(value) for value in values]
     return array_of(values)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from crossdistill.data import MultimodalDataset, read_manifest
 from crossdistill.data.columns import Column
 from crossdistill.data.inputs import input_spec
-from crossdistill.data.labels import SPLITS
+from crossdistill.data.labels import SPLITS, seems_no_label
 from crossdistill.data.manifest import check_values
 from crossdistill.data.numbers import nearly_numbers
 from crossdistill.data.readers import CacheFolder, MediaColumn, TextColumn
@@ -98,7 +98,14 @@ def check_manifest(
                 broken += [f"{clip}: {found[row].problem}"] if found[row].problem else []
                 damaged += [f"{clip}: {found[row].warning}"] if found[row].warning else []
         counts += [_count(dataset, name, split, found) for split in SPLITS if len(dataset.rows(split))]
-    return Checked(dataset, counts, broken, damaged, files, nearly_numbers(read_table(path)))
+    doubts = [*nearly_numbers(read_table(path)), *_nearly_no_labels(dataset)]
+    return Checked(dataset, counts, broken, damaged, files, doubts)
+
+
+def _nearly_no_labels(dataset: MultimodalDataset) -> list[str]:
+    """A line for each class that is called as what has none."""
+    classes = filter(seems_no_label, dataset.classes)
+    return [f"'{name}' is taken for a class; the cell of a sample without a label is empty" for name in classes]
 
 
 def _check_others(dataset: MultimodalDataset) -> None:

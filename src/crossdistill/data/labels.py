@@ -92,6 +92,14 @@ def _with_gaps(labels: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.array(["" if gap else label for label, gap in zip(items, gaps, strict=True)], dtype=np.str_)
 
 
+_TEXTS_OF_GAPS = {"-1", "-1.0", "nan", "NaN", "None", "<NA>", "NaT"}
+
+
+def seems_no_label(name: object) -> bool:
+    """Whether a class is called what becomes of a sample without a label where labels are made texts."""
+    return isinstance(name, str) and (name in _TEXTS_OF_GAPS or not name.strip())
+
+
 def _is_gap(label: Any) -> bool:
     """Whether it stands for no label: None, NaN or pandas' NA."""
     return label is None or type(label).__name__ == "NAType" or (_is_float(label) and bool(np.isnan(label)))

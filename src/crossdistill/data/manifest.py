@@ -28,6 +28,7 @@ from crossdistill.data.cells import (
     array_cell,
     clip,
     inside,
+    is_number,
     is_text_file,
     kind_of,
     modalities,
@@ -209,7 +210,9 @@ def _require_rows(table: Table, column: str, task: TaskKind) -> None:
                 f"{table.place(row, column)}: empty cell in split {split}; only training samples may lack a label"
             )
         if task == "classification" and learnt and label and label not in learnt:
-            raise InputError(f"{table.place(row, 'label')}: class '{label}' is in {split} but never in train")
+            number = is_number(label) and not label.lstrip("+-").isdigit()
+            hint = "; numbers that are to be predicted need data.task regression" if number else ""
+            raise InputError(f"{table.place(row, 'label')}: class '{label}' is in {split} but never in train{hint}")
 
 
 def _folds(table: Table) -> npt.NDArray[np.int64]:

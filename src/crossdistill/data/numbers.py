@@ -38,13 +38,14 @@ def together(table: Table, name: str) -> list[str]:
 
 
 def nearly_numbers(table: Table) -> list[str]:
-    """A line for each column that is read as text although most of its cells are numbers, naming the first that is
-    none. A header that says its kind means it."""
+    """A line for each column that is read as text although most of its cells are numbers, or would be with a decimal
+    point, naming the first that is none. A header that says its kind means it."""
     lines = []
     for column in modalities(table):
         filled = [(row, cell) for row, cell in enumerate(table.columns[column.header]) if cell]
         others = [(row, cell) for row, cell in filled if not is_number(cell)]
-        if column.kind or not others or 2 * len(others) >= len(filled):
+        texts = [cell for _, cell in others if not is_number(cell.replace(",", ".", 1))]
+        if column.kind or not others or 2 * len(texts) >= len(filled):
             continue
         (row, cell), point = others[0], others[0][1].replace(",", ".", 1)
         fix = f"numbers have a decimal point: {point}" if is_number(point) else "mend it, or leave the cell empty"

@@ -57,7 +57,7 @@ def with_validation(
     [6, 2, 0, 4]
     """
     if not 0 < fraction < 1:
-        raise InputError(f"fraction of validation rows: expected above 0 and below 1, found {fraction}")
+        raise InputError(f"validation_fraction: expected above 0 and below 1, found {fraction}")
     splits = dataset.splits.astype("<U10")
     if hold_out_test:
         splits[splits == "test"] = "held_out"
@@ -192,7 +192,11 @@ def _validation_rows(dataset: MultimodalDataset, fraction: float, seed: int, gro
     try:
         held_out = _by_group(labels, groups, fraction, seed) if grouped else _by_class(labels, fraction, seed)
     except ValueError as error:
-        raise InputError(f"{dataset.name}: cannot take {fraction:g} of {len(train)} train rows: {error}") from None
+        raise InputError(
+            f"{dataset.name}: cannot take {fraction:g} of {len(train)} train rows, with one of each of "
+            f"{len(np.unique(labels))} classes on either side: {error}; label more samples, or take another "
+            "validation_fraction"
+        ) from None
     lost = np.setdiff1d(labels[held_out], np.delete(labels, held_out))
     if len(lost):
         raise InputError(f"{dataset.name}: class '{dataset.classes[lost[0]]}' would be in validation but not in train")

@@ -96,7 +96,10 @@ class _Block(nn.Module):
 
     def _convolved(self, values: Tensor) -> Tensor:
         """(B, T, F) -> (B, T', C), as a convolution of pictures one row high whose channels are last in memory, as ours
-        are: a CPU needs a third of the time of `Conv1d`, which copies each tensor to its transpose and back."""
+        are: a CPU needs a third of the time of `Conv1d`, which copies each tensor to its transpose and back. In an
+        exported file it is a convolution whose weight is a constant: no other can be stored in 8 bits."""
+        if torch.compiler.is_exporting():
+            return cast(Tensor, self.convolution(values.permute(0, 2, 1))).permute(0, 2, 1)
         weight = self.convolution.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
         row = values.permute(0, 2, 1).unsqueeze(2)
         out = conv2d(row, weight, self.convolution.bias, stride=(1, self.stride), padding=(0, 2))

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from crossdistill.data.targets import Labels, is_labelled
 from crossdistill.encoders.settings import EncoderSettings
+from crossdistill.estimator.given import warn_of_another_order
 from crossdistill.estimator.inputs import Samples, auxiliary_column, checked_auxiliary, checked_target, new_column
 from crossdistill.estimator.modalities import sliced
 from crossdistill.estimator.training import Fit, Settings, fitted, teacher_logits
@@ -96,6 +97,8 @@ class CrossModalEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Raises:
             InputError: the method trains no teacher, or no sample has all.
         """
+        if not hasattr(baseline, "predict"):
+            raise InputError(f"baseline: expected an estimator that was fitted without help, found {baseline!r}")
         alone = self._measured(y, np.asarray(baseline.predict(X)), None)
         return gap_recovered(self.score(X, y), alone, self.teacher_score(X, y, auxiliary))
 
@@ -115,11 +118,12 @@ class CrossModalEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         tags.input_tags.three_d_array = True
         return tags
 
-    def _checked(self, X: Any, labels: Any, auxiliary: Any) -> tuple[dict[str, Any], dict[str, Samples]]:
+    def _checked(self, X: Any, y: Any, labels: Any, auxiliary: Any) -> tuple[dict[str, Any], dict[str, Samples]]:
         """The modalities of X and the auxiliary ones, none where they are None, for as many samples as labels."""
         target = checked_target(self, X, reset=True)
         count = len(next(iter(target.values())))
         check_consistent_length(range(count), labels)
+        warn_of_another_order(X, {"y": y, "auxiliary": auxiliary})
         return target, checked_auxiliary(auxiliary, count) if auxiliary is not None else {}
 
     def _train(

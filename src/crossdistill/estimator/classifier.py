@@ -144,7 +144,7 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
         """
         several = as_indicators(y)
         labels = as_labels(y, type(self).__name__) if several is None else several
-        target, given = self._checked(X, labels, auxiliary)
+        target, given = self._checked(X, y, labels, auxiliary)
         if several is not None:
             names = names_of(y, several.shape[1], "0")
             called = np.asarray(y.columns) if hasattr(y, "columns") else np.arange(len(names))
@@ -250,7 +250,16 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
         rows = np.flatnonzero(labelled if counted is None else labelled & counted)
         if not len(rows):
             raise InputError("y: expected labels to compare with, found none")
+        if several is None and isinstance(labels[rows[0]], str) != isinstance(self.classes_[0], str):
+            raise InputError(
+                f"y: expected classes like those of training, {_few(self.classes_)}, found {_few(labels[rows])}"
+            )
         right = [bool(np.all(labels[row] == predicted[row])) for row in rows]
         if not weights[rows].any():
             raise InputError("sample_weight: expected some above 0 among the samples with a label, found none")
         return float(np.average(right, weights=weights[rows]))
+
+
+def _few(labels: Array) -> str:
+    """Up to three labels as they are written in Python."""
+    return ", ".join(map(repr, labels[:3].tolist())) + (", ..." if len(labels) > 3 else "")

@@ -11,6 +11,7 @@ from crossdistill.data.dataset import from_arrays
 from crossdistill.data.targets import Labels, encode
 from crossdistill.diagnosis import Diagnosis, evidence_of, judge
 from crossdistill.estimator.classifier import CrossModalClassifier
+from crossdistill.estimator.given import warn_of_another_order
 from crossdistill.estimator.inputs import auxiliary_column, checked_auxiliary, checked_target, new_column
 from crossdistill.estimator.labels import as_indicators, as_labels, as_numbers, classes_of, names_of, numbered
 from crossdistill.types import InputError, TaskKind
@@ -75,6 +76,7 @@ def diagnose(
     target = checked_target(CrossModalClassifier(), X, reset=True)
     count = len(next(iter(target.values())))
     check_consistent_length(range(count), labels)
+    warn_of_another_order(X, {"y": y, "auxiliary": auxiliary})
     given = checked_auxiliary(auxiliary, count)
     columns = {name: new_column(values, name) for name, values in target.items()}
     for name, samples in given.items():

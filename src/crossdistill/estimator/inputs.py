@@ -8,11 +8,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.data.arrays import unmasked
+from crossdistill.data.arrays import detached, unmasked
 from crossdistill.data.columns import ArrayColumn, Column, SequenceColumn
 from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.reading import PartialColumn
-from crossdistill.estimator.modalities import Modalities, features_of, is_list_of_sequences, sliced, stacked
+from crossdistill.estimator.given import require_samples, require_sequence
+from crossdistill.estimator.modalities import (
+    Modalities,
+    features_of,
+    has_none,
+    is_list_of_sequences,
+    sliced,
+    stacked,
+)
 from crossdistill.types import InputError
 
 TARGET, AUXILIARY = "X", "auxiliary"
@@ -41,6 +49,7 @@ def checked_target(estimator: Any, X: Any, reset: bool) -> dict[str, Any]:
     from sklearn.utils.validation import validate_data
 
     X = stacked(unmasked(X))
+    require_samples(X, TARGET)
     if not _has_names(X) and not is_list_of_sequences(X) and getattr(X, "ndim", 2) < 3:
         array = validate_data(estimator, X, reset=reset, dtype=[np.float64, np.float32])
         return {TARGET: _table(array, getattr(estimator, "feature_names_in_", None))}
@@ -94,14 +103,17 @@ def _has_names(X: Any) -> bool:
 def _by_name(given: Any, default: str) -> Mapping[str, Any]:
     if not _has_names(given):
         return {default: given}
+    if not isinstance(given, Modalities) and not given:
+        raise InputError(f"{default}: expected at least one modality, found none")
     named = given if isinstance(given, Modalities) else Modalities(given)
     return {name: named[name] for name in named.names}
 
 
 def _numbers(values: Any, name: str) -> Any:
     """A modality that every sample has, as an array or table of numbers or a list of sequences."""
+    require_samples(values, name)
     if is_list_of_sequences(values):
-        return [_array(sequence, f"{name}: sequence {row}") for row, sequence in enumerate(values)]
+        return [_sequence(sequence, f"{name}: sequence {row}") for row, sequence in enumerate(values)]
     return _table(_array(values, name), getattr(values, "columns", None))
 
 
@@ -110,8 +122,14 @@ def _samples(values: Any, name: str) -> Samples:
         raise InputError(f"{name}: expected at least one sample that has it, found None in all")
     if is_list_of_sequences(values):
         present = np.array([sequence is not None and not _is_nothing(sequence) for sequence in values])
-        kept = [_array(values[row], f"{name}: sequence {row}") for row in np.flatnonzero(present)]
+        kept = [_sequence(values[row], f"{name}: sequence {row}") for row in np.flatnonzero(present)]
         return Samples(kept, present)
+    if has_none(values):
+        present = np.array([sample is not None for sample in values])
+        rest = _samples(stacked([sample for sample in values if sample is not None]), name)
+        present[present] = rest.present
+        return Samples(rest.values, present)
+    require_samples(values, name, axes=2)
     array = _array(values, name, allow_nan=True)
     nan = np.isnan(array).reshape(len(array), -1)
     if len(partly := np.flatnonzero(nan.any(1) & ~nan.all(1))):
@@ -125,7 +143,15 @@ def _samples(values: Any, name: str) -> Samples:
 
 def _is_nothing(sequence: Any) -> bool:
     """Whether a sequence has no step, or nothing but NaN."""
+    sequence = detached(sequence)
     return np.size(sequence) == 0 or bool(np.isnan(np.asarray(sequence, dtype=np.float64)).all())
+
+
+def _sequence(values: Any, name: str) -> npt.NDArray[Any]:
+    """One sequence as an array (T, F)."""
+    values = detached(values)
+    require_sequence(values, name)
+    return _array(values, name)
 
 
 def _array(values: Any, name: str, allow_nan: bool = False) -> npt.NDArray[Any]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from crossdistill.data.arrays import objects_of, unmasked
 from crossdistill.data.columns import Rows
-from crossdistill.data.labels import UNLABELLED
+from crossdistill.data.labels import UNLABELLED, seems_no_label
 from crossdistill.data.weights import label_factors
 from crossdistill.types import InputError
 
@@ -57,6 +57,10 @@ def as_numbers(y: Any, owner: str) -> Array:
 
     if y is None:
         raise InputError(f"{owner} requires y to be passed, but the target y is None")
+    if getattr(getattr(y, "dtype", None), "kind", "") in ("M", "m"):
+        raise InputError(
+            f"y: expected numbers, found {y.dtype}; make numbers of times, such as seconds since the first"
+        )
     numbers: Array = check_array(
         unmasked(y),
         dtype=np.float64,
@@ -119,10 +123,21 @@ def classes_of(labels: Array) -> Array:
         classes: Array = np.unique(known)
     except TypeError as error:
         raise InputError(f"y: expected labels of one kind, found texts beside numbers: {error}") from error
+    _warn_of_gaps(classes)
     if len(classes) < 2:
         without = "; -1 stands for no label, so give classes other numbers" if minus_one.any() else ""
         raise InputError(f"y: expected at least two classes, found one class, {classes.tolist()[0]!r}{without}")
     return classes
+
+
+def _warn_of_gaps(classes: Array) -> None:
+    """Warn of a class that looks like no label."""
+    for label in classes.tolist():
+        if seems_no_label(label):
+            warnings.warn(
+                f"y: {label!r} is taken for a class; of a sample without a label give None, NaN or an empty text",
+                stacklevel=4,
+            )
 
 
 def classes_among(labels: Array, classes: Array) -> Array:

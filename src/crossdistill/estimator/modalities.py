@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.data.arrays import unmasked
+from crossdistill.data.arrays import detached, is_picture, pixels_of, unmasked
 from crossdistill.types import InputError
 
 
@@ -79,7 +79,7 @@ class Modalities:
 
     def __repr__(self) -> str:
         described = (
-            f"{name}={len(value)} sequences" if isinstance(value, list) else f"{name}={tuple(value.shape)}"
+            f"{name}={len(value)} {_called(value)}" if isinstance(value, list) else f"{name}={tuple(value.shape)}"
             for name, value in self._values.items()
         )
         return f"Modalities({', '.join(described)})"
@@ -94,16 +94,17 @@ def sliced(value: Any, indices: npt.NDArray[np.int64]) -> Any:
 
 def features_of(values: Any) -> int:
     """The features of one modality: the entries of the last axis."""
-    shapes = [np.shape(value) for value in values if value is not None] if isinstance(values, list) else [values.shape]
+    listed = isinstance(values, list)
+    shapes = [np.shape(detached(value)) for value in values if value is not None] if listed else [values.shape]
     return int(shapes[0][-1]) if shapes and shapes[0] else 0
 
 
 def _listed(value: Any) -> Any:
-    """A list of sequences or an array of numbers; a DataFrame stays one."""
+    """A list of sequences, or of samples some of which are None, or an array of numbers; a DataFrame stays one."""
     if hasattr(value, "iloc"):
         return value
     value = unmasked(value)
-    if is_list_of_sequences(value):
+    if is_list_of_sequences(value) or has_none(value):
         return list(value)
     return np.asarray(stacked(value))
 
@@ -117,12 +118,23 @@ def is_list_of_sequences(value: Any) -> bool:
     return any(getattr(item, "ndim", 0) == 2 or _is_nested(item) for item in value)
 
 
+def has_none(value: Any) -> bool:
+    """Whether this is a list, or an array of objects, of samples some of which are None."""
+    listed = isinstance(value, list | tuple) or (
+        isinstance(value, np.ndarray) and value.dtype == object and value.ndim == 1
+    )
+    return listed and any(item is None for item in value)
+
+
 def stacked(value: Any) -> Any:
-    """A list of pictures, arrays (H, W, C) or Pillow's, as one array; anything else as it is. Raises InputError where
-    they are not of one size."""
+    """A list of pictures, arrays (H, W, C) or Pillow's, as one array, a tensor as one that NumPy takes; anything else
+    as it is. Raises InputError where pictures are not of one size."""
+    value = detached(value)
+    if isinstance(value, list | tuple) and any(hasattr(item, "detach") for item in value):
+        value = [detached(item) for item in value]
     if not isinstance(value, list | tuple) or not value or not all(_is_picture(item) for item in value):
         return value
-    pictures = [np.asarray(item) for item in value]
+    pictures = [pixels_of(item) if is_picture(item) else np.asarray(item) for item in value]
     if len(shapes := {picture.shape for picture in pictures}) > 1:
         found = ", ".join(map(str, sorted(shapes)[:3]))
         raise InputError(f"expected pictures of one size and as many colours, found {found}; resize and convert them")
@@ -130,12 +142,16 @@ def stacked(value: Any) -> Any:
 
 
 def _is_picture(item: Any) -> bool:
-    return getattr(item, "ndim", 0) == 3 or hasattr(item, "getbands")
+    return getattr(item, "ndim", 0) == 3 or is_picture(item)
 
 
 def _is_nested(item: Any) -> bool:
     """Whether this is a list of lists of numbers: a sequence without an array around it."""
     return isinstance(item, list | tuple) and len(item) > 0 and isinstance(item[0], list | tuple | np.ndarray)
+
+
+def _called(values: list[Any]) -> str:
+    return "sequences" if is_list_of_sequences(values) else "samples"
 
 
 def _count(name: str, value: Any) -> int:

@@ -80,7 +80,7 @@ class CrossModalRegressor(RegressorMixin, CrossModalEstimator):  # type: ignore[
             InputError: or ValueError as scikit-learn words it, for input that does not fit.
         """
         numbers = as_numbers(y, type(self).__name__)
-        target, given = self._checked(X, numbers, auxiliary)
+        target, given = self._checked(X, y, numbers, auxiliary)
         weights = sample_weights(sample_weight, len(numbers))
         kept = weights > 0
         names = names_of(y, 1 if numbers.ndim == 1 else numbers.shape[1], "value")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
@@ -79,6 +80,18 @@ def fitted(
     task: TaskKind = "classification",
 ) -> Fit:
     """Train on all samples but those that choose the epoch. The caller's random state and threads stay as they were."""
+    with _as_parameters():
+        return _fitted(settings, columns, labels, names, weights, task)
+
+
+def _fitted(
+    settings: Settings,
+    columns: Mapping[str, Column],
+    labels: Labels,
+    names: tuple[str, ...],
+    weights: npt.NDArray[np.float64],
+    task: TaskKind,
+) -> Fit:
     _require_kinds(settings)
     weighted = weights if np.ptp(weights) > 0 else ()
     dataset = from_arrays(columns, labels, classes=names, weights=weighted, name="samples", task=task)
@@ -94,6 +107,29 @@ def fitted(
     model.cpu()
     best = log.best_epoch if settings.validation_fraction is not None else None
     return Fit(student_of(built), model, built.spec, "full" in built.method.predicts, log.records, best)
+
+
+_PARAMETERS = {
+    "epochs: ": "n_epochs: ",
+    "optimization.": "",
+    "model.": "",
+    "machine.accelerator": "device",
+}
+"""What a recipe calls things -> what the estimator does."""
+
+
+@contextmanager
+def _as_parameters() -> Iterator[None]:
+    """Errors name the estimator's parameters, not the recipe's fields that they come to."""
+    try:
+        yield
+    except InputError as error:
+        text = str(error).replace(", or set optimization.clip_norm", "")
+        text = text.replace("lower optimization.learning_rate", "lower learning_rate")
+        for field, parameter in _PARAMETERS.items():
+            if text.startswith(field):
+                text = parameter + text.removeprefix(field)
+        raise type(error)(text) from error
 
 
 def _require_kinds(settings: Settings) -> None:

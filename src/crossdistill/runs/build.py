@@ -162,6 +162,8 @@ def training_samples(recipe: Recipe, dataset: MultimodalDataset) -> TrainingSamp
     rows = dataset.rows("train") if learnt else dataset.labelled_rows("train")
     read = modalities_of(METHODS[recipe.method].views, recipe.data.target, recipe.data.auxiliary)
     rows = rows[dataset.present(read)[rows]]
+    if not len(dataset.labelled_rows("train")):
+        raise InputError(f"{dataset.name}: no training sample has a label; every method learns S from some")
     if not len(rows):
         raise InputError(f"{dataset.name}: no training sample has all modalities that {recipe.method} learns from")
     return TrainingSamples(torch.from_numpy(rows), torch.from_numpy(dataset.labels[rows]), recipe.epochs)

@@ -106,7 +106,8 @@ def one_file_of(path: Path, specs: Specs) -> dict[str, Path]:
     if set(fitting) != set(specs) or len({specs[name].kind for name in fitting}) < len(fitting):
         takes = ", ".join(f"{name} ({spec})" for name, spec in specs.items())
         raise InputError(
-            f"{path}: expected {takes}, found a file that does not hold that; a manifest says what is what"
+            f"{path}: expected {takes}, found a file that does not hold that; arrays are .npy or .npz, tables .csv or "
+            ".parquet, and a manifest says what is what"
         )
     return dict.fromkeys(specs, path)
 

@@ -1,0 +1,113 @@
+"""What somebody gives by mistake, in one line each, where scikit-learn's words would not say which input it is."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from crossdistill.estimator.modalities import Modalities, has_none, is_list_of_sequences
+from crossdistill.types import InputError
+
+
+def require_samples(values: Any, name: str, axes: int = 0) -> None:
+    """Raise InputError, naming the modality, for what no samples of numbers can be made of: nothing, times, texts,
+    vectors of several lengths, a table with such columns. axes: that an array has at least."""
+    if values is None:
+        raise InputError(f"{name}: expected samples, found None")
+    if has_none(values):
+        row = next(row for row, sample in enumerate(values) if sample is None)
+        raise InputError(f"{name}: row {row} is None; only auxiliary samples may be missing")
+    if hasattr(values, "columns") and hasattr(values, "iloc"):
+        _require_columns(values, name)
+    if isinstance(values, list | tuple) and values:
+        _require_items(values, name)
+    if (kind := getattr(getattr(values, "dtype", None), "kind", "")) in ("M", "m"):
+        raise InputError(f"{name}: expected numbers, found {values.dtype}; {_OF_TIMES}")
+    if kind and kind in "biufO" and 0 < np.ndim(values) < axes:
+        raise InputError(
+            f"{name}: expected samples of features, (N, F), found shape {np.shape(values)}; a single feature is "
+            "values[:, None], of a table two brackets, table[['column']]"
+        )
+
+
+def require_sequence(values: Any, name: str) -> None:
+    """Raise InputError, naming the sample, for what is no sequence (T, F) of at least one step."""
+    shape = np.shape(values)
+    if len(shape) == 1:
+        raise InputError(
+            f"{name}: expected (time, features), found shape {shape}; a series of single numbers is x[:, None]"
+        )
+    if len(shape) == 2 and not shape[0]:
+        raise InputError(f"{name}: expected at least one step, found none")
+
+
+def warn_of_another_order(X: Any, others: Mapping[str, Any]) -> None:
+    """Warn where a table's rows have the index of X's rows in another order: rows belong together by their place."""
+    index = next((value.index for value in _tables(X)), None)
+    for name, given in others.items():
+        for other in (value.index for value in _tables(given)):
+            if index is None or len(other) != len(index) or other.equals(index) or not index.is_unique:
+                continue
+            if other.is_unique and other.isin(index).all():
+                warnings.warn(
+                    f"{name} has the index of X in another order, and rows belong together by their place, not by "
+                    f"their index; if they should by it, give {name}.loc[X.index]",
+                    stacklevel=4,
+                )
+
+
+_OF_TIMES = "make numbers of times, such as seconds since the first"
+
+
+def _tables(given: Any) -> list[Any]:
+    """The DataFrames and Series in what was given."""
+    if isinstance(given, Modalities):
+        given = {name: given[name] for name in given.names}
+    values = list(given.values()) if isinstance(given, dict) else [given]
+    return [value for value in values if hasattr(value, "iloc") and hasattr(value, "index")]
+
+
+def _require_columns(table: Any, name: str) -> None:
+    if not table.columns.is_unique:
+        twice = table.columns[table.columns.duplicated()][0]
+        raise InputError(f"{name}: expected distinct column names, found {twice!r} more than once")
+    import pandas as pd
+
+    for column, dtype in zip(table.columns, table.dtypes, strict=True):
+        if pd.api.types.is_numeric_dtype(dtype):
+            continue
+        found = f"{name}: expected numbers, found column {column!r} of {dtype}"
+        if pd.api.types.is_datetime64_any_dtype(dtype) or pd.api.types.is_timedelta64_dtype(dtype):
+            raise InputError(f"{found}; {_OF_TIMES}, or drop it")
+        for value in table[column].astype(object):
+            if value is not None and not _is_number(value):
+                raise InputError(f"{found}, such as {value!r:.40}; encode it, as OneHotEncoder does texts, or drop it")
+
+
+def _require_items(values: Any, name: str) -> None:
+    """Of a list: one of sequences is looked at sample by sample."""
+    if is_list_of_sequences(values):
+        return
+    if isinstance(text := next((item for item in values if isinstance(item, str | bytes)), None), str | bytes):
+        raise InputError(
+            f"{name}: expected numbers, found texts such as {text[:40]!r}; files and texts are learnt from a manifest, "
+            "docs/media.md"
+        )
+    shapes = {np.shape(item) for item in values if hasattr(item, "shape")}
+    if len(shapes) > 1 and {len(shape) for shape in shapes} == {1}:
+        found = " and ".join(str(size) for (size,) in sorted(shapes)[:2])
+        raise InputError(
+            f"{name}: expected as many numbers of each sample, found {found}; a series of single numbers is a sequence "
+            "(time, 1), x[:, None]"
+        )
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
