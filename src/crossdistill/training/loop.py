@@ -163,7 +163,7 @@ def step(
     """
     batch = with_mixing(method, batch)
     local = represent(engine, method, batch, chunk_size, shards)
-    samples = divide(method, *gather(engine, local, replace(batch, modalities={}).to(engine.device)))
+    samples = divide(method, *gather(engine, local, replace(batch, modalities={}, pixels={}).to(engine.device)))
     made = Step({}, {})
     for turn in filter(samples.can_learn, turns):
         objective = samples.objective(turn)
