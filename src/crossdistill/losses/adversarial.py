@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -115,14 +116,13 @@ def class_partners(labels: Int[Tensor, " batch"]) -> tuple[Int[Tensor, " anchors
     """
     require_labels(labels)
     labels = labels.long()  # searchsorted knows no unsigned integers wider than 8 bits
-    order = labels.argsort(stable=True)
-    ordered = labels[order]
+    ordered, order = labels.sort(stable=True)
     position = torch.arange(len(labels), device=labels.device)
     starts = torch.searchsorted(ordered, ordered)
     ends = torch.searchsorted(ordered, ordered, right=True)
-    following = torch.where(position + 1 == ends, starts, position + 1)  # the last of a class goes back to its first
-    partners = torch.empty_like(order)
-    partners[order] = order[following]
+    following = position + 1
+    following = torch.where(following == ends, starts, following)  # the last of a class goes back to its first
+    partners = torch.empty_like(order).scatter_(0, order, order[following])
     anchors = position[partners != position]
     return anchors, partners[anchors]
 
@@ -144,7 +144,7 @@ def _check_logits(logits: dict[str, Tensor], shape: str) -> None:
 
 def _two_weights(weights: Weights, logits: Tensor) -> tuple[float | Tensor, float | Tensor]:
     """λ1 and λ2, in the logits' precision."""
-    shape = tuple(torch.as_tensor(weights).shape)
+    shape = tuple(weights.shape) if isinstance(weights, Tensor) else np.shape(weights)
     if shape != (2,):
         raise ValueError(f"expected weights (λ1, λ2), two numbers, got shape {shape}")
     if isinstance(weights, Tensor):
