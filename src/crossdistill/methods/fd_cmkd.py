@@ -80,14 +80,14 @@ class FDCMKD(Method):
     def _objective(self, made: Representations, batch: Batch) -> Objective:
         labels, teacher = batch.labels, made.auxiliary.detach()
         student_bands, teacher_bands = self._bands(made.target), self._bands(teacher)
+        both_bands = [torch.cat(pair) for pair in zip(student_bands, teacher_bands, strict=True)]
         terms = {
             "classification_student": labelled_cross_entropy(made.target_logits, labels),
             "classification_auxiliary": labelled_cross_entropy(made.auxiliary_logits, labels),  # constant when fixed
             "distance": loss_of_bands(made.target, teacher, student_bands, teacher_bands)
             if self.decoupling == "frequency"
             else standardized_mse_loss(made.target, teacher),
-            "alignment": classified(self.shared, student_bands, labels)
-            + classified(self.shared, teacher_bands, labels),
+            "alignment": 2 * classified(self.shared, both_bands, labels.repeat(2)),  # a mean over both modalities
         }
         total = terms["classification_student"] + terms["classification_auxiliary"]
         total = total + self.weight * terms["distance"] + self.alignment_weight * terms["alignment"]
@@ -107,5 +107,5 @@ def classifier(width: int, classes: int) -> nn.Sequential:
 
 def classified(classifiers: nn.ModuleList, bands: Sequence[Tensor], labels: Tensor) -> Tensor:
     """The cross-entropies of each band by its own classifier, added up."""
-    pairs = zip(classifiers, bands, strict=True)
-    return torch.stack([labelled_cross_entropy(classify(band), labels) for classify, band in pairs]).sum()
+    logits = [classify(band) for classify, band in zip(classifiers, bands, strict=True)]
+    return len(logits) * labelled_cross_entropy(torch.cat(logits), labels.repeat(len(logits)))
