@@ -128,4 +128,5 @@ def _directions(parts: Sequence[Tensor], whole: Tensor) -> list[Tensor]:
 
 def _compressed(x: Tensor) -> Tensor:
     """σ of Eq. 6; its slope is 1 at 0 from both sides."""
-    return x.clamp_min(0).log1p() - (-x).relu().log1p()  # at 0 clamp_min has slope 1, and relu none
+    sign = x.new_ones(()).copysign(x.detach())  # never 0, where `sign` would have no slope
+    return sign * (sign * x).log1p()

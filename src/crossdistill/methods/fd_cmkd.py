@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import torch
@@ -80,14 +80,13 @@ class FDCMKD(Method):
     def _objective(self, made: Representations, batch: Batch) -> Objective:
         labels, teacher = batch.labels, made.auxiliary.detach()
         student_bands, teacher_bands = self._bands(made.target), self._bands(teacher)
-        both_bands = [torch.cat(pair) for pair in zip(student_bands, teacher_bands, strict=True)]
         terms = {
             "classification_student": labelled_cross_entropy(made.target_logits, labels),
             "classification_auxiliary": labelled_cross_entropy(made.auxiliary_logits, labels),  # constant when fixed
             "distance": loss_of_bands(made.target, teacher, student_bands, teacher_bands)
             if self.decoupling == "frequency"
             else standardized_mse_loss(made.target, teacher),
-            "alignment": 2 * classified(self.shared, both_bands, labels.repeat(2)),  # a mean over both modalities
+            "alignment": classified([*self.shared, *self.shared], [*student_bands, *teacher_bands], labels),
         }
         total = terms["classification_student"] + terms["classification_auxiliary"]
         total = total + self.weight * terms["distance"] + self.alignment_weight * terms["alignment"]
@@ -105,7 +104,7 @@ def classifier(width: int, classes: int) -> nn.Sequential:
     return nn.Sequential(nn.ReLU(), nn.Linear(width, classes))
 
 
-def classified(classifiers: nn.ModuleList, bands: Sequence[Tensor], labels: Tensor) -> Tensor:
+def classified(classifiers: Iterable[nn.Module], bands: Sequence[Tensor], labels: Tensor) -> Tensor:
     """The cross-entropies of each band by its own classifier, added up."""
     logits = [classify(band) for classify, band in zip(classifiers, bands, strict=True)]
     return len(logits) * labelled_cross_entropy(torch.cat(logits), labels.repeat(len(logits)))
