@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -144,7 +143,7 @@ def _check_logits(logits: dict[str, Tensor], shape: str) -> None:
 
 def _two_weights(weights: Weights, logits: Tensor) -> tuple[float | Tensor, float | Tensor]:
     """λ1 and λ2, in the logits' precision."""
-    shape = tuple(weights.shape) if isinstance(weights, Tensor) else np.shape(weights)
+    shape = tuple(torch.as_tensor(weights).shape)
     if shape != (2,):
         raise ValueError(f"expected weights (λ1, λ2), two numbers, got shape {shape}")
     if isinstance(weights, Tensor):
