@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeVar
 
@@ -156,6 +157,15 @@ class Share(NamedTuple):
         start, stop = size * rank // ranks, size * (rank + 1) // ranks
         return Share(slice(start, stop), (stop - start) * ranks / size, ranks)
 
+    def take(self, tensor: Tensor) -> Tensor:
+        """These rows of a tensor; the tensor itself where they are all, since the gradient of a slice is a copy.
+
+        >>> import torch
+        >>> Share.of(5, rank=1, ranks=2).take(torch.arange(5)).tolist()
+        [2, 3, 4]
+        """
+        return tensor if self.rows == slice(None) else tensor[self.rows]
+
 
 EVERYTHING = Share()
 """All rows: the share of a process that is alone."""
@@ -234,8 +244,8 @@ class Batch:
 
     def has(self, names: Sequence[str]) -> Bool[Tensor, " batch"]:
         """(B,) True where a sample has all of these modalities."""
-        everywhere = torch.ones(len(self.labels), dtype=torch.bool)
-        return torch.stack([everywhere, *(self.present[name] for name in names if name in self.present)]).all(0)
+        masks = [self.present[name] for name in names if name in self.present]
+        return reduce(torch.logical_and, masks) if masks else torch.ones(len(self.labels), dtype=torch.bool)
 
 
 def to_device(modality: Modality, device: torch.device | str) -> Modality:

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW
 
 from crossdistill.encoders import MLP, RNN, Conv
-from crossdistill.methods import AMID, Method
+from crossdistill.methods import AMID, Baseline, Method
 from crossdistill.models import CrossModalModel
 from crossdistill.training import Checkpoint, Optimization, Record, Stage, fit
 from crossdistill.training.distributed import average_gradients, gather
 from crossdistill.training.loop import build_optimizers, epoch_seed, set_learning_rates, step
-from crossdistill.types import Batch, DivergedError, Padded, Turn
+from crossdistill.types import Batch, DivergedError, Padded, Pixels, Turn
 from tests.training.small import amid, batch, cpu
 
 
@@ -94,6 +94,23 @@ def test_the_discriminators_move_after_the_student_on_the_same_representations()
     made = alone.model(batch().modalities, alone.views)
     expected = alone.turns(9)[1].objective(made, batch()).total
     torch.testing.assert_close(terms["discriminators"], expected)
+
+
+def test_a_step_makes_numbers_of_pixels_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = Pixels(torch.zeros(4, 3, 2, 2, dtype=torch.uint8), torch.ones(4, dtype=torch.bool), (0.5,) * 3, (0.2,) * 3)
+    model = CrossModalModel({"picture": MLP(12, 8)}, ["picture"], [], width=8, classes=2)
+    made, numbers = list[Tensor](), Pixels.numbers
+
+    def counted(pixels: Pixels, device: torch.device | str = "cpu") -> Tensor:
+        made.append(numbers(pixels, device))
+        return made[-1]
+
+    monkeypatch.setattr(Pixels, "numbers", counted)
+    method = Baseline(model)
+    optimizers = build_optimizers(method, 1, Optimization())
+    pictures = Batch({}, torch.arange(4) % 2, torch.arange(4), {}, pixels={"picture": pixels})
+    step(cpu(), method, method.turns(0), optimizers, pictures, math.inf)
+    assert len(made) == 1
 
 
 def test_epoch_seed_depends_on_each_of_its_four_numbers() -> None:

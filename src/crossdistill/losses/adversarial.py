@@ -115,14 +115,13 @@ def class_partners(labels: Int[Tensor, " batch"]) -> tuple[Int[Tensor, " anchors
     """
     require_labels(labels)
     labels = labels.long()  # searchsorted knows no unsigned integers wider than 8 bits
-    order = labels.argsort(stable=True)
-    ordered = labels[order]
+    ordered, order = labels.sort(stable=True)
     position = torch.arange(len(labels), device=labels.device)
     starts = torch.searchsorted(ordered, ordered)
     ends = torch.searchsorted(ordered, ordered, right=True)
-    following = torch.where(position + 1 == ends, starts, position + 1)  # the last of a class goes back to its first
-    partners = torch.empty_like(order)
-    partners[order] = order[following]
+    following = position + 1
+    following = torch.where(following == ends, starts, following)  # the last of a class goes back to its first
+    partners = torch.empty_like(order).scatter_(0, order, order[following])
     anchors = position[partners != position]
     return anchors, partners[anchors]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -18,10 +20,9 @@ def unit_rows(x: Float[Tensor, "rows width"], least: Tensor | float = 0.0) -> Fl
     of a row does not depend on its scale.
     """
     scale = x.detach().abs().amax(dim=1, keepdim=True)
-    nonzero = ~(scale <= least)  # true for NaN too, which must show
-    x = x / torch.where(nonzero, scale, 1.0)
-    length = torch.linalg.vector_norm(x, dim=1, keepdim=True)
-    return torch.where(nonzero, x / torch.where(nonzero, length, 1.0), 0.0)
+    x = x / scale.masked_fill(scale <= least, torch.inf)  # NaN is not, and must show
+    length: Tensor = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+    return x / length.clamp_min(0.5)  # at least 1, but of zero rows
 
 
 def centred_rows(x: Float[Tensor, "rows entries"]) -> Float[Tensor, "rows entries"]:
@@ -88,15 +89,7 @@ def same_class_cosine(
     >>> float(same_class_cosine(full, full, torch.tensor([0, 1, 1])))  # samples 1 and 2
     0.0
     """
-    require_pair(full, other, ("full", "other"), "(B, D)")
-    require_labels(labels, len(full))
-    classes = _classes(labels)
-    rows, others = unit_rows(full_precision(full)), unit_rows(full_precision(other))
-    of_class = _class_sums(rows, classes).double() * _class_sums(others, classes)
-    of_pair = _class_sums((rows.double() * others).sum(dim=1), classes)
-    total = (of_class.sum(dim=1) - of_pair).sum()  # all pairs of a class, less each sample with itself
-    pairs = _pairs(classes)
-    return (total * (pairs > 0) / pairs.clamp_min(1)).to(rows.dtype)
+    return alignment(full, other, labels).same_class
 
 
 def same_class_pairs(labels: Int[Tensor, " batch"]) -> Int[Tensor, ""]:
@@ -117,6 +110,30 @@ def same_class_pairs(labels: Int[Tensor, " batch"]) -> Int[Tensor, ""]:
     """
     require_labels(labels)
     return _pairs(_classes(labels))
+
+
+class Alignment(NamedTuple):
+    """`pair_cosine`, `same_class_cosine` and `same_class_pairs` of a batch."""
+
+    pair: Float[Tensor, ""]
+    same_class: Float[Tensor, ""]
+    pairs: Int[Tensor, ""]
+
+
+def alignment(
+    full: Float[Tensor, "batch width"], other: Float[Tensor, "batch width"], labels: Int[Tensor, " batch"]
+) -> Alignment:
+    """All three at the price of one: rows are brought to length 1, and classes numbered, once."""
+    require_pair(full, other, ("full", "other"), "(B, D)")
+    require_labels(labels, len(full))
+    classes = _classes(labels)
+    rows, others = unit_rows(full_precision(full)), unit_rows(full_precision(other))
+    of_class = _class_sums(rows, classes).double() * _class_sums(others, classes)
+    of_pair = _class_sums((rows.double() * others).sum(dim=1), classes)
+    total = (of_class.sum(dim=1) - of_pair).sum()  # all pairs of a class, less each sample with itself
+    pairs = _pairs(classes)
+    same_class = (total * (pairs > 0) / pairs.clamp_min(1)).to(rows.dtype)
+    return Alignment((rows * others).sum(dim=1).mean(), same_class, pairs)
 
 
 def _pairs(classes: Int[Tensor, " batch"]) -> Int[Tensor, ""]:

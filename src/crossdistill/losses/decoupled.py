@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import logsigmoid, one_hot
+from torch.nn.functional import logsigmoid
 
 from crossdistill.losses.checks import full_precision, require_labels, require_pair, require_temperature
 
@@ -54,5 +54,5 @@ def target_class_divergence(
 def _margins(logits: Tensor, targets: Tensor, temperature: float) -> Float[Tensor, " batch"]:
     """The logit of the target class against all others together: its sigmoid is the class's probability."""
     scaled = full_precision(logits) / temperature
-    own = one_hot(targets, scaled.shape[1]).bool()
-    return scaled[own] - scaled.masked_fill(own, -torch.inf).logsumexp(dim=1)
+    own = targets[:, None]
+    return scaled.gather(1, own).squeeze(1) - scaled.scatter(1, own, -torch.inf).logsumexp(dim=1)

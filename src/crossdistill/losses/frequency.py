@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 from crossdistill.losses.checks import full_precision, require_floating, require_pair
 from crossdistill.losses.cosine import unit_rows
@@ -84,8 +85,7 @@ def loss_of_bands(
     require_pair(student, teacher, ("student", "teacher"), "(B, D)")
     low, high = _directions(student_bands, student)
     teacher_low, teacher_high = _directions(teacher_bands, teacher)
-    strict = (low - teacher_low).square().mean()
-    return strict + (_compressed(high) - _compressed(teacher_high)).square().mean()
+    return mse_loss(low, teacher_low) + mse_loss(_compressed(high), _compressed(teacher_high))
 
 
 def standardized_mse_loss(
@@ -111,7 +111,7 @@ def standardized_mse_loss(
     1.0
     """
     require_pair(student, teacher, ("student", "teacher"), "(B, D)")
-    return (_standardized(student) - _standardized(teacher)).square().mean()
+    return mse_loss(_standardized(student), _standardized(teacher))
 
 
 def _standardized(x: Tensor) -> Tensor:
@@ -128,4 +128,5 @@ def _directions(parts: Sequence[Tensor], whole: Tensor) -> list[Tensor]:
 
 def _compressed(x: Tensor) -> Tensor:
     """σ of Eq. 6; its slope is 1 at 0 from both sides."""
-    return torch.where(x >= 0, x.clamp_min(0).log1p(), -(-x).clamp_min(0).log1p())
+    sign = x.new_ones(()).copysign(x.detach())  # never 0, where `sign` would have no slope
+    return sign * (sign * x).log1p()

@@ -154,8 +154,8 @@ def info_nce_loss(
     """
     require_pair(anchors, candidates, ("anchors", "candidates"), "(B, D)")
     require_temperature(temperature)
-    similarity = cosine_similarity(anchors[share.rows], candidates) / temperature
-    return share.weight * cross_entropy(similarity, torch.arange(len(anchors), device=anchors.device)[share.rows])
+    similarity = cosine_similarity(share.take(anchors), candidates) / temperature
+    return share.weight * cross_entropy(similarity, share.take(torch.arange(len(anchors), device=anchors.device)))
 
 
 def _scores(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from crossdistill.losses.checks import full_precision, require_pair, require_temperature, without_autocast
 from crossdistill.losses.cosine import unit_rows
@@ -45,11 +46,10 @@ def nt_xent_loss(
     require_pair(first, second, ("first", "second"), "(B, D)")
     require_temperature(temperature)
     size = len(first)
-    rows = torch.cat([unit_rows(full_precision(first)), unit_rows(full_precision(second))])
-    place = torch.arange(2 * size, device=rows.device)
-    own = torch.cat([place[:size][share.rows], place[size:][share.rows]])
+    rows = unit_rows(torch.cat([full_precision(first), full_precision(second)]))
+    places = torch.arange(2 * size, device=rows.device).view(2, size)
+    own, partners = places[:, share.rows].flatten(), places.flip(0)[:, share.rows].flatten()
+    anchors = rows.view(2, size, -1)[:, share.rows].flatten(0, 1)
     with without_autocast(rows):
-        similarity = rows[own] @ rows.T / temperature
-    log_p = similarity.masked_fill(place == own[:, None], -torch.inf).log_softmax(dim=1)
-    partners = (own + size) % (2 * size)
-    return -share.ranks * log_p.gather(1, partners[:, None]).sum() / (2 * size)
+        similarity = (anchors @ rows.T / temperature).scatter(1, own[:, None], -torch.inf)
+    return share.ranks / (2 * size) * cross_entropy(similarity, partners, reduction="sum")

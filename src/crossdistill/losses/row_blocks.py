@@ -15,6 +15,7 @@ kept relative to the largest of them and not to the top: neither value nor gradi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -48,25 +49,25 @@ def loss_and_bound(
     in small batches by the same product; share: which rows are the anchors. There are no second derivatives.
     """
     with without_autocast(full):
-        moves_full, moves_other = (torch.is_grad_enabled() and side.requires_grad for side in (full, other))
-        rows = rows or _rows_of_block(full)
-        first, end, _ = share.rows.indices(len(full))
-        made = _RowBlocks.apply(  # type: ignore[no-untyped-call]
-            full,
-            other,
-            labels,
-            temperature,
-            mean,
-            beliefs,
-            rows,
-            both_ways,
-            first,
-            end,
-            share.ranks,
-            moves_full,
-            moves_other,
-        )
+        moves = tuple(torch.is_grad_enabled() and side.requires_grad for side in (full, other))
+        how = _How(temperature, mean, rows or _rows_of_block(full), both_ways, share, moves)
+        made = _RowBlocks.apply(full, other, labels, beliefs, how)  # type: ignore[no-untyped-call]
     return made[0], made[1]
+
+
+@dataclass(frozen=True)
+class _How:
+    """The arguments of `loss_and_bound` that are no tensors; moves: whether a gradient by full, by other is asked for.
+
+    One argument in their place: a function with its own gradient looks at its arguments' names in each call.
+    """
+
+    temperature: float
+    mean: bool
+    rows: int
+    both_ways: bool
+    share: Share
+    moves: tuple[bool, ...]
 
 
 def _rows_of_block(full: Tensor) -> int:
@@ -97,55 +98,46 @@ class _RowBlocks(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        full: Tensor,
-        other: Tensor,
-        labels: Tensor,
-        temperature: float,
-        mean: bool,
-        beliefs: Tensor | None,
-        rows: int,
-        both_ways: bool,
-        first: int,
-        end: int,
-        ranks: int,
-        moves_full: bool,
-        moves_other: bool,
+        full: Tensor, other: Tensor, labels: Tensor, beliefs: Tensor | None, how: _How
     ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-        """Loss, bound, and the loss's gradients by full and other where these move; first, end: the anchors' rows."""
-        size = len(full)
+        """Loss, bound, and the loss's gradients by full and other where these move."""
+        size, rows, temperature = len(full), how.rows, how.temperature
+        first, end, _ = how.share.rows.indices(size)
         (full, *length), (other, *other_length) = _unit_rows(full), _unit_rows(other)
-        to_full = torch.zeros_like(full) if moves_full else None
-        to_other = torch.zeros_like(other) if moves_other else None
+        to_full, to_other = (
+            torch.zeros_like(side) if moves else None for side, moves in zip((full, other), how.moves, strict=True)
+        )
         blocks = [slice(start, min(start + rows, end)) for start in range(first, end, rows)]
-        by_transposing = both_ways and size <= rows and end - first == size
+        by_transposing = how.both_ways and size <= rows and end - first == size
         directions = [(full, other, to_full, to_other)]
-        if both_ways and not by_transposing:
+        if how.both_ways and not by_transposing:
             directions.append((other, full, to_other, to_full))
-        learns = moves_full or moves_other
+        learns = any(how.moves)
         kernel = _kernel(full.device.type)
         rows_of, buffers = (rows_in_torch, 4) if kernel is None else (kernel, 1)
         height = min(rows, size) * (2 if by_transposing else 1)
-        work = [full.new_empty(height, size) for _ in range(buffers)]  # fresh memory would cost a pass
-        losses, bounds, each = [], [], ranks / size
+        work = full.new_empty(buffers, height, size)  # fresh memory for each block would cost a pass
+        losses, bounds, each = [], [], how.share.ranks / size
         for anchors, candidates, to_anchors, to_candidates in directions:
             for block in blocks:
-                z, *spare = (buffer[: height if by_transposing else block.stop - block.start] for buffer in work)
-                torch.addmm(z[:size], anchors[block], candidates.T, beta=0, alpha=1 / temperature, out=z[:size])
+                z, *spare = work[:, : height if by_transposing else block.stop - block.start]
+                z_there = z[:size]
+                torch.addmm(z_there, anchors[block], candidates.T, beta=0, alpha=1 / temperature, out=z_there)
                 own = labels[block]
                 if by_transposing:
-                    z[size:].copy_(z[:size].T)
+                    z[size:].copy_(z_there.T)
                     own = labels.repeat(2)
                 apart = None if beliefs is None else _apart(beliefs, block)
-                loss, bound = rows_of(z, spare, own, labels, apart, mean, learns)
+                loss, bound = rows_of(z, spare, own, labels, apart, how.mean, learns)
                 losses.append(loss)
                 bounds.append(bound)
                 if learns and by_transposing:
-                    z = z[:size].add_(z[size:].T)
+                    z = z_there.add_(z[size:].T)
                 if to_anchors is not None:
                     to_anchors[block].addmm_(z, candidates)
                 if to_candidates is not None:
                     to_candidates.addmm_(z.T, anchors[block])
-        del work, z, spare
+        del work, z, z_there, spare
         if to_full is not None:
             to_full = _before_unit_rows(to_full.mul_(each / temperature), full, *length)
         if to_other is not None:
@@ -162,7 +154,7 @@ class _RowBlocks(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, *_: Tensor | None) -> tuple[Tensor | None, ...]:
         scaled = (None if kept is None else gradient * kept for kept in ctx.saved_tensors)
-        return *scaled, *[None] * 11
+        return *scaled, None, None, None
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Any, Any]:
@@ -179,10 +171,12 @@ class _RowBlocks(torch.autograd.Function):
 
 
 def _unit_rows(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """`cosine.unit_rows`, and what its gradient needs: each row's largest entry, and its length in units of that. In
-    place, as nothing is differentiated here: it would be a third more memory at the loss's peak."""
+    """`cosine.unit_rows`, and what its gradient needs: each row's largest entry, infinity for a zero row, and its
+    length in units of that. In place, as nothing is differentiated here: it would be a third more memory at the loss's
+    peak."""
     scale = x.abs().amax(1, keepdim=True)
-    x = x / torch.where(scale == 0, 1.0, scale)
+    scale.masked_fill_(scale == 0, torch.inf)
+    x = x / scale
     length = torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp_min_(1)  # which it is, but of zero rows
     return x.div_(length), scale, length
 
@@ -190,7 +184,7 @@ def _unit_rows(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _before_unit_rows(gradient: Tensor, rows: Tensor, scale: Tensor, length: Tensor) -> Tensor:
     """The gradient by what `_unit_rows` made these rows of."""
     along = torch.linalg.vecdot(gradient, rows).unsqueeze(1)
-    return gradient.addcmul_(rows, along, value=-1).div_(length).div_(scale).masked_fill_(scale == 0, 0.0)
+    return gradient.addcmul_(rows, along, value=-1).div_(length).div_(scale)
 
 
 def _apart(beliefs: Tensor, block: slice) -> Tensor:

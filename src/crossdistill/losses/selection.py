@@ -102,11 +102,13 @@ def non_target_divergence(
     require_one_of("target_class", target_class, get_args(TargetClass))
     require_temperature(temperature)
     classes = student_logits.shape[1]
-    others = ~one_hot(labels, classes).bool()
     if target_class == "zeroed":
+        others = ~one_hot(labels, classes).bool()
         student, teacher = student_logits * others, teacher_logits * others
     else:
-        student, teacher = (x[others].view(len(labels), classes - 1) for x in (student_logits, teacher_logits))
+        places = torch.arange(classes - 1, device=labels.device)
+        others = places + (places >= labels[:, None])
+        student, teacher = student_logits.gather(1, others), teacher_logits.gather(1, others)
     return (soft_label_divergences(student, teacher, temperature) * selected).mean()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Literal, get_args
 
 import torch
@@ -16,12 +17,10 @@ from crossdistill.losses import (
     info_nce_loss,
     mutual_information,
     mutual_information_bound,
-    pair_cosine,
-    same_class_cosine,
-    same_class_pairs,
     student_adversarial_loss,
 )
 from crossdistill.losses.checks import Reduction, require_one_of, require_reduction
+from crossdistill.losses.cosine import alignment
 from crossdistill.methods.adaptive_weights import AdaptiveWeights
 from crossdistill.methods.base import ALL_TASKS, DISCRIMINATOR_ACCURACY, EpochMeans, Method
 from crossdistill.methods.mi import Divergence, warmup_objective
@@ -30,6 +29,7 @@ from crossdistill.requirements import require_above_zero, require_at_least_zero
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Share, Turn
 
 Contrast = Literal["mi", "nce"]
+Weights = tuple[float, float]
 
 
 class AMID(Method):
@@ -129,14 +129,17 @@ class AMID(Method):
         parameters = self.model.parameters_of("target", "auxiliary", "full")
         if epoch < self.warmup_epochs:
             return [Turn("student and teacher", parameters, self._warmup)]
-        distillation = Turn("student and teacher", parameters, self._distillation)
+        weights = self.weights  # once an epoch: whoever reads them waits for the device
+        distillation = Turn("student and teacher", parameters, partial(self._distillation, weights))
         if self.alpha_3 == 0:
             return [distillation]
         discriminators = [*self.d1.parameters(), *(self.d2.parameters() if self.second_discriminator else ())]
-        return [distillation, Turn("discriminators", discriminators, self._discrimination, adversary=True)]
+        objective = partial(self._discrimination, weights)
+        discrimination = Turn("discriminators", discriminators, objective, adversary=True)
+        return [distillation, discrimination]
 
     @property
-    def weights(self) -> tuple[float, float]:
+    def weights(self) -> Weights:
         """(λ1, λ2) of this epoch."""
         if not self.second_discriminator:
             return 1.0, 0.0
@@ -161,7 +164,7 @@ class AMID(Method):
             )
         return mutual_information(full, other, labels, self.temperature, self.reduction, share)
 
-    def _distillation(self, representations: Representations, batch: Batch) -> Objective:
+    def _distillation(self, weights: Weights, representations: Representations, batch: Batch) -> Objective:
         """Eq. 17: what student, teacher and the auxiliary projection minimise."""
         full, target, auxiliary = representations.full, representations.target, representations.auxiliary
         warmup = warmup_objective(self.task, representations, batch, self.divergence)
@@ -173,37 +176,36 @@ class AMID(Method):
         if self.alpha_3 > 0:
             anchors, partners = class_partners(positives)
             own, of_pairs = batch.share(), batch.share(len(anchors))
-            logits = self.d1(target[own.rows]), self.d2(target[partners[of_pairs.rows]])
-            adversarial = student_adversarial_loss(*logits, *self._divided(own, of_pairs, len(anchors)))
+            logits = self.d1(own.take(target)), self.d2(target[of_pairs.take(partners)])
+            adversarial = student_adversarial_loss(*logits, *self._divided(weights, own, of_pairs, len(anchors)))
             total = total + self.alpha_3 * adversarial
             terms["adversarial"] = adversarial
         return Objective(total, terms, {"mi_bound": mi_student.bound})
 
-    def _discrimination(self, representations: Representations, batch: Batch) -> Objective:
+    def _discrimination(self, weights: Weights, representations: Representations, batch: Batch) -> Objective:
         """Eq. 13, on detached representations: what the discriminators minimise."""
         full, target = representations.full.detach(), representations.target.detach()
         anchors, partners = class_partners(self.task.positives(batch.labels))
         own, of_pairs = batch.share(), batch.share(len(anchors))
-        d1 = self.d1(full[own.rows]), self.d1(target[own.rows])
-        d2 = self.d2(full[anchors[of_pairs.rows]]), self.d2(target[partners[of_pairs.rows]])
-        loss = discriminator_loss(*d1, *d2, *self._divided(own, of_pairs, len(anchors)))
+        d1 = self.d1(own.take(full)), self.d1(own.take(target))
+        d2 = self.d2(full[of_pairs.take(anchors)]), self.d2(target[of_pairs.take(partners)])
+        loss = discriminator_loss(*d1, *d2, *self._divided(weights, own, of_pairs, len(anchors)))
         measures = {f"d1_{DISCRIMINATOR_ACCURACY}": own.weight * _told_apart(*d1)}
         if self.second_discriminator and len(anchors):
             measures[f"d2_{DISCRIMINATOR_ACCURACY}"] = of_pairs.weight * _told_apart(*d2)
         return Objective(loss, {"discriminators": loss}, measures)
 
-    def _divided(self, own: Share, of_pairs: Share, pairs: int) -> tuple[tuple[float, float], float]:
+    def _divided(self, weights: Weights, own: Share, of_pairs: Share, pairs: int) -> tuple[Weights, float]:
         """λ and d for the shares of rows and of pairs whose logits there are."""
-        lambda_1, lambda_2 = self.weights
+        lambda_1, lambda_2 = weights
         partners = self.expected_partners if self.expected_partners is not None else max(pairs, 1)
         return (own.weight * lambda_1, lambda_2), partners / of_pairs.ranks
 
     @torch.no_grad()
     def end_step(self, representations: Representations, batch: Batch) -> None:
-        full, target = representations.full, representations.target
-        self._means.add("cosine_pair", pair_cosine(full, target), len(target))
-        positives = self.task.positives(batch.labels)
-        self._means.add("cosine_same_class", same_class_cosine(full, target, positives), same_class_pairs(positives))
+        found = alignment(representations.full, representations.target, self.task.positives(batch.labels))
+        self._means.add("cosine_pair", found.pair, len(batch.labels))
+        self._means.add("cosine_same_class", found.same_class, found.pairs)
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         lambda_1, lambda_2 = self.weights

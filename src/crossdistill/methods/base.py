@@ -181,7 +181,7 @@ class EpochMeans:
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
-        self._weights: dict[str, Tensor] = {}
+        self._weights: dict[str, Tensor | float] = {}
 
     def add(self, name: str, value: Tensor, weight: Tensor | float = 1.0) -> None:
         """One more value of this name.
@@ -191,10 +191,10 @@ class EpochMeans:
             value: of any shape, of one name always the same
             weight: how much it counts in the mean
         """
-        value = value.detach().double()
-        weight = torch.as_tensor(weight, dtype=torch.float64, device=value.device)
-        self._sums[name] = self._sums.get(name, torch.zeros_like(value)) + value * weight
-        self._weights[name] = self._weights.get(name, torch.zeros_like(weight)) + weight
+        value = value.detach().double() * weight
+        weight = weight.double() if isinstance(weight, Tensor) else float(weight)
+        self._sums[name] = self._sums[name] + value if name in self._sums else value
+        self._weights[name] = self._weights.get(name, 0.0) + weight
 
     def add_all(self, values: Mapping[str, Tensor]) -> None:
         """One more value of each name, all of weight 1.
@@ -221,7 +221,8 @@ class EpochMeans:
 
     def state(self) -> dict[str, tuple[Tensor, Tensor]]:
         """name -> sum and weight so far, for a checkpoint inside the epoch."""
-        return {name: (self._sums[name].cpu(), weight.cpu()) for name, weight in self._weights.items()}
+        weights = {name: torch.as_tensor(weight, dtype=torch.float64) for name, weight in self._weights.items()}
+        return {name: (self._sums[name].cpu(), weight.cpu()) for name, weight in weights.items()}
 
     def load(self, state: Mapping[str, tuple[Tensor, Tensor]], device: torch.device) -> None:
         """Go on from what `state` gave.

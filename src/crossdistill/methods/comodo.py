@@ -103,8 +103,8 @@ class COMODO(Method):
     def _similarity(self, made: Representations, share: Share) -> Tensor:
         embeddings = made.auxiliary.detach()
         return share.weight * queue_similarity_loss(
-            self.head(made.target[share.rows]),
-            embeddings[share.rows],
+            self.head(share.take(made.target)),
+            share.take(embeddings),
             self.queue.extended(embeddings),
             self.student_temperature,
             self.teacher_temperature,

@@ -79,8 +79,8 @@ class DKD(Method):
 
     def _objective(self, weight: float, representations: Representations, batch: Batch) -> Objective:
         student, full = representations.target_logits, representations.full_logits.detach()
-        targets = torch.where(batch.labelled, batch.labels, full.argmax(dim=1))
-        everywhere = torch.ones_like(batch.labelled)
+        labelled = batch.labelled
+        targets, everywhere = torch.where(labelled, batch.labels, full.argmax(dim=1)), torch.ones_like(labelled)
         target = target_class_divergence(student, full, targets, self.temperature)
         others = non_target_divergence(student, full, targets, everywhere, temperature=self.temperature)
         hard = labelled_cross_entropy(student, batch.labels)

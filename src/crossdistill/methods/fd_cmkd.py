@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, get_args
 
 import torch
@@ -88,8 +88,7 @@ class FDCMKD(Method):
             "distance": loss_of_bands(made.target, teacher, student_bands, teacher_bands)
             if self.decoupling == "frequency"
             else standardized_mse_loss(made.target, teacher),
-            "alignment": classified(self.shared, student_bands, labels)
-            + classified(self.shared, teacher_bands, labels),
+            "alignment": classified([*self.shared, *self.shared], [*student_bands, *teacher_bands], labels),
         }
         total = terms["classification_student"] + terms["classification_auxiliary"]
         total = total + self.weight * terms["distance"] + self.alignment_weight * terms["alignment"]
@@ -107,7 +106,7 @@ def classifier(width: int, classes: int) -> nn.Sequential:
     return nn.Sequential(nn.ReLU(), nn.Linear(width, classes))
 
 
-def classified(classifiers: nn.ModuleList, bands: Sequence[Tensor], labels: Tensor) -> Tensor:
+def classified(classifiers: Iterable[nn.Module], bands: Sequence[Tensor], labels: Tensor) -> Tensor:
     """The cross-entropies of each band by its own classifier, added up."""
-    pairs = zip(classifiers, bands, strict=True)
-    return torch.stack([labelled_cross_entropy(classify(band), labels) for classify, band in pairs]).sum()
+    logits = [classify(band) for classify, band in zip(classifiers, bands, strict=True)]
+    return len(logits) * labelled_cross_entropy(torch.cat(logits), labels.repeat(len(logits)))

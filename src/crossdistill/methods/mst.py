@@ -141,8 +141,8 @@ class MST(Method):
     def _specialisation(self, representations: Representations, batch: Batch) -> Objective:
         """Masks remove from the teachers what keeps their predictions from the student's."""
         share = batch.share()
-        student = representations.target_logits[share.rows].detach()
-        specialised = self.specialised(representations.map(lambda x: x[share.rows])).unbind(dim=1)
+        student = share.take(representations.target_logits).detach()
+        specialised = self.specialised(representations.map(share.take)).unbind(dim=1)
         divergences = [soft_label_divergence(teacher, student, self.temperature) for teacher in specialised]
         mask = share.weight * torch.stack(divergences).sum()
         return Objective(self.temperature**2 * mask, {"mask": mask})

@@ -86,9 +86,9 @@ class NoiseContrast(nn.Module):
         self.sampler.end_step()
 
     def _directions(self, first: Tensor, second: Tensor, batch: Batch, share: Share) -> tuple[Scores, Scores]:
-        batch = replace(batch, labels=batch.labels[share.rows], rows=batch.rows[share.rows])
+        batch = replace(batch, labels=share.take(batch.labels), rows=share.take(batch.rows))
         positions, negatives = self.sampler.positions(batch.rows), self.sampler.draw(batch)
-        one, other = self.embed_first(first[share.rows]), self.embed_second(second[share.rows])
+        one, other = self.embed_first(share.take(first)), self.embed_second(share.take(second))
         return (
             self._scores(one, self.bank_second, positions, negatives),
             self._scores(other, self.bank_first, positions, negatives),

@@ -17,16 +17,17 @@ Value = TypeVar("Value")
 
 
 def gather(engine: Engine, representations: Representations, batch: Batch) -> tuple[Representations, Batch]:
-    """The global batch, in rank order, without its inputs, in one message: objectives read representations, labels,
-    rows, present.
+    """The global batch on the engine's device, in rank order, without its inputs, in one message: objectives read
+    representations, labels, rows, present.
 
     Each rank then computes the loss of its share of the rows, or of all where a loss is not divided: the mean over
     ranks is the loss of the global batch. The gather's backward adds up the ranks' gradients of a representation, W
     times the true one, and `average_gradients` divides the parameters' gradients by W, so that parameters before and
     after the gather both get the gradient of the one-process loss.
     """
+    batch = Batch({}, batch.labels, batch.rows, batch.present, mixing=batch.mixing).to(engine.device)
     if engine.world_size == 1:
-        return representations, Batch({}, batch.labels, batch.rows, batch.present, mixing=batch.mixing)
+        return representations, batch
     masks = [mask.to(engine.device) for mask in batch.present.values()]
     mixing = batch.mixing
     if mixing is not None:

@@ -77,16 +77,15 @@ def divide(method: Method, representations: Representations, batch: Batch) -> Di
     """Divide the gathered batch into complete samples and the rest."""
     model, device = method.model, batch.labels.device
     complete = batch.has(model.modalities_of(*method.views))
-    with_label = batch.labelled.cpu()
-    rest = (~complete & batch.has(model.target) & with_label).nonzero().squeeze(1).to(device)
+    if bool(complete.all()):
+        return DividedBatch(method, representations, batch, torch.empty(0, device=device), batch.labels[:0])
     logits = representations.logits.get("target", torch.empty(len(batch.labels), 0, device=device))
-    if not bool(complete.all()):
-        complete_rows = complete.nonzero().squeeze(1).to(device)
-        representations = _select(representations, complete_rows)
-        batch_of_complete = select_batch(batch, complete_rows)
-        return DividedBatch(method, representations, batch_of_complete, logits[rest], batch.labels[rest])
-    return DividedBatch(method, representations, batch, logits[rest], batch.labels[rest])
-
-
-def _select(representations: Representations, rows: Tensor) -> Representations:
-    return representations.map(lambda tensor: tensor[rows])
+    rest = (~complete & batch.has(model.target) & batch.labelled.cpu()).nonzero().squeeze(1).to(device)
+    complete_rows = complete.nonzero().squeeze(1).to(device)
+    return DividedBatch(
+        method,
+        representations.map(lambda tensor: tensor[complete_rows]),
+        select_batch(batch, complete_rows),
+        logits[rest],
+        batch.labels[rest],
+    )

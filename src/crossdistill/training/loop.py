@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -163,8 +163,7 @@ def step(
     """
     batch = with_mixing(method, batch)
     local = represent(engine, method, batch, chunk_size, shards)
-    without_inputs = replace(batch, modalities={}, pixels={}).to(engine.device)
-    samples = divide(method, *gather(engine, local, without_inputs))
+    samples = divide(method, *gather(engine, local, batch))
     made = Step({}, {})
     for turn in filter(samples.can_learn, turns):
         objective = samples.objective(turn)
