@@ -229,3 +229,8 @@ def _text(pipe: Connection) -> IO[str]:
     descriptor = os.dup(pipe.fileno())
     pipe.close()
     return os.fdopen(descriptor, encoding="utf-8")
+
+
+def children() -> list[BaseProcess]:
+    """The processes that this one has started and that live, but for joblib's, which stay for its next pool."""
+    return [child for child in multiprocessing.active_children() if not child.name.startswith("Loky")]

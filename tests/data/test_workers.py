@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -17,6 +16,7 @@ from crossdistill.data import MultimodalDataset, from_arrays, read_manifest, tra
 from crossdistill.data.columns import Rows
 from crossdistill.data.loading import Workers, evaluation_batches, windows_of
 from crossdistill.types import Batch, InputError, Padded, Pixels
+from tests.processes import children
 from tests.runs.small import folder_of, gestures
 
 
@@ -63,8 +63,8 @@ def passes(dataset: MultimodalDataset, workers: int | Workers) -> list[list[byte
 def test_all_passes_read_what_this_process_reads(dataset: MultimodalDataset, count: int) -> None:
     with Workers(dataset, count) as workers:
         found = passes(dataset, workers)
-        assert len(multiprocessing.active_children()) == count
-    assert multiprocessing.active_children() == []
+        assert len(children()) == count
+    assert children() == []
     assert found == passes(dataset, 0)
     assert found[0] != found[3], "another epoch has another order"
 
@@ -100,7 +100,7 @@ def test_a_pass_that_is_left_harms_no_other_and_cannot_be_gone_on_with(dataset: 
         next(epoch(workers))
         with pytest.raises(RuntimeError, match="after the next had begun"):
             next(left)
-    assert multiprocessing.active_children() == []
+    assert children() == []
 
 
 def test_no_process_outlives_an_error(dataset: MultimodalDataset) -> None:
@@ -112,10 +112,10 @@ def test_no_process_outlives_an_error(dataset: MultimodalDataset) -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
         fail()
     assert caught.traceback, "its frames are alive"
-    assert multiprocessing.active_children() == []
+    assert children() == []
     with closing(training_batches(dataset, dataset.rows("train"), 4, seed=0, epoch=0, workers=1)) as batches:
         next(batches)
-    assert multiprocessing.active_children() == []
+    assert children() == []
 
 
 def test_what_a_sample_should_not_hold_is_raised_here_and_the_processes_read_on(tmp_path: Path) -> None:

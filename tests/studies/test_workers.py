@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ from crossdistill.studies.workers import DatasetCache, run_all
 from crossdistill.training import Machine, Optimization
 from tests.contracts.test_runs import assert_same_run
 from tests.listening import Heard
-from tests.processes import fork_workers
+from tests.processes import children, fork_workers
 from tests.runs.small import folder_of, gestures, recipe, with_data
 
 ONE_THREAD = Machine(accelerator="cpu", threads=1)
@@ -60,7 +59,7 @@ def test_one_process_that_is_killed_in_a_run(
     processes = set()
 
     def kill(task: str, count: int) -> None:
-        (worker,) = multiprocessing.active_children()
+        (worker,) = children()
         processes.add(worker.pid)
         if (task, count) == ("amid seed 0", 4):
             os.kill(worker.pid or 0, signal.SIGKILL)
@@ -89,7 +88,7 @@ def test_one_process_that_is_killed_in_a_run(
     assert dict(run_all([RunJob(tmp_path / "amid", recipes["amid"])], 1)) == {tmp_path / "amid": None}
     for name in recipes:
         assert_same_run(tmp_path / name, alone / name)
-    assert not multiprocessing.active_children()
+    assert not children()
 
 
 def test_two_processes_with_runs_that_fail(
@@ -105,7 +104,7 @@ def test_two_processes_with_runs_that_fail(
         *(RunJob(tmp_path / name, made) for name, made in recipes.items()),
     ]
     at_once = set()
-    listener = Heard(lambda *_: at_once.add(len(multiprocessing.active_children())))
+    listener = Heard(lambda *_: at_once.add(len(children())))
     failures = failed(dict(run_all(runs, 2, listener)))
     assert set(failures) == {tmp_path / "diverging", tmp_path / "crashing"}
     diverged, crashed = failures[tmp_path / "diverging"], failures[tmp_path / "crashing"]
