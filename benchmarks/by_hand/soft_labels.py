@@ -71,7 +71,7 @@ def self_training(method: SelfTraining, batch: Batch) -> Callable[[], object]:
     def loss(made: Representations) -> Tensor:
         q = quietly(method, batch, "target").target_logits.softmax(1) ** method.sharpening
         q = q / q.sum(1, keepdim=True)
-        weights = torch.where(labels >= 0, 1.0, method.unlabelled_weight)
+        weights = torch.where(known, 1.0, method.unlabelled_weight)
         soft = (cross_entropy(made.target_logits, q, reduction="none") * weights).mean()
         soft = soft + of_mixtures(method, batch.modalities, targets_of(labels, q), weights)
         return cross_entropy(made.target_logits[known], labels[known]) + method.soft_weight * soft

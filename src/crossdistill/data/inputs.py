@@ -159,7 +159,7 @@ def _waveforms(values: Any) -> list[Any]:
         return values
     if isinstance(values, tuple) and len(values) == 2 and np.ndim(values[1]) == 0:
         return [values]
-    array = _numbers_of(values)
+    array = array_of(values)
     if array.ndim == 2 and 1 not in array.shape:
         raise InputError(
             f"expected sounds of one channel, found an array of shape {array.shape}, which may be several or one in "
@@ -236,7 +236,7 @@ def _in_order(name: str, spec: InputSpec, values: Any) -> Any:
 def _numbers(name: str, spec: InputSpec, values: Any) -> Array:
     """As a NumPy array of numbers like those of training."""
     try:
-        array = _numbers_of(values)
+        array = array_of(values)
     except Exception as error:
         raise InputError(f"{name}: expected {spec}, found {_described(values)}") from error
     if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
@@ -269,10 +269,6 @@ def _require_whole_numbers(name: str, spec: InputSpec, array: Array) -> None:
 def _not_bool(array: Array) -> float:
     """The first number that is neither 0 nor 1."""
     return float(array[~np.isin(array, (0, 1))][0])
-
-
-def _numbers_of(values: Any) -> Array:
-    return array_of(values)
 
 
 def _described(values: Any) -> str:

@@ -24,13 +24,19 @@ def require_samples(values: Any, name: str, axes: int = 0) -> None:
         _require_columns(values, name)
     if isinstance(values, list | tuple) and values:
         _require_items(values, name)
-    if (kind := getattr(getattr(values, "dtype", None), "kind", "")) in ("M", "m"):
-        raise InputError(f"{name}: expected numbers, found {values.dtype}; {_OF_TIMES}")
+    require_no_times(values, name)
+    kind = _kind(values)
     if kind and kind in "biufO" and 0 < np.ndim(values) < axes:
         raise InputError(
             f"{name}: expected samples of features, (N, F), found shape {np.shape(values)}; a single feature is "
             "values[:, None], of a table two brackets, table[['column']]"
         )
+
+
+def require_no_times(values: Any, name: str) -> None:
+    """Raise InputError, naming the input, for dates or durations, which could pass for numbers."""
+    if _kind(values) in ("M", "m"):
+        raise InputError(f"{name}: expected numbers, found {values.dtype}; {_OF_TIMES}")
 
 
 def require_sequence(values: Any, name: str) -> None:
@@ -60,6 +66,11 @@ def warn_of_another_order(X: Any, others: Mapping[str, Any]) -> None:
 
 
 _OF_TIMES = "make numbers of times, such as seconds since the first"
+
+
+def _kind(values: Any) -> str:
+    """NumPy's letter for the kind of an array's or a Series' numbers, "" for anything else."""
+    return str(getattr(getattr(values, "dtype", None), "kind", ""))
 
 
 def _tables(given: Any) -> list[Any]:

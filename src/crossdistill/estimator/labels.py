@@ -13,6 +13,7 @@ from crossdistill.data.arrays import objects_of, unmasked
 from crossdistill.data.columns import Rows
 from crossdistill.data.labels import UNLABELLED, seems_no_label
 from crossdistill.data.weights import label_factors
+from crossdistill.estimator.given import require_no_times
 from crossdistill.types import InputError
 
 Array = npt.NDArray[Any]
@@ -57,10 +58,7 @@ def as_numbers(y: Any, owner: str) -> Array:
 
     if y is None:
         raise InputError(f"{owner} requires y to be passed, but the target y is None")
-    if getattr(getattr(y, "dtype", None), "kind", "") in ("M", "m"):
-        raise InputError(
-            f"y: expected numbers, found {y.dtype}; make numbers of times, such as seconds since the first"
-        )
+    require_no_times(y, "y")
     numbers: Array = check_array(
         unmasked(y),
         dtype=np.float64,

@@ -71,44 +71,6 @@ class Fit:
     best_epoch: int | None
 
 
-def fitted(
-    settings: Settings,
-    columns: Mapping[str, Column],
-    labels: Labels,
-    names: tuple[str, ...],
-    weights: npt.NDArray[np.float64],
-    task: TaskKind = "classification",
-) -> Fit:
-    """Train on all samples but those that choose the epoch. The caller's random state and threads stay as they were."""
-    with _as_parameters():
-        return _fitted(settings, columns, labels, names, weights, task)
-
-
-def _fitted(
-    settings: Settings,
-    columns: Mapping[str, Column],
-    labels: Labels,
-    names: tuple[str, ...],
-    weights: npt.NDArray[np.float64],
-    task: TaskKind,
-) -> Fit:
-    _require_kinds(settings)
-    weighted = weights if np.ptp(weights) > 0 else ()
-    dataset = from_arrays(columns, labels, classes=names, weights=weighted, name="samples", task=task)
-    recipe = _recipe(settings, dataset)
-    with on_threads(recipe.machine.threads):  # statistics of the inputs round by them, too
-        built = build(recipe, dataset)
-    log = EstimatorLog(settings.method, _listener(settings.verbose))
-    with reported(log.listener, log.task, total_epochs(recipe)):
-        train(built, log)
-    for line in (line for line in log.lines if line.startswith(WARNING)):
-        warnings.warn(line.removeprefix(WARNING), stacklevel=3)
-    model = built.model
-    model.cpu()
-    best = log.best_epoch if settings.validation_fraction is not None else None
-    return Fit(student_of(built), model, built.spec, "full" in built.method.predicts, log.records, best)
-
-
 _PARAMETERS = {
     "epochs: ": "n_epochs: ",
     "optimization.": "",
@@ -130,6 +92,33 @@ def _as_parameters() -> Iterator[None]:
             if text.startswith(field):
                 text = parameter + text.removeprefix(field)
         raise type(error)(text) from error
+
+
+@_as_parameters()
+def fitted(
+    settings: Settings,
+    columns: Mapping[str, Column],
+    labels: Labels,
+    names: tuple[str, ...],
+    weights: npt.NDArray[np.float64],
+    task: TaskKind = "classification",
+) -> Fit:
+    """Train on all samples but those that choose the epoch. The caller's random state and threads stay as they were."""
+    _require_kinds(settings)
+    weighted = weights if np.ptp(weights) > 0 else ()
+    dataset = from_arrays(columns, labels, classes=names, weights=weighted, name="samples", task=task)
+    recipe = _recipe(settings, dataset)
+    with on_threads(recipe.machine.threads):  # statistics of the inputs round by them, too
+        built = build(recipe, dataset)
+    log = EstimatorLog(settings.method, _listener(settings.verbose))
+    with reported(log.listener, log.task, total_epochs(recipe)):
+        train(built, log)
+    for line in (line for line in log.lines if line.startswith(WARNING)):
+        warnings.warn(line.removeprefix(WARNING), stacklevel=3)
+    model = built.model
+    model.cpu()
+    best = log.best_epoch if settings.validation_fraction is not None else None
+    return Fit(student_of(built), model, built.spec, "full" in built.method.predicts, log.records, best)
 
 
 def _require_kinds(settings: Settings) -> None:

@@ -15,7 +15,8 @@ from crossdistill.data.loading import Workers
 from crossdistill.evaluation import evaluate_view, top1
 from crossdistill.evaluation.collect import Outputs, outputs_of
 from crossdistill.evaluation.summary import evaluate_labels, evaluate_numbers, evaluate_retrieval
-from crossdistill.losses import pair_cosine, same_class_cosine, same_class_pairs
+from crossdistill.losses import pair_cosine
+from crossdistill.losses.cosine import alignment
 from crossdistill.models.cross_modal import CrossModalModel
 from crossdistill.plain import from_plain
 from crossdistill.runs.data import splits_in_use
@@ -130,10 +131,11 @@ def cosines(outputs: Outputs, model: CrossModalModel) -> dict[str, float]:
     made, labels = outputs.complete("target", "full")
     if not len(labels):
         return {}
-    found = {COSINE_PAIR: float(pair_cosine(made.full, made.target))}
-    if model.task.has_classes and int(same_class_pairs(labels)):
-        found[COSINE_SAME_CLASS] = float(same_class_cosine(made.full, made.target, labels))
-    return found
+    if not model.task.has_classes:
+        return {COSINE_PAIR: float(pair_cosine(made.full, made.target))}
+    found = alignment(made.full, made.target, labels)
+    of_class = {COSINE_SAME_CLASS: float(found.same_class)} if int(found.pairs) else {}
+    return {COSINE_PAIR: float(found.pair), **of_class}
 
 
 def _view_scores(tested: Outputs, gallery: Outputs, predicts: tuple[View, ...], task: Task) -> dict[str, AnyScores]:
