@@ -58,11 +58,11 @@ def dist(method: DIST, batch: Batch) -> Callable[[], object]:
 
 def generalized_distillation(method: GeneralizedDistillation, batch: Batch) -> Callable[[], object]:
     def loss(made: Representations) -> Tensor:
-        said = quietly(method, batch, "auxiliary").auxiliary_logits / method.temperature
+        said = made.auxiliary_logits / method.temperature
         hard = cross_entropy(made.target_logits, batch.labels)
         return (1 - method.imitation) * hard + method.imitation * divergence(made.target_logits, said)
 
-    return descent(method, batch, loss, ("target",))
+    return descent(method, batch, loss)
 
 
 def self_training(method: SelfTraining, batch: Batch) -> Callable[[], object]:

@@ -79,7 +79,7 @@ def test_a_shared_teacher_has_no_copies() -> None:
 
 
 def test_a_frozen_teacher_stays_and_its_student_moves() -> None:
-    module = model(separate_teacher=True)
+    module = model(separate_teacher=True, dropout=0.5)
     module.freeze_teacher()
     before, logits = state(module), module(inputs(), ("full",)).full_logits
     train_a_little(module)
@@ -88,6 +88,25 @@ def test_a_frozen_teacher_stays_and_its_student_moves() -> None:
     assert {"encoders.video", "classifier.weight", "target_projection.layer"} <= moved
     assert torch.equal(module(inputs(), ("full",)).full_logits, logits)
     assert not module.parameters_of("full")
+
+
+def test_what_a_frozen_auxiliary_model_says_has_no_dropout() -> None:
+    module = model(dropout=0.5)
+    module.freeze_auxiliary_model()
+    module.train()
+    first, second = (module(inputs(), ALL) for _ in range(2))
+    assert torch.equal(first.auxiliary_logits, second.auxiliary_logits)
+    assert not torch.equal(first.target_logits, second.target_logits)
+    assert torch.equal(module.eval()(inputs(), ALL).auxiliary_logits, first.auxiliary_logits)
+
+
+def test_what_a_held_teacher_says_has_no_dropout() -> None:
+    module = model(separate_teacher=True, dropout=0.5)
+    module.hold([module.fusion, module.teacher_classifier, module.teacher_encoders, module.encoders])
+    module.train()
+    first, second = (module(inputs(), ALL) for _ in range(2))
+    assert torch.equal(first.full_logits, second.full_logits)
+    assert not torch.equal(first.target_logits, second.target_logits)
 
 
 def test_a_teacher_that_shares_encoders_cannot_be_frozen() -> None:

@@ -201,3 +201,17 @@ def test_each_stage_draws_its_own_batches(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(training, "training_batches", watched)
     run(recipe(), tmp_path / "run", dataset=gestures())
     assert seen == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.teacher == "fixed"])
+def test_a_fixed_teacher_says_the_same_in_training_whatever_the_dropout(name: str) -> None:
+    made = build(with_model(recipe(method=name), dropout=0.5), gestures())
+    model, last, given = made.model, made.stages[-1], gestures().__getitems__(range(6))
+    for change in last.before:
+        change()
+    model.train()
+    first, second = (model(given.modalities, last.method.views) for _ in range(2))
+    taught_by = last.method.taught_by
+    assert torch.equal(first.logits[taught_by], second.logits[taught_by])
+    assert torch.equal(model.eval()(given.modalities, last.method.views).logits[taught_by], first.logits[taught_by])
+    assert not torch.equal(first.target_logits, second.target_logits)

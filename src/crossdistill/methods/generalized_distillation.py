@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from crossdistill.methods.base import ALL_TASKS, Method
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero
-from crossdistill.types import Batch, Choice, InputError, Objective, Pass, Representations, Turn
+from crossdistill.types import Batch, Choice, InputError, Objective, Representations, Turn
 
 
 class GeneralizedDistillation(Method):
@@ -54,7 +54,6 @@ class GeneralizedDistillation(Method):
         if not 0 <= imitation <= 1:
             raise InputError(f"imitation: expected a share within [0, 1], found {imitation}")
         self.imitation, self.temperature = imitation, temperature
-        self.passes = (Pass("quiet", ("auxiliary",), quiet=True),)
 
     def turns(self, epoch: int) -> Sequence[Turn]:
         parameters = self.model.parameters_of("target", "auxiliary")
@@ -62,7 +61,7 @@ class GeneralizedDistillation(Method):
 
     def _objective(self, made: Representations, batch: Batch) -> Objective:
         """Eq. 4, its first term over the labelled samples, its second over all."""
-        student, said = made.target_logits, made.passes["quiet"].auxiliary_logits.detach()
+        student, said = made.target_logits, made.auxiliary_logits.detach()
         hard = self.task.loss(student, batch.labels)
         softened = self.task.softened(said, self.temperature)
         soft = self.task.divergence(student, softened)  # the student's own predictions are not softened

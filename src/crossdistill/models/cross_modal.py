@@ -295,7 +295,7 @@ class CrossModalModel(nn.Module):
     ) -> tuple[tuple[Tensor, Tensor], dict[str, tuple[Tensor, Tensor]]]:
         """S and its logits, and those of its branches where there are two."""
         representation = self.target_projection([features[name] for name in self.target])
-        seeing = representation, self.classifier_of("target")(self.dropout(representation))
+        seeing = representation, self._logits("target", representation)
         if self.student != "hallucinating":
             return seeing, {}
         shown = self.hallucination(modalities, present, self.dropout)
@@ -304,7 +304,7 @@ class CrossModalModel(nn.Module):
 
     def _auxiliary(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         representation = self.auxiliary_projection([features[name] for name in self.auxiliary])
-        return representation, self.classifier_of("auxiliary")(self.dropout(representation))
+        return representation, self._logits("auxiliary", representation)
 
     def _full(
         self, features: Mapping[str, Tensor], modalities: ModalityTensors, present: _Present
@@ -321,7 +321,12 @@ class CrossModalModel(nn.Module):
             representation = self.target_projection([features[name] for name in self.target], auxiliary)
         else:
             representation = self.fusion([features[name] for name in names])
-        return representation, self.classifier_of("full")(self.dropout(representation))
+        return representation, self._logits("full", representation)
+
+    def _logits(self, view: View, representation: Tensor) -> Tensor:
+        classifier = self.classifier_of(view)
+        logits: Tensor = classifier(self.dropout(representation) if classifier.training else representation)
+        return logits  # a frozen or held teacher's are those of evaluation: its input is whole
 
 
 def modalities_of(views: Sequence[View], target: tuple[str, ...], auxiliary: tuple[str, ...]) -> tuple[str, ...]:
