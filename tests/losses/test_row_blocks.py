@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck
 
-from crossdistill.losses import mutual_information, mutual_information_bound, mutual_information_loss
+from crossdistill.losses import mutual_information, mutual_information_bound, mutual_information_loss, row_blocks
 from crossdistill.losses.row_blocks import loss_and_bound, rows_in_torch
 from tests.losses import equations
 from tests.losses.examples import normal
@@ -44,6 +44,26 @@ def test_blocks_of_any_size_are_the_printed_equation(labels: str, mean: bool, si
     whole = value_and_gradients(full, other, given, tau, mean, size)
     for one, in_one_block in zip(gradients, whole[2:], strict=True):
         torch.testing.assert_close(one, in_one_block, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("mean", [False, True])
+@pytest.mark.parametrize(("believed", "both_ways"), [(False, False), (True, False), (False, True)])
+@pytest.mark.parametrize("rows", [5, 13, 64])
+def test_strips_of_a_block_are_the_block(
+    mean: bool, believed: bool, both_ways: bool, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels, beliefs = LABELS["some of each"](26), normal(26, 3, seed=5).softmax(1) if believed else None
+
+    def made(strip: int) -> list[Tensor]:
+        monkeypatch.setattr(row_blocks, "_rows_of_strip", lambda full: strip)
+        full, other = normal(26, 4, seed=3).requires_grad_(), normal(26, 4, seed=4).requires_grad_()
+        loss, bound = loss_and_bound(full, other, labels, 0.1, mean, beliefs, rows, both_ways)
+        return [loss.detach(), bound, *torch.autograd.grad(loss, (full, other))]
+
+    whole = made(64)
+    for strip in (1, 4, 5):
+        for one, other in zip(made(strip), whole, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("labels", LABELS)

@@ -71,11 +71,17 @@ class _How:
 
 
 def _rows_of_block(full: Tensor) -> int:
-    """On the CPU what its caches hold; on a GPU 64 MiB of work in float32, or four times what `full` takes."""
+    """On the CPU what products need to be fast; on a GPU 64 MiB of work in float32, or four times what `full` takes."""
     if full.device.type == "cpu":
-        return max(32, min(256, 2**20 // len(full)))
+        return max(32, min(512, 2**22 // len(full)))
     entries = 2**22 if _kernel(full.device.type) is None else max(2**24, 4 * full.numel())
     return max(32, entries // len(full))
+
+
+def _rows_of_strip(full: Tensor) -> int:
+    """Of a block, how many at a time go through the some sixty operations that come between its products: on the CPU
+    what its caches hold, on a GPU all."""
+    return max(32, 2**17 // len(full)) if full.device.type == "cpu" else len(full)
 
 
 @cache
@@ -114,13 +120,14 @@ class _RowBlocks(torch.autograd.Function):
             directions.append((other, full, to_other, to_full))
         learns = any(how.moves)
         kernel = _kernel(full.device.type)
-        rows_of, buffers = (rows_in_torch, 4) if kernel is None else (kernel, 1)
+        rows_of, spares = (rows_in_strips, 3) if kernel is None else (kernel, 0)
         height = min(rows, size) * (2 if by_transposing else 1)
-        work = full.new_empty(buffers, height, size)  # fresh memory for each block would cost a pass
+        work = full.new_empty(height, size)  # fresh memory for each block would cost a pass
+        spare = full.new_empty(spares, min(height, _rows_of_strip(full)), size)
         losses, bounds, each = [], [], how.share.ranks / size
         for anchors, candidates, to_anchors, to_candidates in directions:
             for block in blocks:
-                z, *spare = work[:, : height if by_transposing else block.stop - block.start]
+                z = work[: height if by_transposing else block.stop - block.start]
                 z_there = z[:size]
                 torch.addmm(z_there, anchors[block], candidates.T, beta=0, alpha=1 / temperature, out=z_there)
                 own = labels[block]
@@ -128,7 +135,7 @@ class _RowBlocks(torch.autograd.Function):
                     z[size:].copy_(z_there.T)
                     own = labels.repeat(2)
                 apart = None if beliefs is None else _apart(beliefs, block)
-                loss, bound = rows_of(z, spare, own, labels, apart, how.mean, learns)
+                loss, bound = rows_of(z, tuple(spare), own, labels, apart, how.mean, learns)
                 losses.append(loss)
                 bounds.append(bound)
                 if learns and by_transposing:
@@ -190,6 +197,23 @@ def _before_unit_rows(gradient: Tensor, rows: Tensor, scale: Tensor, length: Ten
 def _apart(beliefs: Tensor, block: slice) -> Tensor:
     """How surely the samples of a pair are of different classes."""
     return torch.mm(beliefs[block], beliefs.T).neg_().add_(1).clamp_(0, 1)
+
+
+def rows_in_strips(
+    z: Tensor, spare: Sequence[Tensor], anchors: Tensor, labels: Tensor, apart: Tensor | None, mean: bool, learns: bool
+) -> tuple[Tensor, Tensor]:
+    """`rows_in_torch` of as many rows at a time as `spare` has room for."""
+    rows = len(spare[0])
+    if rows == len(z):
+        return rows_in_torch(z, spare, anchors, labels, apart, mean, learns)
+    made = []
+    for start in range(0, len(z), rows):
+        strip = slice(start, min(start + rows, len(z)))
+        room = [work[: strip.stop - start] for work in spare]
+        apart_there = None if apart is None else apart[strip]
+        made.append(rows_in_torch(z[strip], room, anchors[strip], labels, apart_there, mean, learns))
+    losses, bounds = zip(*made, strict=True)
+    return torch.cat(losses), torch.cat(bounds)
 
 
 def rows_in_torch(
