@@ -109,6 +109,28 @@ def test_arrays_of_many_rows_in_parts(trained: Path, tmp_path: Path, monkeypatch
     assert_predicts(table.iloc[11:], student, [x[:n] for x, n in zip(values.clip(-9, 9), lengths, strict=False)])
 
 
+@pytest.mark.parametrize("kind", ["manifest", "features"])
+def test_what_was_trained_on_is_not_counted_with_what_was_not(
+    kind: str, trained: Path, table_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A manifest of training has all splits in it."""
+    folder, header, cells = trained, "split,label,wrist", [f"x.npy#{row}" for row in range(5)]
+    np.save(tmp_path / "x.npy", np.stack(sequences(4, 4, 4, 4, 4)))
+    if kind == "features":
+        folder, header, cells = table_run, "split,label,b,a,ä", [f"{row},{3 * row},5" for row in range(5)]
+    (tmp_path / "samples.csv").write_text("\n".join([header, *(f"test,,{cell}" for cell in cells)]), encoding="utf-8")
+    assert main(["predict", str(folder), str(tmp_path / "samples.csv"), "--out", str(tmp_path / "out.csv")]) == 0
+    right = pd.read_csv(tmp_path / "out.csv", dtype=str)["prediction"].tolist()
+    wrong = next(name for name in load(folder).classes if name != right[2])
+    labels, splits = [right[0], right[1], wrong, right[3], ""], ["train", "train", "test", "test", "train"]
+    lines = [header, *(",".join(row) for row in zip(splits, labels, cells, strict=True))]
+    (tmp_path / "samples.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert main(["predict", str(folder), str(tmp_path / "samples.csv"), "--out", str(tmp_path / "again.csv")]) == 0
+    said = capsys.readouterr().out
+    assert "Right on 3 of 4 labelled samples (75.0 %)" in said
+    assert "\n  train: 2 of 2 (100.0 %)\n  test: 1 of 2 (50.0 %)\n" in said
+
+
 def test_a_manifest_without_splits_and_its_accuracy(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

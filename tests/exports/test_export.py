@@ -201,6 +201,16 @@ def test_mistakes(options: dict[str, Any], problem: str, trained: Path, tmp_path
         export(student, tmp_path / "gone/x.onnx")
 
 
+def test_the_ending_says_the_format(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "student.pt2"
+    assert export(trained, file).format == "torch"
+    assert torch.export.load(file) is not None
+    for format, name in (("onnx", "x.pt2"), ("torch", "x.onnx"), ("safetensors", "x.onnx")):
+        assert main(["export", str(trained), "--format", format, "--out", str(tmp_path / name)]) == 2
+        assert f"{name}: ends as format" in capsys.readouterr().err.replace("\n", "")
+        assert not (tmp_path / name).exists()
+
+
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 @pytest.mark.parametrize("bidirectional", [True, False])
 def test_recurrence_without_packing_is_the_packed_one(cell: Any, bidirectional: bool) -> None:

@@ -25,7 +25,7 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
     )
     export.add_argument("run", type=Path, help="a run's folder, or a saved student's")
     export.add_argument(
-        "--format", choices=list(ENDINGS), default="onnx", help="safetensors needs crossdistill to load"
+        "--format", choices=list(ENDINGS), help="by the ending of --out unless given; safetensors needs crossdistill"
     )
     export.add_argument("--out", type=Path, help="file to write; unless given RUN's name here: .onnx, .pt2 or a folder")
     export.add_argument("--data", type=Path, help="a manifest of samples to check on; the run's own unless given")
@@ -38,7 +38,7 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
 def execute(options: Namespace, command: str) -> int:
     """Export a student, and say what was written and how far it was checked."""
     name = options.run.resolve().name
-    out = options.out or Path(f"{name}{ENDINGS[options.format] or '-student'}")
+    out = options.out or Path(f"{name}{ENDINGS[options.format or 'onnx'] or '-student'}")
     if options.data is not None and options.format == "safetensors":
         raise InputError("--data: a safetensors folder is the student itself, which needs no check")
     exported = export(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -70,12 +71,12 @@ def execute(options: Namespace, command: str) -> int:
     columns = _columns(student, options.top, labelled)
     tally, shown = Tally(student), list[Record]()
     with nullcontext() if options.out is None else written_predictions(options.out, columns) as writer:
-        for predictions, labels in _predicted(student, sources, options):
+        for predictions, labels, splits in _predicted(student, sources, options):
             records = [
                 _record(student.spec.task, predictions, labels, row, list(columns), options.top)
                 for row in range(len(labels))
             ]
-            tally.add(predictions, labels)
+            tally.add(predictions, labels, splits)
             if writer is not None:
                 writer.write(records)
             shown += records[: max(0, _SHOWN - len(shown))] if options.out is None else []
@@ -93,22 +94,23 @@ class Tally:
 
     def __init__(self, student: Student) -> None:
         self.classes, self.has_classes = student.classes, student.spec.task == "classification"
-        self.samples = self.unread = self.right = self.labelled = self.foreign = 0
+        self.samples = self.unread = self.foreign = 0
+        self.right: Counter[str] = Counter()
+        self.labelled: Counter[str] = Counter()
         self.notes: dict[str, None] = {}
 
-    def add(self, predictions: Predictions, labels: Sequence[str]) -> None:
-        """Labels: as many as samples, "" where there is none."""
-        best = predictions.probabilities.argmax(1) if self.has_classes else ()
+    def add(self, predictions: Predictions, labels: Sequence[str], splits: Sequence[str]) -> None:
+        """Labels, splits: as many as samples, "" where there is none."""
         self.samples += len(labels)
         self.notes |= dict.fromkeys(predictions.notes[: max(0, _SHOWN - len(self.notes))])
-        for row, label in enumerate(labels):
+        for row, (label, split) in enumerate(zip(labels, splits, strict=True)):
             if predictions.problems[row]:
                 self.unread += 1
             elif label:
-                self.labelled += 1
+                self.labelled[split] += 1
                 if self.has_classes:
                     self.foreign += label not in self.classes
-                    self.right += self.classes[best[row]] == label
+                    self.right[split] += str(predictions.predicted[row]) == label
 
     def lines(self, out: Path | None) -> Iterator[str]:
         """What a person should know at the end."""
@@ -120,8 +122,12 @@ class Tally:
             yield "Labels stand beside the predictions and are not compared with them; evaluate measures a run again"
         elif self.labelled:
             strange = f"; labels that the student does not know: {self.foreign:,}" if self.foreign else ""
-            share = 100 * self.right / self.labelled
-            yield f"Right on {self.right:,} of {self.labelled:,} labelled samples ({share:.1f} %){strange}"
+            right, labelled = self.right.total(), self.labelled.total()
+            yield f"Right on {right:,} of {labelled:,} labelled samples ({100 * right / labelled:.1f} %){strange}"
+        if self.has_classes and len(self.labelled) > 1:  # the share of all would hide what training saw
+            for split, count in self.labelled.items():
+                share = 100 * self.right[split] / count
+                yield f"  {split or 'without a split'}: {self.right[split]:,} of {count:,} ({share:.1f} %)"
 
 
 def _require_other(out: Path | None, inputs: Sequence[Path]) -> None:
@@ -141,14 +147,13 @@ def _device(chosen: str) -> torch.device:
 
 def _predicted(
     student: Student, sources: Sequence[Given], options: Namespace
-) -> Iterator[tuple[Predictions, Sequence[str]]]:
+) -> Iterator[tuple[Predictions, Sequence[str], Sequence[str]]]:
+    """The predictions of some samples, and each one's label and split, "" where there is none."""
     for source in sources:
         for chunk in source.chunks():
-            count = len(chunk.samples)
-            yield (
-                student.predictions(chunk.samples, options.batch_size, options.workers),
-                chunk.labels or [""] * count,
-            )
+            predictions, nothing = student.predictions(chunk.samples, options.batch_size, options.workers), [""]
+            nothing *= len(chunk.samples)
+            yield predictions, chunk.labels or nothing, chunk.splits or nothing
 
 
 def _columns(student: Student, top: int, labelled: bool) -> dict[str, type]:

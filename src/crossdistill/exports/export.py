@@ -49,7 +49,7 @@ class Exported:
 def export(
     student: Student | Path | str,
     path: Path | str,
-    format: Format = "onnx",
+    format: Format | None = None,
     *,
     dataset: MultimodalDataset | None = None,
     int8: bool = False,
@@ -68,7 +68,8 @@ def export(
         student: one in memory, or the folder of a run or of a saved one
         path: the file to write, of safetensors a folder
         format: "onnx", for ONNX Runtime and all else that reads ONNX; "torch", a .pt2 file that `torch.export.load`
-            reads; "safetensors", what `Student.save` writes, which needs crossdistill
+            reads; "safetensors", what `Student.save` writes, which needs crossdistill; None: torch for a path that
+            ends in .pt2, else onnx
         dataset: on whose samples the file is tried, where they are not a run's own that can be read again
         int8: weights of 8 bits (ONNX alone)
         force: write int8 although it costs more than a point, or what it costs cannot be measured
@@ -94,8 +95,7 @@ def export(
     [0, 1]
     """
     path = Path(path)
-    if format not in get_args(Format):
-        raise InputError(f"format: expected one of {', '.join(get_args(Format))}, found {format!r}")
+    format = _format_of(path, format)
     if int8 and format != "onnx":
         raise InputError(f"int8: only ONNX files have it, found format {format}")
     folder = None if isinstance(student, Student) else Path(student)
@@ -119,6 +119,16 @@ def export(
         exported = replace(exported, int8=True, cost=cost)
     _write(path, content)
     return exported
+
+
+def _format_of(path: Path, asked: Format | None) -> Format:
+    """The format that is asked for, or that the path's ending says. Raises InputError where the two differ."""
+    if asked is not None and asked not in get_args(Format):
+        raise InputError(f"format: expected one of {', '.join(get_args(Format))}, found {asked!r}")
+    said: Format | None = next((kind for kind, ending in ENDINGS.items() if ending and path.suffix == ending), None)
+    if asked is not None and said is not None and asked != said:
+        raise InputError(f"{path}: ends as format {said} does, found format {asked}; change one of the two")
+    return asked or said or "onnx"
 
 
 def _checked(student: Student, samples: Samples, path: Path, format: Format) -> tuple[bytes, Exported]:

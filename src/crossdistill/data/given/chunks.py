@@ -22,10 +22,11 @@ Specs = Mapping[str, InputSpec]
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some samples; labels: a text for each, "" where it has none; empty where there are none at all."""
+    """Some samples; labels, splits: a text for each, "" where it has none; empty where there are none at all."""
 
     samples: MultimodalDataset
     labels: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,11 @@ class Given:
     guessed: str = ""
 
 
-def chunk_of(columns: Mapping[str, Column], ids: Sequence[str], labels: Sequence[str] = ()) -> Chunk:
+def chunk_of(
+    columns: Mapping[str, Column], ids: Sequence[str], labels: Sequence[str] = (), splits: Sequence[str] = ()
+) -> Chunk:
     """The samples of these columns under these names, of no known class."""
-    return Chunk(without_labels("inputs", columns, ids), tuple(labels))
+    return Chunk(without_labels("inputs", columns, ids), tuple(labels), tuple(splits))
 
 
 def starts(count: int) -> Iterator[tuple[int, int]]:

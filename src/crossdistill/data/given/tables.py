@@ -93,7 +93,7 @@ def _features(
 ) -> Given:
     """A row a sample, read some rows at a time. Raises InputError for two columns of one name."""
     used = [column for named in features.values() for column in named]
-    texts = [column for column in ("id", "label") if column in header and column not in used]
+    texts = [column for column in ("id", "label", "split") if column in header and column not in used]
     if twice := [column for column in (*used, *texts) if header.count(column) > 1]:
         raise InputError(f"{path}: expected one column {twice[0]!r}, found {header.count(twice[0])} of that name")
 
@@ -114,11 +114,11 @@ def _features(
         start = 0
         for frame in _frames(path, texts, used):
             ids = frame["id"].tolist() if "id" in texts else [""] * len(frame)
-            labels = frame["label"].tolist() if "label" in texts else []
+            labels, splits = (frame[name].tolist() if name in texts else [] for name in ("label", "split"))
             columns = {
                 name: LazyColumn(spec.shape, len(frame), partial(opened, frame, name)) for name, spec in specs.items()
             }
-            yield chunk_of(columns, [key or f"{path}#{start + row}" for row, key in enumerate(ids)], labels)
+            yield chunk_of(columns, [key or f"{path}#{start + row}" for row, key in enumerate(ids)], labels, splits)
             start += len(frame)
 
     return Given(-1, "label" in texts, chunks, guessed)
@@ -162,7 +162,7 @@ def _manifest(table: Table, specs: Specs, allow_outside: bool) -> Given:
     """A row a sample, cells as in training; id, split and label need not be there."""
     headers = {column.name: column for column in modalities(table)}
     find = inside(table, allow_outside)
-    count, labels = len(table.numbers), table.columns.get("label", [])
+    count, labels, splits = len(table.numbers), table.columns.get("label", []), table.columns.get("split", [])
     keys = table.columns.get("id", [""] * count)
 
     of_numbers = {name: headers_of(spec.features, list(table.columns)) for name, spec in specs.items()}
@@ -184,7 +184,7 @@ def _manifest(table: Table, specs: Specs, allow_outside: bool) -> Given:
                 lazy = LazyColumn(spec.shape, len(filled), partial(opened, name, filled))
                 columns[name] = lazy if present.all() else PartialColumn(lazy, present)
             ids = [keys[row] or f"{table.path}#{row}" for row in range(start, end)]
-            yield chunk_of(columns, ids, labels[start:end])
+            yield chunk_of(columns, ids, labels[start:end], splits[start:end])
 
     return Given(count, any(labels), chunks)
 
