@@ -46,8 +46,12 @@ def planned(made: Recipe) -> list[tuple[str, int]]:
         ("kd", {"teacher": "online"}, 2, [("auxiliary", 2), ("kd", 3)]),
         ("fitnets", {}, 2, [("auxiliary", 2), ("teacher", 3), ("fitnets", 3)]),
         ("rkd", {}, 2, [("auxiliary", 2), ("teacher", 3), ("rkd", 3)]),
-        ("c2kd", {}, 2, [("auxiliary", 2), ("c2kd", 3)]),
-        ("c2kd", {"teacher": "fixed"}, 2, [("auxiliary", 2), ("c2kd", 3)]),
+        ("c2kd", {}, 2, [("auxiliary", 2), ("teacher", 3), ("c2kd", 3)]),
+        ("c2kd", {"teacher": "fixed"}, 2, [("auxiliary", 2), ("teacher", 3), ("c2kd", 3)]),
+        ("c2kd", {"teacher": "online"}, 2, [("auxiliary", 2), ("c2kd", 3)]),
+        ("hallucination", {"auxiliary_encoders": "trained"}, 0, [("teacher", 3), ("hallucination", 3)]),
+        ("ccl", {"auxiliary_encoders": "trained"}, 0, [("teacher", 3), ("ccl", 3)]),
+        ("ccl", {"teacher": "online", "auxiliary_encoders": "trained"}, 0, [("ccl", 3)]),
         ("mst", {}, 2, [("auxiliary", 2), ("mst", 3)]),
         ("mst", {"teacher": "fixed"}, 2, [("auxiliary", 2), ("teacher", 3), ("mst", 3)]),
         ("amid", {"teacher": "fixed", "auxiliary_encoders": "trained"}, 0, [("teacher", 3), ("amid", 3)]),
@@ -215,3 +219,15 @@ def test_a_fixed_teacher_says_the_same_in_training_whatever_the_dropout(name: st
     assert torch.equal(first.logits[taught_by], second.logits[taught_by])
     assert torch.equal(model.eval()(given.modalities, last.method.views).logits[taught_by], first.logits[taught_by])
     assert not torch.equal(first.target_logits, second.target_logits)
+
+
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.teacher == "pre_trained"])
+def test_a_pre_trained_teacher_goes_on_learning(name: str, tmp_path: Path) -> None:
+    made = with_model(recipe(method=name, auxiliary_epochs=0), auxiliary_encoders="trained")
+    states = state_after_each_epoch(made, tmp_path / "run")
+    assert [stage for stage, _ in states] == ["teacher"] * 3 + [name] * 3
+    before, last = states[2][1], states[-1][1]
+    alone = parts_that_moved(states[0][1], before)
+    assert {"encoders.eye", "auxiliary_classifier.weight"} <= alone
+    assert "encoders.wrist" not in alone, "the student waits for its teacher"
+    assert {"encoders.eye", "auxiliary_classifier.weight", "encoders.wrist"} <= parts_that_moved(before, last)

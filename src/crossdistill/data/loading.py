@@ -38,8 +38,9 @@ class EpochBatches(Sampler[list[int]]):
     single process. Fewer rows than `batch_size` make one batch, trimmed to a multiple of `world_size`.
     Neither reads nor changes the global random state. Raises InputError where the sizes do not fit.
 
-    unlabelled: rows of which each batch holds the share `share`, beside `rows`, which have labels. An epoch then has as
-    many batches as all rows together would fill, so that few labels do not mean few steps: rows with labels come round
+    unlabelled: rows of which each batch holds the share `share`, beside `rows`, which have labels; of fewer, the share
+    that they are of all rows, so that no unlabelled row comes more often than a labelled one. An epoch then has as many
+    batches as all rows together would fill, so that few labels do not mean few steps: rows with labels come round
     several times, but never twice in a batch. A share of 0 leaves the unlabelled out and keeps that number of batches.
     weights: how often each row of the data set comes, in proportion to the others of its kind, labelled or not; a row
     with twice the weight of all others comes twice in a round, and may then be twice in a batch. Empty: all alike.
@@ -67,7 +68,8 @@ class EpochBatches(Sampler[list[int]]):
         self.unlabelled, self.weights = unlabelled, weights
         everyone = len(rows) + len(unlabelled)
         self.count = max(1, everyone // batch_size)
-        wanted = min(round(batch_size * share), batch_size - world_size) if len(unlabelled) else 0
+        share = min(share, len(unlabelled) / everyone)
+        wanted = min(round(batch_size * share), batch_size - world_size)
         self.without = min(wanted, len(unlabelled))
         labelled = min(batch_size - self.without, len(rows))
         total = labelled + self.without

@@ -41,9 +41,9 @@ class Method(nn.Module):
     Attributes:
         views: the representations that its objectives read; the model computes no others
         predicts: the views whose logits it trains; accuracies are reported for these
-        teacher: whether its paper distils from a teacher that learns alongside ("online") or was trained before
-            ("fixed")
-        taught_by: the view that a fixed teacher is of: all modalities, or the auxiliary ones alone
+        teacher: whether its paper distils from a teacher that learns alongside ("online"), was trained before ("fixed"),
+            or was trained before and goes on learning alongside ("pre_trained")
+        taught_by: the view that a teacher trained before is of: all modalities, or the auxiliary ones alone
         separate_teacher: whether its paper's teacher shares nothing with the student even while both learn; a fixed one
             never does
         search: the options worth tuning on validation samples, with their ranges around the paper's values
@@ -74,7 +74,7 @@ class Method(nn.Module):
 
     views: ClassVar[tuple[View, ...]]
     predicts: ClassVar[tuple[View, ...]]
-    teacher: ClassVar[Literal["online", "fixed"]] = "online"
+    teacher: ClassVar[Literal["online", "fixed", "pre_trained"]] = "online"
     taught_by: ClassVar[View] = "full"
     separate_teacher: ClassVar[bool] = False
     search: ClassVar[SearchSpace] = {}

@@ -55,6 +55,8 @@ class C2KD(Method):
 
     views = ("target", "auxiliary")
     predicts = ("target", "auxiliary")
+    teacher = "pre_trained"
+    taught_by = "auxiliary"
     search = {
         "threshold": Choice((-1.0, 0.0, 0.3)),
         "unimodal_weight": LogUniform(0.1, 10.0),

@@ -18,7 +18,7 @@ class CCL(Method):
     """The student is pulled towards the auxiliary embedding, and towards one composed of both that closes the gap.
 
     Two players move on the same batch: the student, and the composition with its own classifier. The auxiliary model
-    is the paper's teacher; there is no model of all modalities.
+    is the paper's teacher, trained before both; there is no model of all modalities.
     Use it where the auxiliary modality is strong and a gap of meaning separates it from the target's.
     An unlabelled pair is a class of its own in the contrasts, and has a part in the divergence like all others.
     Paper: Chen, Xian, Koepke, Shan, Akata; CVPR 2021.
@@ -48,6 +48,8 @@ class CCL(Method):
 
     views = ("target", "auxiliary")
     predicts = ("target",)
+    teacher = "fixed"
+    taught_by = "auxiliary"
     learns_unlabelled = True
     search = {
         "contrast_weight": LogUniform(0.1, 10.0),

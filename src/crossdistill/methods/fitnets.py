@@ -82,7 +82,11 @@ class FitNets(Method):
     def turns(self, epoch: int) -> Sequence[Turn]:
         parameters = self.model.parameters_of("target", "full")
         if epoch < self.hint_epochs:
-            return [Turn("hints", [*parameters, *self.regressor.parameters()], self._hints)]
+            classifier = self.model.classifier_of("target")
+            shared = self.model.classifier_of("full") is classifier
+            above = set() if shared else set(classifier.parameters())
+            below = [p for p in parameters if p not in above]  # a hint guides the layers below the classifier
+            return [Turn("hints", [*below, *self.regressor.parameters()], self._hints)]
         objective = partial(self._distillation, self.soft_weight_at(epoch))
         regressor = self.regressor.parameters() if self.hint_weight > 0 else ()
         return [Turn("student and teacher", [*parameters, *regressor], objective)]

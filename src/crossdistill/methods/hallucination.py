@@ -53,6 +53,8 @@ class Hallucination(Method):
     views = ("target", "auxiliary")
     predicts = ("target", "auxiliary")
     student = "hallucinating"
+    teacher = "pre_trained"
+    taught_by = "auxiliary"
     learns_unlabelled = True
     search = {"weight": LogUniform(0.03, 10.0)}
 

@@ -107,13 +107,17 @@ class MST(Method):
             self.cache.prepare(samples)
 
     def held(self, epoch: int) -> Sequence[nn.Module]:
-        """The teachers, once they no longer learn.
+        """The teachers, once they no longer learn; while the masks learn from it, the student, too.
 
         Args:
             epoch: of the method's stage, counted from 0
         """
+        if epoch < self.cooperation_epochs:
+            return ()
         teachers, student = self.model.modules_of(*_TEACHERS), self.model.modules_of("target")
-        return [part for part in teachers if part not in student] if epoch >= self.cooperation_epochs else ()
+        if epoch < self.cooperation_epochs + self.mask_epochs:
+            return [*teachers, *student]
+        return [part for part in teachers if part not in student]
 
     def turns(self, epoch: int) -> Sequence[Turn]:
         if epoch < self.cooperation_epochs:

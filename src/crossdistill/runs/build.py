@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import nn
@@ -138,7 +139,7 @@ def model_spec(recipe: Recipe, dataset: MultimodalDataset) -> ModelSpec:
         width=settings.width,
         dropout=settings.dropout,
         separate_teacher=_has_separate_teacher(recipe),
-        teacher_shares_auxiliary=method.teacher_shares_auxiliary and not _has_fixed_teacher(recipe),
+        teacher_shares_auxiliary=method.teacher_shares_auxiliary and _teacher_before(recipe) != "fixed",
         input_bound=settings.input_bound,
         student=method.student,
         windows=recipe.data.windows,
@@ -180,18 +181,20 @@ def build_method(recipe: Recipe, model: CrossModalModel, samples: TrainingSample
     return method
 
 
-def _has_fixed_teacher(recipe: Recipe) -> bool:
-    """Whether the method distils from a teacher that is trained before it; student or teacher alone do not, nor does a
+def _teacher_before(recipe: Recipe) -> Literal["none", "fixed", "pre_trained"]:
+    """The teacher that is trained before the method which distils from it; student or teacher alone have none, nor has a
     student that is its teacher's own network."""
     method = METHODS[recipe.method]
     kind = method.teacher if recipe.model.teacher == "by_method" else recipe.model.teacher  # not where it is given
-    return kind == "fixed" and {"target", method.taught_by} <= set(method.views) and method.student != "fused"
+    if method.student == "fused" or not {"target", method.taught_by} <= set(method.views):
+        return "none"
+    return kind if kind in ("fixed", "pre_trained") else "none"
 
 
 def _has_separate_teacher(recipe: Recipe) -> bool:
     """Whether M has encoders and a classifier of its own."""
     method = METHODS[recipe.method]
-    fixed = _has_fixed_teacher(recipe) and method.taught_by == "full"
+    fixed = _teacher_before(recipe) == "fixed" and method.taught_by == "full"
     return (recipe.model.separate_teacher or method.separate_teacher or fixed) and method.student != "fused"
 
 
@@ -208,7 +211,7 @@ def total_epochs(recipe: Recipe) -> int:
     if is_cross_fitted(recipe):
         return recipe.epochs + recipe.model.folds * recipe.model.ensemble * total_epochs(of_fold(recipe, 0, 0))
     before = recipe.auxiliary_epochs if _pretrains(recipe) else 0
-    return before + recipe.epochs * (2 if _has_fixed_teacher(recipe) else 1)
+    return before + recipe.epochs * (1 if _teacher_before(recipe) == "none" else 2)
 
 
 def _require_trained_encoders(recipe: Recipe, method: Method) -> None:
@@ -223,7 +226,7 @@ def _require_trained_encoders(recipe: Recipe, method: Method) -> None:
 
 def stages(recipe: Recipe, method: Method) -> tuple[Stage, ...]:
     """The run's stages, in order; each says what is done to the model before it begins."""
-    model, fixed_teacher = method.model, _has_fixed_teacher(recipe)
+    model, teacher_before = method.model, _teacher_before(recipe)
     before: list[Callable[[], None]] = []
     planned: list[Stage] = []
     if _pretrains(recipe):
@@ -232,8 +235,8 @@ def stages(recipe: Recipe, method: Method) -> tuple[Stage, ...]:
             before.append(model.start_teacher_from_encoders)
         if recipe.model.auxiliary_encoders == "frozen":
             before.append(model.freeze_auxiliary_encoders)
-    if fixed_teacher:
+    if teacher_before != "none":
         teacher, freeze = teacher_alone(model, method.taught_by)
         planned.append(Stage(1, "teacher", teacher, recipe.epochs, tuple(before)))
-        before = [freeze]
+        before = [freeze] if teacher_before == "fixed" else []
     return (*planned, Stage(2, recipe.method, method, recipe.epochs, tuple(before)))

@@ -32,22 +32,24 @@ def built(cls: type[Method], task: TaskKind = "classification", seed: int = 0) -
 
 
 def built_to_distil(cls: type[Method], task: TaskKind = "classification") -> tuple[Method, Batch]:
-    """`built`, but that a teacher which its method has fixed has learnt the batch before and moves no more."""
+    """`built`, but that a teacher which its method has trained before has learnt the batch, and a fixed one moves no
+    more."""
     separate = cls.teacher == "fixed" and cls.taught_by == "full"
     problem = small_problem(student=cls.student, separate_teacher=separate, task=task)
-    if cls.teacher == "fixed":
-        _teach(problem, cls.taught_by)
+    if cls.teacher != "online":
+        _teach(problem, cls.taught_by, fixed=cls.teacher == "fixed")
     return _prepared(cls, problem, seed=0)
 
 
-def _teach(problem: Problem, view: View) -> None:
-    """Thirty steps of the teacher alone, the model of the view, then it is fixed."""
+def _teach(problem: Problem, view: View, fixed: bool) -> None:
+    """Thirty steps of the teacher alone, the model of the view; then it may be fixed."""
     engine = OneProcess()
     teacher, freeze = teacher_alone(problem.model, view)
     optimizers = build_optimizers(teacher, 1, Optimization(learning_rate=3e-3))
     for _ in range(30):
         step(engine, teacher, teacher.turns(0), optimizers, problem.batch, math.inf)
-    freeze()
+    if fixed:
+        freeze()
 
 
 def _prepared(cls: type[Method], problem: Problem, seed: int) -> tuple[Method, Batch]:
