@@ -162,6 +162,18 @@ def test_ranks_shares_join_to_the_batch_of_one_process(labelled: int) -> None:
         assert joined == one
 
 
+@pytest.mark.parametrize(("labelled", "unlabelled"), [(1000, 32), (900, 100), (600, 400), (100, 900)])
+def test_no_unlabelled_row_comes_more_often_than_a_labelled_one(labelled: int, unlabelled: int) -> None:
+    """A handful without labels would crowd out what the labels say, and be learnt by heart."""
+    visits = np.zeros(labelled + unlabelled)
+    for epoch in range(30):
+        others = np.arange(labelled, labelled + unlabelled)
+        for batch in EpochBatches(np.arange(labelled), 64, 1, epoch, unlabelled=others, share=0.5):
+            visits[batch] += 1
+    assert visits[labelled:].mean() <= 1.2 * visits[:labelled].mean()
+    assert visits[labelled:].min() > 0
+
+
 def test_without_unlabelled_samples_batches_are_as_ever() -> None:
     plain = list(EpochBatches(np.arange(50), 8, 1, 2))
     order = np.random.default_rng([1, 2]).permutation(np.arange(50))

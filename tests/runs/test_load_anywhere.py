@@ -171,6 +171,14 @@ def test_a_run_of_version_0_1_says_what_to_do(tmp_path: Path) -> None:
             read(old)
 
 
+@pytest.mark.parametrize(("method", "teacher"), [("amid", "by_method"), ("ccl", "online"), ("c2kd", "online")])
+def test_teachers_that_0_1_did_not_train_before(method: str, teacher: str, tmp_path: Path) -> None:
+    written = (HERE / "data" / "run-0.1.0" / "recipe.yaml").read_text(encoding="utf-8")
+    assert "method: amid\n" in written
+    (tmp_path / "old.yaml").write_text(written.replace("method: amid\n", f"method: {method}\n"), encoding="utf-8")
+    assert load_recipe(str(tmp_path / "old.yaml")).model.teacher == teacher
+
+
 def test_what_it_says_to_do_repeats_the_run(tmp_path: Path) -> None:
     old = HERE / "data" / "run-0.1.0"
     made = load_recipe(str(old / "recipe.yaml"))

@@ -39,12 +39,33 @@ def lines_of(made: Recipe, dataset: MultimodalDataset) -> list[str]:
 
 @pytest.mark.parametrize("method", ["amid", "kd", "teacher", "mst", "amid_u"])
 def test_a_run_with_nothing_to_hide_says_nothing(method: str) -> None:
-    assert lines_of(recipe(method=method), gestures()) == []
+    options = {**recipe().options, "mst": {"cooperation_epochs": 1, "mask_epochs": 1}}
+    assert lines_of(replace(recipe(method=method), options=options), gestures()) == []
 
 
 def test_the_bundled_recipe_says_nothing() -> None:
     short = replace(load_recipe("emoji"), method="amid", epochs=3, auxiliary_epochs=1)
     assert lines_of(replace(short, options={"amid": {**short.options["amid"], "warmup_epochs": 1}}), None) == []  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("amid", {"warmup_epochs": 3}),
+        ("mi", {"warmup_epochs": 4}),
+        ("fitnets", {"hint_epochs": 3}),
+        ("mst", {"cooperation_epochs": 2, "mask_epochs": 1}),
+    ],
+)
+def test_first_stages_that_take_all_epochs_are_said(method: str, options: dict[str, int]) -> None:
+    """Of a recipe with fewer epochs than it came with, say."""
+    made = replace(recipe(method=method), epochs=3, options={method: options})
+    (line,) = lines_of(made, gestures())
+    assert line.startswith(
+        f"WARNING: epochs 3: the first stages or the warm-up of {method} take {sum(options.values())}"
+    )
+    enough = replace(made, epochs=1 + sum(options.values()))
+    assert lines_of(enough, gestures()) == []
 
 
 def of_labels(labels: list[str]) -> MultimodalDataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -172,6 +173,22 @@ def test_the_first_trial_is_the_recipe_as_it_stands(tmp_path: Path, executor: Ma
     amid = {"alpha_1": 1.5, "alpha_2": 0.3, "alpha_3": 0.2, "temperature": 0.2, "reduction": "mean"}
     tuned(tmp_path, ["amid"], 1, executor=executor(measured), options={"amid": amid})
     assert amid.items() <= seen[0].options["amid"].items()
+
+
+@pytest.mark.parametrize("method", ["kd", "dist", "amid_u"])
+def test_the_first_trial_has_the_method_s_own_defaults(method: str, tmp_path: Path, executor: Makes) -> None:
+    """Where the recipe does not say: else the search would forget what it begins with."""
+    seen: list[Recipe] = []
+
+    def measured(chosen: Recipe, folder: Path) -> float:
+        seen.append(chosen)
+        return 0.5
+
+    tuned(tmp_path, [method], 1, executor=executor(measured), options={})
+    defaults = {name: p.default for name, p in inspect.signature(METHODS[method]).parameters.items()}
+    searched = METHODS[method].search
+    assert searched
+    assert {name: seen[0].options[method][name] for name in searched} == {name: defaults[name] for name in searched}
 
 
 def test_the_best_trial_is_taken(tmp_path: Path, executor: Makes) -> None:

@@ -39,7 +39,7 @@ class EpochBatches(Sampler[list[int]]):
     Neither reads nor changes the global random state. Raises InputError where the sizes do not fit.
 
     unlabelled: rows of which each batch holds the share `share`, beside `rows`, which have labels; of fewer, the share
-    that they are of all rows, so that no unlabelled row comes more often than a labelled one. An epoch then has as many
+    that they are of all rows, rounded, so that they come no more often than labelled ones. An epoch then has as many
     batches as all rows together would fill, so that few labels do not mean few steps: rows with labels come round
     several times, but never twice in a batch. A share of 0 leaves the unlabelled out and keeps that number of batches.
     weights: how often each row of the data set comes, in proportion to the others of its kind, labelled or not; a row

@@ -118,6 +118,7 @@ class AMID(Method):
         self.alpha_1, self.alpha_2, self.alpha_3 = alpha_1, alpha_2, alpha_3
         self.temperature, self.reduction, self.contrast = temperature, reduction, contrast
         self.divergence, self.warmup_epochs = divergence, warmup_epochs
+        self.first_epochs = warmup_epochs
         self.expected_partners = expected_partners
         self.second_discriminator, self.dynamic_weights = second_discriminator, dynamic_weights
         self.d1 = Discriminator(5, discriminator_width, model.width)

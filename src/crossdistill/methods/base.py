@@ -41,8 +41,8 @@ class Method(nn.Module):
     Attributes:
         views: the representations that its objectives read; the model computes no others
         predicts: the views whose logits it trains; accuracies are reported for these
-        teacher: whether its paper distils from a teacher that learns alongside ("online"), was trained before ("fixed"),
-            or was trained before and goes on learning alongside ("pre_trained")
+        teacher: whether its paper distils from a teacher that learns alongside ("online"), was trained before
+            ("fixed"), or was trained before and goes on learning alongside ("pre_trained")
         taught_by: the view that a teacher trained before is of: all modalities, or the auxiliary ones alone
         separate_teacher: whether its paper's teacher shares nothing with the student even while both learn; a fixed one
             never does
@@ -57,6 +57,7 @@ class Method(nn.Module):
         tasks: the kinds of task that its objectives have a meaning for; it asks `task` for what depends on them
         passes: further forward passes of each batch that its objectives read
         mixing: of mixed passes, the concentration of the Beta distribution of weights
+        first_epochs: of its first stages or its warm-up; what the method is named for comes after them
 
     >>> from torch.nn.functional import cross_entropy
     >>> from crossdistill.methods import Method
@@ -85,6 +86,7 @@ class Method(nn.Module):
     tasks: ClassVar[Sequence[TaskKind]] = ("classification",)
     passes: Sequence[Pass] = ()
     mixing: float = 1.0
+    first_epochs: int = 0
 
     def __init__(self, model: CrossModalModel) -> None:
         super().__init__()

@@ -76,7 +76,7 @@ class FitNets(Method):
         require_reduction(reduction)
         self.hint_epochs, self.temperature, self.hint_weight = hint_epochs, temperature, hint_weight
         self.soft_weight, self.final_soft_weight, self.anneal_epochs = soft_weight, final_soft_weight, anneal_epochs
-        self.reduction = reduction
+        self.reduction, self.first_epochs = reduction, hint_epochs
         self.regressor = nn.Linear(model.width, model.width)  # no activation: the teacher's representation has none
 
     def turns(self, epoch: int) -> Sequence[Turn]:

@@ -63,7 +63,7 @@ class MI(Method):
         require_above_zero({"temperature": temperature})
         require_reduction(reduction)
         self.alpha_1, self.temperature = alpha_1, temperature
-        self.warmup_epochs, self.reduction = warmup_epochs, reduction
+        self.warmup_epochs, self.first_epochs, self.reduction = warmup_epochs, warmup_epochs, reduction
 
     def turns(self, epoch: int) -> Sequence[Turn]:
         objective = self._warmup if epoch < self.warmup_epochs else self._objective

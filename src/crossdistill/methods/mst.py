@@ -92,6 +92,7 @@ class MST(Method):
         if top not in (1, 2):
             raise ValueError(f"expected top 1 or 2, the number of teachers, got {top}")
         self.cooperation_epochs, self.mask_epochs = cooperation_epochs, mask_epochs
+        self.first_epochs = cooperation_epochs + mask_epochs
         self.temperature, self.top = temperature, top
         self.soft_weight, self.balance_weight = soft_weight, balance_weight
         self.masks = nn.ModuleDict({view: FeatureMask(model.width, mask_hidden, mask_heads) for view in _TEACHERS})

@@ -27,21 +27,26 @@ _SETTINGS_OF_0_1 = {
 _MODEL_OF_0_1 = {"width", "dropout", "encoders", "auxiliary_encoders", "teacher", "separate_teacher"}
 """What the section `model` had, in the recipe of a run."""
 
+_ONLINE_IN_0_1 = ("c2kd", "ccl")
+"""Methods whose teacher was not trained before them."""
+
 
 def from_0_1(content: Mapping[str, Any]) -> Mapping[str, Any]:
     """The recipe's plain values, with the settings that 0.1 kept beside an encoder's kind below `settings`.
 
     An entry that 0.1 wrote has all of them, and those that its kind never read are left out. Any other content is given
-    back as it is. Version 0.1 did not bound standardised inputs; a recipe that it wrote as a whole, as the one of a run
-    is, goes on without.
+    back as it is. Version 0.1 did not bound standardised inputs, nor train CCL's and C2KD's teachers before them; a
+    recipe that it wrote as a whole, as the one of a run is, goes on without.
     """
     model = content.get("model")
     encoders = model.get("encoders") if isinstance(model, Mapping) else None
     if not isinstance(model, Mapping) or not isinstance(encoders, Mapping):
         return content
     converted = {name: _converted(entry) for name, entry in encoders.items()}
-    unbounded = {"input_bound": 0.0} if set(model) == _MODEL_OF_0_1 else {}
-    return {**content, "model": {**model, **unbounded, "encoders": converted}}
+    as_it_was: dict[str, Any] = {"input_bound": 0.0} if set(model) == _MODEL_OF_0_1 else {}
+    if as_it_was and content.get("method") in _ONLINE_IN_0_1 and model["teacher"] == "by_method":
+        as_it_was["teacher"] = "online"
+    return {**content, "model": {**model, **as_it_was, "encoders": converted}}
 
 
 def _converted(entry: Any) -> Any:

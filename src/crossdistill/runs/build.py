@@ -182,8 +182,8 @@ def build_method(recipe: Recipe, model: CrossModalModel, samples: TrainingSample
 
 
 def _teacher_before(recipe: Recipe) -> Literal["none", "fixed", "pre_trained"]:
-    """The teacher that is trained before the method which distils from it; student or teacher alone have none, nor has a
-    student that is its teacher's own network."""
+    """The teacher that is trained before the method which distils from it; student or teacher alone have none, nor has
+    a student that is its teacher's own network."""
     method = METHODS[recipe.method]
     kind = method.teacher if recipe.model.teacher == "by_method" else recipe.model.teacher  # not where it is given
     if method.student == "fused" or not {"target", method.taught_by} <= set(method.views):

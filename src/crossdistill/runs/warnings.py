@@ -61,7 +61,8 @@ class Warnings:
 
     def at_start(self, ranks: int = 1) -> None:
         """Of the training samples: numbers that float32 cannot hold, one class alone, some that lack a modality; of
-        chunks, where they are none or not all that an encoder looks at.
+        the method, where its first stages are all that there is time for; of chunks, where they are none or not all
+        that an encoder looks at.
 
         ranks: that share each batch
         """
@@ -77,6 +78,13 @@ class Warnings:
                 "them, and nothing else is learnt from their labels"
             )
         self._tell_of_incomplete()
+        method, epochs = self._built.method, self._built.recipe.epochs
+        if epochs <= method.first_epochs:
+            self._say(
+                f"{WARNING}epochs {epochs}: the first stages or the warm-up of {self._built.recipe.method} take "
+                f"{method.first_epochs}, so that what it is named for never begins; give it more epochs, or these "
+                "fewer (its options that end in _epochs)"
+            )
         if self._built.recipe.optimization.chunk_size:
             self._tell_of_chunks(self._built.recipe.optimization.chunk_size, ranks)
 
