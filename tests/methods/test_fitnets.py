@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from crossdistill.methods import FitNets
+from crossdistill.training.incomplete import divide
+from crossdistill.training.passes import forward
 from crossdistill.types import Representations
 from tests.methods.slow import cross_entropy, divergence
 from tests.methods.small import (
@@ -79,6 +83,15 @@ def test_who_moves_in_which_stage() -> None:
     assert moved_by(separate, separate.turns(0)[0]) == {"encoders.video", "regressor"} | teacher
     assert moved_by(separate, separate.turns(1)[0]) == {"encoders.video", "classifier"} | teacher
     assert [turn.name for epoch in (0, 1) for turn in fixed.turns(epoch)] == ["hints", "student and teacher"]
+
+
+def test_hints_teach_no_labels_where_samples_lack_a_modality() -> None:
+    """They guide the layers below the classifier (Eq. 3); what it learns from labels comes in the second stage."""
+    method = FitNets(model(separate_teacher=True), hint_epochs=1)
+    given = replace(batch(), present={"audio": torch.tensor([True, False, True, True, False, True, True])})
+    samples = divide(method, forward(method, given), given)
+    for epoch, learns in ((0, False), (1, True)):
+        assert ("classification_incomplete" in samples.objective(method.turns(epoch)[0]).terms) == learns
 
 
 def test_hints_do_not_move_the_teacher() -> None:
