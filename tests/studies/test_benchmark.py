@@ -32,7 +32,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def small(source: Path, name: str = "gestures", **changes: Any) -> BenchmarkSet:
     def made() -> Recipe:
-        fields: dict[str, Any] = {"epochs": 1, "auxiliary_epochs": 1, **changes}
+        fields: dict[str, Any] = {"epochs": 2, "auxiliary_epochs": 1, **changes}
         return replace(recipe(source, **fields), name=name)
 
     return BenchmarkSet(made, (Budget(0.25),))

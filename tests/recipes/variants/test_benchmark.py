@@ -9,8 +9,11 @@ import pytest
 
 from crossdistill.data import with_labels
 from crossdistill.datasets import BUNDLED
+from crossdistill.methods import METHODS
+from crossdistill.recipes.files import options_of
 from crossdistill.recipes.library.catalogue import RECIPES
 from crossdistill.recipes.variants.benchmark import (
+    FEW_LABELS,
     QUICK_BUDGETS,
     QUICK_SETS,
     SETS,
@@ -37,7 +40,8 @@ def test_ten_sets_with_their_budgets() -> None:
     for setting in made:
         data = setting.recipe.data
         found.setdefault(setting.recipe.name, []).append((data.labelled, data.labelled_groups))
-        assert replace(setting.recipe, data=RECIPES[setting.recipe.name]().data) == RECIPES[setting.recipe.name]()
+        library = RECIPES[setting.recipe.name]()
+        assert replace(setting.recipe, data=library.data, options=library.options) == library
     for name, budgets in found.items():
         shares = [(0.05, 0), (0.1, 0), (0.25, 0), (1.0, 0)]
         shares = shares[1:] if name == "leaves" else shares
@@ -50,6 +54,17 @@ def test_ten_sets_with_their_budgets() -> None:
     assert words == ["5 % of labels", "10 % of labels", "25 % of labels", "all labels", "1 subject labelled",
                      "2 subjects labelled", "all labels", "1 speaker labelled", "2 speakers labelled",
                      "all labels"]  # fmt: skip
+
+
+def test_options_that_were_chosen_for_few_labels_are_the_same_on_every_set() -> None:
+    for setting in settings(SETS):
+        library = RECIPES[setting.recipe.name]().options
+        for method, options in setting.recipe.options.items():
+            chosen = {} if setting.budget.is_all else FEW_LABELS.get(method, {})
+            assert options == {**library.get(method, {}), **chosen}
+            assert options.keys() <= options_of(METHODS[method]).keys()
+    asked = settings(SETS, fields={"kd.temperature": 7.0})
+    assert {setting.recipe.options["kd"]["temperature"] for setting in asked} == {7.0}, "what is asked for counts"
 
 
 def test_data_lie_where_they_are_said_to_and_have_their_command() -> None:
