@@ -12,6 +12,7 @@ import yaml
 
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.methods import METHODS
+from crossdistill.plain_yaml import read_yaml
 from crossdistill.recipes.files import has_options, load_recipe, to_yaml, with_fields
 from crossdistill.recipes.library.catalogue import RECIPES
 from crossdistill.recipes.recipe import DataSettings, ModelSettings, Recipe
@@ -182,3 +183,32 @@ def test_a_section_of_fields_leaves_the_others_of_it() -> None:
     assert changed.optimization == replace(before.optimization, momentum=0.5)
     with pytest.raises(InputError, match=r"data\.fold: is given twice"):
         with_fields(before, {"data": {"fold": 3}, "data.fold": 4})
+
+
+@pytest.mark.parametrize("nested", ["- ", "[", "{a: ", "? "])
+@pytest.mark.parametrize("depth", [51, 1_000, 100_000])
+def test_nesting_of_any_depth_is_one_line(nested: str, depth: int) -> None:
+    """libyaml's reader ends the process on it."""
+    with pytest.raises(ValueError, match="not valid YAML") as refused:
+        read_yaml((nested * depth)[:1_000_000])
+    assert len(str(refused.value)) < 500
+
+
+OTHER_YAML = """
+a: [1, 2.5, 1e3, 0x10, ~, yes, 'é', "\\u00e9"]
+b: {c: &x [1], d: *x}
+c: |
+  two
+  lines
+d: >-
+  one
+  line
+"""
+
+
+def test_both_readers_of_yaml_read_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [*(to_yaml(recipe(method=method)) for method in METHODS), OTHER_YAML, "", "3"]
+    fast = [read_yaml(text) for text in texts]
+    monkeypatch.setattr(yaml, "__with_libyaml__", False)
+    assert fast == [read_yaml(text) for text in texts]
+    assert fast[-3]["b"] == {"c": [1], "d": [1]}

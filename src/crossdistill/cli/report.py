@@ -12,7 +12,7 @@ from jsonargparse import ArgumentParser, Namespace
 from crossdistill.cli.benchmark_pages import write_pages
 from crossdistill.cli.headline import show_headline
 from crossdistill.cli.progress import Lines, Quiet, console
-from crossdistill.reports import SampleViews, load_runs, write_markdown, write_report
+from crossdistill.reports import SampleViews, load_runs, write_loaded, write_markdown
 from crossdistill.reports.examples import sample_views
 from crossdistill.runs.folder import RECIPE, RESULTS
 from crossdistill.studies.benchmark import RECORD
@@ -70,7 +70,7 @@ def write(folders: Sequence[Path], out: Path, command: str, quiet: bool = False)
     samples, for which models are run."""
     runs = load_runs(folders)
     samples = sample_views(runs, Quiet() if quiet else Lines())
-    write_report(folders, out, samples, command)
+    write_loaded(runs, out, samples, command)
     show_headline(runs, quiet)
     console().print(f"Report: {out}", soft_wrap=True)
     return samples

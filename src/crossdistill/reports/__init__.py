@@ -24,10 +24,11 @@ from crossdistill.reports.wording import findings, lead
 if TYPE_CHECKING:
     from crossdistill.reports.captioned import illustrated
     from crossdistill.reports.markdown import write_markdown
-    from crossdistill.reports.page import write_report
+    from crossdistill.reports.page import write_loaded, write_report
 
 _DRAWN = {
     "illustrated": "captioned",
+    "write_loaded": "page",
     "write_markdown": "markdown",
     "write_report": "page",
 }
@@ -54,6 +55,7 @@ __all__ = [
     "load_runs",
     "split_by_measured",
     "unmeasured_sentence",
+    "write_loaded",
     "write_markdown",
     "write_report",
 ]

@@ -28,7 +28,12 @@ def write_report(runs: Sequence[Path], output: Path, samples: SampleViews = NO_S
     it. The same runs give the same bytes.
     Raises InputError when a folder is no finished run, the runs cannot be compared or `output` cannot be written.
     """
-    return _write(render(load_runs(runs), samples, command), output)
+    return write_loaded(load_runs(runs), output, samples, command)
+
+
+def write_loaded(runs: Sequence[Run], output: Path, samples: SampleViews = NO_SAMPLES, command: str = "") -> Path:
+    """`write_report` of runs that are loaded already."""
+    return _write(render(runs, samples, command), output)
 
 
 def write_page(report: Report, output: Path) -> Path:
