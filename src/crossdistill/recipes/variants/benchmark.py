@@ -94,6 +94,10 @@ SETS = (
 )
 """Those of the study, in the order of its page."""
 
+CHOSEN_ON = ("emoji", "watch", "mfeat", "leaves")
+"""Sets on whose validation parts options were chosen that are the same on every set: AMID-U's and self-training's
+defaults, and `FEW_LABELS`."""
+
 FEW_LABELS: Mapping[str, Mapping[str, Any]] = {
     "kd": {"temperature": 1.0, "soft_weight": 3.0, "hard_weight": 0.5},
     "dist": {"beta": 16.0, "gamma": 16.0},
@@ -101,8 +105,7 @@ FEW_LABELS: Mapping[str, Mapping[str, Any]] = {
     "fitnets": {"temperature": 1.0, "soft_weight": 16.0, "final_soft_weight": 4.0, "hint_weight": 0.0},
 }
 """Method -> options where only some samples are labelled, one set for all data sets: for each method the best of eight
-to eleven on validation parts of emoji, watch, mfeat and leaves. AMID-U's were chosen there, too, and are its defaults.
-"""
+to eleven on validation parts of `CHOSEN_ON`."""
 
 QUICK_SETS = ("emoji", "watch", "mfeat", "leaves")
 QUICK_BUDGETS = (Budget(0.1), Budget(groups=1), Budget())

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from crossdistill.recipes.variants.benchmark import CHOSEN_ON, FEW_LABELS
 from crossdistill.reports.benchmark.claims import RULE, Outcome, outcomes, pairs, unmeasured
 from crossdistill.reports.benchmark.paired import Tests, count_of, paired_tests
 from crossdistill.reports.benchmark.promises import OWN_RULE, promises
@@ -79,8 +80,8 @@ def _summary(table: pd.DataFrame, settings: Sequence[Setting], found: Sequence[O
         *([kept] if own else []),
         f"{counted(len(table), 'run')} of {counted(table.label.nunique(), 'configuration')} in "
         f"{counted(len(settings), 'setting')}: {listed(sets)}, by label budget. At prediction time the student sees "
-        "the target modality alone; in every setting each seed draws other labelled samples, and all methods get as "
-        "many steps.",
+        "the target modality alone; each seed draws the labelled samples anew (of few subjects, several seeds draw the "
+        "same), and all methods get as many steps.",
     )
 
 
@@ -133,7 +134,9 @@ def _notes(made: Provenance, tests: Tests, command: str) -> tuple[str, ...]:
         changed = any("--fields" in each for each in (*made.commands, command))
         stands = "but for the --fields of its commands, every" if changed else "every"
         tuning = (
-            f"Nothing was tuned for this page: {stands} recipe is as it stands in the library, for all methods alike."
+            f"Nothing was tuned in this study: {stands} recipe is as it stands in the library. Options for few labels, "
+            f"the same on every set, had been chosen for AMID-U, self-training, {listed([*FEW_LABELS])} on validation "
+            f"parts of the training splits of {listed([*CHOSEN_ON])}."
         )
     elif len(trials) == 1:
         tuning = _TUNED.format(counted(trials[0], "trial"))
