@@ -145,16 +145,6 @@ def test_samples_without_a_target_modality_count_for_nothing(name: str) -> None:
             torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-6)
 
 
-def test_a_first_stage_that_learns_no_labels_learns_none_from_the_others() -> None:
-    """FitNets' hints (Eq. 3) guide the layers below the classifier; what it learns from labels comes in the second."""
-    method, batch = build("fitnets"), incomplete()
-    for turns, learns in ((method.turns(0), False), (method.turns(last_epoch(method)), True)):
-        [turn] = turns
-        objective = divide(method, forward(method, batch), batch).objective(turn)
-        assert ("classification_incomplete" in objective.terms) == learns
-        assert any(p is method.model.classifier.weight for p in turn.parameters) == learns
-
-
 def test_methods_meet_complete_samples_alone() -> None:
     """Banks, cosines and whatever else moves at a step's end."""
     method = build("amid")
