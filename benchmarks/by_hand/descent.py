@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -13,20 +13,12 @@ from crossdistill.methods import AMIDU, Method, SelfTraining
 from crossdistill.types import Batch, ModalityTensors, Padded, Representations, View
 
 
-def descent(
-    method: Method,
-    batch: Batch,
-    loss_of: Callable[[Representations], Tensor],
-    views: Sequence[View] = (),
-) -> Callable[[], object]:
-    """A step on one loss by one optimiser.
-
-    views: what the model is asked for, the method's unless given
-    """
-    model, asked_for = method.model, tuple(views or method.views)
+def descent(method: Method, batch: Batch, loss_of: Callable[[Representations], Tensor]) -> Callable[[], object]:
+    """A step on one loss by one optimiser."""
+    model = method.model
     own = [p for p in method.parameters() if p.requires_grad]
-    parameters = {id(p): p for p in [*model.parameters_of(*asked_for), *own]}.values()
-    return steps_on(lambda: loss_of(model(batch.modalities, asked_for)), parameters)
+    parameters = {id(p): p for p in [*model.parameters_of(*method.views), *own]}.values()
+    return steps_on(lambda: loss_of(model(batch.modalities, method.views)), parameters)
 
 
 def steps_on(loss_of_batch: Callable[[], Tensor], parameters: Iterable[Tensor]) -> Callable[[], object]:

@@ -151,8 +151,8 @@ def _predicted(
     """The predictions of some samples, and each one's label and split, "" where there is none."""
     for source in sources:
         for chunk in source.chunks():
-            predictions, nothing = student.predictions(chunk.samples, options.batch_size, options.workers), [""]
-            nothing *= len(chunk.samples)
+            predictions = student.predictions(chunk.samples, options.batch_size, options.workers)
+            nothing = [""] * len(chunk.samples)
             yield predictions, chunk.labels or nothing, chunk.splits or nothing
 
 

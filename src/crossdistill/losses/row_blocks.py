@@ -80,8 +80,8 @@ def _rows_of_block(full: Tensor) -> int:
 
 def _rows_of_strip(full: Tensor) -> int:
     """Of a block, how many at a time go through the some sixty operations that come between its products: on the CPU
-    what its caches hold, on a GPU all."""
-    return max(32, 2**17 // len(full)) if full.device.type == "cpu" else len(full)
+    what its caches hold, on a GPU all, which are two of each anchor where one product gives both directions."""
+    return max(32, 2**17 // len(full)) if full.device.type == "cpu" else 2 * len(full)
 
 
 @cache
@@ -123,7 +123,7 @@ class _RowBlocks(torch.autograd.Function):
         rows_of, spares = (rows_in_strips, 3) if kernel is None else (kernel, 0)
         height = min(rows, size) * (2 if by_transposing else 1)
         work = full.new_empty(height, size)  # fresh memory for each block would cost a pass
-        spare = full.new_empty(spares, min(height, _rows_of_strip(full)), size)
+        spare = tuple(full.new_empty(spares, min(height, _rows_of_strip(full)), size))
         losses, bounds, each = [], [], how.share.ranks / size
         for anchors, candidates, to_anchors, to_candidates in directions:
             for block in blocks:
@@ -135,7 +135,7 @@ class _RowBlocks(torch.autograd.Function):
                     z[size:].copy_(z_there.T)
                     own = labels.repeat(2)
                 apart = None if beliefs is None else _apart(beliefs, block)
-                loss, bound = rows_of(z, tuple(spare), own, labels, apart, how.mean, learns)
+                loss, bound = rows_of(z, spare, own, labels, apart, how.mean, learns)
                 losses.append(loss)
                 bounds.append(bound)
                 if learns and by_transposing:

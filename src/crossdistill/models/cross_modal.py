@@ -324,9 +324,10 @@ class CrossModalModel(nn.Module):
         return representation, self._logits("full", representation)
 
     def _logits(self, view: View, representation: Tensor) -> Tensor:
+        """Those of evaluation, without dropout, where the view's classifier is frozen or held."""
         classifier = self.classifier_of(view)
         logits: Tensor = classifier(self.dropout(representation) if classifier.training else representation)
-        return logits  # a frozen or held teacher's are those of evaluation: its input is whole
+        return logits
 
 
 def modalities_of(views: Sequence[View], target: tuple[str, ...], auxiliary: tuple[str, ...]) -> tuple[str, ...]:

@@ -64,6 +64,11 @@ def options_of(method: type[Method]) -> dict[str, Any]:
     return {parameter.name: parameter.default for parameter in parameters if parameter.kind in named}
 
 
+def options_in(recipe: Recipe, method: str) -> dict[str, Any]:
+    """All options of a method in this recipe: the method's own defaults where the recipe does not say."""
+    return options_of(METHODS[method]) | dict(recipe.options.get(method, {}))
+
+
 def load_recipe(source: str) -> Recipe:
     """A bundled recipe by its name, or a YAML file by its path. Raises InputError when it is neither or not valid."""
     if source in RECIPES:
@@ -186,7 +191,7 @@ def to_yaml(recipe: Recipe) -> str:
     fields.pop("options")
     method = METHODS[recipe.method]
     if has_options(method):
-        fields[recipe.method] = options_of(method) | dict(recipe.options.get(recipe.method, {}))
+        fields[recipe.method] = options_in(recipe, recipe.method)
     return yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
 
 

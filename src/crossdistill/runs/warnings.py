@@ -78,13 +78,7 @@ class Warnings:
                 "them, and nothing else is learnt from their labels"
             )
         self._tell_of_incomplete()
-        method, epochs = self._built.method, self._built.recipe.epochs
-        if epochs <= method.first_epochs:
-            self._say(
-                f"{WARNING}epochs {epochs}: the first stages or the warm-up of {self._built.recipe.method} take "
-                f"{method.first_epochs}, so that what it is named for never begins; give it more epochs, or these "
-                "fewer (its options that end in _epochs)"
-            )
+        self._tell_of_first_stages()
         if self._built.recipe.optimization.chunk_size:
             self._tell_of_chunks(self._built.recipe.optimization.chunk_size, ranks)
 
@@ -99,6 +93,15 @@ class Warnings:
             self._say(
                 f"{place}batch normalisation, in the encoder of {', '.join(across)}, sees that many samples at a time, "
                 "and no longer the whole batch: another model, whose gradient this is"
+            )
+
+    def _tell_of_first_stages(self) -> None:
+        recipe, first = self._built.recipe, self._built.method.first_epochs
+        if recipe.epochs <= first:
+            self._say(
+                f"{WARNING}epochs {recipe.epochs}: the first stages or the warm-up of {recipe.method} take {first}, so "
+                "that what it is named for never begins; give it more epochs, or these fewer (its options that end in "
+                "_epochs)"
             )
 
     def _tell_of_incomplete(self) -> None:

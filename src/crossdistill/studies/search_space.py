@@ -8,7 +8,7 @@ from typing import Any
 
 from crossdistill.encoders.make import with_dropout
 from crossdistill.methods import METHODS
-from crossdistill.recipes.files import as_dict, options_of, with_fields
+from crossdistill.recipes.files import as_dict, options_in, with_fields
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.types import Choice, LogUniform, SearchSpace
 
@@ -45,8 +45,7 @@ def with_values(recipe: Recipe, method: str, values: Values) -> Recipe:
 
 def present(recipe: Recipe, space: SearchSpace) -> dict[str, Any]:
     """The recipe's own values of what is searched; None where it does not say or they are out of range."""
-    options = {**options_of(METHODS[recipe.method]), **recipe.options.get(recipe.method, {})}
-    fields = {**_flat(as_dict(recipe)), **options}
+    fields = {**_flat(as_dict(recipe)), **options_in(recipe, recipe.method)}
     dropouts = {float(encoder.settings.get("dropout", 0.0)) for encoder in recipe.model.encoders.values()} - {0.0}
     fields["encoders.dropout"] = min(dropouts) if dropouts else 0.0
     return {name: value if _within(kind, value := fields.get(name)) else None for name, kind in space.items()}

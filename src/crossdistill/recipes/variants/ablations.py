@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from crossdistill.methods import AMID, MI
-from crossdistill.recipes.files import options_of
+from crossdistill.methods import MI
+from crossdistill.recipes.files import options_in, options_of
 from crossdistill.recipes.recipe import Recipe, as_method
 from crossdistill.recipes.variants.published import (
     FIXED_TEACHER,
@@ -31,7 +31,7 @@ def ablations(recipe: Recipe) -> dict[str, Recipe]:
     L_nce of Table 4 is [9]'s, CCL's class means, with the recipe's own weights for `amid_class_means`; the weights of
     all other rows are AMID's.
     """
-    amid = options_of(AMID) | dict(recipe.options.get("amid", {}))
+    amid = options_in(recipe, "amid")
 
     def changed(**options: Any) -> Recipe:
         return replace(recipe, method="amid", options={**recipe.options, "amid": {**amid, **options}})

@@ -136,7 +136,7 @@ def _notes(made: Provenance, tests: Tests, command: str) -> tuple[str, ...]:
         tuning = (
             f"Nothing was tuned in this study: {stands} recipe is as it stands in the library. Options for few labels, "
             f"the same on every set, had been chosen for AMID-U, self-training, {listed([*FEW_LABELS])} on validation "
-            f"parts of the training splits of {listed([*CHOSEN_ON])}."
+            f"parts of the training splits of {listed(CHOSEN_ON)}."
         )
     elif len(trials) == 1:
         tuning = _TUNED.format(counted(trials[0], "trial"))
