@@ -23,7 +23,7 @@ DATA = Path("data")
 class Budget:
     """Which training samples keep their labels: a share of each class, or so many whole groups; all unless given.
 
-    Each seed draws others.
+    Each seed draws anew, of few groups often the same ones again.
 
     >>> Budget(0.1).folder, Budget(groups=2).folder, Budget().folder
     ('10-percent', '2-groups', 'all')
@@ -93,6 +93,25 @@ SETS = (
     BenchmarkSet(released.leaves, _SHARES[1:]),  # of 8 a class, 5 % and 10 % are one
 )
 """Those of the study, in the order of its page."""
+
+SOURCES: Mapping[str, str] = {
+    "avletters_speakers": "avletters",
+    "utd_mhad_depth": "utd_mhad",
+    "mfeat_zernike": "mfeat",
+}
+"""Set of the study -> the one whose samples it has as well, by other features or another split: one source of data, and
+no two data sets where data sets are counted."""
+
+CHOSEN_ON = ("emoji", "watch", "mfeat", "leaves")
+"""Sources on whose validation parts options were chosen that are the same on every set: AMID-U's, self-training's."""
+
+CHOSEN_FOR_ITSELF: Mapping[str, str] = {
+    "emoji": "its own options for most methods",
+    "watch": "encoder, learning rate and epochs",
+    "avletters": "learning rate, weight decay, dropout and the options of amid_class_means",
+    "utd_mhad": "that recordings are centred; weights of AMID-U were tried there as well, and not taken",
+}
+"""Source -> what its own recipe owes to its validation parts."""
 
 QUICK_SETS = ("emoji", "watch", "mfeat", "leaves")
 QUICK_BUDGETS = (Budget(0.1), Budget(groups=1), Budget())
@@ -173,6 +192,15 @@ def deciding_controls(recipe: Recipe, methods: Sequence[str]) -> list[Recipe]:
         for control in controls(recipe, method)
         if control.data.control in (SHUFFLED, ZEROED)
     ]
+
+
+def source_of(name: str) -> str:
+    """Whose samples a set of the study has: its own name unless it shares them with another.
+
+    >>> source_of("mfeat_zernike"), source_of("emoji")
+    ('mfeat', 'emoji')
+    """
+    return SOURCES.get(name, name)
 
 
 def _placed(within: BenchmarkSet, data: Path, fields: Mapping[str, Any]) -> Recipe:
