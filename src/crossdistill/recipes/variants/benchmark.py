@@ -23,7 +23,7 @@ DATA = Path("data")
 class Budget:
     """Which training samples keep their labels: a share of each class, or so many whole groups; all unless given.
 
-    Each seed draws others.
+    Each seed draws anew, of few groups often the same ones again.
 
     >>> Budget(0.1).folder, Budget(groups=2).folder, Budget().folder
     ('10-percent', '2-groups', 'all')
@@ -100,9 +100,27 @@ FEW_LABELS: Mapping[str, Mapping[str, Any]] = {
     "ccl": {"contrast_weight": 0.3},
     "fitnets": {"temperature": 1.0, "soft_weight": 16.0, "final_soft_weight": 4.0, "hint_weight": 0.0},
 }
-"""Method -> options where only some samples are labelled, one set for all data sets: for each method the best of eight
-to eleven on validation parts of emoji, watch, mfeat and leaves. AMID-U's were chosen there, too, and are its defaults.
-"""
+"""Method -> options where only some samples are labelled, the same on every set: for each method the best of eight to
+eleven, with few labels, on validation parts of `CHOSEN_ON`. AMID-U's were chosen there, too, and are its defaults."""
+SOURCES: Mapping[str, str] = {
+    "avletters_speakers": "avletters",
+    "utd_mhad_depth": "utd_mhad",
+    "mfeat_zernike": "mfeat",
+}
+"""Set of the study -> the one whose samples it has as well, by other features or another split: one source of data, and
+no two data sets where data sets are counted."""
+
+CHOSEN_ON = ("emoji", "watch", "mfeat", "leaves")
+"""Sources on whose validation parts options were chosen that are the same on every set: AMID-U's, self-training's, and
+those of `FEW_LABELS`."""
+
+CHOSEN_FOR_ITSELF: Mapping[str, str] = {
+    "emoji": "its own options for most methods",
+    "watch": "encoder, learning rate and epochs",
+    "avletters": "learning rate, weight decay, dropout and the options of amid_class_means",
+    "utd_mhad": "that recordings are centred; weights of AMID-U were tried there as well, and not taken",
+}
+"""Source -> what its own recipe owes to its validation parts."""
 
 QUICK_SETS = ("emoji", "watch", "mfeat", "leaves")
 QUICK_BUDGETS = (Budget(0.1), Budget(groups=1), Budget())
@@ -194,6 +212,19 @@ def _placed(
     options = {name: {**recipe.options.get(name, {}), **chosen.get(name, {})} for name in {**recipe.options, **chosen}}
     recipe = replace(recipe, options=options)
     recipe = with_fields(recipe, fields) if fields else recipe
+=======
+def source_of(name: str) -> str:
+    """Whose samples a set of the study has: its own name unless it shares them with another.
+
+    >>> source_of("mfeat_zernike"), source_of("emoji")
+    ('mfeat', 'emoji')
+    """
+    return SOURCES.get(name, name)
+
+
+def _placed(within: BenchmarkSet, data: Path, fields: Mapping[str, Any]) -> Recipe:
+    """The set's recipe with these fields, and its data where they are."""
+    recipe = with_fields(within.recipe(), fields) if fields else within.recipe()
     if not within.prepare:
         return recipe
     return replace(recipe, data=replace(recipe.data, source=str(data / Path(recipe.data.source).name)))
