@@ -110,6 +110,9 @@ SOURCES: Mapping[str, str] = {
 """Set of the study -> the one whose samples it has as well, by other features or another split: one source of data, and
 no two data sets where data sets are counted."""
 
+CHOSEN = ("amid_u", "self_training")
+"""Methods whose defaults were chosen for few labels; `FEW_LABELS` has the others' options that were."""
+
 CHOSEN_ON = ("emoji", "watch", "mfeat", "leaves")
 """Sources on whose validation parts options were chosen that are the same on every set: AMID-U's, self-training's, and
 those of `FEW_LABELS`."""
@@ -203,16 +206,6 @@ def deciding_controls(recipe: Recipe, methods: Sequence[str]) -> list[Recipe]:
     ]
 
 
-def _placed(
-    within: BenchmarkSet, data: Path, fields: Mapping[str, Any], chosen: Mapping[str, Mapping[str, Any]]
-) -> Recipe:
-    """The set's recipe with options that were chosen (method -> options), with these fields, and its data where they
-    are."""
-    recipe = within.recipe()
-    options = {name: {**recipe.options.get(name, {}), **chosen.get(name, {})} for name in {**recipe.options, **chosen}}
-    recipe = replace(recipe, options=options)
-    recipe = with_fields(recipe, fields) if fields else recipe
-=======
 def source_of(name: str) -> str:
     """Whose samples a set of the study has: its own name unless it shares them with another.
 
@@ -222,9 +215,15 @@ def source_of(name: str) -> str:
     return SOURCES.get(name, name)
 
 
-def _placed(within: BenchmarkSet, data: Path, fields: Mapping[str, Any]) -> Recipe:
-    """The set's recipe with these fields, and its data where they are."""
-    recipe = with_fields(within.recipe(), fields) if fields else within.recipe()
+def _placed(
+    within: BenchmarkSet, data: Path, fields: Mapping[str, Any], chosen: Mapping[str, Mapping[str, Any]]
+) -> Recipe:
+    """The set's recipe with options that were chosen (method -> options), with these fields, and its data where they
+    are."""
+    recipe = within.recipe()
+    options = {name: {**recipe.options.get(name, {}), **chosen.get(name, {})} for name in {**recipe.options, **chosen}}
+    recipe = replace(recipe, options=options)
+    recipe = with_fields(recipe, fields) if fields else recipe
     if not within.prepare:
         return recipe
     return replace(recipe, data=replace(recipe.data, source=str(data / Path(recipe.data.source).name)))

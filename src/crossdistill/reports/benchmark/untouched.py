@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from crossdistill.recipes.variants.benchmark import CHOSEN_FOR_ITSELF, CHOSEN_ON
+from crossdistill.recipes.variants.benchmark import CHOSEN, CHOSEN_FOR_ITSELF, CHOSEN_ON, FEW_LABELS
 from crossdistill.reports.benchmark.paired import STUDENT_ALONE, Pair, Side, Tests, evidence_of
 from crossdistill.reports.benchmark.ranks import ranked
 from crossdistill.reports.benchmark.results import Level, Setting
@@ -23,9 +23,9 @@ def chosen_before(settings: Sequence[Setting]) -> tuple[str, ...]:
     sentences = []
     if shared:
         sentences.append(
-            "Options of AMID-U and of self-training, the same on every set, were chosen before the study on validation "
-            f"parts of the training splits of {listed(shared)}, those of the other methods were not, but for what "
-            "follows. Test splits took no part."
+            f"Options of {listed([*CHOSEN, *FEW_LABELS])} with few labels, the same on every set, were chosen before "
+            f"the study on validation parts of the training splits of {listed(shared)}, those of the other methods were "
+            "not, but for what follows. Test splits took no part."
         )
     if own:
         sentences.append(f"Chosen on a set's own validation parts, for its own recipe: {'; '.join(own)}.")
