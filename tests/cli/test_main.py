@@ -279,13 +279,13 @@ def test_the_demonstration_labels_one_person_and_has_its_controls(monkeypatch: p
     assert [recipe.data.control for recipe in made] == ["none"] * 5 + ["shuffled"]
     plain = [replace(r, method="", label="", role="method", data=replace(r.data, control="none")) for r in made]
     assert all(recipe == plain[0] for recipe in plain)
-    asked: list[tuple[int, int]] = []
+    asked: list[tuple[int, int, int]] = []
 
-    def compared(recipes: Sequence[object], out: Path, seeds: int, *others: object) -> int:
-        asked.append((len(recipes), seeds))
+    def compared(recipes: Sequence[object], out: Path, seeds: int, folds: Sequence[int], *others: object) -> int:
+        asked.append((len(recipes), seeds, len(folds)))
         return 0
 
     monkeypatch.setattr(demo, "compare_and_report", compared)
     for words in (["demo"], ["demo", "emoji"], ["demo", "watch", "--seeds", "2"]):
         main(words)
-    assert asked == [(6, 10), (3, 3), (6, 2)]
+    assert asked == [(6, 1, 10), (3, 3, 0), (6, 2, 10)]

@@ -99,6 +99,37 @@ def test_whole_groups_keep_their_labels() -> None:
         with_labels(dataset(groups=groups, splits=np.arange(N) >= 40), 1.0, 5, seed=0)
 
 
+def labelled_group(made: MultimodalDataset, seed: int, count: int = 1) -> tuple[str, ...]:
+    return tuple(np.unique((kept := with_labels(made, 1.0, count, seed)).groups[kept.labelled_rows("train")]).tolist())
+
+
+@pytest.mark.parametrize(("count", "draws"), [(1, 5), (2, 2), (5, 1)])
+def test_no_group_is_labelled_again_before_each_has_been(count: int, draws: int) -> None:
+    made = dataset(groups=(np.arange(N) // 10).tolist(), splits=np.arange(N) < 10)
+    for first in (0, 3 * draws):
+        drawn = [labelled_group(made, seed, count) for seed in range(first, first + draws)]
+        assert all(len(groups) == count for groups in drawn)
+        assert len({group for groups in drawn for group in groups}) == draws * count
+        assert drawn == [labelled_group(made, seed, count) for seed in range(first, first + draws)]
+    orders = {tuple(labelled_group(made, seed) for seed in range(5 * turn, 5 * turn + 5)) for turn in range(20)}
+    assert len(orders) > 10, "each time in another order"
+
+
+def test_over_the_folds_of_a_seed_each_group_is_labelled_once() -> None:
+    made = dataset(groups=(np.arange(N) // 10).tolist(), folds=np.arange(N) // 10)
+    for seed in range(7):
+        drawn = [labelled_group(with_fold(made, fold), seed) for fold in range(6)]
+        assert sorted(drawn) == [(str(group),) for group in range(6)], "and none where it is tested itself"
+
+
+def test_where_the_turn_is_a_group_s_that_lacks_a_class_another_is_labelled() -> None:
+    labels = np.arange(N) % 3
+    labels[:10] = 0
+    made = dataset(labels.tolist(), groups=(np.arange(N) // 10).tolist(), splits=np.arange(N) >= 40)
+    drawn = {labelled_group(made, seed) for seed in range(40)}
+    assert drawn == {("1",), ("2",), ("3",)}
+
+
 def test_groups_that_lack_a_class_are_not_drawn() -> None:
     groups = np.arange(N) % 3  # each group has one class
     with pytest.raises(InputError, match="no 2 groups have samples of all 3 classes"):

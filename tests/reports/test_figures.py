@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -83,7 +84,8 @@ def test_interval_of_a_single_pair_is_a_point() -> None:
 def test_every_run_is_a_dot_in_its_row_and_the_mean_has_its_interval() -> None:
     accuracies = {"baseline": [0.6, 0.62], "amid": [0.7]}
     groups = {"baseline": "without distillation", "amid": "methods"}
-    [axes] = figures.seed_scatter(accuracies, {"amid": "better"}, groups, 0.61).axes
+    intervals = {"baseline": (0.61, 0.05), "amid": (0.7, math.nan)}
+    [axes] = figures.seed_scatter(accuracies, intervals, {"amid": "better"}, groups, 0.61).axes
     dots = [line for line in axes.lines if line.get_marker() == "o"]
     np.testing.assert_allclose(dots[0].get_xdata(), [60, 62])
     np.testing.assert_allclose(dots[1].get_xdata(), [70])

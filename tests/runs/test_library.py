@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,11 @@ import pytest
 import torch
 
 import crossdistill
-from crossdistill.data import from_arrays
+from crossdistill.data import from_arrays, with_labels
 from crossdistill.recipes.library.bundled import own
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.build import build
+from crossdistill.runs.results import read_results
 from crossdistill.runs.run import run, student_of
 from crossdistill.runs.train import MemoryLog, train
 from crossdistill.student import load
@@ -156,5 +158,20 @@ def test_data_that_changed_between_stop_and_resume_are_named(tmp_path: Path) -> 
 def test_results_say_how_many_labels_there_were(tmp_path: Path) -> None:
     made = with_data(recipe(method="baseline", epochs=1), labelled=0.5)
     assert run(made, tmp_path / "run", dataset=gestures()).samples == {"train": 32, "labelled": 17, "test": 16}
+    assert "labelled_groups" not in json.loads((tmp_path / "run/results.json").read_text())
     with pytest.raises(InputError, match=r"data\.labelled, data\.labelled_groups: expected one of the two, found both"):
         build(with_data(made, labelled_groups=1), gestures())
+
+
+def test_results_say_which_groups_kept_their_labels(tmp_path: Path) -> None:
+    people = np.array(["Zoë", "Ann", "Bob", "Eve"])[np.arange(48) // 8 % 4]
+    people[32:] = "tested"
+    dataset = replace(gestures(), groups=people)
+    made = with_data(recipe(method="baseline", epochs=1), labelled_groups=2)
+    kept = with_labels(dataset, 1.0, 2, made.seed)
+    results = run(made, tmp_path / "run", dataset=dataset)
+    assert results.labelled_groups == tuple(sorted(set(kept.groups[kept.labelled_rows("train")].tolist())))
+    assert len(results.labelled_groups) == 2
+    assert read_results(tmp_path / "run").labelled_groups == results.labelled_groups
+    everybody = run(with_data(made, labelled_groups=4), tmp_path / "all", dataset=dataset)
+    assert everybody.labelled_groups == (), "where all keep their labels, nothing was drawn"

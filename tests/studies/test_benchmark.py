@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -81,6 +82,28 @@ def test_each_seed_draws_other_labels(done: Path) -> None:
     first, second = (load_recipe(str(done / f"gestures/25-percent/amid-seed{seed}/recipe.yaml")) for seed in (0, 1))
     assert (first.seed, second.seed) == (0, 1)
     assert (first.data.labelled, second.data.labelled) == (0.25, 0.25)
+
+
+def test_where_whole_groups_are_labelled_each_fold_is_tested(tmp_path: Path) -> None:
+    """As many runs as there are seeds; the first folds where these are fewer, and no fold where settings were tuned on
+    the data's own split."""
+    made = gestures()
+    groups = np.arange(len(made)) // 3 % 4
+    splits = np.where(groups == 3, "test", "train")
+    source = folder_of(replace(made, groups=groups.astype(str), folds=groups, splits=splits), tmp_path)
+    within = replace(small(source), few=(Budget(groups=1),))
+    asked = Asked(("baseline",), seeds=3)
+
+    def ran(asked: Asked, out: str) -> list[tuple[int, int]]:
+        table = benchmark(settings([within], lambda budget: not budget.is_all), asked, tmp_path / out).table
+        assert table is not None
+        rows = table[table.label == "baseline"]
+        assert len(rows[["fold", "labelled_groups"]].drop_duplicates()) == len(rows)
+        return list(zip(rows.fold, rows.seed, strict=True))
+
+    assert ran(asked, "study") == [(0, 0), (1, 0), (2, 0)]
+    assert ran(replace(asked, seeds=9), "study") == [(fold, seed) for seed in (0, 1) for fold in range(4)]
+    assert ran(replace(asked, trials=1), "tuned") == [(-1, 0), (-1, 1), (-1, 2)]
 
 
 def test_it_goes_on_and_keeps_what_it_has(done: Path, source: Path) -> None:

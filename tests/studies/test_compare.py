@@ -266,6 +266,21 @@ def test_gap_recovered_by_hand(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["results.parquet"], "nothing half-written stays"
 
 
+def test_which_groups_were_labelled_is_a_column(tmp_path: Path) -> None:
+    """Null where a run with labels of drawn groups, from before their names were kept, does not say."""
+    made = with_data(recipe(), labelled_groups=2)
+    folders = [results_in(tmp_path / name, made, student=0.5) for name in ("said", "old", "all")]
+    samples = {"train": 9, "labelled": 4, "test": 2}
+    for folder, changes in zip(
+        folders, ({"samples": samples, "labelled_groups": ["a", "b"]}, {"samples": samples}, {}), strict=True
+    ):
+        path = folder / "results.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    write_table([row_of(folder, made) for folder in folders], tmp_path / "table.parquet")
+    column = pd.read_parquet(tmp_path / "table.parquet").labelled_groups
+    assert (column[0], column.isna().tolist(), column[2]) == ("a + b", [False, True, False], "")
+
+
 def test_a_run_that_measured_nothing_is_a_row_without_measures(tmp_path: Path) -> None:
     measured = row_of(results_in(tmp_path / "a", recipe(method="baseline"), student=0.6), recipe(method="baseline"))
     row = row_of(results_in(tmp_path / "b", recipe()), recipe())

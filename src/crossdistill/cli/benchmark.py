@@ -55,7 +55,8 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
     study.add_argument("--ablations", action="store_true", help="also AMID with one thing changed (Tables 4 and 5)")
     controls = "also AMID-U and AMID with shuffled and with zeroed auxiliary inputs"
     study.add_argument("--controls", action="store_true", help=controls)
-    study.add_argument("--seeds", type=int, help=f"runs of each, with other labels each; {SEEDS} unless given")
+    seeds = f"runs of each, each labels others and, of whole subjects, tests another; {SEEDS} unless given"
+    study.add_argument("--seeds", type=int, help=seeds)
     trials = "of tuning on validation samples, for each method of each setting, before; 0 takes recipes as they stand"
     study.add_argument("--trials", type=int, default=0, help=trials)
     study.add_argument("--data", type=Path, default=Path("data"), help="folder of prepared data sets")

@@ -11,18 +11,20 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from crossdistill.evaluation.significance import mean_ci
 from crossdistill.reports import class_figures, figures, map_figure
 from crossdistill.reports.comparison import differences
 from crossdistill.reports.curves import Curve, curves, keys_starting_with
 from crossdistill.reports.figures import Panel
 from crossdistill.reports.formats import listed
 from crossdistill.reports.groups import by_importance, first_of, grouped, main_configuration
-from crossdistill.reports.runs import Run, configurations_of
+from crossdistill.reports.runs import Run, configurations_of, repeated_labels
 from crossdistill.reports.samples import RepresentationMap
 from crossdistill.reports.style import CYCLE, GAIN, NEITHER, OWN_COLORS, LineStyle, line_styles
 from crossdistill.reports.svg import Spot
 from crossdistill.reports.tables import headlines
 from crossdistill.reports.terms import headline_name, terms
+from crossdistill.reports.units import unit_means
 from crossdistill.runs.measure import GAP, score_key
 from crossdistill.runs.results import COSINE_PAIR, COSINE_SAME_CLASS, Scores
 
@@ -127,18 +129,22 @@ def difference_figure(runs: Sequence[Run], reference: str = "baseline") -> Capti
 def seeds_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
     """Draw every run's student as a dot; None where no configuration has two runs."""
     configurations = configurations_of(runs)
-    accuracies = {label: values for label in grouped(runs) if (values := _student_accuracies(configurations[label]))}
+    students = {label: made for label in grouped(runs) if (made := _students(configurations[label]))}
+    accuracies = {label: [run.scores["student"].headline for run in made] for label, made in students.items()}
     if not accuracies or max(len(values) for values in accuracies.values()) < 2:
         return None
     verdicts = {label: row.verdict for label, row in differences(runs).items()}
-    baseline = accuracies.get("baseline", [])
-    reference = math.fsum(baseline) / len(baseline) if baseline else math.nan
-    dashed = ", dashed: the baseline's mean" if baseline else ""
+    intervals = {
+        label: mean_ci(unit_means([run.unit for run in made], accuracies[label])) for label, made in students.items()
+    }
+    reference = intervals["baseline"][0] if "baseline" in intervals else math.nan
+    dashed = ", dashed: the baseline's mean" if "baseline" in intervals else ""
+    repeated = "; runs that label the same groups count as one" if repeated_labels(runs) else ""
     caption = (
         f"Each dot is a run, in each row by fold and seed from top to bottom; bar: mean with its 95 % interval{dashed}"
-        "; colours as in the differences."
+        f"{repeated}; colours as in the differences."
     )
-    figure = figures.seed_scatter(accuracies, verdicts, grouped(runs), reference)
+    figure = figures.seed_scatter(accuracies, intervals, verdicts, grouped(runs), reference)
     return CaptionedFigure("seeds", caption, figure, title=f"Student {headline_name(runs)} of every run (%)")
 
 
@@ -318,7 +324,7 @@ def _per_class(runs: Sequence[Run], label: str) -> npt.NDArray[np.float64]:
     return np.mean(students, axis=0) if students else np.full(len(runs[0].classes), math.nan)
 
 
-def _student_accuracies(runs: Sequence[Run]) -> list[float]:
-    ordered = sorted(runs, key=lambda run: run.replicate)
-    values = [run.scores["student"].headline for run in ordered if "student" in run.scores]
-    return [value for value in values if math.isfinite(value)]
+def _students(runs: Sequence[Run]) -> list[Run]:
+    """The runs whose student was measured, by fold and seed."""
+    made = [run for run in runs if "student" in run.scores and math.isfinite(run.scores["student"].headline)]
+    return sorted(made, key=lambda run: run.replicate)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from crossdistill.evaluation.significance import holm, mean_ci, paired_test
 from crossdistill.reports.groups import grouped, student_means
 from crossdistill.reports.runs import Run, configurations_of
+from crossdistill.reports.units import unit_means, unit_of
 
 LEVEL = 0.05
+Key = TypeVar("Key", bound=Hashable)
+Pairs = tuple[list[float], list[float]]
+"""The values of both sides of a comparison, b[i] of the unit of a[i]."""
 Verdict = Literal["better", "worse", "no significant difference", "not tested"]
 
 
 @dataclass(frozen=True)
 class Difference:
     """The student's headline measure of a configuration less that of a reference, a fraction, the mean over `pairs`
-    common seeds (and folds).
+    independent pairs: common seeds (and folds), those that label the same groups averaged into one.
 
     half_width: of the 95 % Student-t interval; p: paired t-test; p_holm: p corrected for all configurations compared
     with this reference. All three are NaN for a single pair.
@@ -46,19 +50,26 @@ def differences(runs: Sequence[Run], reference: str = "baseline") -> dict[str, D
     Configurations without a student or without a pair are left out; Holm's correction is over all others.
     """
     configurations = configurations_of(runs)
-    theirs = _student_by_replicate(configurations.get(reference, []))
-    pairs: dict[str, tuple[list[float], list[float]]] = {}
+    theirs = _students(configurations.get(reference, []))
+    pairs: dict[str, Pairs] = {}
     for label in grouped(runs):
-        ours = _student_by_replicate(configurations[label])
+        ours = _students(configurations[label])
         common = sorted(ours.keys() & theirs.keys())
         if label != reference and common:
-            pairs[label] = [ours[key] for key in common], [theirs[key] for key in common]
+            units = [unit_of(seed, fold, ours[fold, seed].labels, theirs[fold, seed].labels) for fold, seed in common]
+            a, b = ([side[key].scores["student"].headline for key in common] for side in (ours, theirs))
+            pairs[label] = unit_means(units, a), unit_means(units, b)
+    return tested_pairs(pairs)
+
+
+def tested_pairs(pairs: Mapping[Key, Pairs]) -> dict[Key, Difference]:
+    """Each paired difference with its test, corrected (Holm) for all of them; pairs: of values of independent units."""
     p_values = [paired_test(a, b) for a, b in pairs.values()]
-    compared = {}
-    for (label, (a, b)), p, p_holm in zip(pairs.items(), p_values, holm(p_values), strict=True):
+    found = {}
+    for (key, (a, b)), p, p_holm in zip(pairs.items(), p_values, holm(p_values), strict=True):
         mean, half = mean_ci([x - y for x, y in zip(a, b, strict=True)])
-        compared[label] = Difference(len(a), mean, half, p, float(p_holm))
-    return compared
+        found[key] = Difference(len(a), mean, half, p, float(p_holm))
+    return found
 
 
 def highest(runs: Sequence[Run]) -> str:
@@ -88,5 +99,6 @@ def best(runs: Sequence[Run]) -> frozenset[str]:
     )
 
 
-def _student_by_replicate(runs: Sequence[Run]) -> dict[tuple[int, int], float]:
-    return {run.replicate: run.scores["student"].headline for run in runs if "student" in run.scores}
+def _students(runs: Sequence[Run]) -> dict[tuple[int, int], Run]:
+    """Fold and seed -> the run, of those that have a student."""
+    return {run.replicate: run for run in runs if "student" in run.scores}

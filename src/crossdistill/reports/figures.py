@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from crossdistill.evaluation.significance import mean_ci
 from crossdistill.reports.comparison import Difference, Verdict
 from crossdistill.reports.curves import Curve
 from crossdistill.reports.style import GAIN, INK, LOSS, NEITHER, STYLE, LineStyle, panel, shortened
@@ -156,6 +155,7 @@ def difference_intervals(table: Mapping[str, Difference], groups: Mapping[str, s
 @matplotlib.rc_context(STYLE)
 def seed_scatter(
     accuracies: Mapping[str, Sequence[float]],
+    intervals: Mapping[str, tuple[float, float]],
     verdicts: Mapping[str, Verdict],
     groups: Mapping[str, str],
     reference: float,
@@ -163,13 +163,14 @@ def seed_scatter(
     """Every run a dot, with the mean and its 95 % interval, in %.
 
     accuracies: label -> finite fractions, at least one, by fold and seed; within a row, runs go from top to bottom in
-    this order. verdicts: colours; reference: dashed line, NaN for none.
+    this order. intervals: label -> mean and half width, NaN for none; verdicts: colours; reference: dashed line, NaN
+    for none.
     """
     figure, axes = _rows(list(accuracies), groups)
     for place, (label, values) in zip(_places(list(accuracies), groups), accuracies.items(), strict=True):
         color = _VERDICT_COLORS.get(verdicts.get(label, "not tested"), NEITHER)
         offsets = np.linspace(-0.3, 0.3, len(values)) if len(values) > 1 else np.zeros(1)
-        mean, half = mean_ci(values)
+        mean, half = intervals[label]
         axes.errorbar(
             100 * mean,
             place,

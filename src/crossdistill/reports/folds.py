@@ -15,13 +15,14 @@ from crossdistill.reports.cells import ReportTable, Row
 from crossdistill.reports.formats import with_ci
 from crossdistill.reports.groups import grouped
 from crossdistill.reports.runs import Run, configurations_of
+from crossdistill.reports.units import unit_means
 from crossdistill.runs.results import Scores
 
 NOTE = (
     "One fold is tested at a time. Mean: of the folds' WA and UA. Pooled: of all folds' test samples together, as if "
     "they were one test set; the two differ where folds are of different size or lack a class. In %, means over the "
-    "seeds whose every fold is there; ± is the 95 % confidence interval over seeds, which says nothing about other "
-    "speakers or subjects than those tested."
+    "seeds whose every fold is there; ± is the 95 % confidence interval over seeds, of which those that label the same "
+    "groups count as one; it says nothing about other speakers or subjects than those tested."
 )
 
 
@@ -31,7 +32,8 @@ VIEWS: tuple[View, ...] = get_args(View)
 
 @dataclass(frozen=True)
 class Validated:
-    """One model over all folds, fractions; means over `seeds` seeds and half widths of their 95 % intervals."""
+    """One model over all folds, fractions; means over `seeds` seeds, those that label the same groups in every fold as
+    one, and half widths of their 95 % intervals."""
 
     seeds: int
     mean_wa: tuple[float, float]
@@ -69,21 +71,19 @@ def validated(runs: Sequence[Run], view: View, folds: Sequence[int]) -> Validate
     for run in runs:
         if view in run.scores and run.fold in folds:
             by_seed.setdefault(run.seed, {})[run.fold] = run
-    whole = [
-        [scores for fold in folds if isinstance(scores := by_fold[fold].scores[view], Scores)]
-        for by_fold in by_seed.values()
-        if len(by_fold) == len(folds)
-    ]
+    runs_of_seed = [[by_fold[fold] for fold in folds] for by_fold in by_seed.values() if len(by_fold) == len(folds)]
+    whole = [[scores for run in of_seed if isinstance(scores := run.scores[view], Scores)] for of_seed in runs_of_seed]
     if not whole:
         nothing = (math.nan, math.nan)
         return Validated(0, nothing, nothing, nothing, nothing)
+    units = [tuple(run.labels or run.seed for run in of_seed) for of_seed in runs_of_seed]
     pooled = [accuracies(np.sum([scores.confusion for scores in of_seed], axis=0)) for of_seed in whole]
     return Validated(
         len(whole),
-        mean_ci([float(np.mean([scores.wa for scores in of_seed])) for of_seed in whole]),
-        mean_ci([wa for wa, _ in pooled]),
-        mean_ci([float(np.mean([scores.ua for scores in of_seed])) for of_seed in whole]),
-        mean_ci([ua for _, ua in pooled]),
+        mean_ci(unit_means(units, [float(np.mean([scores.wa for scores in of_seed])) for of_seed in whole])),
+        mean_ci(unit_means(units, [wa for wa, _ in pooled])),
+        mean_ci(unit_means(units, [float(np.mean([scores.ua for scores in of_seed])) for of_seed in whole])),
+        mean_ci(unit_means(units, [ua for _, ua in pooled])),
     )
 
 

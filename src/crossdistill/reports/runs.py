@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossdistill.reports.fields import field_at, read_json, read_text, read_yaml
 from crossdistill.reports.formats import listed
+from crossdistill.reports.units import unit_of
 from crossdistill.runs.folder import METRICS, RECIPE, RESULTS
 from crossdistill.runs.results import AnyScores, read_results
 from crossdistill.types import InputError, Role, TaskKind
@@ -36,6 +37,8 @@ class Run:
     split, followed: what was measured in the end, and after each epoch; "none" where nothing was
     recipe: the text of recipe.yaml
     task: what was predicted; classes: the names of the classes, labels or numbers
+    labelled_groups: that kept their labels, where labels were drawn by groups; drawn: whether they were, which a run
+        from before their names were kept says alone
     """
 
     folder: Path
@@ -59,11 +62,23 @@ class Run:
     records: tuple[Mapping[str, Any], ...]
     recipe: str
     task: TaskKind = "classification"
+    labelled_groups: tuple[str, ...] = ()
+    drawn: bool = False
 
     @property
     def replicate(self) -> tuple[int, int]:
         """What runs of different configurations share when they may be compared as a pair: fold and seed."""
         return self.fold, self.seed
+
+    @property
+    def labels(self) -> str:
+        """The groups that kept their labels as one text, empty where none were drawn."""
+        return " + ".join(self.labelled_groups)
+
+    @property
+    def unit(self) -> Hashable:
+        """What runs of one configuration share that are no independent repetitions."""
+        return unit_of(self.seed, self.fold, self.labels)
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
@@ -96,6 +111,11 @@ def configurations_of(runs: Sequence[Run]) -> dict[str, list[Run]]:
     for run in runs:
         configurations.setdefault(run.label, []).append(run)
     return configurations
+
+
+def repeated_labels(runs: Sequence[Run]) -> bool:
+    """Whether a configuration has runs that label the same groups, so that fewer units than runs are independent."""
+    return any(len({run.unit for run in own}) < len(own) for own in configurations_of(runs).values())
 
 
 def split_by_measured(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
@@ -147,6 +167,8 @@ def _load(folder: Path) -> Run:
         records=_records(folder / METRICS, results.method),
         recipe=recipe,
         task=results.task,
+        labelled_groups=results.labelled_groups,
+        drawn="labelled" in results.samples and field_at(settings, "data.labelled_groups") not in (None, 0),
     )
 
 

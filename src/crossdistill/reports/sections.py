@@ -12,7 +12,7 @@ from crossdistill.reports.cells import ReportTable, changes_table, differences_t
 from crossdistill.reports.comparison import LEVEL, differences
 from crossdistill.reports.formats import counted, listed
 from crossdistill.reports.groups import grouped, reference_method
-from crossdistill.reports.runs import Run, configurations_of, split_by_measured, unmeasured_sentence
+from crossdistill.reports.runs import Run, configurations_of, repeated_labels, split_by_measured, unmeasured_sentence
 from crossdistill.reports.samples import NO_SAMPLES, Changes, SampleViews
 from crossdistill.reports.terms import headline_name
 from crossdistill.reports.tiles import Tile, next_steps, tiles
@@ -220,15 +220,19 @@ def _results_note(table: ReportTable, runs: Sequence[Run]) -> str:
         notes.append(_PAPER_NOTE)
     if any(run.followed != run.split for run in runs):
         notes.append(_EPOCH_NOTE)
+    if repeated := wording.labelled_sets(runs):
+        notes.append(repeated)
     return " ".join(notes)
 
 
 def _differences_note(runs: Sequence[Run], reference: str) -> str:
     tested = sum(row.verdict != "not tested" for row in differences(runs, reference).values())
+    repeated = ", pairs that label the same groups averaged into one" if repeated_labels(runs) else ""
     note = (
         f"Student {headline_name(runs)} minus that of {reference} in percentage points, over the runs that share a "
-        f"seed (and fold) with a run of it; p from a paired t-test, and corrected for the {counted(tested, 'test')} of "
-        f"this table (Holm). The verdict goes by the corrected p at the level of {LEVEL:g}; “no significant "
-        "difference” does not say that two configurations are equal: the interval says how far apart they may be."
+        f"seed (and fold) with a run of it{repeated}; p from a paired t-test, and corrected for the "
+        f"{counted(tested, 'test')} of this table (Holm). The verdict goes by the corrected p at the level of {LEVEL:g}"
+        "; “no significant difference” does not say that two configurations are equal: the interval says how far apart "
+        "they may be."
     )
     return f"{note} {_FOLDS_NOTE}" if len({run.fold for run in runs}) > 1 else note

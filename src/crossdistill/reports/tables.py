@@ -11,6 +11,7 @@ from crossdistill.evaluation.significance import gap_recovered, mean_ci
 from crossdistill.reports.groups import grouped
 from crossdistill.reports.runs import Run, configurations_of
 from crossdistill.reports.terms import measures as measured
+from crossdistill.reports.units import unit_means
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,14 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Headline:
-    """A configuration's means over its runs of the task's headline measure, a fraction, NaN where it has no such model;
-    ..._ci: 95 % half width.
+    """A configuration's means of the task's headline measure over its independent units, a fraction, NaN where it has
+    no such model; ..._ci: 95 % half width.
 
-    gap: teacher - student of the same run; gap_recovered: on the way from `baseline` to `teacher`, the configurations;
-    measures: the student's means of all measures of the task, by their keys
+    units: how many, runs that label the same groups being one; gap: teacher - student of the same run; gap_recovered:
+    on the way from `baseline` to `teacher`, the configurations; measures: the student's means of all measures of the
+    task, by their keys
     """
 
     runs: int
+    units: int
     student: float
     student_ci: float
     teacher: float
@@ -72,16 +75,18 @@ def _headline(runs: Sequence[Run], baseline: float, teacher: float) -> Headline:
     student, student_ci = _mean_ci(_values(runs, "student"))
     own_teacher, own_teacher_ci = _mean_ci(_values(runs, "teacher"))
     auxiliary, auxiliary_ci = _mean_ci(_values(runs, "auxiliary_alone"))
-    both = [run.scores for run in runs if {"student", "teacher"} <= run.scores.keys()]
+    both = [run for run in runs if {"student", "teacher"} <= run.scores.keys()]
+    gaps = [run.scores["teacher"].headline - run.scores["student"].headline for run in both]
     return Headline(
         runs=len(runs),
+        units=len({run.unit for run in runs}),
         student=student,
         student_ci=student_ci,
         teacher=own_teacher,
         teacher_ci=own_teacher_ci,
         auxiliary=auxiliary,
         auxiliary_ci=auxiliary_ci,
-        gap=_mean([scores["teacher"].headline - scores["student"].headline for scores in both]),
+        gap=_mean(unit_means([run.unit for run in both], gaps)),
         gap_recovered=gap_recovered(student, baseline, teacher),
         measures={measure.key: _mean(_values(runs, "student", measure.key)) for measure in measured(runs)},
         seconds=_mean([run.seconds for run in runs]),
@@ -89,7 +94,9 @@ def _headline(runs: Sequence[Run], baseline: float, teacher: float) -> Headline:
 
 
 def _values(runs: Sequence[Run], view: str, measure: str = "headline") -> list[float]:
-    return [getattr(run.scores[view], measure) for run in runs if view in run.scores]
+    """One for each independent unit."""
+    made = [run for run in runs if view in run.scores]
+    return unit_means([run.unit for run in made], [getattr(run.scores[view], measure) for run in made])
 
 
 def _mean(values: Sequence[float]) -> float:

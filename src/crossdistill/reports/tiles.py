@@ -11,10 +11,10 @@ from typing import Literal
 from crossdistill.reports.comparison import Difference, differences
 from crossdistill.reports.formats import NONE, counted, interval, listed, percent, points
 from crossdistill.reports.groups import grouped, main_configuration, unlabelled
-from crossdistill.reports.runs import Run, configurations_of
+from crossdistill.reports.runs import Run, configurations_of, repeated_labels
 from crossdistill.reports.tables import Headline, headlines
 from crossdistill.reports.terms import Terms, terms
-from crossdistill.reports.wording import replicates, tested
+from crossdistill.reports.wording import pairs_in_words, replicates, tested
 
 _VERDICTS = {
     "better": "It helps",
@@ -41,7 +41,7 @@ def tiles(runs: Sequence[Run]) -> tuple[Tile, ...]:
     main = main_configuration(runs)
     table, paired = headlines(runs), differences(runs)
     return (
-        *(_verdict(main, paired[main], tested(paired)) if main in paired else ()),
+        *(_verdict(main, paired[main], pairs_in_words(paired[main], runs), tested(paired)) if main in paired else ()),
         *_accuracy(main, table, terms(runs)),
         *_gap(main, table),
         Tile("runs", str(len(runs)), f"{counted(len(table), 'configuration')}, {replicates(runs)}"),
@@ -64,8 +64,9 @@ def next_steps(runs: Sequence[Run]) -> tuple[str, ...]:
     steps = ["Ship the student alone, the baseline's: nothing here shows that the other one is better."]
     if row.verdict == "no significant difference" and (pairs := _pairs_needed(row)):
         steps.append(
-            f"A difference of {points(row.difference)} points would take about {pairs} seeds to be told from none, if "
-            "it is there; it may not be."
+            f"A difference of {points(row.difference)} points would take about {pairs} "
+            f"{'distinct labelled sets' if repeated_labels(runs) else 'seeds'} to be told from none, if it is there; "
+            "it may not be."
         )
     if _teacher_is_no_better(table):
         steps.append(
@@ -80,7 +81,7 @@ def next_steps(runs: Sequence[Run]) -> tuple[str, ...]:
     return tuple(steps)
 
 
-def _verdict(main: str, row: Difference, comparisons: int) -> tuple[Tile, ...]:
+def _verdict(main: str, row: Difference, pairs: str, comparisons: int) -> tuple[Tile, ...]:
     tone: Literal["good", "bad", "plain"]
     tone = "good" if row.verdict == "better" else "bad" if row.verdict == "worse" else "plain"
     corrected = f", corrected for {comparisons} comparisons" if comparisons > 1 else ""
@@ -89,7 +90,7 @@ def _verdict(main: str, row: Difference, comparisons: int) -> tuple[Tile, ...]:
     spread = f"95 % CI {between}, " if between != NONE else ""
     return (
         Tile("verdict", _VERDICTS[row.verdict], against, tone),
-        Tile("difference", f"{points(row.difference)} points", f"{spread}{counted(row.pairs, 'pair')} of runs", tone),
+        Tile("difference", f"{points(row.difference)} points", f"{spread}{pairs} of runs", tone),
     )
 
 

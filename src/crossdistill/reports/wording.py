@@ -14,7 +14,7 @@ from crossdistill.reports.groups import (
     reference_method,
     unlabelled,
 )
-from crossdistill.reports.runs import Run, configurations_of
+from crossdistill.reports.runs import Run, configurations_of, repeated_labels
 from crossdistill.reports.samples import Changes
 from crossdistill.reports.tables import Headline, headlines
 from crossdistill.reports.terms import Terms, terms
@@ -23,7 +23,7 @@ _VERDICTS = {
     "better": "Significantly better than {}",
     "worse": "Significantly worse than {}",
     "no significant difference": "No significant difference to {}",
-    "not tested": "Not tested against {} (fewer than two pairs of runs, or a measure is missing)",
+    "not tested": "Not tested against {} (fewer than two independent pairs of runs, or a measure is missing)",
 }
 
 
@@ -50,10 +50,13 @@ def summary(runs: Sequence[Run]) -> list[str]:
     if not first:
         sentences.append(_accuracy(table[main], main, terms(runs)))
     if main in paired:
-        sentences += _difference(paired[main], tested(paired), what, terms(runs))
+        pairs = pairs_in_words(paired[main], runs)
+        sentences += _difference(paired[main], pairs, tested(paired), what, terms(runs))
     elif main != "baseline":
         sentences.append(f"Without a baseline run of the same seed, these runs cannot say whether {what} helped.")
     sentences += _gap(table, main)
+    if repeated := labelled_sets(runs):
+        sentences.append(repeated)
     if len(runs) > len(table):
         sentences.append(
             "Intervals cover the variation between these runs, not what other data or other settings would give."
@@ -128,6 +131,31 @@ def replicates(runs: Sequence[Run]) -> str:
     return words if folds[-1] == 1 else f"{words} in {_spread(folds)} folds"
 
 
+def labelled_sets(runs: Sequence[Run]) -> str:
+    """What is no independent repetition, and how that is counted; empty where every run is one."""
+    unsaid = [run for run in runs if run.drawn and not run.labelled_groups]
+    sentences = []
+    if repeated_labels(runs):
+        draws = {(run.replicate, run.unit) for run in runs if run.labelled_groups}
+        distinct = len({unit for _, unit in draws})
+        sentences.append(
+            f"{len(draws):,} draws of groups to be labelled gave {counted(distinct, 'distinct labelled set')}; runs "
+            "with labels of the same groups are averaged, and count once in means, intervals and tests."
+        )
+    if unsaid:
+        sentences.append(
+            f"Which groups kept their labels, {counted(len(unsaid), 'run')} of before that was kept "
+            f"{'does' if len(unsaid) == 1 else 'do'} not say: their seeds count as independent, though several may "
+            "have drawn the same groups."
+        )
+    return " ".join(sentences)
+
+
+def pairs_in_words(row: Difference, runs: Sequence[Run]) -> str:
+    """How many pairs a test has, as in "5 pairs"."""
+    return counted(row.pairs, "independent pair" if repeated_labels(runs) else "pair")
+
+
 def _spread(counts: Sequence[int]) -> str:
     return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
@@ -136,7 +164,7 @@ def lead(runs: Sequence[Run]) -> str:
     """What distillation brought, for somebody who reads no further; empty where these runs cannot say it."""
     main, table = main_configuration(runs), headlines(runs)
     run, row = configurations_of(runs)[main][0], differences(runs).get(main)
-    if row is None or {table[main].runs, table["baseline"].runs} != {row.pairs}:  # levels and difference of one set
+    if row is None or {table[main].units, table["baseline"].units} != {row.pairs}:  # levels and difference of one set
         return ""
     if math.isnan(row.half_width) or not (run.target and _helpers(run)):
         return ""
@@ -187,23 +215,24 @@ def _accuracy(row: Headline, label: str, words: Terms) -> str:
     mean = percent(row.student)
     if math.isnan(row.student_ci):
         return f"The {label} student reaches {mean} % {words.long} in a single run."
+    independent = f", {row.units} of them independent" if row.units < row.runs else ""
     return (
         f"The {label} student reaches {mean} ± {percent(row.student_ci)} % {words.long} "
-        f"(mean and 95 % confidence interval of {row.runs} runs)."
+        f"(mean and 95 % confidence interval of {row.runs} runs{independent})."
     )
 
 
-def _difference(row: Difference, comparisons: int, what: str, words: Terms) -> list[str]:
+def _difference(row: Difference, pairs: str, comparisons: int, what: str, words: Terms) -> list[str]:
     if math.isnan(row.difference):
         return ["Its difference to the baseline is not defined: a measure is missing."]
     if math.isnan(row.half_width):
         return [
-            f"That is {points(row.difference)} points against the baseline of the same seed; one pair of runs cannot "
-            "tell a difference from the noise between seeds."
+            f"That is {points(row.difference)} points against the baseline of the same seed; "
+            f"{pairs.replace('1 ', 'one ')} of runs cannot tell a difference from the noise between seeds and labels."
         ]
     measured = (
         f"Paired by seed, it differs from the baseline by {points(row.difference)} points "
-        f"(95 % CI {interval(row.difference, row.half_width)}, {row.pairs} pairs, p {equals(row.p)})."
+        f"(95 % CI {interval(row.difference, row.half_width)}, {pairs}, p {equals(row.p)})."
     )
     if row.p > LEVEL:
         return [

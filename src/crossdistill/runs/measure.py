@@ -74,6 +74,14 @@ def _sample_counts(built: Built) -> dict[str, int]:
     return counts | ({"labelled": labelled} if labelled < counts["train"] else {})
 
 
+def _labelled_groups(built: Built) -> tuple[str, ...]:
+    """The groups whose training samples kept their labels; none where no groups were drawn, or all were."""
+    kept = built.dataset.labelled_rows("train")
+    if not built.recipe.data.labelled_groups or len(kept) == len(built.dataset.rows("train")):
+        return ()
+    return tuple(sorted({str(group) for group in built.dataset.groups[kept]}))
+
+
 def versions() -> dict[str, str]:
     """What a result depends on beside its recipe."""
     return {
@@ -195,6 +203,7 @@ def results_of(
             total=sum(p.numel() for p in model.parameters()),
         ),
         versions=versions(),
+        labelled_groups=_labelled_groups(built),
     )
     return with_scores(unmeasured, built, device, note, workers)
 

@@ -140,6 +140,7 @@ class RunResults:
         files: name -> digest of the model's files
         best_epoch: whose model it is, counted from 0, where validation samples chose it; -1: the last one's
         task: what was predicted
+        labelled_groups: the groups that kept their labels, sorted; empty where labels were not drawn by groups
 
     >>> import tempfile, numpy as np, crossdistill
     >>> from dataclasses import replace
@@ -171,6 +172,7 @@ class RunResults:
     files: Mapping[str, str] = field(default_factory=dict)
     best_epoch: int = -1
     task: TaskKind = "classification"
+    labelled_groups: tuple[str, ...] = ()
 
     def __getitem__(self, key: str) -> Any:
         """What results.json holds under a key, as plain values: `results["student"]["top1"]`."""
@@ -216,6 +218,8 @@ def write_results(folder: Path, results: RunResults) -> None:
 def _plain(results: RunResults) -> dict[str, Any]:
     fields = to_plain(results)
     scores, files = fields.pop("scores"), fields.pop("files")
+    if not results.labelled_groups:
+        del fields["labelled_groups"]
     plain: dict[str, Any] = without_nan({**fields, **scores, "files": files})
     return plain
 

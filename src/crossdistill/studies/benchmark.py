@@ -19,7 +19,7 @@ from crossdistill.recipes.variants.benchmark import ALWAYS, SETS, Setting, decid
 from crossdistill.runs.data import load_dataset
 from crossdistill.runs.jobs import Executor, Failure
 from crossdistill.runs.lock import locked
-from crossdistill.studies.compare import TABLE, Compared, compare
+from crossdistill.studies.compare import TABLE, Compared, compare, known_folds
 from crossdistill.studies.plan import configurations
 from crossdistill.studies.tune import tune
 from crossdistill.types import InputError, Listener, Values, one_line, reported
@@ -36,8 +36,10 @@ class Asked:
     """What is compared in every setting.
 
     methods: `baseline` and `teacher` are always among them; ablations: also those of AMID; controls: also AMID-U and
-    AMID with auxiliary inputs that cannot help; trials: of tuning on validation samples, for each method of each
-    setting, before; 0 for the recipes as they stand; weights: keep the trained models, some 10 MB a run
+    AMID with auxiliary inputs that cannot help; seeds: runs of each configuration; where whole groups are labelled the
+    first `seeds` folds, each tested by as many seeds as are left; trials: of tuning on validation samples, for each
+    method of each setting, before, all on the data's own split; 0 for the recipes as they stand; weights: keep the
+    trained models, some 10 MB a run
     """
 
     methods: tuple[str, ...]
@@ -172,7 +174,10 @@ def _compare(setting: Setting, asked: Asked, folder: Path, listener: Listener, e
         recipe = tune(recipe, methods, asked.trials, TUNING_SEEDS, folder, listener=listener, executor=executor)
     recipes = configurations(recipe, methods, asked.ablations, False, ())
     recipes += deciding_controls(recipe, methods) if asked.controls else []
-    compared = compare(recipes, folder, seeds=asked.seeds, listener=listener, executor=executor)
+    # tuned settings know the people of the data's own training split, who must not be tested then
+    folds = known_folds(recipe)[: asked.seeds] if setting.budget.groups and not asked.trials else []
+    seeds = asked.seeds // max(1, len(folds))
+    compared = compare(recipes, folder, seeds=seeds, folds=folds, listener=listener, executor=executor)
     if not asked.weights:
         for run in compared.folders:
             (run / STUDENT).unlink(missing_ok=True)

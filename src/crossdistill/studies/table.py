@@ -15,7 +15,7 @@ from crossdistill.atomic import written_whole
 from crossdistill.evaluation import gap_recovered
 from crossdistill.recipes.files import to_yaml
 from crossdistill.recipes.recipe import Recipe, as_method
-from crossdistill.runs.results import read_results
+from crossdistill.runs.results import RunResults, read_results
 from crossdistill.tasks import MEASURES, headline
 
 VIEWS = {"student": "student", "teacher": "teacher", "auxiliary": "auxiliary_alone"}
@@ -27,12 +27,14 @@ def write_table(rows: Sequence[Row], output: Path) -> pd.DataFrame:
 
     Columns: label, role, method, seed, fold, split; target and auxiliary, modalities joined by " + "; classes, train,
     labelled and evaluated, how many classes, training samples, labelled ones among these, and measured samples there
-    were; student_top1 (.._wa, .._ua, .._r1, .._r5), likewise teacher_ and auxiliary_, fractions, NaN where a method has
-    no such model or the run measured nothing; of other tasks than classification their measures (_map, _micro_f1,
-    _macro_f1; _r2, _rmse, _mae, _pearson); gap = teacher - student; gap_recovered, against the runs labelled
-    baseline and teacher of the same seed and fold; cosine_pair, cosine_same_class, on the evaluation split; seconds of
-    training; peak_memory_mb, of the run (see `training.memory.peak_memory_mb`); parameters of the student and in all;
-    versions; recipe, a hash of all settings but seed, fold, label and role; folder.
+    were; labelled_groups, the groups that kept their labels joined by " + ", "" where none were drawn, null where a run
+    from before that was kept does not say; student_top1 (.._wa, .._ua, .._r1, .._r5), likewise teacher_ and
+    auxiliary_, fractions, NaN where a method has no such model or the run measured nothing; of other tasks than
+    classification their measures (_map, _micro_f1, _macro_f1; _r2, _rmse, _mae, _pearson); gap = teacher - student;
+    gap_recovered, against the runs labelled baseline and teacher of the same seed and fold; cosine_pair,
+    cosine_same_class, on the evaluation split; seconds of training; peak_memory_mb, of the run (see
+    `training.memory.peak_memory_mb`); parameters of the student and in all; versions; recipe, a hash of all settings
+    but seed, fold, label and role; folder.
     """
     known = {(row["label"], row["seed"], row["fold"]): row for row in rows}
     table = pd.DataFrame([row | {"gap_recovered": _recovered(row, known)} for row in rows])
@@ -64,6 +66,7 @@ def row_of(folder: Path, recipe: Recipe) -> Row:
         "train": (trained := results.samples.get("train", 0)),
         "labelled": results.samples.get("labelled", trained),
         "evaluated": results.samples.get(results.split, 0),
+        "labelled_groups": _labelled_groups(results, recipe),
     }
     for column, view in VIEWS.items():
         scores = results.scores.get(view)
@@ -80,6 +83,12 @@ def row_of(folder: Path, recipe: Recipe) -> Row:
         "recipe": recipe_hash(recipe),
         "folder": folder.name,
     }
+
+
+def _labelled_groups(results: RunResults, recipe: Recipe) -> str | None:
+    if recipe.data.labelled_groups and "labelled" in results.samples and not results.labelled_groups:
+        return None
+    return " + ".join(results.labelled_groups)
 
 
 def _recovered(row: Row, known: Mapping[tuple[str, int, int], Row]) -> float:

@@ -23,7 +23,8 @@ DATA = Path("data")
 class Budget:
     """Which training samples keep their labels: a share of each class, or so many whole groups; all unless given.
 
-    Each seed draws others.
+    Each seed draws others. Where whole groups are labelled, the data's folds are tested in turn: of so few groups the
+    same would be labelled again and again, for the same ones to be tested.
 
     >>> Budget(0.1).folder, Budget(groups=2).folder, Budget().folder
     ('10-percent', '2-groups', 'all')
@@ -94,18 +95,36 @@ SETS = (
 )
 """Those of the study, in the order of its page."""
 
-CHOSEN_ON = ("emoji", "watch", "mfeat", "leaves")
-"""Sets on whose validation parts options were chosen that are the same on every set: AMID-U's and self-training's
-defaults, and `FEW_LABELS`."""
-
 FEW_LABELS: Mapping[str, Mapping[str, Any]] = {
     "kd": {"temperature": 1.0, "soft_weight": 3.0, "hard_weight": 0.5},
     "dist": {"beta": 16.0, "gamma": 16.0},
     "ccl": {"contrast_weight": 0.3},
     "fitnets": {"temperature": 1.0, "soft_weight": 16.0, "final_soft_weight": 4.0, "hint_weight": 0.0},
 }
-"""Method -> options where only some samples are labelled, one set for all data sets: for each method the best of eight
-to eleven on validation parts of `CHOSEN_ON`."""
+"""Method -> options where only some samples are labelled, the same on every set: for each method the best of eight to
+eleven, with few labels, on validation parts of `CHOSEN_ON`. AMID-U's were chosen there, too, and are its defaults."""
+SOURCES: Mapping[str, str] = {
+    "avletters_speakers": "avletters",
+    "utd_mhad_depth": "utd_mhad",
+    "mfeat_zernike": "mfeat",
+}
+"""Set of the study -> the one whose samples it has as well, by other features or another split: one source of data, and
+no two data sets where data sets are counted."""
+
+CHOSEN = ("amid_u", "self_training")
+"""Methods whose defaults were chosen for few labels; `FEW_LABELS` has the others' options that were."""
+
+CHOSEN_ON = ("emoji", "watch", "mfeat", "leaves")
+"""Sources on whose validation parts options were chosen that are the same on every set: AMID-U's, self-training's, and
+those of `FEW_LABELS`."""
+
+CHOSEN_FOR_ITSELF: Mapping[str, str] = {
+    "emoji": "its own options for most methods",
+    "watch": "encoder, learning rate and epochs",
+    "avletters": "learning rate, weight decay, dropout and the options of amid_class_means",
+    "utd_mhad": "that recordings are centred; weights of AMID-U were tried there as well, and not taken",
+}
+"""Source -> what its own recipe owes to its validation parts."""
 
 QUICK_SETS = ("emoji", "watch", "mfeat", "leaves")
 QUICK_BUDGETS = (Budget(0.1), Budget(groups=1), Budget())
@@ -186,6 +205,15 @@ def deciding_controls(recipe: Recipe, methods: Sequence[str]) -> list[Recipe]:
         for control in controls(recipe, method)
         if control.data.control in (SHUFFLED, ZEROED)
     ]
+
+
+def source_of(name: str) -> str:
+    """Whose samples a set of the study has: its own name unless it shares them with another.
+
+    >>> source_of("mfeat_zernike"), source_of("emoji")
+    ('mfeat', 'emoji')
+    """
+    return SOURCES.get(name, name)
 
 
 def _placed(

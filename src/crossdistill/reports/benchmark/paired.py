@@ -6,27 +6,34 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from crossdistill.evaluation.significance import holm, mean_ci, paired_test
-from crossdistill.reports.benchmark.results import Measure, Setting
-from crossdistill.reports.comparison import Difference
+from crossdistill.evaluation.significance import mean_ci
+from crossdistill.reports.benchmark.results import Measure, Replicate, Setting
+from crossdistill.reports.comparison import Difference, Pairs, Verdict, tested_pairs
+from crossdistill.reports.units import unit_means
 
 HALF_WAY = "half way"
 """Stands for the middle between the student alone and the teacher alone."""
+BEST_CONTROL = "best control"
+"""Stands for the one of `CONTROLS` with the highest mean in a setting that has them all."""
+CONTROLS = ("baseline", "self_training", "amid_u, zeroed auxiliary", "amid_u, shuffled auxiliary")
+"""What can be had without the auxiliary modality: a gain over one that is weak in a setting may be that weakness."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a comparison: a measure of the configurations with this label, or what is half way to the teacher."""
+    """One side of a comparison: a measure of the configurations with this label, what is half way to the teacher, or
+    the best control."""
 
     label: str
     measure: Measure = "student"
 
-    def values(self, setting: Setting) -> Mapping[int, float]:
-        """Seed -> fraction; empty where the setting has no such runs."""
+    def values(self, setting: Setting) -> Mapping[Replicate, float]:
+        """Replicate -> fraction; empty where the setting has no such runs."""
         if self.label == HALF_WAY:
             alone, teacher = Side("baseline").values(setting), Side("teacher", "teacher").values(setting)
-            return {seed: (alone[seed] + teacher[seed]) / 2 for seed in alone if seed in teacher}
-        found = setting.configurations.get(self.label)
+            return {each: (alone[each] + teacher[each]) / 2 for each in alone if each in teacher}
+        label = best_control(setting) if self.label == BEST_CONTROL else self.label
+        found = setting.configurations.get(label)
         return found.values[self.measure] if found is not None else {}
 
 
@@ -38,28 +45,31 @@ class Pair:
     second: Side
 
 
+def best_control(setting: Setting) -> str:
+    """The label of the best control; empty where the setting lacks one of them."""
+    made = [found for label in CONTROLS if (found := setting.configurations.get(label)) and found.values["student"]]
+    return max(made, key=lambda each: each.mean()[0]).label if len(made) == len(CONTROLS) else ""
+
+
 STUDENT_ALONE = Side("baseline")
 Tests = Mapping[tuple[str, Pair], Difference]
 """(A setting's key, pair) -> its paired difference."""
 
 
 def paired_tests(settings: Sequence[Setting], pairs: Iterable[Pair]) -> Tests:
-    """Each pair in each setting that has both sides, and every student against the student alone; p_holm is corrected
-    for all of them together."""
-    asked: dict[tuple[str, Pair], tuple[list[float], list[float]]] = {}
+    """Each pair in each setting that has both sides, and every student against the student alone, over independent
+    units; p_holm is corrected for all of them together."""
+    asked: dict[tuple[str, Pair], Pairs] = {}
     pairs = list(pairs)
     for setting in settings:
         students = [Pair(Side(label), STUDENT_ALONE) for label in setting.configurations if label != "baseline"]
         for pair in dict.fromkeys([*students, *pairs]):
             first, second = pair.first.values(setting), pair.second.values(setting)
             if common := sorted(first.keys() & second.keys()):
-                asked[setting.key, pair] = [first[seed] for seed in common], [second[seed] for seed in common]
-    p_values = [paired_test(a, b) for a, b in asked.values()]
-    tests = {}
-    for (key, (a, b)), p, p_holm in zip(asked.items(), p_values, holm(p_values), strict=True):
-        mean, half = mean_ci([x - y for x, y in zip(a, b, strict=True)])
-        tests[key] = Difference(len(a), mean, half, p, float(p_holm))
-    return tests
+                units = [setting.units[each] for each in common]
+                a, b = (unit_means(units, [side[each] for each in common]) for side in (first, second))
+                asked[setting.key, pair] = a, b
+    return tested_pairs(asked)
 
 
 def count_of(tests: Tests) -> int:
@@ -71,13 +81,16 @@ def count_of(tests: Tests) -> int:
 class Evidence:
     """What the settings say of a pair.
 
-    settings: how many have both sides, of how many data sets; better, worse: in how many the corrected test says so;
-    difference, half_width: mean over the settings and its 95 % interval; of a single setting, the interval over seeds
+    settings: how many have both sides, of how many data sets, sets of one source being one; better: on how many data
+    sets the corrected test says so in every setting; partly: in at least one; worse: on how many it says the reverse in
+    at least one; difference, half_width: mean over the data sets, the settings of each averaged, and its 95 % interval;
+    of a single setting, that setting's
     """
 
     settings: int
     sets: int
     better: int
+    partly: int
     worse: int
     difference: float
     half_width: float
@@ -88,27 +101,39 @@ def evidence_of(settings: Sequence[Setting], pair: Pair, tests: Tests) -> Eviden
     rows = [(setting, tests[setting.key, pair]) for setting in settings if (setting.key, pair) in tests]
     if not rows:
         return None
-    mean, half = mean_ci([row.difference for _, row in rows])
+    mean, half = mean_ci(unit_means([setting.source for setting, _ in rows], [row.difference for _, row in rows]))
+    verdicts = verdicts_by_source(rows)
     return Evidence(
         settings=len(rows),
-        sets=len({setting.name for setting, _ in rows}),
-        better=sum(row.verdict == "better" for _, row in rows),
-        worse=sum(row.verdict == "worse" for _, row in rows),
+        sets=len(verdicts),
+        better=sum(found == {"better"} for found in verdicts.values()),
+        partly=sum("better" in found for found in verdicts.values()),
+        worse=sum("worse" in found for found in verdicts.values()),
         difference=mean,
         half_width=rows[0][1].half_width if len(rows) == 1 else half,
     )
 
 
+def verdicts_by_source(rows: Iterable[tuple[Setting, Difference]]) -> dict[str, set[Verdict]]:
+    """Source of data -> the verdicts of its settings."""
+    found: dict[str, set[Verdict]] = {}
+    for setting, row in rows:
+        found.setdefault(setting.source, set()).add(row.verdict)
+    return found
+
+
 def share_recovered(settings: Sequence[Setting], label: str) -> float:
     """How much of the way from the student alone to the teacher alone the students have gone: their gains over these
-    settings by the gaps, both added up over the settings where the teacher is ahead; NaN where there is none."""
-    gains, gaps = [], []
+    settings by the gaps, both averaged over each source's settings where the teacher is ahead, and added up over the
+    sources; NaN where there is none."""
+    sources, gains, gaps = [], [], []
     for setting in settings:
         made, alone, teacher = (setting.configurations.get(name) for name in (label, "baseline", "teacher"))
         if made is None or alone is None or teacher is None or not made.values["student"]:
             continue
         gap = teacher.mean("teacher")[0] - alone.mean()[0]
         if gap > 0:
+            sources.append(setting.source)
             gains.append(made.mean()[0] - alone.mean()[0])
             gaps.append(gap)
-    return math.fsum(gains) / math.fsum(gaps) if gaps else math.nan
+    return math.fsum(unit_means(sources, gains)) / math.fsum(unit_means(sources, gaps)) if gaps else math.nan

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 from crossdistill.evaluation.significance import mean_ci, signed_rank_test
 from crossdistill.reports.benchmark.claims import LEVELS, POINT, Outcome, Verdict
-from crossdistill.reports.benchmark.paired import STUDENT_ALONE, Pair, Side, Tests, share_recovered
+from crossdistill.reports.benchmark.paired import STUDENT_ALONE, Pair, Side, Tests, share_recovered, verdicts_by_source
 from crossdistill.reports.benchmark.ranks import ranked, ranked_labels
 from crossdistill.reports.benchmark.results import Level, Setting
 from crossdistill.reports.comparison import LEVEL
 from crossdistill.reports.formats import counted, equals, interval, percent, points
+from crossdistill.reports.units import unit_means
 
 OURS = "amid_u"
 SETS, TIMES = 6, 1.5
@@ -19,8 +20,8 @@ SETS, TIMES = 6, 1.5
 OWN_RULE = (
     "Ours of AMID-U: it is first in rank where, over data sets, Wilcoxon's signed-rank test puts it above the next "
     "method; where its rank is first and the test says nothing, these runs cannot tell. A data set shows a gain where "
-    "the corrected test says so at one of its budgets and the reverse at none. Shares of the gap are compared as they "
-    "are. There is no harm where no setting shows a loss and the mean difference over the settings is, by its 95 % "
+    "the corrected test says so in every one of its settings with few labels. Shares of the gap are compared as they "
+    "are. There is no harm where no setting shows a loss and the mean difference over the data sets is, by its 95 % "
     "interval, no more than a point below 0."
 )
 
@@ -41,10 +42,10 @@ def first_in_rank(few: Sequence[Setting]) -> Outcome:
         return _outcome(text, "few", "it is not ranked with any other method in every setting", "cannot tell")
     ranks = dict(zip(found.labels, found.ranking.average, strict=True))
     other = min((label for label in ranks if label != OURS), key=lambda label: (ranks[label], label))
-    gains = list(gains_by_set(few, OURS, other).values())
+    gains = gains_by_source(few, OURS, other)
     p = signed_rank_test(gains)
     measured = (
-        f"rank {ranks[OURS]:.2f} of {len(ranks)} over {counted(found.ranking.data_sets, 'setting')}, the best other "
+        f"rank {ranks[OURS]:.2f} of {len(ranks)} over {counted(found.ranking.data_sets, 'data set')}, the best other "
         f"{ranks[other]:.2f} ({other}); ahead of it on {sum(gain > 0 for gain in gains)} of "
         f"{counted(len(gains), 'data set')}, Wilcoxon p {equals(p)}"
     )
@@ -52,25 +53,19 @@ def first_in_rank(few: Sequence[Setting]) -> Outcome:
     return _outcome(text, "few", measured, first if ranks[OURS] < ranks[other] else "does not hold")
 
 
-def gains_by_set(settings: Sequence[Setting], label: str, other: str) -> dict[str, float]:
-    """Data set -> by how much the mean accuracy of one method is above the other's, over its settings."""
-    gains: dict[str, list[float]] = {}
-    for setting in settings:
-        ours, theirs = (setting.configurations[name].mean()[0] for name in (label, other))
-        gains.setdefault(setting.name, []).append(ours - theirs)
-    return {name: math.fsum(found) / len(found) for name, found in gains.items()}
+def gains_by_source(settings: Sequence[Setting], label: str, other: str) -> list[float]:
+    """By how much the mean accuracy of one method is above the other's, the mean over each source's settings."""
+    ours, theirs = ([each.configurations[name].mean()[0] for each in settings] for name in (label, other))
+    return unit_means([each.source for each in settings], [a - b for a, b in zip(ours, theirs, strict=True)])
 
 
 def gains_on_sets(few: Sequence[Setting], tests: Tests) -> Outcome:
-    """A data set counts where one of its settings shows a gain and none a loss."""
-    verdicts: dict[str, list[str]] = {}
-    for setting in few:
-        row = tests.get((setting.key, Pair(Side(OURS), STUDENT_ALONE)))
-        if row is not None:
-            verdicts.setdefault(setting.name, []).append(row.verdict)
-    gained = [name for name, found in verdicts.items() if "better" in found and "worse" not in found]
-    always = [name for name in gained if set(verdicts[name]) == {"better"}]
-    measured = f"on {len(gained)} of {len(verdicts)}, on {len(always)} of these with every budget of few labels"
+    """A data set counts where each of its settings shows a gain."""
+    pair = Pair(Side(OURS), STUDENT_ALONE)
+    verdicts = verdicts_by_source((each, row) for each in few if (row := tests.get((each.key, pair))) is not None)
+    gained = [name for name, found in verdicts.items() if found == {"better"}]
+    named = f" ({', '.join(gained)})" if gained else ""
+    measured = f"on {len(gained)} of {counted(len(verdicts), 'data set')}{named}"
     enough: Verdict = "cannot tell" if len(verdicts) < SETS else "does not hold"
     text = f"AMID-U is significantly better than the student alone on at least {SETS} data sets"
     return _outcome(text, "few", measured, "holds" if len(gained) >= SETS else enough)
@@ -94,18 +89,19 @@ def more_of_the_gap(few: Sequence[Setting]) -> Outcome:
 def no_harm(everything: Sequence[Setting], tests: Tests) -> Outcome:
     text = "AMID-U is never significantly worse than the student alone"
     pair = Pair(Side(OURS), STUDENT_ALONE)
-    rows = {each.name: row for each in everything if (row := tests.get((each.key, pair))) and not math.isnan(row.p)}
+    rows = [(each, row) for each in everything if (row := tests.get((each.key, pair))) and not math.isnan(row.p)]
     if not rows:
         return _outcome(text, "all", "nothing could be tested", "cannot tell")
-    worse = [name for name, row in rows.items() if row.verdict == "worse"]
-    lowest = min(rows, key=lambda name: rows[name].difference)
+    verdicts = verdicts_by_source(rows)
+    worse = [name for name, found in verdicts.items() if "worse" in found]
+    lowest, loss = min(rows, key=lambda made: made[1].difference)
     named = f" ({', '.join(worse)})" if worse else ""
-    mean, half_width = mean_ci([row.difference for row in rows.values()])
+    mean, half_width = mean_ci(unit_means([each.source for each, _ in rows], [row.difference for _, row in rows]))
     if len(rows) == 1:
-        half_width = rows[lowest].half_width
+        half_width = loss.half_width
     measured = (
-        f"worse on {len(worse)} of {counted(len(rows), 'data set')}{named}; {points(mean)} "
-        f"({interval(mean, half_width)}) points over them, at the lowest {points(rows[lowest].difference)} ({lowest})"
+        f"worse on {len(worse)} of {counted(len(verdicts), 'data set')}{named}; {points(mean)} "
+        f"({interval(mean, half_width)}) points over them, at the lowest {points(loss.difference)} ({lowest.name})"
     )
     sure: Verdict = "holds" if mean - half_width > -POINT else "cannot tell"
     return _outcome(text, "all", measured, "does not hold" if worse else sure)

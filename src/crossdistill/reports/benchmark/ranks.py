@@ -12,6 +12,7 @@ from crossdistill.reports.captioned import CaptionedFigure
 from crossdistill.reports.cells import ReportTable, Row
 from crossdistill.reports.formats import counted, equals, listed
 from crossdistill.reports.sections import Section
+from crossdistill.reports.units import unit_means
 
 _HEADINGS: dict[Level, str] = {"few": "Average ranks with few labels", "all": "Average ranks with all labels"}
 
@@ -47,13 +48,15 @@ def ranked_labels(settings: Sequence[Setting]) -> list[str]:
 
 
 def ranked(settings: Sequence[Setting]) -> Ranked | None:
-    """The methods' ranks by their mean accuracy in each setting; None where fewer than two are in all settings."""
+    """The methods' ranks by their mean accuracy on each source of data, the mean over its settings; None where fewer
+    than two are in all settings."""
     labels = ranked_labels(settings)
     if not settings or len(labels) < 2:
         return None
-    means = [[setting.configurations[label].mean()[0] for label in labels] for setting in settings]
+    sources = [setting.source for setting in settings]
+    means = [unit_means(sources, [each.configurations[label].mean()[0] for each in settings]) for label in labels]
     left_out = [label for label in students(settings) if label not in labels]
-    return Ranked(tuple(labels), tuple(left_out), ranking(means))
+    return Ranked(tuple(labels), tuple(left_out), ranking(list(zip(*means, strict=True))))
 
 
 def rank_section(settings: Sequence[Setting], level: Level) -> Section | None:
@@ -82,10 +85,9 @@ def rank_section(settings: Sequence[Setting], level: Level) -> Section | None:
 
 def _note(found: Ranked) -> str:
     note = (
-        f"Ranks of the mean student top-1 in each of {counted(found.ranking.data_sets, 'setting')}. Friedman's test "
-        f"that all {len(found.labels)} are equal: χ² = {found.ranking.chi_square:.1f}, p {equals(found.ranking.p)}. "
-        "Settings of one data set share its test samples, so they are not independent, and the critical difference is "
-        "somewhat too small."
+        f"Ranks of the mean student top-1 on each of {counted(found.ranking.data_sets, 'data set')}; settings of one "
+        "data set share its samples, so their means are averaged before they are ranked. Friedman's test that all "
+        f"{len(found.labels)} are equal: χ² = {found.ranking.chi_square:.1f}, p {equals(found.ranking.p)}."
     )
     if found.left_out:
         note += f" Not in every setting, and so not ranked: {listed(found.left_out)}."

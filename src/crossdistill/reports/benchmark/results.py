@@ -3,53 +3,63 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import pandas as pd
 
 from crossdistill.evaluation.significance import mean_ci
-from crossdistill.recipes.variants.published import STUDENT, TEACHER
+from crossdistill.recipes.variants.benchmark import source_of
+from crossdistill.reports.units import unit_means, unit_of
 from crossdistill.types import InputError, Role
 
 Level = Literal["few", "between", "all"]
 """How many labels a setting has: at most a quarter, more than that, all."""
 Measure = Literal["student", "teacher", "R@1", "gap"]
+Replicate = tuple[int, int]
+"""Fold, -1 for a set's own split, and seed: what runs of different configurations share that are a pair."""
 _COLUMNS: Mapping[Measure, str] = {
     "student": "student_top1",
     "teacher": "teacher_top1",
     "R@1": "student_r1",
     "gap": "gap",
 }
+Span = tuple[int, int]
+"""The least and the most."""
+GROUPS = "labelled_groups"
+"""The column that says which groups kept their labels; tables from before there was one lack it, or cells of it."""
 FEW = 25
 """Most labels, in % of the training samples, that count as few."""
-
-__all__ = ["FEW", "STUDENT", "TEACHER", "Configuration", "Level", "Measure", "Setting", "settings_of"]
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """What is told apart within a setting. values: measure -> seed -> fraction, of the runs that have it."""
+    """What is told apart within a setting. values: measure -> replicate -> fraction, of the runs that have it; units:
+    as the setting's."""
 
     label: str
     method: str
     role: Role
     runs: int
-    values: Mapping[Measure, Mapping[int, float]]
+    values: Mapping[Measure, Mapping[Replicate, float]]
+    units: Mapping[Replicate, Hashable]
 
     def mean(self, measure: Measure = "student") -> tuple[float, float]:
-        """Mean over the seeds and the half width of its 95 % interval, NaN where there is none."""
-        values = list(self.values[measure].values())
-        return mean_ci(values) if values else (math.nan, math.nan)
+        """Mean over the independent units and the half width of its 95 % interval, NaN where there is none."""
+        values = self.values[measure]
+        means = unit_means([self.units[replicate] for replicate in values], list(values.values()))
+        return mean_ci(means) if means else (math.nan, math.nan)
 
 
 @dataclass(frozen=True)
 class Setting:
     """A data set with a label budget.
 
-    budget: in words; train, evaluated, classes: how many; labelled: fewest and most over the seeds, which draw others;
-    share: of the training samples that are labelled, mean; configurations: label -> configuration, as they were run
+    budget: in words; classes: how many; train, labelled, unlabelled, evaluated: fewest and most samples, which differ
+    where replicates label or test others; share: of the training samples that are labelled, mean; units: replicate ->
+    what those share that test the same with labels of the same groups, its own where none were drawn; configurations:
+    label -> configuration, as they were run
     """
 
     name: str
@@ -57,15 +67,27 @@ class Setting:
     target: str
     auxiliary: str
     classes: int
-    train: int
-    evaluated: int
-    labelled: tuple[int, int]
+    train: Span
+    labelled: Span
+    unlabelled: Span
+    evaluated: Span
     share: float
+    units: Mapping[Replicate, Hashable]
     configurations: Mapping[str, Configuration]
 
     @property
     def key(self) -> str:
         return f"{self.name}, {self.budget}"
+
+    @property
+    def source(self) -> str:
+        """Settings of one source are no independent data sets: they share samples."""
+        return source_of(self.name)
+
+    @property
+    def folds(self) -> int:
+        """How many are tested in turn, 0 for the set's own split."""
+        return len({fold for fold, _ in self.units if fold >= 0})
 
     @property
     def level(self) -> Level:
@@ -80,33 +102,67 @@ def settings_of(table: pd.DataFrame) -> list[Setting]:
               "evaluated", *_COLUMNS.values()]  # fmt: skip
     if missing := [name for name in needed if name not in table.columns]:
         raise InputError(f"the benchmark's table: expected a column {missing[0]}; run the benchmark again")
-    if len(twice := table[table.duplicated(["set", "budget", "label", "seed"])]):
+    if "fold" not in table.columns:
+        table = table.assign(fold=-1)
+    if len(twice := table[table.duplicated(["set", "budget", "label", "fold", "seed"])]):
         row = twice.iloc[0]
-        raise InputError(f"the benchmark's table: two runs of {row.label} seed {row.seed} on {row.set}, {row.budget}")
+        raise InputError(
+            f"the benchmark's table: two runs of {row.label} {_named(row.fold, row.seed)} on {row.set}, {row.budget}"
+        )
     groups = table.groupby(["set", "budget"], sort=False)
     return [_setting(str(name), str(budget), rows) for (name, budget), rows in groups]
 
 
 def _setting(name: str, budget: str, rows: pd.DataFrame) -> Setting:
     first: Any = rows.iloc[0]
+    units = _units(rows)
     return Setting(
         name=name,
         budget=budget,
         target=str(first.target).replace(" + ", " and "),
         auxiliary=str(first.auxiliary).replace(" + ", " and "),
         classes=int(first.classes),
-        train=int(first.train),
-        evaluated=int(first.evaluated),
-        labelled=(int(rows.labelled.min()), int(rows.labelled.max())),
+        train=_span(rows.train),
+        labelled=_span(rows.labelled),
+        unlabelled=_span(rows.train - rows.labelled),
+        evaluated=_span(rows.evaluated),
         share=float((rows.labelled / rows.train).mean()),
-        configurations={str(label): _configuration(own) for label, own in rows.groupby("label", sort=False)},
+        units=units,
+        configurations={str(label): _configuration(own, units) for label, own in rows.groupby("label", sort=False)},
     )
 
 
-def _configuration(rows: pd.DataFrame) -> Configuration:
+def _span(counts: pd.Series) -> Span:
+    return int(counts.min()), int(counts.max())
+
+
+def _replicates(rows: pd.DataFrame) -> list[Replicate]:
+    return list(zip(rows.fold.astype(int), rows.seed.astype(int), strict=True))
+
+
+def _named(fold: int, seed: int) -> str:
+    return f"fold {fold} seed {seed}" if fold >= 0 else f"seed {seed}"
+
+
+def _units(rows: pd.DataFrame) -> dict[Replicate, Hashable]:
+    """Raises InputError where runs of one replicate label different groups: they are no pairs."""
+    labelled = dict.fromkeys(_replicates(rows), "")
+    named = rows[GROUPS].fillna("").astype(str) if GROUPS in rows.columns else [""] * len(rows)
+    for replicate, groups in zip(_replicates(rows), named, strict=True):
+        if groups and labelled[replicate] not in ("", groups):
+            raise InputError(
+                f"the benchmark's table: runs of {_named(*replicate)} on {rows.iloc[0]['set']}, {rows.iloc[0].budget} "
+                f"label different groups, {labelled[replicate]} and {groups}; take the older ones away and run the "
+                "benchmark again"
+            )
+        labelled[replicate] = groups or labelled[replicate]
+    return {(fold, seed): unit_of(seed, fold, groups) for (fold, seed), groups in labelled.items()}
+
+
+def _configuration(rows: pd.DataFrame, units: Mapping[Replicate, Hashable]) -> Configuration:
     first: Any = rows.iloc[0]
-    values: dict[Measure, Mapping[int, float]] = {}
+    values: dict[Measure, Mapping[Replicate, float]] = {}
     for measure, column in _COLUMNS.items():
         measured = rows[rows[column].notna()]
-        values[measure] = dict(zip(measured.seed.astype(int), measured[column].astype(float), strict=True))
-    return Configuration(str(first.label), str(first.method), first.role, len(rows), values)
+        values[measure] = dict(zip(_replicates(measured), measured[column].astype(float), strict=True))
+    return Configuration(str(first.label), str(first.method), first.role, len(rows), values, units)

@@ -7,13 +7,19 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from crossdistill.recipes.variants.benchmark import CHOSEN_ON, FEW_LABELS
 from crossdistill.reports.benchmark.claims import RULE, Outcome, outcomes, pairs, unmeasured
 from crossdistill.reports.benchmark.paired import Tests, count_of, paired_tests
 from crossdistill.reports.benchmark.promises import OWN_RULE, promises
 from crossdistill.reports.benchmark.ranks import rank_section
-from crossdistill.reports.benchmark.results import FEW, Setting, settings_of
-from crossdistill.reports.benchmark.tables import claims_table, labelled_words, overview_table, setting_table
+from crossdistill.reports.benchmark.results import FEW, GROUPS, Setting, settings_of
+from crossdistill.reports.benchmark.tables import (
+    claims_table,
+    labelled_words,
+    overview_table,
+    setting_table,
+    spanned,
+)
+from crossdistill.reports.benchmark.untouched import chosen_before, untouched_section
 from crossdistill.reports.comparison import LEVEL
 from crossdistill.reports.formats import counted, listed
 from crossdistill.reports.sections import Origin, Report, Section
@@ -44,6 +50,7 @@ def report_of(table: pd.DataFrame, made: Provenance, command: str) -> Report:
     tests = paired_tests(settings, pairs())
     found = [*promises(settings, tests), *outcomes(settings, tests)]
     ranks = [section for level in ("few", "all") if (section := rank_section(settings, level))]
+    untouched = [section for level in ("few", "all") if (section := untouched_section(settings, tests, level))]
     return Report(
         title=TITLE,
         summary=_summary(table, settings, found),
@@ -52,14 +59,21 @@ def report_of(table: pd.DataFrame, made: Provenance, command: str) -> Report:
             *_claims(found, settings),
             Section("settings", "Every setting in a line", overview_table(settings, tests), _OVERVIEW_NOTE),
             *ranks,
+            *untouched,
             *(_setting(setting, tests, number) for number, setting in enumerate(settings, 1)),
         ),
-        origin=Origin(command, _replicates(table), _versions(table), notes=_notes(made, tests, command)),
+        origin=Origin(
+            command,
+            _replicates(table),
+            _versions(table),
+            notes=(*_notes(made, tests, command), *chosen_before(settings), *_unsaid(table)),
+        ),
     )
 
 
 _OVERVIEW_NOTE = (
-    "Top-1 of the student in %, ± 95 % confidence interval over seeds; differences in points, paired by seed. "
+    "Top-1 of the student in %, ± 95 % confidence interval over seeds, or folds where whole groups have labels; "
+    "differences in points, paired. Runs that label and test the same groups are averaged into one before either. "
     "With all labels: the student alone where every training sample has its label. Gap recovered: the student's gain "
     "by the teacher's, both over the student alone, the teacher being trained alone on the same labels; above 100 "
     "where a student of unlabelled pairs passes that teacher. The best other method is the one with the highest mean, "
@@ -71,6 +85,7 @@ def _summary(table: pd.DataFrame, settings: Sequence[Setting], found: Sequence[O
     verdicts = [outcome.verdict for outcome in found]
     failed, held = verdicts.count("does not hold"), verdicts.count("holds")
     sets = list(dict.fromkeys(setting.name for setting in settings))
+    sources = counted(len({setting.source for setting in settings}), "data set")
     own = [each for each in found if each.source == "ours"]
     refuted = [f"{each.text} (labels: {each.labels})" for each in own if each.verdict == "does not hold"]
     kept = "None of our own is refuted." if not refuted else f"Refuted of our own: {'; '.join(refuted)}."
@@ -79,10 +94,24 @@ def _summary(table: pd.DataFrame, settings: Sequence[Setting], found: Sequence[O
         f"hold, {held} {'holds' if held == 1 else 'hold'}, and of {len(found) - failed - held} these runs cannot tell.",
         *([kept] if own else []),
         f"{counted(len(table), 'run')} of {counted(table.label.nunique(), 'configuration')} in "
-        f"{counted(len(settings), 'setting')}: {listed(sets)}, by label budget. At prediction time the student sees "
-        "the target modality alone; each seed draws the labelled samples anew (of few subjects, several seeds draw the "
-        "same), and all methods get as many steps.",
+        f"{counted(len(settings), 'setting')} of {sources}: {listed(sets)}, by label budget{_shared(settings)}. At "
+        f"prediction time the student sees the target modality alone, and all methods get as many steps. {_DRAWN}",
     )
+
+
+_DRAWN = (
+    "With few labels each seed draws which samples have one; where whole groups have them, the folds are tested in "
+    "turn, each with labels of other groups, and runs that label and test the same count as one."
+)
+
+
+def _shared(settings: Sequence[Setting]) -> str:
+    """Which of the sets are one data set, because they share their samples."""
+    names: dict[str, dict[str, None]] = {}
+    for setting in settings:
+        names.setdefault(setting.source, {})[setting.name] = None
+    shared = [f"{listed(list(found))} share their samples" for found in names.values() if len(found) > 1]
+    return f" ({'; '.join(shared)}, and are one data set)" if shared else ""
 
 
 def _claims(found: Sequence[Outcome], settings: Sequence[Setting]) -> list[Section]:
@@ -90,7 +119,7 @@ def _claims(found: Sequence[Outcome], settings: Sequence[Setting]) -> list[Secti
     others = [each for each in found if each.verdict != "does not hold"]
     missing = unmeasured(settings)
     own = f" {OWN_RULE}" if any(each.source == "ours" for each in found) else ""
-    note = f"{RULE}{own} “At most {FEW} %”: settings with that share of labelled samples, by the mean over seeds."
+    note = f"{RULE}{own} “At most {FEW} %”: settings with that share of labelled samples, by the mean over the runs."
     if missing:
         note += f" Nothing was measured of: {'; '.join(missing)}."
     nothing = "No claim that was measured is refuted." if not failed else ""
@@ -101,20 +130,26 @@ def _claims(found: Sequence[Outcome], settings: Sequence[Setting]) -> list[Secti
 
 
 def _setting(setting: Setting, tests: Tests, number: int) -> Section:
-    unlabelled = f"{setting.train - setting.labelled[1]:,}"
-    if setting.labelled[0] != setting.labelled[1]:
-        unlabelled += f" to {setting.train - setting.labelled[0]:,}"
     note = (
         f"Target: {setting.target}; auxiliary: {setting.auxiliary}; {counted(setting.classes, 'class', 'classes')}. "
-        f"Training pairs: {labelled_words(setting)} labelled, {unlabelled} unlabelled; {setting.evaluated:,} measured."
+        f"Training pairs: {labelled_words(setting)} labelled, {spanned(setting.unlabelled)} unlabelled; "
+        f"{spanned(setting.evaluated)} measured."
     )
+    if setting.folds:
+        note += f" {counted(setting.folds, 'fold')}, each tested in turn with labels of other groups."
+    distinct = len(set(setting.units.values()))
+    if distinct < len(setting.units):
+        note += (
+            f" {counted(len(setting.units), 'draw')} labelled {counted(distinct, 'distinct set')} of groups: means, "
+            "intervals and tests are over these."
+        )
     return Section(f"setting-{number}", setting.key, setting_table(setting, tests), note)
 
 
 def _replicates(table: pd.DataFrame) -> str:
-    counts = table.groupby(["set", "budget", "label"])["seed"].nunique()
+    counts = table.groupby(["set", "budget", "label"]).size()
     least, most = int(counts.min()), int(counts.max())
-    return f"{counted(most, 'seed')} each" if least == most else f"{least} to {most} seeds each"
+    return f"{counted(most, 'run')} each" if least == most else f"{least} to {most} runs each"
 
 
 def _versions(table: pd.DataFrame) -> str:
@@ -133,11 +168,7 @@ def _notes(made: Provenance, tests: Tests, command: str) -> tuple[str, ...]:
     if trials in ([], [0]):
         changed = any("--fields" in each for each in (*made.commands, command))
         stands = "but for the --fields of its commands, every" if changed else "every"
-        tuning = (
-            f"Nothing was tuned in this study: {stands} recipe is as it stands in the library. Options for few labels, "
-            f"the same on every set, had been chosen for AMID-U, self-training, {listed([*FEW_LABELS])} on validation "
-            f"parts of the training splits of {listed(CHOSEN_ON)}."
-        )
+        tuning = f"Nothing was tuned in this study: {stands} recipe is as it stands in the library."
     elif len(trials) == 1:
         tuning = _TUNED.format(counted(trials[0], "trial"))
     else:
@@ -146,12 +177,26 @@ def _notes(made: Provenance, tests: Tests, command: str) -> tuple[str, ...]:
     failed = [f"Not finished: {place}: {why}" for place, why in sorted(made.failed.items())]
     return (
         *commands,
-        f"p: paired t-test over seeds, and corrected by Holm for all {count_of(tests):,} tests of this page; level "
-        f"{LEVEL:g}. Intervals are Student's, each for itself.",
+        f"p: paired t-test over seeds, or over folds where whole groups have labels, and corrected by Holm for all "
+        f"{count_of(tests):,} tests of this page; level {LEVEL:g}. Folds share training samples, and labelled sets of "
+        "several groups may have one in common, so their p is somewhat too small. Intervals are Student's, each for "
+        "itself.",
         tuning,
         "The test split was measured once, after the last epoch; nothing was chosen by it.",
         *(f"Left out: {reason}" for reason in made.skipped),
         *failed,
+    )
+
+
+def _unsaid(table: pd.DataFrame) -> tuple[str, ...]:
+    """Of how many runs nothing says whether groups kept their labels, and which."""
+    partly = table[table.labelled < table.train]
+    unsaid = int(partly[GROUPS].isna().sum()) if GROUPS in table.columns else len(partly)
+    if not unsaid:
+        return ()
+    return (
+        f"Of {counted(unsaid, 'run')} with a part of the labels the table does not say whether whole groups kept them, "
+        "and which: they count as independent.",
     )
 
 
