@@ -53,7 +53,7 @@ def execute(options: Namespace, command: str) -> int:
 def label_one() -> list[Recipe]:
     """One person labelled, eight recorded: the student alone, what unlabelled recordings bring without and with the
     accelerometer, the teacher, and AMID-U with an accelerometer that belongs to other recordings."""
-    recipe = watch()
+    recipe = watch(epochs=8)
     recipe = replace(recipe, data=replace(recipe.data, labelled_groups=1))
     methods = configurations(recipe, ("baseline", "self_training", "teacher", "amid", "amid_u"), False, False, ())
     return [*methods, controlled(recipe, "amid_u", "shuffled auxiliary")]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from crossdistill.encoders.conv import Conv
 from crossdistill.encoders.mlp import MLP
-from crossdistill.encoders.sequences import as_padded, masked_mean, time_mask
+from crossdistill.encoders.sequences import as_padded, time_mask
 from crossdistill.requirements import require_above_zero, require_probability
 from crossdistill.types import InputError, Modality, Padded
 
@@ -82,23 +82,29 @@ class Signal(nn.Module):
         self.summary = MLP(in_features * (bins + steps + 3), width, layers=2, hidden=width, dropout=dropout)
 
     def forward(self, x: Modality) -> Tensor:
-        summary = self.summary(summaries(as_padded(x), self.bins, self.highest, self.steps))
+        summary = self.summary(summaries(x, self.bins, self.highest, self.steps))
         return cast(Tensor, self.convolution(x) + summary)
 
 
-def summaries(x: Padded, bins: int, highest: float, steps: int) -> Tensor:
+def summaries(x: Modality, bins: int, highest: float, steps: int) -> Tensor:
     """(B, (bins + steps + 3) * F): spectrum, course, mean, deviation and mean change of each feature."""
-    lengths = x.lengths
-    mask = time_mask(lengths, x.values.shape[1])
-    values = torch.where(mask[:, :, None], x.values, 0.0)
+    values, lengths = as_padded(x)
+    mask = time_mask(lengths, values.shape[1])[:, :, None] if isinstance(x, Padded) else None
+    values = _kept(values, mask)
     count = lengths.to(values.dtype)[:, None]
-    mean = masked_mean(values, mask)
-    centred = torch.where(mask[:, :, None], values - mean[:, None, :], 0.0)
+    mean = values.sum(dim=1) / count.clamp_min(1)
+    centred = _kept(values - mean[:, None, :], mask)
     deviation = (centred.square().sum(dim=1) / count + _TINY).sqrt()
-    change = torch.where(mask[:, 1:, None], values.diff(dim=1).abs(), 0.0).sum(dim=1) / (count - 1).clamp_min(1)
+    change = _kept(values.diff(dim=1).abs(), None if mask is None else mask[:, 1:]).sum(dim=1)
+    change = change / (count - 1).clamp_min(1)
     amplitude = _amplitudes(centred, bins, highest) * (2 / count.sqrt())[:, :, None]
     parts = [amplitude.log1p().flatten(1), _course(values, lengths, steps).flatten(1), mean, deviation, change]
     return torch.cat(parts, dim=1)
+
+
+def _kept(values: Tensor, mask: Tensor | None) -> Tensor:
+    """0 where the mask is False; without padding there is no mask, and nothing to pay for it."""
+    return values if mask is None else torch.where(mask, values, 0.0)
 
 
 def _amplitudes(centred: Tensor, bins: int, highest: float) -> Tensor:
