@@ -60,7 +60,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """gain: of the student over the student alone, paired by seed; own: over itself with a zeroed auxiliary."""
+    """gain: of the student over the student alone, paired by seed or fold; own: over itself with a zeroed auxiliary."""
 
     gain: tuple[float, float]
     own: tuple[float, float]
@@ -99,19 +99,21 @@ def outcome_of(case: Case) -> Outcome | None:
     """What training gave; None where nothing was trained."""
     if not len(case.runs):
         return None
-    by = {str(label): rows.set_index("seed").student_top1 for label, rows in case.runs.groupby("label")}
+    by = {str(label): rows.set_index(["fold", "seed"]).student_top1 for label, rows in case.runs.groupby("label")}
     gains = [(by[case.label] - by[other]).dropna().to_numpy() for other in ("baseline", "amid_u, zeroed auxiliary")]
     return Outcome(mean_ci(gains[0]), mean_ci(gains[1]))
 
 
 def measured(case: Case, kept: dict[str, Any]) -> list[Evidence]:
-    """The evidence of each seed's labels, measured once."""
+    """The evidence of each seed's labels, or of each of the first folds as the benchmark has them, measured once."""
     drawn = case.data.labelled < 1 or case.data.labelled_groups
+    in_turn = case.data.labelled_groups and case.kind != "weak"
     found = []
-    for seed in FEW_SEEDS if drawn else FEW_SEEDS[:1]:
-        key = f"{case.key}, seed {seed}"
+    for number in FEW_SEEDS if drawn else FEW_SEEDS[:1]:
+        seed, fold = (0, number) if in_turn else (number, -1)
+        key = f"{case.key}, {f'fold {fold}' if in_turn else f'seed {seed}'}"
         if key not in kept:
-            data = replace(case.data, evaluate_on="none")
+            data = replace(case.data, evaluate_on="none", fold=fold)
             evidence = evidence_of(build_dataset(data, seed), data.target, data.auxiliary, seed)
             kept[key] = plain(evidence)
             print(key, flush=True)

@@ -5,7 +5,8 @@
 Trains, on the bundled data with few and with all labels, the network of all modalities, modality dropout, the student
 alone, and AMID-U, and measures each without the auxiliary modality; the first one also with it, and with zeros and with
 the training samples' mean in its place. Prints the tables of docs/missing_modality.md: top-1 in % with 95 % intervals
-over seeds, and the difference to the student alone, paired by seed, with p after Holm's correction in a setting.
+over seeds, and the difference to the student alone, paired by seed, with p after Holm's correction in a setting. Where
+one subject is labelled, each subject is tested in turn, as in `crossdistill benchmark`: ten runs, whatever --seeds.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from crossdistill.models import CrossModalModel
 from crossdistill.recipes.library import bundled
 from crossdistill.recipes.variants.benchmark import Budget
 from crossdistill.runs.build import Built
+from crossdistill.studies.compare import known_folds
 from crossdistill.types import View
 
 ALONE = "student alone"
@@ -69,7 +71,7 @@ def accuracy(built: Built, view: View, stand_ins: Mapping[str, StandIn] = Mappin
 
 
 def measured(recipe: Recipe) -> dict[str, float]:
-    """What each way reaches with the recipe's seed."""
+    """What each way reaches with the recipe's seed and fold."""
     found = {}
     for words, method in TRAINED.items():
         built = crossdistill.build(replace(recipe, method=method))
@@ -84,7 +86,7 @@ def measured(recipe: Recipe) -> dict[str, float]:
 
 
 def table_of(runs: pd.DataFrame) -> pd.DataFrame:
-    """A row a way: mean and interval, difference to the student alone, corrected p. runs: rows are seeds."""
+    """A row a way: mean and interval, difference to the student alone, corrected p. runs: rows are seeds or folds."""
     others = [way for way in runs if way != ALONE]
     corrected = dict(zip(others, holm([paired_test(runs[way], runs[ALONE]) for way in others]), strict=True))
     rows = []
@@ -111,9 +113,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         recipe = recipe_of()
         data = replace(recipe.data, labelled=budget.share, labelled_groups=budget.groups)
         recipe = replace(recipe, data=data, epochs=options.epochs or recipe.epochs, evaluate_every=10_000)
-        seeded = [measured(replace(recipe, seed=seed)) for seed in range(options.seeds)]
-        runs = pd.DataFrame(seeded).astype(np.float64)
-        every.append(runs.assign(setting=f"{recipe.name}, {budget.words('subject')}", seed=range(options.seeds)))
+        folds = known_folds(recipe) if budget.groups else []
+        replicates = [replace(recipe, data=replace(data, fold=fold)) for fold in folds]
+        replicates = replicates or [replace(recipe, seed=seed) for seed in range(options.seeds)]
+        runs = pd.DataFrame([measured(each) for each in replicates]).astype(np.float64)
+        seeds, tested = [each.seed for each in replicates], [each.data.fold for each in replicates]
+        every.append(runs.assign(setting=f"{recipe.name}, {budget.words('subject')}", seed=seeds, fold=tested))
         print(f"\n{recipe.name}, {budget.words('subject')}\n{table_of(runs).to_string(index=False)}", flush=True)
     if options.out:
         pd.concat(every).to_csv(options.out, index=False)
