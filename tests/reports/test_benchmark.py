@@ -460,6 +460,16 @@ def test_runs_of_a_seed_that_label_different_groups_are_no_pairs() -> None:
     table.loc[(table.seed == 1) & (table.label == "kd"), "labelled_groups"] = "C"
     with pytest.raises(InputError, match="runs of seed 1 on set0, 1 subject labelled label different groups, B and C"):
         settings_of(table)
+    table.loc[(table.seed == 1) & (table.label == "kd"), "labelled_groups"] = None
+    with pytest.raises(InputError, match="label different groups, B and unknown ones"):
+        settings_of(table)
+
+
+def test_a_fold_that_old_rows_lack_is_the_set_s_own_split() -> None:
+    table = study(sets=2)
+    old = table["set"] == "set0"
+    mixed = pd.concat([table[old].drop(columns="fold"), table[~old]])
+    assert [each.units for each in settings_of(mixed)] == [each.units for each in settings_of(table)]
 
 
 def test_a_set_with_another_s_samples_is_no_data_set_more() -> None:

@@ -102,8 +102,7 @@ def settings_of(table: pd.DataFrame) -> list[Setting]:
               "evaluated", *_COLUMNS.values()]  # fmt: skip
     if missing := [name for name in needed if name not in table.columns]:
         raise InputError(f"the benchmark's table: expected a column {missing[0]}; run the benchmark again")
-    if "fold" not in table.columns:
-        table = table.assign(fold=-1)
+    table = table.assign(fold=table["fold"].fillna(-1) if "fold" in table.columns else -1)
     if len(twice := table[table.duplicated(["set", "budget", "label", "fold", "seed"])]):
         row = twice.iloc[0]
         raise InputError(
@@ -145,17 +144,16 @@ def _named(fold: int, seed: int) -> str:
 
 
 def _units(rows: pd.DataFrame) -> dict[Replicate, Hashable]:
-    """Raises InputError where runs of one replicate label different groups: they are no pairs."""
-    labelled = dict.fromkeys(_replicates(rows), "")
+    """Raises InputError where runs of one replicate label different groups, or some do not say which: no pairs."""
     named = rows[GROUPS].fillna("").astype(str) if GROUPS in rows.columns else [""] * len(rows)
+    labelled: dict[Replicate, str] = {}
     for replicate, groups in zip(_replicates(rows), named, strict=True):
-        if groups and labelled[replicate] not in ("", groups):
+        if (before := labelled.setdefault(replicate, groups)) != groups:
             raise InputError(
                 f"the benchmark's table: runs of {_named(*replicate)} on {rows.iloc[0]['set']}, {rows.iloc[0].budget} "
-                f"label different groups, {labelled[replicate]} and {groups}; take the older ones away and run the "
-                "benchmark again"
+                f"label different groups, {before or 'unknown ones'} and {groups or 'unknown ones'}; take the older "
+                "ones away and run the benchmark again"
             )
-        labelled[replicate] = groups or labelled[replicate]
     return {(fold, seed): unit_of(seed, fold, groups) for (fold, seed), groups in labelled.items()}
 
 

@@ -12,16 +12,10 @@ from crossdistill.reports.benchmark.paired import Tests, count_of, paired_tests
 from crossdistill.reports.benchmark.promises import OWN_RULE, promises
 from crossdistill.reports.benchmark.ranks import rank_section
 from crossdistill.reports.benchmark.results import FEW, GROUPS, Setting, settings_of
-from crossdistill.reports.benchmark.tables import (
-    claims_table,
-    labelled_words,
-    overview_table,
-    setting_table,
-    spanned,
-)
+from crossdistill.reports.benchmark.tables import claims_table, labelled_words, overview_table, setting_table
 from crossdistill.reports.benchmark.untouched import chosen_before, untouched_section
 from crossdistill.reports.comparison import LEVEL
-from crossdistill.reports.formats import counted, listed
+from crossdistill.reports.formats import counted, listed, spanned
 from crossdistill.reports.sections import Origin, Report, Section
 
 TITLE = "Benchmark: what the auxiliary modalities are worth, by data set, labels and method"
