@@ -280,9 +280,9 @@ def changed(changes: Changes, runs: Sequence[Run]) -> str:
     shown = max(len(changes.newly_right), len(changes.newly_wrong))
     of_fold = f" of fold {changes.fold}" if paired_by(runs) != "seed" else ""
     found = (
-        f"Of {changes.measured:,} {run.split} samples{of_fold}, the {changes.configuration} student of seed {changes.seed} "
-        f"gets {changes.right:,} right that the student alone of that seed does not (newly right), and {changes.wrong:,} "
-        "wrong that it gets right (newly wrong)."
+        f"Of {changes.measured:,} {run.split} samples{of_fold}, the {changes.configuration} student of seed "
+        f"{changes.seed} gets {changes.right:,} right that the student alone of that seed does not (newly right), and "
+        f"{changes.wrong:,} wrong that it gets right (newly wrong)."
     )
     drawn = f" Shown are up to {shown} of each, drawn by a fixed seed, not picked." if shown else ""
     if not changes.by_seed:
