@@ -438,6 +438,10 @@ def test_folds_are_pairs_of_their_own() -> None:
     text = " ".join([report(table).sections[-1].note, *report(table).origin.notes])
     assert "100 to 103 measured. 4 folds, each tested in turn with labels of other groups." in text
     assert "Where the folds of watch are tested in turn, some test groups of that training split" in text
+    assert "paired t-test over folds, and" in text
+    assert "Folds share training samples" in text
+    own = report(study(sets=1))
+    assert "fold" not in " ".join([*own.summary, *own.origin.notes, *(section.note for section in own.sections)])
     table.loc[(table.fold == 1) & (table.label == "kd"), "fold"] = 0
     with pytest.raises(InputError, match="two runs of kd fold 0 seed 0 on watch, 1 subject labelled"):
         settings_of(table)
