@@ -126,8 +126,16 @@ def test_where_the_turn_is_a_group_s_that_lacks_a_class_another_is_labelled() ->
     labels = np.arange(N) % 3
     labels[:10] = 0
     made = dataset(labels.tolist(), groups=(np.arange(N) // 10).tolist(), splits=np.arange(N) >= 40)
-    drawn = {labelled_group(made, seed) for seed in range(40)}
-    assert drawn == {("1",), ("2",), ("3",)}
+    for first in (0, 3, 30):
+        drawn = [labelled_group(made, seed) for seed in range(first, first + 3)]
+        assert sorted(drawn) == [("1",), ("2",), ("3",)], "and none again before each that has all classes"
+
+
+def test_over_the_folds_of_a_seed_each_group_is_labelled_equally_often() -> None:
+    made = dataset(groups=(np.arange(N) // 10).tolist(), folds=np.arange(N) // 10)
+    for seed in range(4):
+        drawn = [group for fold in range(6) for group in labelled_group(with_fold(made, fold), seed, count=2)]
+        assert sorted(drawn) == sorted([str(group) for group in range(6)] * 2)
 
 
 def test_groups_that_lack_a_class_are_not_drawn() -> None:

@@ -438,9 +438,30 @@ def test_folds_are_pairs_of_their_own() -> None:
     text = " ".join([report(table).sections[-1].note, *report(table).origin.notes])
     assert "100 to 103 measured. 4 folds, each tested in turn with labels of other groups." in text
     assert "Where the folds of watch are tested in turn, some test groups of that training split" in text
+    assert "paired t-test over folds, and" in text
+    assert "Folds share training samples" in text
+    own = report(study(sets=1))
+    assert "fold" not in " ".join([*own.summary, *own.origin.notes, *(section.note for section in own.sections)])
     table.loc[(table.fold == 1) & (table.label == "kd"), "fold"] = 0
     with pytest.raises(InputError, match="two runs of kd fold 0 seed 0 on watch, 1 subject labelled"):
         settings_of(table)
+
+
+def test_means_are_over_folds_that_all_have() -> None:
+    """A method whose run of the hardest fold failed is not the better for it."""
+    values = {"baseline": [0.5, 0.6, 0.1, 0.4], "kd": [0.5, 0.6, 0.1, 0.4], "dist": [0.4, 0.5, 0.1, 0.3]}
+    table = study_table({("watch", "1 subject labelled"): values})
+    table = table.assign(fold=table.seed, seed=0, labelled_groups=["1", "2", "4", "3"] * 3)
+    whole = table[(table.label != "dist") | (table.fold != 2)]
+    (setting,) = settings_of(whole)
+    assert {label: made.mean()[0] for label, made in setting.configurations.items()} == pytest.approx(
+        {"baseline": 0.5, "kd": 0.5, "dist": 0.4}
+    )
+    assert setting.left_out == ((2, 0),)
+    assert "some configuration lacks a run there: fold 2." in report(whole).sections[-1].note
+    nothing = table[(table.label == "kd") == (table.fold % 2 == 0)]
+    with pytest.raises(InputError, match="no fold of watch, 1 subject labelled has runs of every configuration"):
+        settings_of(nothing)
 
 
 def test_what_the_table_does_not_say_of_groups_is_said() -> None:
@@ -460,6 +481,16 @@ def test_runs_of_a_seed_that_label_different_groups_are_no_pairs() -> None:
     table.loc[(table.seed == 1) & (table.label == "kd"), "labelled_groups"] = "C"
     with pytest.raises(InputError, match="runs of seed 1 on set0, 1 subject labelled label different groups, B and C"):
         settings_of(table)
+    table.loc[(table.seed == 1) & (table.label == "kd"), "labelled_groups"] = None
+    with pytest.raises(InputError, match="label different groups, B and unknown ones"):
+        settings_of(table)
+
+
+def test_a_fold_that_old_rows_lack_is_the_set_s_own_split() -> None:
+    table = study(sets=2)
+    old = table["set"] == "set0"
+    mixed = pd.concat([table[old].drop(columns="fold"), table[~old]])
+    assert [each.units for each in settings_of(mixed)] == [each.units for each in settings_of(table)]
 
 
 def test_a_set_with_another_s_samples_is_no_data_set_more() -> None:

@@ -52,6 +52,12 @@ def test_a_gain_is_to_be_held_against_controls_before_it_ships() -> None:
     assert "--controls" not in " ".join(next_steps(controlled))
 
 
+def test_a_student_that_a_fold_was_kept_from_is_not_shipped() -> None:
+    by_fold = [replace(run, fold=run.seed, seed=0) for run in runs_of(CLEAR)]
+    said = " ".join(next_steps(by_fold))
+    assert "recipe.yaml --data.fold -1 --out runs/student, then crossdistill export runs/student" in said
+
+
 def test_without_a_gain_the_student_alone_ships_and_few_labels_are_the_lever() -> None:
     said = " ".join(next_steps(with_labels(runs_of(UNCLEAR), 1000)))
     assert "Ship the student alone" in said

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crossdistill.reports.comparison import differences
 from crossdistill.reports.runs import Run
+from crossdistill.reports.samples import Changes, SampleViews
 from crossdistill.reports.sections import report_of
 from crossdistill.reports.tables import headlines
 from crossdistill.reports.units import unit_means, unit_of
 from crossdistill.reports.wording import labelled_sets
+from crossdistill.runs.results import Scores
 from tests.reports.synthetic import run_of
 
 VALUES = {"baseline": (0.50, 0.58, 0.61, 0.55), "kd": (0.56, 0.60, 0.68, 0.62)}
@@ -71,3 +74,58 @@ def test_the_page_says_how_many_labelled_sets_there_were() -> None:
     assert labelled_sets(runs_with("ABCD")) == ""
     old = labelled_sets([run_of("kd", seed, 0.5, drawn=True) for seed in range(2)])
     assert "2 runs of before that was kept do not say" in old
+
+
+def over_folds(seeds: int = 1, drawn: str = "BCDA") -> list[Run]:
+    """Each fold tests so many samples more than the one before, labels another group, and has as many labels more."""
+    return [
+        run_of(
+            label,
+            seed,
+            value + seed / 100,
+            fold=fold,
+            labelled_groups=(drawn[fold],),
+            samples={"train": 1200 - 10 * fold, "labelled": 200 + fold, "test": 100 + 10 * fold},
+            versions={"torch": "2.9.0", "threads": "1"},
+            target=("wrist",),
+            scores={"student": Scores(*[value + seed / 100] * 5, np.ones(1), np.ones((1, 1), np.int64), 1)},
+        )
+        for label, values in {**VALUES, "amid_u": (0.62, 0.70, 0.69, 0.66)}.items()
+        for fold, value in enumerate(values)
+        for seed in range(seeds)
+    ]
+
+
+def said_of(runs: list[Run]) -> str:
+    samples = SampleViews(changes=Changes("amid_u", 0, 100, 9, 4, (), (), fold=0))
+    report = report_of(runs, "the command", samples)
+    told = (report.lead, *report.summary, *report.steps, *(section.note for section in report.sections))
+    return " ".join((*told, *(f"{tile.value} {tile.meaning}" for tile in report.tiles)))
+
+
+def test_what_is_said_of_folds() -> None:
+    said = said_of(over_folds())
+    assert "With labels for 200 to 203 of 1,170 to 1,200 training samples" in said
+    assert "200 to 203 of 1,170 to 1,200 training samples; watch: 1 class, 100 to 130 test samples" in said
+    assert "Paired by fold and seed, it differs" in said
+    assert "over the runs that share fold and seed with a run of it" in said
+    assert "Of 100 test samples of fold 0, the amid_u student of seed 0" in said
+    assert "Folds share training samples, so" in said
+    assert "and the seeds of a fold its test samples" in said_of(over_folds(seeds=2))
+    few = [run for run in over_folds() if run.label == "baseline" or run.fold == 0]
+    assert "against the baseline of the same fold and seed; one pair of runs" in said_of(few)
+    assert "at least five common pairs of fold and seed" in said_of(few)
+
+
+def test_labelled_sets_of_folds_are_told_apart_by_fold() -> None:
+    """Two folds that label one group are two pairs of fold and labelled set, with two seeds each."""
+    said = said_of(over_folds(seeds=2, drawn="BCBA"))
+    assert "8 draws of groups to be labelled gave 4 distinct pairs of fold and labelled set" in said
+    assert "4 independent pairs" in said
+
+
+def test_runs_that_do_not_say_whom_they_label_may_be_no_pairs_of_those_that_do() -> None:
+    old = [run_of("baseline", seed, 0.5, drawn=True) for seed in range(2)]
+    new = [run_of("kd", seed, 0.5, drawn=True, labelled_groups=(group,)) for seed, group in enumerate("AB")]
+    assert "and others than the runs of the same seed that do say" in labelled_sets([*old, *new])
+    assert "that do say" not in labelled_sets(old)

@@ -103,7 +103,12 @@ def test_where_whole_groups_are_labelled_each_fold_is_tested(tmp_path: Path) -> 
 
     assert ran(asked, "study") == [(0, 0), (1, 0), (2, 0)]
     assert ran(replace(asked, seeds=9), "study") == [(fold, seed) for seed in (0, 1) for fold in range(4)]
-    assert ran(replace(asked, trials=1), "tuned") == [(-1, 0), (-1, 1), (-1, 2)]
+    tuned = replace(asked, trials=1)
+    assert ran(tuned, "tuned") == [(-1, 0), (-1, 1), (-1, 2)]
+    with pytest.raises(InputError, match="1-group: was tuned with --trials 1, now --trials is 0; give the same"):
+        ran(asked, "tuned")
+    with pytest.raises(InputError, match="1-group: was not tuned, now --trials is 1"):
+        ran(tuned, "study")
 
 
 def test_it_goes_on_and_keeps_what_it_has(done: Path, source: Path) -> None:

@@ -168,19 +168,23 @@ def _stratified(labels: Rows, rows: Rows, share: float, seed: int) -> Rows:
 
 
 def _drawn_groups(dataset: MultimodalDataset, rows: Rows, count: int, seed: int) -> Strings:
-    """The groups that keep their labels. Consecutive seeds take turns: none has a group again before each has had one.
-    All groups stand in one order whatever is tested, and a seed begins behind the tested ones, so that over the folds
-    of a seed each group has labels as often as it is tested."""
-    known = np.unique(dataset.groups[rows])
+    """The groups that keep their labels. Consecutive seeds of one split take turns: while enough groups are left that
+    none has drawn, no group is drawn again; of single groups, those that lack a class have no turn.
+    All groups stand in one order whatever is tested, and a seed begins behind the first tested one, so that over folds
+    of a group each, a seed draws every group equally often."""
+    known, own = np.unique(dataset.groups[rows], return_inverse=True)
     if not 0 < count <= len(known):
         raise InputError(f"data.labelled_groups: expected at most the training split's {len(known)}, found {count}")
-    turns = len(known) // count
+    classes = len(np.unique(dataset.strata[rows]))
+    if count == 1:
+        found = np.unique(np.stack([own, dataset.strata[rows]]), axis=1)[0]
+        known = known[np.bincount(found, minlength=len(known)) == classes]
+    turns = max(1, len(known) // count)
     cycle, turn = divmod(seed, turns)
     order: Strings = np.random.default_rng([cycle, 4]).permutation(np.unique(dataset.groups))
     measured = np.isin(order, dataset.groups[dataset.splits != "train"])
     order = np.roll(order, -int(measured.argmax()))
     in_turn: Strings = order[np.isin(order, known)][turn * count : (turn + 1) * count]
-    classes = len(np.unique(dataset.strata[rows]))
     random = np.random.default_rng([seed, 4])
     for drawn in (in_turn, *(random.permutation(known)[:count] for _ in range(1000))):
         if len(np.unique(dataset.strata[rows[np.isin(dataset.groups[rows], drawn)]])) == classes:

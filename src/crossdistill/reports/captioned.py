@@ -18,7 +18,7 @@ from crossdistill.reports.curves import Curve, curves, keys_starting_with
 from crossdistill.reports.figures import Panel
 from crossdistill.reports.formats import listed
 from crossdistill.reports.groups import by_importance, first_of, grouped, main_configuration
-from crossdistill.reports.runs import Run, configurations_of, repeated_labels
+from crossdistill.reports.runs import Run, configurations_of, paired_by, repeated_labels
 from crossdistill.reports.samples import RepresentationMap
 from crossdistill.reports.style import CYCLE, GAIN, NEITHER, OWN_COLORS, LineStyle, line_styles
 from crossdistill.reports.svg import Spot
@@ -139,7 +139,7 @@ def seeds_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
     }
     reference = intervals["baseline"][0] if "baseline" in intervals else math.nan
     dashed = ", dashed: the baseline's mean" if "baseline" in intervals else ""
-    repeated = "; runs that label the same groups count as one" if repeated_labels(runs) else ""
+    repeated = "; runs that label and test the same groups count as one" if repeated_labels(runs) else ""
     caption = (
         f"Each dot is a run, in each row by fold and seed from top to bottom; bar: mean with its 95 % interval{dashed}"
         f"{repeated}; colours as in the differences."
@@ -237,8 +237,9 @@ def map_of_representations(shown: RepresentationMap, runs: Sequence[Run]) -> Cap
     run, count = configurations_of(runs)[shown.configuration][0], len(shown.labels)
     measured = f"{count} of {shown.measured}" if count < shown.measured else f"{count}"
     teacher = f", M with {listed(run.auxiliary)} too" if "teacher" in shown.points else ""
+    of_fold = f"fold {shown.fold}, " if paired_by(runs) != "seed" else ""
     caption = (
-        f"{measured} {run.split} samples as {shown.configuration} (seed {shown.seed}) represents them: S from "
+        f"{measured} {run.split} samples as {shown.configuration} ({of_fold}seed {shown.seed}) represents them: S from "
         f"{listed(run.target)} alone{teacher}; hollow: taken for another class. All at length one, in the plane of the "
         f"first two principal components of all of them together, which holds {100 * shown.share:.0f} % of their "
         "variance: what lies together here may lie apart in the other directions, and how clean the groups look is no "

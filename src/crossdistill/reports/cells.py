@@ -165,7 +165,7 @@ def headline_table(runs: Sequence[Run], room: int = 80) -> Table:
         taken += 1 + max(map(len, words))
         if taken <= room:
             kept.append(index)
-    over = "runs, those that label the same groups as one" if repeated_labels(runs) else "runs"
+    over = "runs, those that label and test the same groups as one" if repeated_labels(runs) else "runs"
     caption = f"%, mean ± 95 % confidence interval over {over}"
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0, caption=caption, caption_justify="left")
     table.add_column(headline.columns[0], min_width=_LABEL, overflow="fold")

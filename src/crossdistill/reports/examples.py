@@ -243,7 +243,7 @@ def changed_samples(runs: Sequence[Run], trained: TrainedRuns) -> Changes | None
         ]
 
     right, wrong = counts
-    return Changes(main, after.seed, len(rows), len(right), len(wrong), told(right), told(wrong), by_seed)
+    return Changes(main, after.seed, len(rows), len(right), len(wrong), told(right), told(wrong), by_seed, after.fold)
 
 
 _Answers = tuple[Rows, Rows, Rows]
@@ -295,6 +295,7 @@ def representation_map(runs: Sequence[Run], trained: TrainedRuns) -> Representat
         [caption(built.dataset, int(rows[place])) for place in drawn],
         share,
         len(rows),
+        run.fold,
     )
 
 

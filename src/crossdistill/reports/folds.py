@@ -22,7 +22,7 @@ NOTE = (
     "One fold is tested at a time. Mean: of the folds' WA and UA. Pooled: of all folds' test samples together, as if "
     "they were one test set; the two differ where folds are of different size or lack a class. In %, means over the "
     "seeds whose every fold is there; ± is the 95 % confidence interval over seeds, of which those that label the same "
-    "groups count as one; it says nothing about other speakers or subjects than those tested."
+    "groups in every fold count as one; it says nothing about other speakers or subjects than those tested."
 )
 
 

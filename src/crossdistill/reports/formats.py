@@ -49,5 +49,11 @@ def counted(count: int, noun: str, plural: str = "") -> str:
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
+def spanned(counts: Sequence[int]) -> str:
+    """Fewest and most, as in "1,143" or "86 to 121"."""
+    least, most = min(counts), max(counts)
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
+
+
 def _signless_zero(text: str) -> str:
     return "0.0" if text in ("-0.0", "−0.0", "+0.0") else text.replace("-", "−")

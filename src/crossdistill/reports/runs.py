@@ -118,6 +118,11 @@ def repeated_labels(runs: Sequence[Run]) -> bool:
     return any(len({run.unit for run in own}) < len(own) for own in configurations_of(runs).values())
 
 
+def paired_by(runs: Sequence[Run]) -> str:
+    """What runs of different configurations share that are a pair, in words."""
+    return "fold and seed" if len({run.fold for run in runs}) > 1 else "seed"
+
+
 def split_by_measured(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
     """The runs that have scores, which tables and figures are made of, and those that measured nothing."""
     return [run for run in runs if run.scores], [run for run in runs if not run.scores]

@@ -48,9 +48,9 @@ class Changes:
     """Which evaluation samples a configuration's student gets right and the student alone, of the same seed, does not,
     and the reverse.
 
-    measured: how many samples both saw; right, wrong: how many are newly right and newly wrong; newly_right,
-    newly_wrong: some of each, drawn by a fixed seed; by_seed: the same two counts between two seeds of the student
-    alone, empty where there is only one
+    fold: whose samples these are, -1 for none; measured: how many samples both saw; right, wrong: how many are newly
+    right and newly wrong; newly_right, newly_wrong: some of each, drawn by a fixed seed; by_seed: the same two counts
+    between two seeds of the student alone, empty where there is only one
     """
 
     configuration: str
@@ -61,6 +61,7 @@ class Changes:
     newly_right: Sequence[ChangedSample]
     newly_wrong: Sequence[ChangedSample]
     by_seed: tuple[int, ...] = ()
+    fold: int = -1
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class RepresentationMap:
     """Evaluation samples in the plane of the first two principal components of their representations.
 
     points: view -> (N, 2), one projection for all views; predicted: view -> (N,) its classes; labels: (N,); names: N;
-    share: of the variance that the plane holds; measured: of how many samples the N were drawn
+    share: of the variance that the plane holds; measured: of how many samples the N were drawn; fold: theirs, -1 for
+    none
     """
 
     configuration: str
@@ -79,6 +81,7 @@ class RepresentationMap:
     names: Sequence[str]
     share: float
     measured: int
+    fold: int = -1
 
 
 @dataclass(frozen=True)

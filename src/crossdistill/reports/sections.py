@@ -12,7 +12,14 @@ from crossdistill.reports.cells import ReportTable, changes_table, differences_t
 from crossdistill.reports.comparison import LEVEL, differences
 from crossdistill.reports.formats import counted, listed
 from crossdistill.reports.groups import grouped, reference_method
-from crossdistill.reports.runs import Run, configurations_of, repeated_labels, split_by_measured, unmeasured_sentence
+from crossdistill.reports.runs import (
+    Run,
+    configurations_of,
+    paired_by,
+    repeated_labels,
+    split_by_measured,
+    unmeasured_sentence,
+)
 from crossdistill.reports.samples import NO_SAMPLES, Changes, SampleViews
 from crossdistill.reports.terms import headline_name
 from crossdistill.reports.tiles import Tile, next_steps, tiles
@@ -53,6 +60,10 @@ _EPOCH_NOTE = (
 _PICTURED_NOTE = " Under each picture: its class, and the answer of the student that is wrong."
 _NAMES = {"amid": "AMID", "amid_u": "AMID-U"}
 _FOLDS_NOTE = "Folds share training samples, so their pairs are not independent and p is somewhat too small."
+_SEEDS_OF_FOLDS_NOTE = (
+    "Folds share training samples and the seeds of a fold its test samples, so their pairs are not independent and p "
+    "is too small."
+)
 
 
 @dataclass(frozen=True)
@@ -227,12 +238,15 @@ def _results_note(table: ReportTable, runs: Sequence[Run]) -> str:
 
 def _differences_note(runs: Sequence[Run], reference: str) -> str:
     tested = sum(row.verdict != "not tested" for row in differences(runs, reference).values())
-    repeated = ", pairs that label the same groups averaged into one" if repeated_labels(runs) else ""
+    repeated = ", pairs that label and test the same groups averaged into one" if repeated_labels(runs) else ""
     note = (
-        f"Student {headline_name(runs)} minus that of {reference} in percentage points, over the runs that share a "
-        f"seed (and fold) with a run of it{repeated}; p from a paired t-test, and corrected for the "
+        f"Student {headline_name(runs)} minus that of {reference} in percentage points, over the runs that share "
+        f"{paired_by(runs)} with a run of it{repeated}; p from a paired t-test, and corrected for the "
         f"{counted(tested, 'test')} of this table (Holm). The verdict goes by the corrected p at the level of {LEVEL:g}"
         "; “no significant difference” does not say that two configurations are equal: the interval says how far apart "
         "they may be."
     )
-    return f"{note} {_FOLDS_NOTE}" if len({run.fold for run in runs}) > 1 else note
+    if len({run.fold for run in runs}) == 1:
+        return note
+    several = any(len({run.fold for run in own}) < len(own) for own in configurations_of(runs).values())
+    return f"{note} {_SEEDS_OF_FOLDS_NOTE if several else _FOLDS_NOTE}"

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from crossdistill.reports.comparison import Difference, differences
-from crossdistill.reports.formats import NONE, counted, interval, listed, percent, points
+from crossdistill.reports.formats import NONE, counted, interval, listed, percent, points, spanned
 from crossdistill.reports.groups import grouped, main_configuration, unlabelled
-from crossdistill.reports.runs import Run, configurations_of, repeated_labels
+from crossdistill.reports.runs import Run, configurations_of, paired_by, repeated_labels
 from crossdistill.reports.tables import Headline, headlines
 from crossdistill.reports.terms import Terms, terms
 from crossdistill.reports.wording import pairs_in_words, replicates, tested
+from crossdistill.runs.folder import RECIPE
 
 _VERDICTS = {
     "better": "It helps",
@@ -45,7 +46,7 @@ def tiles(runs: Sequence[Run]) -> tuple[Tile, ...]:
         *_accuracy(main, table, terms(runs)),
         *_gap(main, table),
         Tile("runs", str(len(runs)), f"{counted(len(table), 'configuration')}, {replicates(runs)}"),
-        _data(configurations_of(runs)[main][0]),
+        _data(configurations_of(runs)[main]),
     )
 
 
@@ -55,18 +56,20 @@ def next_steps(runs: Sequence[Run]) -> tuple[str, ...]:
     table, row, first = headlines(runs), differences(runs).get(main), configurations_of(runs)[main][0]
     if "student" not in first.scores:
         return ()
+    units = "seeds" if paired_by(runs) == "seed" else "pairs of fold and seed"
     if row is None or row.verdict == "not tested":
         return (
-            "Train the baseline and the method with at least five common seeds: one run cannot tell luck from gain.",
+            f"Train the baseline and the method with at least five common {units}: one run cannot tell luck from gain.",
         )
     if row.verdict == "better":
-        return (*_before_shipping(runs, main), f"Ship the student: crossdistill export {_folder(first)}")
+        return (*_before_shipping(runs, main), _shipping(first))
     steps = ["Ship the student alone, the baseline's: nothing here shows that the other one is better."]
     if row.verdict == "no significant difference" and (pairs := _pairs_needed(row)):
+        if repeated_labels(runs):
+            units = "distinct labelled sets" if paired_by(runs) == "seed" else "distinct pairs of fold and labelled set"
         steps.append(
-            f"A difference of {points(row.difference)} points would take about {pairs} "
-            f"{'distinct labelled sets' if repeated_labels(runs) else 'seeds'} to be told from none, if it is there; "
-            "it may not be."
+            f"A difference of {points(row.difference)} points would take about {pairs} {units} to be told from none, "
+            "if it is there; it may not be."
         )
     if _teacher_is_no_better(table):
         steps.append(
@@ -117,14 +120,19 @@ def _gap(main: str, table: dict[str, Headline]) -> tuple[Tile, ...]:
     )
 
 
-def _data(run: Run) -> Tile:
-    measured = run.samples.get(run.split, run.samples.get("test", 0))
+def _data(runs: Sequence[Run]) -> Tile:
+    """Of one configuration's runs, which differ where they label or test others."""
+    run = runs[0]
+    measured = spanned([each.samples.get(each.split, each.samples.get("test", 0)) for each in runs])
     names = counted(len(run.classes), terms([run]).name, terms([run]).names)
-    about = f"{run.name}: {names}, {measured:,} {run.split} samples"
-    train = run.samples.get("train", 0)
-    if unlabelled(run):
-        return Tile("labels", f"{train - unlabelled(run):,} of {train:,}", f"training samples; {about}")
-    return Tile("labels", f"{train:,}", f"training samples, all labelled; {about}")
+    about = f"{run.name}: {names}, {measured} {run.split} samples"
+    train = [each.samples.get("train", 0) for each in runs]
+    if not any(map(unlabelled, runs)):
+        return Tile("labels", spanned(train), f"training samples, all labelled; {about}")
+    known = [count - unlabelled(each) for count, each in zip(train, runs, strict=True)]
+    if len({*known}) == len({*train}) == 1:
+        return Tile("labels", f"{spanned(known)} of {spanned(train)}", f"training samples; {about}")
+    return Tile("labels", spanned(known), f"of {spanned(train)} training samples; {about}")
 
 
 def _before_shipping(runs: Sequence[Run], main: str) -> tuple[str, ...]:
@@ -135,6 +143,17 @@ def _before_shipping(runs: Sequence[Run], main: str) -> tuple[str, ...]:
     return (
         f"Make sure that the gain is due to {listed(helped)}: the same command with --controls trains {main} with "
         "shuffled and zeroed auxiliary inputs, which should gain nothing.",
+    )
+
+
+def _shipping(run: Run) -> str:
+    """How its student gets out; one that a fold was kept from is trained once more."""
+    if run.fold < 0:
+        return f"Ship the student: crossdistill export {_folder(run)}"
+    recipe = shlex.quote((run.folder / RECIPE).as_posix())
+    return (
+        "Ship a student: each of these was kept from a fold's samples, so train one on the data's own split, "
+        f"crossdistill train {recipe} --data.fold -1 --out runs/student, then crossdistill export runs/student"
     )
 
 

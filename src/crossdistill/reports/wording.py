@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from crossdistill.reports.comparison import LEVEL, Difference, best, differences, highest
-from crossdistill.reports.formats import NONE, counted, equals, interval, listed, percent, points
+from crossdistill.reports.formats import NONE, counted, equals, interval, listed, percent, points, spanned
 from crossdistill.reports.groups import (
     WITHOUT_AUXILIARY,
     grouped,
@@ -14,7 +14,7 @@ from crossdistill.reports.groups import (
     reference_method,
     unlabelled,
 )
-from crossdistill.reports.runs import Run, configurations_of, repeated_labels
+from crossdistill.reports.runs import Run, configurations_of, paired_by, repeated_labels
 from crossdistill.reports.samples import Changes
 from crossdistill.reports.tables import Headline, headlines
 from crossdistill.reports.terms import Terms, terms
@@ -50,10 +50,11 @@ def summary(runs: Sequence[Run]) -> list[str]:
     if not first:
         sentences.append(_accuracy(table[main], main, terms(runs)))
     if main in paired:
-        pairs = pairs_in_words(paired[main], runs)
-        sentences += _difference(paired[main], pairs, tested(paired), what, terms(runs))
+        sentences += _difference(paired[main], runs, tested(paired), what)
     elif main != "baseline":
-        sentences.append(f"Without a baseline run of the same seed, these runs cannot say whether {what} helped.")
+        sentences.append(
+            f"Without a baseline run of the same {paired_by(runs)}, these runs cannot say whether {what} helped."
+        )
     sentences += _gap(table, main)
     if repeated := labelled_sets(runs):
         sentences.append(repeated)
@@ -131,6 +132,9 @@ def replicates(runs: Sequence[Run]) -> str:
     return words if folds[-1] == 1 else f"{words} in {_spread(folds)} folds"
 
 
+_OTHER_LABELS = ", and others than the runs of the same {} that do say, with which they make pairs"
+
+
 def labelled_sets(runs: Sequence[Run]) -> str:
     """What is no independent repetition, and how that is counted; empty where every run is one."""
     unsaid = [run for run in runs if run.drawn and not run.labelled_groups]
@@ -138,15 +142,20 @@ def labelled_sets(runs: Sequence[Run]) -> str:
     if repeated_labels(runs):
         draws = {(run.replicate, run.unit) for run in runs if run.labelled_groups}
         distinct = len({unit for _, unit in draws})
+        sets = "distinct pair", "distinct pairs"
+        of_folds = " of fold and labelled set"
+        if len({run.fold for run in runs}) == 1:
+            sets, of_folds = ("distinct labelled set", "distinct labelled sets"), ""
         sentences.append(
-            f"{len(draws):,} draws of groups to be labelled gave {counted(distinct, 'distinct labelled set')}; runs "
-            "with labels of the same groups are averaged, and count once in means, intervals and tests."
+            f"{len(draws):,} draws of groups to be labelled gave {counted(distinct, *sets)}{of_folds}; runs that label "
+            "and test the same groups are averaged, and count once in means, intervals and tests."
         )
     if unsaid:
+        others = any(run.labelled_groups for run in runs)
         sentences.append(
             f"Which groups kept their labels, {counted(len(unsaid), 'run')} of before that was kept "
             f"{'does' if len(unsaid) == 1 else 'do'} not say: their seeds count as independent, though several may "
-            "have drawn the same groups."
+            f"have drawn the same groups{_OTHER_LABELS.format(paired_by(runs)) if others else ''}."
         )
     return " ".join(sentences)
 
@@ -183,9 +192,8 @@ def _labels(runs: Sequence[Run]) -> str:
     """How a sentence begins whose runs had labels for a part of their training samples."""
     if not any(unlabelled(run) for run in runs):
         return "Trained with all labels,"
-    counts = sorted({run.samples["train"] - unlabelled(run) for run in runs})
-    known = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
-    return f"With labels for {known} of {max(run.samples['train'] for run in runs):,} training samples,"
+    known = spanned([run.samples["train"] - unlabelled(run) for run in runs])
+    return f"With labels for {known} of {spanned([run.samples['train'] for run in runs])} training samples,"
 
 
 def _setting(runs: Sequence[Run], main: str) -> str:
@@ -222,23 +230,24 @@ def _accuracy(row: Headline, label: str, words: Terms) -> str:
     )
 
 
-def _difference(row: Difference, pairs: str, comparisons: int, what: str, words: Terms) -> list[str]:
+def _difference(row: Difference, runs: Sequence[Run], comparisons: int, what: str) -> list[str]:
+    pairs, key = pairs_in_words(row, runs), paired_by(runs)
     if math.isnan(row.difference):
         return ["Its difference to the baseline is not defined: a measure is missing."]
     if math.isnan(row.half_width):
         return [
-            f"That is {points(row.difference)} points against the baseline of the same seed; "
+            f"That is {points(row.difference)} points against the baseline of the same {key}; "
             f"{pairs.replace('1 ', 'one ')} of runs cannot tell a difference from the noise between seeds and labels."
         ]
     measured = (
-        f"Paired by seed, it differs from the baseline by {points(row.difference)} points "
+        f"Paired by {key}, it differs from the baseline by {points(row.difference)} points "
         f"(95 % CI {interval(row.difference, row.half_width)}, {pairs}, p {equals(row.p)})."
     )
     if row.p > LEVEL:
         return [
             measured,
-            f"The interval includes zero: these runs do not show that {what} changes the {words.noun} (no significant "
-            "difference to the baseline).",
+            f"The interval includes zero: these runs do not show that {what} changes the {terms(runs).noun} "
+            "(no significant difference to the baseline).",
         ]
     if row.verdict == "no significant difference":
         return [
@@ -269,10 +278,11 @@ def changed(changes: Changes, runs: Sequence[Run]) -> str:
     """How many samples are newly right and newly wrong, which are shown, and how many change with the seed."""
     run = configurations_of(runs)[changes.configuration][0]
     shown = max(len(changes.newly_right), len(changes.newly_wrong))
+    of_fold = f" of fold {changes.fold}" if paired_by(runs) != "seed" else ""
     found = (
-        f"Of {changes.measured:,} {run.split} samples, the {changes.configuration} student of seed {changes.seed} gets "
-        f"{changes.right:,} right that the student alone of that seed does not (newly right), and {changes.wrong:,} "
-        "wrong that it gets right (newly wrong)."
+        f"Of {changes.measured:,} {run.split} samples{of_fold}, the {changes.configuration} student of seed "
+        f"{changes.seed} gets {changes.right:,} right that the student alone of that seed does not (newly right), and "
+        f"{changes.wrong:,} wrong that it gets right (newly wrong)."
     )
     drawn = f" Shown are up to {shown} of each, drawn by a fixed seed, not picked." if shown else ""
     if not changes.by_seed:

@@ -94,6 +94,7 @@ def benchmark(
         raise InputError(f"no data set of the study is there: {'; '.join(skipped.values()) or 'none was asked for'}")
     failures: dict[Path, Failure] = {}
     table = None
+    _require_alike(ready, asked.trials, out)
     with locked(out, "benchmark", listener.say), reported(listener, SETTINGS, len(ready)):
         for number, setting in enumerate(ready, 1):
             name = f"{number}/{len(ready)} {setting.recipe.name}, {setting.words}"
@@ -151,6 +152,16 @@ def _require_possible(asked: Asked) -> None:
     if asked.trials:
         with needed_for("--trials: tuning"):
             import optuna  # noqa: F401
+
+
+def _require_alike(settings: Sequence[Setting], trials: int, out: Path) -> None:
+    """Raise InputError where a setting of the folder was tuned and is not to be now, or the reverse."""
+    before = read_record(out).trials if (out / RECORD).is_file() else {}
+    for setting in settings:
+        place = setting.folder.as_posix()
+        if place in before and bool(before[place]) != bool(trials):
+            was = f"was tuned with --trials {before[place]}" if before[place] else "was not tuned"
+            raise InputError(f"{out / place}: {was}, now --trials is {trials}; give the same or another --out")
 
 
 def _with_data(settings: Sequence[Setting]) -> tuple[list[Setting], dict[str, str]]:

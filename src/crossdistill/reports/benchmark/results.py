@@ -59,7 +59,7 @@ class Setting:
     budget: in words; classes: how many; train, labelled, unlabelled, evaluated: fewest and most samples, which differ
     where replicates label or test others; share: of the training samples that are labelled, mean; units: replicate ->
     what those share that test the same with labels of the same groups, its own where none were drawn; configurations:
-    label -> configuration, as they were run
+    label -> configuration, as they were run; left_out: replicates that some configuration lacks, where folds are tested
     """
 
     name: str
@@ -74,6 +74,7 @@ class Setting:
     share: float
     units: Mapping[Replicate, Hashable]
     configurations: Mapping[str, Configuration]
+    left_out: tuple[Replicate, ...] = ()
 
     @property
     def key(self) -> str:
@@ -102,8 +103,7 @@ def settings_of(table: pd.DataFrame) -> list[Setting]:
               "evaluated", *_COLUMNS.values()]  # fmt: skip
     if missing := [name for name in needed if name not in table.columns]:
         raise InputError(f"the benchmark's table: expected a column {missing[0]}; run the benchmark again")
-    if "fold" not in table.columns:
-        table = table.assign(fold=-1)
+    table = table.assign(fold=table["fold"].fillna(-1) if "fold" in table.columns else -1)
     if len(twice := table[table.duplicated(["set", "budget", "label", "fold", "seed"])]):
         row = twice.iloc[0]
         raise InputError(
@@ -114,6 +114,8 @@ def settings_of(table: pd.DataFrame) -> list[Setting]:
 
 
 def _setting(name: str, budget: str, rows: pd.DataFrame) -> Setting:
+    everything = set(_replicates(rows))
+    rows = _of_common_folds(rows)
     first: Any = rows.iloc[0]
     units = _units(rows)
     return Setting(
@@ -129,7 +131,22 @@ def _setting(name: str, budget: str, rows: pd.DataFrame) -> Setting:
         share=float((rows.labelled / rows.train).mean()),
         units=units,
         configurations={str(label): _configuration(own, units) for label, own in rows.groupby("label", sort=False)},
+        left_out=tuple(sorted(everything - units.keys())),
     )
+
+
+def _of_common_folds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Without the folds that some configuration lacks: folds differ more than methods do, so means are over the same
+    ones. Raises InputError where none is left."""
+    if not (rows.fold >= 0).any():
+        return rows
+    having = rows.groupby(["fold", "seed"]).label.transform("nunique")
+    if not (common := having == rows.label.nunique()).any():
+        raise InputError(
+            f"the benchmark's table: no fold of {rows.iloc[0]['set']}, {rows.iloc[0].budget} has runs of every "
+            "configuration; run the benchmark again with all its methods"
+        )
+    return rows[common]
 
 
 def _span(counts: pd.Series) -> Span:
@@ -145,17 +162,16 @@ def _named(fold: int, seed: int) -> str:
 
 
 def _units(rows: pd.DataFrame) -> dict[Replicate, Hashable]:
-    """Raises InputError where runs of one replicate label different groups: they are no pairs."""
-    labelled = dict.fromkeys(_replicates(rows), "")
+    """Raises InputError where runs of one replicate label different groups, or some do not say which: no pairs."""
     named = rows[GROUPS].fillna("").astype(str) if GROUPS in rows.columns else [""] * len(rows)
+    labelled: dict[Replicate, str] = {}
     for replicate, groups in zip(_replicates(rows), named, strict=True):
-        if groups and labelled[replicate] not in ("", groups):
+        if (before := labelled.setdefault(replicate, groups)) != groups:
             raise InputError(
                 f"the benchmark's table: runs of {_named(*replicate)} on {rows.iloc[0]['set']}, {rows.iloc[0].budget} "
-                f"label different groups, {labelled[replicate]} and {groups}; take the older ones away and run the "
-                "benchmark again"
+                f"label different groups, {before or 'unknown ones'} and {groups or 'unknown ones'}; take the older "
+                "ones away and run the benchmark again"
             )
-        labelled[replicate] = groups or labelled[replicate]
     return {(fold, seed): unit_of(seed, fold, groups) for (fold, seed), groups in labelled.items()}
 
 

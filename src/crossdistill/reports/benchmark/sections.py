@@ -12,16 +12,10 @@ from crossdistill.reports.benchmark.paired import Tests, count_of, paired_tests
 from crossdistill.reports.benchmark.promises import OWN_RULE, promises
 from crossdistill.reports.benchmark.ranks import rank_section
 from crossdistill.reports.benchmark.results import FEW, GROUPS, Setting, settings_of
-from crossdistill.reports.benchmark.tables import (
-    claims_table,
-    labelled_words,
-    overview_table,
-    setting_table,
-    spanned,
-)
+from crossdistill.reports.benchmark.tables import claims_table, labelled_words, overview_table, setting_table
 from crossdistill.reports.benchmark.untouched import chosen_before, untouched_section
 from crossdistill.reports.comparison import LEVEL
-from crossdistill.reports.formats import counted, listed
+from crossdistill.reports.formats import counted, listed, spanned
 from crossdistill.reports.sections import Origin, Report, Section
 
 TITLE = "Benchmark: what the auxiliary modalities are worth, by data set, labels and method"
@@ -57,7 +51,12 @@ def report_of(table: pd.DataFrame, made: Provenance, command: str) -> Report:
         findings=(),
         sections=(
             *_claims(found, settings),
-            Section("settings", "Every setting in a line", overview_table(settings, tests), _OVERVIEW_NOTE),
+            Section(
+                "settings",
+                "Every setting in a line",
+                overview_table(settings, tests),
+                _OVERVIEW_NOTE.format(_over(settings)),
+            ),
             *ranks,
             *untouched,
             *(_setting(setting, tests, number) for number, setting in enumerate(settings, 1)),
@@ -66,14 +65,14 @@ def report_of(table: pd.DataFrame, made: Provenance, command: str) -> Report:
             command,
             _replicates(table),
             _versions(table),
-            notes=(*_notes(made, tests, command), *chosen_before(settings), *_unsaid(table)),
+            notes=(*_notes(made, tests, command, settings), *chosen_before(settings), *_unsaid(table)),
         ),
     )
 
 
 _OVERVIEW_NOTE = (
-    "Top-1 of the student in %, ± 95 % confidence interval over seeds, or folds where whole groups have labels; "
-    "differences in points, paired. Runs that label and test the same groups are averaged into one before either. "
+    "Top-1 of the student in %, ± 95 % confidence interval over {}; differences in points, paired. "
+    "Runs that label and test the same groups are averaged into one before either. "
     "With all labels: the student alone where every training sample has its label. Gap recovered: the student's gain "
     "by the teacher's, both over the student alone, the teacher being trained alone on the same labels; above 100 "
     "where a student of unlabelled pairs passes that teacher. The best other method is the one with the highest mean, "
@@ -95,14 +94,23 @@ def _summary(table: pd.DataFrame, settings: Sequence[Setting], found: Sequence[O
         *([kept] if own else []),
         f"{counted(len(table), 'run')} of {counted(table.label.nunique(), 'configuration')} in "
         f"{counted(len(settings), 'setting')} of {sources}: {listed(sets)}, by label budget{_shared(settings)}. At "
-        f"prediction time the student sees the target modality alone, and all methods get as many steps. {_DRAWN}",
+        f"prediction time the student sees the target modality alone, and all methods get as many steps. "
+        f"{_drawn(settings)}",
     )
 
 
-_DRAWN = (
-    "With few labels each seed draws which samples have one; where whole groups have them, the folds are tested in "
-    "turn, each with labels of other groups, and runs that label and test the same count as one."
-)
+def _over(settings: Sequence[Setting]) -> str:
+    """What is repeated: settings of tuned recipes, and those of old studies, have no folds."""
+    folds = [bool(setting.folds) for setting in settings]
+    return "folds" if all(folds) else "seeds, or folds where these are tested in turn" if any(folds) else "seeds"
+
+
+def _drawn(settings: Sequence[Setting]) -> str:
+    turns = "; where whole groups have them, the folds are tested in turn, each with labels of other groups"
+    return (
+        f"With few labels each seed draws which samples have one{turns if any(each.folds for each in settings) else ''}"
+        ". Runs that label and test the same groups count as one."
+    )
 
 
 def _shared(settings: Sequence[Setting]) -> str:
@@ -137,6 +145,9 @@ def _setting(setting: Setting, tests: Tests, number: int) -> Section:
     )
     if setting.folds:
         note += f" {counted(setting.folds, 'fold')}, each tested in turn with labels of other groups."
+    if setting.left_out:
+        folds = sorted({fold for fold, _ in setting.left_out})
+        note += f" Left out, because some configuration lacks a run there: fold {listed(list(map(str, folds)))}."
     distinct = len(set(setting.units.values()))
     if distinct < len(setting.units):
         note += (
@@ -161,7 +172,7 @@ def _versions(table: pd.DataFrame) -> str:
     return ", ".join(words + [f"{listed(threads)} CPU {'thread' if threads == ['1'] else 'threads'}"] * bool(threads))
 
 
-def _notes(made: Provenance, tests: Tests, command: str) -> tuple[str, ...]:
+def _notes(made: Provenance, tests: Tests, command: str, settings: Sequence[Setting]) -> tuple[str, ...]:
     trials = sorted(set(made.trials.values()))
     places = {count: ", ".join(place for place, n in made.trials.items() if n == count) for count in trials}
     tuned = [f"{counted(count, 'trial')} in {named}" for count, named in places.items()]
@@ -177,15 +188,20 @@ def _notes(made: Provenance, tests: Tests, command: str) -> tuple[str, ...]:
     failed = [f"Not finished: {place}: {why}" for place, why in sorted(made.failed.items())]
     return (
         *commands,
-        f"p: paired t-test over seeds, or over folds where whole groups have labels, and corrected by Holm for all "
-        f"{count_of(tests):,} tests of this page; level {LEVEL:g}. Folds share training samples, and labelled sets of "
-        "several groups may have one in common, so their p is somewhat too small. Intervals are Student's, each for "
-        "itself.",
+        f"p: paired t-test over {_over(settings)}, and corrected by Holm for all {count_of(tests):,} tests of this "
+        f"page; level {LEVEL:g}. {_DEPENDENT if any(each.folds for each in settings) else ''}Intervals are Student's, "
+        "each for itself.",
         tuning,
         "The test split was measured once, after the last epoch; nothing was chosen by it.",
         *(f"Left out: {reason}" for reason in made.skipped),
         *failed,
     )
+
+
+_DEPENDENT = (
+    "Folds share training samples, seeds of a fold its test samples, and labelled sets of several groups may have one "
+    "in common, so their p is somewhat too small. "
+)
 
 
 def _unsaid(table: pd.DataFrame) -> tuple[str, ...]:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from crossdistill.reports.benchmark.claims import Outcome
 from crossdistill.reports.benchmark.paired import STUDENT_ALONE, Pair, Side, Tests, share_recovered
-from crossdistill.reports.benchmark.results import Configuration, Setting, Span
+from crossdistill.reports.benchmark.results import Configuration, Setting
 from crossdistill.reports.cells import ReportTable, Row
 from crossdistill.reports.comparison import Difference
-from crossdistill.reports.formats import NONE, interval, p_value, percent, points, with_ci
+from crossdistill.reports.formats import NONE, interval, p_value, percent, points, spanned, with_ci
 from crossdistill.reports.groups import GROUPS, Group
 
 _ALONE = ("baseline", "teacher", "auxiliary")
@@ -61,12 +61,6 @@ def mean_of(setting: Setting, label: str, teacher: bool = False) -> str:
 def labelled_words(setting: Setting) -> str:
     """How many training samples are labelled, as in "114 of 1,143" or "86 to 121 of 431"."""
     return f"{spanned(setting.labelled)} of {spanned(setting.train)}"
-
-
-def spanned(counts: Span) -> str:
-    """As in "1,143" or "86 to 121"."""
-    least, most = counts
-    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 
 def _test(setting: Setting, label: str, tests: Tests) -> Difference:
