@@ -22,11 +22,19 @@ def test_curve_is_mean_and_range_over_runs(tmp_path: Path) -> None:
     runs = load_runs([write_run(tmp_path / str(seed), "amid", seed, epochs=4 + seed) for seed in range(3)])
     curve = curves(runs, "evaluation/student/top1")["amid"]
     assert curve.epochs.tolist() == [0, 1, 2, 3, 4, 5]
-    last = [run.metrics["evaluation/student/top1"] for run in runs]
-    first = [series.iloc[0] for series in last]
+    logged = [[record["evaluation/student/top1"] for record in run.records] for run in runs]
+    first = [values[0] for values in logged]
     assert (curve.mean[0], curve.low[0], curve.high[0]) == pytest.approx((np.mean(first), min(first), max(first)))
-    assert curve.mean[5] == pytest.approx(last[2].iloc[5])  # one run only got that far
+    assert curve.mean[5] == pytest.approx(logged[2][5])  # one run only got that far
     assert curves(runs, "never logged") == {}
+
+
+def test_what_is_no_finite_number_is_not_drawn(tmp_path: Path) -> None:
+    [run] = load_runs([write_run(tmp_path / "a", "amid", epochs=6)])
+    values = (0.5, None, math.nan, "broken", 10**400, 0.25)
+    records = tuple({**record, "x": value} for record, value in zip(run.records, values, strict=True))
+    curve = curves([replace(run, records=records)], "x")["amid"]
+    assert (curve.epochs.tolist(), curve.mean.tolist()) == ([0, 5], [0.5, 0.25])
 
 
 def test_gap_is_worked_out_where_it_was_not_logged(tmp_path: Path) -> None:
