@@ -13,7 +13,7 @@ from crossdistill.reports.comparison import LEVEL, differences
 from crossdistill.reports.formats import counted, listed
 from crossdistill.reports.groups import grouped, reference_method
 from crossdistill.reports.runs import Run, configurations_of, repeated_labels, split_by_measured, unmeasured_sentence
-from crossdistill.reports.samples import NO_SAMPLES, Changes, SampleViews
+from crossdistill.reports.samples import NO_SAMPLES, Changes, RetrievalExample, SampleViews
 from crossdistill.reports.terms import headline_name
 from crossdistill.reports.tiles import Tile, next_steps, tiles
 from crossdistill.types import TaskKind
@@ -89,7 +89,8 @@ class Report:
     """What is said of some runs.
 
     lead: one sentence for those who read no further; tiles and picture: the same in numbers and to be looked at;
-    summary: sentences of one paragraph; findings: what the tests say, steps: what follows from it, a sentence each
+    summary: sentences of one paragraph; findings: what the tests say, steps: what follows from it, a sentence each;
+    retrieved: what students find among the training samples, which a page alone shows
     """
 
     title: str
@@ -101,6 +102,7 @@ class Report:
     tiles: tuple[Tile, ...] = ()
     picture: CaptionedFigure | None = None
     steps: tuple[str, ...] = ()
+    retrieved: tuple[RetrievalExample, ...] = ()
 
 
 def report_of(runs: Sequence[Run], command: str, samples: SampleViews = NO_SAMPLES) -> Report:
@@ -113,7 +115,7 @@ def report_of(runs: Sequence[Run], command: str, samples: SampleViews = NO_SAMPL
     origin = Origin(command, wording.replicates(runs), versions(runs), _sources(runs))
     measured, left_out = split_by_measured(runs)[0], unmeasured_sentence(runs)
     if not measured:
-        return Report(runs[0].name, (left_out,), (), (), origin)
+        return Report(runs[0].name, (left_out,), (), (), origin, retrieved=tuple(samples.retrieval))
     return Report(
         title=wording.title(measured),
         summary=(*wording.summary(measured), *([left_out] if left_out else [])),
@@ -124,6 +126,7 @@ def report_of(runs: Sequence[Run], command: str, samples: SampleViews = NO_SAMPL
         tiles=tiles(measured),
         picture=captioned.ladder_figure(measured),
         steps=next_steps(measured),
+        retrieved=tuple(samples.retrieval),
     )
 
 
