@@ -69,7 +69,8 @@ def _svg(figure: Figure, background: str = "none") -> str:
     with warnings.catch_warnings():
         # a script that matplotlib's font lacks: the browser draws the text, and its font has it
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})  # savefig would draw it twice
+        # savefig would draw it twice
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})  # type: ignore[no-untyped-call]
     return re.sub(r"<metadata>.*?</metadata>\s*|<!DOCTYPE[^>]*>\s*", "", buffer.getvalue(), flags=re.DOTALL)
 
 
