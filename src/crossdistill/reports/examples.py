@@ -18,10 +18,18 @@ from crossdistill.evaluation.collect import Outputs, outputs_of
 from crossdistill.losses.cosine import unit_rows
 from crossdistill.methods import Method
 from crossdistill.recipes.recipe import DataSettings, Recipe
-from crossdistill.reports import RetrievalExample, RetrievedItem, illustrated
+from crossdistill.reports.captioned import illustrated
 from crossdistill.reports.groups import main_configuration
 from crossdistill.reports.runs import Run, configurations_of, split_by_measured
-from crossdistill.reports.samples import ChangedSample, Changes, Picture, RepresentationMap, SampleViews
+from crossdistill.reports.samples import (
+    ChangedSample,
+    Changes,
+    Picture,
+    RepresentationMap,
+    RetrievalExample,
+    RetrievedItem,
+    SampleViews,
+)
 from crossdistill.runs.build import Built
 from crossdistill.runs.data import FROM_PYTHON, build_dataset
 from crossdistill.runs.folder import read_recipe
