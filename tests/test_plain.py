@@ -65,6 +65,7 @@ def test_null_is_nan_in_measures_and_in_arrays_of_floats_alone() -> None:
     ("name", "value", "message"),
     [
         ("rate", "fast", "rate: expected float, found 'fast'"),
+        ("rate", 10**400, "rate: expected less than 2^63, found 1000"),
         ("a/cosine", "near", "a/cosine: expected float, found 'near'"),
         ("shares", [0.5, "half"], "shares: expected numbers, found"),
         ("shares", [0.5, True], "shares: expected numbers, found"),

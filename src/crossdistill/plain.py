@@ -115,10 +115,10 @@ def of_type(hint: Any, value: Any, place: str) -> Any:
         return {key: of_type(arguments[1], item, f"{place}.{key}") for key, item in value.items()}
     if hint is Any:
         return value
+    if hint in (int, float) and type(value) is int and not -(2**63) <= value < 2**63:
+        raise InputError(f"{place}: expected less than 2^63, found {_shown(value)}")
     if hint is float and type(value) is int:
         return float(value)
-    if hint is int and type(value) is int and not -(2**63) <= value < 2**63:
-        raise InputError(f"{place}: expected less than 2^63, found {_shown(value)}")
     return _require(type(value) is hint, hint, value, place)
 
 

@@ -57,12 +57,15 @@ def test_nothing_heavy_is_imported_before_a_command_is_known(
     assert done.stderr.count("\n") == (1 if error else 0)
 
 
-def test_training_imports_neither_the_compiler_nor_what_others_need(tmp_path: Path) -> None:
+def test_training_and_reports_import_neither_the_compiler_nor_what_others_need(tmp_path: Path) -> None:
     done = imported("train", "watch", "--epochs", "1", "--method", "amid", "--quiet", "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     heavy = done.stdout.splitlines()[-1].split()[1:]
     assert "torch" in heavy
     assert not {*COMPILER, "lightning_fabric", "pandas"} & {*heavy}
+    report = imported("report", tmp_path / "run", "--out", tmp_path / "page.html")
+    assert report.returncode == 0, report.stderr
+    assert not {*COMPILER, "lightning_fabric", "pandas"} & {*report.stdout.splitlines()[-1].split()[1:]}
 
 
 @pytest.mark.parametrize(("word", "command"), [("comapre", "compare"), ("reports", "report"), ("prepair", "prepare")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -22,11 +23,19 @@ def test_curve_is_mean_and_range_over_runs(tmp_path: Path) -> None:
     runs = load_runs([write_run(tmp_path / str(seed), "amid", seed, epochs=4 + seed) for seed in range(3)])
     curve = curves(runs, "evaluation/student/top1")["amid"]
     assert curve.epochs.tolist() == [0, 1, 2, 3, 4, 5]
-    last = [run.metrics["evaluation/student/top1"] for run in runs]
-    first = [series.iloc[0] for series in last]
+    logged = [[record["evaluation/student/top1"] for record in run.records] for run in runs]
+    first = [values[0] for values in logged]
     assert (curve.mean[0], curve.low[0], curve.high[0]) == pytest.approx((np.mean(first), min(first), max(first)))
-    assert curve.mean[5] == pytest.approx(last[2].iloc[5])  # one run only got that far
+    assert curve.mean[5] == pytest.approx(logged[2][5])  # one run only got that far
     assert curves(runs, "never logged") == {}
+
+
+def test_what_is_no_finite_number_is_not_drawn(tmp_path: Path) -> None:
+    [run] = load_runs([write_run(tmp_path / "a", "amid", epochs=6)])
+    values = (0.5, None, math.nan, "broken", 10**400, 0.25)
+    records = tuple({**record, "x": value} for record, value in zip(run.records, values, strict=True))
+    curve = curves([replace(run, records=records)], "x")["amid"]
+    assert (curve.epochs.tolist(), curve.mean.tolist()) == ([0, 5], [0.5, 0.25])
 
 
 def test_gap_is_worked_out_where_it_was_not_logged(tmp_path: Path) -> None:
@@ -87,8 +96,9 @@ def test_every_run_is_a_dot_in_its_row_and_the_mean_has_its_interval() -> None:
     intervals = {"baseline": (0.61, 0.05), "amid": (0.7, math.nan)}
     [axes] = figures.seed_scatter(accuracies, intervals, {"amid": "better"}, groups, 0.61).axes
     dots = [line for line in axes.lines if line.get_marker() == "o"]
-    np.testing.assert_allclose(dots[0].get_xdata(), [60, 62])
-    np.testing.assert_allclose(dots[1].get_xdata(), [70])
+    np.testing.assert_allclose(np.concatenate([line.get_xdata() for line in dots]), [60, 62, 70])
+    rows = axes.get_yticks()[[0, 0, 1]]
+    assert np.abs(np.concatenate([line.get_ydata() for line in dots]) - rows).max() < 0.5
     means = [line for line in axes.lines if line.get_marker() == "|"]
     np.testing.assert_allclose([line.get_xdata()[0] for line in means], [61, 70])
     assert [to_hex(line.get_color()) for line in means] == [style.NEITHER, style.GAIN]
@@ -116,11 +126,41 @@ def test_small_multiples_show_each_configuration_once(count: int) -> None:
     assert [axes.get_title(loc="left") for axes in visible] == list(shown)
 
 
+def test_small_multiples_have_one_scale_and_say_it_at_the_edges() -> None:
+    low, high = Curve(np.arange(3.0), *np.full((3, 3), 0.2)), Curve(np.arange(9.0), *np.full((3, 9), 0.9))
+    curves = {
+        f"m{index}": {"student": low if index else high} for index in range(6)
+    }  # four beside one another, two below
+    figure = figures.small_multiples(curves, {"student": style.LineStyle("#000000", "")}, None)
+    drawn = svg.inline(figure, "x", "t")
+    shown = [axes for axes in figure.axes if axes.get_visible()]
+    assert {axes.get_xlim() for axes in shown} == {shown[0].get_xlim()}
+    assert {axes.get_ylim() for axes in shown} == {shown[0].get_ylim()}
+    (left, right), (bottom, top) = shown[0].get_xlim(), shown[0].get_ylim()
+    assert left <= 0 < 8 <= right
+    assert bottom <= 20 < 90 <= top
+    written = re.findall(r">([\d.]+)</text>", drawn)
+    assert written.count("6") == 4, "epochs below the second row's two and the first row's other two"
+    assert written.count("80") == 2, "percent beside the first of each row"
+
+
+@pytest.mark.parametrize("scale", [1e-7, 1.0, 3e4])
+def test_a_panel_fills_its_figure_but_for_a_margin(scale: float) -> None:
+    """All that is written lies inside, and no more than the margin of 3 points is left at any side."""
+    curve = Curve(np.arange(40.0), *scale * np.linspace(-1, 1, 120).reshape(3, 40))
+    figure = figures.lines(figures.Panel("a loss", {"amid": curve}), style.line_styles(["amid"]))
+    svg.inline(figure, "x", "t")
+    written, (width, height) = figure.get_tightbbox(), figure.get_size_inches()  # in inches
+    np.testing.assert_allclose([written.x0, written.y0, width - written.x1, height - written.y1], 3 / 72, atol=0.01)
+
+
 def test_svg_uses_page_colours_and_own_ids() -> None:
-    bars = class_figures.class_bars(["a"], np.array([0.5]), signed=False)
-    drawn = svg.inline(bars, "first", 'By class: <a> & "b"')
+    drawn, other = (
+        svg.inline(class_figures.class_bars(["a"], np.array([0.5]), signed=False), name, 'By class: <a> & "b"')
+        for name in ("first", "second")
+    )
     assert drawn.startswith('<svg role="img" aria-label="By class: &lt;a&gt; &amp; &quot;b&quot;" style=')
-    assert drawn == svg.inline(bars, "second", 'By class: <a> & "b"').replace("second-", "first-")
+    assert drawn == other.replace("second-", "first-")
     assert "var(--ink)" in drawn
     assert style.INK not in drawn
     assert "http" not in drawn

@@ -31,9 +31,9 @@ def test_only_the_method_s_own_stage_is_kept_and_an_epoch_logged_twice_counts_on
     with (folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps({"stage": "amid", "epoch": 2, "evaluation/student/top1": 0.123}) + "\n")
     [run] = load_runs([folder])
-    assert run.metrics["epoch"].tolist() == [0, 1, 2]
-    assert run.metrics["evaluation/student/top1"].iloc[-1] == 0.123
-    assert "training/loss/forgotten" not in run.metrics
+    assert [record["epoch"] for record in run.records] == [0, 1, 2]
+    assert run.records[-1]["evaluation/student/top1"] == 0.123
+    assert not any("training/loss/forgotten" in record for record in run.records)
 
 
 def test_null_and_nan_are_missing_values(tmp_path: Path) -> None:
@@ -61,6 +61,7 @@ def test_unfinished_runs_are_named(tmp_path: Path, missing: str) -> None:
         ("results.json", "[]", r"results.json: expected a JSON object, found list"),
         ("metrics.jsonl", '{"epoch": 0, "stage": "amid"}\n{"epo', r"metrics.jsonl line 2: not valid JSON"),
         ("metrics.jsonl", '{"stage": "amid"}\n', r"metrics.jsonl: every line needs a whole number `epoch`"),
+        ("metrics.jsonl", f'{{"epoch": 1{"0" * 400}, "stage": "amid"}}\n', r"metrics.jsonl: every line needs a whole"),
         ("recipe.yaml", "name: [", r"recipe.yaml: not valid YAML"),
     ],
 )
@@ -112,7 +113,7 @@ def test_a_label_names_the_configuration_and_defaults_to_the_method(tmp_path: Pa
     assert {label: len(own) for label, own in configurations_of(runs).items()} == {
         "amid": 1, "amid, no D2 & <i>": 1, "mi": 1,
     }  # fmt: skip
-    assert len(runs[1].metrics)  # the log goes by the method, not by the label
+    assert len(runs[1].records)  # the log goes by the method, not by the label
 
 
 def test_a_label_stands_for_one_configuration(tmp_path: Path) -> None:
@@ -143,6 +144,7 @@ def test_an_unknown_role_is_refused_in_one_line(tmp_path: Path) -> None:
     [
         ("varied: amid.alpha_1\namid:\n  alpha_1: 3.5\n", "amid.alpha_1", 3.5),
         ("varied: model.width\nmodel: {width: 64}\n", "model.width", 64.0),
+        (f"varied: amid.alpha_1\namid: {{alpha_1: 1{'0' * 400}}}\n", "amid.alpha_1", math.nan),  # no float is so large
         ("varied: amid.contrast\namid: {contrast: nce}\n", "amid.contrast", math.nan),
         ("varied: data.in_memory\ndata: {in_memory: true}\n", "data.in_memory", math.nan),
         ("varied: model.width\nmodel: none\n", "model.width", math.nan),

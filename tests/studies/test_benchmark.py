@@ -16,7 +16,8 @@ from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.variants.benchmark import BenchmarkSet, Budget, Setting, settings
 from crossdistill.reports.benchmark import Provenance, report_of
 from crossdistill.studies import benchmark as studied
-from crossdistill.studies.benchmark import SETTINGS, Asked, Record, benchmark, gather, read_record, read_study
+from crossdistill.studies.benchmark import SETTINGS, Asked, benchmark, gather, read_study
+from crossdistill.studies.record import Record, read_record
 from crossdistill.types import InputError
 from tests.listening import Heard
 from tests.runs.small import folder_of, gestures, recipe

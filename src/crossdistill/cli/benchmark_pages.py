@@ -8,8 +8,9 @@ from crossdistill.cli.progress import console
 from crossdistill.reports.benchmark import Provenance, report_of
 from crossdistill.reports.markdown import write_document
 from crossdistill.reports.page import write_page
-from crossdistill.studies.benchmark import RECORD, Record, read_study
+from crossdistill.studies.benchmark import read_study
 from crossdistill.studies.compare import TABLE
+from crossdistill.studies.record import RECORD, Record
 
 NAME = "benchmark"
 """Of the Markdown document, and of the folder of its figures and table."""

@@ -5,17 +5,20 @@ from __future__ import annotations
 import shlex
 import webbrowser
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from crossdistill.cli.benchmark_pages import write_pages
 from crossdistill.cli.headline import show_headline
 from crossdistill.cli.progress import Lines, Quiet, console
-from crossdistill.reports import SampleViews, load_runs, write_loaded, write_markdown
+from crossdistill.reports import Run, load_runs
 from crossdistill.reports.examples import sample_views
+from crossdistill.reports.markdown import document_name, write_document
+from crossdistill.reports.page import write_page
+from crossdistill.reports.sections import Report, report_of
 from crossdistill.runs.folder import RECIPE, RESULTS
-from crossdistill.studies.benchmark import RECORD
+from crossdistill.studies.record import RECORD
 from crossdistill.types import InputError
 
 
@@ -38,18 +41,20 @@ def execute(options: Namespace, command: str) -> int:
     of a benchmark's folder."""
     if [folder for folder in options.runs if (folder / RECORD).is_file()]:
         return _benchmark(options)
-    folders = [run for folder in options.runs for run in _run_folders(folder)]
+    runs = load_runs([run for folder in options.runs for run in _run_folders(folder)])
     words = ["crossdistill", "report", *map(str, options.runs)]
-    samples = write(folders, options.out, shlex.join([*words, "--out", str(options.out)]))
+    report = _page(runs, options.out, shlex.join([*words, "--out", str(options.out)]))
     if options.markdown is not None:
-        named = shlex.join([*words, "--markdown", str(options.markdown)])
-        document = write_markdown(folders, options.markdown, named, samples)
+        origin = replace(report.origin, command=shlex.join([*words, "--markdown", str(options.markdown)]))
+        document = write_document(replace(report, origin=origin), options.markdown, document_name(runs))
         console().print(f"Markdown: {document}", soft_wrap=True)
     return _shown(options)
 
 
 def _benchmark(options: Namespace) -> int:
     """The pages of a benchmark's folder, from its table and record alone."""
+    from crossdistill.cli.benchmark_pages import write_pages  # half a second of pandas, which runs' pages need not have
+
     if len(options.runs) > 1:
         raise InputError(f"{options.runs[0]}: a benchmark's folder makes a page of its own; give it alone")
     words = ["crossdistill", "report", str(options.runs[0])]
@@ -65,15 +70,17 @@ def _shown(options: Namespace) -> int:
     return 0
 
 
-def write(folders: Sequence[Path], out: Path, command: str, quiet: bool = False) -> SampleViews:
-    """The page of these runs; command: the one that was given, which the page names. Returns what it shows of single
-    samples, for which models are run."""
-    runs = load_runs(folders)
-    samples = sample_views(runs, Quiet() if quiet else Lines())
-    write_loaded(runs, out, samples, command)
+def write(folders: Sequence[Path], out: Path, command: str, quiet: bool = False) -> None:
+    """The page of these runs; command: the one that was given, which the page names."""
+    _page(load_runs(folders), out, command, quiet)
+
+
+def _page(runs: Sequence[Run], out: Path, command: str, quiet: bool = False) -> Report:
+    report = report_of(runs, command, sample_views(runs, Quiet() if quiet else Lines()))
+    write_page(report, out)
     show_headline(runs, quiet)
     console().print(f"Report: {out}", soft_wrap=True)
-    return samples
+    return report
 
 
 def _run_folders(folder: Path) -> list[Path]:

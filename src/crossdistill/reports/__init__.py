@@ -24,11 +24,10 @@ from crossdistill.reports.wording import findings, lead
 if TYPE_CHECKING:
     from crossdistill.reports.captioned import illustrated
     from crossdistill.reports.markdown import write_markdown
-    from crossdistill.reports.page import write_loaded, write_report
+    from crossdistill.reports.page import write_report
 
 _DRAWN = {
     "illustrated": "captioned",
-    "write_loaded": "page",
     "write_markdown": "markdown",
     "write_report": "page",
 }
@@ -55,7 +54,6 @@ __all__ = [
     "load_runs",
     "split_by_measured",
     "unmeasured_sentence",
-    "write_loaded",
     "write_markdown",
     "write_report",
 ]

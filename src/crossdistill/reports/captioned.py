@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -66,13 +67,13 @@ _LOSS_CAPTION = "Each panel has its own scale; a term that levels off early no l
 class CaptionedFigure:
     """One figure, or panels of lines, under one caption.
 
-    name: unique, of letters and hyphens; legend: what the lines stand for; title: of a single figure; told: what a
-    page says of parts of a single figure once that is drawn.
+    name: unique, of letters and hyphens; draw: makes a single figure, a new one each time; legend: what the lines stand
+    for; title: of a single figure; told: what a page says of parts of a single figure once that has its places.
     """
 
     name: str
     caption: str
-    figure: Figure | None = None
+    draw: Callable[[], Figure] | None = None
     panels: tuple[Panel, ...] = ()
     legend: Mapping[str, LineStyle] = field(default_factory=dict)
     title: str = ""
@@ -110,7 +111,7 @@ def ladder_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
         if "teacher" in table
         else f"{right} on {run.split} samples, mean and 95 % interval over the runs."
     )
-    return CaptionedFigure("ladder", caption, figures.ladder(steps), title=f"{right} (%)")
+    return CaptionedFigure("ladder", caption, partial(figures.ladder, steps), title=f"{right} (%)")
 
 
 def difference_figure(runs: Sequence[Run], reference: str = "baseline") -> CaptionedFigure | None:
@@ -121,9 +122,9 @@ def difference_figure(runs: Sequence[Run], reference: str = "baseline") -> Capti
         f"Blue: significantly better than {reference}, orange: significantly worse, grey: no significant difference or "
         "not tested; bars are 95 % intervals, each for itself, while the colours are corrected for all comparisons."
     )
-    figure = figures.difference_intervals(table, grouped(runs))
+    draw = partial(figures.difference_intervals, table, grouped(runs))
     title = f"Student {headline_name(runs)} minus {reference} (percentage points)"
-    return CaptionedFigure(f"difference-{reference}", caption, figure, title=title)
+    return CaptionedFigure(f"difference-{reference}", caption, draw, title=title)
 
 
 def seeds_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
@@ -144,8 +145,8 @@ def seeds_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
         f"Each dot is a run, in each row by fold and seed from top to bottom; bar: mean with its 95 % interval{dashed}"
         f"{repeated}; colours as in the differences."
     )
-    figure = figures.seed_scatter(accuracies, intervals, verdicts, grouped(runs), reference)
-    return CaptionedFigure("seeds", caption, figure, title=f"Student {headline_name(runs)} of every run (%)")
+    draw = partial(figures.seed_scatter, accuracies, intervals, verdicts, grouped(runs), reference)
+    return CaptionedFigure("seeds", caption, draw, title=f"Student {headline_name(runs)} of every run (%)")
 
 
 def curve_figures(runs: Sequence[Run]) -> dict[str, CaptionedFigure]:
@@ -190,14 +191,14 @@ def every_configuration_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
         return None
     legend = {"student": LineStyle(CYCLE[0], ""), "teacher": LineStyle(OWN_COLORS["teacher"], "5 2")}
     baseline = drawn["student"].get("baseline")
-    figure = figures.small_multiples(by_label_and_view, legend, baseline)
+    draw = partial(figures.small_multiples, by_label_and_view, legend, baseline)
     if baseline is not None:
         legend = {**legend, "the baseline's student": LineStyle(NEITHER, "")}
     caption = "Means over runs with a band from the lowest to the highest run; all panels have the same axes."
     return CaptionedFigure(
         "configurations",
         caption,
-        figure,
+        draw,
         legend=legend,
         title=f"{headline_name(runs)[0].upper()}{headline_name(runs)[1:]} over epochs (%)",
     )
@@ -229,7 +230,8 @@ def confusion_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
         return None
     title = f"{main} student, confusion (% of the true class)"
     caption = "Off the diagonal are the classes that are taken for one another, summed over the configuration's runs."
-    return CaptionedFigure("confusion", caption, class_figures.confusion(counts, runs[0].classes), title=title)
+    draw = partial(class_figures.confusion, counts, runs[0].classes)
+    return CaptionedFigure("confusion", caption, draw, title=title)
 
 
 def map_of_representations(shown: RepresentationMap, runs: Sequence[Run]) -> CaptionedFigure:
@@ -249,7 +251,7 @@ def map_of_representations(shown: RepresentationMap, runs: Sequence[Run]) -> Cap
     return CaptionedFigure(
         "map",
         caption,
-        map_figure.drawn(shown, classes),
+        partial(map_figure.drawn, shown, classes),
         title=f"{shown.configuration}: representations of {run.split} samples, by class",
         told=lambda figure: map_figure.told(figure, shown, classes),
     )
@@ -296,8 +298,8 @@ def _class_differences(runs: Sequence[Run], label: str, reference: str) -> Capti
         return None
     title = f"{label} student minus {reference}, accuracy by class (percentage points)"
     caption = f"Classes above zero (blue) are recognised better by the {label} student than by {_named(reference)}"
-    figure = class_figures.class_bars(runs[0].classes, values, signed=True)
-    return CaptionedFigure(f"classes-{reference}", f"{caption}{_ends(values)}.", figure, title=title)
+    draw = partial(class_figures.class_bars, runs[0].classes, values, signed=True)
+    return CaptionedFigure(f"classes-{reference}", f"{caption}{_ends(values)}.", draw, title=title)
 
 
 def _class_accuracies(runs: Sequence[Run], label: str) -> CaptionedFigure | None:
@@ -305,8 +307,8 @@ def _class_accuracies(runs: Sequence[Run], label: str) -> CaptionedFigure | None
     if not np.isfinite(values).any():
         return None
     caption = f"The classes that the {label} student recognises best are at the top{_ends(values)}."
-    figure = class_figures.class_bars(runs[0].classes, values, signed=False)
-    return CaptionedFigure("classes", caption, figure, title=f"{label} student, accuracy by class (%)")
+    draw = partial(class_figures.class_bars, runs[0].classes, values, signed=False)
+    return CaptionedFigure("classes", caption, draw, title=f"{label} student, accuracy by class (%)")
 
 
 def _named(reference: str) -> str:

@@ -43,6 +43,7 @@ def confusion(matrix: npt.NDArray[np.float64], classes: Sequence[str]) -> Figure
     size = matrix.sum(1, keepdims=True)
     shares = np.divide(matrix, size, out=np.zeros_like(matrix), where=size > 0)
     figure, axes = panel(_confusion_size(classes))
+    figure.set_layout_engine("constrained")  # which has room for the bar beside the axes
     # transparent to blue: an empty cell shows the page, light or dark
     colors = LinearSegmentedColormap.from_list("share", [(0.0, 0.447, 0.698, 0.0), (0.0, 0.447, 0.698, 1.0)])
     image = axes.imshow(shares, cmap=colors, vmin=0, vmax=1, interpolation="nearest")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from crossdistill.reports.fields import number
 from crossdistill.reports.runs import Run, configurations_of
 from crossdistill.runs.measure import GAP, score_key
 
@@ -24,37 +26,41 @@ class Curve:
 
 
 def curves(runs: Sequence[Run], key: str) -> dict[str, Curve]:
-    """Label -> the curve of one column of metrics.jsonl; those that never logged it (or only NaN) are left out."""
-    by_label = {
-        label: _curve([_series(run, key) for run in replicates])
-        for label, replicates in configurations_of(runs).items()
-    }
-    return {label: curve for label, curve in by_label.items() if len(curve.epochs)}
+    """Label -> the curve of one key of metrics.jsonl; those that never logged it (or only NaN) are left out."""
+    by_label = {label: _by_epoch(replicates, key) for label, replicates in configurations_of(runs).items()}
+    return {label: _curve(by_epoch) for label, by_epoch in by_label.items() if by_epoch}
 
 
 def keys_starting_with(runs: Sequence[Run], prefix: str) -> list[str]:
-    """Columns with this prefix in any run, in the order in which they were logged."""
-    return list(dict.fromkeys(key for run in runs for key in run.metrics.columns if key.startswith(prefix)))
+    """Keys with this prefix in any run, in the order in which they were logged."""
+    keys = dict.fromkeys(key for run in runs for record in run.records for key in record)
+    return [key for key in keys if key.startswith(prefix)]
 
 
-def _series(run: Run, key: str) -> pd.Series[float]:
-    metrics = run.metrics
-    student, teacher = (score_key(view, run.task) for view in ("student", "teacher"))
-    if key == GAP and key not in metrics and {teacher, student} <= set(metrics.columns):
-        metrics = metrics.assign(**{GAP: metrics[teacher] - metrics[student]})
-    if key not in metrics:
-        return pd.Series(dtype="float64")
-    values = pd.to_numeric(metrics[key], errors="coerce").astype("float64")
-    values = values.set_axis(metrics["epoch"].to_numpy())
-    return values[np.isfinite(values)]
+def _by_epoch(runs: Sequence[Run], key: str) -> dict[int, list[float]]:
+    """Epoch -> the finite values of the runs that logged one then."""
+    by_epoch: dict[int, list[float]] = {}
+    for run in runs:
+        for record in run.records:
+            value = _logged(record, key, run)
+            if math.isfinite(value):
+                by_epoch.setdefault(record["epoch"], []).append(value)
+    return by_epoch
 
 
-def _curve(series: Sequence[pd.Series[float]]) -> Curve:
-    measured = [one for one in series if len(one)]
-    together = pd.concat(measured, axis=1).sort_index() if measured else pd.DataFrame()
+def _logged(record: Mapping[str, Any], key: str, run: Run) -> float:
+    if key == GAP and key not in record:
+        student, teacher = (record.get(score_key(view, run.task)) for view in ("student", "teacher"))
+        return number(teacher) - number(student)
+    return number(record.get(key))
+
+
+def _curve(by_epoch: Mapping[int, Sequence[float]]) -> Curve:
+    epochs = sorted(by_epoch)
+    together = [by_epoch[epoch] for epoch in epochs]
     return Curve(
-        epochs=together.index.to_numpy(dtype=np.float64),
-        mean=together.mean(axis=1).to_numpy(dtype=np.float64),
-        low=together.min(axis=1).to_numpy(dtype=np.float64),
-        high=together.max(axis=1).to_numpy(dtype=np.float64),
+        epochs=np.array(epochs, dtype=np.float64),
+        mean=np.array([sum(values) / len(values) for values in together]),
+        low=np.array([min(values) for values in together]),
+        high=np.array([max(values) for values in together]),
     )

@@ -17,11 +17,19 @@ from crossdistill.evaluation import nearest
 from crossdistill.evaluation.collect import Outputs, outputs_of
 from crossdistill.losses.cosine import unit_rows
 from crossdistill.methods import Method
-from crossdistill.recipes.recipe import DataSettings
-from crossdistill.reports import RetrievalExample, RetrievedItem, illustrated
+from crossdistill.recipes.recipe import DataSettings, Recipe
+from crossdistill.reports.captioned import illustrated
 from crossdistill.reports.groups import main_configuration
 from crossdistill.reports.runs import Run, configurations_of, split_by_measured
-from crossdistill.reports.samples import ChangedSample, Changes, Picture, RepresentationMap, SampleViews
+from crossdistill.reports.samples import (
+    ChangedSample,
+    Changes,
+    Picture,
+    RepresentationMap,
+    RetrievalExample,
+    RetrievedItem,
+    SampleViews,
+)
 from crossdistill.runs.build import Built
 from crossdistill.runs.data import FROM_PYTHON, build_dataset
 from crossdistill.runs.folder import read_recipe
@@ -61,6 +69,7 @@ class TrainedRuns:
 
     def __init__(self, listener: Listener = Listener()) -> None:
         self._listener = listener
+        self._recipes: dict[Path, Recipe] = {}
         self._loaded: dict[Path, Built | None] = {}
         self._read: dict[Path, MultimodalDataset | None] = {}
         self._outputs: dict[Path, Outputs | None] = {}
@@ -72,13 +81,21 @@ class TrainedRuns:
         measured numbers needs neither."""
         if folder not in self._loaded:
             there = self.dataset(folder) is not None
-            self._loaded[folder] = self._said(lambda: load_trained(folder, build_data=self._data)) if there else None
+            self._loaded[folder] = self._said(lambda: self._trained(folder)) if there else None
         return self._loaded[folder]
+
+    def _trained(self, folder: Path) -> Built:
+        return load_trained(folder, build_data=self._data, recipe=self._recipe(folder))
+
+    def _recipe(self, folder: Path) -> Recipe:
+        if folder not in self._recipes:
+            self._recipes[folder] = read_recipe(folder)
+        return self._recipes[folder]
 
     def dataset(self, folder: Path) -> MultimodalDataset | None:
         """The run's data without its model; None where they are not where they were, or came from Python."""
         if folder not in self._read:
-            recipe = read_recipe(folder)
+            recipe = self._recipe(folder)
             there = not recipe.data.source.startswith(FROM_PYTHON)
             self._read[folder] = self._said(lambda: self._data(recipe.data, recipe.seed)) if there else None
         return self._read[folder]

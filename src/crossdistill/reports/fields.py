@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,14 @@ def field_at(fields: Any, name: str) -> Any:
     for part in name.split("."):
         fields = fields.get(part) if isinstance(fields, dict) else None
     return fields
+
+
+def number(value: Any) -> float:
+    """A field's value as a number; NaN where it is none, or larger than any that a figure could show."""
+    try:
+        return float(value) if type(value) in (int, float) else math.nan
+    except OverflowError:
+        return math.nan
 
 
 def read_yaml(path: Path, text: str) -> Any:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -118,8 +120,8 @@ def small_multiples(
     columns = min(4, len(curves))
     rows = math.ceil(len(curves) / columns)
     figure = Figure(figsize=(2.4 * columns, 1.5 * rows + 0.1), layout="constrained", facecolor="none")
-    grid = list(figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).flat)
-    for axes, (label, by_view) in zip(grid, curves.items(), strict=False):
+    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for index, (axes, (label, by_view)) in enumerate(zip(grid, curves.items(), strict=False)):
         axes.set_facecolor("none")
         axes.set_title(shortened(label, 30), fontsize=7)
         if everywhere is not None:
@@ -129,12 +131,16 @@ def small_multiples(
         axes.grid(axis="y")
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(4))
-        axes.tick_params(labelsize=6.5)
-    for index, axes in enumerate(grid):
-        if index >= len(curves):
-            axes.set_visible(False)
-        elif index + columns >= len(curves):  # nothing below it: its epochs are shown
-            axes.tick_params(labelbottom=True)
+        # numbers where nothing is beside or below it
+        axes.tick_params(labelsize=6.5, labelleft=index % columns == 0, labelbottom=index + columns >= len(curves))
+        _without_label(axes.xaxis)
+        _without_label(axes.yaxis)
+    corners = np.concatenate([axes.dataLim.get_points() for axes in grid[: len(curves)]])
+    for axes in grid[: len(curves)]:  # sharing the axes in matplotlib's way takes a third of the figure's time
+        axes.update_datalim(corners)
+        axes.autoscale_view()
+    for axes in grid[len(curves) :]:
+        axes.set_visible(False)
     return figure
 
 
@@ -142,12 +148,8 @@ def small_multiples(
 def difference_intervals(table: Mapping[str, Difference], groups: Mapping[str, str]) -> Figure:
     """Each paired difference in points with its interval, coloured by the verdict; table: label -> difference."""
     figure, axes = _rows(list(table), groups)
-    for place, row in zip(_places(list(table), groups), table.values(), strict=True):
-        color = _VERDICT_COLORS.get(row.verdict, NEITHER)
-        half = 0 if np.isnan(row.half_width) else 100 * row.half_width
-        axes.errorbar(
-            100 * row.difference, place, xerr=half, color=color, marker="o", markersize=5.5, linewidth=2, capsize=3
-        )
+    intervals = [(row.difference, row.half_width) for row in table.values()]
+    _draw_intervals(axes, intervals, _places(list(table), groups), [row.verdict for row in table.values()], "o", 5.5, 3)
     axes.axvline(0, color=INK, linewidth=0.9)
     return figure
 
@@ -167,25 +169,47 @@ def seed_scatter(
     for none.
     """
     figure, axes = _rows(list(accuracies), groups)
-    for place, (label, values) in zip(_places(list(accuracies), groups), accuracies.items(), strict=True):
-        color = _VERDICT_COLORS.get(verdicts.get(label, "not tested"), NEITHER)
-        offsets = np.linspace(-0.3, 0.3, len(values)) if len(values) > 1 else np.zeros(1)
-        mean, half = intervals[label]
-        axes.errorbar(
-            100 * mean,
-            place,
-            xerr=0 if np.isnan(half) else 100 * half,
-            color=color,
-            marker="|",
-            markersize=11,
-            linewidth=2,
-        )
-        axes.plot(
-            100 * np.asarray(values), place + offsets, "o", color=INK, markersize=3.4, markeredgewidth=0, zorder=3
-        )
+    places = _places(list(accuracies), groups)
+    found = [verdicts.get(label, "not tested") for label in accuracies]
+    _draw_intervals(axes, [intervals[label] for label in accuracies], places, found, "|", 11, 0)
+    dots = [place + _spread(len(values)) for place, values in zip(places, accuracies.values(), strict=True)]
+    values = 100 * np.concatenate([np.asarray(values) for values in accuracies.values()])
+    axes.plot(values, np.concatenate(dots), "o", color=INK, markersize=3.4, markeredgewidth=0, zorder=3)
     if math.isfinite(reference):
         axes.axvline(100 * reference, color=INK, linewidth=0.9, dashes=(3, 2))
     return figure
+
+
+def _draw_intervals(
+    axes: Axes,
+    intervals: Sequence[tuple[float, float]],
+    places: Sequence[float],
+    verdicts: Sequence[Verdict],
+    marker: str,
+    size: float,
+    cap: float,
+) -> None:
+    """Fractions (mean, half width or NaN) as marks with bars in %, all of one colour at once."""
+    means, halves = 100 * np.array(intervals).T
+    colors = np.array([_VERDICT_COLORS.get(verdict, NEITHER) for verdict in verdicts])
+    for color in dict.fromkeys(colors.tolist()):
+        own = colors == color
+        axes.errorbar(
+            means[own],
+            np.asarray(places)[own],
+            xerr=np.nan_to_num(halves[own]),
+            color=color,
+            marker=marker,
+            markersize=size,
+            linestyle="",
+            elinewidth=2,
+            capsize=cap,
+        )
+
+
+def _spread(runs: int) -> npt.NDArray[np.float64]:
+    """Where the runs of a row lie, from top to bottom."""
+    return np.linspace(-0.3, 0.3, runs) if runs > 1 else np.zeros(1)
 
 
 def _draw_panel(axes: Axes, shown: Panel, styles: Mapping[str, LineStyle]) -> None:
@@ -198,6 +222,12 @@ def _draw_panel(axes: Axes, shown: Panel, styles: Mapping[str, LineStyle]) -> No
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel("epoch")
+    _without_label(axes.yaxis)
+
+
+def _without_label(axis: Axis) -> None:
+    """Measure no numbers to find the place of a label that is not there."""
+    axis.set_label_coords(0, 0)
 
 
 def _draw_curve(axes: Axes, curve: Curve, style: LineStyle, scale: float, band: float = 0.18) -> None:

@@ -13,7 +13,7 @@ from crossdistill.reports import figures, svg
 from crossdistill.reports.captioned import CaptionedFigure
 from crossdistill.reports.cells import ReportTable, Row
 from crossdistill.reports.pictures import png
-from crossdistill.reports.runs import load_runs
+from crossdistill.reports.runs import Run, load_runs
 from crossdistill.reports.samples import NO_SAMPLES, ChangedSample, Changes, Picture, SampleViews
 from crossdistill.reports.sections import Report, report_of
 from crossdistill.types import InputError
@@ -28,9 +28,12 @@ def write_markdown(runs: Sequence[Path], folder: Path, command: str = "", sample
     Raises InputError when a folder is no finished run, the runs cannot be compared or `folder` cannot be written to.
     """
     loaded = load_runs(runs)
-    return write_document(
-        report_of(loaded, command, samples), folder, "-".join(re.findall(r"\w+", loaded[0].name)) or "report"
-    )
+    return write_document(report_of(loaded, command, samples), folder, document_name(loaded))
+
+
+def document_name(runs: Sequence[Run]) -> str:
+    """What the document of these runs is called: as their recipe, as far as a file's name can be."""
+    return "-".join(re.findall(r"\w+", runs[0].name)) or "report"
 
 
 def write_document(report: Report, folder: Path, name: str) -> Path:
@@ -146,11 +149,12 @@ def fenced(text: str) -> str:
 
 def _standing_alone(captioned: CaptionedFigure) -> str:
     """The figure as one SVG document, panels in a grid and the legend inside."""
-    figure = captioned.figure
-    if figure is None:
+    if captioned.draw is None:
         figure = figures.line_grid(captioned.panels, captioned.legend)
-    elif captioned.legend:
-        figures.add_legend(figure, captioned.legend)
+    else:
+        figure = captioned.draw()
+        if captioned.legend:
+            figures.add_legend(figure, captioned.legend)
     return svg.document(figure, captioned.title)
 
 

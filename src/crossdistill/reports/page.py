@@ -13,8 +13,8 @@ from crossdistill.atomic import write_atomically
 from crossdistill.reports import figures, svg
 from crossdistill.reports.captioned import CaptionedFigure
 from crossdistill.reports.pictures import data_uri
-from crossdistill.reports.runs import Run, load_runs
-from crossdistill.reports.samples import NO_SAMPLES, RetrievalExample, SampleViews
+from crossdistill.reports.runs import load_runs
+from crossdistill.reports.samples import NO_SAMPLES, SampleViews
 from crossdistill.reports.sections import Report, report_of
 from crossdistill.reports.style import ON_DARK
 from crossdistill.types import InputError
@@ -28,25 +28,12 @@ def write_report(runs: Sequence[Path], output: Path, samples: SampleViews = NO_S
     it. The same runs give the same bytes.
     Raises InputError when a folder is no finished run, the runs cannot be compared or `output` cannot be written.
     """
-    return write_loaded(load_runs(runs), output, samples, command)
-
-
-def write_loaded(runs: Sequence[Run], output: Path, samples: SampleViews = NO_SAMPLES, command: str = "") -> Path:
-    """`write_report` of runs that are loaded already."""
-    return _write(render(runs, samples, command), output)
+    return write_page(report_of(load_runs(runs), command, samples), output)
 
 
 def write_page(report: Report, output: Path) -> Path:
     """Write a report as one HTML file and return its path. Raises InputError when `output` cannot be written."""
-    return _write(_render(report, ()), output)
-
-
-def render(runs: Sequence[Run], samples: SampleViews = NO_SAMPLES, command: str = "") -> str:
-    """Render these runs as the page's HTML."""
-    return _render(report_of(runs, command, samples), samples.retrieval)
-
-
-def _write(page: str, output: Path) -> Path:
+    page = _rendered(report)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(output, page)
@@ -55,20 +42,20 @@ def _write(page: str, output: Path) -> Path:
     return output
 
 
-def _render(report: Report, pictures: Sequence[RetrievalExample]) -> str:
+def _rendered(report: Report) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["data_uri"] = data_uri
     environment.filters["panels"] = panels
     files = resources.files(__package__)
     template = environment.from_string(files.joinpath("report.html").read_text("utf-8"))
     script = files.joinpath("report.js").read_text("utf-8")
-    return template.render(report=report, pictures=pictures, on_dark=ON_DARK, variables=svg.VARIABLES, script=script)
+    return template.render(report=report, on_dark=ON_DARK, variables=svg.VARIABLES, script=script)
 
 
 def panels(captioned: CaptionedFigure) -> list[str]:
     """The <svg> elements that a captioned figure consists of."""
-    if captioned.figure is not None:
-        figure = captioned.figure
+    if captioned.draw is not None:
+        figure = captioned.draw()
         return [svg.inline(figure, captioned.name, captioned.title, lambda: captioned.told(figure))]
     return [_curves(captioned, index) for index in range(len(captioned.panels))]
 

@@ -6,21 +6,19 @@ import math
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from crossdistill.reports.fields import field_at, read_json, read_text, read_yaml
+from crossdistill.reports.fields import field_at, number, read_json, read_text, read_yaml
 from crossdistill.reports.formats import listed
 from crossdistill.reports.units import unit_of
 from crossdistill.runs.folder import METRICS, RECIPE, RESULTS
 from crossdistill.runs.results import AnyScores, read_results
 from crossdistill.types import InputError, Role, TaskKind
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 CHOOSE_EPOCH_ON = "data.choose_epoch_on"
+_MOST_EPOCHS = 10**9
+"""More than any training has."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +77,6 @@ class Run:
     def unit(self) -> Hashable:
         """What runs of one configuration share that are no independent repetitions."""
         return unit_of(self.seed, self.fold, self.labels)
-
-    @cached_property
-    def metrics(self) -> pd.DataFrame:
-        """The records as rows."""
-        import pandas as pd  # a third of PyTorch's own import, and a table on the terminal needs no curves
-
-        return pd.DataFrame(list(self.records), columns=None if self.records else ["epoch"])
 
 
 def load_runs(paths: Sequence[Path]) -> list[Run]:
@@ -157,7 +148,7 @@ def _load(folder: Path) -> Run:
         label=results.label,
         role=results.role,
         varied=varied if isinstance(varied, str) else "",
-        value=_number(field_at(settings, varied)) if isinstance(varied, str) else math.nan,
+        value=number(field_at(settings, varied)) if isinstance(varied, str) else math.nan,
         seed=results.seed,
         fold=results.fold,
         split=results.split,
@@ -178,15 +169,11 @@ def _load(folder: Path) -> Run:
 
 
 def _records(path: Path, method: str) -> tuple[Mapping[str, Any], ...]:
-    rows = [read_json(path, line, f" line {number}") for number, line in enumerate(read_text(path).splitlines(), 1)]
-    if any(not isinstance(row.get("epoch"), int) for row in rows):
-        raise InputError(f"{path}: every line needs a whole number `epoch`, at least one has none")
+    rows = [read_json(path, line, f" line {place}") for place, line in enumerate(read_text(path).splitlines(), 1)]
+    if not all(isinstance(epoch := row.get("epoch"), int) and 0 <= epoch < _MOST_EPOCHS for row in rows):
+        raise InputError(f"{path}: every line needs a whole number `epoch` from 0, at least one has none")
     # a resumed run may have logged an epoch twice: the later one counts
     return tuple({row["epoch"]: row for row in rows if row.get("stage") == method}.values())
-
-
-def _number(value: Any) -> float:
-    return float(value) if type(value) in (int, float) else math.nan
 
 
 def _check_comparable(runs: Sequence[Run]) -> None:

@@ -20,7 +20,7 @@ from crossdistill.reports.runs import (
     split_by_measured,
     unmeasured_sentence,
 )
-from crossdistill.reports.samples import NO_SAMPLES, Changes, SampleViews
+from crossdistill.reports.samples import NO_SAMPLES, Changes, RetrievalExample, SampleViews
 from crossdistill.reports.terms import headline_name
 from crossdistill.reports.tiles import Tile, next_steps, tiles
 from crossdistill.types import TaskKind
@@ -100,7 +100,8 @@ class Report:
     """What is said of some runs.
 
     lead: one sentence for those who read no further; tiles and picture: the same in numbers and to be looked at;
-    summary: sentences of one paragraph; findings: what the tests say, steps: what follows from it, a sentence each
+    summary: sentences of one paragraph; findings: what the tests say, steps: what follows from it, a sentence each;
+    retrieved: what students find among the training samples, which a page alone shows
     """
 
     title: str
@@ -112,6 +113,7 @@ class Report:
     tiles: tuple[Tile, ...] = ()
     picture: CaptionedFigure | None = None
     steps: tuple[str, ...] = ()
+    retrieved: tuple[RetrievalExample, ...] = ()
 
 
 def report_of(runs: Sequence[Run], command: str, samples: SampleViews = NO_SAMPLES) -> Report:
@@ -124,7 +126,7 @@ def report_of(runs: Sequence[Run], command: str, samples: SampleViews = NO_SAMPL
     origin = Origin(command, wording.replicates(runs), versions(runs), _sources(runs))
     measured, left_out = split_by_measured(runs)[0], unmeasured_sentence(runs)
     if not measured:
-        return Report(runs[0].name, (left_out,), (), (), origin)
+        return Report(runs[0].name, (left_out,), (), (), origin, retrieved=tuple(samples.retrieval))
     return Report(
         title=wording.title(measured),
         summary=(*wording.summary(measured), *([left_out] if left_out else [])),
@@ -135,6 +137,7 @@ def report_of(runs: Sequence[Run], command: str, samples: SampleViews = NO_SAMPL
         tiles=tiles(measured),
         picture=captioned.ladder_figure(measured),
         steps=next_steps(measured),
+        retrieved=tuple(samples.retrieval),
     )
 
 

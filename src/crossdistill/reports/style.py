@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
+from matplotlib.layout_engine import LayoutEngine
 
 INK, RULE = "#1d2430", "#d9dde3"
 """Text and grid. In the page both become CSS variables, so that figures follow light and dark mode."""
@@ -65,6 +66,8 @@ GAIN, LOSS, NEITHER = BLUE, RED, GREY
 """Colours of what is better, worse and neither."""
 
 _MAX_LETTERS = 24
+_MARGIN = 3
+"""Of a figure, in points."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,28 @@ def shortened(name: str, letters: int = _MAX_LETTERS) -> str:
 
 
 def panel(size: tuple[float, float]) -> tuple[Figure, Axes]:
-    """A transparent figure of this size in inches, with one pair of axes."""
-    figure = Figure(figsize=size, layout="constrained", facecolor="none")
+    """A transparent figure of this size in inches, with one pair of axes that fills it when it is drawn."""
+    figure = Figure(figsize=size, layout=_Filled(), facecolor="none")
     axes = figure.subplots()
     axes.set_facecolor("none")
     return figure, axes
+
+
+class _Filled(LayoutEngine):
+    """One pair of axes, with what is written beside it, fills the figure but for a margin: where matplotlib's
+    constrained layout would have it, which measures all text twice and takes half of the time that a figure takes."""
+
+    _adjust_compatible, _colorbar_gridspec = True, False
+
+    def execute(self, fig: FigureBase) -> None:
+        assert isinstance(fig, Figure)
+        [axes] = fig.axes
+        whole, inside = fig.bbox, axes.bbox
+        outside = axes.get_tightbbox(for_layout_only=True) or inside
+        margin = _MARGIN * fig.dpi / 72
+        fig.subplots_adjust(
+            left=(inside.x0 - outside.x0 + margin) / whole.width,
+            right=1 - (outside.x1 - inside.x1 + margin) / whole.width,
+            bottom=(inside.y0 - outside.y0 + margin) / whole.height,
+            top=1 - (outside.y1 - inside.y1 + margin) / whole.height,
+        )

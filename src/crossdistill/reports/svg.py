@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from html import escape
 
 import matplotlib
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from crossdistill.reports.style import INK, ON_DARK, RULE, STYLE
@@ -63,11 +64,13 @@ def document(figure: Figure, title: str) -> str:
 
 @matplotlib.rc_context(STYLE)
 def _svg(figure: Figure, background: str = "none") -> str:
+    figure.set_facecolor(background)
     buffer = io.StringIO()
     with warnings.catch_warnings():
         # a script that matplotlib's font lacks: the browser draws the text, and its font has it
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(buffer, format="svg", metadata={"Date": None}, facecolor=background)
+        # savefig would draw it twice
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})  # type: ignore[no-untyped-call]
     return re.sub(r"<metadata>.*?</metadata>\s*|<!DOCTYPE[^>]*>\s*", "", buffer.getvalue(), flags=re.DOTALL)
 
 

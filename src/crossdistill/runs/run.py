@@ -186,16 +186,20 @@ def _finish(built: Built, folder: Path, log: RunLog, device: torch.device, worke
 
 
 def load_trained(
-    folder: Path, dataset: MultimodalDataset | None = None, build_data: BuildDataset = build_dataset
+    folder: Path,
+    dataset: MultimodalDataset | None = None,
+    build_data: BuildDataset = build_dataset,
+    recipe: Recipe | None = None,
 ) -> Built:
     """A finished run with its trained model, on the CPU in evaluation mode, and the data that it is measured on.
 
-    dataset: where the run's came from Python; build_data: as of `run`. Methods' own parts are not prepared for the
-    data again. Raises InputError when the folder holds no finished run or its files do not fit together.
+    dataset: where the run's came from Python; build_data: as of `run`; recipe: the folder's, where somebody has read it
+    already. Methods' own parts are not prepared for the data again. Raises InputError when the folder holds no finished
+    run or its files do not fit together.
     """
     folder = Path(folder)
     spec, config = read_config(folder)
-    recipe, digests = read_recipe(folder), digests_of(folder, config)
+    recipe, digests = recipe or read_recipe(folder), digests_of(folder, config)
     check(recipe)
     dataset = data_of(recipe, dataset, build_data)
     if is_cross_fitted(recipe):

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 import pandas as pd
 
-from crossdistill.atomic import write_atomically, written_whole
+from crossdistill.atomic import written_whole
 from crossdistill.extras import needed_for
 from crossdistill.models.storage import REST, STUDENT
-from crossdistill.plain import from_plain, to_plain
-from crossdistill.plain_text import read_text
 from crossdistill.recipes.variants.benchmark import ALWAYS, SETS, Setting, deciding_controls
 from crossdistill.runs.data import load_dataset
 from crossdistill.runs.jobs import Executor, Failure
 from crossdistill.runs.lock import locked
 from crossdistill.studies.compare import TABLE, Compared, compare, known_folds
 from crossdistill.studies.plan import configurations
+from crossdistill.studies.record import RECORD, Record, read_record, write_record
 from crossdistill.studies.tune import tune
 from crossdistill.types import InputError, Listener, Values, one_line, reported
 
-RECORD = "benchmark.json"
 SETTINGS = "settings"
 """The task of which each setting is a step."""
 TUNING_SEEDS = 3
@@ -48,17 +45,6 @@ class Asked:
     seeds: int = 10
     trials: int = 0
     weights: bool = False
-
-
-@dataclass(frozen=True)
-class Record:
-    """How a study's folder came about: the commands, how many trials of tuning each setting had (its folder -> trials),
-    which data sets were left out and why, which runs or settings failed (folder -> why)."""
-
-    commands: tuple[str, ...] = ()
-    trials: Mapping[str, int] = field(default_factory=dict)
-    skipped: Mapping[str, str] = field(default_factory=dict)
-    failed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -107,7 +93,7 @@ def benchmark(
                 failures[folder] = Failure(str(error), mistake=True)
                 listener.say(f"{name}: {error}")
             table = gather(settings, out)
-            _write_record(out, command, ready[:number], asked.trials, skipped, failures)
+            _keep_record(out, command, ready[:number], asked.trials, skipped, failures)
             listener.step(SETTINGS)
     return Benchmarked(table, skipped, failures)
 
@@ -135,14 +121,6 @@ def read_study(folder: Path) -> tuple[pd.DataFrame, Record]:
         return pd.read_parquet(folder / TABLE), read_record(folder)
     except (OSError, ValueError) as error:
         raise InputError(f"{folder / TABLE}: cannot be read: {one_line(error)[:200]}") from error
-
-
-def read_record(folder: Path) -> Record:
-    path = folder / RECORD
-    try:
-        return from_plain(Record, json.loads(read_text(path)), str(path))
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {one_line(error)[:200]}") from error
 
 
 def _require_possible(asked: Asked) -> None:
@@ -214,7 +192,7 @@ def _told(compared: Compared) -> str:
     return f"{len(compared.folders)} runs{failed}" + (f"; {', '.join(shown)}" if shown else "")
 
 
-def _write_record(
+def _keep_record(
     out: Path,
     command: str,
     done: Sequence[Setting],
@@ -233,8 +211,7 @@ def _write_record(
         {name: why for name, why in {**before.skipped, **skipped}.items() if name not in there},
         {place: why for place, why in before.failed.items() if not _lies_in(place, folders)} | failed,
     )
-    out.mkdir(parents=True, exist_ok=True)
-    write_atomically(out / RECORD, json.dumps(to_plain(record), indent=1, ensure_ascii=False) + "\n")
+    write_record(record, out)
 
 
 def _lies_in(place: str, folders: Collection[str]) -> bool:

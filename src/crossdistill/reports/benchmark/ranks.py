@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from crossdistill.evaluation.ranks import Ranking, not_separated, ranking
 from crossdistill.reports.benchmark.rank_figure import critical_difference_figure
@@ -67,7 +68,8 @@ def rank_section(settings: Sequence[Setting], level: Level) -> Section | None:
     ranks = sorted(zip(found.ranking.average, found.labels, strict=True))
     rows = tuple(Row((label, f"{rank:.2f}"), "methods") for rank, label in ranks)
     heading = _HEADINGS[level]
-    figure = critical_difference_figure(
+    draw = partial(
+        critical_difference_figure,
         dict(zip(found.labels, found.ranking.average, strict=True)),
         found.ranking.critical_difference,
         [
@@ -79,7 +81,7 @@ def rank_section(settings: Sequence[Setting], level: Level) -> Section | None:
         "1 is best. Methods under one bar are not significantly different: their average ranks are at most the "
         f"critical difference of {found.ranking.critical_difference:.2f} apart (Nemenyi test, level 0.05; Demšar 2006)."
     )
-    captioned = CaptionedFigure(f"ranks-{level}", caption, figure, title=f"{heading} (1 is best)")
+    captioned = CaptionedFigure(f"ranks-{level}", caption, draw, title=f"{heading} (1 is best)")
     return Section(f"ranks-{level}", heading, ReportTable(("method", "average rank"), rows), _note(found), (captioned,))
 
 
