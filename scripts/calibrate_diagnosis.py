@@ -29,6 +29,7 @@ from crossdistill.diagnosis.verdict import rehearsed_gain
 from crossdistill.evaluation import mean_ci
 from crossdistill.recipes.recipe import DataSettings
 from crossdistill.recipes.variants.benchmark import SETS, settings
+from crossdistill.reports.units import unit_means, unit_of
 from crossdistill.runs.data import build_dataset
 from crossdistill.types import InputError
 
@@ -60,7 +61,8 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """gain: of the student over the student alone, paired by seed or fold; own: over itself with a zeroed auxiliary."""
+    """gain: of the student over the student alone, paired by seed or fold, runs with labels of the same groups as one;
+    own: over itself with a zeroed auxiliary."""
 
     gain: tuple[float, float]
     own: tuple[float, float]
@@ -100,8 +102,14 @@ def outcome_of(case: Case) -> Outcome | None:
     if not len(case.runs):
         return None
     by = {str(label): rows.set_index(["fold", "seed"]).student_top1 for label, rows in case.runs.groupby("label")}
-    gains = [(by[case.label] - by[other]).dropna().to_numpy() for other in ("baseline", "amid_u, zeroed auxiliary")]
-    return Outcome(mean_ci(gains[0]), mean_ci(gains[1]))
+    named = case.runs.drop_duplicates(["fold", "seed"]).set_index(["fold", "seed"])
+    labelled = named.labelled_groups.to_dict() if "labelled_groups" in named else {}
+    intervals = []
+    for other in ("baseline", "amid_u, zeroed auxiliary"):
+        gains = (by[case.label] - by[other]).dropna()
+        units = [unit_of(seed, fold, labelled.get((fold, seed), "")) for fold, seed in gains.index]
+        intervals.append(mean_ci(unit_means(units, gains.tolist())))
+    return Outcome(*intervals)
 
 
 def measured(case: Case, kept: dict[str, Any]) -> list[Evidence]:

@@ -35,7 +35,9 @@ from crossdistill.reports.benchmark.paired import (
 from crossdistill.reports.benchmark.promises import gains_by_source, promises
 from crossdistill.reports.benchmark.ranks import rank_section, ranked
 from crossdistill.reports.benchmark.results import settings_of
+from crossdistill.reports.benchmark.tables import overview_table
 from crossdistill.reports.benchmark.untouched import chosen_before, untouched_section
+from crossdistill.reports.formats import NONE
 from crossdistill.reports.markdown import write_document
 from crossdistill.reports.page import write_page
 from crossdistill.reports.sections import Report
@@ -435,6 +437,9 @@ def test_folds_are_pairs_of_their_own() -> None:
     row = paired_tests([setting], [])["watch, 1 subject labelled", Pair(Side("kd"), STUDENT_ALONE)]
     assert row.pairs == 4
     assert row.p == pytest.approx(stats.ttest_rel(values["kd"], values["baseline"]).pvalue)
+    own_split = study_table({("watch", "all labels"): values}).assign(labelled=lambda rows: rows.train)
+    [line, _] = overview_table(settings_of(pd.concat([table, own_split])), {}).rows
+    assert line.cells[3] == NONE, "with all labels other samples were tested"
     text = " ".join([report(table).sections[-1].note, *report(table).origin.notes])
     assert "100 to 103 measured. 4 folds, each tested in turn with labels of other groups." in text
     assert "Where the folds of watch are tested in turn, some test groups of that training split" in text

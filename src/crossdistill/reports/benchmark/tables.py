@@ -32,8 +32,9 @@ def overview_table(settings: Sequence[Setting], tests: Tests) -> ReportTable:
     alone and the best other method."""
     columns = ("setting", "labelled", "student alone", "with all labels", "teacher alone", "AMID-U − student alone",
                "95 % CI", "gap recovered", "best other method", "its difference")  # fmt: skip
-    everything = {setting.name: mean_of(setting, "baseline") for setting in settings if setting.level == "all"}
-    taught = [NONE if setting.level == "all" else everything.get(setting.name, NONE) for setting in settings]
+    # where folds are tested in turn, other samples are tested than the set's own
+    everything = {(each.name, each.folds): mean_of(each, "baseline") for each in settings if each.level == "all"}
+    taught = [NONE if each.level == "all" else everything.get((each.name, each.folds), NONE) for each in settings]
     rows = (_overview(setting, mean, tests) for setting, mean in zip(settings, taught, strict=True))
     return ReportTable(columns, tuple(Row(row, "methods") for row in rows))
 
