@@ -31,11 +31,11 @@ def test_curve_is_mean_and_range_over_runs(tmp_path: Path) -> None:
 
 
 def test_what_is_no_finite_number_is_not_drawn(tmp_path: Path) -> None:
-    [run] = load_runs([write_run(tmp_path / "a", "amid", epochs=6)])
-    values = (0.5, None, math.nan, "broken", 10**400, 0.25)
+    [run] = load_runs([write_run(tmp_path / "a", "amid", epochs=8)])
+    values = (0.5, None, math.nan, "broken", 10**400, -1e308, math.inf, 0.25)
     records = tuple({**record, "x": value} for record, value in zip(run.records, values, strict=True))
     curve = curves([replace(run, records=records)], "x")["amid"]
-    assert (curve.epochs.tolist(), curve.mean.tolist()) == ([0, 5], [0.5, 0.25])
+    assert (curve.epochs.tolist(), curve.mean.tolist()) == ([0, 7], [0.5, 0.25])
 
 
 def test_gap_is_worked_out_where_it_was_not_logged(tmp_path: Path) -> None:
