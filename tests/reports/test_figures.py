@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from xml.etree import ElementTree
 
 import matplotlib
 import numpy as np
@@ -164,6 +165,15 @@ def test_svg_uses_page_colours_and_own_ids() -> None:
     assert "var(--ink)" in drawn
     assert style.INK not in drawn
     assert "http" not in drawn
+
+
+@pytest.mark.parametrize("title", [r"C:\data, $\alpha$, \1", r"\g<name>", "bell \x07, null \0, \ufffe"])
+def test_a_figure_s_file_is_xml_whatever_its_names_hold(title: str) -> None:
+    document = svg.document(class_figures.class_bars([title], np.array([0.5]), signed=False), title)
+    read = ElementTree.fromstring(document)
+    shown = re.sub("[\x07\0\ufffe]", "\N{REPLACEMENT CHARACTER}", title)
+    assert read.findtext("{http://www.w3.org/2000/svg}title") == shown
+    assert shown in [text.text for text in read.iter("{http://www.w3.org/2000/svg}text")]
 
 
 def test_matplotlib_settings_are_left_alone() -> None:
