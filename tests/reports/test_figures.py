@@ -209,6 +209,14 @@ def test_no_two_configurations_of_a_panel_differ_by_colour_alone() -> None:
     assert len(set(many.values())) == 16
 
 
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 7])
+def test_a_grid_of_panels_has_axes_for_them_alone(count: int) -> None:
+    curve = Curve(np.arange(3.0), *np.full((3, 3), 0.5))
+    panels = [figures.Panel(f"loss {index}", {"amid": curve}) for index in range(count)]
+    drawn = figures.line_grid(panels, style.line_styles(["amid"])).axes
+    assert [axes.get_title(loc="left") for axes in drawn] == [panel.title for panel in panels]
+
+
 def test_each_epoch_s_column_tells_what_is_drawn_there() -> None:
     first = Curve(np.arange(3.0), np.array([0.1, 0.2, 0.3]), np.zeros(3), np.ones(3))
     second = Curve(np.array([0.0, 2.0]), np.array([0.5, 0.6]), np.zeros(2), np.ones(2))

@@ -89,10 +89,10 @@ def line_grid(panels: Sequence[Panel], styles: Mapping[str, LineStyle]) -> Figur
     columns = min(len(panels), 3)
     rows = math.ceil(len(panels) / columns)
     figure = Figure(figsize=(3.1 * columns, 2.3 * rows + 0.2), layout="constrained", facecolor="none")
-    grid = figure.subplots(rows, columns, squeeze=False).flat
+    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes, shown in zip(grid, panels, strict=False):
         _draw_panel(axes, shown, styles)
-    for axes in list(grid)[len(panels) :]:
+    for axes in grid[len(panels) :]:
         axes.remove()
     add_legend(figure, styles)
     return figure
