@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -165,6 +166,25 @@ def test_svg_uses_page_colours_and_own_ids() -> None:
     assert "var(--ink)" in drawn
     assert style.INK not in drawn
     assert "http" not in drawn
+
+
+@pytest.mark.parametrize("letter", ["x", "字"])
+def test_long_names_leave_room_for_what_is_drawn(letter: str) -> None:
+    name = 60 * letter
+    warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # measured as wide as a browser draws it
+    steps = {name: (0.5, 0.02, style.GREY), "teacher": (0.9, 0.02, style.AMBER)}
+    for figure in (figures.ladder(steps), class_figures.confusion(np.eye(6), [name, *"abcde"])):
+        svg.inline(figure, "x", "t")
+        written, size = figure.get_tightbbox(), figure.get_size_inches()  # in inches
+        assert min(*written.min, *(size - written.max)) > -0.02, "cut off at an edge"
+        assert figure.axes[0].get_position().width * size[0] > 1.2
+
+
+def test_a_name_is_cut_where_latin_letters_would_be() -> None:
+    assert style.shortened("a name  of\n 18 letters", 18) == "a name of 18 lett…"
+    assert style.shortened("中文名称", 8) == "中文名称"
+    assert style.shortened("中文名称", 7) == "中文名…"
+    assert style.shortened("a中文名称", 7) == "a中文…"
 
 
 @pytest.mark.parametrize("title", [r"C:\data, $\alpha$, \1", r"\g<name>", "bell \x07, null \0, \ufffe"])

@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 
 from crossdistill.reports.comparison import Difference, Verdict
 from crossdistill.reports.curves import Curve
-from crossdistill.reports.style import GAIN, INK, LOSS, NEITHER, STYLE, LineStyle, panel, shortened
+from crossdistill.reports.style import GAIN, INK, LOSS, NEITHER, STYLE, LineStyle, panel, shortened, width
 from crossdistill.reports.svg import Spot
 
 _VERDICT_COLORS: Mapping[Verdict, str] = {"better": GAIN, "worse": LOSS}
@@ -103,7 +103,7 @@ def add_legend(figure: Figure, styles: Mapping[str, LineStyle]) -> None:
     """Add a legend below the axes, as many entries in a row as fit."""
     handles = [Line2D([], [], color=style.color, dashes=_dashes(style)) for style in styles.values()]
     labels = [shortened(label, _LABEL_LETTERS) for label in styles]
-    letters = 6 + max(len(label) for label in labels)
+    letters = 6 + max(map(width, labels))
     columns = max(1, min(len(labels), int(figure.get_figwidth() * 15 / letters)))
     figure.legend(handles, labels, loc="outside lower left", ncols=columns, frameon=False)
 
