@@ -237,6 +237,14 @@ def test_a_grid_of_panels_has_axes_for_them_alone(count: int) -> None:
     assert [axes.get_title(loc="left") for axes in drawn] == [panel.title for panel in panels]
 
 
+def test_a_single_epoch_is_a_whole_number() -> None:
+    curve = Curve(np.array([3.0]), *np.full((3, 1), 0.5))
+    figure = figures.lines(figures.Panel("a loss", {"amid": curve}), style.line_styles(["amid"]))
+    figure.draw_without_rendering()
+    assert "3" in (shown := [label.get_text() for label in figure.axes[0].get_xticklabels()])
+    assert all(text.isdigit() for text in shown)
+
+
 def test_each_epoch_s_column_tells_what_is_drawn_there() -> None:
     first = Curve(np.arange(3.0), np.array([0.1, 0.2, 0.3]), np.zeros(3), np.ones(3))
     second = Curve(np.array([0.0, 2.0]), np.array([0.5, 0.6]), np.zeros(2), np.ones(2))

@@ -129,7 +129,7 @@ def small_multiples(
         for name, curve in by_view.items():
             _draw_curve(axes, curve, styles[name], 100)
         axes.grid(axis="y")
-        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.xaxis.set_major_locator(_whole_epochs(4))
         axes.yaxis.set_major_locator(MaxNLocator(4))
         # numbers where nothing is beside or below it
         axes.tick_params(labelsize=6.5, labelleft=index % columns == 0, labelbottom=index + columns >= len(curves))
@@ -219,10 +219,15 @@ def _draw_panel(axes: Axes, shown: Panel, styles: Mapping[str, LineStyle]) -> No
     for label, curve in shown.curves.items():
         _draw_curve(axes, curve, styles[label], 100 if shown.percent else 1, band)
     axes.grid(axis="y")
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.xaxis.set_major_locator(_whole_epochs(6))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel("epoch")
     _without_label(axes.yaxis)
+
+
+def _whole_epochs(most: int) -> MaxNLocator:
+    """Numbers of epochs, also below a single one."""
+    return MaxNLocator(most, integer=True, min_n_ticks=1)
 
 
 def _without_label(axis: Axis) -> None:
