@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from xml.etree import ElementTree
 
 import matplotlib
 import numpy as np
@@ -31,11 +33,11 @@ def test_curve_is_mean_and_range_over_runs(tmp_path: Path) -> None:
 
 
 def test_what_is_no_finite_number_is_not_drawn(tmp_path: Path) -> None:
-    [run] = load_runs([write_run(tmp_path / "a", "amid", epochs=6)])
-    values = (0.5, None, math.nan, "broken", 10**400, 0.25)
+    [run] = load_runs([write_run(tmp_path / "a", "amid", epochs=8)])
+    values = (0.5, None, math.nan, "broken", 10**400, -1e308, math.inf, 0.25)
     records = tuple({**record, "x": value} for record, value in zip(run.records, values, strict=True))
     curve = curves([replace(run, records=records)], "x")["amid"]
-    assert (curve.epochs.tolist(), curve.mean.tolist()) == ([0, 5], [0.5, 0.25])
+    assert (curve.epochs.tolist(), curve.mean.tolist()) == ([0, 7], [0.5, 0.25])
 
 
 def test_gap_is_worked_out_where_it_was_not_logged(tmp_path: Path) -> None:
@@ -166,6 +168,34 @@ def test_svg_uses_page_colours_and_own_ids() -> None:
     assert "http" not in drawn
 
 
+@pytest.mark.parametrize("letter", ["x", "字"])
+def test_long_names_leave_room_for_what_is_drawn(letter: str) -> None:
+    name = 60 * letter
+    warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # measured as wide as a browser draws it
+    steps = {name: (0.5, 0.02, style.GREY), "teacher": (0.9, 0.02, style.AMBER)}
+    for figure in (figures.ladder(steps), class_figures.confusion(np.eye(6), [name, *"abcde"])):
+        svg.inline(figure, "x", "t")
+        written, size = figure.get_tightbbox(), figure.get_size_inches()  # in inches
+        assert min(*written.min, *(size - written.max)) > -0.02, "cut off at an edge"
+        assert figure.axes[0].get_position().width * size[0] > 1.2
+
+
+def test_a_name_is_cut_where_latin_letters_would_be() -> None:
+    assert style.shortened("a name  of\n 18 letters", 18) == "a name of 18 lett…"
+    assert style.shortened("中文名称", 8) == "中文名称"
+    assert style.shortened("中文名称", 7) == "中文名…"
+    assert style.shortened("a中文名称", 7) == "a中文…"
+
+
+@pytest.mark.parametrize("title", [r"C:\data, $\alpha$, \1", r"\g<name>", "bell \x07, null \0, \ufffe"])
+def test_a_figure_s_file_is_xml_whatever_its_names_hold(title: str) -> None:
+    document = svg.document(class_figures.class_bars([title], np.array([0.5]), signed=False), title)
+    read = ElementTree.fromstring(document)
+    shown = re.sub("[\x07\0\ufffe]", "\N{REPLACEMENT CHARACTER}", title)
+    assert read.findtext("{http://www.w3.org/2000/svg}title") == shown
+    assert shown in [text.text for text in read.iter("{http://www.w3.org/2000/svg}text")]
+
+
 def test_matplotlib_settings_are_left_alone() -> None:
     before = {key: value for key, value in matplotlib.rcParams.items() if key != "backend"}  # chosen on first use
     svg.inline(class_figures.class_bars(["a"], np.array([0.5]), signed=False), "x", "by class")
@@ -197,6 +227,22 @@ def test_no_two_configurations_of_a_panel_differ_by_colour_alone() -> None:
     assert len({each.dash for each in styles.values()}) == len(styles)
     many = style.line_styles([f"m{index}" for index in range(16)])
     assert len(set(many.values())) == 16
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 7])
+def test_a_grid_of_panels_has_axes_for_them_alone(count: int) -> None:
+    curve = Curve(np.arange(3.0), *np.full((3, 3), 0.5))
+    panels = [figures.Panel(f"loss {index}", {"amid": curve}) for index in range(count)]
+    drawn = figures.line_grid(panels, style.line_styles(["amid"])).axes
+    assert [axes.get_title(loc="left") for axes in drawn] == [panel.title for panel in panels]
+
+
+def test_a_single_epoch_is_a_whole_number() -> None:
+    curve = Curve(np.array([3.0]), *np.full((3, 1), 0.5))
+    figure = figures.lines(figures.Panel("a loss", {"amid": curve}), style.line_styles(["amid"]))
+    figure.draw_without_rendering()
+    assert "3" in (shown := [label.get_text() for label in figure.axes[0].get_xticklabels()])
+    assert all(text.isdigit() for text in shown)
 
 
 def test_each_epoch_s_column_tells_what_is_drawn_there() -> None:

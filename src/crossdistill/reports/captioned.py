@@ -95,7 +95,8 @@ def ladder_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
     main, table = main_configuration(runs), headlines(runs)
     if main in ("baseline", "teacher") or "baseline" not in table:
         return None
-    run, right = configurations_of(runs)[main][0], terms(runs).right.capitalize()
+    run, right = configurations_of(runs)[main][0], terms(runs).right
+    right = right[0].upper() + right[1:]  # not R² to r²
     steps = {
         "student alone": (table["baseline"].student, table["baseline"].student_ci, NEITHER),
         f"student, {main}": (table[main].student, table[main].student_ci, GAIN),

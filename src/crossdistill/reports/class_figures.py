@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from crossdistill.reports.style import GAIN, INK, LOSS, STYLE, panel, shortened
+from crossdistill.reports.style import GAIN, INK, LOSS, STYLE, panel, shortened, width
 
 MAX_BARS, MAX_NAMED, MAX_COUNTED = 40, 60, 16
 
@@ -65,7 +65,7 @@ def _confusion_size(classes: Sequence[str]) -> tuple[float, float]:
     """Inches: cells large enough for their numbers or names, and room for the longest name on both axes."""
     cell = 0.24 if len(classes) <= MAX_COUNTED else 0.11 if len(classes) <= MAX_NAMED else 0.05
     side = float(np.clip(cell * len(classes), 1.8, 6.0))
-    names = 0.06 * max(len(shortened(name)) for name in classes) if len(classes) <= MAX_NAMED else 0.2
+    names = 0.06 * max(width(shortened(name)) for name in classes) if len(classes) <= MAX_NAMED else 0.2
     return side + names + 1.0, side + (0.1 if _fit_flat(classes) else names) + 0.4
 
 
@@ -80,4 +80,4 @@ def _name_classes(axes: Axes, classes: Sequence[str]) -> None:
 
 def _fit_flat(classes: Sequence[str]) -> bool:
     """Whether the names fit side by side below the matrix without being turned."""
-    return len(classes) * max(len(shortened(name)) for name in classes) <= 24
+    return len(classes) * max(width(shortened(name)) for name in classes) <= 24

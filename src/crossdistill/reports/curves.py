@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,9 @@ import numpy.typing as npt
 from crossdistill.reports.fields import number
 from crossdistill.reports.runs import Run, configurations_of
 from crossdistill.runs.measure import GAP, score_key
+
+_LARGEST = 1e100
+"""Far above any loss in 32 bits: near the largest number of 64 bits, axes and their percents overflow."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,12 @@ def keys_starting_with(runs: Sequence[Run], prefix: str) -> list[str]:
 
 
 def _by_epoch(runs: Sequence[Run], key: str) -> dict[int, list[float]]:
-    """Epoch -> the finite values of the runs that logged one then."""
+    """Epoch -> the values of the runs that logged one then; NaN and what is too large to be drawn are none."""
     by_epoch: dict[int, list[float]] = {}
     for run in runs:
         for record in run.records:
             value = _logged(record, key, run)
-            if math.isfinite(value):
+            if abs(value) < _LARGEST:
                 by_epoch.setdefault(record["epoch"], []).append(value)
     return by_epoch
 

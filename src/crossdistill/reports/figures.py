@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 
 from crossdistill.reports.comparison import Difference, Verdict
 from crossdistill.reports.curves import Curve
-from crossdistill.reports.style import GAIN, INK, LOSS, NEITHER, STYLE, LineStyle, panel, shortened
+from crossdistill.reports.style import GAIN, INK, LOSS, NEITHER, STYLE, LineStyle, panel, shortened, width
 from crossdistill.reports.svg import Spot
 
 _VERDICT_COLORS: Mapping[Verdict, str] = {"better": GAIN, "worse": LOSS}
@@ -89,10 +89,10 @@ def line_grid(panels: Sequence[Panel], styles: Mapping[str, LineStyle]) -> Figur
     columns = min(len(panels), 3)
     rows = math.ceil(len(panels) / columns)
     figure = Figure(figsize=(3.1 * columns, 2.3 * rows + 0.2), layout="constrained", facecolor="none")
-    grid = figure.subplots(rows, columns, squeeze=False).flat
+    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes, shown in zip(grid, panels, strict=False):
         _draw_panel(axes, shown, styles)
-    for axes in list(grid)[len(panels) :]:
+    for axes in grid[len(panels) :]:
         axes.remove()
     add_legend(figure, styles)
     return figure
@@ -103,7 +103,7 @@ def add_legend(figure: Figure, styles: Mapping[str, LineStyle]) -> None:
     """Add a legend below the axes, as many entries in a row as fit."""
     handles = [Line2D([], [], color=style.color, dashes=_dashes(style)) for style in styles.values()]
     labels = [shortened(label, _LABEL_LETTERS) for label in styles]
-    letters = 6 + max(len(label) for label in labels)
+    letters = 6 + max(map(width, labels))
     columns = max(1, min(len(labels), int(figure.get_figwidth() * 15 / letters)))
     figure.legend(handles, labels, loc="outside lower left", ncols=columns, frameon=False)
 
@@ -129,7 +129,7 @@ def small_multiples(
         for name, curve in by_view.items():
             _draw_curve(axes, curve, styles[name], 100)
         axes.grid(axis="y")
-        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.xaxis.set_major_locator(_whole_epochs(4))
         axes.yaxis.set_major_locator(MaxNLocator(4))
         # numbers where nothing is beside or below it
         axes.tick_params(labelsize=6.5, labelleft=index % columns == 0, labelbottom=index + columns >= len(curves))
@@ -219,10 +219,15 @@ def _draw_panel(axes: Axes, shown: Panel, styles: Mapping[str, LineStyle]) -> No
     for label, curve in shown.curves.items():
         _draw_curve(axes, curve, styles[label], 100 if shown.percent else 1, band)
     axes.grid(axis="y")
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.xaxis.set_major_locator(_whole_epochs(6))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel("epoch")
     _without_label(axes.yaxis)
+
+
+def _whole_epochs(most: int) -> MaxNLocator:
+    """Numbers of epochs, also below a single one."""
+    return MaxNLocator(most, integer=True, min_n_ticks=1)
 
 
 def _without_label(axis: Axis) -> None:

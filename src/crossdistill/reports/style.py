@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -92,9 +94,17 @@ def line_styles(labels: Sequence[str]) -> dict[str, LineStyle]:
 
 
 def shortened(name: str, letters: int = _MAX_LETTERS) -> str:
-    """The name on one line, cut with an ellipsis."""
+    """The name on one line, cut with an ellipsis; letters: Latin ones, of Chinese and other wide ones half as many."""
     name = " ".join(name.split())
-    return name if len(name) <= letters else f"{name[: letters - 1].rstrip()}…"
+    if width(name) <= letters:
+        return name
+    kept = sum(end < letters for end in itertools.accumulate(map(width, name)))
+    return f"{name[:kept].rstrip()}…"
+
+
+def width(name: str) -> int:
+    """How many Latin letters take as much room; a Chinese, Japanese or Korean letter or an emoji counts as two."""
+    return len(name) + sum(unicodedata.east_asian_width(letter) in "WF" for letter in name)
 
 
 def panel(size: tuple[float, float]) -> tuple[Figure, Axes]:
@@ -114,12 +124,18 @@ class _Filled(LayoutEngine):
     def execute(self, fig: FigureBase) -> None:
         assert isinstance(fig, Figure)
         [axes] = fig.axes
-        whole, inside = fig.bbox, axes.bbox
-        outside = axes.get_tightbbox(for_layout_only=True) or inside
-        margin = _MARGIN * fig.dpi / 72
-        fig.subplots_adjust(
-            left=(inside.x0 - outside.x0 + margin) / whole.width,
-            right=1 - (outside.x1 - inside.x1 + margin) / whole.width,
-            bottom=(inside.y0 - outside.y0 + margin) / whole.height,
-            top=1 - (outside.y1 - inside.y1 + margin) / whole.height,
-        )
+        _fill(fig, axes)
+        if axes.texts:  # they stand at values, which have moved: how far they reach beyond the axes is another length
+            _fill(fig, axes)
+
+
+def _fill(figure: Figure, axes: Axes) -> None:
+    whole, inside = figure.bbox, axes.bbox
+    outside = axes.get_tightbbox(for_layout_only=True) or inside
+    margin = _MARGIN * figure.dpi / 72
+    figure.subplots_adjust(
+        left=(inside.x0 - outside.x0 + margin) / whole.width,
+        right=1 - (outside.x1 - inside.x1 + margin) / whole.width,
+        bottom=(inside.y0 - outside.y0 + margin) / whole.height,
+        top=1 - (outside.y1 - inside.y1 + margin) / whole.height,
+    )

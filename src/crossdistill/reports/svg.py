@@ -18,6 +18,9 @@ from crossdistill.reports.style import INK, ON_DARK, RULE, STYLE
 VARIABLES = {INK: "--ink", RULE: "--rule", **{color: f"--{color.removeprefix('#')}" for color in ON_DARK}}
 """Colours of figures -> the CSS variables that stand for them in a page, which has others in the dark."""
 
+_NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no XML document may hold (its production 2, Char): one such letter in a label, and no browser shows the file."""
+
 
 @dataclass(frozen=True)
 class Spot:
@@ -59,7 +62,9 @@ def _told(figure: Figure, values: Sequence[Spot]) -> str:
 def document(figure: Figure, title: str) -> str:
     """A file: on white, so that it can be read on pages of any colour, in whatever sans-serif font there is."""
     svg = _svg(figure, background="white").replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
-    return re.sub(r"(<svg [^>]*>)", rf"\1\n <title>{escape(title)}</title>", svg, count=1) if title else svg
+    if title:
+        svg = re.sub("<svg [^>]*>", lambda tag: f"{tag[0]}\n <title>{escape(title)}</title>", svg, count=1)
+    return _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", svg)
 
 
 @matplotlib.rc_context(STYLE)
