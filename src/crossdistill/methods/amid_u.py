@@ -30,8 +30,8 @@ class AMIDU(Method):
     sample's own pair; what q holds to be of one class is not driven apart. The cross-entropy with q stands where AMID
     has JSD and the adversary: it bounds from above the part of H(M | S) that concerns the class.
 
-    Take it when labels are few and unlabelled recordings of all modalities are many. With all labels it gains nothing for
-    sure, and may cost a point (docs/results).
+    Take it when labels are few and unlabelled recordings of all modalities are many. With all labels it gains nothing
+    for sure, and may cost a point (docs/results).
 
     Args:
         alpha_1: weight of L_MIs
