@@ -18,7 +18,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
 	@touch $@
 
-demo: $(READY)  ## label one, record many: AMID-U and what it has to beat on bundled data, and a report (about 4 minutes)
+demo: $(READY)  ## label one, record many: AMID-U and what it has to beat on bundled data, and a report (about 5 minutes)
 	$(BIN)/crossdistill demo
 
 check: lint types imports  ## linter, formatter, types, import contract
