@@ -17,9 +17,9 @@ from crossdistill.reports import class_figures, figures, map_figure
 from crossdistill.reports.comparison import differences
 from crossdistill.reports.curves import Curve, curves, keys_starting_with
 from crossdistill.reports.figures import Panel
-from crossdistill.reports.formats import listed
+from crossdistill.reports.formats import capitalised, listed
 from crossdistill.reports.groups import by_importance, first_of, grouped, main_configuration
-from crossdistill.reports.runs import Run, configurations_of, paired_by, repeated_labels
+from crossdistill.reports.runs import Run, configurations_of, repeated_labels, several_folds
 from crossdistill.reports.samples import RepresentationMap
 from crossdistill.reports.style import CYCLE, GAIN, NEITHER, OWN_COLORS, LineStyle, line_styles
 from crossdistill.reports.svg import Spot
@@ -95,8 +95,7 @@ def ladder_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
     main, table = main_configuration(runs), headlines(runs)
     if main in ("baseline", "teacher") or "baseline" not in table:
         return None
-    run, right = configurations_of(runs)[main][0], terms(runs).right
-    right = right[0].upper() + right[1:]  # not R² to r²
+    run, right = configurations_of(runs)[main][0], capitalised(terms(runs).right)
     steps = {
         "student alone": (table["baseline"].student, table["baseline"].student_ci, NEITHER),
         f"student, {main}": (table[main].student, table[main].student_ci, GAIN),
@@ -155,17 +154,13 @@ def curve_figures(runs: Sequence[Run]) -> dict[str, CaptionedFigure]:
     order = by_importance(runs)
     followed, words, measure = followed_split(runs), terms(runs), headline_name(runs)
     accuracy = (
-        _GAP_CAPTION
-        if curves(runs, GAP)
-        else f"{words.noun[0].upper()}{words.noun[1:]} on the {followed} split after each epoch"
+        _GAP_CAPTION if curves(runs, GAP) else f"{capitalised(words.noun)} on the {followed} split after each epoch"
     )
     student, teacher = (score_key(view, runs[0].task) for view in ("student", "teacher"))
     scores = {student: f"student {measure}", teacher: f"teacher {measure}", GAP: _GAP_TITLE}
     cosines = {key: title.format(followed) for key, title in _COSINES.items()}
     captioned = {
-        f"{words.noun[0].upper()}{words.noun[1:]} over epochs": _lines(
-            words.slug, scores, accuracy, runs, order, percent=True
-        ),
+        f"{capitalised(words.noun)} over epochs": _lines(words.slug, scores, accuracy, runs, order, percent=True),
         "Alignment over epochs": _lines("alignment", cosines, _COSINE_CAPTION, runs, order),
         "Information over epochs": _lines("information", _BOUNDS, _BOUND_CAPTION, runs, order),
         "Balance of the discriminators": _lines("lambda", _LAMBDAS, _LAMBDA_CAPTION, runs, order),
@@ -201,7 +196,7 @@ def every_configuration_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
         caption,
         draw,
         legend=legend,
-        title=f"{headline_name(runs)[0].upper()}{headline_name(runs)[1:]} over epochs (%)",
+        title=f"{capitalised(headline_name(runs))} over epochs (%)",
     )
 
 
@@ -240,7 +235,7 @@ def map_of_representations(shown: RepresentationMap, runs: Sequence[Run]) -> Cap
     run, count = configurations_of(runs)[shown.configuration][0], len(shown.labels)
     measured = f"{count} of {shown.measured}" if count < shown.measured else f"{count}"
     teacher = f", M with {listed(run.auxiliary)} too" if "teacher" in shown.points else ""
-    of_fold = f"fold {shown.fold}, " if paired_by(runs) != "seed" else ""
+    of_fold = f"fold {shown.fold}, " if several_folds(runs) else ""
     caption = (
         f"{measured} {run.split} samples as {shown.configuration} ({of_fold}seed {shown.seed}) represents them: S from "
         f"{listed(run.target)} alone{teacher}; hollow: taken for another class. All at length one, in the plane of the "

@@ -49,6 +49,11 @@ def counted(count: int, noun: str, plural: str = "") -> str:
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
+def capitalised(words: str) -> str:
+    """With a capital at the beginning, and the rest as it is: R² stays R²."""
+    return words[:1].upper() + words[1:]
+
+
 def spanned(counts: Sequence[int]) -> str:
     """Fewest and most, as in "1,143" or "86 to 121"."""
     least, most = min(counts), max(counts)

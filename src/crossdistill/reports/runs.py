@@ -109,9 +109,14 @@ def repeated_labels(runs: Sequence[Run]) -> bool:
     return any(len({run.unit for run in own}) < len(own) for own in configurations_of(runs).values())
 
 
+def several_folds(runs: Sequence[Run]) -> bool:
+    """Whether these runs test different folds, so that a seed alone makes no pair."""
+    return len({run.fold for run in runs}) > 1
+
+
 def paired_by(runs: Sequence[Run]) -> str:
     """What runs of different configurations share that are a pair, in words."""
-    return "fold and seed" if len({run.fold for run in runs}) > 1 else "seed"
+    return "fold and seed" if several_folds(runs) else "seed"
 
 
 def split_by_measured(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:

@@ -17,6 +17,7 @@ from crossdistill.reports.runs import (
     configurations_of,
     paired_by,
     repeated_labels,
+    several_folds,
     split_by_measured,
     unmeasured_sentence,
 )
@@ -249,7 +250,7 @@ def _differences_note(runs: Sequence[Run], reference: str) -> str:
         "; “no significant difference” does not say that two configurations are equal: the interval says how far apart "
         "they may be."
     )
-    if len({run.fold for run in runs}) == 1:
+    if not several_folds(runs):
         return note
     several = any(len({run.fold for run in own}) < len(own) for own in configurations_of(runs).values())
     return f"{note} {_SEEDS_OF_FOLDS_NOTE if several else _FOLDS_NOTE}"

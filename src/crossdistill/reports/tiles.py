@@ -11,7 +11,7 @@ from typing import Literal
 from crossdistill.reports.comparison import Difference, differences
 from crossdistill.reports.formats import NONE, counted, interval, listed, percent, points, spanned
 from crossdistill.reports.groups import grouped, main_configuration, unlabelled
-from crossdistill.reports.runs import Run, configurations_of, paired_by, repeated_labels
+from crossdistill.reports.runs import Run, configurations_of, repeated_labels, several_folds
 from crossdistill.reports.tables import Headline, headlines
 from crossdistill.reports.terms import Terms, terms
 from crossdistill.reports.wording import pairs_in_words, replicates, tested
@@ -56,7 +56,7 @@ def next_steps(runs: Sequence[Run]) -> tuple[str, ...]:
     table, row, first = headlines(runs), differences(runs).get(main), configurations_of(runs)[main][0]
     if "student" not in first.scores:
         return ()
-    units = "seeds" if paired_by(runs) == "seed" else "pairs of fold and seed"
+    units = "pairs of fold and seed" if several_folds(runs) else "seeds"
     if row is None or row.verdict == "not tested":
         return (
             f"Train the baseline and the method with at least five common {units}: one run cannot tell luck from gain.",
@@ -66,7 +66,7 @@ def next_steps(runs: Sequence[Run]) -> tuple[str, ...]:
     steps = ["Ship the student alone, the baseline's: nothing here shows that the other one is better."]
     if row.verdict == "no significant difference" and (pairs := _pairs_needed(row)):
         if repeated_labels(runs):
-            units = "distinct labelled sets" if paired_by(runs) == "seed" else "distinct pairs of fold and labelled set"
+            units = "distinct pairs of fold and labelled set" if several_folds(runs) else "distinct labelled sets"
         steps.append(
             f"A difference of {points(row.difference)} points would take about {pairs} {units} to be told from none, "
             "if it is there; it may not be."

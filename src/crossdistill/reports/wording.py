@@ -14,7 +14,7 @@ from crossdistill.reports.groups import (
     reference_method,
     unlabelled,
 )
-from crossdistill.reports.runs import Run, configurations_of, paired_by, repeated_labels
+from crossdistill.reports.runs import Run, configurations_of, paired_by, repeated_labels, several_folds
 from crossdistill.reports.samples import Changes
 from crossdistill.reports.tables import Headline, headlines
 from crossdistill.reports.terms import Terms, terms
@@ -142,13 +142,14 @@ def labelled_sets(runs: Sequence[Run]) -> str:
     if repeated_labels(runs):
         draws = {(run.replicate, run.unit) for run in runs if run.labelled_groups}
         distinct = len({unit for _, unit in draws})
-        sets = "distinct pair", "distinct pairs"
-        of_folds = " of fold and labelled set"
-        if len({run.fold for run in runs}) == 1:
-            sets, of_folds = ("distinct labelled set", "distinct labelled sets"), ""
+        gave = (
+            f"{counted(distinct, 'distinct pair')} of fold and labelled set"
+            if several_folds(runs)
+            else counted(distinct, "distinct labelled set")
+        )
         sentences.append(
-            f"{len(draws):,} draws of groups to be labelled gave {counted(distinct, *sets)}{of_folds}; runs that label "
-            "and test the same groups are averaged, and count once in means, intervals and tests."
+            f"{len(draws):,} draws of groups to be labelled gave {gave}; runs that label and test the same groups are "
+            "averaged, and count once in means, intervals and tests."
         )
     if unsaid:
         others = any(run.labelled_groups for run in runs)
@@ -278,7 +279,7 @@ def changed(changes: Changes, runs: Sequence[Run]) -> str:
     """How many samples are newly right and newly wrong, which are shown, and how many change with the seed."""
     run = configurations_of(runs)[changes.configuration][0]
     shown = max(len(changes.newly_right), len(changes.newly_wrong))
-    of_fold = f" of fold {changes.fold}" if paired_by(runs) != "seed" else ""
+    of_fold = f" of fold {changes.fold}" if several_folds(runs) else ""
     found = (
         f"Of {changes.measured:,} {run.split} samples{of_fold}, the {changes.configuration} student of seed "
         f"{changes.seed} gets {changes.right:,} right that the student alone of that seed does not (newly right), and "

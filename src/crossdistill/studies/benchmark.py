@@ -18,7 +18,7 @@ from crossdistill.runs.jobs import Executor, Failure
 from crossdistill.runs.lock import locked
 from crossdistill.studies.compare import TABLE, Compared, compare, known_folds
 from crossdistill.studies.plan import configurations
-from crossdistill.studies.record import RECORD, Record, read_record, write_record
+from crossdistill.studies.record import Record, kept_record, read_record, write_record
 from crossdistill.studies.tune import tune
 from crossdistill.types import InputError, Listener, Values, one_line, reported
 
@@ -134,7 +134,7 @@ def _require_possible(asked: Asked) -> None:
 
 def _require_alike(settings: Sequence[Setting], trials: int, out: Path) -> None:
     """Raise InputError where a setting of the folder was tuned and is not to be now, or the reverse."""
-    before = read_record(out).trials if (out / RECORD).is_file() else {}
+    before = kept_record(out).trials
     for setting in settings:
         place = setting.folder.as_posix()
         if place in before and bool(before[place]) != bool(trials):
@@ -201,7 +201,7 @@ def _keep_record(
     failures: Mapping[Path, Failure],
 ) -> None:
     """What this command did, and what is left of earlier ones in the settings that it has not come to."""
-    before = read_record(out) if (out / RECORD).is_file() else Record()
+    before = kept_record(out)
     folders = {setting.folder.as_posix() for setting in done}
     there = {path.parts[-3] for path in out.glob(f"*/*/{TABLE}")}
     failed = {path.relative_to(out).as_posix(): failure.message for path, failure in failures.items()}

@@ -35,6 +35,11 @@ def read_record(folder: Path) -> Record:
         raise InputError(f"{path}: cannot be read: {one_line(error)[:200]}") from error
 
 
+def kept_record(folder: Path) -> Record:
+    """What the folder has kept so far, nothing in a new one. Raises InputError."""
+    return read_record(folder) if (folder / RECORD).is_file() else Record()
+
+
 def write_record(record: Record, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / RECORD, json.dumps(to_plain(record), indent=1, ensure_ascii=False) + "\n")
