@@ -119,3 +119,23 @@ def test_abbreviations_are_refused(arguments: list[str], capsys: pytest.CaptureF
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "unrecognized arguments" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["train", "emoji", "--amid.alpha1", "3"], "; did you mean --amid.alpha_1?"),
+        (["train", "emoji", "--data.labeled=0.1"], "; did you mean --data.labelled?"),
+        (["compare", "emoji", "--method", "amid"], "; did you mean --methods?"),
+        (["train", "emoji", "--lr", "3"], "unrecognized arguments: --lr 3"),
+        (["compare", "emoji", "--methods", "kd", "more"], "unrecognized arguments: more"),
+    ],
+    ids=lambda words: words[-1] if isinstance(words, list) else "",
+)
+def test_an_unknown_option_says_which_is_nearest(
+    arguments: list[str], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    error = capsys.readouterr().err.removesuffix("\n")
+    assert "\n" not in error
+    assert error.endswith(meant)

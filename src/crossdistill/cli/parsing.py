@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 from collections.abc import Sequence
 
 from jsonargparse import ArgumentParser, Namespace
@@ -15,9 +16,20 @@ def parsed(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     try:
         options: Namespace = parser.instantiate(parser.parse_args(arguments))
     except (argparse.ArgumentError, argparse.ArgumentTypeError) as error:
-        raise InputError(str(error).replace("<class '", "").replace("'>", "")) from error
+        message = str(error).replace("<class '", "").replace("'>", "")
+        raise InputError(message + _nearest_option(parser, message)) from error
     except InputError:
         raise
     except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:  # of loading a value
         raise InputError(f"an option's value cannot be read: {one_line(error)}") from error
     return options
+
+
+def _nearest_option(parser: ArgumentParser, message: str) -> str:
+    """Which option may have been meant by the first that the message calls unknown; empty where none is like it."""
+    _, refused, words = message.partition("unrecognized arguments: ")
+    option = words.split()[0].partition("=")[0] if refused and words.split() else ""
+    if not option.startswith("--"):
+        return ""
+    nearest = difflib.get_close_matches(option, parser._option_string_actions, n=1, cutoff=0.75)
+    return f"; did you mean {nearest[0]}?" if nearest else ""
