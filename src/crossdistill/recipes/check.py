@@ -17,6 +17,9 @@ from crossdistill.recipes.recipe import Recipe
 from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
 from crossdistill.types import InputError
 
+LONGEST_NAME = 200
+"""Bytes of a recipe's name or label: files are called by it, with a fold, a seed and an ending, in at most 255."""
+
 
 def check(recipe: Recipe) -> None:
     """Raise InputError for a number that no run can have, an unknown method, or one that the modalities do not suit."""
@@ -29,6 +32,7 @@ def check(recipe: Recipe) -> None:
     if recipe.data.task not in METHODS[recipe.method].tasks:
         able = ", ".join(name for name, kind in METHODS.items() if recipe.data.task in kind.tasks)
         raise InputError(f"method: {recipe.method} has no meaning for {recipe.data.task}; these have one: {able}")
+    _require_names(recipe)
     if recipe.seed >= 1 << 63:
         raise InputError(f"seed: expected less than 2^63, found {recipe.seed}")
     if not recipe.data.target:
@@ -56,6 +60,16 @@ def check(recipe: Recipe) -> None:
         _require_outputs_enough(recipe)
     if recipe.model.teacher == "given":
         _require_given(recipe)
+
+
+def _require_names(recipe: Recipe) -> None:
+    """Raise InputError unless files can be called by the recipe's name and label."""
+    for field, words in (("name", recipe.name), ("label", recipe.label)):
+        count = len(words.encode(errors="surrogatepass"))
+        if count > LONGEST_NAME:
+            raise InputError(f"{field}: expected at most {LONGEST_NAME} bytes, found {count}")
+        if any("\ud800" <= character <= "\udfff" for character in words):
+            raise InputError(f"{field}: expected text that a file can hold, found half a surrogate pair in {words!r}")
 
 
 def _require_outputs_enough(recipe: Recipe) -> None:
