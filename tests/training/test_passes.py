@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 import torch
 
-from crossdistill.encoders import MLP
+from crossdistill.data.inputs import InputSpec
+from crossdistill.encoders import MLP, RNN, Conv, Signal
+from crossdistill.encoders.make import make_encoder, resolved
+from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.methods import METHODS
 from crossdistill.models import CrossModalModel
 from crossdistill.training.passes import forward, mixed, mixing_of, select_mixing, with_mixing
@@ -111,3 +115,41 @@ def test_a_batch_keeps_the_pairs_that_it_has() -> None:
     drawn = with_mixing(method, by_hand).mixing
     assert drawn is not None
     assert len(set(drawn.weights.tolist())) > 1
+
+
+@pytest.mark.parametrize(
+    ("encoder", "kind", "shape", "mixes"),
+    [
+        ("mlp", "array", (6,), True),
+        ("resnet", "picture", (3, 32, 32), True),
+        ("r2plus1d", "array", (3, 4, 16, 16), True),
+        ("mlp", "array", (20, 6), False),
+        ("conv", "array", (-1, 6), False),
+        ("rnn", "array", (20, 6), False),
+        ("signal", "array", (50, 6), False),
+    ],
+)
+def test_windows_and_sequences_are_not_mixed(
+    encoder: str, kind: Literal["array", "picture"], shape: tuple[int, ...], mixes: bool
+) -> None:
+    spec = InputSpec(kind, shape)
+    chosen = resolved("a", spec, EncoderSettings(encoder))
+    made = {"a": make_encoder("a", spec, chosen), "b": MLP(2, 4)}
+    model = CrossModalModel(made, ("a",), ("b",), 4, 3, 0.0)
+    assert model.can_mix is mixes
+    assert any(asked.mixed for asked in METHODS["amid_u"](model).passes) is mixes
+    assert any(asked.mixed for asked in METHODS["self_training"](model).passes) is mixes
+
+
+def test_an_encoder_that_says_so_gets_mixed_sequences() -> None:
+    class Sums(MLP):
+        mixes = True
+
+    spec = InputSpec("array", (5, 2))
+    made = {"a": make_encoder("a", spec, EncoderSettings("mlp"), given=Sums(10, 4)), "b": MLP(2, 4)}
+    assert CrossModalModel(made, ("a",), ("b",), 4, 3, 0.0).can_mix
+
+
+def test_a_model_made_by_hand_does_not_mix_sequences_either() -> None:
+    for encoder in (Conv(2, 4), RNN(2, 4), Signal(2, 4)):
+        assert not CrossModalModel({"a": encoder, "b": MLP(2, 4)}, ("a",), ("b",), 4, 3, 0.0).can_mix

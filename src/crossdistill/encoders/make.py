@@ -105,8 +105,8 @@ def make_encoder(
         raise InputError(
             f"data.readers.{name}.rate: the encoder takes sound at {expected} Hz, found {spec.reading.rate}"
         )
-    if spec.kind == "text":
-        setattr(encoder, "mixes", False)  # noqa: B010  # token ids are no numbers to take means of
+    if not hasattr(encoder, "mixes"):
+        setattr(encoder, "mixes", _can_mix(spec))  # noqa: B010
     if _is_raw(kind, spec):
         return encoder
     axis = int(getattr(encoder, "features_axis", -1))
@@ -171,6 +171,12 @@ def _is_raw(kind: EncoderKind | type[nn.Module], spec: InputSpec) -> bool:
     if isinstance(kind, EncoderKind):
         return kind.raw or spec.kind == "picture"  # which its reader normalises, like videos
     return bool(getattr(kind, "raw", False)) or spec.kind != "array" or len(spec.shape) > 2
+
+
+def _can_mix(spec: InputSpec) -> bool:
+    """Whether a mean of two samples looks like something of both. Token ids are no numbers to take means of; and a
+    tenth of a strong movement added to rest is a movement, whatever the target says."""
+    return spec.kind != "text" and not (spec.kind == "array" and len(spec.shape) == 2)
 
 
 def _place(name: str) -> str:

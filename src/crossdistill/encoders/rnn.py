@@ -59,6 +59,9 @@ class RNN(nn.Module):
     torch.Size([2, 8])
     """
 
+    mixes: bool = False
+    """In the sum of two courses over time the stronger drowns the other."""
+
     def __init__(
         self,
         in_features: int,

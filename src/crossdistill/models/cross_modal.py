@@ -152,8 +152,8 @@ class CrossModalModel(nn.Module):
 
     @property
     def can_mix(self) -> bool:
-        """Whether target inputs of two samples can be mixed: numbers can, token ids cannot. An encoder that takes other
-        ids says so by its attribute `mixes` = False."""
+        """Whether target inputs of two samples are mixed: vectors, pictures and clips are, windows, sequences and token
+        ids are not. An encoder says otherwise by its attribute `mixes`."""
         encoders = [getattr(self.encoders[name], "encoder", self.encoders[name]) for name in self.target]
         return all(getattr(e, "mixes", True) and getattr(e, "kind", "") != "words" for e in encoders)
 

@@ -55,7 +55,9 @@ def small_problem(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        encoders = {"windows": Conv(3, WIDTH, layers=2, hidden=8), "vectors": MLP(FEATURES, WIDTH, hidden=16)}
+        convolution = Conv(3, WIDTH, layers=2, hidden=8)
+        convolution.mixes = True  # so that what a method makes of mixed inputs is tried, too
+        encoders = {"windows": convolution, "vectors": MLP(FEATURES, WIDTH, hidden=16)}
         model = CrossModalModel(
             *(encoders, ("windows",), ("vectors",), WIDTH, CLASSES),
             separate_teacher=separate_teacher,
