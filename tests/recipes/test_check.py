@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from crossdistill.recipes.library.catalogue import RECIPES
 from crossdistill.recipes.check import LONGEST_NAME, check
+from crossdistill.recipes.library.catalogue import RECIPES
 from crossdistill.types import InputError
 
 

@@ -25,10 +25,11 @@ class AMIDU(Method):
 
     A teacher M, with a target encoder of its own, and the auxiliary model A learn the labels that there are. What they
     say without dropout, q = (p_M + p_A) / 2, sharpened, is what the student S learns of every pair, labelled or not,
-    and of pairs of target inputs mixed (mixup). After a warm-up AMID's two terms L_MIs and L_MIa (Eq. 8, 9) come in,
-    with means in Eq. 8's place of sums: positives are samples of one class where labels are known, and an unlabelled
-    sample's own pair; what q holds to be of one class is not driven apart. The cross-entropy with q stands where AMID
-    has JSD and the adversary: it bounds from above the part of H(M | S) that concerns the class.
+    and of pairs of target inputs mixed (mixup; not of windows, sequences and token ids). After a warm-up AMID's two
+    terms L_MIs and L_MIa (Eq. 8, 9) come in, with means in Eq. 8's place of sums: positives are samples of one class
+    where labels are known, and an unlabelled sample's own pair; what q holds to be of one class is not driven apart.
+    The cross-entropy with q stands where AMID has JSD and the adversary: it bounds from above the part of H(M | S) that
+    concerns the class.
 
     Take it when labels are few and unlabelled recordings of all modalities are many. With all labels it gains nothing
     for sure, and may cost a point (docs/results).

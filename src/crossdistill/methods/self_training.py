@@ -18,10 +18,11 @@ class SelfTraining(Method):
     """The student learns the labels that there are and, of labelled and unlabelled samples, what it says itself.
 
     Its own prediction without dropout and without gradient, sharpened, is the soft label q of every sample and of pairs
-    of inputs mixed (mixup), with a weight that rises from 0: what `amid_u` does with the word of its teachers. It sees
-    the target modalities alone, so what a distilling method gains above it is owed to the auxiliary ones, and not to
-    unlabelled samples, soft labels or mixing. Of unlabelled pairs it sees the target's half, and recordings that lack
-    the auxiliary modality as well, which `amid_u` must leave out: all that anybody could learn from without it.
+    of inputs mixed (mixup; not of windows, sequences and token ids), with a weight that rises from 0: what `amid_u`
+    does with the word of its teachers. It sees the target modalities alone, so what a distilling method gains above it
+    is owed to the auxiliary ones, and not to unlabelled samples, soft labels or mixing. Of unlabelled pairs it sees the
+    target's half, and recordings that lack the auxiliary modality as well, which `amid_u` must leave out: all that
+    anybody could learn from without it.
 
     Compare it with `amid_u`, at the same options (`amid_u` gives unlabelled samples three times the weight, with which
     this was worse on validation samples); take it where nothing but the target modality was recorded.
