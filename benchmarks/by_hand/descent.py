@@ -94,7 +94,10 @@ def targets_of(labels: Tensor, q: Tensor) -> Tensor:
 
 
 def of_mixtures(method: AMIDU | SelfTraining, inputs: ModalityTensors, targets: Tensor, weights: Tensor) -> Tensor:
-    """Cross-entropy of the student on pairs of samples mixed, each times its samples' weights, mixed alike."""
+    """Cross-entropy of the student on pairs of samples mixed, each times its samples' weights, mixed alike; 0 of what
+    the method does not mix."""
+    if not method.model.can_mix:
+        return weights.new_zeros(())
     weight = torch.distributions.Beta(method.mixing, method.mixing).sample(torch.Size((len(targets), 1)))
     order = torch.randperm(len(targets))
     logits = method.model.predict(mixed_inputs(method, inputs, order, weight))
