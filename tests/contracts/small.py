@@ -93,6 +93,8 @@ def one_epoch_each(kind: type[Method]) -> dict[str, int]:
 def build(method: str, width: int = WIDTH, classes: int = CLASSES, seed: int = 0) -> Method:
     torch.manual_seed(seed)
     encoders = {name: Conv(3, width, layers=2, hidden=8) for name in TARGET + AUXILIARY}
+    for encoder in encoders.values():
+        encoder.mixes = True  # so that what mixes is tried, too
     model = CrossModalModel(encoders, TARGET, AUXILIARY, width, classes, student=METHODS[method].student)
     built = METHODS[method](model)
     dataset = BUNDLED["watch"]()

@@ -15,11 +15,12 @@ from crossdistill.types import InputError
     ("names", "said"),
     [
         ({"name": "a" * 201}, "name: expected at most 200 bytes, found 201"),
-        ({"label": "手" * 67}, "label: expected at most 200 bytes, found 201"),
+        ({"name": "手" * 67}, "name: expected at most 200 bytes, found 201"),
+        ({"name": "a\0b"}, "name: expected text that a file can be called by"),
         ({"name": "half \ud83d"}, "name: expected text that a file can hold, found half a surrogate pair"),
         ({"label": "\udcff"}, "label: expected text that a file can hold, found half a surrogate pair"),
     ],
-    ids=["long name", "long label", "half a pair in the name", "an undecodable byte in the label"],
+    ids=["long name", "long in bytes", "zero", "half a pair in the name", "an undecodable byte in the label"],
 )
 def test_names_by_which_no_file_can_be_called_are_refused(names: dict[str, str], said: str) -> None:
     with pytest.raises(InputError, match=f"^{said}"):

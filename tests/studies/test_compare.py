@@ -200,6 +200,12 @@ def test_threads_that_the_recipe_asks_for_stay() -> None:
     assert plan([made], 1, [])["amid-seed0"].machine.threads == 3
 
 
+def test_labels_whose_folders_could_not_be_called_so_are_refused() -> None:
+    plan([recipe(label="x" * 200), recipe(label="手" * 150 + "a")], 1, [])  # folders are called in Latin letters
+    with pytest.raises(InputError, match="at most 200 letters, found 201"):
+        plan([recipe(label="x" * 201)], 1, [])
+
+
 @pytest.mark.parametrize("pair", [("x", "x"), ("a, b", "a b"), ("Amid", "amid"), ("", "amid")])
 def test_labels_that_would_share_a_folder_are_refused(pair: tuple[str, str]) -> None:
     with pytest.raises(InputError, match="would share their folders"):

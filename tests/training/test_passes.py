@@ -7,6 +7,7 @@ from typing import Literal
 
 import pytest
 import torch
+from torch import nn
 
 from crossdistill.data.inputs import InputSpec
 from crossdistill.encoders import MLP, RNN, Conv, Signal
@@ -141,13 +142,32 @@ def test_windows_and_sequences_are_not_mixed(
     assert any(asked.mixed for asked in METHODS["self_training"](model).passes) is mixes
 
 
-def test_an_encoder_that_says_so_gets_mixed_sequences() -> None:
-    class Sums(MLP):
-        mixes = True
+@pytest.mark.parametrize("says", [None, False, True])
+def test_an_encoder_of_ones_own_is_believed_and_not_what_it_holds(says: bool | None) -> None:
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.width = 4
+            self.encoder: nn.Module = MLP(10, 4) if says is not True else Conv(2, 4)
+            if says is not None:
+                self.mixes = says
 
-    spec = InputSpec("array", (5, 2))
-    made = {"a": make_encoder("a", spec, EncoderSettings("mlp"), given=Sums(10, 4)), "b": MLP(2, 4)}
-    assert CrossModalModel(made, ("a",), ("b",), 4, 3, 0.0).can_mix
+    for spec, unless_said in ((InputSpec("array", (5, 2)), False), (InputSpec("array", (10,)), True)):
+        made = {"a": make_encoder("a", spec, EncoderSettings("mlp"), given=Own()), "b": MLP(2, 4)}
+        can_mix = CrossModalModel(made, ("a",), ("b",), 4, 3, 0.0).can_mix
+        assert can_mix is (unless_said if says is None else says)
+    by_hand = CrossModalModel({"a": Own(), "b": MLP(2, 4)}, ("a",), ("b",), 4, 3, 0.0)
+    assert by_hand.can_mix is (says is not False)
+
+
+@pytest.mark.parametrize("says", [None, True])
+def test_token_ids_are_never_mixed(says: bool | None) -> None:
+    own = MLP(10, 4)
+    if says is not None:
+        own.mixes = says  # type: ignore[assignment]
+    spec = InputSpec("text", (10,), dtype="int64")
+    made = {"a": make_encoder("a", spec, EncoderSettings("mlp"), given=own), "b": MLP(2, 4)}
+    assert not CrossModalModel(made, ("a",), ("b",), 4, 3, 0.0).can_mix
 
 
 def test_a_model_made_by_hand_does_not_mix_sequences_either() -> None:

@@ -28,8 +28,10 @@ def parsed(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
 def _nearest_option(parser: ArgumentParser, message: str) -> str:
     """Which option may have been meant by the first that the message calls unknown; empty where none is like it."""
     _, refused, words = message.partition("unrecognized arguments: ")
-    option = words.split()[0].partition("=")[0] if refused and words.split() else ""
-    if not option.startswith("--"):
-        return ""
-    nearest = difflib.get_close_matches(option, parser._option_string_actions, n=1, cutoff=0.75)
+    option = next((word.partition("=")[0] for word in words.split() if refused and word.startswith("--")), "")
+    known = list(parser._option_string_actions)
+    section, dot, _ = option.rpartition(".")
+    within = [name for name in known if dot and name.startswith(f"{section}.")]
+    same = [name for name in known if not dot and option and name.endswith(f".{option.removeprefix('--')}")]
+    nearest = same or difflib.get_close_matches(option, within or known, n=1, cutoff=0.75)
     return f"; did you mean {nearest[0]}?" if nearest else ""

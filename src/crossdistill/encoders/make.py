@@ -105,7 +105,7 @@ def make_encoder(
         raise InputError(
             f"data.readers.{name}.rate: the encoder takes sound at {expected} Hz, found {spec.reading.rate}"
         )
-    if not hasattr(encoder, "mixes"):
+    if spec.kind == "text" or not hasattr(encoder, "mixes"):
         setattr(encoder, "mixes", _can_mix(spec))  # noqa: B010
     if _is_raw(kind, spec):
         return encoder

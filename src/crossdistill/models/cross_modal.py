@@ -10,6 +10,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from crossdistill.encoders import Encoder
+from crossdistill.encoders.standardize import Standardized
 from crossdistill.models.fusion import AuxiliaryInput, Fusion, Projection, TokenFusion
 from crossdistill.models.hallucination import HallucinationBranch
 from crossdistill.models.present import encode_present
@@ -152,9 +153,10 @@ class CrossModalModel(nn.Module):
 
     @property
     def can_mix(self) -> bool:
-        """Whether target inputs of two samples are mixed: vectors, pictures and clips are, windows, sequences and token
-        ids are not. An encoder says otherwise by its attribute `mixes`."""
-        encoders = [getattr(self.encoders[name], "encoder", self.encoders[name]) for name in self.target]
+        """Whether target inputs of two samples are mixed: each target encoder says so by its attribute `mixes`. True
+        where it has none; `conv`, `rnn` and `signal` say no, `make_encoder` of all windows, sequences and texts."""
+        given = [self.encoders[name] for name in self.target]
+        encoders = [each.encoder if isinstance(each, Standardized) else each for each in given]
         return all(getattr(e, "mixes", True) and getattr(e, "kind", "") != "words" for e in encoders)
 
     def student_state(self) -> dict[str, Tensor]:

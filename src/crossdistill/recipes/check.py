@@ -18,7 +18,7 @@ from crossdistill.requirements import require_above_zero, require_at_least_zero,
 from crossdistill.types import InputError
 
 LONGEST_NAME = 200
-"""Bytes of a recipe's name or label: files are called by it, with a fold, a seed and an ending, in at most 255."""
+"""Bytes of a recipe's name: files are called by it, with a fold, a seed and an ending, in at most 255."""
 
 
 def check(recipe: Recipe) -> None:
@@ -63,13 +63,15 @@ def check(recipe: Recipe) -> None:
 
 
 def _require_names(recipe: Recipe) -> None:
-    """Raise InputError unless files can be called by the recipe's name and label."""
+    """Raise InputError unless files can hold the recipe's name and label, and be called by the name."""
     for field, words in (("name", recipe.name), ("label", recipe.label)):
-        count = len(words.encode(errors="surrogatepass"))
-        if count > LONGEST_NAME:
-            raise InputError(f"{field}: expected at most {LONGEST_NAME} bytes, found {count}")
         if any("\ud800" <= character <= "\udfff" for character in words):
             raise InputError(f"{field}: expected text that a file can hold, found half a surrogate pair in {words!r}")
+    count = len(recipe.name.encode())
+    if count > LONGEST_NAME:
+        raise InputError(f"name: expected at most {LONGEST_NAME} bytes, found {count}")
+    if "\0" in recipe.name:
+        raise InputError(f"name: expected text that a file can be called by, found {recipe.name!r}")
 
 
 def _require_outputs_enough(recipe: Recipe) -> None:

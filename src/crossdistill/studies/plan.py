@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from crossdistill.recipes.check import check
+from crossdistill.recipes.check import LONGEST_NAME, check
 from crossdistill.recipes.recipe import Recipe, as_method
 from crossdistill.recipes.variants.ablations import ablations
 from crossdistill.recipes.variants.controls import controls, distils
@@ -81,6 +81,11 @@ def _require_distinct(labels: Sequence[str]) -> None:
         name = slug(label).lower()  # some file systems take no notice of capitals
         if not name:
             raise InputError(f"label {label!r}: expected one with a Latin letter or a digit, which names the folder")
+        if len(name) > LONGEST_NAME:
+            raise InputError(
+                f"configuration {label[:30]!r}...: expected at most {LONGEST_NAME} letters, found {len(name)}, for its "
+                "folder is called by them; a shorter label or value"
+            )
         if name in first:
             raise InputError(
                 f"configurations {first[name]!r} and {label!r} would share their folders; leave one out or rename it"
