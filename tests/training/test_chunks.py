@@ -39,7 +39,7 @@ SIZES = (1, 4, SIZE - 1)
 def method_of(name: str, dropout: float, encoder: Callable[[], nn.Module] | None = None) -> Method:
     torch.manual_seed(0)
     of_steps = encoder() if encoder is not None else Conv(3, WIDTH, layers=2, hidden=8, dropout=dropout)
-    of_steps.mixes = True  # type: ignore[assignment]  # sequences are mixed nowhere else
+    of_steps.mixes = True  # type: ignore[assignment]  # so that chunks of what is mixed are tried, too
     encoders = {"steps": of_steps, "vectors": MLP(5, WIDTH, hidden=8, dropout=dropout)}
     kind = METHODS[name]
     model = CrossModalModel(

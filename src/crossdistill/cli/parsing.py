@@ -27,11 +27,18 @@ def parsed(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
 
 def _nearest_option(parser: ArgumentParser, message: str) -> str:
     """Which option may have been meant by the first that the message calls unknown; empty where none is like it."""
-    _, refused, words = message.partition("unrecognized arguments: ")
-    option = next((word.partition("=")[0] for word in words.split() if refused and word.startswith("--")), "")
+    _, _, unknown = message.partition("unrecognized arguments: ")
+    option = next((word.partition("=")[0] for word in unknown.split() if word.startswith("--")), "")
+    if not option:
+        return ""
     known = list(parser._option_string_actions)
-    section, dot, _ = option.rpartition(".")
-    within = [name for name in known if dot and name.startswith(f"{section}.")]
-    same = [name for name in known if not dot and option and name.endswith(f".{option.removeprefix('--')}")]
-    nearest = same or difflib.get_close_matches(option, within or known, n=1, cutoff=0.75)
+    section, dot, name = option.rpartition(".")
+    if dot:
+        nearest = _alike(option, [each for each in known if each.startswith(f"{section}.")] or known)
+    else:
+        nearest = [each for each in known if each.endswith(f".{name.removeprefix('--')}")] or _alike(option, known)
     return f"; did you mean {nearest[0]}?" if nearest else ""
+
+
+def _alike(option: str, known: Sequence[str]) -> list[str]:
+    return difflib.get_close_matches(option, known, n=1, cutoff=0.75)

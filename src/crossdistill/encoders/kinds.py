@@ -76,7 +76,7 @@ def _is_vector(shape: Shape) -> bool:
     return len(shape) == 1
 
 
-def _is_sequence(shape: Shape) -> bool:
+def is_sequence(shape: Shape) -> bool:
     return len(shape) == 2
 
 
@@ -190,9 +190,9 @@ _PRETRAINED_TAKES: Mapping[str, tuple[Callable[[Shape], bool], str]] = {
 ENCODERS: dict[str, EncoderKind] = {
     "features": EncoderKind(FeaturesSettings, _is_vector, "vectors", _features),
     "mlp": EncoderKind(MLPSettings, _anything, "samples of any shape", _mlp),
-    "conv": EncoderKind(ConvSettings, _is_sequence, _SEQUENCES, _conv),
-    "signal": EncoderKind(SignalSettings, _is_sequence, _SEQUENCES, _signal),
-    "rnn": EncoderKind(RNNSettings, _is_sequence, _SEQUENCES, _rnn),
+    "conv": EncoderKind(ConvSettings, is_sequence, _SEQUENCES, _conv),
+    "signal": EncoderKind(SignalSettings, is_sequence, _SEQUENCES, _signal),
+    "rnn": EncoderKind(RNNSettings, is_sequence, _SEQUENCES, _rnn),
     "resnet": EncoderKind(
         ResNetSettings,
         _is_picture_or_sequence,

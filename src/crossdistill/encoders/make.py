@@ -19,6 +19,7 @@ from crossdistill.encoders.kinds import (
     Weights,
     activation_of,
     arguments_of,
+    is_sequence,
     is_video,
     kind_named,
 )
@@ -161,7 +162,7 @@ def _require_fitting(
             raise InputError(f"{place}: frozen: expected weights to start from and stay at, found none")
     elif chosen.weights:
         raise InputError(f"{place}: weights: {kind_name} loads its own; give it a setting for that")
-    if chosen.center and (len(shape) != 2 or (isinstance(kind, EncoderKind) and kind.raw)):
+    if chosen.center and (not is_sequence(shape) or (isinstance(kind, EncoderKind) and kind.raw)):
         raise InputError(f"{place}: center needs sequences (time, features), found shape {shape}")
 
 
@@ -176,7 +177,7 @@ def _is_raw(kind: EncoderKind | type[nn.Module], spec: InputSpec) -> bool:
 def _can_mix(spec: InputSpec) -> bool:
     """Whether a mean of two samples looks like something of both. Token ids are no numbers to take means of; and a
     tenth of a strong movement added to rest is a movement, whatever the target says."""
-    return spec.kind != "text" and not (spec.kind == "array" and len(spec.shape) == 2)
+    return spec.kind != "text" and not (spec.kind == "array" and is_sequence(spec.shape))
 
 
 def _place(name: str) -> str:

@@ -81,6 +81,8 @@ class Pretrained(nn.Module):
         unused = ("masked_spec_embed",) if pooling == "pooler" else ("masked_spec_embed", "pooler.")
         self.model: Any = read_model(source, unused) if read_weights else model_from_config(source, config or {})
         self.pooling, self.kind = pooling, kind_of(self.model, source)
+        if self.kind == "words":
+            self.mixes = False  # token ids are no numbers to take means of, as arrays neither
         black = tried(self.model, source, picture_size(self.model)) if self.kind == "pictures" else None
         self.width = _width_of(self.model, source) if black is None else _width_of_output(black, pooling)
         if not self.width or not _can_pool(self.model, self.kind, pooling, black is not None):

@@ -154,10 +154,11 @@ class CrossModalModel(nn.Module):
     @property
     def can_mix(self) -> bool:
         """Whether target inputs of two samples are mixed: each target encoder says so by its attribute `mixes`. True
-        where it has none; `conv`, `rnn` and `signal` say no, `make_encoder` of all windows, sequences and texts."""
+        where it has none; `conv`, `rnn`, `signal` and models of words say no, `make_encoder` of all windows, sequences
+        and texts."""
         given = [self.encoders[name] for name in self.target]
         encoders = [each.encoder if isinstance(each, Standardized) else each for each in given]
-        return all(getattr(e, "mixes", True) and getattr(e, "kind", "") != "words" for e in encoders)
+        return all(getattr(each, "mixes", True) for each in encoders)
 
     def student_state(self) -> dict[str, Tensor]:
         """The part of the state that predicts, with the keys that the model has without auxiliary modalities."""

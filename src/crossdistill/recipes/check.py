@@ -18,7 +18,8 @@ from crossdistill.requirements import require_above_zero, require_at_least_zero,
 from crossdistill.types import InputError
 
 LONGEST_NAME = 200
-"""Bytes of a recipe's name: files are called by it, with a fold, a seed and an ending, in at most 255."""
+"""Bytes of a recipe's name and of a configuration's folder: with a fold, a seed and an ending, a file's name has at
+most 255."""
 
 
 def check(recipe: Recipe) -> None:
