@@ -15,7 +15,7 @@ from torch.optim import SGD, Adam, AdamW
 from crossdistill.encoders import MLP, RNN, Conv
 from crossdistill.methods import AMID, Baseline, Method
 from crossdistill.models import CrossModalModel
-from crossdistill.training import Checkpoint, Optimization, Record, Stage, fit
+from crossdistill.training import Checkpoint, Observer, Optimization, Record, Stage, fit
 from crossdistill.training.distributed import average_gradients, gather
 from crossdistill.training.loop import build_optimizers, epoch_seed, set_learning_rates, step
 from crossdistill.types import Batch, DivergedError, Padded, Pixels, Turn
@@ -181,9 +181,7 @@ def fitted(method: Method, epochs: int, resume: Checkpoint | None = None) -> tup
         Optimization(),
         0,
         resume,
-        evaluate,
-        finish,
-        save=lambda take: kept.append(take()),
+        Observer(evaluate, finish, save=lambda take: kept.append(take())),
     )
     return records, kept[-1]
 
@@ -257,9 +255,6 @@ def test_a_loss_that_is_no_number_is_seen_within_fifty_steps() -> None:
         return "those samples"
 
     with pytest.raises(DivergedError, match=r"amid, epoch 0, step 61: loss \w+ became nan, of a batch with those sam"):
-        fit(
-            *(cpu(), Stage(0, "amid", amid(), 1), batches, Optimization(), 0, None, lambda *_: {}, lambda *_: None),
-            called=called,
-        )
+        fit(cpu(), Stage(0, "amid", amid(), 1), batches, Optimization(), 0, None, Observer(called=called))
     assert seen == 100, "each look waits for the device"
     assert told == batch(seed=60 % 3).rows.tolist()

@@ -18,7 +18,7 @@ from crossdistill.runs.build import Built
 from crossdistill.runs.data import epochs_between_measurements, split_after_epochs
 from crossdistill.runs.measure import epoch_measures, require_measurable
 from crossdistill.runs.warnings import WARNING, Warnings
-from crossdistill.training import Checkpoint, Record, Stage, fit
+from crossdistill.training import Checkpoint, Observer, Record, Stage, fit
 from crossdistill.training.distributed import gather_notes, require_same_start
 from crossdistill.training.engine import Engine, launched, on_threads, seeded
 from crossdistill.training.pauses import GO_ON
@@ -292,12 +292,7 @@ def _train_stage(
         recipe.optimization,
         recipe.seed,
         resume,
-        evaluate,
-        finish_epoch,
-        finish_reading,
-        log.wish,
-        save,
-        partial(_called, dataset.ids),
+        Observer(evaluate, finish_epoch, finish_reading, log.wish, save, partial(_called, dataset.ids)),
         recipe.checkpoint_every,
         recipe.machine.sharded,
     )

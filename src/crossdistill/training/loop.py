@@ -44,6 +44,25 @@ class Stage:
 Record = dict[str, float | int | str]
 
 
+@dataclass(frozen=True)
+class Observer:
+    """What a run does beside training: it measures, records, saves, and may ask for a stop.
+
+    evaluate: measured after each epoch on rank 0, never used to choose anything; finish_epoch: takes the epoch's
+    record, on rank 0; finish_reading: takes, on every rank, what went wrong in reading the epoch's samples, and how
+    many this rank has asked for; wish: asked after each step, `GO_ON`, or `SAVE` for a checkpoint inside the epoch, or
+    a signal's number: then Interrupted is raised, once that is saved; save: takes a checkpoint, on rank 0; called: how
+    an error calls the samples in these rows of the data set
+    """
+
+    evaluate: Callable[[Method, int], Mapping[str, float]] = lambda method, epoch: {}
+    finish_epoch: Callable[[Record, int], None] = lambda record, epoch: None
+    finish_reading: Callable[[Sequence[Note], int], None] = lambda notes, asked: None
+    wish: Callable[[], int] = lambda: GO_ON
+    save: Callable[[Callable[[], Checkpoint]], None] = lambda take: None
+    called: Callable[[Sequence[int]], str] = lambda rows: f"{len(rows)} samples"
+
+
 def fit(
     engine: Engine,
     stage: Stage,
@@ -51,25 +70,15 @@ def fit(
     settings: Optimization,
     seed: int,
     resume: Checkpoint | None,
-    evaluate: Callable[[Method, int], Mapping[str, float]],
-    finish_epoch: Callable[[Record, int], None],
-    finish_reading: Callable[[Sequence[Note], int], None] = lambda notes, asked: None,
-    wish: Callable[[], int] = lambda: GO_ON,
-    save: Callable[[Callable[[], Checkpoint]], None] = lambda take: None,
-    called: Callable[[Sequence[int]], str] = lambda rows: f"{len(rows)} samples",
+    observer: Observer,
     checkpoint_every: int = 1,
     sharded: bool = False,
 ) -> None:
     """Train the stage's method, from `resume` where it is a checkpoint of this stage.
 
-    batches: epoch and its first step -> this rank's share of each global batch; evaluate: measured after each epoch on
-    rank 0, never used to choose anything; finish_epoch: takes the epoch's record, on rank 0; finish_reading: takes, on
-    every rank, what went wrong in reading the epoch's samples, and how many this rank has asked for.
-    wish: asked after each step, `GO_ON`, or `SAVE` for a checkpoint inside the epoch, which `save` takes on rank 0, or
-    a signal's number: then Interrupted is raised, once that is saved.
-    checkpoint_every: epochs after which `save` takes one, too, as after the last.
-    called: how an error calls the samples in these rows of the data set.
-    sharded: as `Machine` has it; the model is whole again, on its device, when this returns.
+    batches: epoch and its first step -> this rank's share of each global batch; checkpoint_every: epochs after which
+    the observer is given a checkpoint to save, as after the last; sharded: as `Machine` has it; the model is whole
+    again, on its device, when this returns.
     """
     method = stage.method
     model = engine.to_device(method.model)
@@ -79,7 +88,7 @@ def fit(
     if resume is not None:
         resume.restore(model, method, optimizers, shards.cut)
     shards.divide()
-    losses = LossWatch(engine, stage.name, called)
+    losses = LossWatch(engine, stage.name, observer.called)
     agreement, inside = Agreement(engine), resume.inside if resume is not None else {}
     for epoch in range(resume.epoch if resume is not None else 0, stage.epochs):
         torch.manual_seed(epoch_seed(seed, stage.index, epoch, engine.global_rank))
@@ -93,18 +102,18 @@ def fit(
             made = step(engine, method, turns, optimizers, batch, settings.clip_norm, settings.chunk_size, shards)
             so_far.add(batch, made.terms, made.measures)
             losses.add(so_far.steps, batch.rows, made.terms)
-            agreed = agreement.reached(wish())
+            agreed = agreement.reached(observer.wish())
             if so_far.steps % LOOKED_AT == 0 or agreed >= SAVE:
                 losses.look(epoch)
             if agreed >= SAVE:
                 stored = so_far.stored(engine, method, time.perf_counter() - started)
                 take = partial(Checkpoint.of, stage.index, epoch, model, method, shards.states(optimizers), stored)
                 with shards.whole():
-                    on_first_rank(engine, partial(save, take))
+                    on_first_rank(engine, partial(observer.save, take))
             if agreed > SAVE:
                 raise Interrupted(agreed)
         losses.look(epoch)
-        finish_reading(so_far.notes, so_far.asked)
+        observer.finish_reading(so_far.notes, so_far.asked)
         record: Record = {"stage": stage.name, "epoch": epoch, "learning_rate": learning_rate}
         so_far.terms.share(partial(mean_over_ranks, engine))
         so_far.measures.share(partial(mean_over_ranks, engine))
@@ -120,21 +129,15 @@ def fit(
         }
         record["seconds"] = time.perf_counter() - started
         with shards.whole():
-            on_first_rank(engine, partial(_measure_and_finish, record, method, epoch, evaluate, finish_epoch))
+            on_first_rank(engine, partial(_measure_and_finish, record, method, epoch, observer))
             if (epoch + 1) % checkpoint_every == 0 or epoch + 1 == stage.epochs:
                 take = partial(Checkpoint.of, stage.index, epoch + 1, model, method, shards.states(optimizers))
-                on_first_rank(engine, partial(save, take))
+                on_first_rank(engine, partial(observer.save, take))
     shards.close()
 
 
-def _measure_and_finish(
-    record: Record,
-    method: Method,
-    epoch: int,
-    evaluate: Callable[[Method, int], Mapping[str, float]],
-    finish_epoch: Callable[[Record, int], None],
-) -> None:
-    finish_epoch({**record, **evaluate(method, epoch)}, epoch)
+def _measure_and_finish(record: Record, method: Method, epoch: int, observer: Observer) -> None:
+    observer.finish_epoch({**record, **observer.evaluate(method, epoch)}, epoch)
 
 
 @dataclass(frozen=True)
