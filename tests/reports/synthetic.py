@@ -165,7 +165,8 @@ def study_table(
     teachers: Mapping[str, float] = MappingProxyType({}),
     labelled: Mapping[str, int] = MappingProxyType({}),
 ) -> pd.DataFrame:
-    """A benchmark's table: (set, budget) -> label -> student top-1 of seeds 0, 1, ..., of `teacher` the teacher's.
+    """A benchmark's table: (set, budget) -> label -> student top-1 of seeds 0, 1, ...; of `teacher` and `auxiliary`,
+    theirs.
 
     teachers: label -> the top-1 of its teacher, for all seeds; labelled: budget -> of 400 training samples
     """
@@ -174,14 +175,15 @@ def study_table(
         for label, values in accuracies.items():
             role = "control" if ", " in label else "ablation" if ": " in label else "method"
             for seed, value in enumerate(values):
-                alone = label == "teacher"
-                student, teacher = (math.nan, value) if alone else (value, teachers.get(label, math.nan))
+                student = math.nan if label in ("teacher", "auxiliary") else value
+                teacher = value if label == "teacher" else teachers.get(label, math.nan)
                 rows.append({
                     "set": name, "budget": budget, "label": label, "role": role,
                     "method": re.split("[,:]", label)[0], "seed": seed, "fold": -1, "split": "test",
                     "target": "wrist", "auxiliary": "eye + voice", "classes": 3, "train": 400,
                     "labelled": labelled.get(budget, 40 if budget != "all labels" else 400), "evaluated": 200,
                     "student_top1": student, "teacher_top1": teacher, "student_r1": student,
+                    "auxiliary_top1": value if label == "auxiliary" else math.nan,
                     "gap": teacher - student, "version_torch": "2.9.0", "version_threads": "1",
                 })  # fmt: skip
     return pd.DataFrame(rows)

@@ -580,3 +580,12 @@ def test_what_is_said_of_sets_names_sets_of_the_study() -> None:
     names = {each.name for each in SETS}
     assert names.issuperset({*SOURCES, *SOURCES.values(), *CHOSEN_ON, *CHOSEN_FOR_ITSELF})
     assert not set(SOURCES) & {*SOURCES.values(), *CHOSEN_ON, *CHOSEN_FOR_ITSELF}, "these are sources"
+
+
+def test_the_auxiliary_modalities_alone_stand_below_their_setting() -> None:
+    """They have neither a student nor a teacher to stand in a row."""
+    page = report(study_table({("set0", FEW): {"baseline": [0.5, 0.6], "auxiliary": [0.8, 0.9]}}))
+    (section,) = [each for each in page.sections if each.heading == f"set0, {FEW}"]
+    assert section.table is not None
+    assert [row.cells[0] for row in section.table.rows] == ["baseline"]
+    assert "The auxiliary modalities alone: 85.0 ± 63.5." in section.note  # t of one degree of freedom, 12.7, times 5

@@ -16,12 +16,13 @@ from crossdistill.types import InputError, Role
 
 Level = Literal["few", "between", "all"]
 """How many labels a setting has: at most a quarter, more than that, all."""
-Measure = Literal["student", "teacher", "R@1", "gap"]
+Measure = Literal["student", "teacher", "auxiliary", "R@1", "gap"]
 Replicate = tuple[int, int]
 """Fold, -1 for a set's own split, and seed: what runs of different configurations share that are a pair."""
 _COLUMNS: Mapping[Measure, str] = {
     "student": "student_top1",
     "teacher": "teacher_top1",
+    "auxiliary": "auxiliary_top1",
     "R@1": "student_r1",
     "gap": "gap",
 }

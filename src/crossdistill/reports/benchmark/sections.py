@@ -12,7 +12,13 @@ from crossdistill.reports.benchmark.paired import Tests, count_of, paired_tests
 from crossdistill.reports.benchmark.promises import OWN_RULE, promises
 from crossdistill.reports.benchmark.ranks import rank_section
 from crossdistill.reports.benchmark.results import FEW, GROUPS, Setting, settings_of
-from crossdistill.reports.benchmark.tables import claims_table, labelled_words, overview_table, setting_table
+from crossdistill.reports.benchmark.tables import (
+    claims_table,
+    labelled_words,
+    mean_of,
+    overview_table,
+    setting_table,
+)
 from crossdistill.reports.benchmark.untouched import chosen_before, untouched_section
 from crossdistill.reports.comparison import LEVEL
 from crossdistill.reports.formats import counted, listed, spanned
@@ -143,6 +149,8 @@ def _setting(setting: Setting, tests: Tests, number: int) -> Section:
         f"Training pairs: {labelled_words(setting)} labelled, {spanned(setting.unlabelled)} unlabelled; "
         f"{spanned(setting.evaluated)} measured."
     )
+    if "auxiliary" in setting.configurations:
+        note += f" The auxiliary modalities alone: {mean_of(setting, 'auxiliary', 'auxiliary')}."
     if setting.folds:
         note += f" {counted(setting.folds, 'fold')}, each tested in turn with labels of other groups."
     if setting.left_out:

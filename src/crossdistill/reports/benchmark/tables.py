@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from crossdistill.reports.benchmark.claims import Outcome
 from crossdistill.reports.benchmark.paired import STUDENT_ALONE, Pair, Side, Tests, share_recovered
-from crossdistill.reports.benchmark.results import Configuration, Setting
+from crossdistill.reports.benchmark.results import Configuration, Measure, Setting
 from crossdistill.reports.cells import ReportTable, Row
 from crossdistill.reports.comparison import Difference
 from crossdistill.reports.formats import NONE, interval, p_value, percent, points, spanned, with_ci
@@ -40,8 +40,10 @@ def overview_table(settings: Sequence[Setting], tests: Tests) -> ReportTable:
 
 
 def setting_table(setting: Setting, tests: Tests) -> ReportTable:
-    """Every configuration against the student alone; methods and controls by falling mean."""
-    made = sorted(setting.configurations.values(), key=_place)
+    """Every configuration that has a student or a teacher against the student alone; methods and controls by falling
+    mean."""
+    shown = [each for each in setting.configurations.values() if each.values["student"] or each.values["teacher"]]
+    made = sorted(shown, key=_place)
     columns = ("configuration", "runs", "student top-1", "teacher top-1", "difference", "95 % CI", "p", "p (Holm)",
                "gap recovered", "verdict")  # fmt: skip
     return ReportTable(columns, tuple(Row(_cells(setting, each, tests), group_of(each)) for each in made))
@@ -53,10 +55,10 @@ def group_of(made: Configuration) -> Group:
     return _GROUP_OF[made.role]
 
 
-def mean_of(setting: Setting, label: str, teacher: bool = False) -> str:
+def mean_of(setting: Setting, label: str, measure: Measure = "student") -> str:
     """A configuration's mean accuracy and interval in %."""
     made = setting.configurations.get(label)
-    return NONE if made is None else with_ci(*made.mean("teacher" if teacher else "student"))
+    return NONE if made is None else with_ci(*made.mean(measure))
 
 
 def labelled_words(setting: Setting) -> str:
@@ -82,7 +84,7 @@ def _overview(setting: Setting, all_labels: str, tests: Tests) -> tuple[str, ...
         labelled_words(setting),
         mean_of(setting, "baseline"),
         all_labels,
-        mean_of(setting, "teacher", teacher=True),
+        mean_of(setting, "teacher", "teacher"),
         points(ours.difference),
         interval(ours.difference, ours.half_width),
         percent(share_recovered([setting], "amid_u")),
