@@ -19,6 +19,8 @@ from crossdistill.data.inputs import InputSpec
 from crossdistill.encoders import EncoderSettings
 from crossdistill.encoders.make import make_encoder, resolved
 from crossdistill.encoders.pretrained import Pretrained
+from crossdistill.models import CrossModalModel
+from crossdistill.models.spec import ModelSpec, loadable
 from crossdistill.types import InputError, Padded
 from tests.encoders.tiny_models import PICTURE, WAVES
 
@@ -367,3 +369,17 @@ def test_weights_may_be_left_for_later(folders: dict[str, str]) -> None:
     assert not torch.equal(ready.model.embeddings.word_embeddings.weight, empty.model.embeddings.word_embeddings.weight)
     empty.load_state_dict(ready.state_dict())
     assert torch.equal(ready.eval()(inputs("bert")), empty.eval()(inputs("bert")))
+
+
+def test_one_of_ones_own_that_holds_a_model_is_built_again_by_its_own_settings(folders: dict[str, str]) -> None:
+    """What it holds is its affair: its constructor takes no `config`."""
+
+    class Own(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = Pretrained(folders["bert"])
+            self.width = self.encoder.width
+
+    settings = {"x": EncoderSettings("somewhere:Own")}
+    spec = ModelSpec(("x",), (), ("a", "b"), {"x": InputSpec("text", (8,), dtype="int64")}, settings, width=4)
+    assert loadable(spec, CrossModalModel({"x": Own()}, ("x",), (), 4, 2)).encoders == settings

@@ -112,6 +112,11 @@ class Standardized(nn.Module):
         return units.clamp(-self.bound, self.bound) if self.bound > 0 else units
 
 
+def unstandardized(encoder: nn.Module) -> nn.Module:
+    """The encoder itself, where it may stand in a `Standardized`; what one of somebody's own holds is its affair."""
+    return encoder.encoder if isinstance(encoder, Standardized) else encoder
+
+
 def centred_like(x: Modality) -> Modality:
     """Sequences less their own means; a plain tensor stays one."""
     out = centred(as_padded(x))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crossdistill.data.columns import Column
+from crossdistill.encoders.kinds import is_sequence
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.recipes.library.bundled import amid_options, stage_epochs
 
@@ -43,7 +44,7 @@ def schedule(samples: int, epochs: int | None = None, batch_size: int | None = N
 def encoder_for(column: Column, width: int, dropout: float) -> EncoderSettings:
     """The signal encoder for sequences, a small residual network for pictures, a perceptron for vectors and, of all
     their numbers, for what has more axes."""
-    if len(column.shape) == 2:
+    if is_sequence(column.shape):
         return EncoderSettings("signal", {"width": width, "layers": 3, "hidden": 16, "dropout": dropout})
     if len(column.shape) == 3 and (ends := sorted(column.shape[::2]))[0] <= MOST_COLOURS < ends[1]:
         return EncoderSettings("resnet", {"width": width, "channels": 16, "blocks": [1, 1, 1], "dropout": dropout})

@@ -10,7 +10,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from crossdistill.encoders import Encoder
-from crossdistill.encoders.standardize import Standardized
+from crossdistill.encoders.standardize import unstandardized
 from crossdistill.models.fusion import AuxiliaryInput, Fusion, Projection, TokenFusion
 from crossdistill.models.hallucination import HallucinationBranch
 from crossdistill.models.present import encode_present
@@ -156,9 +156,7 @@ class CrossModalModel(nn.Module):
         """Whether target inputs of two samples are mixed: each target encoder says so by its attribute `mixes`. True
         where it has none; `conv`, `rnn`, `signal` and models of words say no, `make_encoder` of all windows, sequences
         and texts."""
-        given = [self.encoders[name] for name in self.target]
-        encoders = [each.encoder if isinstance(each, Standardized) else each for each in given]
-        return all(getattr(each, "mixes", True) for each in encoders)
+        return all(getattr(unstandardized(self.encoders[name]), "mixes", True) for name in self.target)
 
     def student_state(self) -> dict[str, Tensor]:
         """The part of the state that predicts, with the keys that the model has without auxiliary modalities."""

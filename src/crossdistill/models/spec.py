@@ -12,6 +12,7 @@ from crossdistill.data.inputs import InputSpec
 from crossdistill.encoders.features import Features
 from crossdistill.encoders.make import loadable_settings, make_encoder
 from crossdistill.encoders.settings import EncoderSettings
+from crossdistill.encoders.standardize import unstandardized
 from crossdistill.models.cross_modal import CrossModalModel
 from crossdistill.tasks import task_of
 from crossdistill.types import InputError, StudentKind, TaskKind, one_line
@@ -119,6 +120,5 @@ def loadable(spec: ModelSpec, model: CrossModalModel) -> ModelSpec:
     """The specification that builds the model again where its encoders' own files are not at hand."""
     encoders = {}
     for name, settings in spec.encoders.items():
-        module = model.encoders[name]
-        encoders[name] = loadable_settings(settings, getattr(module, "encoder", module))
+        encoders[name] = loadable_settings(settings, unstandardized(model.encoders[name]))
     return replace(spec, encoders=encoders)

@@ -12,10 +12,11 @@ from torch import nn
 
 from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.reading import middle, read
-from crossdistill.encoders import Encoder, Standardized
+from crossdistill.encoders import Encoder
 from crossdistill.encoders.kinds import parameters_of
 from crossdistill.encoders.make import make_encoder
 from crossdistill.encoders.settings import EncoderSettings
+from crossdistill.encoders.standardize import unstandardized
 from crossdistill.models.grouped import select
 from crossdistill.models.spec import ModelSpec
 from crossdistill.plain import to_plain
@@ -62,7 +63,7 @@ def require_rebuilt(spec: ModelSpec, given: Mapping[str, nn.Module], dataset: Mu
         settings, inputs = spec.encoders[name], spec.inputs[name]
         with torch.random.fork_rng(devices=[]):
             rebuilt = make_encoder(name, inputs, settings)
-        inner = rebuilt.encoder if isinstance(rebuilt, Standardized) else rebuilt
+        inner = unstandardized(rebuilt)
         place = f"encoders[{name!r}]: {settings.kind} with {dict(settings.settings)}"
         try:
             inner.load_state_dict(module.state_dict())

@@ -63,7 +63,7 @@ def plan(recipes: Sequence[Recipe], seeds: int, folds: Sequence[int]) -> dict[st
     """
     if seeds < 1:
         raise InputError(f"--seeds: expected at least 1, found {seeds}")
-    _require_distinct([recipe.label or recipe.method for recipe in recipes])
+    _require_folders([recipe.label or recipe.method for recipe in recipes])
     runs: dict[str, Recipe] = {}
     for seed in range(recipes[0].seed, recipes[0].seed + seeds):
         for fold in folds or (None,):
@@ -75,7 +75,8 @@ def plan(recipes: Sequence[Recipe], seeds: int, folds: Sequence[int]) -> dict[st
     return runs
 
 
-def _require_distinct(labels: Sequence[str]) -> None:
+def _require_folders(labels: Sequence[str]) -> None:
+    """Raise InputError unless each label names a folder, and another one than all others."""
     first: dict[str, str] = {}
     for label in labels:
         name = slug(label).lower()  # some file systems take no notice of capitals
