@@ -213,6 +213,10 @@ def test_the_run_s_folder_is_named_after_recipe_method_and_seed(
     monkeypatch.chdir(tmp_path)
     assert main(["train", str(quick), "--method", "baseline", "--seed", "4", *CPU]) == 0
     assert (tmp_path / "runs" / "gestures-baseline-seed4" / "results.json").is_file()
+    outside = str(tmp_path / "elsewhere" / "x")
+    assert main(["train", str(quick), "--method", "baseline", "--name", outside, *CPU]) == 0
+    assert len(list((tmp_path / "runs").iterdir())) == 2, "a name with separators has left runs/"
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_folder_that_holds_a_run_is_left_alone(quick: Path, capsys: pytest.CaptureFixture[str]) -> None:

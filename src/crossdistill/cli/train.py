@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,7 +36,8 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
 def execute(options: Namespace, command: str) -> int:
     """Train and show how it goes, then print the headline."""
     recipe = recipe_of(options, load_recipe(options.recipe))
-    folder = options.out or Path("runs") / f"{recipe.name}-{recipe.method}-seed{recipe.seed}"
+    name = re.sub(r"[/\\]+", "_", recipe.name)  # one folder, and in runs/, whatever the recipe is called
+    folder = options.out or Path("runs") / f"{name}-{recipe.method}-seed{recipe.seed}"
     with shown(options.quiet, epoch_bars) as listener:
         run(recipe, folder, options.resume, listener, interruptible=True)
     show_headline(load_runs([folder]), options.quiet)
