@@ -460,7 +460,10 @@ def reported(listener: Listener, task: str, total: int) -> Iterator[None]:
 
 
 def tracked(listener: Listener, items: Iterable[T], total: int, task: str) -> Iterator[T]:
-    """The items, of which there will be `total`; the listener hears of each, once it has been dealt with."""
+    """The items, of which there will be `total`; the listener hears of each once it has been dealt with."""
+    if not total:
+        yield from items
+        return
     with reported(listener, task, total):
         for item in items:
             yield item

@@ -10,7 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crossdistill import read_manifest
 from crossdistill.cli.main import main
+from crossdistill.data.inspection import CacheSettings, check_manifest
+from crossdistill.types import InputError
 from tests.data.clips import bars, halved, tone, write_sound, write_video
 from tests.processes import start_command
 
@@ -298,3 +301,32 @@ def test_a_header_that_is_shorter_than_its_file_is_told_and_an_error_where_that_
     code, _, error = said(capsys, path, "--strict")
     assert code == 2
     assert "row 2, column 'face'" in error
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "expected"),
+    [
+        ("imu_x,imu_y,age", ("1,2,3", "4,5,6"), [("imu", "2 numbers"), ("age", "array")]),
+        ("imu_x,age,imu_y", ("1,2,3", "4,5,"), [("imu_x", "array"), ("age", "array"), ("imu_y", "array")]),
+        ("imu_x,imu_y,imu", ("1,2,3", "4,5,6"), [("imu_x", "array"), ("imu_y", "array"), ("imu", "array")]),
+        ("imu_x,imu_acc_x,imu_acc_y", ("1,2,3", "4,5,6"), [("imu_x", "array"), ("imu_acc", "2 numbers")]),
+        ("imu_x,imu_y,imu_acc_x", ("1,2,3", "4,5,6"), [("imu_x", "array"), ("imu_y", "array"), ("imu_acc_x", "array")]),
+        ("say_x,say_y", ("1,hello", "2,you"), [("say_x", "array"), ("say_y", "text")]),
+        ("say_x,say_y,say_z:text", ("1,2,3", "4,5,6"), [("say", "2 numbers"), ("say_z", "text")]),
+    ],
+)
+def test_columns_of_numbers_that_are_read_as_one_are_counted_as_one(
+    header: str, rows: tuple[str, ...], expected: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    """Where their gaps are alike and the name would stand for no other column; else each by itself."""
+    lines = [f"{row},train,{'ab'[row]},{cells}" for row, cells in enumerate(rows)]
+    checked = check_manifest(table(tmp_path, *lines, header=f"id,split,label,{header}"), CacheSettings())
+    assert [(count.modality, count.kind) for count in checked.counts] == expected
+    names = [name for name, kind in expected if kind.endswith("numbers")]
+    assert all(read_manifest(tmp_path, only=[name]).shapes[name] == (2,) for name in names)
+
+
+def test_a_name_that_is_none_is_answered_with_names_that_are(tmp_path: Path) -> None:
+    path = table(tmp_path, "1,train,a,1,2,3", header="id,split,label,imu_x,imu_y,age")
+    with pytest.raises(InputError, match=r"no modality 'emu'; found imu, age$"):
+        read_manifest(path, only=["emu"])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -16,7 +16,7 @@ from crossdistill.data.columns import Column
 from crossdistill.data.inputs import input_spec
 from crossdistill.data.labels import SPLITS, seems_no_label
 from crossdistill.data.manifest import check_values
-from crossdistill.data.numbers import nearly_numbers
+from crossdistill.data.numbers import nearly_numbers, number_groups
 from crossdistill.data.readers import CacheFolder, MediaColumn, TextColumn
 from crossdistill.data.readers.cache_writer import fill
 from crossdistill.data.readers.inspection import Inspected, at_segment, inspect
@@ -44,7 +44,8 @@ class CacheSettings:
 
 @dataclass(frozen=True)
 class Count:
-    """One modality in one split. kind: as of `InputSpec`; seconds: of media, all together."""
+    """One modality in one split. kind: as of `InputSpec`, or how many columns of numbers; seconds: of media, all
+    together."""
 
     modality: str
     kind: str
@@ -98,7 +99,9 @@ def check_manifest(
                 broken += [f"{clip}: {found[row].problem}"] if found[row].problem else []
                 damaged += [f"{clip}: {found[row].warning}"] if found[row].warning else []
         counts += [_count(dataset, name, split, found) for split in SPLITS if len(dataset.rows(split))]
-    doubts = [*nearly_numbers(read_table(path)), *_nearly_no_labels(dataset)]
+    table = read_table(path)
+    doubts = [*nearly_numbers(table), *_nearly_no_labels(dataset)]
+    counts = _together(counts, number_groups(table))
     return Checked(dataset, counts, broken, damaged, files, doubts)
 
 
@@ -162,6 +165,28 @@ def _inspect(key: tuple[Path, MediaKind], settings: CacheSettings) -> Inspected:
 
 def _fill(key: tuple[Path, MediaKind], folder: CacheFolder, settings: CacheSettings) -> bool:
     return fill(folder, *key, settings.form, settings.short_side, settings.rate)
+
+
+def _together(counts: Sequence[Count], groups: Mapping[str, Sequence[str]]) -> list[Count]:
+    """The counts, with one in the place of those of columns of numbers that may be read as one modality, where these
+    have them alike."""
+    splits = list(dict.fromkeys(count.split for count in counts))
+    by = {(count.modality, count.split): count for count in counts}
+    first: dict[str, list[Count]] = {}
+    left_out: set[str] = set()
+    for name, columns in groups.items():
+        whole = [replace(by[columns[0], split], modality=name, kind=f"{len(columns)} numbers") for split in splits]
+        if all(
+            replace(by[column, of.split], modality=of.modality, kind=of.kind) == of
+            for column in columns
+            for of in whole
+        ):
+            first[columns[0]] = whole
+            left_out |= set(columns)
+    made: list[Count] = []
+    for count in counts:
+        made += first.pop(count.modality, []) if count.modality in left_out else [count]
+    return made
 
 
 def _count(dataset: MultimodalDataset, name: str, split: str, inspected: dict[int, Inspected]) -> Count:

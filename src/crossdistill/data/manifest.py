@@ -38,7 +38,7 @@ from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_cons
 from crossdistill.data.folders import new_folder, write_csv
 from crossdistill.data.label_cells import LABEL, label_columns, read_labels, write_labels
 from crossdistill.data.labels import SPLITS
-from crossdistill.data.numbers import number_column, together
+from crossdistill.data.numbers import number_column, number_groups, together
 from crossdistill.data.readers import READERS, CacheFolder, MediaColumn, ReaderSettings, TextColumn
 from crossdistill.data.reading import PartialColumn, known_present
 from crossdistill.data.table import Table, read_table
@@ -95,7 +95,7 @@ def read_manifest(
     joined = {name: together(table, name) for name in only if name not in named}
     if unknown := [name for name, headers in joined.items() if not headers]:
         hint = f"; columns of numbers {unknown[0]} are '{unknown[0][:-2]}' together" if unknown[0][-2:] == "_*" else ""
-        raise InputError(f"{table.path}: no modality '{unknown[0]}'; found {', '.join(named)}{hint}")
+        raise InputError(f"{table.path}: no modality '{unknown[0]}'; found {', '.join(_readable(table))}{hint}")
     needed = [header for name in required for header in joined.get(name) or [named[name].header]]
     for name in ("id", "split", *needed):
         _require_filled(table, name)
@@ -174,6 +174,13 @@ def write_manifest(folder: Path | str, dataset: MultimodalDataset) -> Path:
     with new_folder(Path(folder)) as written:
         _write(written, dataset)
     return Path(folder)
+
+
+def _readable(table: Table) -> list[str]:
+    """What modalities may be called, with one name for columns of numbers that may be read as one."""
+    groups = number_groups(table)
+    whole = {column: name for name, columns in groups.items() for column in columns}
+    return list(dict.fromkeys(whole.get(column.name, column.name) for column in modalities(table)))
 
 
 def _require_filled(table: Table, column: str) -> None:

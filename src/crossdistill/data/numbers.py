@@ -20,9 +20,7 @@ def together(table: Table, name: str) -> list[str]:
     A column whose header gives it another kind is none of them. Raises InputError where a cell of one is no number: a
     feature must not be lost for it.
     """
-    joined = [
-        column for column in modalities(table) if column.name.startswith(f"{name}_") and column.kind in ("", "number")
-    ]
+    joined = [column for column in modalities(table) if _joins(column, name)]
     if not any(_has_number(table, column) for column in joined):
         return []
     for column in joined:
@@ -35,6 +33,21 @@ def together(table: Table, name: str) -> list[str]:
                     f"{column.name}:{other}"
                 )
     return [column.header for column in joined]
+
+
+def number_groups(table: Table) -> dict[str, list[str]]:
+    """NAME -> the modalities NAME_..., two or more columns of numbers, that may be read as one of that name."""
+    named = {column.name: column for column in modalities(table)}
+    by_prefix: dict[str, list[ModalityHeader]] = {}
+    for column in named.values():
+        prefix = column.name.rpartition("_")[0]
+        if prefix and prefix not in named and column.kind in ("", "number") and _all_numbers(table, column):
+            by_prefix.setdefault(prefix, []).append(column)
+    return {
+        prefix: [column.name for column in columns]
+        for prefix, columns in by_prefix.items()
+        if len(columns) > 1 and all(column in columns for column in named.values() if _joins(column, prefix))
+    }
 
 
 def nearly_numbers(table: Table) -> list[str]:
@@ -54,6 +67,16 @@ def nearly_numbers(table: Table) -> list[str]:
             f"text; {fix} ('{column.name}:text' as its header says that texts are meant)"
         )
     return lines
+
+
+def _joins(column: ModalityHeader, name: str) -> bool:
+    """Whether NAME stands for this column, too."""
+    return column.name.startswith(f"{name}_") and column.kind in ("", "number")
+
+
+def _all_numbers(table: Table, column: ModalityHeader) -> bool:
+    filled = [cell for cell in table.columns[column.header] if cell]
+    return bool(filled) and all(map(is_number, filled))
 
 
 def _has_number(table: Table, column: ModalityHeader) -> bool:
