@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal, cast, get_args
 
+from crossdistill.data.lists import are_numbers
 from crossdistill.data.readers.media import WHOLE, Box, Clip
 from crossdistill.data.table import Table
 from crossdistill.types import InputError
@@ -44,6 +45,9 @@ _OTHER_FILES = (
     *("safetensors", "tar", "tsv", "xlsx", "xml", "zip"),
 )
 """Endings of files that no reader here takes; with them even a name with spaces is no text."""
+
+_LIST = re.compile(r"(?is)\[(?=.*[0-9.][\s,;\[\]]+[-+]?[.0-9])([-+0-9.,;e\s\[\]]|nan|inf|none|null)*\]")
+"""How lists of numbers look as texts, which is how tables of arrays are written as CSV."""
 
 ARRAY = re.compile(r"(?is)(.+\.npy)(?:#(.*))?")
 """A path of an array, and a row of it where one is named."""
@@ -99,6 +103,8 @@ def kind_of(table: Table, column: ModalityHeader) -> Kind:
 
     Raises InputError, naming the row, where they do not, and where no cell is filled.
     """
+    if column.header in table.nested:
+        return _kind_of_nested(table, column)
     filled = [(row, cell) for row, cell in enumerate(table.columns[column.header]) if cell]
     if not filled:
         raise InputError(f"{table.path}: column '{column.header}' has no filled cell")
@@ -106,6 +112,12 @@ def kind_of(table: Table, column: ModalityHeader) -> Kind:
     if are_numbers and column.kind in ("", "number"):
         return "number"
     first, cell = filled[0]
+    if not column.kind and _LIST.fullmatch(cell):
+        raise InputError(
+            f"{table.place(first, column.header)}: found a list of numbers as a text, '{shortened(cell)}'; lists in a "
+            f".parquet file are read as arrays, or save them as {column.name}.npy and name its rows, "
+            f"{column.name}.npy#0 ({column.name}:text as header says that texts are meant)"
+        )
     kind = column.kind or looks_like(cell)
     for row, cell in filled:
         if not column.kind:
@@ -119,6 +131,20 @@ def kind_of(table: Table, column: ModalityHeader) -> Kind:
                 f"here by its {by}; a header may name it, e.g. {column.name}:{looks}"
             )
     return kind
+
+
+def _kind_of_nested(table: Table, column: ModalityHeader) -> Kind:
+    """Array, of a column of lists of numbers. Raises InputError for another of whose cells none is a single value."""
+    kind = table.nested[column.header].type
+    if not are_numbers(kind) or column.kind not in ("", "array"):
+        expected = EXPECTED[column.kind] if column.kind else "texts, numbers or lists of numbers"
+        raise InputError(
+            f"{table.path}: column '{column.header}': expected {expected}, found {shortened(str(kind))}; leave it "
+            "out, or write it as one of these"
+        )
+    if not any(table.columns[column.header]):
+        raise InputError(f"{table.path}: column '{column.header}' has no filled cell")
+    return "array"
 
 
 def _fits_header(looks: Kind, kind: Kind) -> bool:

@@ -66,7 +66,10 @@ def write_labels(labels: Labels, names: Sequence[str], task: TaskKind) -> dict[s
 def _sets(table: Table) -> tuple[Labels, tuple[str, ...]]:
     """Of cells such as `dog; outdoors`."""
     cells = table.columns[LABEL]
-    sets = [{part.strip() for part in SEPARATORS.split(cell)} - {""} for cell in cells]
+    if LABEL in table.nested:
+        sets = _listed(table)
+    else:
+        sets = [{part.strip() for part in SEPARATORS.split(cell)} - {""} for cell in cells]
     names = tuple(natural_order([name for found in sets for name in found]))
     if not names:
         raise InputError(f"{table.path}: column '{LABEL}': expected labels such as 'dog;outdoors', found none")
@@ -75,6 +78,15 @@ def _sets(table: Table) -> tuple[Labels, tuple[str, ...]]:
         for cell, found in zip(cells, sets, strict=True)
     ]
     return encode(np.array(rows), names, "multilabel")
+
+
+def _listed(table: Table) -> list[set[str]]:
+    """Of a Parquet table's lists of texts; an empty one has none of the labels. Raises InputError for other lists."""
+    found = table.nested[LABEL].to_pylist()
+    if not all(isinstance(name, str) and name.strip() for names in found for name in names or ()):
+        kind = table.nested[LABEL].type
+        raise InputError(f"{table.path}: column '{LABEL}': expected lists of labels, each a text, found {kind}")
+    return [{name.strip() for name in names or ()} for names in found]
 
 
 def _number(table: Table, row: int, column: str, task: TaskKind) -> float:

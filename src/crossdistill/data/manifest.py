@@ -38,6 +38,7 @@ from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_cons
 from crossdistill.data.folders import new_folder, write_csv
 from crossdistill.data.label_cells import LABEL, label_columns, read_labels, write_labels
 from crossdistill.data.labels import SPLITS
+from crossdistill.data.lists import list_column
 from crossdistill.data.numbers import number_column, number_groups, together
 from crossdistill.data.readers import READERS, CacheFolder, MediaColumn, ReaderSettings, TextColumn
 from crossdistill.data.reading import PartialColumn, known_present
@@ -99,6 +100,8 @@ def read_manifest(
     needed = [header for name in required for header in joined.get(name) or [named[name].header]]
     for name in ("id", "split", *needed):
         _require_filled(table, name)
+    for name in (*REQUIRED, *OPTIONAL):
+        _require_plain(table, name, task)
     for name in ("id", *of_labels, "group"):
         _require_short(table, name)
     _require_rows(table, of_labels[0], task)
@@ -190,6 +193,13 @@ def _require_filled(table: Table, column: str) -> None:
             raise InputError(f"{table.place(row, column)}: empty cell{hint}")
 
 
+def _require_plain(table: Table, column: str, task: TaskKind) -> None:
+    """Raise InputError for a column of lists and the like that is no modality, but for lists of labels."""
+    if column in table.nested and not (column == LABEL and task == "multilabel"):
+        hint = "; lists of labels need data.task multilabel" if column == LABEL else ""
+        raise InputError(f"{table.path}: column '{column}': expected texts, found {table.nested[column].type}{hint}")
+
+
 def _require_short(table: Table, column: str) -> None:
     """NumPy keeps all of an array's texts as long as its longest."""
     for row, cell in enumerate(table.columns.get(column, [])):
@@ -225,7 +235,7 @@ def _require_rows(table: Table, column: str, task: TaskKind) -> None:
 def _folds(table: Table) -> npt.NDArray[np.int64]:
     folds = []
     for row, cell in enumerate(table.columns.get("fold", [""] * len(table.numbers))):
-        if not re.fullmatch(r"|-1|[0-9]{1,9}(\.0)?", cell):  # .0: Parquet makes fractions of columns with gaps
+        if not re.fullmatch(r"|-1|[0-9]{1,9}(\.0)?", cell):  # .0: pandas writes fractions of columns with gaps
             raise InputError(f"{table.place(row, 'fold')}: expected a whole number from 0, found '{cell}'")
         folds.append(int(float(cell or -1)))
     return np.array(folds, dtype=np.int64)
@@ -250,7 +260,9 @@ def _column(
     filled = [row for row, cell in enumerate(cells) if cell]
     places = [table.place(row, column.header) for row in filled]
     filled_column: Column
-    if kind == "array":
+    if column.header in table.nested:
+        filled_column = list_column(table, column.header, filled)
+    elif kind == "array":
         filled_column = _arrays(table, column.header, filled, allow_outside)
     elif kind == "text":
         texts = [find(row, column.header, cells[row]) if is_text_file(cells[row]) else cells[row] for row in filled]

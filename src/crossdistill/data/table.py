@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,14 @@ INDEX = re.compile(r"__index_level_[0-9]+__")
 
 @dataclass(frozen=True)
 class Table:
-    """columns: name -> one text per sample. numbers: each sample's row as a spreadsheet shows it (the header is 1)."""
+    """columns: name -> one text per sample. numbers: each sample's row as a spreadsheet shows it (the header is 1).
+    nested: name -> the Arrow column where a cell is no single value but a list, a record or bytes; its texts are its
+    type's name, and "" where it is null."""
 
     path: Path
     columns: dict[str, list[str]]
     numbers: Sequence[int]
+    nested: Mapping[str, Any] = field(default_factory=dict)
 
     def place(self, row: int, column: str) -> str:
         """The words by which an error names the cell."""
@@ -126,12 +129,28 @@ def _read_parquet(path: Path) -> Table:
         raise
     except Exception as error:  # what Arrow raises for a damaged file depends on the damage
         raise InputError(f"{path}: cannot read it as Parquet: {one_line(error)}") from None
-    columns = {
-        name: texts_of(path, name, column)
+    given = {
+        name: column
         for name, column in zip(table.column_names, table.columns, strict=True)
         if not INDEX.fullmatch(name)
     }
-    return Table(path, columns, range(1, table.num_rows + 1))
+    nested = {name: column for name, column in given.items() if _is_nested(column.type)}
+    columns = {
+        name: _named_types(column) if name in nested else texts_of(path, name, column) for name, column in given.items()
+    }
+    return Table(path, columns, range(1, table.num_rows + 1), nested)
+
+
+def _is_nested(kind: Any) -> bool:
+    """Whether values of an Arrow type are lists, records, maps, bytes or of a type of somebody's own."""
+    import pyarrow as pa
+
+    of_bytes = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+    return pa.types.is_nested(kind) or any(holds(kind) for holds in of_bytes) or isinstance(kind, pa.BaseExtensionType)
+
+
+def _named_types(column: Any) -> list[str]:
+    return [str(column.type) if there else "" for there in column.is_valid().to_pylist()]
 
 
 _CELL = 64
@@ -164,4 +183,8 @@ def texts_of(path: Path, name: str, column: Any) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None or value != value else str(value).strip()
+    if value is None or value != value:
+        return ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))  # whole numbers are fractions in a column with gaps
+    return str(value).strip()

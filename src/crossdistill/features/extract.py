@@ -71,6 +71,11 @@ def extract(
     settings = with_tokenizer(settings)
     require_numbers(settings, name_of(settings))
     table = read_table(path)
+    if others := [name for name in table.nested if name.partition(":")[0] != settings.modality]:
+        raise InputError(
+            f"{table.path}: column '{others[0]}': its {table.nested[others[0]].type} has no place in the new manifest, "
+            f"which is a .csv; save them as {others[0]}.npy and name its rows ({others[0]}.npy#0)"
+        )
     new = out or table.path.with_name(f"{table.path.stem}-{name_of(settings)}.csv")
     if new.parent.resolve() != table.path.parent.resolve() or new.suffix != ".csv":
         raise InputError(f"--out {new}: expected a .csv in {table.path.parent}, where the manifest's paths begin")

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.data.cells import ModalityHeader, array_cell, clip, inside, is_text_file, modalities
+from crossdistill.data.cells import ModalityHeader, array_cell, clip, inside, is_text_file, kind_of, modalities
 from crossdistill.data.columns import Column, Rows, open_array
 from crossdistill.data.given.chunks import CHUNK, Chunk, Given, Specs, as_batch, chunk_of, starts
 from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.lazy import LazyColumn
+from crossdistill.data.lists import list_arrays
 from crossdistill.data.numbers import filled_rows, headers_of, numbers
 from crossdistill.data.readers import READERS, CacheFolder, MediaColumn, TextColumn
 from crossdistill.data.reading import PartialColumn
@@ -162,7 +163,8 @@ def _manifest(table: Table, specs: Specs, allow_outside: bool) -> Given:
     """A row a sample, cells as in training; id, split and label need not be there."""
     headers = {column.name: column for column in modalities(table)}
     find = inside(table, allow_outside)
-    count, labels, splits = len(table.numbers), table.columns.get("label", []), table.columns.get("split", [])
+    count, splits = len(table.numbers), table.columns.get("split", [])
+    labels = [] if "label" in table.nested else table.columns.get("label", [])
     keys = table.columns.get("id", [""] * count)
 
     of_numbers = {name: headers_of(spec.features, list(table.columns)) for name, spec in specs.items()}
@@ -198,6 +200,10 @@ def _of_cells(
 ) -> Column:
     """The samples that the cells of these rows name."""
     header = column.header
+    if header in table.nested:
+        if spec.kind != "array" or kind_of(table, column) != "array":
+            raise InputError(f"{table.path}: column '{header}': expected {spec}, found {table.nested[header].type}")
+        return column_of(spec, column.name, as_batch(spec, list_arrays(table, header, rows)))
     cells = [table.columns[header][row] for row in rows]
     places = [table.place(row, header) for row in rows]
     if spec.kind == "text":
