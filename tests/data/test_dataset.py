@@ -276,11 +276,19 @@ def test_a_table_that_some_samples_lack_keeps_its_names() -> None:
     assert content_of(data.columns["watch"]).features == ("a", "b")
 
 
+def objects(rows: Any) -> Any:
+    """The rows as an array of arrays."""
+    array = np.empty(len(rows), dtype=object)
+    array[:] = list(rows)
+    return array
+
+
 def test_sequences_in_an_array_of_objects() -> None:
     listed = [np.ones((length, 2)) for length in (3, 1, 2)]
     array = np.empty(3, dtype=object)
     array[:] = listed
-    for values in (array, pd.Series(listed)):
+    of_steps = pd.Series([objects(sequence) for sequence in listed])  # as pandas reads lists of lists from Parquet
+    for values in (array, pd.Series(listed), of_steps):
         assert from_arrays({"pen": values}, [0, 1, 0]).shapes["pen"] == (-1, 2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing, indexable
 
 from crossdistill import InputError, Modalities
+from tests.estimator.small import problem, quick
 
 ARRAY, TABLE = np.arange(12.0).reshape(4, 3), pd.DataFrame({"a": range(4), "b": range(4)}, index=list("wxyz"))
 SEQUENCES = [np.full((length, 2), float(length)) for length in (3, 1, 4, 2)]
@@ -71,3 +73,20 @@ def test_names_that_are_no_arguments_come_in_a_dict() -> None:
 def test_what_cannot_be_is_refused_in_one_line(given: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         Modalities(given)
+
+
+@pytest.mark.parametrize("as_lists", [False, True])
+def test_a_series_of_arrays_is_what_its_arrays_are(as_lists: bool, tmp_path: Path) -> None:
+    """As pandas reads lists from Parquet: vectors, sequences in arrays of arrays, None where a sample lacks one."""
+    X, y, A = problem()
+    steps = [np.repeat(row[None], 2 + place % 3, axis=0) for place, row in enumerate(A)]
+    plain = quick().fit(X, y, auxiliary=[None if place % 9 == 4 else each for place, each in enumerate(steps)])
+    cells = [None if place % 9 == 4 else each.tolist() for place, each in enumerate(steps)]
+    table = pd.DataFrame({"x": X.tolist(), "steps": cells})
+    if not as_lists:
+        table.to_parquet(tmp_path / "table.parquet")
+        table = pd.read_parquet(tmp_path / "table.parquet")
+    given = quick().fit(table["x"], y, auxiliary=table["steps"])
+    assert np.array_equal(given.predict_proba(table["x"]), plain.predict_proba(X))
+    named = quick().fit(Modalities(wrist=table["x"]), y, auxiliary=Modalities(camera=table["steps"]))
+    assert np.array_equal(named.predict_proba(Modalities(wrist=table["x"])), plain.predict_proba(X))

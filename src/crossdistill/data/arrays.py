@@ -18,6 +18,8 @@ def array_of(values: Any) -> Array:
     if isinstance(values, list | tuple):
         values = [_plainer(value) for value in values]
     array = np.asarray(_plainer(values))
+    if _holds_arrays(array):
+        return _stacked(array)
     if array.dtype != object or not hasattr(values, "dtypes"):
         return array
     from pandas.api.types import is_numeric_dtype
@@ -49,6 +51,17 @@ def objects_of(masked: np.ma.MaskedArray[Any, Any]) -> Array:
     objects = masked.data.astype(object)
     objects[np.ma.getmaskarray(masked)] = None
     return objects
+
+
+def _holds_arrays(array: Array) -> bool:
+    """Whether these are arrays in an array of objects, as pandas has lists of lists from a Parquet file."""
+    return array.dtype == object and array.ndim == 1 and all(isinstance(item, np.ndarray) for item in array)
+
+
+def _stacked(arrays: Array) -> Array:
+    """One array of those in an array of objects; as it is where they do not have one shape."""
+    items = [array_of(item) for item in arrays]
+    return np.stack(items) if items and len({item.shape for item in items}) == 1 else arrays
 
 
 def _plainer(value: Any) -> Any:

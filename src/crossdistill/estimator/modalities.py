@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.data.arrays import detached, is_picture, pixels_of, unmasked
+from crossdistill.data.arrays import array_of, detached, is_picture, pixels_of, unmasked
 from crossdistill.types import InputError
 
 
@@ -100,10 +100,10 @@ def features_of(values: Any) -> int:
 
 
 def _listed(value: Any) -> Any:
-    """A list of sequences, or of samples some of which are None, or an array of numbers; a DataFrame stays one."""
+    """A list of sequences, or of samples some of which are None, or an array of numbers; a table stays one."""
+    value = unmasked(of_objects(value))
     if hasattr(value, "iloc"):
         return value
-    value = unmasked(value)
     if is_list_of_sequences(value) or has_none(value):
         return list(value)
     return np.asarray(stacked(value))
@@ -127,9 +127,9 @@ def has_none(value: Any) -> bool:
 
 
 def stacked(value: Any) -> Any:
-    """A list of pictures, arrays (H, W, C) or Pillow's, as one array, a tensor as one that NumPy takes; anything else
-    as it is. Raises InputError where pictures are not of one size."""
-    value = detached(value)
+    """A list of pictures, arrays (H, W, C) or Pillow's, as one array, a tensor as one that NumPy takes, a Series of
+    arrays as a list; anything else as it is. Raises InputError where pictures are not of one size."""
+    value = of_objects(detached(value))
     if isinstance(value, list | tuple) and any(hasattr(item, "detach") for item in value):
         value = [detached(item) for item in value]
     if not isinstance(value, list | tuple) or not value or not all(_is_picture(item) for item in value):
@@ -139,6 +139,20 @@ def stacked(value: Any) -> Any:
         found = ", ".join(map(str, sorted(shapes)[:3]))
         raise InputError(f"expected pictures of one size and as many colours, found {found}; resize and convert them")
     return np.stack(pictures)
+
+
+def of_objects(value: Any) -> Any:
+    """The list of the samples where a Series, or an array, has arrays or lists as its objects, as pandas reads lists
+    from Parquet, None where there is none; anything else as it is."""
+    if getattr(getattr(value, "dtype", None), "kind", "") != "O" or np.ndim(value) != 1:
+        return value
+    if not any(isinstance(item, list | tuple | np.ndarray) for item in value):
+        return value
+    return [None if isinstance(item, float) and item != item else _sample(item) for item in value]
+
+
+def _sample(item: Any) -> Any:
+    return array_of(item) if isinstance(item, list | tuple | np.ndarray) else item
 
 
 def _is_picture(item: Any) -> bool:
