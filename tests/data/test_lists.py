@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 import torch
@@ -15,6 +16,8 @@ from pyarrow import parquet
 import crossdistill
 from crossdistill import read_manifest
 from crossdistill.cli.main import main
+from crossdistill.data.label_cells import label_texts
+from crossdistill.data.table import read_table
 from crossdistill.types import InputError, Padded
 
 COUNT = 12
@@ -85,6 +88,7 @@ def test_lists_of_lists_are_arrays_and_of_different_length_sequences(tmp_path: P
         ([1.0, None, 2.0], None, r"row 5, column 'emb': expected numbers everywhere in the list, found null"),
         ([1.0, float("nan"), 2.0], None, r"row 5, column 'emb': NaN or infinity"),
         ([1.0, float("inf"), 2.0], None, r"row 5, column 'emb': NaN or infinity"),
+        ([1.0, 1e300, 2.0], pa.list_(pa.float64()), r"row 5, column 'emb': NaN or infinity \(in float32\)"),
         (
             ["a", "b", "c"],
             pa.list_(pa.string()),
@@ -95,13 +99,20 @@ def test_lists_of_lists_are_arrays_and_of_different_length_sequences(tmp_path: P
     ],
 )
 def test_what_is_no_array_is_named(cell: Any, kind: Any, message: str, tmp_path: Path) -> None:
-    alike = kind is not None or isinstance(cell, dict | bytes)
+    alike = isinstance(cell, dict | bytes) or "a" in cell
     cells: list[Any] = [cell] * COUNT if alike else vectors().tolist()
     cells[4] = cell
     path = written(tmp_path, emb=pa.array(cells, type=kind), age=list(range(COUNT)))
     with pytest.raises(InputError, match=message):
         read_manifest(path)
     assert read_manifest(path, only=["age"]).shapes == {"age": (1,)}, "of a column that is not opened nothing is wrong"
+
+
+def test_bytes_of_any_arrow_type_are_no_texts(tmp_path: Path) -> None:
+    of_bytes = pa.array([b"\x89PNG"] * COUNT)
+    for cells in (of_bytes.cast(pa.large_binary()), of_bytes.cast(pa.binary_view()), of_bytes.dictionary_encode()):
+        with pytest.raises(InputError, match="column 'emb': expected texts, numbers or lists of numbers, found"):
+            read_manifest(written(tmp_path, emb=cells))
 
 
 def test_a_place_counts_the_rows_without_the_modality(tmp_path: Path) -> None:
@@ -117,6 +128,8 @@ def test_a_header_may_say_array_and_nothing_else(tmp_path: Path) -> None:
     assert read_manifest(written(tmp_path, **{"emb:array": vectors().tolist()})).shapes == {"emb": (3,)}
     with pytest.raises(InputError, match="column 'emb:text': expected a text, found list<"):
         read_manifest(written(tmp_path, **{"emb:text": vectors().tolist()}))
+    with pytest.raises(InputError, match=r"column 'emb:array': expected lists of numbers, found list<.*string>"):
+        read_manifest(written(tmp_path, **{"emb:array": [["a"]] * COUNT}))
 
 
 @pytest.mark.parametrize("name", ["id", "split", "group", "caption", "fold"])
@@ -135,6 +148,8 @@ def test_labels_may_be_lists_of_texts_where_a_sample_has_several(tmp_path: Path)
     assert dataset.labelled_rows("train").tolist() == [0, 1, 2, 4, 5, 6, 7]
     with pytest.raises(InputError, match=r"column 'label': expected texts, found list<.*need data.task multilabel"):
         read_manifest(path)
+    with pytest.raises(InputError, match=r"column 'label': expected numbers \(several are columns label:NAME"):
+        read_manifest(path, task="regression")
     numbers = written(tmp_path, emb=vectors().tolist(), label=[[0, 1]] * COUNT)
     with pytest.raises(InputError, match="column 'label': expected lists of labels, each a text, found list<"):
         read_manifest(numbers, task="multilabel")
@@ -172,6 +187,9 @@ def test_a_student_predicts_from_lists_as_from_arrays(
         "[0.5 1. ... 2.25]",
         "[-.5;3]",
         "[None, 1, 2]",
+        "[np.float64(0.5), np.float64(-1.0)]",
+        "[array([1., 2.], dtype=float32) array([3., 4.], dtype=float32)]",
+        "tensor([0.5, 1.5])",
     ],
 )
 def test_a_list_as_a_text_is_refused_where_nobody_says_that_texts_are_meant(cell: str, tmp_path: Path) -> None:
@@ -190,3 +208,39 @@ def test_brackets_alone_make_no_list(cell: str, tmp_path: Path) -> None:
 def test_whole_labels_in_a_column_with_gaps_are_called_as_whole_numbers(tmp_path: Path) -> None:
     labels = [0.0, 1.0, None, float("nan")] + [0.0, 1.0] * 4
     assert read_manifest(written(tmp_path, emb=vectors().tolist(), label=labels)).classes == ("0", "1")
+
+
+def test_what_a_student_is_given_as_lists(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A Series of lists or a list of arrays of arrays, a table in which nobody has the modality, labels as pandas has
+    written them, a list as an id."""
+    steps: list[Any] = [[[float(row % 2), 1.0, -1.0]] * (1 + row % 3) for row in range(COUNT)]
+    path = written(tmp_path, imu=steps, label=[None, None] + [float(row % 2) for row in range(2, COUNT)])
+    options = ["--epochs", "1", "--machine.accelerator", "cpu", "--data.auxiliary", "[]", "--method", "baseline"]
+    run = str(tmp_path / "run")
+    assert main(["train", "own", *options, "--data.source", str(path), "--data.target", "[imu]", "--out", run]) == 0
+    student = crossdistill.load(run)
+    expected = student.predict_proba([np.array(each) for each in steps])
+    read = pd.read_parquet(path)["imu"]
+    for given in (pd.Series(steps), read, read.tolist()):
+        assert np.array_equal(student.predict_proba(given), expected)
+    assert np.array_equal(student.predict_proba(read.iloc[:1]), student.predict_proba(steps[:1]))
+
+    arguments = ["predict", run, str(path), "--out", str(tmp_path / "out.csv")]
+    assert main(arguments) == 0
+    assert "does not know" not in capsys.readouterr().out
+    as_written = pa.array([str(float(row % 2)) for row in range(COUNT)])
+    written(tmp_path, imu=steps, label=as_written, split=["train"] * COUNT)
+    assert main(arguments) == 0
+    assert "does not know" not in capsys.readouterr().out, "1.0 is the class 1"
+    written(tmp_path, imu=pa.array([None] * COUNT, pa.list_(pa.list_(pa.float64()))))
+    assert main(arguments) == 1
+    assert (tmp_path / "out.csv").read_text().count("lacks") == COUNT
+    written(tmp_path, imu=steps, id=[[row] for row in range(COUNT)])
+    assert main(arguments) == 2
+    assert "column 'id': expected texts, found list<" in capsys.readouterr().err
+
+
+def test_lists_of_labels_stand_beside_predictions_as_a_csv_file_has_them(tmp_path: Path) -> None:
+    labels: list[Any] = [["dog", "out"], [], None] + [["dog"]] * (COUNT - 3)
+    found = label_texts(read_table(written(tmp_path, emb=vectors().tolist(), label=labels)))
+    assert found[:4] == ["dog;out", ";", "", "dog"]

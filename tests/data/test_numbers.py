@@ -117,6 +117,13 @@ def test_no_numbers(cell: str) -> None:
         ("imu_x,imu_y", ["1,2", "3,4"], ("imu_*",), r"no modality 'imu_\*'; .*imu_\* are 'imu' together"),
         ("imu_x,imu_y", ["1,2", "3,4"], ("im",), "no modality 'im'; found imu$"),
         ("imu_x,imu_y", ["a,b", "c,d"], ("imu",), "no modality 'imu'"),
+        ("imu_x,age", [",2", "1e300,4"], ("imu_x",), r"row 3, column 'imu_x': infinity \(in float32\)"),
+        (
+            ",".join(f"f{n}" for n in range(99)),
+            [",".join("1" * 99)],
+            ("g",),
+            "no modality 'g'; found f0, f1.{190,198}$",
+        ),
     ],
 )
 def test_mistakes(header: str, rows: list[str], only: tuple[str, ...], message: str, tmp_path: Path) -> None:

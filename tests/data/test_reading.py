@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from crossdistill.data import SequenceColumn, from_arrays, training_batches
-from crossdistill.data.columns import FileColumn
+from crossdistill.data.columns import Column, FileColumn, Rows
 from crossdistill.data.dataset import in_memory
+from crossdistill.data.lazy import LazyColumn
 from crossdistill.data.loading import random_seeds
 from crossdistill.data.reading import PartialColumn, Parts, Reading, assemble, middle, read, windows
 from crossdistill.types import InputError, Note, Padded
@@ -132,3 +133,12 @@ def test_a_mistake_found_by_a_worker_is_the_same_line(tmp_path: Path) -> None:
         messages.append(str(caught.value))
     assert messages[0] == messages[1]
     assert "\n" not in messages[1]
+
+
+def test_of_samples_that_all_lack_it_nothing_is_opened() -> None:
+    def opened(rows: Rows) -> Column:
+        raise AssertionError(rows)
+
+    column = PartialColumn(LazyColumn((3,), 0, opened), np.zeros(2, dtype=np.bool_))
+    assert column.windows(np.arange(2)).tolist() == [1, 1]
+    assert not column.read(np.arange(2), middle(2)).present.any()

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing, indexable
 
-from crossdistill import InputError, Modalities
+from crossdistill import InputError, Modalities, from_arrays
 from tests.estimator.small import problem, quick
 
 ARRAY, TABLE = np.arange(12.0).reshape(4, 3), pd.DataFrame({"a": range(4), "b": range(4)}, index=list("wxyz"))
@@ -90,3 +91,22 @@ def test_a_series_of_arrays_is_what_its_arrays_are(as_lists: bool, tmp_path: Pat
     assert np.array_equal(given.predict_proba(table["x"]), plain.predict_proba(X))
     named = quick().fit(Modalities(wrist=table["x"]), y, auxiliary=Modalities(camera=table["steps"]))
     assert np.array_equal(named.predict_proba(Modalities(wrist=table["x"])), plain.predict_proba(X))
+
+
+@pytest.mark.parametrize("gap", [None, float("nan"), np.float32("nan"), pd.NA, pd.NaT])
+def test_a_gap_among_arrays_is_one_however_it_is_written(gap: Any) -> None:
+    X, y, A = problem()
+    plain = quick(n_epochs=1).fit(X, y, auxiliary=[None if row == 4 else each for row, each in enumerate(A)])
+    cells = [gap if row == 4 else each for row, each in enumerate(A)]
+    for given in (pd.Series(cells), cells):
+        assert np.array_equal(quick(n_epochs=1).fit(X, y, auxiliary=given).predict_proba(X), plain.predict_proba(X))
+    with pytest.raises(InputError, match="row 4 is None"):
+        quick(n_epochs=1).fit(pd.Series(cells), y)
+    with pytest.raises(InputError, match="a: row 4: expected a sample, found None"):
+        from_arrays({"a": pd.Series(cells)}, y)
+
+
+def test_tensors_in_a_series_are_arrays() -> None:
+    X, y, _ = problem()
+    given = quick("baseline").fit(pd.Series([torch.from_numpy(row) for row in X]), y)
+    assert np.array_equal(given.predict_proba(X), quick("baseline").fit(X, y).predict_proba(X))

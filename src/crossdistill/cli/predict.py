@@ -109,8 +109,14 @@ class Tally:
             elif label:
                 self.labelled[split] += 1
                 if self.has_classes:
+                    label = self._known(label)
                     self.foreign += label not in self.classes
                     self.right[split] += str(predictions.predicted[row]) == label
+
+    def _known(self, label: str) -> str:
+        """The class that is meant: pandas writes 1 as 1.0 in a column with gaps."""
+        same = (label, f"{label}.0", label.removesuffix(".0"))
+        return next((name for name in same if name in self.classes), label)
 
     def lines(self, out: Path | None) -> Iterator[str]:
         """What a person should know at the end."""

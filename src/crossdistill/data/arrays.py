@@ -54,8 +54,8 @@ def objects_of(masked: np.ma.MaskedArray[Any, Any]) -> Array:
 
 
 def _holds_arrays(array: Array) -> bool:
-    """Whether these are arrays in an array of objects, as pandas has lists of lists from a Parquet file."""
-    return array.dtype == object and array.ndim == 1 and all(isinstance(item, np.ndarray) for item in array)
+    """Whether these are arrays or lists in an array of objects, as pandas has lists from a Parquet file."""
+    return array.dtype == object and array.ndim == 1 and all(map(holds_numbers, array))
 
 
 def _stacked(arrays: Array) -> Array:
@@ -104,10 +104,30 @@ def _holds_masked(values: Any) -> bool:
 
 
 def listed(values: Any) -> Any:
-    """The list of what an array, or a table's column, holds as objects, such as sequences; anything else as it is."""
-    return (
-        list(values) if getattr(getattr(values, "dtype", None), "kind", "") == "O" and np.ndim(values) == 1 else values
-    )
+    """The list of what an array, or a table's column, holds as objects, such as sequences: arrays of lists and of
+    arrays of arrays, None where there is a gap; a list, with what such arrays hold. Anything else as it is."""
+    if isinstance(values, list | tuple):
+        return [array_of(item) if holds_objects(item) else item for item in values]
+    if not holds_objects(values):
+        return values
+    return [array_of(item) if holds_numbers(item) else None if is_gap(item) else item for item in values]
+
+
+def holds_objects(values: Any) -> bool:
+    """Whether this is an array, or a table's column, of objects."""
+    return getattr(getattr(values, "dtype", None), "kind", "") == "O" and np.ndim(values) == 1
+
+
+def holds_numbers(item: Any) -> bool:
+    """Whether this may be a sample of several numbers: an array, a tensor or a list."""
+    return isinstance(item, list | tuple | np.ndarray) or hasattr(item, "detach")
+
+
+def is_gap(item: Any) -> bool:
+    """Whether it stands for nothing: None, NaN, or pandas' NA or NaT."""
+    if isinstance(item, float | np.floating):
+        return bool(np.isnan(item))
+    return item is None or type(item).__name__ in ("NAType", "NaTType")
 
 
 def _plain(column: Any) -> str:

@@ -46,8 +46,13 @@ _OTHER_FILES = (
 )
 """Endings of files that no reader here takes; with them even a name with spaces is no text."""
 
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
+
 _LIST = re.compile(r"(?is)\[(?=.*[0-9.][\s,;\[\]]+[-+]?[.0-9])([-+0-9.,;e\s\[\]]|nan|inf|none|null)*\]")
 """How lists of numbers look as texts, which is how tables of arrays are written as CSV."""
+
+_CALLS = re.compile(r"\b(np\.\w+|array|tensor)\(|,\s*dtype=[\w.]+|\)")
+"""What NumPy and PyTorch write around the numbers of such a text: `[np.float64(0.5)]`, `[array([1., 2.])]`."""
 
 ARRAY = re.compile(r"(?is)(.+\.npy)(?:#(.*))?")
 """A path of an array, and a row of it where one is named."""
@@ -112,7 +117,7 @@ def kind_of(table: Table, column: ModalityHeader) -> Kind:
     if are_numbers and column.kind in ("", "number"):
         return "number"
     first, cell = filled[0]
-    if not column.kind and _LIST.fullmatch(cell):
+    if not column.kind and _LIST.fullmatch(_CALLS.sub("", cell)):
         raise InputError(
             f"{table.place(first, column.header)}: found a list of numbers as a text, '{shortened(cell)}'; lists in a "
             f".parquet file are read as arrays, or save them as {column.name}.npy and name its rows, "
@@ -138,6 +143,7 @@ def _kind_of_nested(table: Table, column: ModalityHeader) -> Kind:
     kind = table.nested[column.header].type
     if not are_numbers(kind) or column.kind not in ("", "array"):
         expected = EXPECTED[column.kind] if column.kind else "texts, numbers or lists of numbers"
+        expected = "lists of numbers" if column.kind == "array" else expected
         raise InputError(
             f"{table.path}: column '{column.header}': expected {expected}, found {shortened(str(kind))}; leave it "
             "out, or write it as one of these"
@@ -154,9 +160,7 @@ def _fits_header(looks: Kind, kind: Kind) -> bool:
 
 def is_number(cell: str) -> bool:
     """Whether a cell is a finite number, such as 3, -0.5 or 1e-3."""
-    return re.fullmatch(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,3})?", cell, re.IGNORECASE) is not None and (
-        math.isfinite(float(cell))
-    )
+    return _NUMBER.fullmatch(cell) is not None and math.isfinite(float(cell))
 
 
 def looks_like(cell: str) -> Kind:

@@ -309,10 +309,15 @@ def _require_sequence(shape: tuple[int, ...], first: tuple[int, ...], place: str
         raise InputError(f"{place}: expected a sequence of shape (time, {features}) like the others, found {shape}")
 
 
+def float32_of(numbers: Array) -> npt.NDArray[np.float32]:
+    """The numbers as a new float32 array, infinite where they are beyond float32."""
+    with np.errstate(over="ignore"):
+        return np.array(numbers, dtype=np.float32)
+
+
 def _as_float32(samples: Array, rows: Sequence[int] | Rows, place: Callable[[int], str]) -> npt.NDArray[np.float32]:
     """(B, ...) numbers as a new float32 array. Raises InputError naming `place(row)` of the first NaN or infinity."""
-    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite and is reported below
-        values = np.array(samples, dtype=np.float32)
+    values = float32_of(samples)
     if not np.isfinite(values).all():
         first = int(np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))[0])
         raise InputError(f"{place(int(rows[first]))}: NaN or infinity (in float32); replace or drop these values")

@@ -89,6 +89,17 @@ def _listed(table: Table) -> list[set[str]]:
     return [{name.strip() for name in names or ()} for names in found]
 
 
+def label_texts(table: Table) -> list[str]:
+    """The column of labels as a CSV file has it, lists of labels with ; between them; empty where there is none."""
+    if LABEL not in table.nested:
+        return table.columns.get(LABEL, [])
+    cells = table.nested[LABEL].to_pylist()
+    return [
+        "" if cell is None else ";".join(map(str, cell)) or ";" if isinstance(cell, list) else str(cell)
+        for cell in cells
+    ]
+
+
 def _number(table: Table, row: int, column: str, task: TaskKind) -> float:
     cell = table.columns[column][row]
     if not cell:

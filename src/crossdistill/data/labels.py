@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.data.arrays import objects_of
+from crossdistill.data.arrays import is_gap, objects_of
 from crossdistill.data.columns import Rows
 from crossdistill.types import InputError
 
@@ -69,7 +69,7 @@ def _with_gaps(labels: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[Any]:
     """(N,) int64 with -1, or strings with "", where there is no label."""
     if isinstance(labels, np.ma.MaskedArray):
         labels = objects_of(labels)
-    listed = isinstance(labels, list | tuple) and any(map(_is_gap, labels))
+    listed = isinstance(labels, list | tuple) and any(map(is_gap, labels))
     values = np.array(labels, dtype=object) if listed else np.asarray(labels)  # else NumPy would write "nan"
     if values.ndim != 1:
         raise InputError(
@@ -79,7 +79,7 @@ def _with_gaps(labels: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[Any]:
     if values.dtype.kind in "iub":
         return values.astype(np.int64)
     items = values.tolist()
-    gaps = np.array([_is_gap(label) for label in items], dtype=np.bool_)
+    gaps = np.array([is_gap(label) for label in items], dtype=np.bool_)
     rest = [label for label, gap in zip(items, gaps, strict=True) if not gap]
     whole = all(isinstance(label, int | float | np.number | np.bool_) and float(label).is_integer() for label in rest)
     if whole and rest and (gaps.any() or values.dtype.kind != "f"):
@@ -98,15 +98,6 @@ _TEXTS_OF_GAPS = {"-1", "-1.0", "nan", "NaN", "None", "<NA>", "NaT"}
 def seems_no_label(name: object) -> bool:
     """Whether a class is called what becomes of a sample without a label where labels are made texts."""
     return isinstance(name, str) and (name in _TEXTS_OF_GAPS or not name.strip())
-
-
-def _is_gap(label: Any) -> bool:
-    """Whether it stands for no label: None, NaN or pandas' NA."""
-    return label is None or type(label).__name__ == "NAType" or (_is_float(label) and bool(np.isnan(label)))
-
-
-def _is_float(label: Any) -> bool:
-    return isinstance(label, float | np.floating)
 
 
 def split_names(splits: npt.NDArray[Any]) -> Strings:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossdistill.data.arrays import Array
-from crossdistill.data.columns import ArrayColumn, SequenceColumn
+from crossdistill.data.columns import ArrayColumn, SequenceColumn, float32_of
 from crossdistill.data.table import Table
 from crossdistill.types import InputError
 
@@ -70,7 +70,7 @@ def _differ(lengths: Lengths) -> bool:
 
 def _unnested(table: Table, header: str, rows: Sequence[int]) -> tuple[list[Lengths], Array]:
     """How long the lists are at each depth, and all their numbers in a row. Raises InputError for an empty list, and
-    for a list or a number in one that is null, NaN or infinite."""
+    for a list or a number in one that is null, NaN or infinite in float32."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -90,7 +90,7 @@ def _unnested(table: Table, header: str, rows: Sequence[int]) -> tuple[list[Leng
         inner = inner.flatten()
     require(inner.is_valid().to_numpy(zero_copy_only=False), "expected numbers everywhere in the list, found null")
     values: Array = inner.to_numpy(zero_copy_only=False)
-    require(np.isfinite(values), "NaN or infinity; replace or drop these values")
+    require(np.isfinite(float32_of(values)), "NaN or infinity (in float32); replace or drop these values")
     return levels, values
 
 

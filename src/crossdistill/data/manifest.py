@@ -32,6 +32,7 @@ from crossdistill.data.cells import (
     is_text_file,
     kind_of,
     modalities,
+    shortened,
 )
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, RowColumn, SequenceColumn, open_array
 from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_consistency
@@ -96,7 +97,7 @@ def read_manifest(
     joined = {name: together(table, name) for name in only if name not in named}
     if unknown := [name for name, headers in joined.items() if not headers]:
         hint = f"; columns of numbers {unknown[0]} are '{unknown[0][:-2]}' together" if unknown[0][-2:] == "_*" else ""
-        raise InputError(f"{table.path}: no modality '{unknown[0]}'; found {', '.join(_readable(table))}{hint}")
+        raise InputError(f"{table.path}: no modality '{unknown[0]}'; found {', '.join(_readable(table))[:200]}{hint}")
     needed = [header for name in required for header in joined.get(name) or [named[name].header]]
     for name in ("id", "split", *needed):
         _require_filled(table, name)
@@ -196,8 +197,11 @@ def _require_filled(table: Table, column: str) -> None:
 def _require_plain(table: Table, column: str, task: TaskKind) -> None:
     """Raise InputError for a column of lists and the like that is no modality, but for lists of labels."""
     if column in table.nested and not (column == LABEL and task == "multilabel"):
-        hint = "; lists of labels need data.task multilabel" if column == LABEL else ""
-        raise InputError(f"{table.path}: column '{column}': expected texts, found {table.nested[column].type}{hint}")
+        of_numbers = column == LABEL and task == "regression"
+        expected = "numbers (several are columns label:NAME)" if of_numbers else "texts"
+        hint = "; lists of labels need data.task multilabel" if column == LABEL and not of_numbers else ""
+        found = shortened(str(table.nested[column].type))
+        raise InputError(f"{table.path}: column '{column}': expected {expected}, found {found}{hint}")
 
 
 def _require_short(table: Table, column: str) -> None:

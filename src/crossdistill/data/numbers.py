@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossdistill.data.cells import ModalityHeader, is_number, looks_like, modalities, shortened
-from crossdistill.data.columns import ArrayColumn, Column
+from crossdistill.data.columns import ArrayColumn, Column, float32_of
 from crossdistill.data.reading import PartialColumn
 from crossdistill.data.table import Table
 from crossdistill.types import InputError
@@ -89,7 +89,8 @@ def filled_rows(table: Table, headers: Sequence[str]) -> npt.NDArray[np.bool_]:
 
 
 def numbers(table: Table, headers: Sequence[str], rows: Sequence[int]) -> npt.NDArray[np.float64]:
-    """(rows, headers) the numbers in these cells. Raises InputError, naming the cell, where there is none."""
+    """(rows, headers) the numbers in these cells. Raises InputError, naming the cell, where there is none, and
+    for one beyond float32."""
     values = np.zeros((len(rows), len(headers)))
     for place, row in enumerate(rows):
         for feature, header in enumerate(headers):
@@ -98,6 +99,9 @@ def numbers(table: Table, headers: Sequence[str], rows: Sequence[int]) -> npt.ND
                 hint = "" if cell else f"; a sample has {', '.join(headers)} all together, or lacks them all"
                 raise InputError(f"{table.place(row, header)}: expected a number, found '{shortened(cell)}'{hint}")
             values[place, feature] = float(cell)
+    for place, feature in np.argwhere(~np.isfinite(float32_of(values)))[:1]:
+        where = table.place(rows[place], headers[feature])
+        raise InputError(f"{where}: infinity (in float32); replace or drop these values")
     return values
 
 

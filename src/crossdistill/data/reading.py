@@ -87,7 +87,9 @@ class PartialColumn:
 
     def windows(self, rows: Rows) -> Rows:
         counts = np.ones(len(rows), dtype=np.int64)
-        counts[self.present[rows]] = windows(self.column, self.positions(rows))
+        has_sample = self.present[rows]
+        if has_sample.any():
+            counts[has_sample] = windows(self.column, self.positions(rows))
         return counts
 
     def read(self, rows: Rows, parts: Parts) -> Reading:

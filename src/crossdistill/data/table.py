@@ -145,7 +145,12 @@ def _is_nested(kind: Any) -> bool:
     """Whether values of an Arrow type are lists, records, maps, bytes or of a type of somebody's own."""
     import pyarrow as pa
 
-    of_bytes = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    of_bytes = (
+        *(pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view),
+        pa.types.is_fixed_size_binary,
+    )
     return pa.types.is_nested(kind) or any(holds(kind) for holds in of_bytes) or isinstance(kind, pa.BaseExtensionType)
 
 

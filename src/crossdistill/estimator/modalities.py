@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.data.arrays import array_of, detached, is_picture, pixels_of, unmasked
+from crossdistill.data.arrays import (
+    detached,
+    holds_numbers,
+    holds_objects,
+    is_gap,
+    is_picture,
+    listed,
+    pixels_of,
+    unmasked,
+)
 from crossdistill.types import InputError
 
 
@@ -143,16 +152,11 @@ def stacked(value: Any) -> Any:
 
 def of_objects(value: Any) -> Any:
     """The list of the samples where a Series, or an array, has arrays or lists as its objects, as pandas reads lists
-    from Parquet, None where there is none; anything else as it is."""
-    if getattr(getattr(value, "dtype", None), "kind", "") != "O" or np.ndim(value) != 1:
+    from Parquet, or where a list has them, None for NaN, NA and the like; anything else as it is."""
+    is_list = isinstance(value, list | tuple)
+    if not (is_list or holds_objects(value)) or not any(map(holds_numbers, value)):
         return value
-    if not any(isinstance(item, list | tuple | np.ndarray) for item in value):
-        return value
-    return [None if isinstance(item, float) and item != item else _sample(item) for item in value]
-
-
-def _sample(item: Any) -> Any:
-    return array_of(item) if isinstance(item, list | tuple | np.ndarray) else item
+    return [None if is_gap(item) else item for item in listed(value)]
 
 
 def _is_picture(item: Any) -> bool:

@@ -17,6 +17,7 @@ from crossdistill.data import read_manifest
 from crossdistill.data.cells import PARTS
 from crossdistill.data.columns import Rows
 from crossdistill.data.folders import csv_text
+from crossdistill.data.label_cells import LABEL
 from crossdistill.data.reading import known_present
 from crossdistill.data.table import Table, read_table
 from crossdistill.features.encode import Share, Work, encode, writing
@@ -72,9 +73,12 @@ def extract(
     require_numbers(settings, name_of(settings))
     table = read_table(path)
     if others := [name for name in table.nested if name.partition(":")[0] != settings.modality]:
+        fix = f"save them as {others[0]}.npy and name its rows ({others[0]}.npy#0)"
+        if others[0] == LABEL:
+            fix = "write labels as texts with ; between them"
         raise InputError(
             f"{table.path}: column '{others[0]}': its {table.nested[others[0]].type} has no place in the new manifest, "
-            f"which is a .csv; save them as {others[0]}.npy and name its rows ({others[0]}.npy#0)"
+            f"which is a .csv; {fix}"
         )
     new = out or table.path.with_name(f"{table.path.stem}-{name_of(settings)}.csv")
     if new.parent.resolve() != table.path.parent.resolve() or new.suffix != ".csv":

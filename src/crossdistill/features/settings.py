@@ -13,6 +13,7 @@ from torch import nn
 
 from crossdistill.data import MultimodalDataset
 from crossdistill.data.cells import PARTS, modalities
+from crossdistill.data.fingerprint import fingerprint as digests
 from crossdistill.data.fingerprint import source_files
 from crossdistill.data.inputs import input_spec
 from crossdistill.data.readers import ReaderSettings
@@ -123,7 +124,8 @@ def build(settings: Extraction, dataset: MultimodalDataset) -> nn.Module:
 
 
 def fingerprint(settings: Extraction, dataset: MultimodalDataset, table: Table) -> str:
-    """Of all that decides what comes out: settings, weights, cells, and the files' sizes and times of change."""
+    """Of all that decides what comes out: settings, weights, cells, the numbers in lists of them, and the files' sizes
+    and times of change."""
     described = asdict(settings)
     for key in ("name", "batch_size", "strict", "allow_outside", "task"):
         del described[key]
@@ -134,6 +136,8 @@ def fingerprint(settings: Extraction, dataset: MultimodalDataset, table: Table) 
     header = next(column.header for column in modalities(table) if column.name == settings.modality)
     headers = [header, *PARTS, *(f"{settings.modality}:{part}" for part in PARTS)]
     cells = {name: table.columns[name] for name in headers if name in table.columns}
+    if header in table.nested:
+        cells[header] = [digests(dataset)[f"modality {settings.modality}"]]
     files = [[path.name, *stamp(path)] for path in (*weights, *source_files(dataset.columns[settings.modality]))]
     content = json.dumps([described, cells, files], sort_keys=True)
     return hashlib.blake2b(content.encode(), digest_size=20).hexdigest()

@@ -15,6 +15,7 @@ from crossdistill.data.cells import ModalityHeader, array_cell, clip, inside, is
 from crossdistill.data.columns import Column, Rows, open_array
 from crossdistill.data.given.chunks import CHUNK, Chunk, Given, Specs, as_batch, chunk_of, starts
 from crossdistill.data.inputs import InputSpec, column_of
+from crossdistill.data.label_cells import label_texts
 from crossdistill.data.lazy import LazyColumn
 from crossdistill.data.lists import list_arrays
 from crossdistill.data.numbers import filled_rows, headers_of, numbers
@@ -163,8 +164,9 @@ def _manifest(table: Table, specs: Specs, allow_outside: bool) -> Given:
     """A row a sample, cells as in training; id, split and label need not be there."""
     headers = {column.name: column for column in modalities(table)}
     find = inside(table, allow_outside)
-    count, splits = len(table.numbers), table.columns.get("split", [])
-    labels = [] if "label" in table.nested else table.columns.get("label", [])
+    if wrong := next((name for name in ("id", "split") if name in table.nested), ""):
+        raise InputError(f"{table.path}: column '{wrong}': expected texts, found {table.nested[wrong].type}")
+    count, splits, labels = len(table.numbers), table.columns.get("split", []), label_texts(table)
     keys = table.columns.get("id", [""] * count)
 
     of_numbers = {name: headers_of(spec.features, list(table.columns)) for name, spec in specs.items()}
