@@ -55,13 +55,13 @@ def objects_of(masked: np.ma.MaskedArray[Any, Any]) -> Array:
 
 def _holds_arrays(array: Array) -> bool:
     """Whether these are arrays or lists in an array of objects, as pandas has lists from a Parquet file."""
-    return array.dtype == object and array.ndim == 1 and all(map(holds_numbers, array))
+    return array.dtype == object and array.ndim == 1 and len(array) > 0 and all(map(holds_numbers, array))
 
 
 def _stacked(arrays: Array) -> Array:
     """One array of those in an array of objects; as it is where they do not have one shape."""
     items = [array_of(item) for item in arrays]
-    return np.stack(items) if items and len({item.shape for item in items}) == 1 else arrays
+    return np.stack(items) if len({item.shape for item in items}) == 1 else arrays
 
 
 def _plainer(value: Any) -> Any:

@@ -142,8 +142,10 @@ def _kind_of_nested(table: Table, column: ModalityHeader) -> Kind:
     """Array, of a column of lists of numbers. Raises InputError for another of whose cells none is a single value."""
     kind = table.nested[column.header].type
     if not are_numbers(kind) or column.kind not in ("", "array"):
-        expected = EXPECTED[column.kind] if column.kind else "texts, numbers or lists of numbers"
-        expected = "lists of numbers" if column.kind == "array" else expected
+        if not column.kind:
+            expected = "texts, numbers or lists of numbers"
+        else:
+            expected = "lists of numbers" if column.kind == "array" else EXPECTED[column.kind]
         raise InputError(
             f"{table.path}: column '{column.header}': expected {expected}, found {shortened(str(kind))}; leave it "
             "out, or write it as one of these"
@@ -151,6 +153,13 @@ def _kind_of_nested(table: Table, column: ModalityHeader) -> Kind:
     if not any(table.columns[column.header]):
         raise InputError(f"{table.path}: column '{column.header}' has no filled cell")
     return "array"
+
+
+def require_plain(table: Table, column: str, expected: str = "texts", hint: str = "") -> None:
+    """Raise InputError where the table's cells are lists and the like, of a column that is no modality."""
+    if column in table.nested:
+        found = shortened(str(table.nested[column].type))
+        raise InputError(f"{table.path}: column '{column}': expected {expected}, found {found}{hint}")
 
 
 def _fits_header(looks: Kind, kind: Kind) -> bool:

@@ -172,21 +172,14 @@ def _together(counts: Sequence[Count], groups: Mapping[str, Sequence[str]]) -> l
     have them alike."""
     splits = list(dict.fromkeys(count.split for count in counts))
     by = {(count.modality, count.split): count for count in counts}
-    first: dict[str, list[Count]] = {}
-    left_out: set[str] = set()
+    shown: dict[str, Sequence[Count]] = {}
     for name, columns in groups.items():
-        whole = [replace(by[columns[0], split], modality=name, kind=f"{len(columns)} numbers") for split in splits]
-        if all(
-            replace(by[column, of.split], modality=of.modality, kind=of.kind) == of
-            for column in columns
-            for of in whole
-        ):
-            first[columns[0]] = whole
-            left_out |= set(columns)
-    made: list[Count] = []
-    for count in counts:
-        made += first.pop(count.modality, []) if count.modality in left_out else [count]
-    return made
+        kind = f"{len(columns)} numbers"
+        alike = {tuple(replace(by[each, split], modality=name, kind=kind) for split in splits) for each in columns}
+        if len(alike) == 1:
+            shown |= {**dict.fromkeys(columns, ()), columns[0]: alike.pop()}
+    names = dict.fromkeys(count.modality for count in counts)
+    return [count for name in names for count in shown.get(name, [by[name, split] for split in splits])]
 
 
 def _count(dataset: MultimodalDataset, name: str, split: str, inspected: dict[int, Inspected]) -> Count:

@@ -32,17 +32,16 @@ def list_column(table: Table, header: str, rows: Sequence[int]) -> ArrayColumn |
     lists of lists differ in length. Raises InputError with the place of the first that does not fit."""
     levels, values = _unnested(table, header, rows)
     name = f"{table.path}, column '{header}'"
-    if all((lengths == lengths[0]).all() for lengths in levels):
+    odd = [int(np.argmax(lengths != lengths[0])) for lengths in levels]  # the first of another length, 0 for none
+    if not any(odd):
         return ArrayColumn(values.reshape(len(rows), *(int(lengths[0]) for lengths in levels)), name)
-    if len(levels) == 2 and (levels[1] == levels[1][0]).all():
+    if len(levels) == 2 and not odd[1]:
         return SequenceColumn(np.split(values.reshape(len(levels[1]), -1), np.cumsum(levels[0])[:-1]), name)
-    depth, position = next(
-        (depth, int(np.argmax(lengths != lengths[0]))) for depth, lengths in _by_depth(levels) if _differ(lengths)
-    )
-    expected, found = (int(levels[depth][place]) for place in (0, position))
+    depth = max(depth for depth, position in enumerate(odd) if position)  # sequences may differ in the outer one
+    expected, found = (int(levels[depth][place]) for place in (0, odd[depth]))
     hint = "; sequences of different length are lists of steps, each a list of features" if len(levels) == 1 else ""
     raise InputError(
-        f"{table.place(rows[_row_of(levels, depth, position)], header)}: expected a list of {expected} as in row "
+        f"{table.place(rows[_row_of(levels, depth, odd[depth])], header)}: expected a list of {expected} as in row "
         f"{table.numbers[rows[0]]}, found one of {found}{hint}"
     )
 
@@ -57,15 +56,6 @@ def _is_list(kind: Any) -> bool:
     import pyarrow as pa
 
     return any(holds(kind) for holds in (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list))
-
-
-def _by_depth(levels: Sequence[Lengths]) -> list[tuple[int, Lengths]]:
-    """The innermost lists first: of sequences, they are what may not differ."""
-    return list(reversed(list(enumerate(levels))))
-
-
-def _differ(lengths: Lengths) -> bool:
-    return bool((lengths != lengths[0]).any())
 
 
 def _unnested(table: Table, header: str, rows: Sequence[int]) -> tuple[list[Lengths], Array]:

@@ -32,7 +32,7 @@ from crossdistill.data.cells import (
     is_text_file,
     kind_of,
     modalities,
-    shortened,
+    require_plain,
 )
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, RowColumn, SequenceColumn, open_array
 from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_consistency
@@ -102,7 +102,9 @@ def read_manifest(
     for name in ("id", "split", *needed):
         _require_filled(table, name)
     for name in (*REQUIRED, *OPTIONAL):
-        _require_plain(table, name, task)
+        if name != LABEL:
+            require_plain(table, name)
+    _require_plain_labels(table, task)
     for name in ("id", *of_labels, "group"):
         _require_short(table, name)
     _require_rows(table, of_labels[0], task)
@@ -194,14 +196,12 @@ def _require_filled(table: Table, column: str) -> None:
             raise InputError(f"{table.place(row, column)}: empty cell{hint}")
 
 
-def _require_plain(table: Table, column: str, task: TaskKind) -> None:
-    """Raise InputError for a column of lists and the like that is no modality, but for lists of labels."""
-    if column in table.nested and not (column == LABEL and task == "multilabel"):
-        of_numbers = column == LABEL and task == "regression"
-        expected = "numbers (several are columns label:NAME)" if of_numbers else "texts"
-        hint = "; lists of labels need data.task multilabel" if column == LABEL and not of_numbers else ""
-        found = shortened(str(table.nested[column].type))
-        raise InputError(f"{table.path}: column '{column}': expected {expected}, found {found}{hint}")
+def _require_plain_labels(table: Table, task: TaskKind) -> None:
+    """Raise InputError for lists as labels where a sample has one label, or numbers."""
+    if task == "regression":
+        require_plain(table, LABEL, "numbers (several are columns label:NAME)")
+    elif task == "classification":
+        require_plain(table, LABEL, hint="; lists of labels need data.task multilabel")
 
 
 def _require_short(table: Table, column: str) -> None:

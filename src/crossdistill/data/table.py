@@ -148,14 +148,17 @@ def _is_nested(kind: Any) -> bool:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     of_bytes = (
-        *(pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view),
+        pa.types.is_binary,
+        pa.types.is_large_binary,
+        pa.types.is_binary_view,
         pa.types.is_fixed_size_binary,
     )
     return pa.types.is_nested(kind) or any(holds(kind) for holds in of_bytes) or isinstance(kind, pa.BaseExtensionType)
 
 
 def _named_types(column: Any) -> list[str]:
-    return [str(column.type) if there else "" for there in column.is_valid().to_pylist()]
+    name = str(column.type)
+    return [name if there else "" for there in column.is_valid().to_pylist()]
 
 
 _CELL = 64

@@ -11,7 +11,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.data.cells import ModalityHeader, array_cell, clip, inside, is_text_file, kind_of, modalities
+from crossdistill.data.cells import (
+    ModalityHeader,
+    array_cell,
+    clip,
+    inside,
+    is_text_file,
+    kind_of,
+    modalities,
+    require_plain,
+)
 from crossdistill.data.columns import Column, Rows, open_array
 from crossdistill.data.given.chunks import CHUNK, Chunk, Given, Specs, as_batch, chunk_of, starts
 from crossdistill.data.inputs import InputSpec, column_of
@@ -164,8 +173,8 @@ def _manifest(table: Table, specs: Specs, allow_outside: bool) -> Given:
     """A row a sample, cells as in training; id, split and label need not be there."""
     headers = {column.name: column for column in modalities(table)}
     find = inside(table, allow_outside)
-    if wrong := next((name for name in ("id", "split") if name in table.nested), ""):
-        raise InputError(f"{table.path}: column '{wrong}': expected texts, found {table.nested[wrong].type}")
+    for name in ("id", "split"):
+        require_plain(table, name)
     count, splits, labels = len(table.numbers), table.columns.get("split", []), label_texts(table)
     keys = table.columns.get("id", [""] * count)
 
