@@ -238,6 +238,10 @@ def test_missing_columns_are_named(tmp_path: Path, column: str) -> None:
         ("id;split;label;x\na;train;b,c;x.npy\n", "row 1: expected commas between the cells, found semicolons"),
         ("id\tsplit\tlabel\tx\na\ttrain\tb\tx.npy\n", "row 1: expected commas between the cells, found tabs"),
         ('id,split,label,x\na,train,"b', "row 2: expected UTF-8 text, comma-separated"),
+        (
+            'id,split,label,x\na,train,b,x.npy\nc,train,d,"' + "x.npy\n" * 30_000,
+            "row 3: expected cells of at most 131,072 characters.*a quote may not be closed",
+        ),
         ("id,split,label,x y\na,train,b,x.npy\n", "'x y': expected letters"),
     ],
 )

@@ -57,6 +57,8 @@ def test_a_column_of_numbers_is_a_vector_of_one(tmp_path: Path) -> None:
             r"row 2, column 'age': '0,5' is no number, so .*; numbers have a .* point: 0\.5",
         ),
         (("31", "32", "40"), ""),
+        (("True", "FALSE", "true"), ""),
+        (("True", "False", "no"), r"row 4, column 'age': 'no' is no number, so .*; mend it, or leave the cell empty"),
         (("31", "thirty", "forty"), ""),
     ],
 )
@@ -90,6 +92,22 @@ def test_parquet_keeps_its_gaps_and_whole_numbers(tmp_path: Path) -> None:
     dataset = read_manifest(tmp_path, only=("imu", "age"))
     assert dataset.columns["imu"].fetch(np.arange(2)).numpy() == pytest.approx(np.array([[1, 0.25], [2, 1e-9]]))  # type: ignore[union-attr]
     assert dataset.present(["age"]).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_one_hot_columns_are_numbers(tmp_path: Path, ending: str) -> None:
+    """`pandas.get_dummies` makes truth values; those of a sample that has none are empty, and "True" is text where the
+    header says so."""
+    sites = pd.get_dummies(pd.Series(["a", "b", "b"]), prefix="site").astype(object)
+    sites.loc[1] = None
+    frame = pd.DataFrame({"id": ["1", "2", "3"], "split": "train", "label": ["a", "b", "b"], "said:text": "True"})
+    frame = pd.concat([frame, sites], axis=1)
+    path = tmp_path / f"manifest.{ending}"
+    frame.to_csv(path, index=False) if ending == "csv" else frame.to_parquet(path)
+    dataset = read_manifest(path, only=("site", "said"))
+    assert dataset.present(["site"]).tolist() == [True, False, True]
+    assert dataset.columns["site"].fetch(np.array([0, 2])).tolist() == [[1, 0], [0, 1]]  # type: ignore[union-attr]
+    assert isinstance(content_of(dataset.columns["said"]), TextColumn)
 
 
 @pytest.mark.parametrize("cell", ["3", "-3.5", "+.5", "4.", "1e-3", "2E+10", "007"])
@@ -181,6 +199,30 @@ def test_from_a_table_to_predictions_of_tables(tmp_path: Path, monkeypatch: pyte
     errors = pd.read_csv("out.csv")["error"]
     assert errors.notna().tolist() == [row == 3 for row in range(40)]
     assert "'imu_x': expected a number, found 'soon'" in errors[3]
+
+
+def test_a_student_of_one_hot_columns_reads_them_from_any_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    labels = np.random.default_rng(0).integers(0, 2, 60)
+    frame = pd.DataFrame({"id": np.arange(60), "split": "train", "label": np.where(labels, "yes", "no")})
+    frame.loc[40:, "split"] = "test"
+    frame = pd.concat([frame, pd.get_dummies(frame["label"], prefix="site"), pd.Series(labels, name="aux")], axis=1)
+    frame.to_csv("manifest.csv", index=False)
+    options = ["--data.source", "manifest.csv", "--data.target", "[site]", "--data.auxiliary", "[aux]"]
+    options += ["--epochs", "10", "--optimization.learning_rate", "0.03", "--machine.accelerator", "cpu"]
+    assert main(["train", "own", "--method", "kd", *options, "--out", "run"]) == 0
+    sites = frame[["id", "site_yes", "site_no"]].astype(object)
+    sites.loc[3, "site_no"] = None
+    sites.to_csv("new.csv", index=False)
+    sites.to_parquet("new.parquet")
+    frame[["id", "site_yes", "site_no"]].to_parquet("whole.parquet")
+    assert main(["predict", "run", "new.csv", "new.parquet", "whole.parquet", "--out", "out.csv"]) == 1
+    table = pd.read_csv("out.csv", keep_default_na=False)
+    assert [row for row, error in enumerate(table["error"]) if error] == [3, 63]
+    right = np.tile(frame["label"], 3)
+    assert all(table["prediction"][row] == right[row] for row in range(180) if row not in (3, 63))
 
 
 def test_numbers_beside_arrays_in_one_student(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

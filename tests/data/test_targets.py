@@ -55,6 +55,11 @@ def test_a_cell_holds_a_set_of_labels(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read.labels, [[1, 1], [NAN, NAN], [0, 0], [1, 1], [1, 0]])
 
 
+def test_truth_values_are_labels(tmp_path: Path) -> None:
+    read = read_manifest(table(tmp_path, "label:a,label:b", "True,true", ",", "false,TRUE"), task="multilabel")
+    np.testing.assert_array_equal(read.labels, [[1, 1], [NAN, NAN], [0, 1]])
+
+
 def test_a_cell_holds_a_number(tmp_path: Path) -> None:
     read = read_manifest(table(tmp_path, "label", "3", "", "-1e-3", "-1"), task="regression")
     assert read.classes == ("value",)
@@ -67,6 +72,7 @@ def test_a_cell_holds_a_number(tmp_path: Path) -> None:
         ("regression", "label", ("3", "wave"), r"row 3, column 'label': expected a number .*found 'wave'"),
         ("regression", "label", ("3", "nan"), r"row 3, column 'label': expected a number .*found 'nan'"),
         ("multilabel", "label:a,label:b", ("1,0", "0,2"), r"row 3, column 'label:b': expected 0 or 1 .*found '2'"),
+        ("regression", "label", ("3", "True"), r"row 3, column 'label': expected a number .*found 'True'"),
         ("regression", "label:a,label:b", ("1,0", "0,", "1,1"), r"row 3, column 'label:b': empty cell beside filled"),
         ("regression", "label,label:b", ("1,0", "0,1"), r"row 1: expected the column 'label' or 'label:b'.*found both"),
         ("regression", "label:", ("1", "2"), r"row 1: 'label:': expected a name"),

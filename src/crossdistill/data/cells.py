@@ -48,6 +48,9 @@ _OTHER_FILES = (
 
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
 
+TRUTHS = {"true": 1.0, "false": 0.0}
+"""How tables write truth values, in small letters: those of one-hot columns, as pandas makes them, are such."""
+
 _LIST = re.compile(r"(?is)\[(?=.*[0-9.][\s,;\[\]]+[-+]?[.0-9])([-+0-9.,;e\s\[\]]|nan|inf|none|null)*\]")
 """How lists of numbers look as texts, which is how tables of arrays are written as CSV."""
 
@@ -104,7 +107,7 @@ def modalities(table: Table) -> list[ModalityHeader]:
 
 def kind_of(table: Table, column: ModalityHeader) -> Kind:
     """The kind that the header says, or that the first filled cell looks like; all filled cells must agree with it.
-    Where all of them are numbers, it is a number.
+    Where all of them are numbers, or true and false, it is a number.
 
     Raises InputError, naming the row, where they do not, and where no cell is filled.
     """
@@ -113,8 +116,7 @@ def kind_of(table: Table, column: ModalityHeader) -> Kind:
     filled = [(row, cell) for row, cell in enumerate(table.columns[column.header]) if cell]
     if not filled:
         raise InputError(f"{table.path}: column '{column.header}' has no filled cell")
-    are_numbers = all(is_number(cell) for _, cell in filled)
-    if are_numbers and column.kind in ("", "number"):
+    if all(number_of(cell) is not None for _, cell in filled) and column.kind in ("", "number"):
         return "number"
     first, cell = filled[0]
     if not column.kind and _LIST.fullmatch(_CALLS.sub("", cell)):
@@ -127,7 +129,7 @@ def kind_of(table: Table, column: ModalityHeader) -> Kind:
     for row, cell in filled:
         if not column.kind:
             _require_known_ending(table, column, row, cell)
-        looks: Kind = "number" if column.kind == "number" and is_number(cell) else looks_like(cell)
+        looks: Kind = "number" if column.kind == "number" and number_of(cell) is not None else looks_like(cell)
         fits = looks == kind if not column.kind else _fits_header(looks, kind)
         if not fits:
             by = "header" if column.kind else f"first cell, in row {table.numbers[first]}"
@@ -170,6 +172,11 @@ def _fits_header(looks: Kind, kind: Kind) -> bool:
 def is_number(cell: str) -> bool:
     """Whether a cell is a finite number, such as 3, -0.5 or 1e-3."""
     return _NUMBER.fullmatch(cell) is not None and math.isfinite(float(cell))
+
+
+def number_of(cell: str) -> float | None:
+    """What a cell is as a feature: its finite number, 1 and 0 for true and false, None for anything else."""
+    return float(cell) if is_number(cell) else TRUTHS.get(cell.lower())
 
 
 def looks_like(cell: str) -> Kind:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from crossdistill.data.cells import LABEL_PREFIX as PREFIX
-from crossdistill.data.cells import is_number
+from crossdistill.data.cells import is_number, number_of
 from crossdistill.data.labels import natural_order
 from crossdistill.data.table import Table
 from crossdistill.data.targets import Labels, encode, is_labelled
@@ -104,10 +104,11 @@ def _number(table: Table, row: int, column: str, task: TaskKind) -> float:
     cell = table.columns[column][row]
     if not cell:
         return np.nan
-    if not is_number(cell) or (task == "multilabel" and float(cell) not in (0, 1)):
+    number = number_of(cell) if task == "multilabel" or is_number(cell) else None
+    if number is None or (task == "multilabel" and number not in (0, 1)):
         expected = "0 or 1" if task == "multilabel" else "a number"
         raise InputError(f"{table.place(row, column)}: expected {expected} (data.task {task}), found '{cell}'")
-    return float(cell)
+    return number
 
 
 def _whole(table: Table, values: Labels, columns: Sequence[str]) -> Labels:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.data.cells import ModalityHeader, is_number, looks_like, modalities, shortened
+from crossdistill.data.cells import ModalityHeader, is_number, looks_like, modalities, number_of, shortened
 from crossdistill.data.columns import ArrayColumn, Column, float32_of
 from crossdistill.data.reading import PartialColumn
 from crossdistill.data.table import Table
@@ -25,7 +25,7 @@ def together(table: Table, name: str) -> list[str]:
         return []
     for column in joined:
         for row, cell in enumerate(table.columns[column.header]):
-            if cell and not is_number(cell):
+            if cell and number_of(cell) is None:
                 other = looks_like(cell)
                 raise InputError(
                     f"{table.place(row, column.header)}: expected a number, found '{shortened(cell)}'; the columns "
@@ -56,7 +56,7 @@ def nearly_numbers(table: Table) -> list[str]:
     lines = []
     for column in modalities(table):
         filled = [(row, cell) for row, cell in enumerate(table.columns[column.header]) if cell]
-        others = [(row, cell) for row, cell in filled if not is_number(cell)]
+        others = [(row, cell) for row, cell in filled if number_of(cell) is None]
         texts = [cell for _, cell in others if not is_number(cell.replace(",", ".", 1))]
         if column.kind or not others or 2 * len(texts) >= len(filled):
             continue
@@ -76,11 +76,11 @@ def _joins(column: ModalityHeader, name: str) -> bool:
 
 def _all_numbers(table: Table, column: ModalityHeader) -> bool:
     filled = [cell for cell in table.columns[column.header] if cell]
-    return bool(filled) and all(map(is_number, filled))
+    return bool(filled) and all(number_of(cell) is not None for cell in filled)
 
 
 def _has_number(table: Table, column: ModalityHeader) -> bool:
-    return any(is_number(cell) for cell in table.columns[column.header])
+    return any(number_of(cell) is not None for cell in table.columns[column.header])
 
 
 def filled_rows(table: Table, headers: Sequence[str]) -> npt.NDArray[np.bool_]:
@@ -95,10 +95,11 @@ def numbers(table: Table, headers: Sequence[str], rows: Sequence[int]) -> npt.ND
     for place, row in enumerate(rows):
         for feature, header in enumerate(headers):
             cell = table.columns[header][row]
-            if not is_number(cell):
+            number = number_of(cell)
+            if number is None:
                 hint = "" if cell else f"; a sample has {', '.join(headers)} all together, or lacks them all"
                 raise InputError(f"{table.place(row, header)}: expected a number, found '{shortened(cell)}'{hint}")
-            values[place, feature] = float(cell)
+            values[place, feature] = number
     for place, feature in np.argwhere(~np.isfinite(float32_of(values)))[:1]:
         where = table.place(rows[place], headers[feature])
         raise InputError(f"{where}: infinity (in float32); replace or drop these values")

@@ -90,6 +90,16 @@ def require_commas(path: Path, header: Sequence[str]) -> None:
             )
 
 
+def csv_problem(error: csv.Error | UnicodeDecodeError) -> str:
+    """What an error says of a CSV file that cannot be read."""
+    if "field limit" in str(error):
+        return (
+            f"expected cells of at most {csv.field_size_limit():,} characters, found a longer one; a quote may not be "
+            "closed, and longer texts and arrays go into files of their own (.txt, .npy)"
+        )
+    return f"expected UTF-8 text, comma-separated: {error}"
+
+
 def _read_csv(path: Path) -> Table:
     lines: list[list[str]] = []
     require_short_lines(path)
@@ -97,7 +107,7 @@ def _read_csv(path: Path) -> Table:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines.extend([cell.strip() for cell in line] for line in csv.reader(file, strict=True))
     except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f"{path} row {len(lines) + 1}: expected UTF-8 text, comma-separated: {error}") from None
+        raise InputError(f"{path} row {len(lines) + 1}: {csv_problem(error)}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot read it: {error.strerror or error}") from None
     header = lines[0] if lines else []

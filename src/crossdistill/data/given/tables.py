@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossdistill.data.cells import (
+    TRUTHS,
     ModalityHeader,
     array_cell,
     clip,
@@ -30,7 +31,7 @@ from crossdistill.data.lists import list_arrays
 from crossdistill.data.numbers import filled_rows, headers_of, numbers
 from crossdistill.data.readers import READERS, CacheFolder, MediaColumn, TextColumn
 from crossdistill.data.reading import PartialColumn
-from crossdistill.data.table import INDEX, Table, read_table, require_commas, require_short_lines, texts_of
+from crossdistill.data.table import INDEX, Table, csv_problem, read_table, require_commas, require_short_lines, texts_of
 from crossdistill.extras import needed_for
 from crossdistill.types import InputError, one_line
 
@@ -52,8 +53,10 @@ def _header(path: Path) -> list[str]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             header = [name.strip() for name in next(csv.reader(file), [])]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot read it as UTF-8 text, comma-separated: {error}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} row 1: {csv_problem(error)}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot read it: {error.strerror or error}") from None
     require_commas(path, header)
     return header
 
@@ -109,11 +112,8 @@ def _features(
         raise InputError(f"{path}: expected one column {twice[0]!r}, found {header.count(twice[0])} of that name")
 
     def opened(frame: Any, name: str, rows: Rows) -> Column:
-        with needed_for(_TABLES):
-            import pandas as pd
-
         part = frame.iloc[rows][list(features[name])]
-        values = part.apply(pd.to_numeric, errors="coerce")
+        values = part.apply(_numbers)
         values.columns = list(specs[name].features or values.columns)  # without a kind after a colon
         for row, column in np.argwhere(values.isna().to_numpy())[:1]:
             found = part.iat[row, column]
@@ -133,6 +133,19 @@ def _features(
             start += len(frame)
 
     return Given(-1, "label" in texts, chunks, guessed)
+
+
+def _numbers(cells: Any) -> Any:
+    """A Series' cells as `number_of` reads them; NaN for what is no number."""
+    with needed_for(_TABLES):
+        import pandas as pd
+
+    values = pd.to_numeric(cells, errors="coerce")
+    if pd.api.types.is_bool_dtype(values):
+        return values.astype("int64")
+    if values.isna().any():
+        values = values.fillna(cells.astype(str).str.strip().str.lower().map(TRUTHS))
+    return values
 
 
 def _are_whole(values: npt.NDArray[Any], spec: InputSpec) -> bool:
