@@ -306,12 +306,16 @@ def test_a_header_that_is_shorter_than_its_file_is_told_and_an_error_where_that_
 @pytest.mark.parametrize(
     ("header", "rows", "expected"),
     [
-        ("imu_x,imu_y,age", ("1,2,3", "4,5,6"), [("imu", "2 numbers"), ("age", "array")]),
-        ("imu_x,age,imu_y", ("1,2,3", "4,5,"), [("imu_x", "array"), ("age", "array"), ("imu_y", "array")]),
-        ("imu_x,imu_y,imu", ("1,2,3", "4,5,6"), [("imu_x", "array"), ("imu_y", "array"), ("imu", "array")]),
-        ("imu_x,imu_acc_x,imu_acc_y", ("1,2,3", "4,5,6"), [("imu_x", "array"), ("imu_acc", "2 numbers")]),
-        ("imu_x,imu_y,imu_acc_x", ("1,2,3", "4,5,6"), [("imu_x", "array"), ("imu_y", "array"), ("imu_acc_x", "array")]),
-        ("say_x,say_y", ("1,hello", "2,you"), [("say_x", "array"), ("say_y", "text")]),
+        ("imu_x,imu_y,age", ("1,2,3", "4,5,6"), [("imu", "2 numbers"), ("age", "number")]),
+        ("imu_x,age,imu_y", ("1,2,3", "4,5,"), [("imu_x", "number"), ("age", "number"), ("imu_y", "number")]),
+        ("imu_x,imu_y,imu", ("1,2,3", "4,5,6"), [("imu_x", "number"), ("imu_y", "number"), ("imu", "number")]),
+        ("imu_x,imu_acc_x,imu_acc_y", ("1,2,3", "4,5,6"), [("imu_x", "number"), ("imu_acc", "2 numbers")]),
+        ("imu_x,imu_y,imu_acc_x", ("1,2,3", "4,5,6"), [("imu", "3 numbers")]),
+        ("say_x,say_y", ("1,hello", "2,you"), [("say_x", "number"), ("say_y", "text")]),
+        ("pixel0,w400,pixel1", ("1,2,3", "4,5,6"), [("pixel", "2 numbers"), ("w400", "number")]),
+        ("acc.x,acc.y,t 1,t 2", ("1,2,3,4",), [("acc", "2 numbers"), ("t", "2 numbers")]),
+        ("is_dark red,is_blue,is2", ("1,0,3", "0,1,6"), [("is", "3 numbers")]),
+        ("imu_x1,imu_x2,imu_y1", ("1,2,3", "4,5,6"), [("imu_x", "2 numbers"), ("imu_y1", "number")]),
         ("say_x,say_y,say_z:text", ("1,2,3", "4,5,6"), [("say", "2 numbers"), ("say_z", "text")]),
     ],
 )
@@ -322,8 +326,8 @@ def test_columns_of_numbers_that_are_read_as_one_are_counted_as_one(
     lines = [f"{row},train,{'ab'[row]},{cells}" for row, cells in enumerate(rows)]
     checked = check_manifest(table(tmp_path, *lines, header=f"id,split,label,{header}"), CacheSettings())
     assert [(count.modality, count.kind) for count in checked.counts] == expected
-    names = [name for name, kind in expected if kind.endswith("numbers")]
-    assert all(read_manifest(tmp_path, only=[name]).shapes[name] == (2,) for name in names)
+    sizes = {name: int(kind.split()[0]) for name, kind in expected if kind.endswith("numbers")}
+    assert all(read_manifest(tmp_path, only=[name]).shapes[name] == (size,) for name, size in sizes.items())
 
 
 def test_a_name_that_is_none_is_answered_with_names_that_are(tmp_path: Path) -> None:

@@ -232,7 +232,7 @@ def test_missing_columns_are_named(tmp_path: Path, column: str) -> None:
         ("", "empty"),
         ("id,split,label,x\n", "empty"),
         ("id,split,label\na,train,b\n", "no modality column; found id, split, label"),
-        ("id,split,label,x,x\na,train,b,x.npy,x.npy\n", "row 1: expected distinct column names"),
+        ("id,split,label,x,x\na,train,b,x.npy,x.npy\n", "row 1: expected distinct column names, found 'x' twice"),
         ("id,split,label,x\na,train,b,x.npy\na,train\n", "row 3: expected 4 cells as in the header, found 2"),
         ("id,split,label,x\na,train,b,x.npy,\n", "row 2: expected 4 cells as in the header, found 5"),
         ("id;split;label;x\na;train;b,c;x.npy\n", "row 1: expected commas between the cells, found semicolons"),

@@ -85,6 +85,29 @@ def test_columns_with_a_common_beginning_are_one_modality_when_asked_for(tmp_pat
     assert input_spec(column) == InputSpec("array", (2,), "float64", features=("imu_x", "imu_y"))
 
 
+@pytest.mark.parametrize("columns", ["acc.x,acc.y", "acc x,acc y", "acc-x,acc-y", "acc1,acc2", "acc_1,acc.y"])
+def test_names_of_columns_that_belong_together(columns: str, tmp_path: Path) -> None:
+    path = table(tmp_path, "1,train,a,1,2,9", "2,train,b,,,8", header=f"id,split,label,{columns},accent")
+    dataset = read_manifest(path, only=("acc", "accent"))
+    assert dataset.shapes == {"acc": (2,), "accent": (1,)}
+    assert input_spec(dataset.columns["acc"]).features == tuple(columns.split(","))
+    assert dataset.present(["acc"]).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_row_names_are_no_modality(tmp_path: Path, ending: str) -> None:
+    """pandas writes them as a column without a name, and calls that "Unnamed: 0" once it has read it."""
+    frame = pd.DataFrame({"id": ["1", "2"], "split": "train", "label": ["a", "b"], "age": [3, 4]})
+    frame.index = pd.Index([7, 9])
+    frame.to_csv(tmp_path / "first.csv")
+    path = tmp_path / f"manifest.{ending}"
+    again = pd.read_csv(tmp_path / "first.csv")
+    again.to_csv(path) if ending == "csv" else again.iloc[1:].to_parquet(path)
+    assert list(again.columns[:1]) == ["Unnamed: 0"]
+    for each in (path, tmp_path / "first.csv"):
+        assert read_manifest(each).shapes == {"age": (1,)}
+
+
 def test_parquet_keeps_its_gaps_and_whole_numbers(tmp_path: Path) -> None:
     frame = pd.DataFrame({"id": ["1", "2"], "split": "train", "label": ["a", "b"]})
     frame["imu_x"], frame["imu_y"], frame["age"] = [1, 2], [0.25, 1e-9], [np.nan, 3.0]
@@ -135,12 +158,25 @@ def test_no_numbers(cell: str) -> None:
         ("imu_x,imu_y", ["1,2", "3,4"], ("imu_*",), r"no modality 'imu_\*'; .*imu_\* are 'imu' together"),
         ("imu_x,imu_y", ["1,2", "3,4"], ("im",), "no modality 'im'; found imu$"),
         ("imu_x,imu_y", ["a,b", "c,d"], ("imu",), "no modality 'imu'"),
-        ("imu_x,age", [",2", "1e300,4"], ("imu_x",), r"row 3, column 'imu_x': infinity \(in float32\)"),
+        (
+            "acc.x,acc.place",
+            ["1,b", "2,d"],
+            ("acc",),
+            r"'acc.place': expected a number, found 'b'.*e.g. acc.place:text",
+        ),
+        ("acc.x,accx2", ["1,b", "2,d"], (), r"modality name 'acc.x': expected letters"),
         (
             ",".join(f"f{n}" for n in range(99)),
+            [",".join("1" * 98) + ","],
+            ("f",),
+            r"column 'f98': expected a number, found ''; a sample has f0, f1, f2, \.\.\., f98 all together",
+        ),
+        ("imu_x,age", [",2", "1e300,4"], ("imu_x",), r"row 3, column 'imu_x': infinity \(in float32\)"),
+        (
+            ",".join(f"f{n}a" for n in range(99)),
             [",".join("1" * 99)],
             ("g",),
-            "no modality 'g'; found f0, f1.{190,198}$",
+            "no modality 'g'; found f0a, f1a.{190,198}$",
         ),
     ],
 )

@@ -175,7 +175,8 @@ def _together(counts: Sequence[Count], groups: Mapping[str, Sequence[str]]) -> l
     shown: dict[str, Sequence[Count]] = {}
     for name, columns in groups.items():
         kind = f"{len(columns)} numbers"
-        alike = {tuple(replace(by[each, split], modality=name, kind=kind) for split in splits) for each in columns}
+        counted = [each for each in columns if (each, splits[0]) in by]
+        alike = {tuple(replace(by[each, split], modality=name, kind=kind) for split in splits) for each in counted}
         if len(alike) == 1:
             shown |= {**dict.fromkeys(columns, ()), columns[0]: alike.pop()}
     names = dict.fromkeys(count.modality for count in counts)
@@ -186,9 +187,11 @@ def _count(dataset: MultimodalDataset, name: str, split: str, inspected: dict[in
     rows = dataset.rows(split)
     present = known_present(dataset.columns[name])[rows]
     seen = [inspected[int(row)] for row in rows if int(row) in inspected]
+    spec = input_spec(dataset.columns[name])
+    of_numbers = "number" if len(spec.features) == 1 else f"{len(spec.features)} numbers"
     return Count(
         name,
-        input_spec(dataset.columns[name]).kind,
+        of_numbers if spec.features else spec.kind,
         split,
         len(rows),
         missing=int((~present).sum()) + sum(file.missing for file in seen),

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from crossdistill.data.arrays import Array
 from crossdistill.data.cells import (
+    MODALITY_NAME,
     OPTIONAL,
     REQUIRED,
     ModalityHeader,
@@ -66,7 +67,8 @@ def read_manifest(
 
     Args:
         path: of the manifest, or of its folder
-        only: the modalities to open, all where it is empty; `imu` may stand for the columns of numbers imu_... together
+        only: the modalities to open, all where it is empty; `imu` may stand for the columns of numbers imu_x, imu_y
+            (or imu.x, imu1) together
         required: those that no sample may lack, neither by an empty cell nor by a file without such a stream
         readers: modality -> how its media are read
         allow_outside: files may lie outside the manifest's folder
@@ -94,6 +96,7 @@ def read_manifest(
     if missing or not named:
         what = f"column '{missing[0]}'" if missing else "modality column"
         raise InputError(f"{table.path}: no {what}; found {', '.join(table.columns)}")
+    only = tuple(only) or _names(table)
     joined = {name: together(table, name) for name in only if name not in named}
     if unknown := [name for name, headers in joined.items() if not headers]:
         hint = f"; columns of numbers {unknown[0]} are '{unknown[0][:-2]}' together" if unknown[0][-2:] == "_*" else ""
@@ -118,7 +121,7 @@ def read_manifest(
             else _column(
                 table, named[name], readers.get(name, ReaderSettings()), allow_outside, strict, name in required
             )
-            for name in (only or named)
+            for name in only
         },
         labels=labels,
         classes=classes,
@@ -180,6 +183,19 @@ def write_manifest(folder: Path | str, dataset: MultimodalDataset) -> Path:
     with new_folder(Path(folder)) as written:
         _write(written, dataset)
     return Path(folder)
+
+
+def _names(table: Table) -> tuple[str, ...]:
+    """The modalities of a table that is opened as a whole: one for each column, but for columns of numbers whose own
+    names, such as acc.x, no modality may have. These are one together."""
+    groups = number_groups(table)
+    whole = {
+        column: name
+        for name, columns in groups.items()
+        for column in columns
+        if not all(map(MODALITY_NAME.fullmatch, columns))
+    }
+    return tuple(dict.fromkeys(whole.get(column.name, column.name) for column in modalities(table)))
 
 
 def _readable(table: Table) -> list[str]:

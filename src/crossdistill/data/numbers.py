@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.data.cells import ModalityHeader, is_number, looks_like, modalities, number_of, shortened
+from crossdistill.data.cells import (
+    MODALITY_NAME,
+    ModalityHeader,
+    is_number,
+    looks_like,
+    modalities,
+    number_of,
+    shortened,
+)
 from crossdistill.data.columns import ArrayColumn, Column, float32_of
 from crossdistill.data.reading import PartialColumn
 from crossdistill.data.table import Table
 from crossdistill.types import InputError
 
+_PART = re.compile(r"[_. -].+|[0-9]+")
+"""What follows the name that several columns have in common: imu_x, acc.x, pixel12."""
+
 
 def together(table: Table, name: str) -> list[str]:
-    """The headers of the columns NAME_... in order, which as one modality are called NAME; empty where there are none.
+    """The headers of the columns NAME_..., or NAME with numbers behind it, in order, which as one modality are called
+    NAME; empty where there are none.
 
     A column whose header gives it another kind is none of them. Raises InputError where a cell of one is no number: a
     feature must not be lost for it.
@@ -26,27 +40,33 @@ def together(table: Table, name: str) -> list[str]:
     for column in joined:
         for row, cell in enumerate(table.columns[column.header]):
             if cell and number_of(cell) is None:
-                other = looks_like(cell)
                 raise InputError(
                     f"{table.place(row, column.header)}: expected a number, found '{shortened(cell)}'; the columns "
-                    f"{name}_... are taken together as '{name}', unless a header names another kind, e.g. "
-                    f"{column.name}:{other}"
+                    f"{_listed([each.header for each in joined])} are taken together as '{name}', unless a header "
+                    f"names another kind, e.g. {column.name}:{looks_like(cell)}; categories are numbers as one-hot "
+                    "columns (pandas.get_dummies)"
                 )
     return [column.header for column in joined]
 
 
 def number_groups(table: Table) -> dict[str, list[str]]:
-    """NAME -> the modalities NAME_..., two or more columns of numbers, that may be read as one of that name."""
+    """NAME -> the modalities NAME_..., or NAME1, NAME2, ..., two or more columns of numbers, that may be read as one of
+    that name: of several names that columns have in common, the longest."""
     named = {column.name: column for column in modalities(table)}
-    by_prefix: dict[str, list[ModalityHeader]] = {}
-    for column in named.values():
-        prefix = column.name.rpartition("_")[0]
-        if prefix and prefix not in named and column.kind in ("", "number") and _all_numbers(table, column):
-            by_prefix.setdefault(prefix, []).append(column)
+    beginnings = {
+        name: [beginning for beginning in _beginnings(name) if beginning not in named]
+        for name, column in named.items()
+        if column.kind in ("", "number") and _all_numbers(table, column)
+    }
+    shared = Counter(beginning for several in beginnings.values() for beginning in several)
+    groups: dict[str, list[str]] = {}
+    for name, several in beginnings.items():
+        if common := next((beginning for beginning in several if shared[beginning] > 1), ""):
+            groups.setdefault(common, []).append(name)
     return {
-        prefix: [column.name for column in columns]
-        for prefix, columns in by_prefix.items()
-        if len(columns) > 1 and all(column in columns for column in named.values() if _joins(column, prefix))
+        common: names
+        for common, names in groups.items()
+        if sum(_joins(column, common) for column in named.values()) == len(names) > 1
     }
 
 
@@ -69,9 +89,22 @@ def nearly_numbers(table: Table) -> list[str]:
     return lines
 
 
+def _beginnings(name: str) -> list[str]:
+    """What `_joins` takes for a common name of this column and others, where a modality may be called so; the longest
+    first."""
+    places = [place for place in range(len(name) - 1, 0, -1) if _PART.fullmatch(name[place:])]
+    ends = [place for place in places if not re.fullmatch(r"[_. -].|[0-9]{2}", name[place - 1 : place + 1])]
+    return [name[:end] for end in ends if MODALITY_NAME.fullmatch(name[:end])]
+
+
 def _joins(column: ModalityHeader, name: str) -> bool:
     """Whether NAME stands for this column, too."""
-    return column.name.startswith(f"{name}_") and column.kind in ("", "number")
+    part = column.name.removeprefix(name)
+    return part != column.name and _PART.fullmatch(part) is not None and column.kind in ("", "number")
+
+
+def _listed(headers: Sequence[str]) -> str:
+    return ", ".join(headers if len(headers) < 7 else [*headers[:3], "...", headers[-1]])
 
 
 def _all_numbers(table: Table, column: ModalityHeader) -> bool:
@@ -97,7 +130,7 @@ def numbers(table: Table, headers: Sequence[str], rows: Sequence[int]) -> npt.ND
             cell = table.columns[header][row]
             number = number_of(cell)
             if number is None:
-                hint = "" if cell else f"; a sample has {', '.join(headers)} all together, or lacks them all"
+                hint = "" if cell else f"; a sample has {_listed(headers)} all together, or lacks them all"
                 raise InputError(f"{table.place(row, header)}: expected a number, found '{shortened(cell)}'{hint}")
             values[place, feature] = number
     for place, feature in np.argwhere(~np.isfinite(float32_of(values)))[:1]:

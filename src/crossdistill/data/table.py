@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +16,9 @@ from crossdistill.types import InputError, one_line
 
 FILES = ("manifest.csv", "manifest.parquet")
 
-INDEX = re.compile(r"__index_level_[0-9]+__")
-"""What a Parquet file calls the row names that pandas keeps of a filtered table."""
+INDEX = re.compile(r"|Unnamed: [0-9]+|__index_level_[0-9]+__")
+"""What a table calls the row names that pandas writes beside the columns: nothing, what it calls such a column when it
+has read it, and in a Parquet file a name of its own."""
 
 
 @dataclass(frozen=True)
@@ -111,15 +113,20 @@ def _read_csv(path: Path) -> Table:
     except OSError as error:
         raise InputError(f"{path}: cannot read it: {error.strerror or error}") from None
     header = lines[0] if lines else []
-    if len(set(header)) < len(header) or "" in header:
-        raise InputError(f"{path} row 1: expected distinct column names, found {', '.join(header)}")
+    names = Counter(name for name in header if not INDEX.fullmatch(name))
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise InputError(f"{path} row 1: expected distinct column names, found {twice[0]!r} twice")
     require_commas(path, header)
     numbers = [number for number, line in enumerate(lines, start=1) if number > 1 and any(line)]
     for number in numbers:
         cell_count = len(lines[number - 1])
         if cell_count != len(header):
             raise InputError(f"{path} row {number}: expected {len(header)} cells as in the header, found {cell_count}")
-    columns = {name: [lines[number - 1][i] for number in numbers] for i, name in enumerate(header)}
+    columns = {
+        name: [lines[number - 1][place] for number in numbers]
+        for place, name in enumerate(header)
+        if not INDEX.fullmatch(name)
+    }
     return Table(path, columns, numbers)
 
 

@@ -73,7 +73,7 @@ def table_of(path: Path, specs: Specs, allow_outside: bool) -> Given:
     features = {name: list(spec.features) for name, spec in specs.items()}
     if len(specs) == 1 and not any(features.values()):
         name, spec = next(iter(specs.items()))
-        columns = [column for column in header if column not in ("", *_NO_FEATURES) and not INDEX.fullmatch(column)]
+        columns = [column for column in header if column not in _NO_FEATURES and not INDEX.fullmatch(column)]
         if spec.kind == "array" and len(spec.shape) == 1:
             if len(columns) != spec.shape[0]:
                 raise InputError(
