@@ -11,11 +11,11 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from crossdistill.data import MultimodalDataset, read_manifest
+from crossdistill.data import MultimodalDataset
 from crossdistill.data.columns import Column
 from crossdistill.data.inputs import input_spec
 from crossdistill.data.labels import SPLITS, seems_no_label
-from crossdistill.data.manifest import check_values
+from crossdistill.data.manifest import check_values, dataset_of
 from crossdistill.data.numbers import nearly_numbers, number_groups
 from crossdistill.data.readers import CacheFolder, MediaColumn, TextColumn
 from crossdistill.data.readers.cache_writer import fill
@@ -81,7 +81,8 @@ def check_manifest(
     task: TaskKind = "classification",
 ) -> Checked:
     """Read everything that a manifest names. Raises InputError for a mistake in the table, an array or a text."""
-    dataset = read_manifest(path, allow_outside=allow_outside, task=task)
+    table = read_table(path)
+    dataset = dataset_of(table, allow_outside=allow_outside, task=task)
     media = {name: inner for name, column in dataset.columns.items() if (inner := _media_of(column)) is not None}
     _check_others(dataset)
     named = list(dict.fromkeys((clip.path, column.reader.kind) for column in media.values() for clip in column.clips))
@@ -99,7 +100,6 @@ def check_manifest(
                 broken += [f"{clip}: {found[row].problem}"] if found[row].problem else []
                 damaged += [f"{clip}: {found[row].warning}"] if found[row].warning else []
         counts += [_count(dataset, name, split, found) for split in SPLITS if len(dataset.rows(split))]
-    table = read_table(path)
     doubts = [*nearly_numbers(table), *_nearly_no_labels(dataset)]
     counts = _together(counts, number_groups(table))
     return Checked(dataset, counts, broken, damaged, files, doubts)

@@ -89,7 +89,19 @@ def read_manifest(
     >>> data.classes, data.shapes, data.rows("test").tolist()
     (('push', 'wave'), {'gyro': (6,)}, [2])
     """
-    table = read_table(Path(path))
+    return dataset_of(read_table(Path(path)), only, required, readers, allow_outside, strict, task)
+
+
+def dataset_of(
+    table: Table,
+    only: Sequence[str] = (),
+    required: Sequence[str] = (),
+    readers: Mapping[str, ReaderSettings] = MappingProxyType({}),
+    allow_outside: bool = False,
+    strict: bool = False,
+    task: TaskKind = "classification",
+) -> MultimodalDataset:
+    """The data set of a manifest's table; see `read_manifest`."""
     of_labels = label_columns(table, task)
     missing = [name for name in REQUIRED if name not in table.columns and name != LABEL]
     named = {column.name: column for column in modalities(table)}
