@@ -452,6 +452,21 @@ def test_folds_are_pairs_of_their_own() -> None:
         settings_of(table)
 
 
+def test_draws_of_one_fold_are_averaged_before_they_are_tested() -> None:
+    """Runs that test the same people are no independent repetitions, whoever was labelled for them."""
+    values = {"baseline": [0.5, 0.6, 0.7, 0.4, 0.7, 0.4], "kd": [0.7, 0.7, 0.9, 0.9, 0.7, 0.9]}
+    table = study_table({("watch", "1 subject labelled"): values})
+    table = table.assign(fold=table.seed % 3, seed=table.seed // 3, labelled_groups=list("123456") * 2)
+    (setting,) = settings_of(table)
+    row = paired_tests([setting], [])["watch, 1 subject labelled", Pair(Side("kd"), STUDENT_ALONE)]
+    kd, alone = (np.reshape(values[label], (2, 3)).mean(axis=0) for label in ("kd", "baseline"))
+    assert row.pairs == 3
+    assert row.p == pytest.approx(stats.ttest_rel(kd, alone).pvalue)
+    assert setting.configurations["kd"].mean()[0] == pytest.approx(kd.mean())
+    said = "6 draws whose runs are averaged fold by fold: means, intervals and tests are over these."
+    assert said in report(table).sections[-1].note
+
+
 def test_means_are_over_folds_that_all_have() -> None:
     """A method whose run of the hardest fold failed is not the better for it."""
     values = {"baseline": [0.5, 0.6, 0.1, 0.4], "kd": [0.5, 0.6, 0.1, 0.4], "dist": [0.4, 0.5, 0.1, 0.3]}

@@ -59,8 +59,9 @@ class Setting:
 
     budget: in words; classes: how many; train, labelled, unlabelled, evaluated: fewest and most samples, which differ
     where replicates label or test others; share: of the training samples that are labelled, mean; units: replicate ->
-    what those share that test the same with labels of the same groups, its own where none were drawn; configurations:
-    label -> configuration, as they were run; left_out: replicates that some configuration lacks, where folds are tested
+    what those share that are no independent repetitions, a fold that is tested in turn or the groups that are labelled,
+    its own where none were drawn; configurations: label -> configuration, as they were run; left_out: replicates that
+    some configuration lacks, where folds are tested
     """
 
     name: str
@@ -163,7 +164,9 @@ def _named(fold: int, seed: int) -> str:
 
 
 def _units(rows: pd.DataFrame) -> dict[Replicate, Hashable]:
-    """Raises InputError where runs of one replicate label different groups, or some do not say which: no pairs."""
+    """Where folds are tested in turn, with labels of other groups, runs of one test the same people, whoever is
+    labelled: the fold is the unit. Raises InputError where runs of one replicate label different groups, or some do not
+    say which: no pairs."""
     named = rows[GROUPS].fillna("").astype(str) if GROUPS in rows.columns else [""] * len(rows)
     labelled: dict[Replicate, str] = {}
     for replicate, groups in zip(_replicates(rows), named, strict=True):
@@ -173,7 +176,11 @@ def _units(rows: pd.DataFrame) -> dict[Replicate, Hashable]:
                 f"label different groups, {before or 'unknown ones'} and {groups or 'unknown ones'}; take the older "
                 "ones away and run the benchmark again"
             )
-    return {(fold, seed): unit_of(seed, fold, groups) for (fold, seed), groups in labelled.items()}
+    in_turn = len({fold for fold, _ in labelled}) > 1
+    return {
+        (fold, seed): fold if in_turn and groups else unit_of(seed, fold, groups)
+        for (fold, seed), groups in labelled.items()
+    }
 
 
 def _configuration(rows: pd.DataFrame, units: Mapping[Replicate, Hashable]) -> Configuration:

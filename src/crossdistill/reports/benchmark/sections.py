@@ -61,7 +61,7 @@ def report_of(table: pd.DataFrame, made: Provenance, command: str) -> Report:
                 "settings",
                 "Every setting in a line",
                 overview_table(settings, tests),
-                _OVERVIEW_NOTE.format(_over(settings)),
+                _OVERVIEW_NOTE.format(over=_over(settings), alike=_alike(settings)),
             ),
             *ranks,
             *untouched,
@@ -77,8 +77,8 @@ def report_of(table: pd.DataFrame, made: Provenance, command: str) -> Report:
 
 
 _OVERVIEW_NOTE = (
-    "Top-1 of the student in %, ± 95 % confidence interval over {}; differences in points, paired. "
-    "Runs that label and test the same groups are averaged into one before either. "
+    "Top-1 of the student in %, ± 95 % confidence interval over {over}; differences in points, paired. "
+    "Runs that {alike} are averaged into one before either. "
     "With all labels: the student alone where every training sample has its label. Gap recovered: the student's gain "
     "by the teacher's, both over the student alone, the teacher being trained alone on the same labels; above 100 "
     "where a student of unlabelled pairs passes that teacher. The best other method is the one with the highest mean, "
@@ -111,11 +111,17 @@ def _over(settings: Sequence[Setting]) -> str:
     return "folds" if all(folds) else "seeds, or folds where these are tested in turn" if any(folds) else "seeds"
 
 
+def _alike(settings: Sequence[Setting]) -> str:
+    """What runs do that are no independent repetitions."""
+    label = "label the same groups"
+    return f"test the same fold, or on one split {label}," if any(each.folds for each in settings) else label
+
+
 def _drawn(settings: Sequence[Setting]) -> str:
     turns = "; where whole groups have them, the folds are tested in turn, each with labels of other groups"
     return (
         f"With few labels each seed draws which samples have one{turns if any(each.folds for each in settings) else ''}"
-        ". Runs that label and test the same groups count as one."
+        f". Runs that {_alike(settings)} count as one."
     )
 
 
@@ -158,10 +164,10 @@ def _setting(setting: Setting, tests: Tests, number: int) -> Section:
         note += f" Left out, because some configuration lacks a run there: fold {listed(list(map(str, folds)))}."
     distinct = len(set(setting.units.values()))
     if distinct < len(setting.units):
-        note += (
-            f" {counted(len(setting.units), 'draw')} labelled {counted(distinct, 'distinct set')} of groups: means, "
-            "intervals and tests are over these."
-        )
+        draws = counted(len(setting.units), "draw")
+        sets = f"labelled {counted(distinct, 'distinct set')} of groups"
+        gave = "whose runs are averaged fold by fold" if setting.folds else sets
+        note += f" {draws} {gave}: means, intervals and tests are over these."
     return Section(f"setting-{number}", setting.key, setting_table(setting, tests), note)
 
 
@@ -207,8 +213,8 @@ def _notes(made: Provenance, tests: Tests, command: str, settings: Sequence[Sett
 
 
 _DEPENDENT = (
-    "Folds share training samples, seeds of a fold its test samples, and labelled sets of several groups may have one "
-    "in common, so their p is somewhat too small. "
+    "Folds share training samples, and labelled sets of several groups may have one in common, so their p is somewhat "
+    "too small. "
 )
 
 
