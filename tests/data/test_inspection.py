@@ -170,7 +170,7 @@ def test_a_manifest_without_labels(tmp_path: Path, capsys: pytest.CaptureFixture
     rows = [",".join(line.split(",")[:2] + line.split(",")[3:]) for line in good(tmp_path)]
     code, _, error = said(capsys, table(tmp_path, *rows, header=HEADER.replace("label,", "")))
     assert code == 2
-    assert "manifest.csv: no column 'label'; found id, split, face" in error
+    assert "manifest.csv: no column 'label' (of each row, empty for none); found id, split, face" in error
     assert error.count("\n") == 1
     code, _, error = said(capsys, tmp_path / "nothing.csv")
     assert code == 2

@@ -218,12 +218,21 @@ def test_thumbnails_must_be_rgb_bytes(tmp_path: Path, pictures: np.ndarray) -> N
         read_manifest(path)
 
 
-@pytest.mark.parametrize("column", ["id", "split", "label"])
-def test_missing_columns_are_named(tmp_path: Path, column: str) -> None:
+def without(column: str, folder: Path) -> Path:
     keep = [i for i, name in enumerate(HEADER) if name != column]
-    path = write(tmp_path, [[line[i] for i in keep] for line in rows()], [HEADER[i] for i in keep])
-    with pytest.raises(InputError, match=f"no column '{column}'; found"):
-        read_manifest(path)
+    return write(folder, [[line[i] for i in keep] for line in rows()], [HEADER[i] for i in keep])
+
+
+@pytest.mark.parametrize(("column", "said"), [("split", "train, validation, test"), ("label", "empty for none")])
+def test_missing_columns_are_named(tmp_path: Path, column: str, said: str) -> None:
+    with pytest.raises(InputError, match=rf"no column '{column}' \(.*{said}.*\); found id, "):
+        read_manifest(without(column, tmp_path))
+
+
+def test_samples_without_ids_are_called_by_their_place(tmp_path: Path) -> None:
+    named, unnamed = read_manifest(write(tmp_path, rows())), read_manifest(without("id", tmp_path))
+    assert unnamed.ids == tuple(f"manifest.csv#{row}" for row in range(len(named)))
+    assert unnamed.labels.tolist() == named.labels.tolist()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import cast
 from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.prepared import command, tell
-from crossdistill.data.cells import ENDINGS, MODALITY_NAME, OPTIONAL, REQUIRED, Kind, looks_like
+from crossdistill.data.cells import ENDINGS, MODALITY_NAME, RESERVED, Kind, looks_like
 from crossdistill.data.readers import READERS
 from crossdistill.datasets.class_folders import Shares, Source, prepare
 from crossdistill.datasets.media_release import files_below
@@ -44,7 +44,7 @@ def execute(given: Namespace) -> None:
     if not sources:
         raise InputError("expected folders of modalities, e.g. --video clips --audio sounds, found none")
     twice = [name for name, count in Counter(source.name for source in sources).items() if count > 1]
-    if odd := [source.name for source in sources if source.name in REQUIRED + OPTIONAL] + twice:
+    if odd := [source.name for source in sources if source.name in RESERVED] + twice:
         raise InputError(f"--modality: '{odd[0]}' has another meaning in a manifest, or is given twice")
     if unnamed := [source.name for source in sources if not MODALITY_NAME.fullmatch(source.name)]:
         raise InputError(f"--modality: '{unnamed[0]}': expected letters, digits, _ and - only")

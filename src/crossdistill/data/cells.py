@@ -60,13 +60,14 @@ _CALLS = re.compile(r"\b(np\.\w+|array|tensor)\(|,\s*dtype=[\w.]+|\)")
 ARRAY = re.compile(r"(?is)(.+\.npy)(?:#(.*))?")
 """A path of an array, and a row of it where one is named."""
 
-REQUIRED = ("id", "split", "label")
 MODALITY_NAME = re.compile(r"[A-Za-z0-9_-]+")
 """What a modality that is trained on may be called."""
 
 LABEL_PREFIX = "label:"
 """How columns begin of which each has one label (0 or 1) or one number, in place of `label`."""
-OPTIONAL = ("fold", "group", "caption", "thumbnail", "start", "end", "crop")
+RESERVED = ("id", "split", "label", "fold", "group", "caption", "thumbnail", "start", "end", "crop")
+"""Columns that are no modality."""
+
 PARTS = ("start", "end", "crop")
 
 
@@ -92,7 +93,7 @@ def modalities(table: Table) -> list[ModalityHeader]:
             continue
         if kind in PARTS:
             parts.append((header, name))
-        elif header not in REQUIRED + OPTIONAL:
+        elif header not in RESERVED:
             if kind not in ("", *get_args(Kind)) or header.endswith(":"):
                 known = ", ".join((*get_args(Kind), *PARTS))
                 raise InputError(f"{table.path} row 1: '{header}': expected one of {known} after the colon")

@@ -35,7 +35,7 @@ def label_columns(table: Table, task: TaskKind) -> list[str]:
             "need data.task regression or multilabel"
         )
     if not several and LABEL not in table.columns:
-        raise InputError(f"{table.path}: no column '{LABEL}'; found {', '.join(table.columns)}")
+        raise InputError(f"{table.path}: no column '{LABEL}' (of each row, empty for none); found {table.found}")
     return several or [LABEL]
 
 

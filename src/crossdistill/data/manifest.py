@@ -1,10 +1,9 @@
 """A data set on disk: a table with one row per sample, and the files that its cells point to.
 
-Columns: id, split (train, validation, test), label (empty for a training sample without one): a class, or, as
-`data.task` says, labels with ; between them, or a number; in place of `label` one column `label:NAME` for each label
-(0 or 1) or number;
-optional fold, group, caption, thumbnail (a picture for reports:
-row of an (N, H, W, 3) uint8 file), start, end and crop (of media); every other column is a modality. A modality's cells
+Columns: split (train, validation, test), label (empty for a training sample without one): a class, or, as `data.task`
+says, labels with ; between them, or a number; in place of `label` one column `label:NAME` for each label (0 or 1) or
+number; optional id, fold, group, caption, thumbnail (a picture for reports: row of an (N, H, W, 3) uint8 file), start,
+end and crop (of media); every other column is a modality. A modality's cells
 are paths relative to the manifest, a video, a sound, a picture, `video.npy#17` (row 17 of an (N, ...) array) or
 `clips/a.npy` (a file of the sample's own), numbers, or texts. An empty cell: the sample lacks the modality. See
 docs/media.md.
@@ -14,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -23,8 +23,7 @@ import numpy.typing as npt
 from crossdistill.data.arrays import Array
 from crossdistill.data.cells import (
     MODALITY_NAME,
-    OPTIONAL,
-    REQUIRED,
+    RESERVED,
     ModalityHeader,
     array_cell,
     clip,
@@ -103,11 +102,14 @@ def dataset_of(
 ) -> MultimodalDataset:
     """The data set of a manifest's table; see `read_manifest`."""
     of_labels = label_columns(table, task)
-    missing = [name for name in REQUIRED if name not in table.columns and name != LABEL]
     named = {column.name: column for column in modalities(table)}
-    if missing or not named:
-        what = f"column '{missing[0]}'" if missing else "modality column"
-        raise InputError(f"{table.path}: no {what}; found {', '.join(table.columns)}")
+    if "split" not in table.columns:
+        raise InputError(f"{table.path}: no column 'split' ({', '.join(SPLITS)}, of each row); found {table.found}")
+    if not named:
+        raise InputError(f"{table.path}: no modality column; found {table.found}")
+    if "id" not in table.columns:
+        ids = [f"{table.path.name}#{row}" for row in range(len(table.numbers))]  # as prediction calls such samples
+        table = replace(table, columns={"id": ids, **table.columns})
     only = tuple(only) or _names(table)
     joined = {name: together(table, name) for name in only if name not in named}
     if unknown := [name for name, headers in joined.items() if not headers]:
@@ -116,7 +118,7 @@ def dataset_of(
     needed = [header for name in required for header in joined.get(name) or [named[name].header]]
     for name in ("id", "split", *needed):
         _require_filled(table, name)
-    for name in (*REQUIRED, *OPTIONAL):
+    for name in RESERVED:
         if name != LABEL:
             require_plain(table, name)
     _require_plain_labels(table, task)
@@ -220,7 +222,7 @@ def _readable(table: Table) -> list[str]:
 def _require_filled(table: Table, column: str) -> None:
     for row, cell in enumerate(table.columns[column]):
         if not cell:
-            hint = "" if column in (*REQUIRED, *OPTIONAL) else "; every sample needs what the student sees"
+            hint = "" if column in RESERVED else "; every sample needs what the student sees"
             raise InputError(f"{table.place(row, column)}: empty cell{hint}")
 
 
@@ -348,7 +350,7 @@ def _write(folder: Path, dataset: MultimodalDataset) -> None:
     if len(dataset.pictures):
         cells["thumbnail"] = _write_array(folder, "thumbnail", dataset.pictures)
     for name, column in dataset.columns.items():
-        if name in REQUIRED + OPTIONAL:
+        if name in RESERVED:
             raise InputError(f"modality '{name}': this name means something else in a manifest; choose another")
         present = known_present(column)
         ids = [key for key, has_sample in zip(dataset.ids, present, strict=True) if has_sample]

@@ -32,6 +32,12 @@ class Table:
     numbers: Sequence[int]
     nested: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def found(self) -> str:
+        """The columns' names as an error lists them, as far as they fit a line."""
+        names = ", ".join(self.columns)
+        return names if len(names) <= 200 else f"{names[:197]}..."
+
     def place(self, row: int, column: str) -> str:
         """The words by which an error names the cell."""
         return f"{self.path} row {self.numbers[row]}, column '{column}'"

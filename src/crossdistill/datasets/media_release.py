@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from crossdistill.data.cells import ENDINGS, OPTIONAL, REQUIRED
+from crossdistill.data.cells import ENDINGS, RESERVED
 from crossdistill.data.folders import new_folder, write_csv
 from crossdistill.data.readers.clock import declared_seconds
 from crossdistill.data.readers.media import UnreadableError
@@ -130,7 +130,7 @@ def write_rows(folder: Path, rows: Sequence[Row], lists: Mapping[str, Sequence[s
         if row["label"] not in learnt:
             raise InputError(f"{folder}: class '{row['label']}' has samples in {row['split']} but none in train")
     cells = {name: [row[name] for row in rows] for name in rows[0]}
-    kept = {name: column for name, column in cells.items() if name in REQUIRED + OPTIONAL or any(column)}
+    kept = {name: column for name, column in cells.items() if name in RESERVED or any(column)}
     with new_folder(folder) as written:
         write_csv(written / "manifest.csv", kept)
         for name, lines in lists.items():
