@@ -124,6 +124,22 @@ def test_training_samples_that_lack_a_modality_are_counted_once_where_the_method
     assert loud.startswith(f"WARNING: only {int((~few & ~TEST).sum())} of {everyone} training samples")
 
 
+def test_unlabelled_samples_that_the_method_leaves_out_are_counted() -> None:
+    data = gestures()
+    without = replace(data, labels=np.where((ROWS % 4 > 0) & ~TEST, -1, data.labels))
+    count, everyone = int(((ROWS % 4 > 0) & ~TEST).sum()), int((~TEST).sum())
+    said = f"WARNING: {count} of {everyone} training samples have no label, and amid learns nothing from them; amid_u"
+    assert [line[: len(said)] for line in lines_of(recipe(method="amid"), without)] == [said]
+    few = replace(data, labels=np.where((ROWS % 4 == 0) & ~TEST, -1, data.labels))
+    assert lines_of(recipe(method="amid"), few)[0].startswith(
+        f"{everyone - count} of {everyone} training samples have no"
+    )
+    for method in ("amid_u", "baseline", "teacher"):
+        assert not any("no label" in line for line in lines_of(recipe(method=method), without)), method
+    taken = with_data(recipe(method="amid"), labelled=0.5)
+    assert lines_of(taken, data) == [], "the recipe itself took them away"
+
+
 def swapped_in_test(name: str) -> MultimodalDataset:
     """Both modalities tell the class in training; in the test samples one of them tells another class."""
     labels = ROWS % 3

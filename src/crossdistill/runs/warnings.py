@@ -60,9 +60,9 @@ class Warnings:
             self._remember(json.loads(line))
 
     def at_start(self, ranks: int = 1) -> None:
-        """Of the training samples: numbers that float32 cannot hold, one class alone, some that lack a modality; of
-        the method, where its first stages are all that there is time for; of chunks, where they are none or not all
-        that an encoder looks at.
+        """Of the training samples: numbers that float32 cannot hold, one class alone, some that lack a modality, or a
+        label where the method needs one; of the method, where its first stages are all that there is time for; of
+        chunks, where they are none or not all that an encoder looks at.
 
         ranks: that share each batch
         """
@@ -77,6 +77,7 @@ class Warnings:
                 f"{WARNING}all labelled training samples are {alike}; a model that always says so is right on each of "
                 "them, and nothing else is learnt from their labels"
             )
+        self._tell_of_unlabelled()
         self._tell_of_incomplete()
         self._tell_of_first_stages()
         if self._built.recipe.optimization.chunk_size:
@@ -102,6 +103,24 @@ class Warnings:
                 f"{WARNING}epochs {recipe.epochs}: the first stages or the warm-up of {recipe.method} take {first}, so "
                 "that what it is named for never begins; give it more epochs, or these fewer (its options that end in "
                 "_epochs)"
+            )
+
+    def _tell_of_unlabelled(self) -> None:
+        """Of a method that distils but leaves them out, unless the recipe took the labels away."""
+        dataset, recipe = self._built.dataset, self._built.recipe
+        method = METHODS[recipe.method]
+        if (
+            method.learns_unlabelled
+            or len(method.views) == 1
+            or recipe.data.labelled < 1
+            or recipe.data.labelled_groups
+        ):
+            return
+        everyone, labelled = len(dataset.rows("train")), len(dataset.labelled_rows("train"))
+        if labelled < everyone:
+            self._say(
+                f"{WARNING if labelled < _FEW * everyone else ''}{everyone - labelled} of {everyone} training samples "
+                f"have no label, and {recipe.method} learns nothing from them; amid_u, kd and others do"
             )
 
     def _tell_of_incomplete(self) -> None:
