@@ -73,6 +73,9 @@ def test_what_is_written_is_read_again(case: str, tmp_path: Path) -> None:
     stored = CASES[case]
     read = read_results(written(tmp_path / "run", stored))
     assert to_json(read) == to_json(stored)
+    assert dict(read) == json.loads(to_json(stored))
+    assert list(read) == list(json.loads(to_json(stored)))
+    assert ("teacher" in read) == ("teacher" in stored.scores)
     for name in ("name", "label", "role", "seed", "classes", "samples", "target", "auxiliary", "parameters", "files"):
         assert getattr(read, name) == getattr(stored, name), name
     assert read.cosine_pair == pytest.approx(stored.cosine_pair, nan_ok=True)

@@ -174,7 +174,9 @@ class MultimodalDataset:
         """
         for name in modalities:
             if name not in self.columns:
-                raise InputError(f"{self.name} has no modality '{name}'; it has {', '.join(self.columns)}")
+                joint = any(column.startswith(name) for column in self.columns)
+                hint = f"; read_manifest(path, only=['{name}', ...]) makes one of columns of numbers" if joint else ""
+                raise InputError(f"{self.name} has no modality '{name}'; it has {', '.join(self.columns)[:200]}{hint}")
         if not modalities:
             raise InputError(f"no modality chosen; {self.name} has {', '.join(self.columns)}")
         return replace(self, columns={name: self.columns[name] for name in modalities})

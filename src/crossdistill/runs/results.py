@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -113,10 +113,11 @@ class ParameterCounts:
 
 
 @dataclass(frozen=True, eq=False)
-class RunResults:
+class RunResults(Mapping[str, Any]):
     """Everything a finished run says of itself.
 
-    `run` and `evaluate` return it; `results["student"]["top1"]` reads what results.json holds under these names.
+    `run` and `evaluate` return it. As a mapping it is what results.json holds: `results["student"]["top1"]`,
+    `"teacher" in results`, `dict(results)`.
 
     Attributes:
         name: of the recipe
@@ -177,6 +178,14 @@ class RunResults:
     def __getitem__(self, key: str) -> Any:
         """What results.json holds under a key, as plain values: `results["student"]["top1"]`."""
         return _plain(self)[key]
+
+    def __iter__(self) -> Iterator[str]:
+        """The keys of results.json."""
+        return iter(_plain(self))
+
+    def __len__(self) -> int:
+        """How many keys results.json has."""
+        return len(_plain(self))
 
 
 def to_json(results: RunResults) -> str:
