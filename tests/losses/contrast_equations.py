@@ -86,11 +86,14 @@ def relation(anchor: Row, sample: Row, maps: Sequence[tuple[Rows, Row]]) -> list
 
 
 @workdps(DIGITS)
-def classification_gradient(logits: Row, label: int, weight: Rows) -> list[float]:
-    """d(-log p_y)/dx for logits W x + b: Σ_c (p_c - [c = y]) w_c."""
-    probabilities = softmax(logits)
-    errors = [p - (1 if c == label else 0) for c, p in enumerate(probabilities)]
-    return [float(fdot(errors, [row[d] for row in weight])) for d in range(len(weight[0]))]
+def classification_gradient_direction(logits: Row, label: int, weight: Rows) -> list[float]:
+    """The direction of d(-log p_y)/dx for logits W x + b: of Σ_c (p_c - [c = y]) w_c; p_y - 1 as -Σ of the others."""
+    scores = [exp(mpf(x) - mpf(max(logits))) for x in logits]
+    others = sum((score for c, score in enumerate(scores) if c != label), mpf(0))
+    errors = [-others if c == label else score for c, score in enumerate(scores)]
+    gradient = [fdot(errors, [row[d] for row in weight]) for d in range(len(weight[0]))]
+    length = sqrt(sum(x * x for x in gradient))
+    return [float(x / length) for x in gradient]
 
 
 @workdps(DIGITS)

@@ -137,8 +137,8 @@ def _all_losses() -> dict[str, tuple[Loss, tuple[Tensor, ...]]]:
     relations = normal(2, 3, 4, seed=7), normal(2, 5, 4, seed=8)
     negatives = torch.tensor([[0, 1, 1, 0, 1], [1, 0, 0, 1, 1], [0, 0, 0, 0, 0]]).bool()
     cases["relation_contrast"] = (partial(losses.relation_contrastive_loss, negatives=negatives), relations)
-    cases["classification_gradient"] = (
-        lambda x, weight: losses.classification_gradient(x, LABELS, weight).square().sum(),
+    cases["classification_gradient_direction"] = (
+        lambda x, weight: losses.classification_gradient_direction(x, LABELS, weight) @ normal(5, seed=11),
         (normal(6, 4, seed=9), normal(4, 5, seed=10)),
     )
     some_labels = torch.tensor([0, -1, 2, -1, 1, 4])

@@ -10,10 +10,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, normalize
 from torch.testing import assert_close
 
-from crossdistill.losses import classification_gradient, relation_contrastive_loss
+from crossdistill.losses import classification_gradient_direction, relation_contrastive_loss
 from tests.losses import contrast_equations
 from tests.losses.examples import ENTRIES, normal, properties, value_and_gradients
 
@@ -122,38 +122,48 @@ def test_extremes_are_finite(name: str, temperature: float) -> None:
 
 @properties
 @given(st.integers(0, 1000), st.sampled_from([1.0, 20.0, 300.0]))
-def test_the_gradient_is_the_equation_and_autograd_s(seed: int, scale: float) -> None:
+def test_the_direction_is_that_of_the_equation_and_of_autograd(seed: int, scale: float) -> None:
     x, weight, bias = normal(5, 3, seed=seed), normal(4, 3, seed=seed + 1), normal(4, seed=seed + 2)
     x = (scale * x).requires_grad_()
     labels = torch.tensor([0, 3, 1, 1, 2])
     logits = x @ weight.T + bias
-    (expected,) = torch.autograd.grad(cross_entropy(logits, labels, reduction="sum"), x)
-    found = classification_gradient(logits, labels, weight)
+    (gradient,) = torch.autograd.grad(cross_entropy(logits, labels, reduction="sum"), x)
+    found = classification_gradient_direction(logits, labels, weight)
     assert found.dtype == torch.float64
-    assert_close(found, expected, rtol=1e-9, atol=1e-12)
+    inexact = gradient.abs().amax(dim=1) < 1e-6  # p_y - 1 has lost its digits there
+    assert_close(found[~inexact], normalize(gradient)[~inexact], rtol=1e-8, atol=1e-8)
+    assert_close(found, directions(logits, labels.tolist(), weight), rtol=1e-10, atol=1e-12)
+
+
+def directions(logits: Tensor, labels: list[int], weight: Tensor) -> Tensor:
+    """By the equation in many digits, in which no probability is 0 or 1."""
     slow = [
-        contrast_equations.classification_gradient(row, label, weight.tolist())
-        for row, label in zip(logits.tolist(), labels.tolist(), strict=True)
+        contrast_equations.classification_gradient_direction(row, label, weight.tolist())
+        for row, label in zip(logits.tolist(), labels, strict=True)
     ]
-    assert_close(found, torch.tensor(slow, dtype=torch.float64), rtol=1e-10, atol=1e-100)
+    return torch.tensor(slow, dtype=torch.float64)
 
 
-def test_a_confident_sample_s_gradient_keeps_its_direction_in_float32() -> None:
-    """p_y rounds to 1, so that p_y - 1 would be 0 and the gradient a mere sum of the other classes' weights."""
-    logits, weight = torch.tensor([[20.0, 0.0, -1.0]]), normal(3, 4, seed=0, dtype=torch.float32)
-    found = classification_gradient(logits, torch.tensor([0]), weight)
-    slow = contrast_equations.classification_gradient(logits[0].tolist(), 0, weight.tolist())
-    assert_close(found[0], torch.tensor(slow), rtol=1e-5, atol=0.0)
+@pytest.mark.parametrize("sure", [20.0, 86.0, 88.0, 103.0, 1e4, 1e30])
+def test_a_sample_beyond_doubt_has_a_direction_and_its_slope_in_float32(sure: float) -> None:
+    """Its gradient is of the size of exp(-sure): 1e-38 at 88, whose division by its length overflows, and then 0."""
+    logits, labels = torch.tensor([[sure, 0.0, -1.0], [-1.0, sure, 0.0]]), torch.tensor([0, 2])
+    weight = normal(3, 4, seed=0, dtype=torch.float32)
+
+    def loss(logits: Tensor, weight: Tensor) -> Tensor:
+        return (classification_gradient_direction(logits, labels, weight) @ normal(4, seed=1).to(weight.dtype)).sum()
+
+    found = classification_gradient_direction(logits, labels, weight)
+    assert_close(found.double(), directions(logits, [0, 2], weight.double()), rtol=1e-5, atol=1e-6)
+    _, gradients = value_and_gradients(loss, logits, weight)
+    _, expected = value_and_gradients(loss, logits.double(), weight.double())
+    for gradient, exact in zip(gradients, expected, strict=True):
+        assert_close(gradient.double(), exact, rtol=1e-4, atol=1e-6)
+    assert gradients[0][0].abs().max() > 1e-3, "the first sample's direction depends on what the others weigh"
 
 
-@pytest.mark.parametrize("largest", [1e4, 1e30])
-def test_a_gradient_of_huge_logits_is_finite(largest: float) -> None:
-    logits, labels = largest * torch.tensor([[1.0, -1.0], [-1.0, 1.0]]), torch.tensor([0, 0])
-    value, gradients = value_and_gradients(
-        lambda z, w: classification_gradient(z, labels, w).sum(), logits, torch.tensor([[1.0, 2.0], [3.0, 5.0]])
-    )
-    assert value.item() == pytest.approx((3 - 1) + (5 - 2))  # sample 0 is right, sample 1 wrong, both beyond doubt
-    assert all(gradient.isfinite().all() for gradient in gradients)
+def test_a_single_class_has_no_direction() -> None:
+    assert (classification_gradient_direction(ones(2, 1), torch.zeros(2).long(), ones(1, 3)) == torch.zeros(2, 3)).all()
 
 
 NEGATIVES = torch.zeros(3, 6, dtype=torch.bool)
@@ -169,10 +179,16 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "negatives' kind": (lambda: relation_contrastive_loss(ones(2, 3, 4), ones(2, 6, 4), NEGATIVES.long()), "negatives"),
     "temperature": (lambda: relation_contrastive_loss(ones(2, 3, 4), ones(2, 6, 4), NEGATIVES, 0.0), "temperature"),
     "NaN": (lambda: relation_contrastive_loss(ones(2, 3, 4), ones(2, 6, 4), NEGATIVES, math.nan), "temperature"),
-    "classes": (lambda: classification_gradient(ones(3, 4), torch.tensor([0, 1, 2]), ones(5, 2)), "logits and weight"),
-    "labels": (lambda: classification_gradient(ones(3, 4), torch.tensor([0, 1]), ones(4, 2)), "labels"),
-    "labels' kind": (lambda: classification_gradient(ones(3, 4), ones(3), ones(4, 2)), "labels"),
-    "logits' kind": (lambda: classification_gradient(ones(3, 4).long(), torch.zeros(3).long(), ones(4, 2)), "logits"),
+    "classes": (
+        lambda: classification_gradient_direction(ones(3, 4), torch.tensor([0, 1, 2]), ones(5, 2)),
+        "logits and weight",
+    ),
+    "labels": (lambda: classification_gradient_direction(ones(3, 4), torch.tensor([0, 1]), ones(4, 2)), "labels"),
+    "labels' kind": (lambda: classification_gradient_direction(ones(3, 4), ones(3), ones(4, 2)), "labels"),
+    "logits' kind": (
+        lambda: classification_gradient_direction(ones(3, 4).long(), torch.zeros(3).long(), ones(4, 2)),
+        "logits",
+    ),
 }
 
 

@@ -42,8 +42,8 @@ def unit(row: Sequence[float]) -> list[float]:
 def of_view(representations: Tensor, logits: Tensor, labels: Sequence[int], weight: Tensor) -> list[Sample]:
     found = []
     for feature, row, label in zip(rows(representations), rows(logits), labels, strict=True):
-        gradient = contrast_equations.classification_gradient(row, label, rows(weight))
-        found.append(Sample(unit(feature), unit(gradient), label))
+        gradient = contrast_equations.classification_gradient_direction(row, label, rows(weight))
+        found.append(Sample(unit(feature), gradient, label))
     return found
 
 

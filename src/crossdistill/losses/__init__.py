@@ -19,7 +19,7 @@ from crossdistill.losses.mutual_information import (
 from crossdistill.losses.noise_contrastive import info_nce_loss, noise_contrastive_loss, noise_contrastive_normalizer
 from crossdistill.losses.nt_xent import nt_xent_loss
 from crossdistill.losses.queue_similarity import queue_similarity_loss
-from crossdistill.losses.relation_contrast import classification_gradient, relation_contrastive_loss
+from crossdistill.losses.relation_contrast import classification_gradient_direction, relation_contrastive_loss
 from crossdistill.losses.relational import angle_relation_loss, distance_relation_loss
 from crossdistill.losses.routing import load_balance_loss, routed_divergence
 from crossdistill.losses.selection import non_target_divergence, rank_correlation
@@ -32,7 +32,7 @@ __all__ = [
     "as_own_classes",
     "class_contrastive_loss",
     "class_partners",
-    "classification_gradient",
+    "classification_gradient_direction",
     "discriminator_loss",
     "distance_relation_loss",
     "frequency_bands",

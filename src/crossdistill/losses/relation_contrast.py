@@ -61,12 +61,16 @@ def relation_contrastive_loss(
     return (attraction - log_one_minus_h.sum(dim=2)).mean()
 
 
-def classification_gradient(
+def classification_gradient_direction(
     logits: Float[Tensor, "batch classes"],
     labels: Int[Tensor, " batch"],
     weight: Float[Tensor, "classes width"],
 ) -> Float[Tensor, "batch width"]:
-    """Each sample's gradient of its own cross-entropy at the input of a linear classifier: Σ_c (p_c - y_c) w_c.
+    """The direction of each sample's gradient of its own cross-entropy at the input of a linear classifier.
+
+    The gradient is Σ_c (p_c - y_c) w_c, which is (1 - p_y) (Σ_c r_c w_c - w_y), where r is the softmax over the classes
+    other than y. So its direction is that of the second factor, in value and gradient, and none of it is lost where a
+    sample is beyond doubt and the gradient itself vanishes. With a single class there is no direction: zeros.
 
     Use it where gradients themselves enter a loss, as in CRCD (Zhu et al., CVPR 2021), without a second backward pass.
     Itself differentiable, in all but the labels.
@@ -80,11 +84,12 @@ def classification_gradient(
         ValueError: a shape or dtype mismatch.
 
     >>> import torch
-    >>> from crossdistill.losses import classification_gradient
+    >>> from crossdistill.losses import classification_gradient_direction
     >>> x, weight, labels = torch.eye(3)[:2].requires_grad_(), torch.arange(12.0).view(4, 3), torch.tensor([0, 3])
     >>> logits = x @ weight.T
-    >>> (expected,) = torch.autograd.grad(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"), x)
-    >>> torch.allclose(classification_gradient(logits, labels, weight), expected)
+    >>> (gradient,) = torch.autograd.grad(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"), x)
+    >>> expected = torch.nn.functional.normalize(gradient)
+    >>> torch.allclose(classification_gradient_direction(logits, labels, weight), expected)
     True
     """
     if logits.ndim != 2 or weight.ndim != 2 or logits.shape[1] != len(weight):
@@ -93,11 +98,12 @@ def classification_gradient(
     require_floating(logits, "logits")
     require_floating(weight, "weight")
     require_labels(labels, len(logits))
+    if logits.shape[1] == 1:
+        return torch.zeros_like(full_precision(logits @ weight))
     is_label = labels[:, None] == torch.arange(logits.shape[1], device=labels.device)
-    others = full_precision(logits).softmax(dim=1).masked_fill(is_label, 0.0)
-    errors = others - is_label * others.sum(dim=1, keepdim=True)  # p - 1 as -Σ of the others: exact when p rounds to 1
-    with without_autocast(errors):
-        return errors @ full_precision(weight).to(errors.dtype)
+    others = full_precision(logits).masked_fill(is_label, -torch.inf).softmax(dim=1)
+    with without_autocast(others):
+        return unit_rows((others - is_label.to(others.dtype)) @ full_precision(weight).to(others.dtype))
 
 
 def _unit(relations: Tensor) -> Tensor:

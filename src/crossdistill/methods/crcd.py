@@ -8,7 +8,7 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from crossdistill.losses import classification_gradient, relation_contrastive_loss
+from crossdistill.losses import classification_gradient_direction, relation_contrastive_loss
 from crossdistill.losses.cosine import unit_rows
 from crossdistill.methods.base import Method
 from crossdistill.methods.teacher_queue import Elements, TeacherQueue
@@ -121,16 +121,17 @@ class CRCD(Method):
         return relation_contrastive_loss(cross, teacher, negatives, self.temperature)
 
     def _student(self, representations: Representations, batch: Batch) -> Elements:
-        gradients = classification_gradient(representations.target_logits, batch.labels, self.model.classifier.weight)
-        return Elements(unit_rows(representations.target), unit_rows(gradients))
+        weight = self.model.classifier.weight
+        gradients = classification_gradient_direction(representations.target_logits, batch.labels, weight)
+        return Elements(unit_rows(representations.target), gradients)
 
     def _teacher(self, representations: Representations, batch: Batch) -> Elements:
         """The teacher's features and gradients, from which it learns nothing."""
         classifier = cast(nn.Linear, self.model.classifier_of("full"))
-        gradients = classification_gradient(
+        gradients = classification_gradient_direction(
             representations.full_logits.detach(), batch.labels, classifier.weight.detach()
         )
-        return Elements(unit_rows(representations.full.detach()), unit_rows(gradients))
+        return Elements(unit_rows(representations.full.detach()), gradients)
 
     def end_step(self, representations: Representations, batch: Batch) -> None:
         self.queue.push(self._teacher(representations, batch), batch.labels)
