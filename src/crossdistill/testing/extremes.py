@@ -1,12 +1,15 @@
-"""Batches that break careless losses: of one class, of two samples, without direction, with huge numbers."""
+"""Batches that break careless losses: of one class, of two samples, without direction, beyond doubt, with huge
+numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from crossdistill.testing.problem import CLASSES, labels_of
 from crossdistill.training.passes import select_mixing
@@ -21,7 +24,7 @@ def extremes(task: TaskKind = "classification") -> dict[str, Extreme]:
     def of(*classes: int) -> Tensor:
         return labels_of(task, torch.tensor(classes))
 
-    return {
+    of_all: dict[str, Extreme] = {
         "one class only": lambda r, b: (r, replace(b, labels=torch.zeros_like(b.labels))),
         "all classes distinct": lambda r, b: (first(r, CLASSES), relabelled(b, of(*range(CLASSES)))),
         "batch of two": lambda r, b: (first(r, 2), relabelled(b, of(0, 0))),
@@ -31,6 +34,20 @@ def extremes(task: TaskKind = "classification") -> dict[str, Extreme]:
         "huge logits": lambda r, b: (replace(r, logits=scaled(r.logits, 1e4)), b),
         "huge representations": lambda r, b: (replace(r, representations=scaled(r.representations, 1e4)), b),
     }
+    if task == "regression":
+        return of_all
+    return of_all | {f"beyond doubt, {sure:g}": partial(_beyond_doubt, sure=sure) for sure in _SURE}
+
+
+_SURE = (20.0, 88.0, 100.0)
+"""By how much the logits of what is right exceed others: 1 - p is 0 in float32, then p of the others hardly a number,
+then 0."""
+
+
+def _beyond_doubt(representations: Representations, batch: Batch, sure: float) -> tuple[Representations, Batch]:
+    labels = batch.labels if batch.labels.ndim == 2 else one_hot(batch.labels, CLASSES)
+    logits = {view: t / t.abs().max() + sure * (2 * labels - 1) / 2 for view, t in representations.logits.items()}
+    return replace(representations, logits=logits), batch
 
 
 def relabelled(batch: Batch, labels: Tensor) -> Batch:
