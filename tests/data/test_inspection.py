@@ -314,7 +314,12 @@ def test_a_header_that_is_shorter_than_its_file_is_told_and_an_error_where_that_
         ("say_x,say_y", ("1,hello", "2,you"), [("say_x", "number"), ("say_y", "text")]),
         ("pixel0,w400,pixel1", ("1,2,3", "4,5,6"), [("pixel", "2 numbers"), ("w400", "number")]),
         ("acc.x,acc.y,t 1,t 2", ("1,2,3,4",), [("acc", "2 numbers"), ("t", "2 numbers")]),
-        ("is_dark red,is_blue,is2", ("1,0,3", "0,1,6"), [("is", "3 numbers")]),
+        ("is_dark red,is_blue,is2", ("1,0,3", "0,1,6"), [("is", "2 numbers"), ("is2", "number")]),
+        (
+            "a.x,a.y,a-x,a1,a2",
+            ("1,2,3,4,5",),
+            [("a", "2 numbers"), ("a-x", "number"), ("a1", "number"), ("a2", "number")],
+        ),
         ("imu_x1,imu_x2,imu_y1", ("1,2,3", "4,5,6"), [("imu_x", "2 numbers"), ("imu_y1", "number")]),
         ("say_x,say_y,say_z:text", ("1,2,3", "4,5,6"), [("say", "2 numbers"), ("say_z", "text")]),
     ],

@@ -23,18 +23,17 @@ from crossdistill.data.reading import PartialColumn
 from crossdistill.data.table import Table
 from crossdistill.types import InputError
 
-_PART = re.compile(r"[_. -].+|[0-9]+")
-"""What follows the name that several columns have in common: imu_x, acc.x, pixel12."""
+_PARTS = tuple(map(re.compile, (r"_.+", r"\..+", r" .+", r"-.+", r"[0-9]+")))
+"""What may follow the name that several columns have in common: imu_x, acc.x, acc x, acc-x, pixel12."""
 
 
 def together(table: Table, name: str) -> list[str]:
-    """The headers of the columns NAME_..., or NAME with numbers behind it, in order, which as one modality are called
-    NAME; empty where there are none.
+    """The headers of the columns that as one modality are called NAME, in order; empty where there are none.
 
     A column whose header gives it another kind is none of them. Raises InputError where a cell of one is no number: a
     feature must not be lost for it.
     """
-    joined = [column for column in modalities(table) if _joins(column, name)]
+    joined = _joined(modalities(table), name)
     if not any(_has_number(table, column) for column in joined):
         return []
     for column in joined:
@@ -50,8 +49,8 @@ def together(table: Table, name: str) -> list[str]:
 
 
 def number_groups(table: Table) -> dict[str, list[str]]:
-    """NAME -> the modalities NAME_..., or NAME1, NAME2, ..., two or more columns of numbers, that may be read as one of
-    that name: of several names that columns have in common, the longest."""
+    """NAME -> the modalities, two or more columns of numbers, that may be read as one of that name: of several names
+    that columns have in common, the longest."""
     named = {column.name: column for column in modalities(table)}
     beginnings = {
         name: [beginning for beginning in _beginnings(name) if beginning not in named]
@@ -59,15 +58,19 @@ def number_groups(table: Table) -> dict[str, list[str]]:
         if column.kind in ("", "number") and _all_numbers(table, column)
     }
     shared = Counter(beginning for several in beginnings.values() for beginning in several)
+    columns = list(named.values())
+    joined = {
+        beginning: dict.fromkeys(column.name for column in _joined(columns, beginning))
+        for beginning, count in shared.items()
+        if count > 1
+    }
     groups: dict[str, list[str]] = {}
     for name, several in beginnings.items():
-        if common := next((beginning for beginning in several if shared[beginning] > 1), ""):
-            groups.setdefault(common, []).append(name)
-    return {
-        common: names
-        for common, names in groups.items()
-        if sum(_joins(column, common) for column in named.values()) == len(names) > 1
-    }
+        for beginning in several:
+            if len(joined.get(beginning, ())) > 1 and name in joined[beginning]:
+                groups.setdefault(beginning, []).append(name)
+                break
+    return {common: names for common, names in groups.items() if names == list(joined[common])}
 
 
 def nearly_numbers(table: Table) -> list[str]:
@@ -89,18 +92,20 @@ def nearly_numbers(table: Table) -> list[str]:
     return lines
 
 
+def _joined(columns: Sequence[ModalityHeader], name: str) -> list[ModalityHeader]:
+    """The columns that NAME stands for: all NAME_x, or where there are none all NAME.x, and so on by `_PARTS`."""
+    beginning = [column for column in columns if column.name.startswith(name) and column.kind in ("", "number")]
+    for part in _PARTS:
+        if joined := [column for column in beginning if part.fullmatch(column.name.removeprefix(name))]:
+            return joined
+    return []
+
+
 def _beginnings(name: str) -> list[str]:
-    """What `_joins` takes for a common name of this column and others, where a modality may be called so; the longest
-    first."""
-    places = [place for place in range(len(name) - 1, 0, -1) if _PART.fullmatch(name[place:])]
+    """What a column's name may have in common with others, where a modality may be called so; the longest first."""
+    places = [place for place in range(len(name) - 1, 0, -1) if any(part.fullmatch(name[place:]) for part in _PARTS)]
     ends = [place for place in places if not re.fullmatch(r"[_. -].|[0-9]{2}", name[place - 1 : place + 1])]
     return [name[:end] for end in ends if MODALITY_NAME.fullmatch(name[:end])]
-
-
-def _joins(column: ModalityHeader, name: str) -> bool:
-    """Whether NAME stands for this column, too."""
-    part = column.name.removeprefix(name)
-    return part != column.name and _PART.fullmatch(part) is not None and column.kind in ("", "number")
 
 
 def _listed(headers: Sequence[str]) -> str:
