@@ -61,7 +61,7 @@ def test_no_option_is_infinite_or_no_number(name: str) -> None:
 
 def test_the_suite_has_every_property_once() -> None:
     assert len(METHOD_PROPERTIES) == len(set(METHOD_PROPERTIES)) == 14
-    assert len(extremes()) == 8
+    assert len(extremes()) == 11
 
 
 class Draws(KD):

@@ -137,8 +137,9 @@ def _all_losses() -> dict[str, tuple[Loss, tuple[Tensor, ...]]]:
     relations = normal(2, 3, 4, seed=7), normal(2, 5, 4, seed=8)
     negatives = torch.tensor([[0, 1, 1, 0, 1], [1, 0, 0, 1, 1], [0, 0, 0, 0, 0]]).bool()
     cases["relation_contrast"] = (partial(losses.relation_contrastive_loss, negatives=negatives), relations)
+    weighted = normal(6, 5, seed=11, dtype=torch.float32)
     cases["classification_gradient_direction"] = (
-        lambda x, weight: losses.classification_gradient_direction(x, LABELS, weight) @ normal(5, seed=11),
+        lambda x, weight: (losses.classification_gradient_direction(x, LABELS, weight) * weighted).sum(),
         (normal(6, 4, seed=9), normal(4, 5, seed=10)),
     )
     some_labels = torch.tensor([0, -1, 2, -1, 1, 4])
@@ -171,7 +172,6 @@ def _all_losses() -> dict[str, tuple[Loss, tuple[Tensor, ...]]]:
     cases["non_target_temperature"] = (nckd, pair)
     cases["inter_class"] = (partial(losses.inter_class_correlation_loss, temperature=3.0), pair)
     cases["intra_class"] = (partial(losses.intra_class_correlation_loss, temperature=3.0), pair)
-    weighted = normal(6, 5, seed=11, dtype=torch.float32)
     cases["standardized"] = (lambda x: (losses.standardized_logits(x) * weighted).sum(), pair[:1])
     cases["balance"] = (losses.load_balance_loss, pair[:1])
     routed = partial(losses.routed_divergence, routing_logits=normal(6, 3, seed=9), top=2, temperature=3.0)

@@ -206,8 +206,8 @@ def _names(table: Table) -> tuple[str, ...]:
     whole = {
         column: name
         for name, columns in groups.items()
-        for column in columns
         if not all(map(MODALITY_NAME.fullmatch, columns))
+        for column in columns
     }
     return tuple(dict.fromkeys(whole.get(column.name, column.name) for column in modalities(table)))
 
