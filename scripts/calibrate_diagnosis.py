@@ -29,7 +29,7 @@ from crossdistill.diagnosis.verdict import rehearsed_gain
 from crossdistill.evaluation import mean_ci
 from crossdistill.recipes.recipe import DataSettings
 from crossdistill.recipes.variants.benchmark import SETS, settings
-from crossdistill.reports.units import unit_means, unit_of
+from crossdistill.reports.units import study_units, unit_means
 from crossdistill.runs.data import build_dataset
 from crossdistill.types import InputError
 
@@ -107,8 +107,8 @@ def outcome_of(case: Case) -> Outcome | None:
     intervals = []
     for other in ("baseline", "amid_u, zeroed auxiliary"):
         gains = (by[case.label] - by[other]).dropna()
-        units = [unit_of(seed, fold, labelled.get((fold, seed), "")) for fold, seed in gains.index]
-        intervals.append(mean_ci(unit_means(units, gains.tolist())))
+        units = study_units({key: labelled.get(key, "") for key in gains.index})
+        intervals.append(mean_ci(unit_means(units.values(), gains.tolist())))
     return Outcome(*intervals)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 
 def unit_of(seed: int, fold: int, *labelled: str) -> Hashable:
@@ -12,6 +12,22 @@ def unit_of(seed: int, fold: int, *labelled: str) -> Hashable:
     labelled: of each side of a comparison, the names of the groups that kept their labels as one text, "" for none
     """
     return (fold, *labelled) if any(labelled) else (fold, seed)
+
+
+def study_units(labelled: Mapping[tuple[int, int], str]) -> dict[tuple[int, int], Hashable]:
+    """Fold and seed -> unit, where a study tests several folds in turn: runs of one test the same people, whoever is
+    labelled, so the fold is the unit; else as of `unit_of`.
+
+    labelled: fold and seed -> the groups that kept their labels, "" for none
+
+    >>> study_units({(0, 0): "Ann", (0, 1): "Bob", (1, 0): "Bob"})
+    {(0, 0): 0, (0, 1): 0, (1, 0): 1}
+    """
+    in_turn = len({fold for fold, _ in labelled}) > 1
+    return {
+        (fold, seed): fold if in_turn and groups else unit_of(seed, fold, groups)
+        for (fold, seed), groups in labelled.items()
+    }
 
 
 def unit_means(units: Iterable[Hashable], values: Sequence[float]) -> list[float]:

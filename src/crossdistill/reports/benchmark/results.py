@@ -11,7 +11,7 @@ import pandas as pd
 
 from crossdistill.evaluation.significance import mean_ci
 from crossdistill.recipes.variants.benchmark import source_of
-from crossdistill.reports.units import unit_means, unit_of
+from crossdistill.reports.units import study_units, unit_means
 from crossdistill.types import InputError, Role
 
 Level = Literal["few", "between", "all"]
@@ -164,9 +164,7 @@ def _named(fold: int, seed: int) -> str:
 
 
 def _units(rows: pd.DataFrame) -> dict[Replicate, Hashable]:
-    """Where folds are tested in turn, with labels of other groups, runs of one test the same people, whoever is
-    labelled: the fold is the unit. Raises InputError where runs of one replicate label different groups, or some do not
-    say which: no pairs."""
+    """Raises InputError where runs of one replicate label different groups, or some do not say which: no pairs."""
     named = rows[GROUPS].fillna("").astype(str) if GROUPS in rows.columns else [""] * len(rows)
     labelled: dict[Replicate, str] = {}
     for replicate, groups in zip(_replicates(rows), named, strict=True):
@@ -176,11 +174,7 @@ def _units(rows: pd.DataFrame) -> dict[Replicate, Hashable]:
                 f"label different groups, {before or 'unknown ones'} and {groups or 'unknown ones'}; take the older "
                 "ones away and run the benchmark again"
             )
-    in_turn = len({fold for fold, _ in labelled}) > 1
-    return {
-        (fold, seed): fold if in_turn and groups else unit_of(seed, fold, groups)
-        for (fold, seed), groups in labelled.items()
-    }
+    return study_units(labelled)
 
 
 def _configuration(rows: pd.DataFrame, units: Mapping[Replicate, Hashable]) -> Configuration:
