@@ -252,6 +252,7 @@ def test_samples_without_ids_are_called_by_their_place(tmp_path: Path) -> None:
             "row 3: expected cells of at most 131,072 characters.*a quote may not be closed",
         ),
         ("id,split,label,x y\na,train,b,x.npy\n", "'x y': expected letters"),
+        ("id,split,label,x,\na,train,b,x.npy,hello\n", "row 1: expected a name for each column, found '' for column 5"),
     ],
 )
 def test_mistakes_in_the_table(tmp_path: Path, text: str, message: str) -> None:

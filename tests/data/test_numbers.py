@@ -164,6 +164,10 @@ def test_no_numbers(cell: str) -> None:
             ("acc",),
             r"'acc.place': expected a number, found 'b'.*e.g. acc.place:text",
         ),
+        ("imu_mean,imu0,imu1", ["1,2,3"], ("imu",), "'imu' may mean the columns imu_mean, or imu0, imu1, too; rename"),
+        ("imu_x,imu_y", ["1,2"], ("imu", "imu_x"), "column 'imu_x' is part of two modalities of imu, imu_x"),
+        ("w400,w410", ["1,2"], ("w4",), "no modality 'w4'; found w$"),
+        ("label1,label2,w", ["1,2,3"], ("label",), "no modality 'label'"),
         ("acc.x,accx2", ["1,b", "2,d"], (), r"modality name 'acc.x': expected letters"),
         (
             ",".join(f"f{n}" for n in range(99)),

@@ -12,6 +12,7 @@ docs/media.md.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -108,13 +109,16 @@ def dataset_of(
     if not named:
         raise InputError(f"{table.path}: no modality column; found {table.found}")
     if "id" not in table.columns:
-        ids = [f"{table.path.name}#{row}" for row in range(len(table.numbers))]  # as prediction calls such samples
+        ids = [f"{table.path.name}#{row}" for row in range(len(table.numbers))]
         table = replace(table, columns={"id": ids, **table.columns})
     only = tuple(only) or _names(table)
     joined = {name: together(table, name) for name in only if name not in named}
     if unknown := [name for name, headers in joined.items() if not headers]:
         hint = f"; columns of numbers {unknown[0]} are '{unknown[0][:-2]}' together" if unknown[0][-2:] == "_*" else ""
         raise InputError(f"{table.path}: no modality '{unknown[0]}'; found {', '.join(_readable(table))[:200]}{hint}")
+    headers = Counter(header for name in only for header in joined.get(name) or [named[name].header])
+    if twice := [header for header, count in headers.items() if count > 1]:
+        raise InputError(f"{table.path}: column '{twice[0]}' is part of two modalities of {', '.join(only)}")
     needed = [header for name in required for header in joined.get(name) or [named[name].header]]
     for name in ("id", "split", *needed):
         _require_filled(table, name)

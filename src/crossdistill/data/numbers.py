@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from crossdistill.data.cells import (
     MODALITY_NAME,
+    RESERVED,
     ModalityHeader,
     is_number,
     looks_like,
@@ -23,19 +24,23 @@ from crossdistill.data.reading import PartialColumn
 from crossdistill.data.table import Table
 from crossdistill.types import InputError
 
-_PARTS = tuple(map(re.compile, (r"_.+", r"\..+", r" .+", r"-.+", r"[0-9]+")))
-"""What may follow the name that several columns have in common: imu_x, acc.x, acc x, acc-x, pixel12."""
+_PARTS = tuple(map(re.compile, (r"_.+", r"\..+", r" .+", r"-.+", r"[0-9]+(\.[0-9]+)?")))
+"""What may follow the name that several columns have in common: imu_x, acc.x, acc x, acc-x, pixel12 or wl400.5."""
 
 
 def together(table: Table, name: str) -> list[str]:
     """The headers of the columns that as one modality are called NAME, in order; empty where there are none.
 
-    A column whose header gives it another kind is none of them. Raises InputError where a cell of one is no number: a
-    feature must not be lost for it.
+    A column whose header gives it another kind is none of them. Raises InputError where a cell of one is no number, and
+    where there are columns NAME_x and others NAME.x or NAME1: a feature must not be lost.
     """
-    joined = _joined(modalities(table), name)
-    if not any(_has_number(table, column) for column in joined):
-        return []
+    forms = [form for form in _forms(modalities(table), name) if any(_has_number(table, column) for column in form)]
+    if len(forms) > 1:
+        one, other = (_listed([column.header for column in form]) for form in forms[:2])
+        raise InputError(
+            f"{table.path} row 1: '{name}' may mean the columns {one}, or {other}, too; rename those that are not meant"
+        )
+    joined = forms[0] if forms else []
     for column in joined:
         for row, cell in enumerate(table.columns[column.header]):
             if cell and number_of(cell) is None:
@@ -59,11 +64,7 @@ def number_groups(table: Table) -> dict[str, list[str]]:
     }
     shared = Counter(beginning for several in beginnings.values() for beginning in several)
     columns = list(named.values())
-    joined = {
-        beginning: dict.fromkeys(column.name for column in _joined(columns, beginning))
-        for beginning, count in shared.items()
-        if count > 1
-    }
+    joined = {beginning: _one_form(columns, beginning, beginnings) for beginning, count in shared.items() if count > 1}
     groups: dict[str, list[str]] = {}
     for name, several in beginnings.items():
         for beginning in several:
@@ -92,20 +93,27 @@ def nearly_numbers(table: Table) -> list[str]:
     return lines
 
 
-def _joined(columns: Sequence[ModalityHeader], name: str) -> list[ModalityHeader]:
-    """The columns that NAME stands for: all NAME_x, or where there are none all NAME.x, and so on by `_PARTS`."""
+def _forms(columns: Sequence[ModalityHeader], name: str) -> list[list[ModalityHeader]]:
+    """The columns that NAME stands for, by each of `_PARTS` that there is: all NAME_x, all NAME.x, and so on."""
+    if name in RESERVED:
+        return []
     beginning = [column for column in columns if column.name.startswith(name) and column.kind in ("", "number")]
-    for part in _PARTS:
-        if joined := [column for column in beginning if part.fullmatch(column.name.removeprefix(name))]:
-            return joined
-    return []
+    parts = _PARTS[:-1] if name[-1:].isdigit() else _PARTS  # w4 is no beginning of w400
+    forms = [[column for column in beginning if part.fullmatch(column.name.removeprefix(name))] for part in parts]
+    return [form for form in forms if form]
+
+
+def _one_form(columns: Sequence[ModalityHeader], name: str, numeric: Container[str]) -> dict[str, None]:
+    """The names of the columns that NAME stands for where only one form of them has numbers; else none."""
+    forms = [form for form in _forms(columns, name) if any(column.name in numeric for column in form)]
+    return dict.fromkeys(column.name for column in forms[0]) if len(forms) == 1 else {}
 
 
 def _beginnings(name: str) -> list[str]:
     """What a column's name may have in common with others, where a modality may be called so; the longest first."""
     places = [place for place in range(len(name) - 1, 0, -1) if any(part.fullmatch(name[place:]) for part in _PARTS)]
     ends = [place for place in places if not re.fullmatch(r"[_. -].|[0-9]{2}", name[place - 1 : place + 1])]
-    return [name[:end] for end in ends if MODALITY_NAME.fullmatch(name[:end])]
+    return [name[:end] for end in ends if MODALITY_NAME.fullmatch(name[:end]) and name[:end] not in RESERVED]
 
 
 def _listed(headers: Sequence[str]) -> str:

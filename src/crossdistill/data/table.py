@@ -16,7 +16,7 @@ from crossdistill.types import InputError, one_line
 
 FILES = ("manifest.csv", "manifest.parquet")
 
-INDEX = re.compile(r"|Unnamed: [0-9]+|__index_level_[0-9]+__")
+INDEX = re.compile(r"|Unnamed: [0-9]+([._].*)?|__index_level_[0-9]+__")
 """What a table calls the row names that pandas writes beside the columns: nothing, what it calls such a column when it
 has read it, and in a Parquet file a name of its own."""
 
@@ -128,11 +128,13 @@ def _read_csv(path: Path) -> Table:
         cell_count = len(lines[number - 1])
         if cell_count != len(header):
             raise InputError(f"{path} row {number}: expected {len(header)} cells as in the header, found {cell_count}")
-    columns = {
-        name: [lines[number - 1][place] for number in numbers]
-        for place, name in enumerate(header)
-        if not INDEX.fullmatch(name)
-    }
+    columns = {}
+    for place, name in enumerate(header):
+        cells = [lines[number - 1][place] for number in numbers]
+        if not INDEX.fullmatch(name):
+            columns[name] = cells
+        elif place and not all(cell.isdigit() or not cell for cell in cells):
+            raise InputError(f"{path} row 1: expected a name for each column, found {name!r} for column {place + 1}")
     return Table(path, columns, numbers)
 
 

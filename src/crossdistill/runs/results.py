@@ -179,6 +179,8 @@ class RunResults(Mapping[str, Any]):
         """What results.json holds under a key, as plain values: `results["student"]["top1"]`."""
         return _plain(self)[key]
 
+    __eq__, __hash__ = object.__eq__, object.__hash__  # a mapping's would compare arrays, and make sets impossible
+
     def __iter__(self) -> Iterator[str]:
         """The keys of results.json."""
         return iter(_plain(self))

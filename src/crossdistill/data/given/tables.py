@@ -52,12 +52,16 @@ def _header(path: Path) -> list[str]:
     require_short_lines(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            header = [name.strip() for name in next(csv.reader(file), [])]
+            rows = csv.reader(file)
+            header = [name.strip() for name in next(rows, [])]
+            first = next(rows, header)
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} row 1: {csv_problem(error)}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot read it: {error.strerror or error}") from None
     require_commas(path, header)
+    if first and len(first) != len(header):  # pandas would take the first column for row names, and shift the others
+        raise InputError(f"{path} row 2: expected {len(header)} cells as in the header, found {len(first)}")
     return header
 
 

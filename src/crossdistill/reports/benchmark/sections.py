@@ -166,7 +166,7 @@ def _setting(setting: Setting, tests: Tests, number: int) -> Section:
     if distinct < len(setting.units):
         draws = counted(len(setting.units), "draw")
         sets = f"labelled {counted(distinct, 'distinct set')} of groups"
-        gave = "whose runs are averaged fold by fold" if setting.folds else sets
+        gave = "whose runs are averaged fold by fold" if setting.folds > 1 else sets
         note += f" {draws} {gave}: means, intervals and tests are over these."
     return Section(f"setting-{number}", setting.key, setting_table(setting, tests), note)
 
