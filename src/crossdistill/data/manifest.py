@@ -111,7 +111,7 @@ def dataset_of(
     if "id" not in table.columns:
         ids = [f"{table.path.name}#{row}" for row in range(len(table.numbers))]
         table = replace(table, columns={"id": ids, **table.columns})
-    only = tuple(only) or _names(table)
+    only = only or _names(table)
     joined = {name: together(table, name) for name in only if name not in named}
     if unknown := [name for name, headers in joined.items() if not headers]:
         hint = f"; columns of numbers {unknown[0]} are '{unknown[0][:-2]}' together" if unknown[0][-2:] == "_*" else ""
@@ -203,22 +203,22 @@ def write_manifest(folder: Path | str, dataset: MultimodalDataset) -> Path:
     return Path(folder)
 
 
-def _names(table: Table) -> tuple[str, ...]:
+def _names(table: Table) -> list[str]:
     """The modalities of a table that is opened as a whole: one for each column, but for columns of numbers whose own
     names, such as acc.x, no modality may have. These are one together."""
-    groups = number_groups(table)
-    whole = {
-        column: name
-        for name, columns in groups.items()
-        if not all(map(MODALITY_NAME.fullmatch, columns))
-        for column in columns
-    }
-    return tuple(dict.fromkeys(whole.get(column.name, column.name) for column in modalities(table)))
+    groups = number_groups(table).items()
+    return _grouped(
+        table, {name: columns for name, columns in groups if not all(map(MODALITY_NAME.fullmatch, columns))}
+    )
 
 
 def _readable(table: Table) -> list[str]:
     """What modalities may be called, with one name for columns of numbers that may be read as one."""
-    groups = number_groups(table)
+    return _grouped(table, number_groups(table))
+
+
+def _grouped(table: Table, groups: Mapping[str, Sequence[str]]) -> list[str]:
+    """The modalities' names, that of a group in the place of its columns'."""
     whole = {column: name for name, columns in groups.items() for column in columns}
     return list(dict.fromkeys(whole.get(column.name, column.name) for column in modalities(table)))
 
