@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from crossdistill.atomic import write_atomically
 from crossdistill.data.dataset import MultimodalDataset, without_labels
+from crossdistill.data.feature_order import in_order
 from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.readers.text import load_tokenizer
 from crossdistill.evaluation.collect import raw_outputs_of
@@ -357,7 +358,7 @@ class Student(nn.Module):
             batch_size: 0 for as many as fit
             workers: reading processes
         """
-        device = next(self.parameters()).device
+        device, samples = next(self.parameters()).device, in_order(samples, self.inputs)
         rows, windows = np.arange(len(samples)), self.spec.windows
         made = raw_outputs_of(samples, rows, self.network, ("target",), device, workers, windows, batch_size)
         problems, warned = _of_each_sample(made.notes, made.present["target"])

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import crossdistill
+from crossdistill.data import read_manifest
+from crossdistill.exports.samples import batches, samples_for
 from crossdistill.runs.evaluate import evaluate
 from crossdistill.runs.results import read_results, to_json
 from crossdistill.runs.run import run
+from crossdistill.student import load
 from crossdistill.types import InputError
 from tests.runs.small import folder_of, gestures, recipe, with_data
 from tests.saved import model_bytes
@@ -58,3 +64,47 @@ def test_without_its_data_or_its_results(root: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a finished run"):
         evaluate(tmp_path / "run")
     assert model_bytes(tmp_path / "run") == model_bytes(root / "files")
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame]:
+    """A run on a table of numbers, read by their columns' names, and the table."""
+    folder, random = tmp_path_factory.mktemp("table"), np.random.default_rng(0)
+    labels, split = np.arange(80) % 2, np.repeat(["train", "test"], 40)
+    numbers = random.normal(size=(80, 3)) * [1, 10, 100] + labels[:, None] * [0.5, 0, 200]
+    frame = pd.DataFrame(numbers, columns=["wrist_x", "wrist_y", "wrist_z"])
+    frame = frame.assign(eye_a=labels + 0.1, eye_b=-labels, split=split, label=labels)
+    frame.loc[[3, 41], ["eye_a", "eye_b"]] = np.nan
+    frame.to_csv(folder / "manifest.csv", index=False)
+    own = replace(crossdistill.own(("wrist",), ("eye",)), method="kd", epochs=3, batch_size=8)
+    made = with_data(own, source=str(folder / "manifest.csv"), control="shuffled")
+    run(made, folder / "run")
+    return folder, frame
+
+
+@pytest.mark.parametrize("added", [[], ["wrist_w"]])
+def test_features_are_known_by_name_wherever_their_columns_stand(
+    table: tuple[Path, pd.DataFrame], added: list[str]
+) -> None:
+    folder, frame = table
+    order = ["eye_b", "wrist_z", "label", *added, "wrist_x", "split", "eye_a", "wrist_y"]
+    frame.assign(wrist_w=1.5)[order].to_csv(folder / "manifest.csv", index=False)
+    assert to_json(evaluate(folder / "run")) == to_json(read_results(folder / "run"))
+    data, student = read_manifest(folder, ["wrist"]), load(folder / "run")
+    by_name = student.predict_proba(frame[["wrist_x", "wrist_y", "wrist_z"]])
+    assert np.array_equal(student.predictions(data).probabilities, by_name)
+    tried = samples_for(student, folder / "run", None)
+    assert tried.why_random == ""
+    (batch, *_), _ = batches(student, tried)
+    assert np.array_equal(
+        batch["wrist"], student.arrays(frame.loc[tried.rows[:1], ["wrist_x", "wrist_y", "wrist_z"]])["wrist"]
+    )
+
+
+def test_a_feature_of_training_that_is_not_there(table: tuple[Path, pd.DataFrame]) -> None:
+    folder, frame = table
+    frame.rename(columns={"wrist_y": "wrist_w"}).to_csv(folder / "manifest.csv", index=False)
+    with pytest.raises(
+        InputError, match="wrist: expected the column 'wrist_y' that training had, found wrist_x, wrist_w, wri"
+    ):
+        evaluate(folder / "run")

@@ -223,14 +223,19 @@ def _in_order(name: str, spec: InputSpec, values: Any) -> Any:
         return values
     if is_row and not set(spec.features) & set(given):  # numbered, not named
         return values
-    if missing := [feature for feature in spec.features if feature not in given]:
+    places = places_of(name, spec.features, given)
+    return values.iloc[places] if is_row else values.iloc[:, places]
+
+
+def places_of(name: str, features: Sequence[str], given: Sequence[str]) -> list[int]:
+    """The places of training's features among the columns of a table. Raises InputError unless each is there, once."""
+    if missing := [feature for feature in features if feature not in given]:
         raise InputError(
             f"{name}: expected the column {missing[0]!r} that training had, found {', '.join(given)[:200]}"
         )
-    if twice := [feature for feature in spec.features if given.count(feature) > 1]:
+    if twice := [feature for feature in features if given.count(feature) > 1]:
         raise InputError(f"{name}: expected one column {twice[0]!r}, found {given.count(twice[0])} of that name")
-    places = [given.index(feature) for feature in spec.features]
-    return values.iloc[places] if is_row else values.iloc[:, places]
+    return [given.index(feature) for feature in features]
 
 
 def _numbers(name: str, spec: InputSpec, values: Any) -> Array:

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from crossdistill.data.dataset import MultimodalDataset
+from crossdistill.data.feature_order import in_order
 from crossdistill.data.fingerprint import differing, fingerprint
 from crossdistill.data.loading import Workers
 from crossdistill.methods import METHODS
@@ -201,7 +202,7 @@ def load_trained(
     spec, config = read_config(folder)
     recipe, digests = recipe or read_recipe(folder), digests_of(folder, config)
     check(recipe)
-    dataset = data_of(recipe, dataset, build_data)
+    dataset = in_order(data_of(recipe, dataset, build_data), spec.inputs)
     if is_cross_fitted(recipe):
         dataset = with_kept_outputs(folder, dataset)
     _require_same_inputs(folder, spec, model_spec(taught(recipe), dataset))
