@@ -15,6 +15,7 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 import crossdistill
 from crossdistill import DataSettings, EncoderSettings, ModelSettings, Recipe
 from crossdistill.cli.main import COMMANDS, in_full, main
+from crossdistill.cli.parsing import parsed
 from crossdistill.data.readers import ReaderSettings
 from crossdistill.datasets import BUNDLED
 from crossdistill.plugins import ENCODERS_GROUP, METHODS_GROUP
@@ -71,7 +72,7 @@ def is_command(example: Example) -> None:
     if is_cheap(name, options):  # which parses them, too
         assert main([name, *options, *(QUICK if name == "train" else [])]) == 0, shlex.join(example.parsed)
     else:
-        importlib.import_module(COMMANDS[name][0]).parser(options).parse_args(options)
+        parsed(importlib.import_module(COMMANDS[name][0]).parser(options), options)
 
 
 def is_cheap(name: str, options: list[str]) -> bool:

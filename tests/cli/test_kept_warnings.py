@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable
 
 import pytest
+from jsonargparse import ArgumentParser
 
 from crossdistill.cli import main as module
 from crossdistill.plugins import PluginWarning
@@ -19,8 +20,7 @@ def outcome(
     act: Callable[[], int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> tuple[int, list[str]]:
     command = types.ModuleType("noisy")
-    parser = types.SimpleNamespace(parse_args=lambda arguments: None, instantiate=lambda options: None)
-    command.parser = lambda arguments: parser  # type: ignore[attr-defined]
+    command.parser = lambda arguments: ArgumentParser(exit_on_error=False)  # type: ignore[attr-defined]
     command.execute = lambda options, typed: act()  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "noisy", command)
     monkeypatch.setitem(module.COMMANDS, "noisy", ("noisy", ""))

@@ -122,6 +122,9 @@ MISTAKES: dict[str, tuple[Sequence[str], str]] = {
     "beta of 1": (["train", "emoji", "--amid.beta", "1"], "beta"),
     "no epochs": (["train", "emoji", "--epochs", "0"], "epochs"),
     "unknown modality": (["train", "emoji", "--data.target", "[smell]"], "smell"),
+    "unknown modality without brackets": (["train", "emoji", "--data.target", "smell"], "no modality 'smell'"),
+    "modality that is a number": (["train", "emoji", "--data.target=1"], "no modality '1'"),
+    "modality that is none": (["train", "emoji", "--data.auxiliary", "{name: 1}"], "data.auxiliary"),
     "the same modality twice": (["train", "emoji", "--data.auxiliary", "[picture]"], "picture"),
     "no such fold": (["train", "emoji", "--fold", "3"], "fold"),
     "no such data": (["train", "emoji", "--data.source", "nowhere"], "nowhere"),
@@ -184,6 +187,8 @@ def test_several_target_modalities(quick: Path, tmp_path: Path) -> None:
     manifest.write_text("\n".join([f"{header},hand", *(f"{row},{row.split(',')[at]}" for row in rows)]) + "\n")
     found = recipe_written(tmp_path / "run", quick, "--data.target", "[hand, wrist]")
     assert found["data"]["target"] == ["hand", "wrist"]
+    found = recipe_written(tmp_path / "other", quick, "--data.target", "hand, wrist", "--data.auxiliary=eye")
+    assert (found["data"]["target"], found["data"]["auxiliary"]) == (["hand", "wrist"], ["eye"])
 
 
 def test_encoders_from_the_command_line(quick: Path, tmp_path: Path) -> None:

@@ -94,6 +94,40 @@ def test_names_of_columns_that_belong_together(columns: str, tmp_path: Path) -> 
     assert dataset.present(["acc"]).tolist() == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("columns", "modalities"),
+    [
+        ("acc.x_1,acc.x_2,b", {"acc": (2,), "b": (1,)}),
+        ("imu_acc.x,imu_acc.y,imu_gyro.x,imu_gyro.y", {"imu_acc": (2,), "imu_gyro": (2,)}),
+        ("imu_acc_x,imu_acc_y,imu_t", {"imu_acc_x": (1,), "imu_acc_y": (1,), "imu_t": (1,)}),
+        ("city_New_York,city_New_Orleans,city_Paris,city_St. Louis", {"city": (4,)}),
+        ("wl400.5,wl400.7,wl401.2", {"wl": (3,)}),
+        ("pixel9,pixel10,pixel100,pixel.mean,pixel.sd", None),
+        ("id.x,id.y", None),
+    ],
+)
+def test_columns_that_no_modality_can_be_called_as_are_a_part_of_one(
+    columns: str, modalities: dict[str, tuple[int]] | None, tmp_path: Path
+) -> None:
+    cells = ",".join("1" * (columns.count(",") + 1))
+    path = table(tmp_path, f"train,a,{cells}", f"train,b,{cells}", header=f"split,label,{columns}")
+    if modalities is not None:
+        assert read_manifest(path).shapes == modalities
+    else:
+        with pytest.raises(
+            InputError, match=r"row 1: '(pixel\.mean|id\.x)': expected letters, digits, _ and - in a mod"
+        ):
+            read_manifest(path)
+
+
+@pytest.mark.parametrize(("name", "is_joint"), [("imu", True), ("im", False), ("imu_", False), ("note", False)])
+def test_a_modality_that_columns_could_be_together_is_named(name: str, is_joint: bool, tmp_path: Path) -> None:
+    dataset = read_manifest(table(tmp_path, *ROWS))
+    with pytest.raises(InputError, match=f"has no modality '{name}x?'") as caught:
+        dataset.only([name if name != "note" else "notex"])
+    assert ("makes one of columns of numbers" in str(caught.value)) == is_joint
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_row_names_are_no_modality(tmp_path: Path, ending: str) -> None:
     """pandas writes them as a column without a name, and calls that "Unnamed: 0" once it has read it."""
@@ -168,7 +202,12 @@ def test_no_numbers(cell: str) -> None:
         ("imu_x,imu_y", ["1,2"], ("imu", "imu_x"), "column 'imu_x' is part of two modalities of imu, imu_x"),
         ("w400,w410", ["1,2"], ("w4",), "no modality 'w4'; found w$"),
         ("label1,label2,w", ["1,2,3"], ("label",), "no modality 'label'"),
-        ("acc.x,accx2", ["1,b", "2,d"], (), r"modality name 'acc.x': expected letters"),
+        (
+            "acc.x,accx2",
+            ["1,b", "2,d"],
+            (),
+            r"manifest.csv row 1: 'acc.x': expected letters, .*; rename the column, e.g. to acc_x",
+        ),
         (
             ",".join(f"f{n}" for n in range(99)),
             [",".join("1" * 98) + ","],

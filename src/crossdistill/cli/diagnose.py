@@ -69,7 +69,7 @@ def diagnosis_of(options: Namespace) -> Diagnosis:
     if not settings.target or not settings.auxiliary:
         raise InputError(
             f"{options.source}: expected which modalities prediction will have and which training alone: "
-            "--data.target '[wrist]' --data.auxiliary '[camera]'"
+            "--data.target wrist --data.auxiliary camera"
         )
     settings.check()
     dataset = build_dataset(settings, options.seed)

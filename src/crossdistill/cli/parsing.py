@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import json
+import re
 from collections.abc import Sequence
 
 from jsonargparse import ArgumentParser, Namespace
@@ -14,7 +16,7 @@ from crossdistill.types import InputError, one_line
 def parsed(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     """The options in these words. Raises InputError for those that the parser does not take."""
     try:
-        options: Namespace = parser.instantiate(parser.parse_args(arguments))
+        options: Namespace = parser.instantiate(parser.parse_args(_lists_marked(parser, arguments)))
     except (argparse.ArgumentError, argparse.ArgumentTypeError) as error:
         message = str(error).replace("<class '", "").replace("'>", "")
         raise InputError(message + _nearest_option(parser, message)) from error
@@ -23,6 +25,31 @@ def parsed(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:  # of loading a value
         raise InputError(f"an option's value cannot be read: {one_line(error)}") from error
     return options
+
+
+def _lists_marked(parser: ArgumentParser, arguments: Sequence[str]) -> list[str]:
+    """The words with names as a list where one is expected: `--data.target wrist,face` for '["wrist", "face"]'."""
+    of_names = {
+        option
+        for option, action in parser._option_string_actions.items()
+        if getattr(action, "_typehint", None) == tuple[str, ...]
+    }
+    marked, before = list[str](), ""
+    for word in arguments:
+        option, equals, value = word.partition("=")
+        if before in of_names:
+            word = _as_list(word)
+        elif equals and option in of_names:
+            word = f"{option}={_as_list(value)}"
+        marked.append(word)
+        before = word
+    return marked
+
+
+def _as_list(value: str) -> str:
+    """Names with commas between them as JSON; anything else, a list among them, as it is."""
+    is_names = re.fullmatch(r"[^-\[\]{}'\"][^\[\]{}'\"]*", value)
+    return json.dumps([name.strip() for name in value.split(",")]) if is_names else value
 
 
 def _nearest_option(parser: ArgumentParser, message: str) -> str:

@@ -53,12 +53,13 @@ def execute(given: Namespace) -> None:
     target, *others = [source.name for source in sources]
     method = "amid" if others else "baseline"
     cached = " --cache jpeg" if any(source.kind in READERS for source in sources) else ""
-    trained = f"--data.source {folder} --data.allow_outside true --data.target '[{target}]'"
+    auxiliary = ",".join(others) or "'[]'"
+    trained = f"--data.source {folder} --data.allow_outside true --data.target {target} --data.auxiliary {auxiliary}"
     tell(
         prepared,
         [
             f"prepare manifest {folder} --allow-outside{cached}",
-            f"train own --method {method} {trained} --data.auxiliary '[{','.join(others)}]'",
+            f"train own --method {method} {trained}",
         ],
     )
 

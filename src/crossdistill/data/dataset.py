@@ -16,6 +16,7 @@ from crossdistill.data.arrays import array_of, listed, unmasked
 from crossdistill.data.cells import MODALITY_NAME
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, KeptColumn, RowColumn, Rows, SequenceColumn
 from crossdistill.data.labels import SPLITS, Strings, split_names
+from crossdistill.data.number_groups import beginnings
 from crossdistill.data.reading import (
     Mask,
     PartialColumn,
@@ -174,7 +175,7 @@ class MultimodalDataset:
         """
         for name in modalities:
             if name not in self.columns:
-                joint = any(column.startswith(name) for column in self.columns)
+                joint = any(name == common for column in self.columns for common, _ in beginnings(column))
                 hint = f"; read_manifest(path, only=['{name}', ...]) makes one of columns of numbers" if joint else ""
                 raise InputError(f"{self.name} has no modality '{name}'; it has {', '.join(self.columns)[:200]}{hint}")
         if not modalities:

@@ -16,7 +16,8 @@ from crossdistill.data.columns import Column
 from crossdistill.data.inputs import input_spec
 from crossdistill.data.labels import SPLITS, seems_no_label
 from crossdistill.data.manifest import check_values, dataset_of
-from crossdistill.data.numbers import nearly_numbers, number_groups
+from crossdistill.data.number_groups import number_groups
+from crossdistill.data.numbers import nearly_numbers
 from crossdistill.data.readers import CacheFolder, MediaColumn, TextColumn
 from crossdistill.data.readers.cache_writer import fill
 from crossdistill.data.readers.inspection import Inspected, at_segment, inspect
@@ -44,8 +45,8 @@ class CacheSettings:
 
 @dataclass(frozen=True)
 class Count:
-    """One modality in one split. kind: as of `InputSpec`, or how many columns of numbers; seconds: of media, all
-    together."""
+    """One modality in one split. kind: as of `InputSpec`, of a table's numbers "number" or how many; seconds: of
+    media, all together."""
 
     modality: str
     kind: str
@@ -174,7 +175,7 @@ def _together(counts: Sequence[Count], groups: Mapping[str, Sequence[str]]) -> l
     by = {(count.modality, count.split): count for count in counts}
     shown: dict[str, Sequence[Count]] = {}
     for name, columns in groups.items():
-        kind = f"{len(columns)} numbers"
+        kind = _of_numbers(columns)
         counted = [each for each in columns if (each, splits[0]) in by]
         alike = {tuple(replace(by[each, split], modality=name, kind=kind) for split in splits) for each in counted}
         if len(alike) == 1:
@@ -183,15 +184,18 @@ def _together(counts: Sequence[Count], groups: Mapping[str, Sequence[str]]) -> l
     return [count for name in names for count in shown.get(name, [by[name, split] for split in splits])]
 
 
+def _of_numbers(features: Sequence[str]) -> str:
+    return "number" if len(features) == 1 else f"{len(features)} numbers"
+
+
 def _count(dataset: MultimodalDataset, name: str, split: str, inspected: dict[int, Inspected]) -> Count:
     rows = dataset.rows(split)
     present = known_present(dataset.columns[name])[rows]
     seen = [inspected[int(row)] for row in rows if int(row) in inspected]
     spec = input_spec(dataset.columns[name])
-    of_numbers = "number" if len(spec.features) == 1 else f"{len(spec.features)} numbers"
     return Count(
         name,
-        of_numbers if spec.features else spec.kind,
+        _of_numbers(spec.features) if spec.features else spec.kind,
         split,
         len(rows),
         missing=int((~present).sum()) + sum(file.missing for file in seen),

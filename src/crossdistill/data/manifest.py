@@ -41,7 +41,8 @@ from crossdistill.data.folders import new_folder, write_csv
 from crossdistill.data.label_cells import LABEL, label_columns, read_labels, write_labels
 from crossdistill.data.labels import SPLITS
 from crossdistill.data.lists import list_column
-from crossdistill.data.numbers import number_column, number_groups, together
+from crossdistill.data.number_groups import number_groups, together
+from crossdistill.data.numbers import number_column
 from crossdistill.data.readers import READERS, CacheFolder, MediaColumn, ReaderSettings, TextColumn
 from crossdistill.data.reading import PartialColumn, known_present
 from crossdistill.data.table import Table, read_table
@@ -112,10 +113,12 @@ def dataset_of(
         ids = [f"{table.path.name}#{row}" for row in range(len(table.numbers))]
         table = replace(table, columns={"id": ids, **table.columns})
     only = only or _names(table)
-    joined = {name: together(table, name) for name in only if name not in named}
+    joined = together(table, [name for name in only if name not in named])
     if unknown := [name for name, headers in joined.items() if not headers]:
         hint = f"; columns of numbers {unknown[0]} are '{unknown[0][:-2]}' together" if unknown[0][-2:] == "_*" else ""
         raise InputError(f"{table.path}: no modality '{unknown[0]}'; found {', '.join(_readable(table))[:200]}{hint}")
+    for name in only:
+        _require_modality_name(table, name)
     headers = Counter(header for name in only for header in joined.get(name) or [named[name].header])
     if twice := [header for header, count in headers.items() if count > 1]:
         raise InputError(f"{table.path}: column '{twice[0]}' is part of two modalities of {', '.join(only)}")
@@ -221,6 +224,15 @@ def _grouped(table: Table, groups: Mapping[str, Sequence[str]]) -> list[str]:
     """The modalities' names, that of a group in the place of its columns'."""
     whole = {column: name for name, columns in groups.items() for column in columns}
     return list(dict.fromkeys(whole.get(column.name, column.name) for column in modalities(table)))
+
+
+def _require_modality_name(table: Table, name: str) -> None:
+    if not MODALITY_NAME.fullmatch(name):
+        other = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")
+        raise InputError(
+            f"{table.path} row 1: '{name}': expected letters, digits, _ and - in a modality's name; rename the column"
+            + (f", e.g. to {other}" if other else "")
+        )
 
 
 def _require_filled(table: Table, column: str) -> None:

@@ -174,7 +174,7 @@ def mosi() -> Recipe:
 def own(target: tuple[str, ...] = ("target",), auxiliary: tuple[str, ...] = ("auxiliary",)) -> Recipe:
     """A start for data of your own: encoders by the shape of each modality, all trained together.
 
-    `crossdistill train own --data.source MANIFEST --data.target '[...]' --data.auxiliary '[...]'`
+    `crossdistill train own --data.source MANIFEST --data.target wrist --data.auxiliary camera,voice`
 
     Args:
         target: names of the modalities that prediction has
