@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from crossdistill.reports.runs import Run
 from crossdistill.reports.samples import Changes, SampleViews
 from crossdistill.reports.sections import report_of
 from crossdistill.reports.tables import headlines
-from crossdistill.reports.units import unit_means, unit_of
+from crossdistill.reports.units import study_units, unit_means
 from crossdistill.reports.wording import labelled_sets
 from crossdistill.runs.results import Scores
 from tests.reports.synthetic import run_of
@@ -42,10 +43,24 @@ def test_means_by_loops(given_values: list[tuple[int, float]]) -> None:
 
 
 def test_runs_are_one_unit_where_fold_and_labelled_groups_are_the_same() -> None:
-    assert unit_of(0, -1, "5") == unit_of(3, -1, "5")
-    assert unit_of(0, -1, "") != unit_of(3, -1, ""), "labels that no group was drawn for: each seed is one"
-    assert unit_of(0, 1, "5") != unit_of(0, 2, "5")
-    assert unit_of(0, -1, "5", "3 + 5") != unit_of(1, -1, "5", "2 + 5"), "both sides of a pair count"
+    one_split = study_units({(-1, 0): "5", (-1, 1): "3", (-1, 2): "5", (-1, 3): ""})
+    assert one_split[-1, 0] == one_split[-1, 2] != one_split[-1, 1]
+    assert one_split[-1, 3] not in list(one_split.values())[:3]
+    in_turn = study_units({(0, 0): "5", (0, 1): "3", (1, 0): "5", (1, 1): ""})
+    assert in_turn[0, 0] == in_turn[0, 1] != in_turn[1, 0], "a fold tests the same people, whoever is labelled"
+    assert in_turn[1, 1] != in_turn[1, 0], "labels that no group was drawn for: each fold and seed is one"
+
+
+def test_both_sides_of_a_pair_count() -> None:
+    """Three seeds label the same for one configuration, and two of them for both."""
+    values = {"baseline": ("AAA", (0.5, 0.6, 0.7)), "kd": ("ABB", (0.6, 0.6, 0.8))}
+    runs = [
+        run_of(label, seed, value, labelled_groups=(group,))
+        for label, (groups, scores) in values.items()
+        for seed, (group, value) in enumerate(zip(groups, scores, strict=True))
+    ]
+    row = differences(runs)["kd"]
+    assert (row.pairs, row.difference) == (2, pytest.approx((0.1 + 0.05) / 2))
 
 
 def test_repeated_labels_change_no_mean_interval_or_test() -> None:
@@ -117,11 +132,14 @@ def test_what_is_said_of_folds() -> None:
     assert "at least five common pairs of fold and seed" in said_of(few)
 
 
-def test_labelled_sets_of_folds_are_told_apart_by_fold() -> None:
-    """Two folds that label one group are two pairs of fold and labelled set, with two seeds each."""
+def test_the_runs_of_a_fold_are_one_unit() -> None:
+    """Two seeds of four folds, each with another group's labels where it can be."""
     said = said_of(over_folds(seeds=2, drawn="BCBA"))
-    assert "8 draws of groups to be labelled gave 4 distinct pairs of fold and labelled set" in said
+    assert "8 draws of groups to be labelled are over 4 folds; runs that test the same fold are averaged" in said
     assert "4 independent pairs" in said
+    others = [replace(run, labelled_groups=("BADC"[run.fold],)) if run.seed else run for run in over_folds(seeds=2)]
+    assert "8 draws of groups to be labelled are over 4 folds" in said_of(others)
+    assert astuple(differences(others)["kd"]) == pytest.approx(astuple(differences(over_folds())["kd"]))
 
 
 def test_runs_that_do_not_say_whom_they_label_may_be_no_pairs_of_those_that_do() -> None:

@@ -19,7 +19,7 @@ from crossdistill.reports.curves import Curve, curves, keys_starting_with
 from crossdistill.reports.figures import Panel
 from crossdistill.reports.formats import capitalised, listed
 from crossdistill.reports.groups import by_importance, first_of, grouped, main_configuration
-from crossdistill.reports.runs import Run, configurations_of, repeated_labels, several_folds
+from crossdistill.reports.runs import Run, alike, configurations_of, repeated_units, several_folds, units_of
 from crossdistill.reports.samples import RepresentationMap
 from crossdistill.reports.style import CYCLE, GAIN, NEITHER, OWN_COLORS, LineStyle, line_styles
 from crossdistill.reports.svg import Spot
@@ -135,12 +135,10 @@ def seeds_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
     if not accuracies or max(len(values) for values in accuracies.values()) < 2:
         return None
     verdicts = {label: row.verdict for label, row in differences(runs).items()}
-    intervals = {
-        label: mean_ci(unit_means([run.unit for run in made], accuracies[label])) for label, made in students.items()
-    }
+    intervals = {label: mean_ci(unit_means(units_of(made), accuracies[label])) for label, made in students.items()}
     reference = intervals["baseline"][0] if "baseline" in intervals else math.nan
     dashed = ", dashed: the baseline's mean" if "baseline" in intervals else ""
-    repeated = "; runs that label and test the same groups count as one" if repeated_labels(runs) else ""
+    repeated = f"; runs that {alike(runs)} count as one" if repeated_units(runs) else ""
     caption = (
         f"Each dot is a run, in each row by fold and seed from top to bottom; bar: mean with its 95 % interval{dashed}"
         f"{repeated}; colours as in the differences."

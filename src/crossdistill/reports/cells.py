@@ -15,7 +15,7 @@ from crossdistill.recipes.variants.published import published
 from crossdistill.reports.comparison import best, differences
 from crossdistill.reports.formats import NONE, interval, p_value, percent, points, with_ci
 from crossdistill.reports.groups import grouped
-from crossdistill.reports.runs import Run, configurations_of, repeated_labels
+from crossdistill.reports.runs import Run, alike, configurations_of, repeated_units
 from crossdistill.reports.samples import Changes
 from crossdistill.reports.tables import Headline, headlines
 from crossdistill.reports.terms import measures
@@ -165,7 +165,7 @@ def headline_table(runs: Sequence[Run], room: int = 80) -> Table:
         taken += 1 + max(map(len, words))
         if taken <= room:
             kept.append(index)
-    over = "runs, those that label and test the same groups as one" if repeated_labels(runs) else "runs"
+    over = f"runs, those that {alike(runs)} as one" if repeated_units(runs) else "runs"
     caption = f"%, mean ± 95 % confidence interval over {over}"
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0, caption=caption, caption_justify="left")
     table.add_column(headline.columns[0], min_width=_LABEL, overflow="fold")

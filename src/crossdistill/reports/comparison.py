@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 from crossdistill.evaluation.significance import holm, mean_ci, paired_test
 from crossdistill.reports.groups import grouped, student_means
 from crossdistill.reports.runs import Run, configurations_of
-from crossdistill.reports.units import unit_means, unit_of
+from crossdistill.reports.units import study_units, unit_means
 
 LEVEL = 0.05
 Key = TypeVar("Key", bound=Hashable)
@@ -22,7 +22,7 @@ Verdict = Literal["better", "worse", "no significant difference", "not tested"]
 @dataclass(frozen=True)
 class Difference:
     """The student's headline measure of a configuration less that of a reference, a fraction, the mean over `pairs`
-    independent pairs: common seeds (and folds), those that label the same groups averaged into one.
+    independent pairs: common seeds (and folds), those of one unit (`study_units`) averaged into one.
 
     half_width: of the 95 % Student-t interval; p: paired t-test; p_holm: p corrected for all configurations compared
     with this reference. All three are NaN for a single pair.
@@ -56,7 +56,8 @@ def differences(runs: Sequence[Run], reference: str = "baseline") -> dict[str, D
         ours = _students(configurations[label])
         common = sorted(ours.keys() & theirs.keys())
         if label != reference and common:
-            units = [unit_of(seed, fold, ours[fold, seed].labels, theirs[fold, seed].labels) for fold, seed in common]
+            labels = {key: (ours[key].labels, theirs[key].labels) for key in common}
+            units = study_units({key: sides if any(sides) else "" for key, sides in labels.items()}).values()
             a, b = ([side[key].scores["student"].headline for key in common] for side in (ours, theirs))
             pairs[label] = unit_means(units, a), unit_means(units, b)
     return tested_pairs(pairs)

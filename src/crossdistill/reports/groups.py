@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, get_args
 
 from crossdistill.recipes.variants.published import L_MIS, NO_ADVERSARIAL, NO_D2
-from crossdistill.reports.runs import Run, configurations_of
+from crossdistill.reports.runs import Run, configurations_of, units_of
 from crossdistill.reports.units import unit_means
 from crossdistill.types import Role
 
@@ -117,5 +117,5 @@ def _last_if_nan(number: float) -> float:
 
 def _student_mean(runs: Sequence[Run]) -> float:
     made = [run for run in runs if "student" in run.scores]
-    values = unit_means([run.unit for run in made], [run.scores["student"].headline for run in made])
+    values = unit_means(units_of(made), [run.scores["student"].headline for run in made])
     return math.fsum(values) / len(values) if values else math.nan

@@ -11,7 +11,7 @@ from typing import Any
 
 from crossdistill.reports.fields import field_at, number, read_json, read_text, read_yaml
 from crossdistill.reports.formats import listed
-from crossdistill.reports.units import unit_of
+from crossdistill.reports.units import study_units
 from crossdistill.runs.folder import METRICS, RECIPE, RESULTS
 from crossdistill.runs.results import AnyScores, read_results
 from crossdistill.types import InputError, Role, TaskKind
@@ -73,11 +73,6 @@ class Run:
         """The groups that kept their labels as one text, empty where none were drawn."""
         return " + ".join(self.labelled_groups)
 
-    @property
-    def unit(self) -> Hashable:
-        """What runs of one configuration share that are no independent repetitions."""
-        return unit_of(self.seed, self.fold, self.labels)
-
 
 def load_runs(paths: Sequence[Path]) -> list[Run]:
     """Read finished runs that can be compared, in the order given.
@@ -104,9 +99,21 @@ def configurations_of(runs: Sequence[Run]) -> dict[str, list[Run]]:
     return configurations
 
 
-def repeated_labels(runs: Sequence[Run]) -> bool:
-    """Whether a configuration has runs that label the same groups, so that fewer units than runs are independent."""
-    return any(len({run.unit for run in own}) < len(own) for own in configurations_of(runs).values())
+def units_of(runs: Sequence[Run]) -> list[Hashable]:
+    """What each run of one configuration shares with those that are no independent repetitions of it."""
+    units = study_units({run.replicate: run.labels for run in runs})
+    return [units[run.replicate] for run in runs]
+
+
+def repeated_units(runs: Sequence[Run]) -> bool:
+    """Whether a configuration has runs that label the same groups, or test the same fold with others labelled, so that
+    fewer units than runs are independent."""
+    return any(len(set(units_of(own))) < len(own) for own in configurations_of(runs).values())
+
+
+def alike(runs: Sequence[Run]) -> str:
+    """What runs do that count as one, in words."""
+    return "test the same fold" if several_folds(runs) else "label the same groups"
 
 
 def several_folds(runs: Sequence[Run]) -> bool:

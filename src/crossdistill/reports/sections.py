@@ -14,9 +14,10 @@ from crossdistill.reports.formats import counted, listed
 from crossdistill.reports.groups import grouped, reference_method
 from crossdistill.reports.runs import (
     Run,
+    alike,
     configurations_of,
     paired_by,
-    repeated_labels,
+    repeated_units,
     several_folds,
     split_by_measured,
     unmeasured_sentence,
@@ -242,7 +243,7 @@ def _results_note(table: ReportTable, runs: Sequence[Run]) -> str:
 
 def _differences_note(runs: Sequence[Run], reference: str) -> str:
     tested = sum(row.verdict != "not tested" for row in differences(runs, reference).values())
-    repeated = ", pairs that label and test the same groups averaged into one" if repeated_labels(runs) else ""
+    repeated = f", pairs that {alike(runs)} averaged into one" if repeated_units(runs) else ""
     note = (
         f"Student {headline_name(runs)} minus that of {reference} in percentage points, over the runs that share "
         f"{paired_by(runs)} with a run of it{repeated}; p from a paired t-test, and corrected for the "

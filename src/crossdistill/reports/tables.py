@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from crossdistill.evaluation.significance import gap_recovered, mean_ci
 from crossdistill.reports.groups import grouped
-from crossdistill.reports.runs import Run, configurations_of
+from crossdistill.reports.runs import Run, configurations_of, units_of
 from crossdistill.reports.terms import measures as measured
 from crossdistill.reports.units import unit_means
 
@@ -22,7 +22,7 @@ class Headline:
     """A configuration's means of the task's headline measure over its independent units, a fraction, NaN where it has
     no such model; ..._ci: 95 % half width.
 
-    units: how many, runs that label the same groups being one; gap: teacher - student of the same run; gap_recovered:
+    units: how many, those of `units_of`; gap: teacher - student of the same run; gap_recovered:
     on the way from `baseline` to `teacher`, the configurations; measures: the student's means of all measures of the
     task, by their keys
     """
@@ -79,14 +79,14 @@ def _headline(runs: Sequence[Run], baseline: float, teacher: float) -> Headline:
     gaps = [run.scores["teacher"].headline - run.scores["student"].headline for run in both]
     return Headline(
         runs=len(runs),
-        units=len({run.unit for run in runs}),
+        units=len(set(units_of(runs))),
         student=student,
         student_ci=student_ci,
         teacher=own_teacher,
         teacher_ci=own_teacher_ci,
         auxiliary=auxiliary,
         auxiliary_ci=auxiliary_ci,
-        gap=_mean(unit_means([run.unit for run in both], gaps)),
+        gap=_mean(unit_means(units_of(both), gaps)),
         gap_recovered=gap_recovered(student, baseline, teacher),
         measures={measure.key: _mean(_values(runs, "student", measure.key)) for measure in measured(runs)},
         seconds=_mean([run.seconds for run in runs]),
@@ -96,7 +96,7 @@ def _headline(runs: Sequence[Run], baseline: float, teacher: float) -> Headline:
 def _values(runs: Sequence[Run], view: str, measure: str = "headline") -> list[float]:
     """One for each independent unit."""
     made = [run for run in runs if view in run.scores]
-    return unit_means([run.unit for run in made], [getattr(run.scores[view], measure) for run in made])
+    return unit_means(units_of(made), [getattr(run.scores[view], measure) for run in made])
 
 
 def _mean(values: Sequence[float]) -> float:

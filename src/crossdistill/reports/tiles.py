@@ -11,7 +11,7 @@ from typing import Literal
 from crossdistill.reports.comparison import Difference, differences
 from crossdistill.reports.formats import NONE, counted, interval, listed, percent, points, spanned
 from crossdistill.reports.groups import grouped, main_configuration, unlabelled
-from crossdistill.reports.runs import Run, configurations_of, repeated_labels, several_folds
+from crossdistill.reports.runs import Run, configurations_of, repeated_units, several_folds
 from crossdistill.reports.tables import Headline, headlines
 from crossdistill.reports.terms import Terms, terms
 from crossdistill.reports.wording import pairs_in_words, replicates, tested
@@ -65,8 +65,8 @@ def next_steps(runs: Sequence[Run]) -> tuple[str, ...]:
         return (*_before_shipping(runs, main), _shipping(first))
     steps = ["Ship the student alone, the baseline's: nothing here shows that the other one is better."]
     if row.verdict == "no significant difference" and (pairs := _pairs_needed(row)):
-        if repeated_labels(runs):
-            units = "distinct pairs of fold and labelled set" if several_folds(runs) else "distinct labelled sets"
+        if repeated_units(runs):
+            units = "folds" if several_folds(runs) else "distinct labelled sets"
         steps.append(
             f"A difference of {points(row.difference)} points would take about {pairs} {units} to be told from none, "
             "if it is there; it may not be."

@@ -6,26 +6,22 @@ import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 
-def unit_of(seed: int, fold: int, *labelled: str) -> Hashable:
-    """What runs share that count as one: fold and labelled groups, or fold and seed where none were drawn.
+def study_units(labelled: Mapping[tuple[int, int], Hashable]) -> dict[tuple[int, int], Hashable]:
+    """Fold and seed -> what runs share that count as one.
 
-    labelled: of each side of a comparison, the names of the groups that kept their labels as one text, "" for none
-    """
-    return (fold, *labelled) if any(labelled) else (fold, seed)
+    Where labels were drawn by groups it is the labelled set or, in a study that tests several folds in turn, the fold:
+    its runs test the same people, whoever is labelled. Where none were drawn each fold and seed is a unit.
 
-
-def study_units(labelled: Mapping[tuple[int, int], str]) -> dict[tuple[int, int], Hashable]:
-    """Fold and seed -> unit, where a study tests several folds in turn: runs of one test the same people, whoever is
-    labelled, so the fold is the unit; else as of `unit_of`.
-
-    labelled: fold and seed -> the groups that kept their labels, "" for none
+    labelled: fold and seed -> the groups that kept their labels, in a comparison those of both sides; "" for none
 
     >>> study_units({(0, 0): "Ann", (0, 1): "Bob", (1, 0): "Bob"})
     {(0, 0): 0, (0, 1): 0, (1, 0): 1}
+    >>> study_units({(-1, 0): "Ann", (-1, 1): "Bob", (-1, 2): "Ann"})
+    {(-1, 0): 'Ann', (-1, 1): 'Bob', (-1, 2): 'Ann'}
     """
     in_turn = len({fold for fold, _ in labelled}) > 1
     return {
-        (fold, seed): fold if in_turn and groups else unit_of(seed, fold, groups)
+        (fold, seed): (fold if in_turn else groups) if groups else (fold, seed)
         for (fold, seed), groups in labelled.items()
     }
 

@@ -14,7 +14,7 @@ from crossdistill.reports.groups import (
     reference_method,
     unlabelled,
 )
-from crossdistill.reports.runs import Run, configurations_of, paired_by, repeated_labels, several_folds
+from crossdistill.reports.runs import Run, alike, configurations_of, paired_by, repeated_units, several_folds
 from crossdistill.reports.samples import Changes
 from crossdistill.reports.tables import Headline, headlines
 from crossdistill.reports.terms import Terms, terms
@@ -139,17 +139,15 @@ def labelled_sets(runs: Sequence[Run]) -> str:
     """What is no independent repetition, and how that is counted; empty where every run is one."""
     unsaid = [run for run in runs if run.drawn and not run.labelled_groups]
     sentences = []
-    if repeated_labels(runs):
-        draws = {(run.replicate, run.unit) for run in runs if run.labelled_groups}
-        distinct = len({unit for _, unit in draws})
-        gave = (
-            f"{counted(distinct, 'distinct pair')} of fold and labelled set"
-            if several_folds(runs)
-            else counted(distinct, "distinct labelled set")
-        )
+    if repeated_units(runs):
+        draws = {(run.replicate, run.labels) for run in runs if run.labelled_groups}
+        folds, sets = {fold for (fold, _), _ in draws}, {labels for _, labels in draws}
+        gave = f"are over {counted(len(folds), 'fold')}"
+        if not several_folds(runs):
+            gave = f"gave {counted(len(sets), 'distinct labelled set')}"
         sentences.append(
-            f"{len(draws):,} draws of groups to be labelled gave {gave}; runs that label and test the same groups are "
-            "averaged, and count once in means, intervals and tests."
+            f"{len(draws):,} draws of groups to be labelled {gave}; runs that {alike(runs)} are averaged, and count "
+            "once in means, intervals and tests."
         )
     if unsaid:
         others = any(run.labelled_groups for run in runs)
@@ -163,7 +161,7 @@ def labelled_sets(runs: Sequence[Run]) -> str:
 
 def pairs_in_words(row: Difference, runs: Sequence[Run]) -> str:
     """How many pairs a test has, as in "5 pairs"."""
-    return counted(row.pairs, "independent pair" if repeated_labels(runs) else "pair")
+    return counted(row.pairs, "independent pair" if repeated_units(runs) else "pair")
 
 
 def _spread(counts: Sequence[int]) -> str:
