@@ -210,6 +210,16 @@ def test_tables_as_pandas_writes_them(table_run: Path, tmp_path: Path, capsys: p
     assert "0 of 0 samples" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("cells", [[True, False, True], ["True", " false ", "TRUE"], ["1", "False", "true "]])
+def test_truth_values_are_numbers_as_in_training(table_run: Path, tmp_path: Path, cells: list[object]) -> None:
+    frame = pd.DataFrame({"a": [0, 14, 2], "ä": cells, "b": [2, 11, 5]})
+    expected = load(table_run).predict_proba(frame.assign(ä=[1, 0, 1])).max(1)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_parquet(tmp_path / "t.parquet")
+    for name in ("t.csv", "t.parquet"):
+        assert predicted(table_run, tmp_path / name)["probability"].to_numpy() == pytest.approx(expected)
+
+
 def test_tables_that_would_be_misread(
     table_run: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
