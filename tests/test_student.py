@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 import torch
 
+import crossdistill
 from crossdistill.data import from_arrays
 from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.readers import ReaderSettings
@@ -383,6 +384,35 @@ def test_an_unfinished_run_is_one_line(folder: Path, tmp_path: Path) -> None:
     (broken / "results.json").unlink()
     with pytest.raises(InputError, match=re.escape("not a finished run (no results.json); continue it with --resume")):
         load(broken)
+
+
+def test_texts_without_a_model_are_read_by_their_letters(tmp_path: Path) -> None:
+    """As the target and as an auxiliary modality, from a table to an exported student."""
+    colours, forms = ["red", "blue"], ["square", "circle", "line"]
+    rows = [
+        f"{n},{'train' if n < 24 else 'test'},{colours[n % 2]},{colours[n % 2]} {forms[n % 3]},{n % 2}"
+        for n in range(32)
+    ]
+    (tmp_path / "manifest.csv").write_text("\n".join(["id,split,label,said,x", *rows]) + "\n")
+    own = replace(crossdistill.own(("said",), ("x",)), method="amid_u", epochs=8, batch_size=8)
+    run(with_data(own, source=str(tmp_path)), tmp_path / "run")
+    student = load(tmp_path / "run")
+    assert student.inputs["said"].shape == (1024,)
+    assert student.predict(["a red circle", "the blue line"]).tolist() == ["red", "blue"]
+    assert student.predict(pd.Series(["square: blue"])).tolist() == ["blue"]
+    expected = student.predict_proba(["a red circle", "the blue line"])
+    again = load(student.save(tmp_path / "saved"))
+    assert np.array_equal(again.predict_proba(["a red circle", "the blue line"]), expected)
+    assert "crossdistill[train]" in (tmp_path / "saved" / "README.md").read_text()
+    assert student.arrays("a red circle")["said"].shape == (1, 1024)
+    exported = crossdistill.export(tmp_path / "run", tmp_path / "program.pt2")
+    assert exported.inputs == {"said": ("batch", 1024)}
+    assert exported.difference < 1e-5
+    assert crossdistill.evaluate(tmp_path / "run").scores["student"].headline == 1.0
+    swapped = replace(own, data=replace(own.data, source=str(tmp_path), target=("x",), auxiliary=("said",)))
+    results = run(swapped, tmp_path / "swapped")
+    assert results.scores["teacher"].headline == 1.0
+    assert load(tmp_path / "swapped").predict([0.0, 1.0]).tolist() == ["red", "blue"]
 
 
 def test_texts_need_neither_the_model_s_folder_nor_the_tokenizer_s(tmp_path: Path) -> None:

@@ -82,6 +82,36 @@ def test_tensors_and_equal_lists_are_stacked() -> None:
     assert from_arrays(**arguments(modalities=modalities)).shapes == {"a": (4,), "b": (2, 3)}
 
 
+TEXTS = ["see you", "3 more", "hello", "bye", "3", "hello"]
+
+
+@pytest.mark.parametrize("values", [TEXTS, tuple(TEXTS), np.array(TEXTS), np.array(TEXTS, object), pd.Series(TEXTS)])
+def test_texts_are_a_modality(values: object) -> None:
+    data = from_arrays(**arguments(modalities={"said": values, "x": np.eye(6)}, present={"x": [True] * 5 + [False]}))
+    assert data.shapes == {"said": (1024,), "x": (6,)}
+    said = data.__getitems__([2, 5, 0]).modalities["said"]
+    assert torch.equal(said[0], said[1])  # type: ignore[index]
+    assert not torch.equal(said[0], said[2])  # type: ignore[index]
+    some = from_arrays(**arguments(modalities={"said": values}, present={"said": [True, False] * 3}))
+    assert some.__getitems__([0, 1]).present["said"].tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            ["a", "b", "c.mp4", "d", "e", "f"],
+            "said: expected numbers or texts, found the name of a file, 'c.mp4'",
+        ),
+        (["1", "2", "3", "n/a", "5", "6"], "said: expected numbers or texts, found a number as a text, '1'"),
+        (["a", "b", "c", "d", 5, "f"], "said"),
+    ],
+)
+def test_what_is_no_text(values: list[object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        from_arrays(**arguments(modalities={"said": values}))
+
+
 @pytest.mark.parametrize(
     ("labels", "classes", "numbers", "names"),
     [

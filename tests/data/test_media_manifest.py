@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -12,9 +13,12 @@ import torch
 from crossdistill.data import read_manifest, write_manifest
 from crossdistill.data.cells import looks_like
 from crossdistill.data.dataset import from_arrays, in_memory
+from crossdistill.data.inputs import InputSpec, input_spec
 from crossdistill.data.loading import drawn_parts
 from crossdistill.data.readers import MediaColumn, ReaderSettings, TextColumn
+from crossdistill.data.readers.text import COUNTS, hashed
 from crossdistill.data.reading import PartialColumn
+from crossdistill.data.wrappers import content_of
 from crossdistill.types import InputError, Padded
 from tests.data.clips import tone, write_sound, write_video
 from tests.tokenizer import save_tokenizer
@@ -278,10 +282,26 @@ def test_gaps_are_written_as_empty_cells(tmp_path: Path) -> None:
     assert all(torch.equal(one.present[name], other.present[name]) for name in "ab")
 
 
-def test_a_text_without_a_tokenizer(media: Path) -> None:
+def test_a_text_without_a_tokenizer_is_counts_of_its_letters(media: Path) -> None:
+    lines = "1,train,a,hello you", "2,train,a,words.txt", "3,train,a,", "4,train,b,hello you", "5,train,b,ヘロー"
+    dataset = read_manifest(table(media, "id,split,label,words", *lines))
+    assert dataset.shapes == {"words": (COUNTS,)}
+    batch = dataset.__getitems__([4, 2, 0, 1, 3])
+    words, content = cast(torch.Tensor, batch.modalities["words"]), content_of(dataset.columns["words"])
+    assert batch.present["words"].tolist() == [True, False, True, True, True]
+    assert words.norm(dim=1).tolist() == pytest.approx([1, 0, 1, 1, 1])
+    assert torch.equal(words[2], words[4])
+    assert isinstance(content, TextColumn)
+    assert words[[3]].tolist() == hashed([content.text(1)]).toarray().tolist(), "the file's text, not its name"
+    assert torch.equal(cast(torch.Tensor, dataset.__getitems__([3, 4]).modalities["words"]), words[[4, 0]])
+    assert input_spec(dataset.columns["words"]) == InputSpec("text", (COUNTS,), "float32", ReaderSettings())
+
+
+def test_texts_that_cannot_be_read(media: Path) -> None:
+    (media / "empty.txt").write_text(" \n")
+    with pytest.raises(InputError, match="row 2, column 'words': expected a text, found an empty one"):
+        read_manifest(table(media, "id,split,label,words", "1,train,a,empty.txt")).__getitems__([0])
     path = table(media, "id,split,label,words", "1,train,a,hello")
-    with pytest.raises(InputError, match=r"data\.readers\.words\.tokenizer: choose the tokenizer"):
-        read_manifest(path).__getitems__([0])
     nowhere = {"words": ReaderSettings(tokenizer=str(media / "nowhere"))}
     with pytest.raises(InputError, match=r"data\.readers\.words\.tokenizer: ") as caught:
         read_manifest(path, readers=nowhere).__getitems__([0])

@@ -296,13 +296,17 @@ def test_sound_at_another_rate_than_the_encoder_s_is_refused(media: Path) -> Non
         build(made)
 
 
-def test_text_wants_a_model_to_be_chosen(tmp_path: Path) -> None:
+def test_a_model_that_reads_text_wants_its_tokenizer(tmp_path: Path) -> None:
     lines = ["id,split,label,pose,words", "1,train,a,p.npy#0,hello", "2,test,a,p.npy#1,again"]
     (tmp_path / "manifest.csv").write_text("\n".join(lines) + "\n")
     np.save(tmp_path / "p.npy", np.zeros((2, 3)))
     made = Recipe(data=DataSettings(str(tmp_path), ("pose",), ("words",), in_memory=False))
-    with pytest.raises(InputError, match=r"model\.encoders\.words: weights: pretrained needs a model's folder or its"):
+    made = replace(made, model=replace(made.model, encoders={"words": EncoderSettings("pretrained", weights="bert")}))
+    with pytest.raises(InputError, match=r"^data\.readers\.words\.tokenizer: choose the tokenizer of the model that"):
         build(made)
+    words = replace(made.data, readers={"words": ReaderSettings(tokenizer="bert")})
+    with pytest.raises(InputError, match=r"model\.encoders\.words: weights: pretrained needs a model's folder or its"):
+        build(replace(made, data=words, model=replace(made.model, encoders={})))
 
 
 def test_settings_that_no_clip_can_have(media: Path) -> None:

@@ -13,10 +13,11 @@ import numpy.typing as npt
 import torch
 
 from crossdistill.data.arrays import array_of, listed, unmasked
-from crossdistill.data.cells import MODALITY_NAME
+from crossdistill.data.cells import MODALITY_NAME, is_number, is_text_file, looks_like, shortened
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, KeptColumn, RowColumn, Rows, SequenceColumn
 from crossdistill.data.labels import SPLITS, Strings, split_names
 from crossdistill.data.number_groups import beginnings
+from crossdistill.data.readers import ReaderSettings, TextColumn
 from crossdistill.data.reading import (
     Mask,
     PartialColumn,
@@ -206,7 +207,7 @@ def from_arrays(
 
     Args:
         modalities: name -> (N, ...) array, or N arrays: stacked where their shapes are equal, else sequences (T_i, F);
-            or any `Column`, as it is
+            N texts, which are read as counts of their letters; or any `Column`, as it is
         labels: (N,) whole numbers or strings; -1, "", None or NaN for a training sample without a label. Of task
             multilabel (N, C), 0 or 1, and of task regression (N,) or (N, K) numbers; a row of NaN for one without a
             label
@@ -347,6 +348,8 @@ def _column(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike] | Column)
     if hasattr(values, "fetch"):
         return cast(Column, values)
     values = listed(values)
+    if texts := _texts(values):
+        return _text_column(name, texts)
     if isinstance(values, (list, tuple)) and (missing := [row for row, value in enumerate(values) if value is None]):
         raise InputError(
             f"{name}: row {missing[0]}: expected a sample, found None; `present` says which samples lack one"
@@ -354,6 +357,23 @@ def _column(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike] | Column)
     if isinstance(values, (list, tuple)) and len({np.shape(value) for value in values}) > 1:
         return SequenceColumn(values, name)
     return ArrayColumn(cast(npt.ArrayLike, values), name)
+
+
+def _texts(values: Any) -> list[str]:
+    """The texts in a list, an array or a column of a table; none where it holds anything else."""
+    items = values if isinstance(values, list | tuple) else values.tolist() if np.ndim(values) == 1 else []
+    return list(items) if all(isinstance(item, str) for item in items) else []
+
+
+def _text_column(name: str, texts: Sequence[str]) -> Column:
+    """Raises InputError where some are names of files, or most are numbers, which would pass for texts."""
+    files = [text for text in texts if looks_like(text) != "text" or is_text_file(text)]
+    numbers = [text for text in texts if is_number(text)]
+    if files or 2 * len(numbers) >= len(texts):
+        found = f"the name of a file, '{shortened(files[0])}'" if files else f"a number as a text, '{numbers[0]}'"
+        fix = "; files are read from a manifest (read_manifest)" if files else ""
+        raise InputError(f"{name}: expected numbers or texts, found {found}{fix}")
+    return TextColumn(texts, [f"{name}: row {row}" for row in range(len(texts))], ReaderSettings(), name)
 
 
 def _partial(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike] | Column, present: npt.NDArray[Any]) -> Column:

@@ -71,6 +71,11 @@ class InputSpec:
         """Whether samples are sequences whose lengths differ."""
         return self.shape[0] == -1
 
+    @property
+    def is_tokens(self) -> bool:
+        """Whether samples are numbers of tokens, which have no order."""
+        return self.kind == "text" and self.is_sequence
+
     def __str__(self) -> str:
         if self.kind == "array":
             sizes = ", ".join("any length" if size == -1 else str(size) for size in self.shape)
@@ -84,7 +89,8 @@ def input_spec(column: Column) -> InputSpec:
     """What a column's samples are."""
     content = content_of(column)
     if isinstance(content, TextColumn):
-        return InputSpec("text", column.shape, "int64", content.settings)
+        dtype = "int64" if content.settings.tokenizer else "float32"
+        return InputSpec("text", column.shape, dtype, content.settings)
     if isinstance(content, MediaColumn):
         return InputSpec(content.reader.kind, column.shape, reader=content.reader.settings)
     features = content.features if isinstance(content, ArrayColumn) else ()
@@ -110,8 +116,7 @@ def column_of(spec: InputSpec, name: str, values: Any) -> Column:
 def _column_of(spec: InputSpec, name: str, values: Any) -> Column:
     if spec.kind == "text":
         texts = [values] if isinstance(values, str) else [str(text) for text in _listed(name, spec, values)]
-        places = [f"{name}: text {number}" for number in range(len(texts))]
-        return TextColumn(texts, places, spec.reading, f"{name}: tokenizer")
+        return text_column(spec, name, texts, [f"{name}: text {number}" for number in range(len(texts))])
     if spec.kind in READERS and (paths := _paths(name, spec, values)) is not None:
         reader = READERS[spec.kind](spec.reading, _NO_CACHE)
         return MediaColumn([Clip(path, name) for path in paths], reader)
@@ -120,6 +125,17 @@ def _column_of(spec: InputSpec, name: str, values: Any) -> Column:
     if spec.kind == "audio":
         return SequenceColumn([_waveform(name, spec, value) for value in _waveforms(values)], name)
     return _sequences(name, spec, values) if spec.is_sequence else _array(name, spec, values)
+
+
+def text_column(spec: InputSpec, name: str, texts: Sequence[str | Path], places: Sequence[str]) -> TextColumn:
+    """The texts, given as they are or as files, as training read them; places: how errors call each.
+
+    Raises InputError where training had a tokenizer and the specification has none.
+    """
+    column = TextColumn(texts, places, spec.reading, f"{name}: tokenizer")
+    if column.shape != spec.shape:
+        raise InputError(f"{name}: expected the tokenizer by which training read its texts, found none")
+    return column
 
 
 def _paths(name: str, spec: InputSpec, values: Any) -> list[Path] | None:

@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from crossdistill.data.folders import new_folder, require_new, write_csv
+from crossdistill.data.readers.text import hashed
 from crossdistill.datasets.media_release import Prepared, Row, files_below, path_from, read_lines, require_folder
-from crossdistill.extras import needed_for
 from crossdistill.types import InputError
 
 PLACES = ("", "stamps", "tuxpaint/stamps", "share/tuxpaint/stamps", "usr/share/tuxpaint/stamps")
@@ -63,7 +62,7 @@ def prepare(source: Path, folder: Path, language: str = "es") -> Prepared:
     rows = _rows(kept, path_from(folder))
     with new_folder(folder) as written:
         write_csv(written / "manifest.csv", {key: [row[key] for row in rows] for key in rows[0]})
-        np.save(written / "words.npy", hashed([stamp.text for stamp in kept]))
+        np.save(written / "words.npy", hashed([stamp.text for stamp in kept]).toarray())
     left = sum(counts.values()) - len(kept)
     notes = [
         f"Pictures: {len(pictures):,}; with a text and speech ({language}): {len(stamps):,}; in the {len(classes)} "
@@ -71,17 +70,6 @@ def prepare(source: Path, folder: Path, language: str = "es") -> Prepared:
         "The files stay where they are; they are under the GNU General Public License 2",
     ]
     return Prepared(folder, rows, notes)
-
-
-def hashed(texts: Sequence[str]) -> npt.NDArray[np.float32]:
-    """(N, 1024) counts of three to five neighbouring letters within words, hashed and of length 1: no vocabulary is
-    learnt, so none comes from the test samples."""
-    with needed_for("the letters of words"):
-        from sklearn.feature_extraction.text import HashingVectorizer
-
-    vectorizer = HashingVectorizer(analyzer="char_wb", ngram_range=(3, 5), n_features=_HASHED)
-    counted: npt.NDArray[np.float32] = vectorizer.transform(texts).toarray().astype(np.float32)
-    return counted
 
 
 def _root(source: Path) -> Path:

@@ -32,9 +32,10 @@ from crossdistill.types import InputError, one_line
 
 def _automatic(spec: InputSpec) -> str:
     """The kind that `auto` stands for: by what the modality's samples are."""
-    by_content = {"text": "pretrained", "audio": "cnn14"}
-    if spec.kind in by_content:
-        return by_content[spec.kind]
+    if spec.is_tokens:
+        return "pretrained"
+    if spec.kind == "audio":
+        return "cnn14"
     if is_video(spec.shape):
         return "r2plus1d"
     return {1: "mlp", 3: "resnet"}.get(len(spec.shape), "conv")
@@ -71,6 +72,8 @@ def resolved(name: str, spec: InputSpec, chosen: EncoderSettings) -> EncoderSett
     kind_name = _automatic(spec) if chosen.kind == "auto" else chosen.kind
     if kind_name == "cnn14" and spec.shape == (chosen.settings.get("width", 256),):
         kind_name, chosen = "features", EncoderSettings("features")  # its own output, computed before
+    if kind_name == "pretrained" and spec.kind == "text" and not spec.is_tokens:
+        raise InputError(f"data.readers.{name}.tokenizer: choose the tokenizer of the model that reads these texts")
     kind = kind_named(kind_name, f"{_place(name)}.kind")
     _require_fitting(name, kind_name, kind, spec.shape, chosen)
     if not isinstance(kind, EncoderKind):
@@ -106,7 +109,7 @@ def make_encoder(
         raise InputError(
             f"data.readers.{name}.rate: the encoder takes sound at {expected} Hz, found {spec.reading.rate}"
         )
-    if spec.kind == "text" or not hasattr(encoder, "mixes"):
+    if spec.is_tokens or not hasattr(encoder, "mixes"):
         setattr(encoder, "mixes", _can_mix(spec))  # noqa: B010
     if _is_raw(kind, spec):
         return encoder
@@ -171,13 +174,14 @@ def _is_raw(kind: EncoderKind | type[nn.Module], spec: InputSpec) -> bool:
     and all else as it is; its attribute `raw` = True says that it wants these as they are, too."""
     if isinstance(kind, EncoderKind):
         return kind.raw or spec.kind == "picture"  # which its reader normalises, like videos
-    return bool(getattr(kind, "raw", False)) or spec.kind != "array" or len(spec.shape) > 2
+    is_numbers = spec.kind == "array" or (spec.kind == "text" and not spec.is_tokens)
+    return bool(getattr(kind, "raw", False)) or not is_numbers or len(spec.shape) > 2
 
 
 def _can_mix(spec: InputSpec) -> bool:
     """Whether a mean of two samples looks like something of both. Token ids are no numbers to take means of; and a
     tenth of a strong movement added to rest is a movement, whatever the target says."""
-    return spec.kind != "text" and not (spec.kind == "array" and is_sequence(spec.shape))
+    return not spec.is_tokens and not (spec.kind == "array" and is_sequence(spec.shape))
 
 
 def _place(name: str) -> str:

@@ -158,6 +158,11 @@ def _array(values: Any, name: str, allow_nan: bool = False) -> npt.NDArray[Any]:
     """As an array of two or more axes of real numbers. Raises ValueError or TypeError, as scikit-learn words it."""
     from sklearn.utils import check_array
 
+    if isinstance(values, list | tuple) and values and all(isinstance(value, str) for value in values):
+        raise InputError(
+            f"{name}: expected numbers, found texts; count their letters by scikit-learn's HashingVectorizer, or train "
+            "a recipe, which does so (from_arrays, read_manifest)"
+        )
     array: npt.NDArray[Any] = check_array(
         values,
         dtype=[np.float64, np.float32],

@@ -148,7 +148,7 @@ def _random_column(student: Student, name: str, spec: InputSpec, generator: np.r
     longest = min(longest, getattr(encoder, "most_steps", None) or longest)
     lengths = generator.integers(1, longest + 1, size=_MOST) if spec.is_sequence else None
     sizes = [(int(length), *shape) for length in lengths] if lengths is not None else [shape] * _MOST
-    if spec.kind == "text":
+    if spec.is_tokens:
         tokens = [generator.integers(0, _vocabulary(encoder), size=size) for size in sizes]
         return SequenceColumn(tokens, name)
     drawn = [generator.standard_normal(size) for size in sizes]

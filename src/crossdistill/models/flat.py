@@ -40,7 +40,7 @@ def flat_inputs(spec: ModelSpec) -> tuple[FlatInput, ...]:
         if not given.is_sequence:
             inputs.append(FlatInput(name, name, (BATCH, *given.shape), "float32"))
             continue
-        is_text = given.kind == "text"
+        is_text = given.is_tokens
         shape: tuple[int | str, ...] = (BATCH, TIME) if is_text else (BATCH, TIME, *given.shape[1:])
         inputs.append(FlatInput(name, name, shape, "int64" if is_text else "float32"))
         inputs.append(FlatInput(lengths_of(name, spec.target), name, (BATCH,), "int64"))
@@ -75,7 +75,7 @@ def unflattened(spec: ModelSpec, tensors: Mapping[str, Tensor]) -> dict[str, Mod
     for name in spec.target:
         values = tensors[name]
         if spec.inputs[name].is_sequence:
-            values = values[:, :, None].to(torch.float32) if spec.inputs[name].kind == "text" else values
+            values = values[:, :, None].to(torch.float32) if spec.inputs[name].is_tokens else values
             modalities[name] = Padded(values, tensors[lengths_of(name, spec.target)])
         else:
             modalities[name] = values

@@ -10,10 +10,9 @@ from crossdistill.data.arrays import Array
 from crossdistill.data.cells import READABLE_AS, first_of
 from crossdistill.data.columns import Column, Rows, open_array
 from crossdistill.data.given.chunks import Chunk, Given, Specs, as_batch, chunk_of, starts
-from crossdistill.data.inputs import InputSpec, column_of
+from crossdistill.data.inputs import InputSpec, column_of, text_column
 from crossdistill.data.labels import natural_order
 from crossdistill.data.lazy import LazyColumn
-from crossdistill.data.readers import TextColumn
 from crossdistill.data.unpacking import npz_arrays, npz_names
 from crossdistill.types import InputError, one_line
 
@@ -162,7 +161,7 @@ def _of_files(spec: InputSpec, name: str, paths: Sequence[Path | None]) -> Colum
     if len(there) < len(paths):
         raise InputError(f"{name}: no file of it")
     if spec.kind == "text":
-        return TextColumn(there, [name] * len(there), spec.reading, f"{name}: tokenizer")
+        return text_column(spec, name, there, [name] * len(there))
     if spec.kind == "array":
         return column_of(spec, name, as_batch(spec, [open_array(path, name) for path in there]))
     return column_of(spec, name, there)

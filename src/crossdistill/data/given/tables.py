@@ -24,12 +24,12 @@ from crossdistill.data.cells import (
 )
 from crossdistill.data.columns import Column, Rows, open_array
 from crossdistill.data.given.chunks import CHUNK, Chunk, Given, Specs, as_batch, chunk_of, starts
-from crossdistill.data.inputs import InputSpec, column_of
+from crossdistill.data.inputs import InputSpec, column_of, text_column
 from crossdistill.data.label_cells import label_texts
 from crossdistill.data.lazy import LazyColumn
 from crossdistill.data.lists import list_arrays
 from crossdistill.data.numbers import filled_rows, headers_of, numbers
-from crossdistill.data.readers import READERS, CacheFolder, MediaColumn, TextColumn
+from crossdistill.data.readers import READERS, CacheFolder, MediaColumn
 from crossdistill.data.reading import PartialColumn
 from crossdistill.data.table import INDEX, Table, csv_problem, read_table, require_commas, require_short_lines, texts_of
 from crossdistill.extras import needed_for
@@ -236,7 +236,7 @@ def _of_cells(
     places = [table.place(row, header) for row in rows]
     if spec.kind == "text":
         texts = [find(r, header, cell) if is_text_file(cell) else cell for r, cell in zip(rows, cells, strict=True)]
-        return TextColumn(texts, places, spec.reading, f"{column.name}: tokenizer")
+        return text_column(spec, column.name, texts, places)
     if spec.kind != "array":
         clips = [clip(table, column, r, find(r, header, cell)) for r, cell in zip(rows, cells, strict=True)]
         return MediaColumn(clips, READERS[spec.kind](spec.reading, CacheFolder(table.path.parent)))

@@ -27,7 +27,7 @@ class ReaderSettings:
             the first frame to the last; `looped` puts one right after the other and loops what is left over at the end
         rate: samples a second of sound; 32000 for Cnn14, 16000 for wav2vec 2.0
         seconds: of sound, drawn at random in training and from the middle in evaluation; 0 takes all, of any length
-        tokenizer: folder or hub id of a Hugging Face tokenizer, for text
+        tokenizer: folder or hub id of a Hugging Face tokenizer, for text; without one a text is 1,024 counts of letters
         max_tokens: of a text; what is longer is cut
     """
 

@@ -1,4 +1,4 @@
-"""Words as token numbers, by the tokenizer of the encoder that reads them."""
+"""Words as token numbers, by the tokenizer of the encoder that reads them, or as counts of their letters."""
 
 from __future__ import annotations
 
@@ -8,29 +8,46 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import torch
 
 from crossdistill.data.columns import Rows, pad
 from crossdistill.data.readers.settings import ReaderSettings
 from crossdistill.extras import needed_for
-from crossdistill.types import InputError, Padded, one_line
+from crossdistill.types import InputError, Modality, Padded, one_line
 
 _LONGEST = 1 << 20
 """Bytes of a file that holds one text: a book's, of which a model reads the first 512 tokens."""
 
 
+COUNTS = 1024
+"""Numbers that a text becomes where no tokenizer is chosen."""
+
+
+def hashed(texts: Sequence[str]) -> Any:
+    """(N, 1024) sparse counts of three to five neighbouring letters within words, hashed and of length 1: no vocabulary
+    is learnt, so none comes from the test samples."""
+    with needed_for("texts without a tokenizer"):
+        from sklearn.feature_extraction.text import HashingVectorizer
+
+    vectorizer = HashingVectorizer(analyzer="char_wb", ngram_range=(3, 5), n_features=COUNTS, dtype=np.float32)
+    return vectorizer.transform(texts)
+
+
 class TextColumn:
-    """N texts, given as they are or as files of UTF-8: `Padded` token numbers (B, T, 1), special tokens included.
+    """N texts, given as they are or as files of UTF-8: `Padded` token numbers (B, T, 1), special tokens included; where
+    no tokenizer is chosen the counts of letters (B, 1024) of `hashed`.
 
     places: how errors call each text; option: how they call the tokenizer's setting.
-    Raises InputError, when read, for a file that cannot be read, and where no tokenizer is chosen or it cannot be had.
+    Raises InputError, when read, for a file that cannot be read, an empty text, and a tokenizer that cannot be had.
     """
-
-    shape = (-1, 1)
 
     def __init__(
         self, texts: Sequence[str | Path], places: Sequence[str], settings: ReaderSettings, option: str
     ) -> None:
         self.texts, self.places, self.settings, self.option = tuple(texts), tuple(places), settings, option
+        self.shape: tuple[int, ...] = (-1, 1) if settings.tokenizer else (COUNTS,)
+        self._counts: dict[int, tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]] = {}
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -46,9 +63,25 @@ class TextColumn:
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{self.places[row]}: cannot read {text} as UTF-8 text: {error}") from None
 
-    def fetch(self, rows: Rows) -> Padded:
-        if not self.settings.tokenizer:
-            raise InputError(f"{self.option}: choose the tokenizer of the encoder that reads this text")
+    def fetch(self, rows: Rows) -> Modality:
+        return self._tokens(rows) if self.settings.tokenizer else self._letters(rows)
+
+    def _letters(self, rows: Rows) -> torch.Tensor:
+        """Counted once for each text, and kept as the few that are not 0."""
+        if new := [row for row in dict.fromkeys(rows.tolist()) if row not in self._counts]:
+            texts = [self.text(row) for row in new]
+            if empty := [row for row, text in zip(new, texts, strict=True) if not text]:
+                raise InputError(f"{self.places[empty[0]]}: expected a text, found an empty one")
+            counted = hashed(texts)
+            for row, start, end in zip(new, counted.indptr[:-1], counted.indptr[1:], strict=True):
+                self._counts[row] = counted.indices[start:end], counted.data[start:end]
+        values = np.zeros((len(rows), COUNTS), dtype=np.float32)
+        for place, row in enumerate(rows.tolist()):
+            features, counts = self._counts[row]
+            values[place, features] = counts
+        return torch.from_numpy(values)
+
+    def _tokens(self, rows: Rows) -> Padded:
         encode = load_tokenizer(self.settings.tokenizer, self.option)
         texts = [self.text(row) for row in rows]
         numbers = encode(texts, truncation=True, max_length=self.settings.max_tokens)["input_ids"]
