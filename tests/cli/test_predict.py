@@ -220,6 +220,12 @@ def test_truth_values_are_numbers_as_in_training(table_run: Path, tmp_path: Path
         assert predicted(table_run, tmp_path / name)["probability"].to_numpy() == pytest.approx(expected)
 
 
+def test_bytes_that_are_no_text_are_no_number(table_run: Path, tmp_path: Path) -> None:
+    pd.DataFrame({"a": [0, 14], "ä": [b"\xff", b"\xfe1"], "b": [2, 11]}).to_parquet(tmp_path / "t.parquet")
+    errors = predicted(table_run, tmp_path / "t.parquet")["error"]
+    assert errors.str.contains("column 'ä': expected a number, found").all()
+
+
 def test_tables_that_would_be_misread(
     table_run: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

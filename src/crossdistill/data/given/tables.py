@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -148,8 +149,13 @@ def _numbers(cells: Any) -> Any:
     if pd.api.types.is_bool_dtype(values):
         return values.astype("int64")
     if values.isna().any():
-        values = values.fillna(cells.astype(str).str.strip().str.lower().map(TRUTHS))
+        values = values.fillna(cells.map(_truth).astype("float64"))
     return values
+
+
+def _truth(cell: object) -> float:
+    """1 or 0 for a truth value, however a table writes it; NaN for anything else, such as bytes."""
+    return TRUTHS.get(str(cell).strip().lower(), math.nan) if isinstance(cell, str | bool) else math.nan
 
 
 def _are_whole(values: npt.NDArray[Any], spec: InputSpec) -> bool:
