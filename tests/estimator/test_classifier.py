@@ -230,6 +230,40 @@ def test_auxiliary_rows_that_are_missing_are_no_numbers_to_learn_from() -> None:
     assert model.teacher_score(X, Y, holes) == model.teacher_score(X[~gone], Y[~gone], A[~gone])
 
 
+SAID = [f"{NAMES[label]} {'gently' if row % 2 else 'hard'}" for row, label in enumerate(Y)]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [SAID, np.array(SAID), np.array(SAID, dtype=object), pd.Series(SAID), pd.array(SAID, dtype="string")],
+    ids=["list", "texts", "objects", "series", "extension"],
+)
+def test_texts_are_an_auxiliary_modality(said: Any) -> None:
+    model = quick(n_epochs=10).fit(X, FEW, auxiliary={"said": said})
+    assert model.teacher_score(X, Y, {"said": said}) > 0.8 > model.score(X, Y)
+    again = quick(n_epochs=10).fit(X, FEW, auxiliary=Modalities(said=SAID))
+    assert np.array_equal(model.predict_proba(X), again.predict_proba(X))
+
+
+def test_samples_may_lack_their_text() -> None:
+    given: list[Any] = [None if row % 3 == 0 else text for row, text in enumerate(SAID)]
+    model = quick(n_epochs=2).fit(X, Y, auxiliary=given)
+    absent = [row for row in range(SAMPLES) if row % 3 == 0]
+    assert model.teacher_score(X, Y, given) == model.teacher_score(
+        np.delete(X, absent, 0), np.delete(Y, absent), [text for text in given if text is not None]
+    )
+    as_table = pd.DataFrame({"said": given})["said"]
+    assert np.array_equal(quick(n_epochs=2).fit(X, Y, auxiliary=as_table).predict_proba(X), model.predict_proba(X))
+
+
+@pytest.mark.parametrize("as_x", [SAID, np.array(SAID), {"said": SAID}, Modalities(said=SAID)])
+def test_texts_are_no_target(as_x: Any) -> None:
+    with pytest.raises(
+        InputError, match=r"expected numbers, found texts such as '(push|turn|wave) .*learnt from a manif"
+    ):
+        quick().fit(as_x, Y, auxiliary=A)
+
+
 def test_without_an_auxiliary_the_student_is_trained_alone_and_that_is_said() -> None:
     with pytest.warns(UserWarning, match=r"trained alone \(method baseline, not amid_u\), and the 60 samples without"):
         model = quick().fit(X, FEW)
@@ -336,7 +370,7 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "NaN in a sequence": (([*ragged(X)[:-1], ragged(X)[-1] * np.nan], Y, A), "sequence 89 contains NaN"),
     "sparse": ((sparse.csr_matrix(X), Y, A), "Sparse data"),
     "sparse of keys": ((sparse.dok_matrix(X), Y, A), "Sparse data"),
-    "texts": ((np.array([["a"]] * SAMPLES), Y, A), "could not convert|numeric"),
+    "texts": ((np.array([["a"]] * SAMPLES), Y, A), "X: expected numbers, found texts such as 'a'"),
     "one axis": ((X[:, 0], Y, A), "Expected 2D array"),
     "too large": ((X * 1e300, Y, A), r"X: row \d+: NaN or infinity \(in float32\)"),
     "columns of y": ((X, np.stack([Y, Y], 1), A), "0 or 1 for each label, found 2"),
@@ -364,7 +398,10 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "times alone": ((TIMES.to_numpy()[:, None], Y, A), "X: expected numbers, found datetime64"),
     "times in the auxiliary": ((X, Y, FRAME.assign(c=TIMES)), "auxiliary: expected numbers, found column 'c'"),
     "column twice": ((X, Y, pd.DataFrame(A, columns=["a"] * A.shape[1])), "auxiliary: expected distinct column names"),
-    "texts in a list": ((X, Y, ["a.mp4"] * SAMPLES), "auxiliary: expected numbers, found texts such as 'a.mp4'"),
+    "texts in a list": (
+        (X, Y, ["a.mp4"] * SAMPLES),
+        "auxiliary: expected numbers or texts, found the name of a file, 'a.mp4'",
+    ),
     "one axis of the auxiliary": ((X, Y, A[:, 0]), r"auxiliary: expected samples of features, .* values\[:, None\]"),
     "None in X": (([None, *ragged(X)[1:]], Y, A), "X: row 0 is None; only auxiliary samples may be missing"),
     "no step": (([ragged(X)[0][:0], *ragged(X)[1:]], Y, A), "X: sequence 0: expected at least one step"),

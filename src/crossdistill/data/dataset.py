@@ -348,8 +348,8 @@ def _column(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike] | Column)
     if hasattr(values, "fetch"):
         return cast(Column, values)
     values = listed(values)
-    if texts := _texts(values):
-        return _text_column(name, texts)
+    if texts := texts_in(values):
+        return column_of_texts(name, texts)
     if isinstance(values, (list, tuple)) and (missing := [row for row, value in enumerate(values) if value is None]):
         raise InputError(
             f"{name}: row {missing[0]}: expected a sample, found None; `present` says which samples lack one"
@@ -359,14 +359,14 @@ def _column(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike] | Column)
     return ArrayColumn(cast(npt.ArrayLike, values), name)
 
 
-def _texts(values: Any) -> list[str]:
+def texts_in(values: Any) -> list[str]:
     """The texts in a list, an array or a column of a table; none where it holds anything else."""
-    items = values if isinstance(values, list | tuple) else values.tolist() if np.ndim(values) == 1 else []
+    items = values if isinstance(values, list | tuple) else values.tolist() if getattr(values, "ndim", 0) == 1 else []
     return list(items) if all(isinstance(item, str) for item in items) else []
 
 
-def _text_column(name: str, texts: Sequence[str]) -> Column:
-    """Raises InputError where some are names of files, or most are numbers, which would pass for texts."""
+def column_of_texts(name: str, texts: Sequence[str]) -> Column:
+    """The texts as a column. Raises InputError where some are names of files, or most are numbers."""
     files = [text for text in texts if looks_like(text) != "text" or is_text_file(text)]
     numbers = [text for text in texts if is_number(text)]
     if files or 2 * len(numbers) >= len(texts):

@@ -37,11 +37,11 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
     auxiliary modalities nor scikit-learn.
 
     X, and auxiliary alike: a table (N, F) or DataFrame; windows (N, T, F); a list of N sequences (T_i, F); or several
-    of these by name, in `crossdistill.Modalities` or a dict. NaN in all numbers of an auxiliary sample, or None in a
-    list: this sample lacks the modality. y: (N,); -1 among numbers, NaN or None: a sample without a label, from which
-    methods such as amid_u learn all the same. Or y: (N, C), an indicator matrix of 0 and 1, for samples with any number
-    of labels (multi-label); a row of -1, or of NaN: a sample without a label. The same random_state gives the same bits
-    on the same machine.
+    of these by name, in `crossdistill.Modalities` or a dict; an auxiliary one may be N texts, too. NaN in all numbers
+    of an auxiliary sample, or None in a list: this sample lacks the modality. y: (N,); -1 among numbers, NaN or None: a
+    sample without a label, from which methods such as amid_u learn all the same. Or y: (N, C), an indicator matrix of 0
+    and 1, for samples with any number of labels (multi-label); a row of -1, or of NaN: a sample without a label. The
+    same random_state gives the same bits on the same machine.
 
     Args:
         method: one of crossdistill.METHODS that trains a student

@@ -26,6 +26,8 @@ def require_samples(values: Any, name: str, axes: int = 0) -> None:
         _require_items(values, name)
     require_no_times(values, name)
     kind = _kind(values)
+    if kind in ("U", "S"):
+        _require_items(values.ravel().tolist(), name)
     if kind and kind in "biufO" and 0 < np.ndim(values) < axes:
         raise InputError(
             f"{name}: expected samples of features, (N, F), found shape {np.shape(values)}; a single feature is "

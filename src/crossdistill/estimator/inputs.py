@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.data.arrays import detached, unmasked
+from crossdistill.data.arrays import detached, is_gap, listed, unmasked
 from crossdistill.data.columns import ArrayColumn, Column, SequenceColumn
+from crossdistill.data.dataset import column_of_texts, texts_in
 from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.reading import PartialColumn
 from crossdistill.estimator.given import require_samples, require_sequence
@@ -83,6 +84,8 @@ def checked_auxiliary(auxiliary: Any, count: int) -> dict[str, Samples]:
 
 def new_column(values: Any, name: str) -> Column:
     """The samples as a column to be trained on; a list of sequences is one of any length, even if all have the same."""
+    if texts := texts_in(values):
+        return column_of_texts(name, texts)
     return SequenceColumn(values, name) if isinstance(values, list) else ArrayColumn(values, name)
 
 
@@ -120,6 +123,8 @@ def _numbers(values: Any, name: str) -> Any:
 def _samples(values: Any, name: str) -> Samples:
     if isinstance(values, list | tuple) and values and all(sample is None for sample in values):
         raise InputError(f"{name}: expected at least one sample that has it, found None in all")
+    if texts := _texts(values):
+        return Samples([text for text in texts if text is not None], np.array([text is not None for text in texts]))
     if is_list_of_sequences(values):
         present = np.array([sequence is not None and not _is_nothing(sequence) for sequence in values])
         kept = [_sequence(values[row], f"{name}: sequence {row}") for row in np.flatnonzero(present)]
@@ -141,6 +146,13 @@ def _samples(values: Any, name: str) -> Samples:
     return Samples(_table(array[present], getattr(values, "columns", None)), present)
 
 
+def _texts(values: Any) -> list[str | None]:
+    """The texts in a list, an array or a column of a table, None where a sample has none; nothing of anything else."""
+    items = values if isinstance(values, list | tuple) else listed(values) if getattr(values, "ndim", 0) == 1 else []
+    texts = [None if not isinstance(item, str) and is_gap(item) else item for item in items]
+    return texts if texts_in([text for text in texts if text is not None]) else []
+
+
 def _is_nothing(sequence: Any) -> bool:
     """Whether a sequence has no step, or nothing but NaN."""
     sequence = detached(sequence)
@@ -158,11 +170,6 @@ def _array(values: Any, name: str, allow_nan: bool = False) -> npt.NDArray[Any]:
     """As an array of two or more axes of real numbers. Raises ValueError or TypeError, as scikit-learn words it."""
     from sklearn.utils import check_array
 
-    if isinstance(values, list | tuple) and values and all(isinstance(value, str) for value in values):
-        raise InputError(
-            f"{name}: expected numbers, found texts; count their letters by scikit-learn's HashingVectorizer, or train "
-            "a recipe, which does so (from_arrays, read_manifest)"
-        )
     array: npt.NDArray[Any] = check_array(
         values,
         dtype=[np.float64, np.float32],
