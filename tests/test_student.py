@@ -400,6 +400,19 @@ def test_texts_without_a_model_are_read_by_their_letters(tmp_path: Path) -> None
     assert student.inputs["said"].shape == (1024,)
     assert student.predict(["a red circle", "the blue line"]).tolist() == ["red", "blue"]
     assert student.predict(pd.Series(["square: blue"])).tolist() == ["blue"]
+    (tmp_path / "new.txt").write_text("the blue line\n")
+    for file in (tmp_path / "new.txt", str(tmp_path / "new.txt"), [tmp_path / "new.txt"]):
+        assert np.array_equal(student.predict_proba(file), student.predict_proba("the blue line"))
+    for wrong, message in (
+        ("  ", "an empty one"),
+        ("\ud800", "half a surrogate"),
+        ("gone.txt", "cannot read gone.txt"),
+    ):
+        with pytest.raises(InputError, match=message):
+            student.predict(wrong)
+    lost = replace(student.spec.inputs["said"], shape=(-1, 1), dtype="int64")
+    with pytest.raises(InputError, match="said: expected the tokenizer by which training read its texts, found none"):
+        column_of(lost, "said", "red")
     expected = student.predict_proba(["a red circle", "the blue line"])
     again = load(student.save(tmp_path / "saved"))
     assert np.array_equal(again.predict_proba(["a red circle", "the blue line"]), expected)

@@ -123,6 +123,7 @@ MISTAKES: dict[str, tuple[Sequence[str], str]] = {
     "no epochs": (["train", "emoji", "--epochs", "0"], "epochs"),
     "unknown modality": (["train", "emoji", "--data.target", "[smell]"], "smell"),
     "unknown modality without brackets": (["train", "emoji", "--data.target", "smell"], "no modality 'smell'"),
+    "words of another list": (["compare", "emoji", "--slurm.setup", "export A=0,1; module load cuda"], "slurm.setup"),
     "modality that is a number": (["train", "emoji", "--data.target=1"], "no modality '1'"),
     "modality that is none": (["train", "emoji", "--data.auxiliary", "{name: 1}"], "data.auxiliary"),
     "the same modality twice": (["train", "emoji", "--data.auxiliary", "[picture]"], "picture"),

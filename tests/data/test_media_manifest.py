@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from typing import cast
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from crossdistill.cli.main import main
 from crossdistill.data import read_manifest, write_manifest
 from crossdistill.data.cells import looks_like
 from crossdistill.data.dataset import from_arrays, in_memory
@@ -297,10 +299,37 @@ def test_a_text_without_a_tokenizer_is_counts_of_its_letters(media: Path) -> Non
     assert input_spec(dataset.columns["words"]) == InputSpec("text", (COUNTS,), "float32", ReaderSettings())
 
 
+@pytest.mark.parametrize(
+    ("cells", "doubt"),
+    [
+        (
+            ["31", "32", "n/a", "40"],
+            "row 4, column 'age': 'n/a' is no number, so all .*; mend",
+        ),
+        (['"0,5"', '"1,5"', '"2,5"', '"3"'], "row 2, column 'age': '0,5' is no number, .* decimal point: 0.5"),
+        (
+            ["2024-01-31", "2024-02-01T10:30:15", "9:15", "3"],
+            "row 2, column 'age': '2024-01-31' is a time, read as",
+        ),
+    ],
+)
+def test_what_may_not_be_meant_as_text_is_not_trained_on(
+    cells: list[str], doubt: str, media: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{n},train,{'ab'[n % 2]},{cell}" for n, cell in enumerate(cells)]
+    with pytest.raises(InputError, match=doubt):
+        read_manifest(table(media, "id,split,label,age", *rows)).__getitems__([0])
+    assert main(["prepare", "manifest", str(media)]) == 0
+    assert re.search(doubt, " ".join(capsys.readouterr().out.split()))
+    meant = read_manifest(table(media, "id,split,label,age:text", *rows)).__getitems__([0, 1])
+    assert cast(torch.Tensor, meant.modalities["age"]).shape == (2, COUNTS)
+
+
 def test_texts_that_cannot_be_read(media: Path) -> None:
     (media / "empty.txt").write_text(" \n")
     with pytest.raises(InputError, match="row 2, column 'words': expected a text, found an empty one"):
         read_manifest(table(media, "id,split,label,words", "1,train,a,empty.txt")).__getitems__([0])
+    assert main(["prepare", "manifest", str(media)]) == 2
     path = table(media, "id,split,label,words", "1,train,a,hello")
     nowhere = {"words": ReaderSettings(tokenizer=str(media / "nowhere"))}
     with pytest.raises(InputError, match=r"data\.readers\.words\.tokenizer: ") as caught:

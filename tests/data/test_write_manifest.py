@@ -10,6 +10,7 @@ import torch
 from crossdistill.data import from_arrays, read_manifest, write_manifest
 from crossdistill.data.columns import FileColumn, RowColumn
 from crossdistill.data.dataset import in_memory
+from crossdistill.data.readers import ReaderSettings, TextColumn
 from crossdistill.types import InputError
 
 
@@ -98,3 +99,18 @@ def test_names_that_a_manifest_needs_itself_are_refused(tmp_path: Path) -> None:
     write_manifest(tmp_path / "set", five_samples())
     with pytest.raises(TypeError, match="columns in memory"):
         write_manifest(tmp_path / "copy", read_manifest(tmp_path / "set"))
+
+
+def test_texts_become_cells(tmp_path: Path) -> None:
+    texts = ['say "hello"', "one, two", "3", "two\nlines"]
+    data = from_arrays(
+        {"said": texts[:3] + texts[3:], "x": np.eye(4)}, list("abab"), present={"said": [True, False, True, True]}
+    )
+    folder = write_manifest(tmp_path / "new", data)
+    again = read_manifest(folder)
+    assert again.present(["said"]).tolist() == [True, False, True, True]
+    first, second = (each.__getitems__([0, 1, 2, 3]).modalities["said"] for each in (data, again))
+    assert torch.equal(first, second)  # type: ignore[arg-type]
+    column = TextColumn(["see a.txt"], ["0"], ReaderSettings(), "said")
+    with pytest.raises(InputError, match=r"modality 'said': 'see a.txt' would be read as the name of a file"):
+        write_manifest(tmp_path / "other", from_arrays({"said": column}, ["a"]))

@@ -252,6 +252,11 @@ def test_samples_may_lack_their_text() -> None:
     assert model.teacher_score(X, Y, given) == model.teacher_score(
         np.delete(X, absent, 0), np.delete(Y, absent), [text for text in given if text is not None]
     )
+    gaps = [np.nan if text is None else text for text in given]
+    for other in (gaps, {"said": gaps}, Modalities(said=gaps)):
+        assert np.array_equal(quick(n_epochs=2).fit(X, Y, auxiliary=other).predict_proba(X), model.predict_proba(X))
+    with pytest.raises(InputError, match="said: expected numbers, found texts such as"):
+        quick().fit(X, Y, auxiliary={"said": [3, *SAID[1:]]})
     as_table = pd.DataFrame({"said": given})["said"]
     assert np.array_equal(quick(n_epochs=2).fit(X, Y, auxiliary=as_table).predict_proba(X), model.predict_proba(X))
 

@@ -111,6 +111,14 @@ def over_folds(seeds: int = 1, drawn: str = "BCDA") -> list[Run]:
     ]
 
 
+def test_a_configuration_of_one_fold_among_others_that_test_several() -> None:
+    """As in a comparison that is not finished: its seeds test the same people, too."""
+    begun = [run for run in over_folds(seeds=5) if run.label == "baseline" or run.fold == 0]
+    begun = [replace(run, labelled_groups=("ABCDE"[run.seed],), in_turn=True) for run in begun]
+    assert (differences(begun)["kd"].pairs, differences(begun)["kd"].verdict) == (1, "not tested")
+    assert headlines(begun)["kd"].units == 1
+
+
 def said_of(runs: list[Run]) -> str:
     samples = SampleViews(changes=Changes("amid_u", 0, 100, 9, 4, (), (), fold=0))
     report = report_of(runs, "the command", samples)

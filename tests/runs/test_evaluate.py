@@ -101,6 +101,18 @@ def test_features_are_known_by_name_wherever_their_columns_stand(
     )
 
 
+@pytest.mark.parametrize("control", ["noise", "zeroed"])
+def test_made_up_numbers_are_those_of_training_where_there_are_more_features(
+    control: str, table: tuple[Path, pd.DataFrame]
+) -> None:
+    folder, frame = table
+    frame.to_csv(folder / "manifest.csv", index=False)
+    made = replace(crossdistill.own(("wrist",), ("eye",)), method="kd", epochs=1, batch_size=8)
+    run(with_data(made, source=str(folder / "manifest.csv"), control=control), folder / control)
+    frame.assign(eye_c=2 * frame["eye_a"])[["eye_c", *frame.columns[::-1]]].to_csv(folder / "manifest.csv", index=False)
+    assert to_json(evaluate(folder / control)) == to_json(read_results(folder / control))
+
+
 def test_a_feature_of_training_that_is_not_there(table: tuple[Path, pd.DataFrame]) -> None:
     folder, frame = table
     frame.rename(columns={"wrist_y": "wrist_w"}).to_csv(folder / "manifest.csv", index=False)

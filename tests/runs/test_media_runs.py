@@ -304,6 +304,10 @@ def test_a_model_that_reads_text_wants_its_tokenizer(tmp_path: Path) -> None:
     made = replace(made, model=replace(made.model, encoders={"words": EncoderSettings("pretrained", weights="bert")}))
     with pytest.raises(InputError, match=r"^data\.readers\.words\.tokenizer: choose the tokenizer of the model that"):
         build(made)
+    for kind in ("cnn14", "log_mel"):
+        sounds = replace(made, model=replace(made.model, encoders={"words": EncoderSettings(kind)}))
+        with pytest.raises(InputError, match=f"model.encoders.words: {kind} reads no texts"):
+            build(sounds)
     words = replace(made.data, readers={"words": ReaderSettings(tokenizer="bert")})
     with pytest.raises(InputError, match=r"model\.encoders\.words: weights: pretrained needs a model's folder or its"):
         build(replace(made, data=words, model=replace(made.model, encoders={})))

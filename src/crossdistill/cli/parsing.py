@@ -12,11 +12,14 @@ from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.types import InputError, one_line
 
+_OF_NAMES = ("--data.target", "--data.auxiliary")
+"""Options whose value is a list of names."""
+
 
 def parsed(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     """The options in these words. Raises InputError for those that the parser does not take."""
     try:
-        options: Namespace = parser.instantiate(parser.parse_args(_lists_marked(parser, arguments)))
+        options: Namespace = parser.instantiate(parser.parse_args(_lists_marked(arguments)))
     except (argparse.ArgumentError, argparse.ArgumentTypeError) as error:
         message = str(error).replace("<class '", "").replace("'>", "")
         raise InputError(message + _nearest_option(parser, message)) from error
@@ -27,19 +30,14 @@ def parsed(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     return options
 
 
-def _lists_marked(parser: ArgumentParser, arguments: Sequence[str]) -> list[str]:
+def _lists_marked(arguments: Sequence[str]) -> list[str]:
     """The words with names as a list where one is expected: `--data.target wrist,face` for '["wrist", "face"]'."""
-    of_names = {
-        option
-        for option, action in parser._option_string_actions.items()
-        if getattr(action, "_typehint", None) == tuple[str, ...]
-    }
     marked, before = list[str](), ""
     for word in arguments:
         option, equals, value = word.partition("=")
-        if before in of_names:
+        if before in _OF_NAMES:
             word = _as_list(word)
-        elif equals and option in of_names:
+        elif equals and option in _OF_NAMES:
             word = f"{option}={_as_list(value)}"
         marked.append(word)
         before = word

@@ -51,6 +51,11 @@ _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re
 TRUTHS = {"true": 1.0, "false": 0.0}
 """How tables write truth values, in small letters: those of one-hot columns, as pandas makes them, are such."""
 
+_DAY = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{2,4}"
+_HOUR = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?( ?[AaPp][Mm]|Z|[+-][0-9]{2}:?[0-9]{2})?"
+_TIME = re.compile(rf"({_DAY})([T ]{_HOUR})?|{_HOUR}")
+"""How tables write dates and times of the day."""
+
 _LIST = re.compile(r"(?is)\[(?=.*[0-9.][\s,;\[\]]+[-+]?[.0-9])([-+0-9.,;e\s\[\]]|nan|inf|none|null)*\]")
 """How lists of numbers look as texts, which is how tables of arrays are written as CSV."""
 
@@ -178,6 +183,29 @@ def is_number(cell: str) -> bool:
 def number_of(cell: str) -> float | None:
     """What a cell is as a feature: its finite number, 1 and 0 for true and false, None for anything else."""
     return float(cell) if is_number(cell) else TRUTHS.get(cell.lower())
+
+
+def are_nearly_numbers(cells: Sequence[str]) -> bool:
+    """Whether more than half of these are numbers, or would be with a decimal point."""
+    texts = [cell for cell in cells if number_of(cell) is None and not is_number(cell.replace(",", ".", 1))]
+    return 2 * len(texts) < len(cells)
+
+
+def are_times(cells: Sequence[str]) -> bool:
+    """Whether more than half of these are dates or times of the day."""
+    return 2 * sum(_TIME.fullmatch(cell) is not None for cell in cells) > len(cells)
+
+
+def are_lists(cells: Sequence[str]) -> bool:
+    """Whether more than half of these are lists of numbers, written as texts."""
+    return 2 * sum(_LIST.fullmatch(_CALLS.sub("", cell)) is not None for cell in cells) > len(cells)
+
+
+def file_named(texts: Sequence[str]) -> str:
+    """The first of these that is the name of a file, unless it ends one sentence among others; empty where none is."""
+    named = [text for text in texts if looks_like(text) != "text" or is_text_file(text) or _names_file(text)]
+    alone = named if 2 * len(named) >= len(texts) else [text for text in named if not re.search(r"\s", text)]
+    return alone[0] if alone else ""
 
 
 def looks_like(cell: str) -> Kind:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from crossdistill.data.arrays import array_of, listed, unmasked
-from crossdistill.data.cells import MODALITY_NAME, is_number, is_text_file, looks_like, shortened
+from crossdistill.data.cells import MODALITY_NAME, are_lists, are_nearly_numbers, are_times, file_named, shortened
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, KeptColumn, RowColumn, Rows, SequenceColumn
 from crossdistill.data.labels import SPLITS, Strings, split_names
 from crossdistill.data.number_groups import beginnings
@@ -366,14 +366,18 @@ def texts_in(values: Any) -> list[str]:
 
 
 def column_of_texts(name: str, texts: Sequence[str]) -> Column:
-    """The texts as a column. Raises InputError where some are names of files, or most are numbers."""
-    files = [text for text in texts if looks_like(text) != "text" or is_text_file(text)]
-    numbers = [text for text in texts if is_number(text)]
-    if files or 2 * len(numbers) >= len(texts):
-        found = f"the name of a file, '{shortened(files[0])}'" if files else f"a number as a text, '{numbers[0]}'"
-        fix = "; files are read from a manifest (read_manifest)" if files else ""
-        raise InputError(f"{name}: expected numbers or texts, found {found}{fix}")
-    return TextColumn(texts, [f"{name}: row {row}" for row in range(len(texts))], ReaderSettings(), name)
+    """The texts as a column. Raises InputError where one is empty or names a file, and where most are numbers, times or
+    lists of numbers, which a manifest would not take for texts either."""
+    column = TextColumn(texts, [f"{name}: row {row}" for row in range(len(texts))], ReaderSettings(), name)
+    for row in range(len(texts)):
+        column.require_readable(row)
+    if file := file_named(texts):
+        found = f"the name of a file, '{shortened(file)}'; files are read from a manifest (read_manifest)"
+        raise InputError(f"{name}: expected numbers or texts, found {found}")
+    for odd, found in ((are_nearly_numbers, "numbers as texts"), (are_times, "times"), (are_lists, "lists as texts")):
+        if odd(texts):
+            raise InputError(f"{name}: expected numbers or texts, found {found}, such as '{shortened(texts[0])}'")
+    return column
 
 
 def _partial(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike] | Column, present: npt.NDArray[Any]) -> Column:

@@ -9,7 +9,7 @@ from crossdistill.data.columns import ArrayColumn, Column
 from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.inputs import InputSpec, input_spec, places_of
 from crossdistill.data.reading import PartialColumn
-from crossdistill.data.wrappers import ReorderedColumn
+from crossdistill.data.wrappers import ReorderedColumn, StandInColumn
 
 
 def in_order(dataset: MultimodalDataset, specs: Mapping[str, InputSpec]) -> MultimodalDataset:
@@ -26,11 +26,13 @@ def in_order(dataset: MultimodalDataset, specs: Mapping[str, InputSpec]) -> Mult
 
 
 def _chosen(column: Column, places: Sequence[int]) -> Column:
-    """A column's samples with the features at these places; made-up numbers stay, which belong to places."""
+    """A column's samples with the features at these places; numbers that are made up anew belong to places."""
     if isinstance(column, PartialColumn):
         return PartialColumn(_chosen(column.column, places), column.present)
     if isinstance(column, ReorderedColumn):
         return ReorderedColumn(_chosen(column.column, places), column.source)
+    if isinstance(column, StandInColumn):
+        return StandInColumn(_chosen(column.column, places), column.fill)
     if isinstance(column, ArrayColumn):
         return ArrayColumn(column.array[:, places], column.name, [column.features[place] for place in places])
     return column

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +116,8 @@ def column_of(spec: InputSpec, name: str, values: Any) -> Column:
 
 def _column_of(spec: InputSpec, name: str, values: Any) -> Column:
     if spec.kind == "text":
-        texts = [values] if isinstance(values, str) else [str(text) for text in _listed(name, spec, values)]
+        given = [values] if isinstance(values, str | os.PathLike) else _listed(name, spec, values)
+        texts = [str(text) if _is_text(text) else Path(text) for text in given]
         return text_column(spec, name, texts, [f"{name}: text {number}" for number in range(len(texts))])
     if spec.kind in READERS and (paths := _paths(name, spec, values)) is not None:
         reader = READERS[spec.kind](spec.reading, _NO_CACHE)
@@ -133,9 +135,16 @@ def text_column(spec: InputSpec, name: str, texts: Sequence[str | Path], places:
     Raises InputError where training had a tokenizer and the specification has none.
     """
     column = TextColumn(texts, places, spec.reading, f"{name}: tokenizer")
-    if column.shape != spec.shape:
+    if spec.is_tokens and not spec.reading.tokenizer:
         raise InputError(f"{name}: expected the tokenizer by which training read its texts, found none")
+    if column.shape != spec.shape:
+        raise InputError(f"{name}: expected samples of shape {spec.shape} as in training, found texts {column.shape}")
     return column
+
+
+def _is_text(given: Any) -> bool:
+    """Whether this is a text itself; a path, or a name such as a.txt, is that of a file with one, as in tables."""
+    return isinstance(given, str) and not re.fullmatch(r"(?i)\S+\.txt", given)
 
 
 def _paths(name: str, spec: InputSpec, values: Any) -> list[Path] | None:

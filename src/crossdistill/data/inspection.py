@@ -12,12 +12,13 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from crossdistill.data import MultimodalDataset
+from crossdistill.data.cells import modalities
 from crossdistill.data.columns import Column
 from crossdistill.data.inputs import input_spec
 from crossdistill.data.labels import SPLITS, seems_no_label
 from crossdistill.data.manifest import check_values, dataset_of
 from crossdistill.data.number_groups import number_groups
-from crossdistill.data.numbers import nearly_numbers
+from crossdistill.data.numbers import doubt_of
 from crossdistill.data.readers import CacheFolder, MediaColumn, TextColumn
 from crossdistill.data.readers.cache_writer import fill
 from crossdistill.data.readers.inspection import Inspected, at_segment, inspect
@@ -101,7 +102,8 @@ def check_manifest(
                 broken += [f"{clip}: {found[row].problem}"] if found[row].problem else []
                 damaged += [f"{clip}: {found[row].warning}"] if found[row].warning else []
         counts += [_count(dataset, name, split, found) for split in SPLITS if len(dataset.rows(split))]
-    doubts = [*nearly_numbers(table), *_nearly_no_labels(dataset)]
+    columns = modalities(table)
+    doubts = [*filter(None, (doubt_of(table, column) for column in columns)), *_nearly_no_labels(dataset)]
     counts = _together(counts, number_groups(table))
     return Checked(dataset, counts, broken, damaged, files, doubts)
 
@@ -119,7 +121,7 @@ def _check_others(dataset: MultimodalDataset) -> None:
         inner = content_of(column)
         if isinstance(inner, TextColumn):
             for row in range(len(inner)):
-                inner.text(row)
+                inner.require_readable(row)
         elif not isinstance(inner, MediaColumn):
             arrays[name] = column
     if arrays:

@@ -42,10 +42,11 @@ from crossdistill.data.label_cells import LABEL, label_columns, read_labels, wri
 from crossdistill.data.labels import SPLITS
 from crossdistill.data.lists import list_column
 from crossdistill.data.number_groups import number_groups, together
-from crossdistill.data.numbers import number_column
+from crossdistill.data.numbers import doubt_of, number_column
 from crossdistill.data.readers import READERS, CacheFolder, MediaColumn, ReaderSettings, TextColumn
 from crossdistill.data.reading import PartialColumn, known_present
 from crossdistill.data.table import Table, read_table
+from crossdistill.data.wrappers import content_of
 from crossdistill.types import InputError, TaskKind
 
 LONGEST_NAME = 1000
@@ -188,8 +189,8 @@ def check_values(dataset: MultimodalDataset) -> None:
 def write_manifest(folder: Path | str, dataset: MultimodalDataset) -> Path:
     """Write a data set that is in memory as manifest.csv and .npy files; returns the folder.
 
-    Arrays become `<modality>.npy#row`, sequences `<modality>/<id>.npy`. The folder appears whole or not at all.
-    Raises InputError where there is something in it already, or it cannot be written.
+    Arrays become `<modality>.npy#row`, sequences `<modality>/<id>.npy`, texts cells. The folder appears whole or not at
+    all. Raises InputError where there is something in it already, or it cannot be written.
     For arrays that the command line, or somebody else, is to train on.
 
     >>> import tempfile, numpy as np
@@ -316,7 +317,8 @@ def _column(
         filled_column = _arrays(table, column.header, filled, allow_outside)
     elif kind == "text":
         texts = [find(row, column.header, cells[row]) if is_text_file(cells[row]) else cells[row] for row in filled]
-        filled_column = TextColumn(texts, places, settings, f"data.readers.{column.name}.tokenizer")
+        option, doubt = f"data.readers.{column.name}.tokenizer", doubt_of(table, column)
+        filled_column = TextColumn(texts, places, settings, option, doubt)
     else:
         reader = READERS[kind](settings, CacheFolder(table.path.parent))
         clips = [clip(table, column, row, find(row, column.header, cells[row])) for row in filled]
@@ -371,7 +373,8 @@ def _write(folder: Path, dataset: MultimodalDataset) -> None:
         present = known_present(column)
         ids = [key for key, has_sample in zip(dataset.ids, present, strict=True) if has_sample]
         written = iter(_write_column(folder, name, column, ids))
-        cells[name] = [next(written) if has_sample else "" for has_sample in present]
+        header = f"{name}:text" if isinstance(content_of(column), TextColumn) else name
+        cells[header] = [next(written) if has_sample else "" for has_sample in present]
     write_csv(folder / "manifest.csv", cells)
 
 
@@ -383,6 +386,11 @@ def _write_column(folder: Path, name: str, column: Column, ids: Sequence[str]) -
         return _write_array(folder, name, column.array)
     if isinstance(column, SequenceColumn):
         return _write_sequences(folder / name, column, ids)
+    if isinstance(column, TextColumn):
+        texts = [column.text(row) for row in range(len(column))]
+        if named := [text for text in texts if is_text_file(text)]:
+            raise InputError(f"modality '{name}': '{named[0]}' would be read as the name of a file; end it otherwise")
+        return texts
     raise TypeError(f"expected columns in memory, found {type(column).__name__} for '{name}'")
 
 

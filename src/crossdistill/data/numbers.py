@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.data.cells import is_number, modalities, number_of, shortened
+from crossdistill.data.cells import ModalityHeader, are_nearly_numbers, are_times, is_number, number_of, shortened
 from crossdistill.data.columns import ArrayColumn, Column, float32_of
 from crossdistill.data.number_groups import listed
 from crossdistill.data.reading import PartialColumn
@@ -15,23 +15,22 @@ from crossdistill.data.table import Table
 from crossdistill.types import InputError
 
 
-def nearly_numbers(table: Table) -> list[str]:
-    """A line for each column that is read as text although most of its cells are numbers, or would be with a decimal
-    point, naming the first that is none. A header that says its kind means it."""
-    lines = []
-    for column in modalities(table):
-        filled = [(row, cell) for row, cell in enumerate(table.columns[column.header]) if cell]
-        others = [(row, cell) for row, cell in filled if number_of(cell) is None]
-        texts = [cell for _, cell in others if not is_number(cell.replace(",", ".", 1))]
-        if column.kind or not others or 2 * len(texts) >= len(filled):
-            continue
-        (row, cell), point = others[0], others[0][1].replace(",", ".", 1)
+def doubt_of(table: Table, column: ModalityHeader) -> str:
+    """Why a column that is read as text may not be meant as such, naming the first cell that makes it one: most of its
+    cells are numbers, or would be with a decimal point, or they are times. Empty where its header says its kind."""
+    filled = [(row, cell) for row, cell in enumerate(table.columns[column.header]) if cell]
+    others = [(row, cell) for row, cell in filled if number_of(cell) is None]
+    if column.kind or column.header in table.nested or not others:
+        return ""
+    (row, cell), meant = others[0], f"('{column.name}:text' as its header says that texts are meant)"
+    place = f"{table.place(row, column.header)}: '{shortened(cell)}'"
+    if are_nearly_numbers([cell for _, cell in filled]):
+        point = cell.replace(",", ".", 1)
         fix = f"numbers have a decimal point: {point}" if is_number(point) else "mend it, or leave the cell empty"
-        lines.append(
-            f"{table.place(row, column.header)}: '{shortened(cell)}' is no number, so all of the column is read as "
-            f"text; {fix} ('{column.name}:text' as its header says that texts are meant)"
-        )
-    return lines
+        return f"{place} is no number, so all of the column is read as text; {fix} {meant}"
+    if are_times([cell for _, cell in filled]):
+        return f"{place} is a time, read as text; make numbers of times, such as seconds since the first {meant}"
+    return ""
 
 
 def filled_rows(table: Table, headers: Sequence[str]) -> npt.NDArray[np.bool_]:

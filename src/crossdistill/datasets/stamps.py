@@ -29,7 +29,6 @@ PLACES = ("", "stamps", "tuxpaint/stamps", "share/tuxpaint/stamps", "usr/share/t
 
 CLASSES = 6
 _TEST_SHARE, _SPLIT_SEED = 0.3, 0
-_HASHED = 1024
 
 
 class Stamp(NamedTuple):

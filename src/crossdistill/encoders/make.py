@@ -72,9 +72,11 @@ def resolved(name: str, spec: InputSpec, chosen: EncoderSettings) -> EncoderSett
     kind_name = _automatic(spec) if chosen.kind == "auto" else chosen.kind
     if kind_name == "cnn14" and spec.shape == (chosen.settings.get("width", 256),):
         kind_name, chosen = "features", EncoderSettings("features")  # its own output, computed before
-    if kind_name == "pretrained" and spec.kind == "text" and not spec.is_tokens:
-        raise InputError(f"data.readers.{name}.tokenizer: choose the tokenizer of the model that reads these texts")
     kind = kind_named(kind_name, f"{_place(name)}.kind")
+    if spec.kind == "text" and not spec.is_tokens and isinstance(kind, EncoderKind) and kind.raw:
+        if kind_name == "pretrained":
+            raise InputError(f"data.readers.{name}.tokenizer: choose the tokenizer of the model that reads these texts")
+        raise InputError(f"{_place(name)}: {kind_name} reads no texts; counts of their letters go to an mlp")
     _require_fitting(name, kind_name, kind, spec.shape, chosen)
     if not isinstance(kind, EncoderKind):
         arguments_of(kind, chosen.settings, spec.shape, _place(name))

@@ -116,9 +116,7 @@ def _amplitudes(centred: Tensor, bins: int, highest: float) -> Tensor:
     frequencies = torch.arange(1, bins + 1, dtype=centred.dtype, device=centred.device) * (highest / bins)
     angles = 2 * math.pi * frequencies[:, None] * time[None, :]
     waves = torch.cat([angles.cos(), angles.sin()])
-    parts = torch.einsum(
-        "kt,btf->bkf", waves, centred
-    ).square()  # of all samples at once: half the time of a product each
+    parts = torch.einsum("kt,btf->bkf", waves, centred).square()  # a product for each sample would take twice as long
     return (parts[:, :bins] + parts[:, bins:] + _TINY).sqrt()
 
 

@@ -113,6 +113,8 @@ def _listed(value: Any) -> Any:
     value = unmasked(of_objects(value))
     if hasattr(value, "iloc"):
         return value
+    if isinstance(value, list | tuple) and any(isinstance(item, str) for item in value):
+        return [None if is_gap(item) else item for item in value]  # NumPy would make "nan" of a gap
     if is_list_of_sequences(value) or has_none(value):
         return list(value)
     return np.asarray(stacked(value))

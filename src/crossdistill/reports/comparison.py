@@ -57,7 +57,8 @@ def differences(runs: Sequence[Run], reference: str = "baseline") -> dict[str, D
         common = sorted(ours.keys() & theirs.keys())
         if label != reference and common:
             labels = {key: (ours[key].labels, theirs[key].labels) for key in common}
-            units = study_units({key: sides if any(sides) else "" for key, sides in labels.items()}).values()
+            groups = {key: sides if any(sides) else "" for key, sides in labels.items()}
+            units = study_units(groups, any(run.in_turn for run in runs)).values()
             a, b = ([side[key].scores["student"].headline for key in common] for side in (ours, theirs))
             pairs[label] = unit_means(units, a), unit_means(units, b)
     return tested_pairs(pairs)

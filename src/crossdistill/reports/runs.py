@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class Run:
     task: what was predicted; classes: the names of the classes, labels or numbers
     labelled_groups: that kept their labels, where labels were drawn by groups; drawn: whether they were, which a run
         from before their names were kept says alone
+    in_turn: whether runs that were read with it test other folds
     """
 
     folder: Path
@@ -62,6 +63,7 @@ class Run:
     task: TaskKind = "classification"
     labelled_groups: tuple[str, ...] = ()
     drawn: bool = False
+    in_turn: bool = False
 
     @property
     def replicate(self) -> tuple[int, int]:
@@ -88,7 +90,7 @@ def load_runs(paths: Sequence[Path]) -> list[Run]:
     measured, _ = split_by_measured(runs)
     if measured:
         _check_comparable(measured)
-    return runs
+    return [replace(run, in_turn=several_folds(runs)) for run in runs]
 
 
 def configurations_of(runs: Sequence[Run]) -> dict[str, list[Run]]:
@@ -101,7 +103,7 @@ def configurations_of(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 def units_of(runs: Sequence[Run]) -> list[Hashable]:
     """What each run of one configuration shares with those that are no independent repetitions of it."""
-    units = study_units({run.replicate: run.labels for run in runs})
+    units = study_units({run.replicate: run.labels for run in runs}, any(run.in_turn for run in runs))
     return [units[run.replicate] for run in runs]
 
 

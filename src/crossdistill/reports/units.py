@@ -6,20 +6,21 @@ import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 
-def study_units(labelled: Mapping[tuple[int, int], Hashable]) -> dict[tuple[int, int], Hashable]:
+def study_units(labelled: Mapping[tuple[int, int], Hashable], in_turn: bool = False) -> dict[tuple[int, int], Hashable]:
     """Fold and seed -> what runs share that count as one.
 
     Where labels were drawn by groups it is the labelled set or, in a study that tests several folds in turn, the fold:
     its runs test the same people, whoever is labelled. Where none were drawn each fold and seed is a unit.
 
     labelled: fold and seed -> the groups that kept their labels, in a comparison those of both sides; "" for none
+    in_turn: whether the study has other folds than these
 
     >>> study_units({(0, 0): "Ann", (0, 1): "Bob", (1, 0): "Bob"})
     {(0, 0): 0, (0, 1): 0, (1, 0): 1}
     >>> study_units({(-1, 0): "Ann", (-1, 1): "Bob", (-1, 2): "Ann"})
     {(-1, 0): 'Ann', (-1, 1): 'Bob', (-1, 2): 'Ann'}
     """
-    in_turn = len({fold for fold, _ in labelled}) > 1
+    in_turn = in_turn or len({fold for fold, _ in labelled}) > 1
     return {
         (fold, seed): (fold if in_turn else groups) if groups else (fold, seed)
         for (fold, seed), groups in labelled.items()

@@ -145,6 +145,8 @@ def _numbers(cells: Any) -> Any:
     with needed_for(_TABLES):
         import pandas as pd
 
+    if getattr(cells.dtype, "kind", "") in "mM":  # times, which would become whole numbers
+        return cells.map(lambda cell: math.nan)
     values = pd.to_numeric(cells, errors="coerce")
     if pd.api.types.is_bool_dtype(values):
         return values.astype("int64")
@@ -154,8 +156,8 @@ def _numbers(cells: Any) -> Any:
 
 
 def _truth(cell: object) -> float:
-    """1 or 0 for a truth value, however a table writes it; NaN for anything else, such as bytes."""
-    return TRUTHS.get(str(cell).strip().lower(), math.nan) if isinstance(cell, str | bool) else math.nan
+    """1 or 0 for a truth value, however a table writes it; NaN for anything else."""
+    return TRUTHS.get(str(cell).strip().lower(), math.nan)
 
 
 def _are_whole(values: npt.NDArray[Any], spec: InputSpec) -> bool:

@@ -25,8 +25,8 @@ COUNTS = 1024
 
 
 def hashed(texts: Sequence[str]) -> Any:
-    """(N, 1024) sparse counts of three to five neighbouring letters within words, hashed and of length 1: no vocabulary
-    is learnt, so none comes from the test samples."""
+    """(N, 1024) sparse counts of three to five neighbouring letters within words, hashed with a sign, of length 1: no
+    vocabulary is learnt, so none comes from the test samples."""
     with needed_for("texts without a tokenizer"):
         from sklearn.feature_extraction.text import HashingVectorizer
 
@@ -38,13 +38,20 @@ class TextColumn:
     """N texts, given as they are or as files of UTF-8: `Padded` token numbers (B, T, 1), special tokens included; where
     no tokenizer is chosen the counts of letters (B, 1024) of `hashed`.
 
-    places: how errors call each text; option: how they call the tokenizer's setting.
+    places: how errors call each text; option: how they call the tokenizer's setting; doubt: why these may not be meant
+    as texts, an error where their letters would be counted.
     Raises InputError, when read, for a file that cannot be read, an empty text, and a tokenizer that cannot be had.
     """
 
     def __init__(
-        self, texts: Sequence[str | Path], places: Sequence[str], settings: ReaderSettings, option: str
+        self,
+        texts: Sequence[str | Path],
+        places: Sequence[str],
+        settings: ReaderSettings,
+        option: str,
+        doubt: str = "",
     ) -> None:
+        self.doubt = doubt
         self.texts, self.places, self.settings, self.option = tuple(texts), tuple(places), settings, option
         self.shape: tuple[int, ...] = (-1, 1) if settings.tokenizer else (COUNTS,)
         self._counts: dict[int, tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]] = {}
@@ -63,16 +70,24 @@ class TextColumn:
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{self.places[row]}: cannot read {text} as UTF-8 text: {error}") from None
 
+    def require_readable(self, row: int) -> str:
+        """The text. Raises InputError where it cannot be read, or there is nothing in it."""
+        text = self.text(row)
+        if not text.strip():
+            raise InputError(f"{self.places[row]}: expected a text, found an empty one")
+        if any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise InputError(f"{self.places[row]}: expected a text, found half a surrogate pair in it")
+        return text
+
     def fetch(self, rows: Rows) -> Modality:
         return self._tokens(rows) if self.settings.tokenizer else self._letters(rows)
 
     def _letters(self, rows: Rows) -> torch.Tensor:
         """Counted once for each text, and kept as the few that are not 0."""
+        if self.doubt:
+            raise InputError(self.doubt)
         if new := [row for row in dict.fromkeys(rows.tolist()) if row not in self._counts]:
-            texts = [self.text(row) for row in new]
-            if empty := [row for row, text in zip(new, texts, strict=True) if not text]:
-                raise InputError(f"{self.places[empty[0]]}: expected a text, found an empty one")
-            counted = hashed(texts)
+            counted = hashed([self.require_readable(row) for row in new])
             for row, start, end in zip(new, counted.indptr[:-1], counted.indptr[1:], strict=True):
                 self._counts[row] = counted.indices[start:end], counted.data[start:end]
         values = np.zeros((len(rows), COUNTS), dtype=np.float32)
