@@ -21,6 +21,7 @@ from crossdistill.data.readers import MediaColumn, ReaderSettings, TextColumn
 from crossdistill.data.readers.text import COUNTS, hashed
 from crossdistill.data.reading import PartialColumn
 from crossdistill.data.wrappers import content_of
+from crossdistill.diagnosis.features import features_of
 from crossdistill.types import InputError, Padded
 from tests.data.clips import tone, write_sound, write_video
 from tests.tokenizer import save_tokenizer
@@ -319,6 +320,8 @@ def test_what_may_not_be_meant_as_text_is_not_trained_on(
     rows = [f"{n},train,{'ab'[n % 2]},{cell}" for n, cell in enumerate(cells)]
     with pytest.raises(InputError, match=doubt):
         read_manifest(table(media, "id,split,label,age", *rows)).__getitems__([0])
+    with pytest.raises(InputError, match=doubt):
+        features_of(read_manifest(media).columns["age"], np.arange(4), 0)
     assert main(["prepare", "manifest", str(media)]) == 0
     assert re.search(doubt, " ".join(capsys.readouterr().out.split()))
     meant = read_manifest(table(media, "id,split,label,age:text", *rows)).__getitems__([0, 1])

@@ -42,6 +42,7 @@ def features_of(column: Column, rows: Rows, seed: int) -> tuple[Features, Mask]:
     present, parts = known_present(column)[rows].copy(), []
     given, given_rows = as_given(column, rows)
     if isinstance(given, TextColumn):
+        given.require_meant()
         texts = _text_features([given.text(row) for row in given_rows.tolist()], seed)
         features = np.zeros((len(rows), texts.shape[1]))
         features[present] = texts

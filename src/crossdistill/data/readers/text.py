@@ -79,13 +79,17 @@ class TextColumn:
             raise InputError(f"{self.places[row]}: expected a text, found half a surrogate pair in it")
         return text
 
+    def require_meant(self) -> None:
+        """Raise InputError where these may be numbers or times that somebody wanted to be read as such."""
+        if self.doubt:
+            raise InputError(self.doubt)
+
     def fetch(self, rows: Rows) -> Modality:
         return self._tokens(rows) if self.settings.tokenizer else self._letters(rows)
 
     def _letters(self, rows: Rows) -> torch.Tensor:
         """Counted once for each text, and kept as the few that are not 0."""
-        if self.doubt:
-            raise InputError(self.doubt)
+        self.require_meant()
         if new := [row for row in dict.fromkeys(rows.tolist()) if row not in self._counts]:
             counted = hashed([self.require_readable(row) for row in new])
             for row, start, end in zip(new, counted.indptr[:-1], counted.indptr[1:], strict=True):
