@@ -75,7 +75,7 @@ class InputSpec:
     @property
     def is_tokens(self) -> bool:
         """Whether samples are numbers of tokens, which have no order."""
-        return self.kind == "text" and self.is_sequence
+        return self.kind == "text" and np.dtype(self.dtype).kind in "iu"
 
     def __str__(self) -> str:
         if self.kind == "array":

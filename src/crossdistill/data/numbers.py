@@ -18,9 +18,11 @@ from crossdistill.types import InputError
 def doubt_of(table: Table, column: ModalityHeader) -> str:
     """Why a column that is read as text may not be meant as such, naming the first cell that makes it one: most of its
     cells are numbers, or would be with a decimal point, or they are times. Empty where its header says its kind."""
+    if column.kind or column.header in table.nested:
+        return ""
     filled = [(row, cell) for row, cell in enumerate(table.columns[column.header]) if cell]
     others = [(row, cell) for row, cell in filled if number_of(cell) is None]
-    if column.kind or column.header in table.nested or not others:
+    if not others:
         return ""
     (row, cell), meant = others[0], f"('{column.name}:text' as its header says that texts are meant)"
     place = f"{table.place(row, column.header)}: '{shortened(cell)}'"

@@ -75,8 +75,10 @@ class TextColumn:
         text = self.text(row)
         if not text.strip():
             raise InputError(f"{self.places[row]}: expected a text, found an empty one")
-        if any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise InputError(f"{self.places[row]}: expected a text, found half a surrogate pair in it")
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            raise InputError(f"{self.places[row]}: expected a text, found half a surrogate pair in it") from None
         return text
 
     def require_meant(self) -> None:
