@@ -77,6 +77,11 @@ class InputSpec:
         """Whether samples are numbers of tokens, which have no order."""
         return self.kind == "text" and np.dtype(self.dtype).kind in "iu"
 
+    @property
+    def is_counts(self) -> bool:
+        """Whether samples are counts of a text's letters: vectors like any other."""
+        return self.kind == "text" and not self.is_tokens
+
     def __str__(self) -> str:
         if self.kind == "array":
             sizes = ", ".join("any length" if size == -1 else str(size) for size in self.shape)

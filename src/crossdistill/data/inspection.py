@@ -12,13 +12,11 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from crossdistill.data import MultimodalDataset
-from crossdistill.data.cells import modalities
 from crossdistill.data.columns import Column
 from crossdistill.data.inputs import input_spec
 from crossdistill.data.labels import SPLITS, seems_no_label
 from crossdistill.data.manifest import check_values, dataset_of
 from crossdistill.data.number_groups import number_groups
-from crossdistill.data.numbers import doubt_of
 from crossdistill.data.readers import CacheFolder, MediaColumn, TextColumn
 from crossdistill.data.readers.cache_writer import fill
 from crossdistill.data.readers.inspection import Inspected, at_segment, inspect
@@ -102,10 +100,15 @@ def check_manifest(
                 broken += [f"{clip}: {found[row].problem}"] if found[row].problem else []
                 damaged += [f"{clip}: {found[row].warning}"] if found[row].warning else []
         counts += [_count(dataset, name, split, found) for split in SPLITS if len(dataset.rows(split))]
-    columns = modalities(table)
-    doubts = [*filter(None, (doubt_of(table, column) for column in columns)), *_nearly_no_labels(dataset)]
+    doubts = [*_doubtful_texts(dataset), *_nearly_no_labels(dataset)]
     counts = _together(counts, number_groups(table))
     return Checked(dataset, counts, broken, damaged, files, doubts)
+
+
+def _doubtful_texts(dataset: MultimodalDataset) -> list[str]:
+    """A line for each column that may not be meant as texts."""
+    columns = map(content_of, dataset.columns.values())
+    return [column.doubt for column in columns if isinstance(column, TextColumn) and column.doubt]
 
 
 def _nearly_no_labels(dataset: MultimodalDataset) -> list[str]:

@@ -73,7 +73,7 @@ def resolved(name: str, spec: InputSpec, chosen: EncoderSettings) -> EncoderSett
     if kind_name == "cnn14" and spec.shape == (chosen.settings.get("width", 256),):
         kind_name, chosen = "features", EncoderSettings("features")  # its own output, computed before
     kind = kind_named(kind_name, f"{_place(name)}.kind")
-    if spec.kind == "text" and not spec.is_tokens and isinstance(kind, EncoderKind) and kind.raw:
+    if spec.is_counts and isinstance(kind, EncoderKind) and kind.raw:
         if kind_name == "pretrained":
             raise InputError(f"data.readers.{name}.tokenizer: choose the tokenizer of the model that reads these texts")
         raise InputError(f"{_place(name)}: {kind_name} reads no texts; counts of their letters go to an mlp")
@@ -176,7 +176,7 @@ def _is_raw(kind: EncoderKind | type[nn.Module], spec: InputSpec) -> bool:
     and all else as it is; its attribute `raw` = True says that it wants these as they are, too."""
     if isinstance(kind, EncoderKind):
         return kind.raw or spec.kind == "picture"  # which its reader normalises, like videos
-    is_numbers = spec.kind == "array" or (spec.kind == "text" and not spec.is_tokens)
+    is_numbers = spec.kind == "array" or spec.is_counts
     return bool(getattr(kind, "raw", False)) or not is_numbers or len(spec.shape) > 2
 
 

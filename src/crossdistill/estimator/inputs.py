@@ -149,7 +149,7 @@ def _samples(values: Any, name: str) -> Samples:
 def _texts(values: Any) -> list[str | None]:
     """The texts in a list, an array or a column of a table, None where a sample has none; nothing of anything else."""
     items = values if isinstance(values, list | tuple) else listed(values) if getattr(values, "ndim", 0) == 1 else []
-    texts = [None if not isinstance(item, str) and is_gap(item) else item for item in items]
+    texts = [None if is_gap(item) else item for item in items]
     return texts if texts_in([text for text in texts if text is not None]) else []
 
 

@@ -90,7 +90,8 @@ def load_runs(paths: Sequence[Path]) -> list[Run]:
     measured, _ = split_by_measured(runs)
     if measured:
         _check_comparable(measured)
-    return [replace(run, in_turn=several_folds(runs)) for run in runs]
+    in_turn = several_folds(runs)
+    return [replace(run, in_turn=in_turn) for run in runs]
 
 
 def configurations_of(runs: Sequence[Run]) -> dict[str, list[Run]]:

@@ -141,10 +141,10 @@ def labelled_sets(runs: Sequence[Run]) -> str:
     sentences = []
     if repeated_units(runs):
         draws = {(run.replicate, run.labels) for run in runs if run.labelled_groups}
-        folds, sets = {fold for (fold, _), _ in draws}, {labels for _, labels in draws}
-        gave = f"are over {counted(len(folds), 'fold')}"
-        if not several_folds(runs):
-            gave = f"gave {counted(len(sets), 'distinct labelled set')}"
+        if several_folds(runs):
+            gave = f"are over {counted(len({fold for (fold, _), _ in draws}), 'fold')}"
+        else:
+            gave = f"gave {counted(len({labels for _, labels in draws}), 'distinct labelled set')}"
         sentences.append(
             f"{len(draws):,} draws of groups to be labelled {gave}; runs that {alike(runs)} are averaged, and count "
             "once in means, intervals and tests."

@@ -213,9 +213,8 @@ def _use(spec: ModelSpec, origin: Origin) -> str:
     kinds = {spec.inputs[name].kind for name in spec.target}
     extras = [*(["hub"] if origin.repository else []), *(["media"] if kinds & {"video", "audio", "picture"} else [])]
     published = any(spec.encoders[name].kind == "pretrained" for name in spec.target)
-    texts = [given.is_tokens for name in spec.target if (given := spec.inputs[name]).kind == "text"]
-    extras += ["pretrained"] if published or any(texts) else []
-    extras += [] if all(texts) else ["train"]
+    extras += ["pretrained"] if published or any(spec.inputs[name].is_tokens for name in spec.target) else []
+    extras += ["train"] if any(spec.inputs[name].is_counts for name in spec.target) else []
     where = f'"{origin.repository}"' if origin.repository else '"."'
     beside = "" if origin.repository else ", in the folder of this file"
     return "\n".join(
