@@ -125,6 +125,7 @@ MISTAKES: dict[str, tuple[Sequence[str], str]] = {
     "unknown modality without brackets": (["train", "emoji", "--data.target", "smell"], "no modality 'smell'"),
     "words of another list": (["compare", "emoji", "--slurm.setup", "export A=0,1; module load cuda"], "slurm.setup"),
     "modality that is a number": (["train", "emoji", "--data.target=1"], "no modality '1'"),
+    "option in the place of a modality": (["train", "emoji", "--data.target", "--epochs", "1"], "data.target"),
     "modality that is none": (["train", "emoji", "--data.auxiliary", "{name: 1}"], "data.auxiliary"),
     "the same modality twice": (["train", "emoji", "--data.auxiliary", "[picture]"], "picture"),
     "no such fold": (["train", "emoji", "--fold", "3"], "fold"),

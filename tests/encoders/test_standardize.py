@@ -11,7 +11,10 @@ from torch import Tensor, nn
 
 from crossdistill import DataSettings, build, own
 from crossdistill.data import MultimodalDataset, from_arrays
+from crossdistill.data.inputs import InputSpec
 from crossdistill.encoders import Features, Standardized
+from crossdistill.encoders.make import make_encoder
+from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.models.spec import model_to_load
 from crossdistill.runs.statistics import feature_statistics
 from crossdistill.types import Modality, Padded
@@ -154,3 +157,13 @@ def test_a_spread_that_float32_cannot_divide_by_is_none() -> None:
     made = Standardized(Features(2), x.double().mean(0), x.double().std(0, correction=0))(x)
     assert made[:, 0].tolist() == [0.0, 0.0, 0.0]
     assert made[2, 1] == pytest.approx(1.5**0.5)
+
+
+def test_an_encoder_of_ones_own_gets_counts_of_letters_in_standard_units_and_tokens_as_they_are() -> None:
+    settings = EncoderSettings("mlp")
+    counts = make_encoder("said", InputSpec("text", (1024,)), settings, given=Seen())
+    tokens = make_encoder("said", InputSpec("text", (-1, 1), "int64"), EncoderSettings(f"{__name__}:Seen"))
+    own = make_encoder("said", InputSpec("text", (1024,)), EncoderSettings(f"{__name__}:Seen"))
+    assert isinstance(counts, Standardized)
+    assert isinstance(own, Standardized)
+    assert isinstance(tokens, Seen)

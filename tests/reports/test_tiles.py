@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from crossdistill.reports.runs import Run
@@ -71,3 +72,12 @@ def test_how_many_seeds_a_difference_would_take_grows_with_its_interval() -> Non
     assert "about 9 seeds" in " ".join(next_steps(runs_of(UNCLEAR)))
     same = runs_of({"baseline": (0.60, 0.61, 0.62), "amid": (0.60, 0.61, 0.62)})
     assert "seeds to be told" not in " ".join(next_steps(same))
+
+
+def test_more_of_what_is_independent_is_asked_for() -> None:
+    """Four values of two units each: folds where these are tested in turn, else sets of labelled groups."""
+    values = {"baseline": (0.60, 0.61, 0.62, 0.61), "amid": (0.62, 0.615, 0.65, 0.63)}
+    labelled = [replace(run, labelled_groups=("ABAB"[run.seed],)) for run in runs_of(values)]
+    assert re.search(r"about \d+ distinct labelled sets to be told", " ".join(next_steps(labelled)))
+    in_turn = [replace(run, fold=run.seed % 2, seed=run.seed // 2, in_turn=True) for run in labelled]
+    assert re.search(r"about \d+ folds to be told", " ".join(next_steps(in_turn)))

@@ -128,10 +128,11 @@ def test_a_batch_keeps_the_pairs_that_it_has() -> None:
         ("conv", "array", (-1, 6), False),
         ("rnn", "array", (20, 6), False),
         ("signal", "array", (50, 6), False),
+        ("mlp", "text", (1024,), True),
     ],
 )
 def test_windows_and_sequences_are_not_mixed(
-    encoder: str, kind: Literal["array", "picture"], shape: tuple[int, ...], mixes: bool
+    encoder: str, kind: Literal["array", "picture", "text"], shape: tuple[int, ...], mixes: bool
 ) -> None:
     spec = InputSpec(kind, shape)
     chosen = resolved("a", spec, EncoderSettings(encoder))

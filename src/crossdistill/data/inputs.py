@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from crossdistill.data.arrays import Array, array_of, listed
+from crossdistill.data.cells import is_text_file
 from crossdistill.data.columns import ArrayColumn, Column, SequenceColumn
 from crossdistill.data.readers import (
     READERS,
@@ -123,7 +124,8 @@ def _column_of(spec: InputSpec, name: str, values: Any) -> Column:
     if spec.kind == "text":
         given = [values] if isinstance(values, str | os.PathLike) else _listed(name, spec, values)
         texts = [str(text) if _is_text(text) else Path(text) for text in given]
-        return text_column(spec, name, texts, [f"{name}: text {number}" for number in range(len(texts))])
+        places = [name if isinstance(text, Path) else f"{name}: text {row}" for row, text in enumerate(texts)]
+        return text_column(spec, name, texts, places)
     if spec.kind in READERS and (paths := _paths(name, spec, values)) is not None:
         reader = READERS[spec.kind](spec.reading, _NO_CACHE)
         return MediaColumn([Clip(path, name) for path in paths], reader)
@@ -148,8 +150,11 @@ def text_column(spec: InputSpec, name: str, texts: Sequence[str | Path], places:
 
 
 def _is_text(given: Any) -> bool:
-    """Whether this is a text itself; a path, or a name such as a.txt, is that of a file with one, as in tables."""
-    return isinstance(given, str) and not re.fullmatch(r"(?i)\S+\.txt", given)
+    """Whether this is a text itself; a path, or a name such as a.txt, is that of a file with one, as in tables. A
+    sentence may end so, unless there is such a file."""
+    if not isinstance(given, str):
+        return False
+    return not re.fullmatch(r"(?i)(\S+|.*[/\\].*)\.txt", given) and not (is_text_file(given) and _is_file(Path(given)))
 
 
 def _paths(name: str, spec: InputSpec, values: Any) -> list[Path] | None:

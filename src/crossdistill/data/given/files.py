@@ -10,7 +10,7 @@ from crossdistill.data.arrays import Array
 from crossdistill.data.cells import READABLE_AS, first_of
 from crossdistill.data.columns import Column, Rows, open_array
 from crossdistill.data.given.chunks import Chunk, Given, Specs, as_batch, chunk_of, starts
-from crossdistill.data.inputs import InputSpec, column_of, text_column
+from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.labels import natural_order
 from crossdistill.data.lazy import LazyColumn
 from crossdistill.data.unpacking import npz_arrays, npz_names
@@ -160,8 +160,6 @@ def _of_files(spec: InputSpec, name: str, paths: Sequence[Path | None]) -> Colum
     there = [path for path in paths if path is not None]
     if len(there) < len(paths):
         raise InputError(f"{name}: no file of it")
-    if spec.kind == "text":
-        return text_column(spec, name, there, [name] * len(there))
     if spec.kind == "array":
         return column_of(spec, name, as_batch(spec, [open_array(path, name) for path in there]))
     return column_of(spec, name, there)

@@ -74,7 +74,9 @@ class TextColumn:
         """The text. Raises InputError where it cannot be read, or there is nothing in it."""
         text = self.text(row)
         if not text.strip():
-            raise InputError(f"{self.places[row]}: expected a text, found an empty one")
+            file = self.texts[row]
+            found = f"nothing in {file}" if isinstance(file, Path) else "an empty one"
+            raise InputError(f"{self.places[row]}: expected a text, found {found}")
         try:
             text.encode("utf-8")
         except UnicodeEncodeError:
