@@ -330,7 +330,7 @@ def test_what_may_not_be_meant_as_text_is_not_trained_on(
 
 def test_texts_that_cannot_be_read(media: Path) -> None:
     (media / "empty.txt").write_text(" \n")
-    with pytest.raises(InputError, match="row 2, column 'words': expected a text, found nothing in .*empty.txt"):
+    with pytest.raises(InputError, match=r"row 2, column 'words': expected a text, found nothing in .*empty\.txt"):
         read_manifest(table(media, "id,split,label,words", "1,train,a,empty.txt")).__getitems__([0])
     assert main(["prepare", "manifest", str(media)]) == 2
     path = table(media, "id,split,label,words", "1,train,a,hello")
