@@ -24,9 +24,10 @@ def class_means(first: Tensor, second: Tensor, labels: Tensor, temperature: floa
 
 
 def amid(method: AMID, batch: Batch) -> Callable[[], object]:
-    model, labels, (lambda_1, lambda_2) = method.model, batch.labels, method.weights
+    model, labels, (lambda_1, lambda_2) = method.model, batch.labels, method.adversary.weights
     of_model = AdamW(model.parameters_of(*method.views), 1e-3, fused=True)
-    discriminators = [*method.d1.parameters(), *method.d2.parameters()]
+    d1, d2 = method.adversary.d1, method.adversary.d2
+    discriminators = [*d1.parameters(), *d2.parameters()]
     of_discriminators = Adam(discriminators, 1e-4, betas=(0.5, 0.999), fused=True)
     others = (labels[:, None] == labels).fill_diagonal_(False)
     contrast_of = mutual_information if method.reduction == "sum" else class_means
@@ -39,14 +40,14 @@ def amid(method: AMID, batch: Batch) -> Callable[[], object]:
         of_auxiliary, _ = contrast_of(made.full, made.auxiliary, labels, method.temperature)
         loss = of_labels(made, labels) + jensen_shannon(made.target_logits, made.full_logits)
         loss = loss + method.alpha_1 * contrast + method.alpha_2 * of_auxiliary
-        told = logsigmoid(method.d1(made.target)).mean(), logsigmoid(method.d2(made.target[partners])).mean()
+        told = logsigmoid(d1(made.target)).mean(), logsigmoid(d2(made.target[partners])).mean()
         loss = loss - method.alpha_3 * (lambda_1 * told[0] + lambda_2 * told[1])
         of_model.zero_grad()
         torch.autograd.backward(loss, inputs=[p for group in of_model.param_groups for p in group["params"]])
         of_model.step()
         full, target = made.full.detach(), made.target.detach()
-        first = logsigmoid(method.d1(full)) + logsigmoid(-method.d1(target))
-        second = logsigmoid(method.d2(full[anchors])) + logsigmoid(-method.d2(target[partners]))
+        first = logsigmoid(d1(full)) + logsigmoid(-d1(target))
+        second = logsigmoid(d2(full[anchors])) + logsigmoid(-d2(target[partners]))
         game = -lambda_1 * first.mean() - lambda_2 * second.mean()
         of_discriminators.zero_grad()
         game.backward()

@@ -40,18 +40,18 @@ def logits_of(discriminator: torch.nn.Module, representations: Tensor) -> list[f
 
 def eq_12(method: AMID, made: Representations, labels: Sequence[int], d: float | None) -> float:
     _, partners = equations.class_partners(labels)
-    d1, d2 = logits_of(method.d1, made.target), logits_of(method.d2, made.target[partners])
-    return equations.student_adversarial_loss(d1, d2, method.weights, d or max(len(partners), 1))
+    d1, d2 = logits_of(method.adversary.d1, made.target), logits_of(method.adversary.d2, made.target[partners])
+    return equations.student_adversarial_loss(d1, d2, method.adversary.weights, d or max(len(partners), 1))
 
 
 def eq_13(method: AMID, made: Representations, labels: Sequence[int], d: float | None) -> float:
     anchors, partners = equations.class_partners(labels)
     return equations.discriminator_loss(
-        logits_of(method.d1, made.full),
-        logits_of(method.d1, made.target),
-        logits_of(method.d2, made.full[anchors]),
-        logits_of(method.d2, made.target[partners]),
-        method.weights,
+        logits_of(method.adversary.d1, made.full),
+        logits_of(method.adversary.d1, made.target),
+        logits_of(method.adversary.d2, made.full[anchors]),
+        logits_of(method.adversary.d2, made.target[partners]),
+        method.adversary.weights,
         d or max(len(partners), 1),
     )
 
@@ -63,7 +63,7 @@ def eq_17(method: AMID, made: Representations, labels: Sequence[int]) -> float:
         equations.mutual_information_loss(full, side, labels, method.temperature, method.reduction)
         for side in (target, auxiliary)
     )
-    adversarial = eq_12(method, made, labels, method.expected_partners)
+    adversarial = eq_12(method, made, labels, method.adversary.settings.expected_partners)
     parts = (method.alpha_1 * student, method.alpha_2 * other, method.alpha_3 * adversarial)
     return warmup(made, labels) + sum(parts)
 
@@ -85,10 +85,10 @@ def eq_17(method: AMID, made: Representations, labels: Sequence[int]) -> float:
 )
 def test_both_objectives_are_the_printed_equations(options: dict[str, object], labels: tuple[int, ...]) -> None:
     method, made, given = amid(**options), leaves(labels), batch(labels)
-    method.adaptive_weights.update(0.9, -0.5)  # λ apart from (½, ½)
+    method.adversary.adaptive_weights.update(0.9, -0.5)  # λ apart from (½, ½)
     student, discriminators = method.turns(AFTER)
     assert student.objective(made, given).total.item() == pytest.approx(eq_17(method, made, labels), rel=1e-4)
-    expected = eq_13(method, made, labels, method.expected_partners)
+    expected = eq_13(method, made, labels, method.adversary.settings.expected_partners)
     assert discriminators.objective(made, given).total.item() == pytest.approx(expected, rel=1e-4)
 
 
@@ -164,13 +164,13 @@ def test_better_fooled_discriminators_mean_a_smaller_l_adv() -> None:
 
 def test_without_d2_its_weight_is_0_and_it_gets_no_gradient() -> None:
     method, made = amid(second_discriminator=False), leaves()
-    method.adaptive_weights.update(0.9, -0.9)
-    assert method.weights == (1.0, 0.0)
+    method.adversary.adaptive_weights.update(0.9, -0.9)
+    assert method.adversary.weights == (1.0, 0.0)
     turn = method.turns(AFTER)[1]
-    assert {id(p) for p in turn.parameters} == {id(p) for p in method.d1.parameters()}
+    assert {id(p) for p in turn.parameters} == {id(p) for p in method.adversary.d1.parameters()}
     torch.autograd.backward(turn.objective(made, batch()).total, inputs=list(turn.parameters))
-    assert all(p.grad is None for p in method.d2.parameters())
-    assert all(p.grad is not None for p in method.d1.parameters())
+    assert all(p.grad is None for p in method.adversary.d2.parameters())
+    assert all(p.grad is not None for p in method.adversary.d1.parameters())
 
 
 def test_without_the_adversary_there_is_one_turn_and_no_adversarial_term() -> None:
@@ -224,7 +224,7 @@ def test_lambda_of_the_log_is_the_epoch_s_own_and_the_next_epoch_has_a_new_one()
     assert (first["lambda_1"], first["lambda_2"]) == (0.5, 0.5)
     averages = [0.9 * 0.5 + 0.1 * (1 - first[key]) for key in ("cosine_pair", "cosine_same_class")]
     expected = math.exp(averages[0]) / (math.exp(averages[0]) + math.exp(averages[1]))
-    assert method.weights[0] == pytest.approx(expected, rel=1e-6)
+    assert method.adversary.weights[0] == pytest.approx(expected, rel=1e-6)
     epoch_of(method, STEPS[:1])
     assert method.end_epoch(1)["lambda_1"] == pytest.approx(expected, rel=1e-6)
 
@@ -242,13 +242,13 @@ def test_each_epoch_s_means_start_anew() -> None:
 
 def test_an_epoch_without_any_pair_of_a_class_leaves_lambda_where_it_is() -> None:
     method = amid()
-    method.adaptive_weights.update(0.2, 0.7)
-    before = method.weights
+    method.adversary.adaptive_weights.update(0.2, 0.7)
+    before = method.adversary.weights
     epoch_of(method, [(0, 1, 2, 3), (3, 1)])
     log = method.end_epoch(AFTER)
     assert "cosine_same_class" not in log
     assert "cosine_pair" in log
-    assert method.weights == before
+    assert method.adversary.weights == before
 
 
 def test_fixed_weights_stay_whatever_the_alignment() -> None:
@@ -258,7 +258,7 @@ def test_fixed_weights_stay_whatever_the_alignment() -> None:
         log = method.end_epoch(epoch)
         assert (log["lambda_1"], log["lambda_2"]) == (0.5, 0.5)
         assert {"cosine_pair", "cosine_same_class"} <= set(log)
-    assert method.weights == (0.5, 0.5)
+    assert method.adversary.weights == (0.5, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,9 @@ def test_the_paper_s_video_settings_are_the_defaults() -> None:
     """Section 4.2: α = 4, 1.6, 1; τ = 0.5; β = 0.9; D1 of 5 layers and D2 of 3."""
     method = AMID(model())
     assert (method.alpha_1, method.alpha_2, method.alpha_3) == (4.0, 1.6, 1.0)
-    assert (method.temperature, method.adaptive_weights.beta, method.reduction) == (0.5, 0.9, "sum")
-    depths = [sum(isinstance(m, torch.nn.Linear) for m in d.modules()) for d in (method.d1, method.d2)]
+    assert (method.temperature, method.adversary.adaptive_weights.beta, method.reduction) == (0.5, 0.9, "sum")
+    depths = [
+        sum(isinstance(m, torch.nn.Linear) for m in d.modules()) for d in (method.adversary.d1, method.adversary.d2)
+    ]
     assert depths == [5, 3]
     assert method.model.classes == CLASSES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -10,13 +11,15 @@ import torch
 from torch import Tensor
 
 from crossdistill.encoders import MLP
-from crossdistill.methods import AMIDU
+from crossdistill.methods import AMIDU, Method
 from crossdistill.methods.amid_u import soft_labels
 from crossdistill.models import CrossModalModel
 from crossdistill.tasks import Classification
+from crossdistill.testing import METHOD_PROPERTIES
 from crossdistill.training.incomplete import divide
 from crossdistill.training.passes import forward, with_mixing
-from crossdistill.types import Batch, InputError, Representations, TrainingSamples
+from crossdistill.types import Batch, InputError, Representations, TaskKind, TrainingSamples
+from tests.losses import equations
 
 LABELS = [0, 1, -1, 2, -1, 0, 1, -1]
 
@@ -160,10 +163,62 @@ def test_samples_that_lack_the_auxiliary_modality_and_a_label_are_left_out() -> 
     assert divided.rest_labels.tolist() == [0, 1, 2]
 
 
+def test_the_adversary_is_amid_s_with_every_pair_before_d1_and_labelled_ones_alone_before_d2() -> None:
+    method, batch = build(alpha_3=0.7, discriminator_width=6)
+    adversary = method.adversary
+    assert adversary is not None
+    adversary.double().adaptive_weights.update(0.9, -0.5)  # λ apart from (½, ½)
+    made = forward(method, batch)
+    student, discriminators = method.turns(9)
+    own = [label if label >= 0 else -1 - row for row, label in enumerate(LABELS)]
+    anchors, partners = equations.class_partners(own)
+    assert {LABELS[row] for row in anchors} == {0, 1}, "2 has one sample, and what has no label has no class"
+    seen, weights = [made.full.detach(), made.target.detach()], adversary.weights
+    of_full, of_student = (adversary.d1(side).tolist() for side in seen)
+    pairs_full, pairs_student = adversary.d2(seen[0][anchors]).tolist(), adversary.d2(seen[1][partners]).tolist()
+    objective, game = student.objective(made, batch), discriminators.objective(made, batch)
+    expected = equations.student_adversarial_loss(of_student, pairs_student, weights, len(partners))
+    assert float(objective.terms["adversarial"].detach()) == pytest.approx(expected, rel=1e-9)
+    expected = equations.discriminator_loss(of_full, of_student, pairs_full, pairs_student, weights, len(partners))
+    assert float(game.total.detach()) == pytest.approx(expected, rel=1e-9)
+    without = build()[0].turns(9)[0].objective(made, batch).total.detach()
+    gained = float(objective.total.detach() - without)
+    assert gained == pytest.approx(0.7 * float(objective.terms["adversarial"].detach()))
+
+
+def test_the_adversary_comes_in_with_the_contrast_and_is_not_there_unless_asked_for() -> None:
+    method, batch = build(alpha_3=1.0, discriminator_width=6)
+    assert [len(method.turns(epoch)) for epoch in (0, 1, 2, 9)] == [1, 1, 2, 2]
+    method.double().end_step(forward(method, batch), batch)
+    assert {"lambda_1", "lambda_2", "cosine_pair"} <= set(method.end_epoch(2))
+    plain, _ = build()
+    assert plain.adversary is None
+    assert not list(plain.parameters())
+    assert len(plain.turns(9)) == 1
+    assert plain.end_epoch(2) == {}
+
+
+class WithAdversary(AMIDU):
+    """As the contract suite builds it, with the model alone."""
+
+    def __init__(self, model: CrossModalModel) -> None:
+        super().__init__(model, alpha_3=1.0, discriminator_width=8)
+
+
+@pytest.mark.parametrize("method_property", METHOD_PROPERTIES, ids=lambda function: function.__name__)
+def test_with_the_adversary_it_keeps_the_contract(
+    method_property: Callable[[type[Method], TaskKind], None],
+) -> None:
+    for task in WithAdversary.tasks:
+        method_property(WithAdversary, task)
+
+
 @pytest.mark.parametrize(
     "options",
     [
         {"alpha_1": -1.0},
+        {"alpha_3": -1.0},
+        {"discriminator_width": 0},
         {"temperature": 0.0},
         {"ramp": 1.0},
         {"warmup": -0.1},

@@ -45,7 +45,7 @@ def test_what_was_saved_goes_on_bit_for_bit(tmp_path: Path) -> None:
     assert (loaded.stage, loaded.epoch) == (2, 7)
     other, others = trained(steps=1)
     loaded.restore(other.model, other, others)
-    assert other.weights == method.weights != (0.5, 0.5)
+    assert other.adversary.weights == method.adversary.weights != (0.5, 0.5)
     for used, moving in ((method, optimizers), (other, others)):
         step(cpu(), used, used.turns(0), moving, batch(seed=9), math.inf)
     for first, second in ((method.model, other.model), (method, other)):

@@ -11,7 +11,7 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.progress import Progress, TaskID
 
 from crossdistill.cli.benchmark_pages import write_pages
-from crossdistill.cli.compare import parse_methods, tell_of_failures
+from crossdistill.cli.compare import ABLATIONS, parse_methods, tell_of_failures
 from crossdistill.cli.engine_options import add_engine, chosen_executor
 from crossdistill.cli.progress import NOTHING, add_quiet, shown
 from crossdistill.methods import METHODS, load_plugins
@@ -52,7 +52,7 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
         "these below all labels), all (labels); those that a set does not have are left out; few,all unless given",
     )
     study.add_argument("--methods", default="", help="names with commas, or all; all unless given")
-    study.add_argument("--ablations", action="store_true", help="also AMID with one thing changed (Tables 4 and 5)")
+    study.add_argument("--ablations", action="store_true", help=ABLATIONS)
     controls = "also AMID-U and AMID with shuffled and with zeroed auxiliary inputs"
     study.add_argument("--controls", action="store_true", help=controls)
     seeds = f"runs of each, each labels others and, of whole subjects, tests another; {SEEDS} unless given"

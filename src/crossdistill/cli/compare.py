@@ -21,6 +21,9 @@ from crossdistill.studies.compare import TABLE, compare, known_folds
 from crossdistill.studies.plan import configurations
 from crossdistill.types import InputError
 
+ABLATIONS = "also AMID (Tables 4 and 5) and AMID-U with one thing changed, those of them that are compared; else AMID"
+"""Help of --ablations."""
+
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
     compare = ArgumentParser(
@@ -39,7 +42,7 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
     compare.add_argument("--figure", default="", help="also what these figures of the paper compare, of 3 to 5")
     compare.add_argument("--seeds", type=int, default=5, help="runs of each configuration, from the recipe's seed on")
     compare.add_argument("--folds", default="", help="folds of the data to test in turn: all, or numbers with commas")
-    compare.add_argument("--ablations", action="store_true", help="also AMID with one thing changed (Tables 4 and 5)")
+    compare.add_argument("--ablations", action="store_true", help=ABLATIONS)
     compare.add_argument(
         "--controls",
         action="store_true",

@@ -10,26 +10,16 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from crossdistill.losses import (
-    MutualInformation,
-    class_partners,
-    discriminator_loss,
-    info_nce_loss,
-    mutual_information,
-    mutual_information_bound,
-    student_adversarial_loss,
-)
+from crossdistill.losses import MutualInformation, info_nce_loss, mutual_information, mutual_information_bound
 from crossdistill.losses.checks import Reduction, require_one_of, require_reduction
-from crossdistill.losses.cosine import alignment
-from crossdistill.methods.adaptive_weights import AdaptiveWeights
-from crossdistill.methods.base import ALL_TASKS, DISCRIMINATOR_ACCURACY, EpochMeans, Method
+from crossdistill.methods.adversary import Adversary, AdversarySettings, Weights
+from crossdistill.methods.base import ALL_TASKS, Method
 from crossdistill.methods.mi import Divergence, warmup_objective
-from crossdistill.models import CrossModalModel, Discriminator
+from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Share, Turn
 
 Contrast = Literal["mi", "nce"]
-Weights = tuple[float, float]
 
 
 class AMID(Method):
@@ -73,7 +63,7 @@ class AMID(Method):
         >>> distillation, _ = method.turns(epoch=20)
         >>> sorted(distillation.objective(model(batch.modalities, method.views), batch).terms)
         ['adversarial', 'classification_student', 'classification_teacher', 'jsd', 'mi_auxiliary', 'mi_student']
-        >>> method.weights  # λ1, λ2 until the first epoch's end
+        >>> method.adversary.weights  # λ1, λ2 until the first epoch's end
         (0.5, 0.5)
     """
 
@@ -108,8 +98,7 @@ class AMID(Method):
         super().__init__(model)
         weights = {"alpha_1": alpha_1, "alpha_2": alpha_2, "alpha_3": alpha_3, "warmup_epochs": warmup_epochs}
         require_at_least_zero(weights)
-        require_above_zero({"temperature": temperature, "discriminator_width": discriminator_width})
-        require_above_zero({} if expected_partners is None else {"expected_partners": expected_partners})
+        require_above_zero({"temperature": temperature})
         require_reduction(reduction)
         require_one_of("contrast", contrast, get_args(Contrast))
         require_one_of("divergence", divergence, get_args(Divergence))
@@ -119,32 +108,21 @@ class AMID(Method):
         self.temperature, self.reduction, self.contrast = temperature, reduction, contrast
         self.divergence, self.warmup_epochs = divergence, warmup_epochs
         self.first_epochs = warmup_epochs
-        self.expected_partners = expected_partners
-        self.second_discriminator, self.dynamic_weights = second_discriminator, dynamic_weights
-        self.d1 = Discriminator(5, discriminator_width, model.width)
-        self.d2 = Discriminator(3, discriminator_width, model.width)
-        self.adaptive_weights = AdaptiveWeights(beta)
-        self._means = EpochMeans()
+        settings = AdversarySettings(
+            discriminator_width, beta, second_discriminator, dynamic_weights, expected_partners
+        )
+        self.adversary = Adversary(model.width, settings)
 
     def turns(self, epoch: int) -> Sequence[Turn]:
         parameters = self.model.parameters_of("target", "auxiliary", "full")
         if epoch < self.warmup_epochs:
             return [Turn("student and teacher", parameters, self._warmup)]
-        weights = self.weights  # once an epoch: whoever reads them waits for the device
+        weights = self.adversary.weights
         distillation = Turn("student and teacher", parameters, partial(self._distillation, weights))
         if self.alpha_3 == 0:
             return [distillation]
-        discriminators = [*self.d1.parameters(), *(self.d2.parameters() if self.second_discriminator else ())]
-        objective = partial(self._discrimination, weights)
-        discrimination = Turn("discriminators", discriminators, objective, adversary=True)
-        return [distillation, discrimination]
-
-    @property
-    def weights(self) -> Weights:
-        """(λ1, λ2) of this epoch."""
-        if not self.second_discriminator:
-            return 1.0, 0.0
-        return self.adaptive_weights.weights if self.dynamic_weights else (0.5, 0.5)
+        discrimination = partial(self._discrimination, weights)
+        return [distillation, Turn("discriminators", self.adversary.players, discrimination, adversary=True)]
 
     def _warmup(self, representations: Representations, batch: Batch) -> Objective:
         warmup = warmup_objective(self.task, representations, batch, self.divergence)
@@ -175,48 +153,17 @@ class AMID(Method):
         total = warmup.total + self.alpha_1 * mi_student.loss + self.alpha_2 * mi_auxiliary.loss
         terms = {**warmup.terms, "mi_student": mi_student.loss, "mi_auxiliary": mi_auxiliary.loss}
         if self.alpha_3 > 0:
-            anchors, partners = class_partners(positives)
-            own, of_pairs = batch.share(), batch.share(len(anchors))
-            logits = self.d1(own.take(target)), self.d2(target[of_pairs.take(partners)])
-            adversarial = student_adversarial_loss(*logits, *self._divided(weights, own, of_pairs, len(anchors)))
+            adversarial = self.adversary.student_loss(target, positives, batch, weights)
             total = total + self.alpha_3 * adversarial
             terms["adversarial"] = adversarial
         return Objective(total, terms, {"mi_bound": mi_student.bound})
 
     def _discrimination(self, weights: Weights, representations: Representations, batch: Batch) -> Objective:
-        """Eq. 13, on detached representations: what the discriminators minimise."""
-        full, target = representations.full.detach(), representations.target.detach()
-        anchors, partners = class_partners(self.task.positives(batch.labels))
-        own, of_pairs = batch.share(), batch.share(len(anchors))
-        d1 = self.d1(own.take(full)), self.d1(own.take(target))
-        d2 = self.d2(full[of_pairs.take(anchors)]), self.d2(target[of_pairs.take(partners)])
-        loss = discriminator_loss(*d1, *d2, *self._divided(weights, own, of_pairs, len(anchors)))
-        measures = {f"d1_{DISCRIMINATOR_ACCURACY}": own.weight * _told_apart(*d1)}
-        if self.second_discriminator and len(anchors):
-            measures[f"d2_{DISCRIMINATOR_ACCURACY}"] = of_pairs.weight * _told_apart(*d2)
-        return Objective(loss, {"discriminators": loss}, measures)
+        """Eq. 13: what the discriminators minimise."""
+        return self.adversary.objective(representations, self.task.positives(batch.labels), batch, weights)
 
-    def _divided(self, weights: Weights, own: Share, of_pairs: Share, pairs: int) -> tuple[Weights, float]:
-        """λ and d for the shares of rows and of pairs whose logits there are."""
-        lambda_1, lambda_2 = weights
-        partners = self.expected_partners if self.expected_partners is not None else max(pairs, 1)
-        return (own.weight * lambda_1, lambda_2), partners / of_pairs.ranks
-
-    @torch.no_grad()
     def end_step(self, representations: Representations, batch: Batch) -> None:
-        found = alignment(representations.full, representations.target, self.task.positives(batch.labels))
-        self._means.add("cosine_pair", found.pair, len(batch.labels))
-        self._means.add("cosine_same_class", found.same_class, found.pairs)
+        self.adversary.end_step(representations, self.task.positives(batch.labels))
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
-        lambda_1, lambda_2 = self.weights
-        means = self._means.read()
-        if "cosine_same_class" in means:  # an epoch without two samples of a class in any batch says nothing about D2
-            self.adaptive_weights.update(means["cosine_pair"], means["cosine_same_class"])
-        return {**means, "lambda_1": lambda_1, "lambda_2": lambda_2}
-
-
-@torch.no_grad()
-def _told_apart(full: Tensor, student: Tensor) -> Tensor:
-    """The share of a discriminator's logits of M (B,) and S (B,) that are on their side of 0."""
-    return torch.cat([full > 0, student < 0]).double().mean()
+        return self.adversary.end_epoch()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal, get_args
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from crossdistill.losses import mutual_information_bound, mutual_information_loss
 from crossdistill.losses.checks import require_one_of
+from crossdistill.methods.adversary import Adversary, AdversarySettings, Weights
 from crossdistill.methods.base import ALL_TASKS, Method
 from crossdistill.methods.pseudo_labels import mixture_terms, passes_for, risen, sample_weights, soft_terms
 from crossdistill.models import CrossModalModel
@@ -29,7 +31,7 @@ class AMIDU(Method):
     terms L_MIs and L_MIa (Eq. 8, 9) come in, with means in Eq. 8's place of sums: positives are samples of one class
     where labels are known, and an unlabelled sample's own pair; what q holds to be of one class is not driven apart.
     The cross-entropy with q stands where AMID has JSD and the adversary: it bounds from above the part of H(M | S) that
-    concerns the class.
+    concerns the class. Both can be had as well: `divergence`, `alpha_3`.
 
     Take it when labels are few and unlabelled recordings of all modalities are many. With all labels it gains nothing
     for sure, and may cost a point (docs/results).
@@ -47,6 +49,9 @@ class AMIDU(Method):
         debiased: unlabelled candidates are negatives by how surely, by q, they are of another class than the anchor;
             False drives all of them apart
         divergence: soft_labels is the cross-entropy with q; jsd puts AMID's Eq. 16 of S and M in its place
+        alpha_3: weight of AMID's L_adv (Eq. 12), from when L_MIs and L_MIa come in; 0 leaves the discriminators out. D1
+            sees every pair, D2 those of one class
+        discriminator_width: units of the layers of D1 and D2
 
     Raises:
         InputError: a negative weight, or an unusable τ, exponent or share.
@@ -95,9 +100,11 @@ class AMIDU(Method):
         debiased: bool = True,
         divergence: Divergence = "soft_labels",
         unlabelled_weight: float = 3.0,
+        alpha_3: float = 0.0,
+        discriminator_width: int = 512,
     ) -> None:
         super().__init__(model)
-        weights = {"alpha_1": alpha_1, "alpha_2": alpha_2, "soft_weight": soft_weight}
+        weights = {"alpha_1": alpha_1, "alpha_2": alpha_2, "alpha_3": alpha_3, "soft_weight": soft_weight}
         require_at_least_zero({**weights, "unlabelled_weight": unlabelled_weight, "concentration": concentration})
         require_above_zero({"temperature": temperature, "sharpening": sharpening})
         require_probability({"ramp": ramp, "warmup": warmup})
@@ -105,7 +112,10 @@ class AMIDU(Method):
         self.alpha_1, self.alpha_2, self.temperature = alpha_1, alpha_2, temperature
         self.soft_weight, self.sharpening, self.mixing = soft_weight, sharpening, concentration
         self.ramp, self.warmup, self.debiased, self.divergence = ramp, warmup, debiased, divergence
-        self.unlabelled_weight = unlabelled_weight
+        self.unlabelled_weight, self.alpha_3 = unlabelled_weight, alpha_3
+        settings = AdversarySettings(discriminator_width)
+        settings.check()
+        self.adversary = Adversary(model.width, settings) if alpha_3 > 0 else None
         self.passes = passes_for(model, ("auxiliary", "full"), concentration)
         self.epochs = 1
 
@@ -115,34 +125,53 @@ class AMIDU(Method):
     def turns(self, epoch: int) -> Sequence[Turn]:
         progress = epoch / self.epochs
         soft = self.soft_weight * risen(progress, self.ramp)
-        contrast = 1.0 if progress >= self.warmup else 0.0
+        contrasts = progress >= self.warmup
+        weights = self.adversary.weights if self.adversary is not None and contrasts else None
+        objective = partial(self._objective, soft, contrasts, weights)
+        student = Turn("student and teacher", self.model.parameters_of("target", "auxiliary", "full"), objective)
+        if self.adversary is None or weights is None:
+            return [student]
+        discrimination = partial(self._discrimination, self.adversary, weights)
+        return [student, Turn("discriminators", self.adversary.players, discrimination, adversary=True)]
 
-        def objective(made: Representations, batch: Batch) -> Objective:
-            return self._objective(made, batch, soft, contrast)
-
-        return [Turn("student and teacher", self.model.parameters_of("target", "auxiliary", "full"), objective)]
-
-    def _objective(self, made: Representations, batch: Batch, soft: float, contrast: float) -> Objective:
+    def _objective(
+        self, soft: float, contrasts: bool, weights: Weights | None, made: Representations, batch: Batch
+    ) -> Objective:
         terms = self._classification(made, batch)
         total = torch.stack(list(terms.values())).sum()
         q = soft_labels(self.task, made.passes["quiet"], self.sharpening)
+        labels = self.task.positives(batch.labels)
         if soft > 0:
             taught = self._taught(made, batch, q)
             total = total + soft * torch.stack(list(taught.values())).sum()
             terms |= taught
-        if contrast > 0 and (self.alpha_1 or self.alpha_2):
+        if contrasts and (self.alpha_1 or self.alpha_2):
             beliefs = self.task.beliefs(q, batch.labels) if self.debiased else None
-            labels = self.task.positives(batch.labels)
             mi_student = self._mutual_information(made.full, made.target, labels, beliefs, batch.share())
             mi_auxiliary = self._mutual_information(made.full, made.auxiliary, labels, beliefs, batch.share())
             total = total + self.alpha_1 * mi_student + self.alpha_2 * mi_auxiliary
             terms |= {"mi_student": mi_student, "mi_auxiliary": mi_auxiliary}
+        if self.adversary is not None and weights is not None:
+            adversarial = self.adversary.student_loss(made.target, labels, batch, weights)
+            total = total + self.alpha_3 * adversarial
+            terms["adversarial"] = adversarial
         return Objective(total, terms, {"mi_bound": self._bound(made, batch)})
 
     @torch.no_grad()
     def _bound(self, made: Representations, batch: Batch) -> Tensor:
         labels = self.task.positives(batch.labels)
         return mutual_information_bound(made.full, made.target, labels, self.temperature, batch.share())
+
+    def _discrimination(self, adversary: Adversary, weights: Weights, made: Representations, batch: Batch) -> Objective:
+        """Eq. 13: what the discriminators minimise."""
+        return adversary.objective(made, self.task.positives(batch.labels), batch, weights)
+
+    def end_step(self, representations: Representations, batch: Batch) -> None:
+        if self.adversary is not None:
+            self.adversary.end_step(representations, self.task.positives(batch.labels))
+
+    def end_epoch(self, epoch: int) -> dict[str, float]:
+        return {} if self.adversary is None else self.adversary.end_epoch()
 
     def _classification(self, made: Representations, batch: Batch) -> dict[str, Tensor]:
         """What labels teach S, M and A."""

@@ -32,11 +32,11 @@ TUNING_SEEDS = 3
 class Asked:
     """What is compared in every setting.
 
-    methods: `baseline` and `teacher` are always among them; ablations: also those of AMID; controls: also AMID-U and
-    AMID with auxiliary inputs that cannot help; seeds: runs of each configuration; where whole groups are labelled the
-    first `seeds` folds, each tested by as many seeds as are left; trials: of tuning on validation samples, for each
-    method of each setting, before, all on the data's own split; 0 for the recipes as they stand; weights: keep the
-    trained models, some 10 MB a run
+    methods: `baseline` and `teacher` are always among them; ablations: also those of AMID and AMID-U, where these are;
+    controls: also AMID-U and AMID with auxiliary inputs that cannot help; seeds: runs of each configuration; where
+    whole groups are labelled the first `seeds` folds, each tested by as many seeds as are left; trials: of tuning on
+    validation samples, for each method of each setting, before, all on the data's own split; 0 for the recipes as they
+    stand; weights: keep the trained models, some 10 MB a run
     """
 
     methods: tuple[str, ...]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from crossdistill.recipes.check import LONGEST_NAME, check
 from crossdistill.recipes.recipe import Recipe, as_method
-from crossdistill.recipes.variants.ablations import ablations
+from crossdistill.recipes.variants.ablations import ablations_of
 from crossdistill.recipes.variants.controls import controls, distils
 from crossdistill.recipes.variants.paper_tables import Rows
 from crossdistill.recipes.variants.variations import variations
@@ -34,7 +34,7 @@ def configurations(
     """
     recipes = [as_method(recipe, method) for method in methods]
     if with_ablations:
-        recipes += ablations(recipe).values()
+        recipes += ablations_of(recipe, methods)
     if with_controls:
         recipes += [control for method in methods if distils(method) for control in controls(recipe, method)]
     for text in vary:

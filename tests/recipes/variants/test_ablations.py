@@ -1,4 +1,4 @@
-"""AMID's ablations: each changes one thing, the paper's rows are among them, and all of them can be built."""
+"""Ablations of AMID and AMID-U: each changes one thing, the paper's rows are among them, and all can be built."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from crossdistill.methods import AMID, METHODS
-from crossdistill.recipes.files import options_of
+from crossdistill.recipes.files import options_of, with_fields
 from crossdistill.recipes.library.bundled import emoji
 from crossdistill.recipes.library.catalogue import RECIPES
 from crossdistill.recipes.recipe import Recipe
-from crossdistill.recipes.variants.ablations import ablations
+from crossdistill.recipes.variants.ablations import ablations, ablations_of_amid_u
 from crossdistill.recipes.variants.paper_tables import TABLES
 from crossdistill.runs.build import build
 from crossdistill.studies.plan import configurations
@@ -73,6 +73,38 @@ def test_every_task_has_the_ablations_that_mean_something_for_it(task: TaskKind)
     assert (dynamic in labels) == (task != "regression")
     for rows in ("4", "5"):
         assert {row.label or row.method for row in TABLES[rows](recipe).values()} <= {"teacher", "amid", *labels}
+
+
+def test_amid_u_s_ablations_change_one_option_each_but_for_both_weights_of_l_mi() -> None:
+    found = emoji()
+    for label, chosen in ablations_of_amid_u(found).items():
+        assert (chosen.label, chosen.role, chosen.method) == (label, "ablation", "amid_u")
+        before, after = complete(replace(found, method="amid_u")), complete(chosen)
+        changed = [key for key in before if before[key] != after[key] and not key.startswith("label")]
+        assert changed == (["option.alpha_1", "option.alpha_2"] if label == "amid_u: no L_MI" else changed[:1]), label
+        assert changed
+        build(chosen)
+    rows = ablations_of_amid_u(with_fields(found, {"amid_u.debiased": False, "amid_u.warmup": 0.0}))
+    assert {"amid_u: not debiased", "amid_u: no warm-up"} & set(rows) == set(), "which change nothing there"
+    assert rows["amid_u: JSD"].options["amid_u"]["warmup"] == 0, "the recipe's own options stay"
+
+
+def test_ablations_are_of_what_is_compared() -> None:
+    def methods(*names: str) -> set[str]:
+        made = configurations(emoji(), names, True, False, [])
+        return {recipe.label.partition(":")[0] for recipe in made if recipe.role == "ablation"}
+
+    assert methods("baseline", "amid_u") == {"amid_u"}
+    assert methods("baseline", "amid") == methods("kd") == {"amid"}
+    assert methods("amid", "amid_u") == {"amid", "amid_u"}
+
+
+@pytest.mark.parametrize(("task", "missing"), [("multilabel", 1), ("regression", 2)])
+def test_what_q_says_of_classes_alone_is_no_ablation_elsewhere(task: TaskKind, missing: int) -> None:
+    found = emoji()
+    every, some = ablations_of_amid_u(found), ablations_of_amid_u(replace(found, data=replace(found.data, task=task)))
+    assert len(every) - len(some) == missing
+    assert set(some) < set(every)
 
 
 def test_the_paper_s_rows_are_among_the_ablations() -> None:

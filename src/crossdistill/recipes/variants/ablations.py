@@ -1,8 +1,9 @@
-"""AMID with one thing changed: the rows of Tables 4 and 5, and the other points that the paper leaves open."""
+"""AMID and AMID-U with one thing changed: the rows of Tables 4 and 5 and the other points that the paper leaves open;
+and what AMID-U's gain is owed to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,23 @@ from crossdistill.recipes.variants.published import (
 from crossdistill.types import TaskKind
 
 SYMMETRIC_KL = "amid: symmetric KL"
+
+U_NO_L_MI, U_NO_L_MIA, U_NO_SOFT_LABELS, U_JSD = (
+    "amid_u: no L_MI",
+    "amid_u: no L_MIa",
+    "amid_u: no soft labels",
+    "amid_u: JSD",
+)
+"""AMID-U's, as comparisons label them, of which something is claimed."""
+_U_NO_SHARPENING, _U_NOT_DEBIASED = "amid_u: no sharpening", "amid_u: not debiased"
+
+
+def ablations_of(recipe: Recipe, methods: Sequence[str]) -> list[Recipe]:
+    """The labelled recipes of `ablations` and `ablations_of_amid_u`: those whose method is among these, AMID's where
+    neither is."""
+    of_amid_u = ablations_of_amid_u(recipe) if "amid_u" in methods else {}
+    of_amid = ablations(recipe) if "amid" in methods or not of_amid_u else {}
+    return [*of_amid.values(), *of_amid_u.values()]
 
 
 def ablations(recipe: Recipe) -> dict[str, Recipe]:
@@ -62,11 +80,48 @@ def ablations(recipe: Recipe) -> dict[str, Recipe]:
     }
 
 
+def ablations_of_amid_u(recipe: Recipe) -> dict[str, Recipe]:
+    """Label -> recipe, each the recipe's AMID-U but for one option. What has no meaning for its task is left out."""
+    rows: dict[str, dict[str, Any]] = {
+        U_NO_L_MI: {"alpha_1": 0.0, "alpha_2": 0.0},
+        "amid_u: no L_MIs": {"alpha_1": 0.0},
+        U_NO_L_MIA: {"alpha_2": 0.0},
+        U_NO_SOFT_LABELS: {"soft_weight": 0.0},
+        U_JSD: {"divergence": "jsd"},
+        "amid_u: with L_adv": {"alpha_3": 1.0},
+        "amid_u: no mixtures": {"concentration": 0.0},
+        _U_NO_SHARPENING: {"sharpening": 1.0},
+        "amid_u: no ramp": {"ramp": 0.0},
+        "amid_u: no warm-up": {"warmup": 0.0},
+        _U_NOT_DEBIASED: {"debiased": False},
+        "amid_u: unlabelled weight 1": {"unlabelled_weight": 1.0},
+    }
+    given = options_in(recipe, "amid_u")
+    without = _LEFT_OUT_OF_AMID_U.get(recipe.data.task, frozenset())
+    return {
+        label: replace(
+            recipe,
+            method="amid_u",
+            options={**recipe.options, "amid_u": {**given, **options}},
+            label=label,
+            role="ablation",
+            varied="",
+        )
+        for label, options in rows.items()
+        if label not in without and any(given[name] != value for name, value in options.items())
+    }
+
+
 _OF_CLASSES = frozenset({NCE, SYMMETRIC_KL})
 _LEFT_OUT: Mapping[TaskKind, frozenset[str]] = {
     "multilabel": _OF_CLASSES,
     "regression": _OF_CLASSES | {NO_DYNAMIC_WEIGHT},  # the weights stay: no two samples are of one class
 }
+_LEFT_OUT_OF_AMID_U: Mapping[TaskKind, frozenset[str]] = {
+    "multilabel": frozenset({_U_NOT_DEBIASED}),
+    "regression": frozenset({_U_NOT_DEBIASED, _U_NO_SHARPENING}),
+}
+"""What q says of classes alone."""
 
 
 def _other_auxiliary_encoders(recipe: Recipe, modelled: Callable[..., Recipe]) -> dict[str, Recipe]:

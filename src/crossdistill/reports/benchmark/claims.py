@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from crossdistill.recipes.variants.ablations import U_JSD, U_NO_L_MI, U_NO_L_MIA, U_NO_SOFT_LABELS
 from crossdistill.recipes.variants.published import (
     FIXED_TEACHER,
     L_MIS,
@@ -117,6 +118,10 @@ OWN_CLAIMS = (
         "ours",
         Pair(_OURS, Side(BEST_CONTROL)),
     ),
+    Claim("L_MIs and L_MIa make a better student of AMID-U", "ours", Pair(_OURS, Side(U_NO_L_MI))),
+    Claim("L_MIa beside L_MIs makes a better student of AMID-U", "ours", Pair(_OURS, Side(U_NO_L_MIA))),
+    Claim("Its teachers' soft labels make a better student of AMID-U", "ours", Pair(_OURS, Side(U_NO_SOFT_LABELS))),
+    Claim("AMID-U's soft labels are better than JSD", "ours", Pair(_OURS, Side(U_JSD))),
 )
 """Ours, of few labels: what the gain is owed to."""
 
