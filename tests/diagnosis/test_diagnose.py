@@ -19,8 +19,9 @@ from crossdistill.data.readers import ReaderSettings, TextColumn
 from crossdistill.data.reading import PartialColumn
 from crossdistill.diagnosis import evidence_of, judge
 from crossdistill.diagnosis.features import features_of
-from crossdistill.diagnosis.scores import score_of
-from crossdistill.evaluation import mean_ci
+from crossdistill.diagnosis.scores import Score, score_of
+from crossdistill.diagnosis.verdict import rehearsed_gain
+from crossdistill.evaluation import mean_ci, wilson_interval
 from crossdistill.recipes.files import as_dict
 
 CLASSES = 4
@@ -67,6 +68,38 @@ def test_with_all_labels_it_is_unlikely_and_the_gap_decides_the_lever(noise, lev
     assert found.answer == "unlikely"
     assert found.verdict.lever.startswith(lever)
     assert "taught" not in found.text()
+
+
+@pytest.mark.parametrize(("labels", "seed"), [(9, 9), (9, 11), (15, 10), (30, 11)])
+def test_a_gain_in_rehearsal_by_an_auxiliary_of_noise_is_not_likely(labels, seed):
+    """Of so few labels, points gained in rehearsal may be chance, as they are here."""
+    random = np.random.default_rng(1000 + seed)
+    y = random.integers(0, 3, 200)
+    y[:9] = np.arange(9) % 3
+    target, noise = random.normal(size=(200, 4)) + 0.8 * y[:, None], random.normal(size=(200, 4))
+    found = crossdistill.diagnose(target, np.where(np.arange(200) < labels, y, -1), noise)
+    assert rehearsed_gain(found.evidence) >= 0.02
+    assert found.answer != "likely"
+
+
+def test_a_rehearsed_gain_is_likely_only_with_a_gap_that_is_sure():
+    found = crossdistill.diagnose(*problem(0.2, 48))
+    assert found.answer == "likely"
+    evidence = found.evidence
+    unsure = {**evidence.differences, "gap": Score(0.1, -0.01, 0.21)}
+    assert judge(replace(evidence, differences=unsure)).answer == "cannot tell"
+    none = {**evidence.differences, "gap": Score(-0.1, -0.2, 0.0)}
+    assert judge(replace(evidence, differences=none)).answer == "unlikely"
+
+
+def test_of_eight_samples_that_are_all_told_right_the_interval_is_wilson_s_and_little_is_left_to_gain():
+    random = np.random.default_rng(0)
+    y = np.arange(120) % 2
+    target, auxiliary = random.normal(size=(120, 2)) + 9.0 * y[:, None], random.normal(size=(120, 2))
+    found = crossdistill.diagnose(target, np.where(np.arange(120) < 8, y, -1), auxiliary)
+    score = found.evidence.scores["target"]
+    assert (score.mean, score.low) == (1.0, pytest.approx(wilson_interval(8, 8)[0], abs=1e-6))
+    assert "little left to gain" in found.verdict.lever
 
 
 def test_the_target_twice_adds_nothing():

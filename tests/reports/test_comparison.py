@@ -132,4 +132,5 @@ def test_folds_and_seeds_are_paired_with_their_own() -> None:
     row = differences(runs)["amid"]
     assert row.pairs == 5
     assert row.difference == pytest.approx(0.02)
-    assert row.half_width == pytest.approx(0, abs=1e-12)
+    assert math.isnan(row.half_width), "the same in every pair: nothing is known of their spread"
+    assert row.p == pytest.approx(2 / 2**5), "the sign test's"

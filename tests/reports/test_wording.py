@@ -220,3 +220,10 @@ def test_replicates() -> None:
     assert replicates(runs) == "2 seeds in 5 folds"
     assert replicates([*runs, run_of("kd", 0, 0.5)]) == "1 to 2 seeds each in 1 to 5 folds"
     assert replicates(runs_of({"kd": [0.1]})) == "1 seed"
+
+
+def test_the_same_difference_in_every_pair_has_no_interval_to_speak_of() -> None:
+    values = {"baseline": (0.60, 0.70, 0.65), "amid": (0.62, 0.72, 0.67)}
+    said = " ".join(summary(runs_of(values)))
+    assert "by +2.0 points (the same in each pair, 3 pairs, p = 0.250)" in said
+    assert "3 pairs are too few: these runs do not show" in said

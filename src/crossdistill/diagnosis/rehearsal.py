@@ -17,8 +17,8 @@ from crossdistill.diagnosis.simple import Answers, Simple
 Rows = npt.NDArray[np.int64]
 
 FOLDS = 5
-REPETITIONS, REPEATED = 3, 500
-"""Divisions into folds whose answers are averaged, where there are no more labels than the second number."""
+REPETITIONS = ((100, 6), (500, 3))
+"""(labels at most, divisions into folds whose answers are averaged): of few, the answer hangs on the division."""
 
 LEAST = 2 * FOLDS
 """Labelled samples without which nothing is said of several labels or of numbers."""
@@ -83,7 +83,7 @@ class Rehearsed:
 def rehearse(pairs: Pairs, simple: Simple, seed: int) -> Rehearsed:
     """What models that did not see it say of every labelled sample. Needs `folds_of(pairs)` not to be empty."""
     labels = pairs.labels[pairs.labelled]
-    times = REPETITIONS if len(labels) <= REPEATED else 1
+    times = next((count for most, count in REPETITIONS if len(labels) <= most), 1)
     made = [_once(pairs, simple, seed + 1000 * time) for time in range(times)]
     units = pairs.groups[pairs.labelled] if pairs.grouped else np.arange(len(labels))
     return Rehearsed({name: np.stack([told[name] for told in made]) for name in made[0]}, labels, units, simple)

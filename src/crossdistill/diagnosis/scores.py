@@ -55,13 +55,14 @@ def score_of(values: Values, units: npt.NDArray[np.int64], bounds: tuple[float, 
 
     units: each sample's number of its own, or its group's, where samples of a group are alike (the ratio estimate of
     cluster sampling; Cochran 1977, Eq. 9A.5). Fewer units are a wider interval. bounds: within which the ends stay
+    Where no two units differ, which says nothing of their spread, it is as wide as Wilson's for none of so many.
     Raises ValueError for no values.
 
     >>> import numpy as np
     >>> from crossdistill.diagnosis.scores import score_of
     >>> right = np.array([1.0, 0, 1, 1, 1, 0, 1, 1])
-    >>> score_of(right, np.arange(8), (0, 1)).percent(), score_of(right, np.arange(8) // 4, (0, 1)).percent()
-    ('75.0 (36.3 to 100.0)', '75.0 (75.0 to 75.0)')
+    >>> score_of(right, np.arange(8), (0, 1)).percent(), score_of(np.ones(8), np.arange(8), (0, 1)).percent()
+    ('75.0 (36.3 to 100.0)', '100.0 (67.6 to 100.0)')
     """
     if not len(values):
         raise ValueError("expected at least one value, found none")
@@ -73,8 +74,12 @@ def score_of(values: Values, units: npt.NDArray[np.int64], bounds: tuple[float, 
     _, numbers = np.unique(units, return_inverse=True)
     residuals = np.bincount(numbers, weights=values - mean)
     error = math.sqrt(count / (count - 1) * float(residuals @ residuals)) / len(values)
-    half = float(special.stdtrit(count - 1, 0.975)) * error
+    half = float(special.stdtrit(count - 1, 0.975)) * error if error > _ROUNDING else _Z2 / (count + _Z2)
     return Score(mean, max(bounds[0], mean - half), min(bounds[1], mean + half))
+
+
+_Z2 = 1.959964**2
+_ROUNDING = 1e-12
 
 
 BLOCKS = 20

@@ -49,7 +49,8 @@ def judge(evidence: Evidence, thresholds: Thresholds = Thresholds()) -> Verdict:
 
     Without unlabelled pairs: unlikely, as with all labels no method gained on any set that this was held against.
     With them it follows the rehearsal's gain: that of the target's simple model that learns unlabelled pairs from the
-    models that see the auxiliary, over the target's alone and over one that learns them from the target's own.
+    models that see the auxiliary, over the target's alone and over one that learns them from the target's own. Likely
+    is said only where all modalities surely know more than the target: of few samples a gain alone may be chance.
 
     Of several labels, and of numbers, the answer is "cannot tell", beside what was measured: no trained runs are there
     to set thresholds by, and those of classes are shares of right answers.
@@ -68,7 +69,7 @@ def judge(evidence: Evidence, thresholds: Thresholds = Thresholds()) -> Verdict:
     least, rehearsal = rehearsed_gain(evidence), _rehearsal_in_words(evidence)
     if gap.high <= 0 or (gap.mean <= 0 and least < thresholds.likely) or least <= thresholds.unlikely:
         return Verdict("unlikely", (_gap_in_words(evidence), rehearsal), _lever_of_a_weak_auxiliary(evidence))
-    if least >= thresholds.likely:
+    if least >= thresholds.likely and gap.low > 0:
         lever = f"Labels are few and unlabelled pairs many: train amid_u, which learns from all {counts.unlabelled:,}."
         return Verdict("likely", (_gap_in_words(evidence), rehearsal), lever)
     return Verdict("cannot tell", (_gap_in_words(evidence), rehearsal), COMPARE)
@@ -155,7 +156,13 @@ def _gap_in_words(evidence: Evidence) -> str:
     return f"{says}, which may be chance."
 
 
+NEARLY_ALL = 0.97
+"""Share of right answers of the target's simple model above which there is little left to gain."""
+
+
 def _lever_of_a_weak_auxiliary(evidence: Evidence) -> str:
+    if evidence.scores["target"].mean > NEARLY_ALL:
+        return "The target alone tells nearly all labelled pairs: there is little left to gain from any auxiliary."
     if evidence.differences["gap"].low > 0:
         return "The auxiliary knows more, but the target did not learn it in rehearsal: better features of the target."
     return "The auxiliary adds nothing that this shows: look for one that knows the class better, or label more."

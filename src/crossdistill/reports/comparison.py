@@ -25,7 +25,8 @@ class Difference:
     independent pairs: common seeds (and folds), those of one unit (`study_units`) averaged into one.
 
     half_width: of the 95 % Student-t interval; p: paired t-test; p_holm: p corrected for all configurations compared
-    with this reference. All three are NaN for a single pair.
+    with this reference. All three are NaN for a single pair; half_width also where all pairs differ by the same, which
+    says nothing of their spread.
     """
 
     pairs: int
@@ -70,8 +71,13 @@ def tested_pairs(pairs: Mapping[Key, Pairs]) -> dict[Key, Difference]:
     found = {}
     for (key, (a, b)), p, p_holm in zip(pairs.items(), p_values, holm(p_values), strict=True):
         mean, half = mean_ci([x - y for x, y in zip(a, b, strict=True)])
-        found[key] = Difference(len(a), mean, half, p, float(p_holm))
+        same = abs(half) <= _ROUNDING < abs(mean)
+        found[key] = Difference(len(a), mean, math.nan if same else half, p, float(p_holm))
     return found
+
+
+_ROUNDING = 1e-12
+"""What differences of shares of samples are apart by, at most, where they are the same."""
 
 
 def highest(runs: Sequence[Run]) -> str:

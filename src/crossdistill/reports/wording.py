@@ -174,7 +174,7 @@ def lead(runs: Sequence[Run]) -> str:
     run, row = configurations_of(runs)[main][0], differences(runs).get(main)
     if row is None or {table[main].units, table["baseline"].units} != {row.pairs}:  # levels and difference of one set
         return ""
-    if math.isnan(row.half_width) or not (run.target and _helpers(run)):
+    if math.isnan(row.p) or not (run.target and _helpers(run)):
         return ""
     alone, words = percent(table["baseline"].student), terms(runs)
     verdict = "significant" if row.verdict in ("better", "worse") else "not significant, it may be chance"
@@ -233,19 +233,22 @@ def _difference(row: Difference, runs: Sequence[Run], comparisons: int, what: st
     pairs, key = pairs_in_words(row, runs), paired_by(runs)
     if math.isnan(row.difference):
         return ["Its difference to the baseline is not defined: a measure is missing."]
-    if math.isnan(row.half_width):
+    if math.isnan(row.p):
         return [
             f"That is {points(row.difference)} points against the baseline of the same {key}; "
             f"{pairs.replace('1 ', 'one ')} of runs cannot tell a difference from the noise between seeds and labels."
         ]
+    same = math.isnan(row.half_width)
+    spread = "the same in each pair" if same else f"95 % CI {interval(row.difference, row.half_width)}"
     measured = (
         f"Paired by {key}, it differs from the baseline by {points(row.difference)} points "
-        f"(95 % CI {interval(row.difference, row.half_width)}, {pairs}, p {equals(row.p)})."
+        f"({spread}, {pairs}, p {equals(row.p)})."
     )
     if row.p > LEVEL:
+        why = f"{pairs} are too few" if same else "The interval includes zero"
         return [
             measured,
-            f"The interval includes zero: these runs do not show that {what} changes the {terms(runs).noun} "
+            f"{why}: these runs do not show that {what} changes the {terms(runs).noun} "
             "(no significant difference to the baseline).",
         ]
     if row.verdict == "no significant difference":
