@@ -457,6 +457,11 @@ def test_a_class_that_looks_like_no_label_is_said(text: str) -> None:
 def test_scores_want_labels_of_training_s_kind() -> None:
     model = quick("baseline").fit(X, Y, auxiliary=A)
     with pytest.raises(InputError, match=r"y: expected classes like those of training, 0, 1, 2, found '\d', .*"):
+def test_classes_that_may_be_one_are_said() -> None:
+    with pytest.warns(UserWarning, match="'Push' and 'push' are taken for 2 classes; spell them alike"):
+        quick("baseline").fit(X, np.where(np.arange(SAMPLES) == 5, "Push", NAMES[Y]), auxiliary=A)
+
+
         model.score(X, Y.astype(str))
     with pytest.raises(InputError, match="auxiliary: expected samples, found None"):
         quick().fit(X, Y, auxiliary=A).teacher_score(X, Y, None)
