@@ -220,7 +220,8 @@ def file_named(texts: Sequence[str]) -> str:
 
 def looks_like(cell: str) -> Kind:
     """The kind that a cell's ending tells: video, sound or picture file, array; whatever else is text."""
-    suffix = PurePosixPath(cell.partition("#")[0] if ARRAY.fullmatch(cell) else cell).suffix.lower()
+    array = ARRAY.fullmatch(cell)
+    suffix = PurePosixPath(array[1] if array else cell).suffix.lower()
     return next((kind for kind, endings in ENDINGS.items() if suffix in endings), "text")
 
 
