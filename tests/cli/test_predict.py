@@ -184,8 +184,8 @@ def predicted(run: Path, given: Path) -> pd.DataFrame:
     return pd.read_csv(out, dtype={"id": str, "label": str})
 
 
-def test_tables_as_pandas_writes_them(table_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its index in a column of its own, its types with NA, names with space around; no rows at all."""
+def test_tables_as_pandas_writes_them(table_run: Path, tmp_path: Path) -> None:
+    """Its index in a column of its own, its types with NA, names with space around."""
     student = load(table_run)
     frame = pd.DataFrame({"a": [0, 14, 2], "ä": [1, 12, 3], "b": [2, 11, 5]})
     right = student.predict(frame).tolist()
@@ -205,9 +205,6 @@ def test_tables_as_pandas_writes_them(table_run: Path, tmp_path: Path, capsys: p
     gap.iloc[1, 0] = pd.NA
     gap.to_parquet(tmp_path / "gap.parquet")
     assert predicted(table_run, tmp_path / "gap.parquet")["error"].isna().tolist() == [True, False, True]
-    frame[:0].to_csv(tmp_path / "none.csv", index=False)
-    assert len(predicted(table_run, tmp_path / "none.csv")) == 0
-    assert "0 of 0 samples" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("cells", [[True, False, True], ["True", " false ", "TRUE"], ["1", "False", "true "]])
@@ -236,9 +233,50 @@ def test_tables_that_would_be_misread(
     assert "european.csv row 1: expected commas between the cells, found semicolons" in capsys.readouterr().err
     assert main(["predict", str(table_run), "twice.csv"]) == 2
     assert "twice.csv: expected one column 'a', found 2 of that name" in capsys.readouterr().err
+    Path("open.csv").write_text("a,b,ä\n1,2,3\n" + '1,2,"3\n', encoding="utf-8")
+    assert main(["predict", str(table_run), "open.csv"]) == 2
+    assert "open.csv row 3: expected UTF-8 text, comma-separated: a quote is not closed" in capsys.readouterr().err
+    Path("latin.csv").write_bytes("a,b,ä\n".encode() + b"1,2,3\n" * 9000 + b"1,2,\xe9\n")
+    assert main(["predict", str(table_run), "latin.csv"]) == 2
+    assert "latin.csv row 9002: expected UTF-8 text, found the byte 0xe9" in capsys.readouterr().err
     np.savez("short.npz", wrist=np.zeros((3, 4, 3)), wrist_lengths=[4, 4])
     assert main(["predict", str(trained), "short.npz"]) == 2
     assert "found 3 of wrist, 2 of wrist_lengths" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("header.csv", "header.csv: the table is empty; it needs one row per sample"),
+        ("blank.csv", "blank.csv: the table is empty"),
+        ("header.parquet", "header.parquet: the table is empty"),
+        ("manifest.csv", "manifest.csv: the manifest is empty"),
+        ("nothing.csv", "nothing.csv: expected the column 'b' (watch: int64 of shape (3)), found nothing"),
+        ("none.npy", "none.npy: expected samples, found none"),
+        ("none.npz", "none.npz: expected samples, found none"),
+    ],
+)
+def test_an_input_without_samples_is_a_mistake(
+    name: str,
+    problem: str,
+    table_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("header.csv").write_text("a,b,ä\n", encoding="utf-8")
+    Path("blank.csv").write_text("a,b,ä\n\n  \n,,\n", encoding="utf-8")
+    Path("manifest.csv").write_text("id,watch\n", encoding="utf-8")
+    Path("nothing.csv").touch()
+    pd.DataFrame({"b": [], "a": [], "ä": []}).to_parquet("header.parquet")
+    np.save("none.npy", np.zeros((0, 3)))
+    np.savez("none.npz", watch=np.zeros((0, 3)))
+    assert main(["predict", str(table_run), name, "--out", "out.csv"]) == 2
+    error = capsys.readouterr().err
+    assert problem in error
+    assert error.count("\n") == 1
+    assert not Path("out.csv").exists()
 
 
 def test_numbers_without_names_of_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -183,6 +183,12 @@ def test_natural_order_of_whole_numbers_is_by_value(values: list[int]) -> None:
         ({"modalities": {}}, "no modalities"),
         ({"modalities": {"a": np.zeros((0, 2))}, "labels": [], "splits": []}, "no samples|expected"),
         ({"modalities": {"a.b": np.zeros((6, 2))}}, r"'a\.b'.*letters"),
+        ({"modalities": {1: np.zeros((6, 2))}}, "modality name 1: expected letters"),
+        ({"task": "regresion"}, "task: expected one of classification, multilabel, regression, found 'regresion'"),
+        ({"labels": np.eye(6), "task": "multi-label"}, "task: expected one of .*, found 'multi-label'"),
+        ({"labels": ["a\0", "a"] * 3}, r"labels: expected text without zero characters, found 'a.x00'"),
+        ({"labels": np.array(["a\0", "a"] * 3, dtype=object)}, "labels: expected text without zero characters"),
+        ({"groups": ["g\0", "g"] * 3}, "groups: expected text without zero characters"),
         ({"modalities": {"a": np.full((6, 2), np.nan)}}, "a: row 0: NaN"),
         ({"modalities": {"a": [np.zeros((2, 3))] * 5 + [np.zeros((2, 4))]}}, "a: row 5"),
     ],
@@ -345,3 +351,13 @@ def test_what_stands_for_no_label(gap: object) -> None:
         data = from_arrays({"watch": np.eye(3)}, labels)
         assert data.classes == ("4", "9")
         assert data.labels.tolist() == [0, -1, 1]
+
+
+@pytest.mark.parametrize("gap", [None, np.nan, pd.NA, "", " "])
+def test_a_sample_without_a_group_is_a_group_of_its_own(gap: object) -> None:
+    """As in a manifest, so that one missing on both sides of a split is no shared group."""
+    for groups in ([gap, "g", gap, "g"], pd.Series([gap, "g", gap, "g"], dtype=object)):
+        assert from_arrays({"x": np.eye(4)}, list("abab"), groups=groups).groups.tolist() == ["0", "g", "2", "g"]
+    masked = np.ma.array([7, 8, 7, 7], mask=[False, True, True, False])
+    data = from_arrays({"x": np.eye(4)}, list("abab"), groups=masked, ids=list("wxyz"))
+    assert data.groups.tolist() == ["7", "x", "y", "7"]

@@ -337,3 +337,40 @@ def test_a_name_that_is_none_is_answered_with_names_that_are(tmp_path: Path) -> 
     path = table(tmp_path, "1,train,a,1,2,3", header="id,split,label,imu_x,imu_y,age")
     with pytest.raises(InputError, match=r"no modality 'emu'; found imu, age$"):
         read_manifest(path, only=["emu"])
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "expected"),
+    [
+        ("classification", ["0", "0.0", "1"], "'0' and '0.0' are taken for 2 classes; spell them alike where they are"),
+        ("classification", ["cat", "Cat", "CAT"], "'CAT' and 'Cat' and 'cat' are taken for 3 classes"),
+        ("multilabel", ["dog;cat", "Dog", "cat"], "'Dog' and 'dog' are taken for 2 labels"),
+        ("classification", ["1", "10", "100"], ""),
+        ("regression", ["0", "0.0", "1"], ""),
+    ],
+)
+def test_classes_that_may_be_one_are_said(
+    task: str, labels: list[str], expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{row},train,{label},{row}" for row, label in enumerate(labels)]
+    code, out, _ = said(capsys, table(tmp_path, *rows, header="id,split,label,age"), "--task", task)
+    assert code == 0
+    assert expected in out if expected else "taken for" not in out
+
+
+def test_an_empty_cell_beside_numbers_of_one_modality_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the words that training has for it, where it reads them together; each by itself may have gaps."""
+    rows = ["1,train,a,1,2,3,9", "2,train,b,1,,3,", "3,train,a,,,,", "4,train,b,,,3,9"]
+    path = table(tmp_path, *rows, header="id,split,label,b_0,b_1:number,b_2,age")
+    code, out, _ = said(capsys, path)
+    together = "a sample has b_0, b_1:number, b_2 all together, or lacks them all"
+    assert code == 0
+    assert "row 3, column 'b_1:number': empty cell beside filled ones, in 2 rows; as one" in out
+    assert f"as one modality, 'b', {together}: fill it; only a column that is a modality of its own" in out
+    with pytest.raises(InputError, match=f"row 3, column 'b_1:number': expected a number, found ''; {together}"):
+        read_manifest(path, only=["b"])
+    assert read_manifest(path, only=["b_1"]).present(["b_1"]).tolist() == [True, False, False, False]
+    code, out, _ = said(capsys, table(tmp_path, *rows[::2], header="id,split,label,b_0,b_1,b_2,age"))
+    assert (code, "empty cell" in out) == (0, False)

@@ -246,7 +246,9 @@ def test_samples_without_ids_are_called_by_their_place(tmp_path: Path) -> None:
         ("id,split,label,x\na,train,b,x.npy,\n", "row 2: expected 4 cells as in the header, found 5"),
         ("id;split;label;x\na;train;b,c;x.npy\n", "row 1: expected commas between the cells, found semicolons"),
         ("id\tsplit\tlabel\tx\na\ttrain\tb\tx.npy\n", "row 1: expected commas between the cells, found tabs"),
-        ('id,split,label,x\na,train,"b', "row 2: expected UTF-8 text, comma-separated"),
+        ('id,split,label,x\na,train,"b', "row 2: expected UTF-8 text, comma-separated: a quote is not closed"),
+        ("id,split,label,x\na,train,b\0,x.npy\n", r"row 2, column 'label': .* without zero characters, found 'b.x00'"),
+        ("id,split,label,x,group\na,train,b,x.npy,g\0\n", "row 2, column 'group': .* without zero characters"),
         (
             'id,split,label,x\na,train,b,x.npy\nc,train,d,"' + "x.npy\n" * 30_000,
             "row 3: expected cells of at most 131,072 characters.*a quote may not be closed",
@@ -299,3 +301,29 @@ def test_a_parquet_label_that_is_not_a_number_is_no_label(tmp_path: Path) -> Non
     assert dataset.classes == ("1.5", "2.5")
     assert dataset.labels.tolist() == [0, -1, 1, -1]
     assert dataset.groups.tolist() == ["1", "b", "1", "2"], "whole numbers are fractions in a column with gaps"
+
+
+@pytest.mark.parametrize("before", [0, 1, 5000])
+def test_a_byte_that_is_no_text_is_found_in_its_row(tmp_path: Path, before: int) -> None:
+    """Text is decoded thousands of rows ahead of them; a cell of several lines is in one row."""
+    good = 'x,train,caf\u00e9,"1\n"\n' * before
+    text = f"id,split,label,a\n{good}".encode() + b"x,train,caf\xe9,2\n" + b"x,train,other,3\n" * 9
+    (tmp_path / "manifest.csv").write_bytes(text)
+    with pytest.raises(
+        InputError, match=f"manifest.csv row {before + 2}: expected UTF-8 text, found the byte 0xe9; save"
+    ):
+        read_manifest(tmp_path)
+
+
+def test_arrays_in_files_with_a_hash_in_their_names(tmp_path: Path) -> None:
+    (tmp_path / "x#y").mkdir()
+    for name in ("x#y/0.npy", "x#y/1.npy", "a#0.npy", "a#1.npy", "q#q.npy"):
+        np.save(tmp_path / name, np.full((2, 3), len(name)))
+    lines = [f"{row},train,a,x#y/{row}.npy,a#{row}.npy,q#q.npy#{row}" for row in range(2)]
+    (tmp_path / "manifest.csv").write_text("\n".join(["id,split,label,deep,flat,row", *lines]))
+    assert read_manifest(tmp_path).shapes == {"deep": (2, 3), "flat": (2, 3), "row": (3,)}
+
+
+def test_a_word_that_is_no_task_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"task: expected one of .*, multilabel, regression, found 'multi-label'"):
+        read_manifest(write(tmp_path, rows()), task="multi-label")  # type: ignore[arg-type]

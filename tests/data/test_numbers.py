@@ -56,6 +56,14 @@ def test_a_column_of_numbers_is_a_vector_of_one(tmp_path: Path) -> None:
             ('"0,5"', '"1,5"', '"-2,25"'),
             r"row 2, column 'age': '0,5' is no number, so .*; numbers have a .* point: 0\.5",
         ),
+        (
+            ('"1,000"', '"1,001"', "12"),
+            r"row 2, column 'age': '1,000' is no .*; .* write 1000 where it parts thousands, 1\.000 where .* decimal",
+        ),
+        (
+            ('"1,000,000"', '"-2,000.5"', "12"),
+            r"'1,000,000' is no number, .*; numbers have no comma .* thousands: 1000000 ",
+        ),
         (("31", "32", "40"), ""),
         (("True", "FALSE", "true"), ""),
         (("True", "False", "no"), r"row 4, column 'age': 'no' is no number, so .*; mend it, or leave the cell empty"),

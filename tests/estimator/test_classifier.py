@@ -382,7 +382,10 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "one class": ((X, np.zeros(SAMPLES, dtype=int), A), "one class, 0$"),
     "one class and -1": ((X, np.where(Y > 0, 5, -1), A), "one class, 5; -1 stands for no label"),
     "no label": ((X, np.full(SAMPLES, -1), A), "every sample is unlabelled"),
-    "numbers and texts": ((X, np.array([0, "a", 1] * 30, dtype=object), A), "labels of one kind|Unknown label type"),
+    "numbers and texts": ((X, np.array([0, "a", 1] * 30, dtype=object), A), "texts beside numbers: 'a' and 0"),
+    "0 and '0'": ((X, np.array([0, "0"] * 45, dtype=object), A), "labels of one kind, .* numbers: '0' and 0"),
+    "0 and '0' in a list": ((X, [0, "0", None] * 30, A), "labels of one kind, .* numbers: '0' and 0"),
+    "a zero character": ((X, ["a\0", "a", "b"] * 30, A), r"y: .* without zero characters, found 'a.x00'"),
     "measurements": ((X, X[:, 0], A), "Unknown label type"),
     "part of a row": ((X, Y, np.where(A > 2.5, np.nan, A)), r"auxiliary: row \d+ is NaN in a part"),
     "nothing": ((X, Y, A * np.nan), "auxiliary: expected at least one sample that has it"),
@@ -452,6 +455,11 @@ def test_rows_whose_index_has_another_order_are_said() -> None:
 def test_a_class_that_looks_like_no_label_is_said(text: str) -> None:
     with pytest.warns(UserWarning, match=f"y: {text!r} is taken for a class; .* None, NaN or an empty text"):
         quick("baseline").fit(X, np.where(FEW < 0, text, NAMES[Y]), auxiliary=A)
+
+
+def test_classes_that_may_be_one_are_said() -> None:
+    with pytest.warns(UserWarning, match="'Push' and 'push' are taken for 2 classes; spell them alike"):
+        quick("baseline").fit(X, np.where(np.arange(SAMPLES) == 5, "Push", NAMES[Y]), auxiliary=A)
 
 
 def test_scores_want_labels_of_training_s_kind() -> None:

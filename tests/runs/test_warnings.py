@@ -80,6 +80,11 @@ def test_one_class_among_the_labelled_training_samples_is_said() -> None:
     assert "one class, 'wave'" in line
 
 
+def test_classes_that_may_be_one_are_said() -> None:
+    (line,) = lines_of(recipe(method="baseline"), of_labels(["1", "1.0"] * (SAMPLES // 2)))
+    assert line == "WARNING: '1' and '1.0' are taken for 2 classes; spell them alike where they are one"
+
+
 def test_one_class_that_is_left_with_a_label_is_said() -> None:
     built = build(recipe(method="baseline"), gestures())
     others = np.flatnonzero(~TEST & (built.dataset.labels != 1))

@@ -48,6 +48,9 @@ _OTHER_FILES = (
 
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
 
+_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]*)?")
+"""A number with commas between its thousands, which one with a decimal comma may look like: 1,000."""
+
 TRUTHS = {"true": 1.0, "false": 0.0}
 """How tables write truth values, in small letters: those of one-hot columns, as pandas makes them, are such."""
 
@@ -185,9 +188,16 @@ def number_of(cell: str) -> float | None:
     return float(cell) if is_number(cell) else TRUTHS.get(cell.lower())
 
 
+def numbers_meant(cell: str) -> tuple[str, str]:
+    """How the number is written that a cell with commas may be meant as: with a decimal point in the place of its only
+    one, and without those between thousands; empty where that makes no number."""
+    point = cell.replace(",", ".", 1) if "," in cell else ""
+    return point if is_number(point) else "", cell.replace(",", "") if _THOUSANDS.fullmatch(cell) else ""
+
+
 def are_nearly_numbers(cells: Sequence[str]) -> bool:
-    """Whether more than half of these are numbers, or would be with a decimal point."""
-    texts = [cell for cell in cells if number_of(cell) is None and not is_number(cell.replace(",", ".", 1))]
+    """Whether more than half of these are numbers, or would be with a decimal point or without commas."""
+    texts = [cell for cell in cells if number_of(cell) is None and not any(numbers_meant(cell))]
     return 2 * len(texts) < len(cells)
 
 
@@ -210,7 +220,8 @@ def file_named(texts: Sequence[str]) -> str:
 
 def looks_like(cell: str) -> Kind:
     """The kind that a cell's ending tells: video, sound or picture file, array; whatever else is text."""
-    suffix = PurePosixPath(cell.partition("#")[0] if ARRAY.fullmatch(cell) else cell).suffix.lower()
+    array = ARRAY.fullmatch(cell)
+    suffix = PurePosixPath(array[1] if array else cell).suffix.lower()
     return next((kind for kind, endings in ENDINGS.items() if suffix in endings), "text")
 
 

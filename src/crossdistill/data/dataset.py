@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from crossdistill.data.arrays import array_of, listed, unmasked
+from crossdistill.data.arrays import array_of, is_gap, listed, objects_of, unmasked
 from crossdistill.data.cells import MODALITY_NAME, are_lists, are_nearly_numbers, are_times, file_named, shortened
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, KeptColumn, RowColumn, Rows, SequenceColumn
-from crossdistill.data.labels import SPLITS, Strings, split_names
+from crossdistill.data.labels import SPLITS, Strings, require_no_zero_characters, split_names
 from crossdistill.data.number_groups import beginnings
 from crossdistill.data.readers import ReaderSettings, TextColumn
 from crossdistill.data.reading import (
@@ -213,7 +213,8 @@ def from_arrays(
             label
         splits: (N,) "train" | "validation" | "test", or (N,) bool, True for test; None: all are for training
         ids: N distinct names, or empty where there are none
-        groups: N entries, what must not be on both sides of a split; empty where there are none
+        groups: N entries, what must not be on both sides of a split; None, NaN or "" for a sample that is a group of
+            its own; empty where there are none
         folds: N numbers, or empty where there are none
         classes: the class names; integer labels count into it. Empty: the distinct labels in natural order. Of other
             tasks the names of the C labels or K numbers
@@ -254,7 +255,7 @@ def from_arrays(
         classes=class_names,
         ids=texts,
         splits=split_names(np.zeros(count, dtype=np.bool_) if splits is None else np.asarray(splits)),
-        groups=np.array([str(group) for group in groups] if len(groups) else texts, dtype=np.str_),
+        groups=_groups(groups, texts) if len(groups) else np.array(texts, dtype=np.str_),
         folds=_whole_numbers(folds) if len(folds) else np.full(count, -1, dtype=np.int64),
         pictures=pictures,
         captions=tuple(map(str, captions)),
@@ -267,6 +268,16 @@ def from_arrays(
             raise InputError(f"present: no modality '{key}'; there are {', '.join(modalities)}")
     check_consistency(dataset)
     return dataset
+
+
+def _groups(groups: Sequence[Any] | npt.NDArray[Any], ids: Sequence[str]) -> Strings:
+    """Each sample's group as a text; its own id where there is none, as in a manifest."""
+    given = objects_of(groups) if isinstance(groups, np.ma.MaskedArray) else groups
+    texts = ["" if is_gap(group) else str(group).strip() for group in given]
+    require_no_zero_characters("groups", texts)
+    if len(texts) == len(ids):
+        texts = [text or key for text, key in zip(texts, ids, strict=True)]
+    return np.array(texts, dtype=np.str_)
 
 
 def _whole_numbers(folds: Sequence[int] | Rows) -> Rows:
@@ -295,8 +306,8 @@ def check_consistency(dataset: MultimodalDataset) -> None:
     if not count or not dataset.columns:
         raise InputError(f"{dataset.name}: no {'modalities' if count else 'samples'}")
     for name in dataset.columns:
-        if not MODALITY_NAME.fullmatch(name):
-            raise InputError(f"modality name '{name}': expected letters, digits, _ and - only")
+        if not isinstance(name, str) or not MODALITY_NAME.fullmatch(name):
+            raise InputError(f"modality name {name!r}: expected letters, digits, _ and - only")
     pictures = dataset.pictures
     if len(pictures) and (pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[3] != 3):
         raise InputError(f"pictures: expected (N, H, W, 3) uint8, found {pictures.shape} {pictures.dtype}")
@@ -307,8 +318,7 @@ def check_consistency(dataset: MultimodalDataset) -> None:
     for key, length in lengths.items():
         if length != count:
             raise InputError(f"{key}: expected one entry for each of the {count} labels, found {length}")
-    if odd := [name for name in dataset.classes if "\0" in name]:
-        raise InputError(f"classes: expected text without zero characters, found {odd[0]!r}")
+    require_no_zero_characters("classes", dataset.classes)
     if not (np.isfinite(dataset.weights) & (dataset.weights > 0)).all() or dataset.weights.ndim != 1:
         raise InputError("weights: expected numbers above 0; leave out samples that are not to count")
     duplicates = [text for text, times in Counter(dataset.ids).items() if times > 1]

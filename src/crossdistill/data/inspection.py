@@ -17,11 +17,13 @@ from crossdistill.data.inputs import input_spec
 from crossdistill.data.labels import SPLITS, seems_no_label
 from crossdistill.data.manifest import check_values, dataset_of
 from crossdistill.data.number_groups import number_groups
+from crossdistill.data.numbers import doubts_of_gaps
 from crossdistill.data.readers import CacheFolder, MediaColumn, TextColumn
 from crossdistill.data.readers.cache_writer import fill
 from crossdistill.data.readers.inspection import Inspected, at_segment, inspect
 from crossdistill.data.readers.media import MediaKind
 from crossdistill.data.reading import known_present
+from crossdistill.data.spellings import told_apart
 from crossdistill.data.table import read_table
 from crossdistill.data.wrappers import content_of
 from crossdistill.types import InputError, Listener, TaskKind, tracked
@@ -100,8 +102,10 @@ def check_manifest(
                 broken += [f"{clip}: {found[row].problem}"] if found[row].problem else []
                 damaged += [f"{clip}: {found[row].warning}"] if found[row].warning else []
         counts += [_count(dataset, name, split, found) for split in SPLITS if len(dataset.rows(split))]
-    doubts = [*_doubtful_texts(dataset), *_nearly_no_labels(dataset)]
-    counts = _together(counts, number_groups(table))
+    groups = number_groups(table)
+    doubts = [*_doubtful_texts(dataset), *doubts_of_gaps(table, groups)]
+    doubts += [*_nearly_no_labels(dataset), *told_apart(dataset.classes, task)]
+    counts = _together(counts, groups)
     return Checked(dataset, counts, broken, damaged, files, doubts)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.data.arrays import is_gap, objects_of
+from crossdistill.data.arrays import holds_objects, is_gap, objects_of
 from crossdistill.data.columns import Rows
 from crossdistill.types import InputError
 
@@ -65,10 +65,18 @@ def encode_labels(labels: Sequence[Any] | npt.NDArray[Any], classes: tuple[str, 
     return encoded, names
 
 
+def require_no_zero_characters(what: str, items: Iterable[Any]) -> None:
+    """Raise InputError for a text with one: at a text's end NumPy drops it, and two texts would become one."""
+    if odd := [item for item in items if isinstance(item, str) and "\0" in item]:
+        raise InputError(f"{what}: expected text without zero characters, found {odd[0]!r}")
+
+
 def _with_gaps(labels: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[Any]:
     """(N,) int64 with -1, or strings with "", where there is no label."""
     if isinstance(labels, np.ma.MaskedArray):
         labels = objects_of(labels)
+    if isinstance(labels, list | tuple) or holds_objects(labels):
+        require_no_zero_characters("labels", labels)
     listed = isinstance(labels, list | tuple) and any(map(is_gap, labels))
     values = np.array(labels, dtype=object) if listed else np.asarray(labels)  # else NumPy would write "nan"
     if values.ndim != 1:

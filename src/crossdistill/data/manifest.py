@@ -46,6 +46,7 @@ from crossdistill.data.numbers import doubt_of, number_column
 from crossdistill.data.readers import READERS, CacheFolder, MediaColumn, ReaderSettings, TextColumn
 from crossdistill.data.reading import PartialColumn, known_present
 from crossdistill.data.table import Table, read_table
+from crossdistill.data.targets import require_task
 from crossdistill.data.wrappers import content_of
 from crossdistill.types import InputError, TaskKind
 
@@ -104,6 +105,7 @@ def dataset_of(
     task: TaskKind = "classification",
 ) -> MultimodalDataset:
     """The data set of a manifest's table; see `read_manifest`."""
+    require_task(task)
     of_labels = label_columns(table, task)
     named = {column.name: column for column in modalities(table)}
     if "split" not in table.columns:
@@ -131,7 +133,7 @@ def dataset_of(
             require_plain(table, name)
     _require_plain_labels(table, task)
     for name in ("id", *of_labels, "group"):
-        _require_short(table, name)
+        _require_keepable(table, name)
     _require_rows(table, of_labels[0], task)
     ids = table.columns["id"]
     labels, classes = read_labels(table, task)
@@ -251,13 +253,15 @@ def _require_plain_labels(table: Table, task: TaskKind) -> None:
         require_plain(table, LABEL, hint="; lists of labels need data.task multilabel")
 
 
-def _require_short(table: Table, column: str) -> None:
-    """NumPy keeps all of an array's texts as long as its longest."""
+def _require_keepable(table: Table, column: str) -> None:
+    """NumPy keeps all of an array's texts as long as its longest, and drops zero characters at their ends."""
     for row, cell in enumerate(table.columns.get(column, [])):
         if len(cell) > LONGEST_NAME:
             raise InputError(
                 f"{table.place(row, column)}: expected at most {LONGEST_NAME:,} characters, found {len(cell):,}"
             )
+        if "\0" in cell:
+            raise InputError(f"{table.place(row, column)}: expected text without zero characters, found {cell!r}")
 
 
 def _require_rows(table: Table, column: str, task: TaskKind) -> None:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.data.cells import ModalityHeader, are_nearly_numbers, are_times, is_number, number_of, shortened
+from crossdistill.data.cells import (
+    ModalityHeader,
+    are_nearly_numbers,
+    are_times,
+    modalities,
+    number_of,
+    numbers_meant,
+    shortened,
+)
 from crossdistill.data.columns import ArrayColumn, Column, float32_of
 from crossdistill.data.number_groups import listed
 from crossdistill.data.reading import PartialColumn
@@ -27,12 +35,43 @@ def doubt_of(table: Table, column: ModalityHeader) -> str:
     (row, cell), meant = others[0], f"('{column.name}:text' as its header says that texts are meant)"
     place = f"{table.place(row, column.header)}: '{shortened(cell)}'"
     if are_nearly_numbers([cell for _, cell in filled]):
-        point = cell.replace(",", ".", 1)
-        fix = f"numbers have a decimal point: {point}" if is_number(point) else "mend it, or leave the cell empty"
-        return f"{place} is no number, so all of the column is read as text; {fix} {meant}"
+        return f"{place} is no number, so all of the column is read as text; {_mended(cell)} {meant}"
     if are_times([cell for _, cell in filled]):
         return f"{place} is a time, read as text; make numbers of times, such as seconds since the first {meant}"
     return ""
+
+
+def _mended(cell: str) -> str:
+    """What to do about a cell of numbers that is none."""
+    point, plain = numbers_meant(cell)
+    if point and plain:
+        return f"numbers have no comma: write {plain} where it parts thousands, {point} where it is a decimal comma"
+    if plain:
+        return f"numbers have no comma between thousands: {plain}"
+    return f"numbers have a decimal point: {point}" if point else "mend it, or leave the cell empty"
+
+
+def doubts_of_gaps(table: Table, groups: Mapping[str, Sequence[str]]) -> list[str]:
+    """A line for each group of columns of which a row has some numbers and lacks others: no sample may, where the group
+    is trained on as one modality, and any may, where each column is one.
+
+    groups: as of `number_groups`
+    """
+    headers = {column.name: column.header for column in modalities(table)}
+    lines = []
+    for name, columns in groups.items():
+        joined = [headers[column] for column in columns]
+        filled = np.column_stack([np.fromiter(map(bool, table.columns[header]), np.bool_) for header in joined])
+        rows = np.flatnonzero(filled.any(1) & ~filled.all(1))
+        for row in rows[:1]:
+            place = table.place(int(row), joined[int(filled[row].argmin())])
+            more = f", in {len(rows):,} rows" if len(rows) > 1 else ""
+            lines.append(
+                f"{place}: empty cell beside filled ones{more}; as one modality, '{name}', a sample has "
+                f"{listed(joined)} all together, or lacks them all: fill it; only a column that is a modality of its "
+                "own may have such gaps"
+            )
+    return lines
 
 
 def filled_rows(table: Table, headers: Sequence[str]) -> npt.NDArray[np.bool_]:

@@ -6,6 +6,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,14 +99,42 @@ def require_commas(path: Path, header: Sequence[str]) -> None:
             )
 
 
-def csv_problem(error: csv.Error | UnicodeDecodeError) -> str:
+OPEN_QUOTE = "expected UTF-8 text, comma-separated: a quote is not closed by the end of the file"
+
+
+def csv_problem(error: csv.Error) -> str:
     """What an error says of a CSV file that cannot be read."""
     if "field limit" in str(error):
         return (
             f"expected cells of at most {csv.field_size_limit():,} characters, found a longer one; a quote may not be "
             "closed, and longer texts and arrays go into files of their own (.txt, .npy)"
         )
+    if "unexpected end of data" in str(error):
+        return OPEN_QUOTE
     return f"expected UTF-8 text, comma-separated: {error}"
+
+
+_ESCAPED = re.compile("[\\udc80-\\udcff]")
+"""What stands for a byte that is no text, where such bytes are let through."""
+
+
+def undecodable(path: Path, error: UnicodeDecodeError) -> InputError:
+    """What is wrong with a CSV file that is no UTF-8. The error itself knows no row: text is decoded ahead of rows."""
+    byte = error.object[error.start]
+    return InputError(
+        f"{path} row {unreadable_row(path)}: expected UTF-8 text, found the byte 0x{byte:02x}; save it as UTF-8"
+    )
+
+
+def unreadable_row(path: Path) -> int:
+    """The first row of a CSV file that is no UTF-8, or whose quotes are wrong."""
+    row = 1
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file, suppress(csv.Error):
+        for line in csv.reader(file, strict=True):
+            if any(map(_ESCAPED.search, line)):
+                break
+            row += 1
+    return row
 
 
 def _read_csv(path: Path) -> Table:
@@ -114,7 +143,9 @@ def _read_csv(path: Path) -> Table:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines.extend([cell.strip() for cell in line] for line in csv.reader(file, strict=True))
-    except (csv.Error, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise undecodable(path, error) from None
+    except csv.Error as error:
         raise InputError(f"{path} row {len(lines) + 1}: {csv_problem(error)}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot read it: {error.strerror or error}") from None

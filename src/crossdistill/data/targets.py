@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ def encode(
     labels: Sequence[Any] | npt.NDArray[Any], names: tuple[str, ...], task: TaskKind
 ) -> tuple[Labels, tuple[str, ...]]:
     """What `Batch.labels` holds of N samples, and the names of classes, labels or numbers. Raises InputError."""
+    require_task(task)
     if task == "classification":
         return encode_labels(labels, names)
     values = _numbers(labels, task)
@@ -47,6 +48,12 @@ def encode(
     if len(values) and not len(known):
         raise InputError("labels: expected some, found none: every sample is unlabelled")
     return values.astype(np.float32 if task == "multilabel" else np.float64), names
+
+
+def require_task(task: str) -> None:
+    """Raise InputError for a word that is no task."""
+    if task not in get_args(TaskKind):
+        raise InputError(f"task: expected one of {', '.join(get_args(TaskKind))}, found {task!r}")
 
 
 def is_labelled(labels: Labels) -> npt.NDArray[np.bool_]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.data.arrays import objects_of, unmasked
+from crossdistill.data.arrays import is_gap, objects_of, unmasked
 from crossdistill.data.columns import Rows
-from crossdistill.data.labels import UNLABELLED, seems_no_label
+from crossdistill.data.labels import UNLABELLED, require_no_zero_characters, seems_no_label
 from crossdistill.data.weights import label_factors
 from crossdistill.estimator.given import require_no_times
 from crossdistill.types import InputError
@@ -31,8 +31,20 @@ def as_labels(y: Any, owner: str) -> Array:
     if hasattr(y, "isna") and not isinstance(getattr(y, "dtype", None), np.dtype | None):  # pandas' own types
         missing, y = np.asarray(y.isna()), np.array(y.astype(object), dtype=object)
         y[missing] = None
+    if isinstance(y, list | tuple):  # NumPy would make texts of all
+        require_no_zero_characters("y", y)
+        _require_one_kind(y)
     labels: Array = column_or_1d(y, warn=True)
     return labels
+
+
+def _require_one_kind(labels: Iterable[Any]) -> None:
+    """Raise InputError for texts beside numbers; None and NaN are neither."""
+    given = [label for label in labels if not is_gap(label)]
+    texts = [label for label in given if isinstance(label, str)]
+    others = [label for label in given if isinstance(label, int | float | np.number)]
+    if texts and others:
+        raise InputError(f"y: expected labels of one kind, found texts beside numbers: {texts[0]!r} and {others[0]!r}")
 
 
 def as_indicators(y: Any) -> Array | None:
@@ -114,6 +126,8 @@ def classes_of(labels: Array) -> Array:
         raise InputError("y: expected labels, found none: every sample is unlabelled")
     if known.dtype == object and not any(isinstance(label, str) for label in known.tolist()):
         known = np.array(known.tolist())  # numbers that stood beside None
+    if known.dtype == object:
+        _require_one_kind(known.tolist())
     if known.dtype.kind == "f":
         assert_all_finite(known, input_name="y")
     check_classification_targets(known)

@@ -16,8 +16,15 @@ __all__ = ["Chunk", "Given", "Specs", "given"]
 def given(path: Path, specs: Specs, allow_outside: bool = False) -> Given:
     """What `path` holds for a student of these inputs; nothing is read yet but what it says of itself.
 
-    Raises InputError where it is not there, or cannot be what the student takes.
+    Raises InputError where it is not there, holds no sample, or cannot be what the student takes.
     """
+    found = _given(path, specs, allow_outside)
+    if not found.count:
+        raise InputError(f"{path}: expected samples, found none")
+    return found
+
+
+def _given(path: Path, specs: Specs, allow_outside: bool) -> Given:
     try:
         is_folder, is_file = path.is_dir(), path.is_file()
     except (OSError, ValueError):

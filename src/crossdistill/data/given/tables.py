@@ -6,6 +6,7 @@ import csv
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,18 @@ from crossdistill.data.lists import list_arrays
 from crossdistill.data.numbers import filled_rows, headers_of, numbers
 from crossdistill.data.readers import READERS, CacheFolder, MediaColumn
 from crossdistill.data.reading import PartialColumn
-from crossdistill.data.table import INDEX, Table, csv_problem, read_table, require_commas, require_short_lines, texts_of
+from crossdistill.data.table import (
+    INDEX,
+    OPEN_QUOTE,
+    Table,
+    csv_problem,
+    read_table,
+    require_commas,
+    require_short_lines,
+    texts_of,
+    undecodable,
+    unreadable_row,
+)
 from crossdistill.extras import needed_for
 from crossdistill.types import InputError, one_line
 
@@ -56,7 +68,9 @@ def _header(path: Path) -> list[str]:
             rows = csv.reader(file)
             header = [name.strip() for name in next(rows, [])]
             first = next(rows, header)
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise undecodable(path, error) from None
+    except csv.Error as error:
         raise InputError(f"{path} row 1: {csv_problem(error)}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot read it: {error.strerror or error}") from None
@@ -91,7 +105,20 @@ def table_of(path: Path, specs: Specs, allow_outside: bool) -> Given:
     wanted = [column for named in features.values() for column in named] or list(specs)
     missing = next((column for column in wanted if column not in header), wanted[0])
     kinds = "; ".join(f"{name}: {spec}" for name, spec in specs.items())
-    raise InputError(f"{path}: expected the column {missing!r} ({kinds}), found {', '.join(header)[:200]}")
+    raise InputError(f"{path}: expected the column {missing!r} ({kinds}), found {', '.join(header)[:200] or 'nothing'}")
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether a table has no row below the names of its columns."""
+    if path.suffix.lower() == ".parquet":
+        import pyarrow.parquet
+
+        return int(pyarrow.parquet.read_metadata(path).num_rows) == 0
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        try:
+            return not any(any(map(str.strip, line)) for line in islice(csv.reader(file), 1, None))
+        except csv.Error:  # a cell that is too long, which is none the less a cell
+            return False
 
 
 def _require_names(path: Path, header: Sequence[str]) -> None:
@@ -115,6 +142,8 @@ def _features(
     texts = [column for column in ("id", "label", "split") if column in header and column not in used]
     if twice := [column for column in (*used, *texts) if header.count(column) > 1]:
         raise InputError(f"{path}: expected one column {twice[0]!r}, found {header.count(twice[0])} of that name")
+    if _is_empty(path):
+        raise InputError(f"{path}: the table is empty; it needs one row per sample")
 
     def opened(frame: Any, name: str, rows: Rows) -> Column:
         part = frame.iloc[rows][list(features[name])]
@@ -190,7 +219,11 @@ def _frames(path: Path, texts: Sequence[str], used: Sequence[str]) -> Iterator[A
             frame.columns = frame.columns.str.strip()
             if len(frame):
                 yield frame.assign(**{name: frame[name].str.strip() for name in texts})
+    except UnicodeDecodeError as error:
+        raise undecodable(path, error) from None
     except Exception as error:  # what pandas raises depends on the damage, too
+        if "EOF inside string" in str(error):
+            raise InputError(f"{path} row {unreadable_row(path)}: {OPEN_QUOTE}") from None
         raise InputError(f"{path}: cannot be read as a table: {one_line(error)}") from None
 
 
