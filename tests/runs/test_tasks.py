@@ -245,7 +245,9 @@ def test_int8_is_judged_by_the_task_s_own_measure(trained: Trained, tmp_path: Pa
         export(trained.folder, tmp_path / "others.onnx", dataset=others, int8=True)
 
 
-def test_a_comparison_and_its_report_say_what_was_measured(trained: Trained, tmp_path: Path) -> None:
+def test_a_comparison_and_its_report_say_what_was_measured(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folders = []
     for method in ("baseline", "teacher", "kd"):
         for seed in (0, 1) if trained.task == "regression" else (0,):
@@ -266,6 +268,23 @@ def test_a_comparison_and_its_report_say_what_was_measured(trained: Trained, tmp
     assert ("R@1" in said) == ("mAP@100" in said) == (trained.task == "multilabel")
     if trained.task == "regression":  # drawn as well: R² may be below 0
         assert main(["report", *map(str, folders), "--out", str(tmp_path / "report.html")]) == 0
+        printed = " ".join(capsys.readouterr().out.split())
+        assert "R² and gap in %, mean ± 95 % confidence interval over runs" in printed
+        assert "RMSE and MAE in the label's units" in printed
+
+
+def test_a_table_keeps_numbers_however_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One label that stands for none, and R² far below 0."""
+    monkeypatch.setenv("COLUMNS", "80")
+    data = diabetes()
+    data.labels[np.flatnonzero(data.splits == "train")[0]] = 1e30
+    run(recipe("regression", method="baseline", epochs=1), tmp_path / "run", dataset=data)
+    capsys.readouterr()
+    assert main(["report", str(tmp_path / "run"), "--out", str(tmp_path / "report.html")]) == 0
+    [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("baseline ")]
+    assert re.search(r"−\d\.\de\+\d\d ", line)
 
 
 @pytest.mark.parametrize("method", ["baseline", "amid"])

@@ -18,6 +18,7 @@ from crossdistill.cli.words import is_first_rank, printable, warn
 from crossdistill.runs.measure import logged_scores
 from crossdistill.runs.warnings import WARNING
 from crossdistill.studies.plan import RUNS
+from crossdistill.tasks import in_percent
 from crossdistill.types import Listener, Values
 
 NOTHING: Values = MappingProxyType({})
@@ -155,7 +156,7 @@ def trial_bars(progress: Progress) -> StepBars:
             return f"trial {values['trial']} diverged"
         accuracy = float(values["accuracy"])
         best[task] = max(accuracy, best.get(task, accuracy))
-        return f"trial {values['trial']} {100 * accuracy:.1f} %, best {100 * best[task]:.1f} %"
+        return f"trial {values['trial']} {in_percent(accuracy)} %, best {in_percent(best[task])} %"
 
     return StepBars(progress, "trials", note)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from crossdistill.data import MultimodalDataset
 from crossdistill.data.columns import Column
+from crossdistill.data.far_labels import far_labels
 from crossdistill.data.inputs import input_spec
 from crossdistill.data.labels import SPLITS, seems_no_label
 from crossdistill.data.manifest import check_values, dataset_of
@@ -100,7 +101,7 @@ def check_manifest(
                 broken += [f"{clip}: {found[row].problem}"] if found[row].problem else []
                 damaged += [f"{clip}: {found[row].warning}"] if found[row].warning else []
         counts += [_count(dataset, name, split, found) for split in SPLITS if len(dataset.rows(split))]
-    doubts = [*_doubtful_texts(dataset), *_nearly_no_labels(dataset)]
+    doubts = [*_doubtful_texts(dataset), *_nearly_no_labels(dataset), *far_labels(dataset)]
     counts = _together(counts, number_groups(table))
     return Checked(dataset, counts, broken, damaged, files, doubts)
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from crossdistill.data.controls import Control
+from crossdistill.data.far_labels import far_labels
 from crossdistill.data.precision import rounded_away
 from crossdistill.evaluation.collect import Outputs
 from crossdistill.losses.cosine import unit_rows
@@ -60,9 +61,9 @@ class Warnings:
             self._remember(json.loads(line))
 
     def at_start(self, ranks: int = 1) -> None:
-        """Of the training samples: numbers that float32 cannot hold, one class alone, some that lack a modality, or a
-        label where the method needs one; of the method, where its first stages are all that there is time for; of
-        chunks, where they are none or not all that an encoder looks at.
+        """Of the training samples: numbers that float32 cannot hold, labels far from all others, one class alone, some
+        that lack a modality, or a label where the method needs one; of the method, where its first stages are all that
+        there is time for; of chunks, where they are none or not all that an encoder looks at.
 
         ranks: that share each batch
         """
@@ -70,6 +71,8 @@ class Warnings:
         for name in self._built.model.encoders:
             if text := rounded_away(name, dataset.columns[name], dataset.rows("train")):
                 self._say(f"{WARNING}{text}")
+        for text in far_labels(dataset):
+            self._say(f"{WARNING}{text}")
         labels = np.unique(dataset.labels[dataset.labelled_rows("train")], axis=0)
         if len(labels) == 1:
             alike = f"of one class, '{dataset.classes[labels[0]]}'" if self._task.has_classes else "labelled alike"
