@@ -240,9 +240,8 @@ def _shown(records: Sequence[Record], labelled: Sequence[str], has_classes: bool
 def _labels(record: Record, labelled: Sequence[str]) -> str:
     """Its labels in one cell, those of several columns after their names."""
     filled = {name: str(record[name]) for name in labelled if record[name]}
-    return ", ".join(
-        cell if name == LABEL else f"{name.removeprefix(LABEL_PREFIX)} {cell}" for name, cell in filled.items()
-    )
+    called = {name: "" if name == LABEL else f"{name.removeprefix(LABEL_PREFIX)} " for name in filled}
+    return ", ".join(f"{called[name]}{cell}" for name, cell in filled.items())
 
 
 def _prediction(record: Record) -> str:
