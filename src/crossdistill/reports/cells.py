@@ -145,6 +145,28 @@ def changes_table(changes: Changes) -> ReportTable:
     return ReportTable(("sample", "class", "student alone", changes.configuration), tuple(rows), prose=True)
 
 
+FEW_NOTE = "with so few runs ± reaches beyond 0 to 100, and more --seeds narrow it"
+"""What is said of intervals where `few_runs`; they are not cut, which would make them seem narrower than they are."""
+_FEW = 3
+"""Independent runs of which an interval is several times their spread: 9 times of two, 2.5 times of three."""
+
+
+def few_runs(runs: Sequence[Run]) -> bool:
+    """Whether a share's interval is wider than shares can be because there are so few runs."""
+    if runs[0].task == "regression":  # R² has no lower end
+        return False
+    return any(
+        value - half < 0 or value + half > 1  # NaN is neither
+        for row in headlines(runs).values()
+        for value, half in (
+            (row.student, row.student_ci),
+            (row.teacher, row.teacher_ci),
+            (row.auxiliary, row.auxiliary_ci),
+        )
+        if row.units <= _FEW and half > 0
+    )
+
+
 def _headline_caption(runs: Sequence[Run], columns: Collection[str]) -> str:
     """What the numbers in these columns are: what ± is, and where some are no percentages, which are."""
     over = f"runs, those that {alike(runs)} as one" if repeated_units(runs) else "runs"
@@ -154,6 +176,7 @@ def _headline_caption(runs: Sequence[Run], columns: Collection[str]) -> str:
     shares = f"{head.name}{' and gap' if 'gap' in columns else ''} in %" if in_units or plain else "%"
     notes = [f"{listed(in_units)} in the label's units"] if in_units else []
     notes += [f"{listed(plain)} from −1 to 1"] if plain else []
+    notes += [FEW_NOTE] if few_runs(runs) else []
     return "; ".join([f"{shares}, mean ± 95 % confidence interval over {over}", *notes])
 
 
