@@ -276,8 +276,10 @@ def test_saved_alone_it_loads_again(student: Student, tmp_path: Path) -> None:
     twice = again.save(tmp_path / "twice")
     assert (twice / "student.safetensors").read_bytes() == (saved / "student.safetensors").read_bytes()
     assert (twice / "config.json").read_bytes() == (saved / "config.json").read_bytes()
-    with pytest.raises(InputError, match="expected a new or empty folder"):
+    with pytest.raises(InputError, match="expected a new or empty folder, found something in it"):
         student.save(saved)
+    with pytest.raises(InputError, match=r"README\.md: expected a new or empty folder, found a file"):
+        student.save(saved / "README.md")
 
 
 def test_double_precision_is_one_call_away(student: Student) -> None:

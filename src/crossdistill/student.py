@@ -334,7 +334,9 @@ class Student(nn.Module):
 
     def _written(self, folder: Path, origin: Origin) -> Path:
         try:
-            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            if folder.exists() and not folder.is_dir():
+                raise InputError(f"{folder}: expected a new or empty folder, found a file; choose another name")
+            if folder.exists() and any(folder.iterdir()):
                 raise InputError(f"{folder}: expected a new or empty folder, found something in it")
             folder.mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError) as error:

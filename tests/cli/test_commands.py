@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -131,7 +132,12 @@ def test_abbreviations_are_refused(arguments: list[str], capsys: pytest.CaptureF
         (["train", "emoji", "--optimisation.learning_rate=3"], "; did you mean --optimization.learning_rate?"),
         (["train", "emoji", "more", "--seedz", "3"], "; did you mean --seed?"),
         (["train", "emoji", "--method", "kd", "--kd.alpha=3"], "unrecognized arguments: --kd.alpha=3"),
-        (["train", "emoji", "--lr", "3"], "unrecognized arguments: --lr 3"),
+        (["train", "emoji", "--lr", "3"], "; did you mean --optimization.learning_rate?"),
+        (["train", "emoji", "--device", "cuda"], "; did you mean --machine.accelerator?"),
+        (["train", "emoji", "--learning_rate=3"], "; did you mean --optimization.learning_rate?"),
+        (["train", "emoji", "--output", "x"], "; did you mean --out?"),
+        (["compare", "emoji", "--gpus", "2"], "; did you mean --machine.devices?"),
+        (["export", "run", "--device", "cuda"], "unrecognized arguments: --device cuda"),
         (["compare", "emoji", "--methods", "kd", "more"], "unrecognized arguments: more"),
     ],
     ids=lambda words: words[-1] if isinstance(words, list) else "",
@@ -143,3 +149,40 @@ def test_an_unknown_option_says_which_is_nearest(
     error = capsys.readouterr().err.removesuffix("\n")
     assert "\n" not in error
     assert error.endswith(meant)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["train", "emoji", "--data.task", "x"], "--data.task: expected one of classification, multilabel, regression"),
+        (["train", "emoji", "--seed", "x"], "--seed: expected a whole number, found 'x'"),
+        (["train", "emoji", "--optimization.learning_rate", "x"], "learning_rate: expected a number, found 'x'"),
+        (["train", "emoji", "--data.strict", "x"], "--data.strict: expected true or false, found 'x'"),
+        (["train", "emoji", "--evaluate_every", "x"], "--evaluate_every: expected a whole number or auto, found 'x'"),
+        (["train", "emoji", "--data.target", "[3]"], "--data.target: expected a text, found '3'"),
+        (["prepare", "manifest", "x", "--cache", "zip"], "--cache: expected one of none, jpeg, raw, found 'zip'"),
+        (["prepare", "manifest", "x", "--task", "y"], "--task: expected one of classification, multilabel, regression"),
+    ],
+    ids=lambda words: words[-2] if isinstance(words, list) else "",
+)
+def test_a_value_that_an_option_does_not_take(
+    arguments: list[str], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert problem in error
+    assert error.count("\n") == 1
+    assert not re.search("Parser key|typing|<class", error)
+
+
+def test_prepare_alone_names_all_that_it_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prepare"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("crossdistill: error: crossdistill prepare: expected one of avletters, emoji, ")
+    assert ", folders, manifest after it" in error
+
+
+def test_a_recipe_s_file_is_told_of_likewise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x.yaml").write_text("epochs: many\n")
+    assert main(["train", str(tmp_path / "x.yaml")]) == 2
+    assert "x.yaml: epochs: expected a whole number, found 'many'" in capsys.readouterr().err

@@ -368,3 +368,15 @@ def test_a_reader_that_has_seen_enough_is_no_failed_sample(trained: Path, tmp_pa
     with start_command("predict", trained, "x.npy", folder=tmp_path) as process:
         process.stdout.close()
         assert process.wait() == 141
+        assert process.stderr.read() == ""
+
+
+def test_training_whose_output_is_closed_says_what_goes_on(tmp_path: Path) -> None:
+    words = ("train", "emoji", "--method", "baseline", "--out", "run")
+    with start_command(*words, folder=tmp_path) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait() == 141
+        error = process.stderr.read()
+    assert error == "crossdistill: stopped, as its output is closed; the same command with --resume goes on\n"
+    assert main([*words[:-1], str(tmp_path / "run"), "--resume"]) == 0

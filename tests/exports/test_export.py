@@ -182,7 +182,7 @@ def test_samples_that_are_given_are_used_or_refused_never_random_ones(trained: P
 
 def test_a_name_that_no_file_can_have_is_one_line(trained: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written"):
-        export(trained, tmp_path / ("x" * 5000))
+        export(trained, tmp_path / f"{'x' * 5000}.onnx")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_a_name_that_no_file_can_have_is_one_line(trained: Path, tmp_path: Path)
 def test_mistakes(options: dict[str, Any], problem: str, trained: Path, tmp_path: Path) -> None:
     student: Student = load(trained)
     with pytest.raises(InputError, match=problem):
-        export(student, tmp_path / "x", **options)
+        export(student, tmp_path / f"x{'.pt2' if 'format' in options else '.onnx'}", **options)
     with pytest.raises(InputError, match="no such folder"):
         export(student, tmp_path / "gone/x.onnx")
 
@@ -209,6 +209,23 @@ def test_the_ending_says_the_format(trained: Path, tmp_path: Path, capsys: pytes
         assert main(["export", str(trained), "--format", format, "--out", str(tmp_path / name)]) == 2
         assert f"{name}: ends as format" in capsys.readouterr().err.replace("\n", "")
         assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("name", ["x.h5", "x.pt", "x", "onnx"])
+@pytest.mark.parametrize("options", [[], ["--format", "onnx"], ["--format", "torch"]], ids=" ".join)
+def test_an_ending_of_no_format_is_refused(
+    options: list[str], name: str, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", str(trained), *options, "--out", str(tmp_path / name)]) == 2
+    error = capsys.readouterr().err
+    assert "expected a name that ends in .onnx (format onnx), .pt2 (format torch), or format safetensors" in error
+    assert error.endswith(f"found {'the ending .' + name[2:] if '.' in name else 'no ending'}\n")
+    assert not (tmp_path / name).exists()
+
+
+def test_the_last_lines_say_the_format(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", str(trained), "--out", str(tmp_path / "X.ONNX")]) == 0
+    assert "X.ONNX: format onnx, 0." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])

@@ -13,6 +13,7 @@ from scipy import stats
 from crossdistill.reports import differences, headline, headline_table, load_runs
 from crossdistill.reports.cells import differences_table, results_table
 from crossdistill.reports.formats import interval, listed, p_value, percent, points
+from crossdistill.reports.sections import report_of
 from tests.reports.synthetic import write_run
 
 
@@ -104,6 +105,19 @@ def test_a_narrow_terminal_gets_the_labels_and_the_students(tmp_path: Path, comp
     assert "recovered" not in text.getvalue()
 
 
+@pytest.mark.parametrize(("accuracies", "said"), [((0.6, 0.95), True), ((0.70, 0.71), False), ((0.6, 0.95) * 3, False)])
+def test_intervals_beyond_the_scale_are_explained(accuracies: tuple[float, ...], said: bool, tmp_path: Path) -> None:
+    """Two runs: 77.5 ± 222.4; not cut, which would be another interval."""
+    folders = [
+        write_run(tmp_path / str(seed), "baseline", seed, {"student": value}) for seed, value in enumerate(accuracies)
+    ]
+    runs, text = load_runs(folders), io.StringIO()
+    Console(file=text, width=80, color_system=None).print(headline_table(runs))
+    assert ("with so few runs ± reaches beyond 0 to 100" in " ".join(text.getvalue().split())) == said
+    assert ("77.5 ± 222.4" in text.getvalue()) == said
+    assert ("With so few runs ± reaches beyond 0 to 100" in repr(report_of(runs, "report"))) == said
+
+
 def test_printed_table_has_room_for_long_labels(tmp_path: Path, comparison: list[Path]) -> None:
     label = "amid, shuffled auxiliary"
     text = io.StringIO()
@@ -119,6 +133,9 @@ def test_formats() -> None:
     assert listed(["amid", "amid, no D2"]) == "amid; and amid, no D2"
     assert percent(-0.00001) == "0.0"
     assert percent(math.nan) == "–"
+    assert percent(-4.2e20) == "−4.2e+22"
+    assert percent(-999.99) == "−99999.0"
+    assert points(4.2e20) == "+4.2e+22"
     assert points(0.012) == "+1.2"
     assert points(-0.012) == "−1.2"
     assert points(0.0001) == "0.0"

@@ -209,6 +209,32 @@ def test_predict_writes_what_the_student_says(trained: Trained, tmp_path: Path) 
     assert main(["predict", str(trained.folder), str(trained.source), "--top", "2"]) == 2
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
+@pytest.mark.parametrize("kind", ["manifest", "features"])
+def test_predict_writes_labels_of_several_columns(
+    kind: str, ending: str, trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By their names in the input, of a manifest and of a table with a column for each feature."""
+    columns = [f"label:{name}" for name in ("u", "v")]
+    values = trained.data.columns["body"].fetch(np.arange(3)).numpy()
+    if kind == "manifest":
+        np.save(tmp_path / "x.npy", values)
+        made = pd.DataFrame({"body": [f"x.npy#{row}" for row in range(3)]})
+    else:
+        made = pd.DataFrame(values, columns=[f"body_{place}" for place in range(values.shape[1])])
+    given = made.assign(**{"label:u": ["1", "", "0"], "label:v": ["0", "", "1"]})
+    given.to_csv(tmp_path / "given.csv", index=False)
+    out = tmp_path / f"told.{ending}"
+    capsys.readouterr()
+    assert main(["predict", str(trained.folder), str(tmp_path / "given.csv"), "--out", str(out)]) == 0
+    assert "Labels stand beside the predictions" in capsys.readouterr().out
+    read = {"csv": pd.read_csv, "parquet": pd.read_parquet, "jsonl": partial(pd.read_json, lines=True)}[ending]
+    told = read(out)[columns].astype(float)
+    np.testing.assert_array_equal(told.to_numpy(), [[1, 0], [np.nan, np.nan], [0, 1]])
+    assert main(["predict", str(trained.folder), str(tmp_path / "given.csv")]) == 0
+    assert "u 1, v 0" in " ".join(capsys.readouterr().out.split())
+
+
 def test_an_exported_file_answers_as_the_student(trained: Trained, tmp_path: Path) -> None:
     """On a single sample, where export tried others."""
     file = tmp_path / "student.onnx"
@@ -245,7 +271,9 @@ def test_int8_is_judged_by_the_task_s_own_measure(trained: Trained, tmp_path: Pa
         export(trained.folder, tmp_path / "others.onnx", dataset=others, int8=True)
 
 
-def test_a_comparison_and_its_report_say_what_was_measured(trained: Trained, tmp_path: Path) -> None:
+def test_a_comparison_and_its_report_say_what_was_measured(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folders = []
     for method in ("baseline", "teacher", "kd"):
         for seed in (0, 1) if trained.task == "regression" else (0,):
@@ -266,6 +294,23 @@ def test_a_comparison_and_its_report_say_what_was_measured(trained: Trained, tmp
     assert ("R@1" in said) == ("mAP@100" in said) == (trained.task == "multilabel")
     if trained.task == "regression":  # drawn as well: R² may be below 0
         assert main(["report", *map(str, folders), "--out", str(tmp_path / "report.html")]) == 0
+        printed = " ".join(capsys.readouterr().out.split())
+        assert "R² and gap in %, mean ± 95 % confidence interval over runs" in printed
+        assert "RMSE and MAE in the label's units" in printed
+
+
+def test_a_table_keeps_numbers_however_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One label that stands for none, and R² far below 0."""
+    monkeypatch.setenv("COLUMNS", "80")
+    data = diabetes()
+    data.labels[np.flatnonzero(data.splits == "train")[0]] = 1e30
+    run(recipe("regression", method="baseline", epochs=1), tmp_path / "run", dataset=data)
+    capsys.readouterr()
+    assert main(["report", str(tmp_path / "run"), "--out", str(tmp_path / "report.html")]) == 0
+    [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("baseline ")]
+    assert re.search(r"−\d\.\de\+\d\d ", line)
 
 
 @pytest.mark.parametrize("method", ["baseline", "amid"])

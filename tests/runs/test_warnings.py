@@ -85,6 +85,28 @@ def test_classes_that_may_be_one_are_said() -> None:
     assert line == "WARNING: '1' and '1.0' are taken for 2 classes; spell them alike where they are one"
 
 
+def of_numbers(numbers: np.ndarray) -> MultimodalDataset:
+    columns = {"wrist": np.ones((len(numbers), 5, 2)), "eye": np.eye(len(numbers))}
+    return from_arrays(columns, numbers, splits=np.arange(len(numbers)) >= 60, task="regression")
+
+
+@pytest.mark.parametrize("row", [7, 70])
+def test_a_number_far_from_all_others_is_said(row: int) -> None:
+    numbers = np.arange(80) / 10.0
+    numbers[row] = -9999
+    said = lines_of(recipe(method="baseline", epochs=1), of_numbers(numbers))
+    (line,) = [line for line in said if "label of sample" in line]
+    assert line.startswith(f"WARNING: label of sample '{row}' is -9999, where half of the training samples have ")
+    assert line.endswith("if that stands for a missing one, leave it out")
+
+
+def test_numbers_that_are_skewed_are_none_of_them() -> None:
+    skewed = np.exp(1.5 * np.random.default_rng(0).normal(size=80))
+    assert not [
+        line for line in lines_of(recipe(method="baseline", epochs=1), of_numbers(skewed)) if "label of" in line
+    ]
+
+
 def test_one_class_that_is_left_with_a_label_is_said() -> None:
     built = build(recipe(method="baseline"), gestures())
     others = np.flatnonzero(~TEST & (built.dataset.labels != 1))

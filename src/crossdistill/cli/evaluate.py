@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
-from rich.table import Table
 
+from crossdistill.cli.columns import Columns
 from crossdistill.cli.progress import console
 from crossdistill.runs.evaluate import evaluate
 from crossdistill.runs.results import RunResults, read_results
@@ -34,20 +34,19 @@ def execute(options: Namespace, command: str) -> int:
         reason = "its data.evaluate_on is none" if again.split == "none" else f"no {again.split} sample can be measured"
         console().print(f"{folder}: nothing to measure: {reason}", soft_wrap=True)
         return 0
-    console().print(_scores_table(again, f"{folder}: {again.samples[again.split]} {again.split} samples"))
+    table = _scores_table(again, f"{folder}: {again.samples[again.split]} {again.split} samples")
+    console().print(table.shown(console().width))
     same = _predictions_of(again) == _predictions_of(read_results(folder))
     console().print("The same predictions as when it was trained." if same else "Not the predictions of its training.")
     return 0
 
 
-def _scores_table(results: RunResults, title: str) -> Table:
+def _scores_table(results: RunResults, title: str) -> Columns:
     """A row for each view, its measures."""
-    table = Table(title=title)
     measures = MEASURES[results.task]
-    for column in ("", *(measure.name for measure in measures)):
-        table.add_column(column, justify="left" if not column else "right")
+    table = Columns(("", *(measure.name for measure in measures)), ("",), title)
     for view, scores in results.scores.items():
-        table.add_row(view, *(measure.shown(getattr(scores, measure.key)) for measure in measures))
+        table.add(view, *(measure.shown(getattr(scores, measure.key)) for measure in measures))
     return table
 
 

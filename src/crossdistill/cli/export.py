@@ -27,7 +27,9 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
     export.add_argument(
         "--format", choices=list(ENDINGS), help="by the ending of --out unless given; safetensors needs crossdistill"
     )
-    export.add_argument("--out", type=Path, help="file to write; unless given RUN's name here: .onnx, .pt2 or a folder")
+    export.add_argument(
+        "--out", type=Path, help="file that ends in .onnx or .pt2, or a folder; RUN's name here unless given"
+    )
     export.add_argument("--data", type=Path, help="a manifest of samples to check on; the run's own unless given")
     export.add_argument("--allow-outside", action="store_true", help="files outside the manifest's folder, too")
     export.add_argument("--int8", action="store_true", help="weights of 8 bits; what they cost is measured")
@@ -59,7 +61,7 @@ def said(exported: Exported) -> list[str]:
     """What was written, what it takes and gives, how far its answers are from the student's, and what int8 costs."""
     path = exported.path
     files = [path] if path.is_file() else list(path.iterdir())
-    lines = [f"{path}: {sum(file.stat().st_size for file in files) / 1e6:,.2f} MB"]
+    lines = [f"{path}: format {exported.format}, {sum(file.stat().st_size for file in files) / 1e6:,.2f} MB"]
     if exported.format == "safetensors":
         return [*lines, f'crossdistill.load("{path}") predicts']
     lines += [f"takes {_shapes(exported.inputs)}", f"gives {_shapes(exported.outputs)}"]

@@ -11,6 +11,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -40,6 +41,12 @@ _EXTRA_OF = {"tune": "tune"} | dict.fromkeys(("demo", "compare", "benchmark", "r
 _MISTAKE = 2
 """The exit code of what the user can mend."""
 
+_CLOSED = 141
+"""That of an output that is closed before all is written, as shells have it."""
+
+_GOES_ON = ("train", "compare", "benchmark", "tune")
+"""Commands that leave unfinished work, with which they go on."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a user's mistake becomes one line on standard error and exit code 2."""
@@ -49,11 +56,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         return _without_command(name)
     try:
-        return _execute(name, rest, typed[: len(typed) - len(rest)])
+        code = _execute(name, rest, typed[: len(typed) - len(rest)])
     except KeyboardInterrupt as stopped:
         if is_first_rank():
             print(f"crossdistill: {str(stopped) or 'interrupted'}; {_going_on(name, typed)}", file=sys.stderr)
         return getattr(stopped, "exit_code", 130)
+    if code == _CLOSED and name in _GOES_ON and is_first_rank():
+        with suppress(OSError):  # standard error may be closed as well
+            print(f"crossdistill: stopped, as its output is closed; {_going_on(name, typed)}", file=sys.stderr)
+    return code
 
 
 def _going_on(name: str, typed: Sequence[str]) -> str:
@@ -108,7 +119,7 @@ def _attempted(name: str, arguments: Sequence[str], typed: Sequence[str]) -> tup
             return int(command.execute(options, shlex.join(["crossdistill", *typed, *arguments]))), ""
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  # nor is what is left to be flushed
-        return 141, ""
+        return _CLOSED, ""
     except OSError as error:  # a full disk, one that can only be read, a name that no file can have
         return _MISTAKE, one_line(error)
     except (MemoryError, RuntimeError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,17 @@ from rich.table import Table
 
 from crossdistill.cli.predictions_file import Record, require_writable, written_predictions
 from crossdistill.cli.progress import console
+from crossdistill.data.cells import LABEL_PREFIX
 from crossdistill.data.given import Given, given
+from crossdistill.data.label_cells import LABEL
 from crossdistill.data.table import FILES
 from crossdistill.student import Predictions, Student, load
 from crossdistill.types import InputError, TaskKind
 
 UNREADABLE = 1
 """The exit code where some samples have no prediction; all others are written."""
+Labels = Mapping[str, Sequence[str]]
+"""Column -> the samples' labels as texts, "" for none."""
 NO_LABELS = ";"
 """The prediction of a sample that has none of the labels, as a manifest writes it."""
 _SHOWN = 40
@@ -67,14 +71,14 @@ def execute(options: Namespace, command: str) -> int:
     for source in sources:
         if source.guessed:
             console().print(source.guessed, soft_wrap=True)
-    labelled = any(source.labelled for source in sources)
+    labelled = list(dict.fromkeys(column for source in sources for column in source.labelled))
     columns = _columns(student, options.top, labelled)
     tally, shown = Tally(student), list[Record]()
     with nullcontext() if options.out is None else written_predictions(options.out, columns) as writer:
         for predictions, labels, splits in _predicted(student, sources, options):
             records = [
                 _record(student.spec.task, predictions, labels, row, list(columns), options.top)
-                for row in range(len(labels))
+                for row in range(len(splits))
             ]
             tally.add(predictions, labels, splits)
             if writer is not None:
@@ -99,17 +103,18 @@ class Tally:
         self.labelled: Counter[str] = Counter()
         self.notes: dict[str, None] = {}
 
-    def add(self, predictions: Predictions, labels: Sequence[str], splits: Sequence[str]) -> None:
-        """Labels, splits: as many as samples, "" where there is none."""
-        self.samples += len(labels)
+    def add(self, predictions: Predictions, labels: Labels, splits: Sequence[str]) -> None:
+        """Labels: column -> as many as samples, as splits are, "" where there is none."""
+        self.samples += len(splits)
         self.notes |= dict.fromkeys(predictions.notes[: max(0, _SHOWN - len(self.notes))])
-        for row, (label, split) in enumerate(zip(labels, splits, strict=True)):
+        compared = {LABEL: labels.get(LABEL, [])} if self.has_classes else labels  # a class has one column
+        for row, split in enumerate(splits):
             if predictions.problems[row]:
                 self.unread += 1
-            elif label:
+            elif any(cells[row] for cells in compared.values() if cells):
                 self.labelled[split] += 1
                 if self.has_classes:
-                    label = self._known(label)
+                    label = self._known(compared[LABEL][row])
                     self.foreign += label not in self.classes
                     self.right[split] += str(predictions.predicted[row]) == label
 
@@ -153,27 +158,27 @@ def _device(chosen: str) -> torch.device:
 
 def _predicted(
     student: Student, sources: Sequence[Given], options: Namespace
-) -> Iterator[tuple[Predictions, Sequence[str], Sequence[str]]]:
-    """The predictions of some samples, and each one's label and split, "" where there is none."""
+) -> Iterator[tuple[Predictions, Labels, Sequence[str]]]:
+    """The predictions of some samples, and each one's labels, by their columns, and split, "" where there is none."""
     for source in sources:
         for chunk in source.chunks():
             predictions = student.predictions(chunk.samples, options.batch_size, options.workers)
-            nothing = [""] * len(chunk.samples)
-            yield predictions, chunk.labels or nothing, chunk.splits or nothing
+            yield predictions, chunk.labels, chunk.splits or [""] * len(chunk.samples)
 
 
-def _columns(student: Student, top: int, labelled: bool) -> dict[str, type]:
-    """Column -> what its cells are."""
+def _columns(student: Student, top: int, labelled: Sequence[str]) -> dict[str, type]:
+    """Column -> what its cells are; labelled: the columns of labels, as the inputs call them."""
+    last: dict[str, type] = {**dict.fromkeys(labelled, str), "error": str}
     columns: dict[str, type] = {"id": str}
     if student.spec.task == "regression":
         columns |= dict.fromkeys(_number_columns(student.classes), float)
-        return columns | ({"label": str} if labelled else {}) | {"error": str}
+        return columns | last
     columns |= {"prediction": str} | ({"probability": float} if student.spec.task == "classification" else {})
     for rank in range(2, min(top, len(student.classes)) + 1):
         columns |= {f"prediction_{rank}": str, f"probability_{rank}": float}
     if not top:
         columns |= {f"p_{name}": float for name in student.classes}
-    return columns | ({"label": str} if labelled else {}) | {"error": str}
+    return columns | last
 
 
 def _number_columns(names: Sequence[str]) -> list[str]:
@@ -182,12 +187,11 @@ def _number_columns(names: Sequence[str]) -> list[str]:
 
 
 def _record(
-    task: TaskKind, predictions: Predictions, labels: Sequence[str], row: int, columns: Sequence[str], top: int
+    task: TaskKind, predictions: Predictions, labels: Labels, row: int, columns: Sequence[str], top: int
 ) -> Record:
     record: dict[str, Any] = dict.fromkeys(columns)
     record["id"], record["error"] = _text(predictions.ids[row]), _text(predictions.problems[row]) or None
-    if "label" in record:
-        record["label"] = labels[row] or None
+    record |= {name: cells[row] or None for name, cells in labels.items() if name in record and cells}
     if predictions.problems[row]:
         return record
     if task == "regression":
@@ -215,7 +219,7 @@ def _text(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _shown(records: Sequence[Record], labelled: bool, has_classes: bool) -> Table:
+def _shown(records: Sequence[Record], labelled: Sequence[str], has_classes: bool) -> Table:
     """A table that fits 40 columns: an error stands where the prediction would."""
     table = Table()
     table.add_column("sample", overflow="fold")
@@ -229,8 +233,15 @@ def _shown(records: Sequence[Record], labelled: bool, has_classes: bool) -> Tabl
         cells = [f"– {error}" if error else _prediction(record)]
         if has_classes:
             cells.append("" if error else f"{100 * record['probability']:.1f}")
-        table.add_row(record["id"], *cells, *([record["label"] or ""] if labelled else []))
+        table.add_row(record["id"], *cells, *([_labels(record, labelled)] if labelled else []))
     return table
+
+
+def _labels(record: Record, labelled: Sequence[str]) -> str:
+    """Its labels in one cell, those of several columns after their names."""
+    filled = {name: str(record[name]) for name in labelled if record[name]}
+    called = {name: "" if name == LABEL else f"{name.removeprefix(LABEL_PREFIX)} " for name in filled}
+    return ", ".join(f"{called[name]}{cell}" for name, cell in filled.items())
 
 
 def _prediction(record: Record) -> str:

@@ -160,7 +160,7 @@ def _prepare_manifest(
     with bars() as listener:
         checked = check_manifest(path, settings, allow_outside, listener, task)
     for table in (modality_table(checked.counts), label_table(checked.dataset)):
-        console().print(table)
+        console().print(table.shown(console().width), "")  # and a line between them
     for line in (*checked.doubts, *checked.broken, *checked.damaged):
         console().print(line, soft_wrap=True)
     if settings.form != "none":

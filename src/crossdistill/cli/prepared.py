@@ -27,7 +27,7 @@ def tell(prepared: Prepared, following: Sequence[str]) -> None:
     say = console()
     say.print(f"{prepared.folder}: {counts}; {len({row['label'] for row in rows}):,} classes", soft_wrap=True)
     if prepared.counts:
-        say.print(release_table(prepared))
+        say.print(release_table(prepared).shown(say.width))
     for note in prepared.notes:
         say.print(note, soft_wrap=True)
     for command in following:

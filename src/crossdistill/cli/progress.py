@@ -18,6 +18,7 @@ from crossdistill.cli.words import is_first_rank, printable, warn
 from crossdistill.runs.measure import logged_scores
 from crossdistill.runs.warnings import WARNING
 from crossdistill.studies.plan import RUNS
+from crossdistill.tasks import in_percent
 from crossdistill.types import Listener, Values
 
 NOTHING: Values = MappingProxyType({})
@@ -114,7 +115,8 @@ def bars() -> Iterator[Bars]:
 
 
 class StepBars(Bars):
-    """A bar for each task with a note of its last step; without a terminal, a line a step.
+    """A bar for each task with a note of its last step; without a terminal, a line a step. Of a task that fails before
+    there is anything to be said of it, nothing is said.
 
     unit: what a step is; note: task and a step's values -> what it showed, a line of its own without a terminal
     """
@@ -122,14 +124,26 @@ class StepBars(Bars):
     def __init__(self, progress: Progress, unit: str, note: Callable[[str, Values], str]) -> None:
         super().__init__(progress)
         self._unit, self._note, self._terminal = unit, note, progress.console.is_terminal
+        self._unsaid: list[str] = []
+        self._stepped: set[str] = set()
 
     def begin(self, task: str, total: int) -> None:
         name, visible = printable(task), self._terminal
         self.bars[task] = self.progress.add_task(name, total=total, unit=self._unit, note="", visible=visible)
         if not self._terminal:
-            self.say(f"{task}: {total} {self._unit}")
+            self._unsaid.append(f"{task}: {total} {self._unit}")
+
+    def say(self, line: str) -> None:
+        while self._unsaid:  # not before: its data may have a mistake, and it has not begun
+            super().say(self._unsaid.pop(0))
+        super().say(line)
+
+    def end(self, task: str, problem: str = "") -> None:
+        if problem and task not in self._stepped:
+            self.progress.remove_task(self.bars.pop(task))
 
     def step(self, task: str, values: Values = NOTHING) -> None:
+        self._stepped.add(task)
         note = self._note(task, values)
         self.progress.update(self.bars[task], advance=1, note=note)
         if not self._terminal:
@@ -155,7 +169,7 @@ def trial_bars(progress: Progress) -> StepBars:
             return f"trial {values['trial']} diverged"
         accuracy = float(values["accuracy"])
         best[task] = max(accuracy, best.get(task, accuracy))
-        return f"trial {values['trial']} {100 * accuracy:.1f} %, best {100 * best[task]:.1f} %"
+        return f"trial {values['trial']} {in_percent(accuracy)} %, best {in_percent(best[task])} %"
 
     return StepBars(progress, "trials", note)
 

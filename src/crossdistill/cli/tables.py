@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rich.table import Table
 
+from crossdistill.cli.columns import Columns
 from crossdistill.data import MultimodalDataset
 from crossdistill.data.inspection import Count
 from crossdistill.data.labels import SPLITS
@@ -21,47 +21,45 @@ _MOST_CLASSES = 60
 """That a table of classes lists."""
 
 
-def modality_table(counts: Sequence[Count]) -> Table:
-    """What kind each modality is of, how many samples it has in each split, and how long they are."""
-    table = Table()  # its words are short so that it fits into 80 columns
-    for column in ("modality", "kind", "split", "samples", "missing", "broken", "duration", "mean"):
-        table.add_column(column, justify="left" if column in ("modality", "kind", "split") else "right")
+def modality_table(counts: Sequence[Count]) -> Columns:
+    """What kind each modality is of, how many samples it has in each split, and how long they are, where any is."""
+    names = ("modality", "kind", "split", "samples", "missing", "broken", "duration", "mean")
+    have_length = any(count.seconds > 0 for count in counts)
+    table = Columns(names if have_length else names[:-2], ("modality", "kind", "split"))
     shown = counts if len(counts) <= _MOST_ROWS else [*counts[: _MOST_ROWS // 2], *counts[-_MOST_ROWS // 2 :]]
     if len(shown) < len(counts):
         table.caption = f"{len(counts) - len(shown):,} rows in between are not shown"
     for count in shown:
         readable = count.samples - count.missing - count.unreadable
         timed = count.seconds > 0
-        table.add_row(
+        duration, mean = str(timedelta(seconds=round(count.seconds))), f"{count.seconds / max(1, readable):.2f} s"
+        table.add(
             count.modality,
             count.kind,
             count.split,
             *(f"{number:,}" for number in (count.samples, count.missing, count.unreadable)),
-            str(timedelta(seconds=round(count.seconds))) if timed else "",
-            f"{count.seconds / readable:.2f} s" if timed else "",
+            *((duration, mean) if timed else ("", ""))[: 2 * have_length],
         )
     return table
 
 
-def label_table(dataset: MultimodalDataset) -> Table:
+def label_table(dataset: MultimodalDataset) -> Columns:
     """How many samples each class or label has in each split, or what numbers there are."""
     return number_table(dataset) if dataset.task == "regression" else class_table(dataset)
 
 
-def number_table(dataset: MultimodalDataset) -> Table:
+def number_table(dataset: MultimodalDataset) -> Columns:
     """Of each number, by split: how many samples, their mean and range."""
-    table = Table()
-    for column in ("number", "split", "samples", "mean", "lowest", "highest"):
-        table.add_column(column, justify="left" if column in ("number", "split") else "right")
+    table = Columns(("number", "split", "samples", "mean", "lowest", "highest"), ("number", "split"))
     for place, name in enumerate(dataset.classes):
         for split in (split for split in SPLITS if len(dataset.labelled_rows(split))):
             values = dataset.labels[dataset.labelled_rows(split), place]
             told = (f"{value:.4g}" for value in (values.mean(), values.min(), values.max()))
-            table.add_row(name, split, f"{len(values):,}", *told)
+            table.add(name, split, f"{len(values):,}", *told)
     return table
 
 
-def class_table(dataset: MultimodalDataset) -> Table:
+def class_table(dataset: MultimodalDataset) -> Columns:
     """How many samples each class or label has in each split; of many, the smallest and the largest."""
     splits = [split for split in SPLITS if len(dataset.rows(split))]
     labels = [dataset.labels[dataset.labelled_rows(split)] for split in splits]
@@ -69,15 +67,14 @@ def class_table(dataset: MultimodalDataset) -> Table:
     order = np.argsort(-counts[0], kind="stable")
     shown = order if len(order) <= _MOST_CLASSES else [*order[: _MOST_CLASSES // 2], *order[-_MOST_CLASSES // 2 :]]
     left_out = len(order) - len(shown)
-    table = Table(caption=f"{left_out} classes in between are not shown" if left_out else None)
-    table.add_column(f"{'class' if dataset.task == 'classification' else 'label'} ({len(dataset.classes)})")
-    for split in splits:
-        table.add_column(split, justify="right")
+    name = f"{'class' if dataset.task == 'classification' else 'label'} ({len(dataset.classes)})"
+    caption = f"{left_out} classes in between are not shown" if left_out else ""
+    table = Columns((name, *splits), (name,), caption=caption)
     for number in shown:
-        table.add_row(dataset.classes[number], *(f"{count:,}" for count in counts[:, number]))
+        table.add(dataset.classes[number], *(f"{count:,}" for count in counts[:, number]))
     without = [len(dataset.rows(split)) - len(numbers) for split, numbers in zip(splits, labels, strict=True)]
     if any(without):
-        table.add_row("without a label", *(f"{count:,}" for count in without))
+        table.add("without a label", *(f"{count:,}" for count in without))
     return table
 
 
@@ -86,12 +83,11 @@ def _counts(labels: npt.NDArray[Any], classes: int) -> npt.NDArray[np.int64]:
     return np.bincount(labels, minlength=classes) if labels.ndim == 1 else labels.sum(0).astype(np.int64)
 
 
-def release_table(prepared: Prepared) -> Table:
+def release_table(prepared: Prepared) -> Columns:
     """What a release's parts hold and what of it is there; the first row is the header."""
     header, *rows = prepared.counts
-    table = Table()
-    for number, name in enumerate(header):
-        table.add_column(name, justify="right" if number and rows[0][number][:1].isdigit() else "left")
+    numbers = {name for place, name in enumerate(header) if place and rows[0][place][:1].isdigit()}
+    table = Columns(header, [name for name in header if name not in numbers])
     for row in rows:
-        table.add_row(*row)
+        table.add(*row)
     return table

@@ -15,9 +15,12 @@ from crossdistill.types import InputError
 def require_new(folder: Path) -> None:
     """Raise InputError where there is something in the folder already, or it is a file."""
     try:
-        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+        is_file = folder.exists() and not folder.is_dir()
+        taken = is_file or (folder.exists() and any(folder.iterdir()))
     except OSError as error:
         raise InputError(f"{folder}: cannot read: {error.strerror or error}") from None
+    if is_file:
+        raise InputError(f"{folder}: expected a new or empty folder, found a file; choose another name")
     if taken:
         raise InputError(f"{folder}: already there; remove it or choose another folder")
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from crossdistill.data import MultimodalDataset
 from crossdistill.data.columns import Column
+from crossdistill.data.far_labels import far_labels
 from crossdistill.data.inputs import input_spec
 from crossdistill.data.labels import SPLITS, seems_no_label
 from crossdistill.data.manifest import check_values, dataset_of
@@ -104,7 +105,7 @@ def check_manifest(
         counts += [_count(dataset, name, split, found) for split in SPLITS if len(dataset.rows(split))]
     groups = number_groups(table)
     doubts = [*_doubtful_texts(dataset), *doubts_of_gaps(table, groups)]
-    doubts += [*_nearly_no_labels(dataset), *told_apart(dataset.classes, task)]
+    doubts += [*_nearly_no_labels(dataset), *told_apart(dataset.classes, task), *far_labels(dataset)]
     counts = _together(counts, groups)
     return Checked(dataset, counts, broken, damaged, files, doubts)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from crossdistill.data.cells import LABEL_PREFIX as PREFIX
 from crossdistill.data.cells import is_number, number_of
+from crossdistill.data.columns import float32_of
 from crossdistill.data.labels import natural_order
 from crossdistill.data.table import Table
 from crossdistill.data.targets import Labels, encode, is_labelled
@@ -108,6 +109,9 @@ def _number(table: Table, row: int, column: str, task: TaskKind) -> float:
     if number is None or (task == "multilabel" and number not in (0, 1)):
         expected = "0 or 1" if task == "multilabel" else "a number"
         raise InputError(f"{table.place(row, column)}: expected {expected} (data.task {task}), found '{cell}'")
+    if not np.isfinite(float32_of(np.array(number))):
+        fix = "leave the cell empty where there is no label, or give the numbers in a larger unit"
+        raise InputError(f"{table.place(row, column)}: infinity (in float32), found '{cell}'; {fix}")
     return number
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossdistill.data.arrays import unmasked
+from crossdistill.data.columns import float32_of
 from crossdistill.data.labels import UNLABELLED, encode_labels
 from crossdistill.types import InputError, TaskKind
 
@@ -45,6 +46,9 @@ def encode(
         raise InputError(f"labels: expected 0 or 1 for each label, found {known[~np.isin(known, (0, 1))][0]:g}")
     if not np.isfinite(known).all():
         raise InputError("labels: expected finite numbers, found infinity")
+    if not np.isfinite(float32_of(known)).all():
+        found = known[~np.isfinite(float32_of(known))][0]
+        raise InputError(f"labels: infinity (in float32), found {found:g}; drop it, or give them in a larger unit")
     if len(values) and not len(known):
         raise InputError("labels: expected some, found none: every sample is unlabelled")
     return values.astype(np.float32 if task == "multilabel" else np.float64), names

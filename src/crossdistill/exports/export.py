@@ -68,8 +68,8 @@ def export(
         student: one in memory, or the folder of a run or of a saved one
         path: the file to write, of safetensors a folder
         format: "onnx", for ONNX Runtime and all else that reads ONNX; "torch", a .pt2 file that `torch.export.load`
-            reads; "safetensors", what `Student.save` writes, which needs crossdistill; None: torch for a path that
-            ends in .pt2, else onnx
+            reads; "safetensors", what `Student.save` writes, which needs crossdistill; None: as the path's ending,
+            .onnx or .pt2, says
         dataset: on whose samples the file is tried, where they are not a run's own that can be read again
         int8: weights of 8 bits (ONNX alone)
         force: write int8 although it costs more than a point, or what it costs cannot be measured
@@ -122,13 +122,21 @@ def export(
 
 
 def _format_of(path: Path, asked: Format | None) -> Format:
-    """The format that is asked for, or that the path's ending says. Raises InputError where the two differ."""
+    """The format that is asked for, or that the path's ending says. Raises InputError where the two differ, and for a
+    file whose ending says none."""
     if asked is not None and asked not in get_args(Format):
         raise InputError(f"format: expected one of {', '.join(get_args(Format))}, found {asked!r}")
-    said: Format | None = next((kind for kind, ending in ENDINGS.items() if ending and path.suffix == ending), None)
+    suffix = path.suffix.lower()
+    said: Format | None = next((kind for kind, ending in ENDINGS.items() if ending and suffix == ending), None)
     if asked is not None and said is not None and asked != said:
         raise InputError(f"{path}: ends as format {said} does, found format {asked}; change one of the two")
-    return asked or said or "onnx"
+    if said is None and asked != "safetensors":  # what reads a file goes by its ending
+        files = ", ".join(f"{ending} (format {kind})" for kind, ending in ENDINGS.items() if ending)
+        raise InputError(
+            f"{str(path)[:200]}: expected a name that ends in {files}, or format safetensors for a folder; found "
+            f"{f'the ending {suffix[:40]}' if suffix else 'no ending'}"
+        )
+    return said or "safetensors"
 
 
 def _checked(student: Student, samples: Samples, path: Path, format: Format) -> tuple[bytes, Exported]:

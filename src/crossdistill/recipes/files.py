@@ -24,6 +24,7 @@ from crossdistill.recipes.legacy import from_0_1
 from crossdistill.recipes.library.catalogue import RECIPES
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.sections import require_sections
+from crossdistill.recipes.wording import told
 from crossdistill.types import InputError, one_line
 
 
@@ -93,7 +94,7 @@ def load_recipe(source: str) -> Recipe:
         require_sections(content, METHODS)
         return recipe_of(parser.instantiate(parser.parse_object(from_0_1(content))))
     except (argparse.ArgumentError, ValueError, TypeError, RecursionError, OverflowError) as error:
-        raise InputError(f"{path}: {_one_line(error)}") from error
+        raise InputError(f"{path}: {told(error)}") from error
 
 
 def with_fields(recipe: Recipe, fields: Mapping[str, Any]) -> Recipe:
@@ -122,7 +123,7 @@ def with_fields(recipe: Recipe, fields: Mapping[str, Any]) -> Recipe:
         content = {name: section for name, section in content.items() if name not in others}
         made = recipe_of(parser.instantiate(parser.parse_object(content)))
     except (argparse.ArgumentError, ValueError, TypeError) as error:
-        raise InputError(_one_line(error)) from error
+        raise InputError(told(error)) from error
     return replace(made, options={**others, **made.options})
 
 
@@ -193,10 +194,6 @@ def to_yaml(recipe: Recipe) -> str:
     if has_options(method):
         fields[recipe.method] = options_in(recipe, recipe.method)
     return yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).replace("<class '", "").replace("'>", "").split())
 
 
 def _methods_among(content: Mapping[Any, Any]) -> frozenset[str]:

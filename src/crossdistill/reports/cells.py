@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from crossdistill.recipes.variants.published import published
 from crossdistill.reports.comparison import best, differences
-from crossdistill.reports.formats import NONE, interval, p_value, percent, points, with_ci
+from crossdistill.reports.formats import NONE, interval, listed, p_value, percent, points, with_ci
 from crossdistill.reports.groups import grouped
 from crossdistill.reports.runs import Run, alike, configurations_of, repeated_units
 from crossdistill.reports.samples import Changes
@@ -145,6 +145,41 @@ def changes_table(changes: Changes) -> ReportTable:
     return ReportTable(("sample", "class", "student alone", changes.configuration), tuple(rows), prose=True)
 
 
+FEW_NOTE = "with so few runs ± reaches beyond 0 to 100, and more --seeds narrow it"
+"""What is said of intervals where `few_runs`; they are not cut, which would make them seem narrower than they are."""
+_FEW = 3
+"""Independent runs of which an interval is several times their spread: 9 times of two, 2.5 times of three."""
+
+
+def few_runs(runs: Sequence[Run]) -> bool:
+    """Whether a share's interval is wider than shares can be because there are so few runs."""
+    if runs[0].task == "regression":  # R² has no lower end
+        return False
+    return any(
+        value - half < 0 or value + half > 1  # NaN is neither
+        for row in headlines(runs).values()
+        for value, half in (
+            (row.student, row.student_ci),
+            (row.teacher, row.teacher_ci),
+            (row.auxiliary, row.auxiliary_ci),
+        )
+        if row.units <= _FEW and half > 0
+    )
+
+
+def _headline_caption(runs: Sequence[Run], columns: Collection[str]) -> str:
+    """What the numbers in these columns are: what ± is, and where some are no percentages, which are."""
+    over = f"runs, those that {alike(runs)} as one" if repeated_units(runs) else "runs"
+    head, *others = measures(runs)
+    in_units = [measure.name for measure in others if measure.in_units and measure.name in columns]
+    plain = [m.name for m in others if not (m.percent or m.in_units) and m.name in columns]
+    shares = f"{head.name}{' and gap' if 'gap' in columns else ''} in %" if in_units or plain else "%"
+    notes = [f"{listed(in_units)} in the label's units"] if in_units else []
+    notes += [f"{listed(plain)} from −1 to 1"] if plain else []
+    notes += [FEW_NOTE] if few_runs(runs) else []
+    return "; ".join([f"{shares}, mean ± 95 % confidence interval over {over}", *notes])
+
+
 _NARROW, _LABEL = 60, len("configuration")
 """Columns of a narrow terminal, and how many of any are a label's at least."""
 
@@ -165,8 +200,7 @@ def headline_table(runs: Sequence[Run], room: int = 80) -> Table:
         taken += 1 + max(map(len, words))
         if taken <= room:
             kept.append(index)
-    over = f"runs, those that {alike(runs)} as one" if repeated_units(runs) else "runs"
-    caption = f"%, mean ± 95 % confidence interval over {over}"
+    caption = _headline_caption(runs, [headline.columns[index] for index in kept])
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0, caption=caption, caption_justify="left")
     table.add_column(headline.columns[0], min_width=_LABEL, overflow="fold")
     for index in kept[1:]:

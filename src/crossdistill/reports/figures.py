@@ -20,6 +20,7 @@ from crossdistill.reports.comparison import Difference, Verdict
 from crossdistill.reports.curves import Curve
 from crossdistill.reports.style import GAIN, INK, LOSS, NEITHER, STYLE, LineStyle, panel, shortened, width
 from crossdistill.reports.svg import Spot
+from crossdistill.tasks import in_percent
 
 _VERDICT_COLORS: Mapping[Verdict, str] = {"better": GAIN, "worse": LOSS}
 ROW, GROUP_GAP = 0.25, 0.6
@@ -74,7 +75,7 @@ def ladder(steps: Mapping[str, tuple[float, float, str]]) -> Figure:
         axes.barh(place, 100 * mean, color=color, height=0.62)
         axes.errorbar(100 * mean, place, xerr=spread, color=INK, linewidth=1.2, capsize=3)
         end = min(100 * mean + spread, 100) + 1  # an interval may be wider than the axis
-        axes.text(end, place, f"{100 * mean:.1f}", va="center", fontsize=9, fontweight="bold")
+        axes.text(end, place, in_percent(mean), va="center", fontsize=9, fontweight="bold")
     axes.set_yticks(range(len(steps)), [shortened(name, _LABEL_LETTERS) for name in steps], fontsize=9)
     axes.set_ylim(len(steps) - 0.5, -0.5)
     axes.set_xlim(min(0.0, *(105 * mean for mean, _, _ in steps.values())), 100)  # R² may be below 0

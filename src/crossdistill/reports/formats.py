@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from crossdistill.tasks import in_percent
+
 NONE = "–"
 
 
 def percent(value: float) -> str:
-    return NONE if math.isnan(value) else _signless_zero(f"{100 * value:.1f}")
+    return NONE if math.isnan(value) else _signless_zero(in_percent(value))
 
 
 def with_ci(value: float, half_width: float) -> str:
@@ -18,7 +20,7 @@ def with_ci(value: float, half_width: float) -> str:
 
 def points(value: float) -> str:
     """A difference of two fractions in percentage points, with its sign."""
-    return NONE if math.isnan(value) else _signless_zero(f"{100 * value:+.1f}".replace("-", "−"))
+    return NONE if math.isnan(value) else _signless_zero(f"{'' if value < 0 else '+'}{in_percent(value)}")
 
 
 def interval(value: float, half_width: float) -> str:
@@ -61,4 +63,4 @@ def spanned(counts: Sequence[int]) -> str:
 
 
 def _signless_zero(text: str) -> str:
-    return "0.0" if text in ("-0.0", "−0.0", "+0.0") else text.replace("-", "−")
+    return "0.0" if text in ("-0.0", "+0.0") else text.replace("-", "−")

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from crossdistill.reports import captioned, folds, wording
 from crossdistill.reports.captioned import CaptionedFigure
-from crossdistill.reports.cells import ReportTable, changes_table, differences_table, results_table
+from crossdistill.reports.cells import FEW_NOTE, ReportTable, changes_table, differences_table, few_runs, results_table
 from crossdistill.reports.comparison import LEVEL, differences
-from crossdistill.reports.formats import counted, listed
+from crossdistill.reports.formats import capitalised, counted, listed
 from crossdistill.reports.groups import grouped, reference_method
 from crossdistill.reports.runs import (
     Run,
@@ -228,6 +228,8 @@ def _samples(runs: Sequence[Run], samples: SampleViews) -> list[Section]:
 
 def _results_note(table: ReportTable, runs: Sequence[Run]) -> str:
     notes = [_RESULTS_NOTE.format(*_MEASURED[runs[0].task])]
+    if few_runs(runs):
+        notes.append(f"{capitalised(FEW_NOTE)}.")
     if any(row.best for row in table.rows):
         notes.append(_BEST_NOTE)
     elif differences(runs):

@@ -15,7 +15,7 @@ from crossdistill.recipes.recipe import Recipe, name_of
 from crossdistill.runs.folder import CHECKPOINT, METRICS, NOTES, PREVIOUS
 from crossdistill.runs.trackers import Tracker, trackers_of
 from crossdistill.runs.warnings import WARNING
-from crossdistill.tasks import headline
+from crossdistill.tasks import headline, in_percent
 from crossdistill.training import Checkpoint, Record
 from crossdistill.training.checkpoint import UnreadableCheckpointError
 from crossdistill.training.pauses import GO_ON, SAVE
@@ -147,7 +147,7 @@ class RunLog:
         self.best_epoch = epoch
         self.say(
             f"{self.task}: kept the model of epoch {epoch + 1} of {self._epochs}, with {self._headline} "
-            f"{100 * score:.1f} % on validation samples"
+            f"{in_percent(score)} % on validation samples"
         )
 
     def note(self, notes: Sequence[Note]) -> None:

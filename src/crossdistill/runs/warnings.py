@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from crossdistill.data.controls import Control
+from crossdistill.data.far_labels import far_labels
 from crossdistill.data.precision import rounded_away
 from crossdistill.data.spellings import told_apart
 from crossdistill.evaluation.collect import Outputs
@@ -61,9 +62,9 @@ class Warnings:
             self._remember(json.loads(line))
 
     def at_start(self, ranks: int = 1) -> None:
-        """Of the training samples: numbers that float32 cannot hold, classes that may be one, one class alone, some
-        that lack a modality, or a label where the method needs one; of the method, where its first stages are all that
-        there is time for; of chunks, where they are none or not all that an encoder looks at.
+        """Of the training samples: numbers that float32 cannot hold, classes that may be one, labels far from all others,
+        one class alone, some that lack a modality, or a label where the method needs one; of the method, where its
+        first stages are all that there is time for; of chunks, where they are none or not all that an encoder looks at.
 
         ranks: that share each batch
         """
@@ -71,7 +72,7 @@ class Warnings:
         for name in self._built.model.encoders:
             if text := rounded_away(name, dataset.columns[name], dataset.rows("train")):
                 self._say(f"{WARNING}{text}")
-        for text in told_apart(dataset.classes, dataset.task):
+        for text in [*told_apart(dataset.classes, dataset.task), *far_labels(dataset)]:
             self._say(f"{WARNING}{text}")
         labels = np.unique(dataset.labels[dataset.labelled_rows("train")], axis=0)
         if len(labels) == 1:

@@ -1,13 +1,23 @@
 """What a model predicts, and all that follows from it: one of several classes, any number of labels, or numbers."""
 
 from crossdistill.tasks.classification import Classification
-from crossdistill.tasks.measures import MEASURES, Measured, headline
+from crossdistill.tasks.measures import MEASURES, Measured, headline, in_percent
 from crossdistill.tasks.multilabel import MultiLabel
 from crossdistill.tasks.regression import Regression
 from crossdistill.tasks.task import Task
 from crossdistill.types import TaskKind
 
-__all__ = ["MEASURES", "Classification", "Measured", "MultiLabel", "Regression", "Task", "headline", "task_of"]
+__all__ = [
+    "MEASURES",
+    "Classification",
+    "Measured",
+    "MultiLabel",
+    "Regression",
+    "Task",
+    "headline",
+    "in_percent",
+    "task_of",
+]
 
 
 def task_of(

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from crossdistill.types import TaskKind
 
+_LONG = 100_000
+"""% from which on a number is a power of ten; R² alone is beyond 100, where numbers are far from what was learnt."""
+
 
 @dataclass(frozen=True)
 class Measured:
     """A measure. key: its name in logs, tables and results.json; name: in words; percent: whether it is a share, shown
-    in %; higher: whether more is better."""
+    in %; higher: whether more is better; in_units: whether it is in the unit of the labels."""
 
     key: str
     name: str
     percent: bool = True
     higher: bool = True
+    in_units: bool = False
 
     def shown(self, value: float) -> str:
         """The value as people read it."""
-        return f"{100 * value:.1f} %" if self.percent else f"{value:.3g}"
+        return f"{in_percent(value)} %" if self.percent else f"{value:.3g}"
 
 
 MEASURES: Mapping[TaskKind, tuple[Measured, ...]] = {
@@ -41,14 +46,23 @@ MEASURES: Mapping[TaskKind, tuple[Measured, ...]] = {
     ),
     "regression": (
         Measured("r2", "R²"),
-        Measured("rmse", "RMSE", percent=False, higher=False),
-        Measured("mae", "MAE", percent=False, higher=False),
+        Measured("rmse", "RMSE", percent=False, higher=False, in_units=True),
+        Measured("mae", "MAE", percent=False, higher=False, in_units=True),
         Measured("pearson", "Pearson's r", percent=False),
     ),
 }
 """The first of each is its headline: what epochs and settings are chosen by, and differences, tests and the gap
 recovered are of. More of it is better for every task: of numbers that is R², the share of their variance that is
 explained, which is free of units and falls as the squared error rises."""
+
+
+def in_percent(value: float) -> str:
+    """A share in %, one decimal; powers of ten for one so far from 0 that its digits would fill a table.
+
+    >>> in_percent(0.4567), in_percent(-3.2e20)
+    ('45.7', '-3.2e+22')
+    """
+    return f"{100 * value:.1f}" if abs(100 * value) < _LONG or math.isnan(value) else f"{100 * value:.1e}"
 
 
 def headline(kind: TaskKind) -> Measured:

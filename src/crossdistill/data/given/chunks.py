@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,29 +23,33 @@ Specs = Mapping[str, InputSpec]
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some samples; labels, splits: a text for each, "" where it has none; empty where there are none at all."""
+    """Some samples; labels: column -> a text for each, "" where it has none; splits: likewise, empty where there are
+    none at all."""
 
     samples: MultimodalDataset
-    labels: tuple[str, ...] = ()
+    labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
     splits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Given:
-    """One input. count: its samples, -1 where that is not known before they are read; labelled: whether there are
-    labels to compare with; guessed: what was taken for what, where the input does not say it"""
+    """One input. count: its samples, -1 where that is not known before they are read; labelled: the columns of
+    labels that belong to them; guessed: what was taken for what, where the input does not say it"""
 
     count: int
-    labelled: bool
+    labelled: tuple[str, ...]
     chunks: Callable[[], Iterator[Chunk]]
     guessed: str = ""
 
 
 def chunk_of(
-    columns: Mapping[str, Column], ids: Sequence[str], labels: Sequence[str] = (), splits: Sequence[str] = ()
+    columns: Mapping[str, Column],
+    ids: Sequence[str],
+    labels: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    splits: Sequence[str] = (),
 ) -> Chunk:
     """The samples of these columns under these names, of no known class."""
-    return Chunk(without_labels("inputs", columns, ids), tuple(labels), tuple(splits))
+    return Chunk(without_labels("inputs", columns, ids), labels, tuple(splits))
 
 
 def starts(count: int) -> Iterator[tuple[int, int]]:

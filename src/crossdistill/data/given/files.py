@@ -44,7 +44,7 @@ def rows_of(arrays: Mapping[str, Array], lengths: Mapping[str, Array], path: Pat
             }
             yield chunk_of(columns, [f"{path}#{row}" for row in range(start, end)])
 
-    return Given(count, False, chunks)
+    return Given(count, (), chunks)
 
 
 def _only(specs: Specs, path: Path, wanted: str) -> str:
@@ -153,7 +153,7 @@ def files_of(samples: Sequence[tuple[str, Mapping[str, Path]]], specs: Specs, gu
             }
             yield chunk_of(columns, [key for key, _ in samples[start:end]])
 
-    return Given(len(samples), False, chunks, guessed)
+    return Given(len(samples), (), chunks, guessed)
 
 
 def _of_files(spec: InputSpec, name: str, paths: Sequence[Path | None]) -> Column:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossdistill.data.cells import (
+    LABEL_PREFIX,
     TRUTHS,
     ModalityHeader,
     array_cell,
@@ -27,7 +28,7 @@ from crossdistill.data.cells import (
 from crossdistill.data.columns import Column, Rows, open_array
 from crossdistill.data.given.chunks import CHUNK, Chunk, Given, Specs, as_batch, chunk_of, starts
 from crossdistill.data.inputs import InputSpec, column_of, text_column
-from crossdistill.data.label_cells import label_texts
+from crossdistill.data.label_cells import LABEL, label_texts
 from crossdistill.data.lazy import LazyColumn
 from crossdistill.data.lists import list_arrays
 from crossdistill.data.numbers import filled_rows, headers_of, numbers
@@ -92,7 +93,11 @@ def table_of(path: Path, specs: Specs, allow_outside: bool) -> Given:
     features = {name: list(spec.features) for name, spec in specs.items()}
     if len(specs) == 1 and not any(features.values()):
         name, spec = next(iter(specs.items()))
-        columns = [column for column in header if column not in _NO_FEATURES and not INDEX.fullmatch(column)]
+        columns = [
+            column
+            for column in header
+            if column not in _NO_FEATURES and not _is_label(column) and not INDEX.fullmatch(column)
+        ]
         if spec.kind == "array" and len(spec.shape) == 1:
             if len(columns) != spec.shape[0]:
                 raise InputError(
@@ -139,7 +144,8 @@ def _features(
 ) -> Given:
     """A row a sample, read some rows at a time. Raises InputError for two columns of one name."""
     used = [column for named in features.values() for column in named]
-    texts = [column for column in ("id", "label", "split") if column in header and column not in used]
+    labelled = tuple(column for column in header if _is_label(column) and column not in used)
+    texts = [*(column for column in ("id", "split") if column in header and column not in used), *labelled]
     if twice := [column for column in (*used, *texts) if header.count(column) > 1]:
         raise InputError(f"{path}: expected one column {twice[0]!r}, found {header.count(twice[0])} of that name")
     if _is_empty(path):
@@ -159,14 +165,19 @@ def _features(
         start = 0
         for frame in _frames(path, texts, used):
             ids = frame["id"].tolist() if "id" in texts else [""] * len(frame)
-            labels, splits = (frame[name].tolist() if name in texts else [] for name in ("label", "split"))
+            labels = {name: frame[name].tolist() for name in labelled}
+            splits = frame["split"].tolist() if "split" in texts else []
             columns = {
                 name: LazyColumn(spec.shape, len(frame), partial(opened, frame, name)) for name, spec in specs.items()
             }
             yield chunk_of(columns, [key or f"{path}#{start + row}" for row, key in enumerate(ids)], labels, splits)
             start += len(frame)
 
-    return Given(-1, "label" in texts, chunks, guessed)
+    return Given(-1, labelled, chunks, guessed)
+
+
+def _is_label(column: str) -> bool:
+    return column == LABEL or column.startswith(LABEL_PREFIX)
 
 
 def _numbers(cells: Any) -> Any:
@@ -233,7 +244,8 @@ def _manifest(table: Table, specs: Specs, allow_outside: bool) -> Given:
     find = inside(table, allow_outside)
     for name in ("id", "split"):
         require_plain(table, name)
-    count, splits, labels = len(table.numbers), table.columns.get("split", []), label_texts(table)
+    count, splits = len(table.numbers), table.columns.get("split", [])
+    labels = {name: label_texts(table) if name == LABEL else table.columns[name] for name in _label_columns(table)}
     keys = table.columns.get("id", [""] * count)
 
     of_numbers = {name: headers_of(spec.features, list(table.columns)) for name, spec in specs.items()}
@@ -255,9 +267,16 @@ def _manifest(table: Table, specs: Specs, allow_outside: bool) -> Given:
                 lazy = LazyColumn(spec.shape, len(filled), partial(opened, name, filled))
                 columns[name] = lazy if present.all() else PartialColumn(lazy, present)
             ids = [keys[row] or f"{table.path}#{row}" for row in range(start, end)]
-            yield chunk_of(columns, ids, labels[start:end], splits[start:end])
+            cells = {name: texts[start:end] for name, texts in labels.items()}
+            yield chunk_of(columns, ids, cells, splits[start:end])
 
-    return Given(count, any(labels), chunks)
+    return Given(count, tuple(name for name, texts in labels.items() if any(texts)), chunks)
+
+
+def _label_columns(table: Table) -> list[str]:
+    """Those whose cells are texts, and lists of labels."""
+    named = [name for name in table.columns if _is_label(name)]
+    return named if LABEL in named or LABEL not in table.nested else [*named, LABEL]
 
 
 def _of_cells(

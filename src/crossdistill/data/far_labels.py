@@ -1,0 +1,36 @@
+"""Numbers among regression's labels that are far from all others, as -9999 is where one is missing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from crossdistill.data.dataset import MultimodalDataset
+from crossdistill.data.targets import VALUE, is_labelled
+
+_FAR = 100
+"""Times the range of the middle half of training's labels; of those of even a very skewed kind hardly one is as far."""
+
+
+def far_labels(dataset: MultimodalDataset) -> list[str]:
+    """A sentence for each of the label's numbers of which some are far from what most training samples have.
+
+    Such a one decides mean and deviation, by which all labels are standardised, and R².
+    """
+    learnt = dataset.labelled_rows("train")
+    if dataset.task != "regression" or len(learnt) < 4:
+        return []
+    rows = np.flatnonzero(is_labelled(dataset.labels))
+    sentences = []
+    for place, name in enumerate(dataset.classes):
+        low, middle, high = np.quantile(dataset.labels[learnt, place], (0.25, 0.5, 0.75))
+        values = dataset.labels[rows, place]
+        far = np.flatnonzero(np.abs(values - middle) > _FAR * (high - low)) if high > low else ()
+        if len(far):
+            worst = max(far, key=lambda row: abs(values[row] - middle))
+            called = "label" if dataset.classes == (VALUE,) else f"label '{name}'"
+            others = f", and {len(far) - 1:,} more are as far" if len(far) > 1 else ""
+            sentences.append(
+                f"{called} of sample '{dataset.ids[rows[worst]]}' is {values[worst]:.6g}, where half of the training "
+                f"samples have {low:.4g} to {high:.4g}{others}; if that stands for a missing one, leave it out"
+            )
+    return sentences
