@@ -28,7 +28,7 @@ from crossdistill.diagnosis.diagnose import Counts
 from crossdistill.diagnosis.verdict import rehearsed_gain
 from crossdistill.evaluation import mean_ci
 from crossdistill.recipes.recipe import DataSettings
-from crossdistill.recipes.variants.benchmark import SETS, settings
+from crossdistill.recipes.variants.benchmark import SETS, settings, source_of
 from crossdistill.reports.units import study_units, unit_means
 from crossdistill.runs.data import build_dataset
 from crossdistill.types import InputError
@@ -43,8 +43,8 @@ GRID = [Thresholds(likely, unlikely) for likely in (0.005, 0.01, 0.02, 0.03, 0.0
 
 @dataclass(frozen=True)
 class Case:
-    """What is diagnosed and what training gave. home: the data below, which several cases may share; runs: the table's
-    rows of it, empty where nothing was trained; label: whose gain counts"""
+    """What is diagnosed and what training gave. home: whose samples it has, which several cases may share; runs: the
+    table's rows of it, empty where nothing was trained; label: whose gain counts"""
 
     name: str
     budget: str
@@ -83,7 +83,7 @@ def cases(data: Path) -> Iterator[Case]:
     plans = [plan for plan in settings(SETS, data=data) if plan.words in budgets]
     for plan in plans:
         runs = benchmark[(benchmark.set == plan.recipe.name) & (benchmark.budget == plan.words)]
-        home = Path(plan.recipe.data.source).name
+        home = source_of(plan.recipe.name)
         yield Case(plan.recipe.name, plan.words, home, "as it is", plan.recipe.data, runs)
         if "amid_u, shuffled auxiliary" in set(runs.label) and not plan.budget.is_all:
             shuffled = replace(plan.recipe.data, control="shuffled")
@@ -93,7 +93,7 @@ def cases(data: Path) -> Iterator[Case]:
     weak = pd.read_parquet(weak_table) if weak_table.is_file() else pd.DataFrame({"set": []})
     for case in CASES:
         recipe = case.recipe(data)
-        home, words = Path(recipe.data.source).name, case.budget.words("subject")
+        home, words = source_of(Path(recipe.data.source).name), case.budget.words("subject")
         yield Case(case.name, words, home, "weak", recipe.data, weak[weak.set == case.name])
 
 

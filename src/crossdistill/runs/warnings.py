@@ -62,9 +62,10 @@ class Warnings:
             self._remember(json.loads(line))
 
     def at_start(self, ranks: int = 1) -> None:
-        """Of the training samples: numbers that float32 cannot hold, classes that may be one, labels far from all others,
-        one class alone, some that lack a modality, or a label where the method needs one; of the method, where its
-        first stages are all that there is time for; of chunks, where they are none or not all that an encoder looks at.
+        """Of the training samples: numbers that float32 cannot hold, classes that may be one, labels far from all
+        others, one class alone, some that lack a modality, or a label where the method needs one; of the method, where
+        its first stages are all that there is time for; of chunks, where they are none or not all that an encoder
+        looks at.
 
         ranks: that share each batch
         """
