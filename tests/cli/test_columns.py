@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from crossdistill.cli.columns import Columns
 from crossdistill.cli.main import main
 from crossdistill.runs.run import run
 from tests.runs.small import folder_of, gestures, recipe
@@ -43,3 +46,14 @@ def test_no_number_is_cut_on_a_narrow_terminal(
             numbers[width] = sorted(re.findall(r"(?<![\w.])\d[\d.,]*\d|\b\d+\b", "\n".join(lines).replace("R@", "")))
         assert numbers[40]
         assert all(found == numbers[200] for found in numbers.values())
+
+
+@pytest.mark.parametrize("room", [1, 2, 12, 21, 30])
+def test_any_room_is_enough_and_from_that_of_the_longest_on_no_number_is_cut(room: int) -> None:
+    table = Columns(("", "samples", "mean"), ("",))
+    table.add("train", "1,234,567", "21021287006")
+    text = io.StringIO()
+    Console(file=text, width=room).print(table.shown(room), soft_wrap=True)
+    assert text.getvalue()
+    if room > 20:
+        assert re.findall(r"[\d,]+\d", text.getvalue()) == ["1,234,567", "21021287006"]

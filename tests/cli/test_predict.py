@@ -266,7 +266,7 @@ def test_an_input_without_samples_is_a_mistake(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("header.csv").write_text("a,b,ä\n", encoding="utf-8")
-    Path("blank.csv").write_text("a,b,ä\n\n  \n,,\n", encoding="utf-8")
+    Path("blank.csv").write_text("a,b,ä\n\n\n", encoding="utf-8")
     Path("manifest.csv").write_text("id,watch\n", encoding="utf-8")
     Path("nothing.csv").touch()
     pd.DataFrame({"b": [], "a": [], "ä": []}).to_parquet("header.parquet")

@@ -361,3 +361,12 @@ def test_a_sample_without_a_group_is_a_group_of_its_own(gap: object) -> None:
     masked = np.ma.array([7, 8, 7, 7], mask=[False, True, True, False])
     data = from_arrays({"x": np.eye(4)}, list("abab"), groups=masked, ids=list("wxyz"))
     assert data.groups.tolist() == ["7", "x", "y", "7"]
+
+
+def test_a_sample_without_a_group_is_in_nobody_else_s() -> None:
+    """Whatever its id: of ids 0 to 3, two are called as groups are."""
+    made = from_arrays({"x": np.eye(4)}, [0, 1, 0, 1], groups=[1, None, 2, None])
+    assert len(set(made.groups)) == 4
+    assert made.groups[0] == "1"
+    with pytest.raises(InputError, match="ids: expected text without zero characters"):
+        from_arrays({"x": np.eye(4)}, [0, 1, 0, 1], ids=["a\0", "a", "b", "c"])

@@ -1,4 +1,4 @@
-"""A table at any width of the terminal: no number of it is ever cut."""
+"""A table at any width of the terminal that has room for the longest of its numbers: none of them is cut."""
 
 from __future__ import annotations
 
@@ -58,6 +58,8 @@ class Columns:
             filled = [(name, cell) for name, cell in zip(self.names, row, strict=True) if cell]
             lines.append(", ".join(cell for name, cell in filled if name in self.words))
             numbers = [f"{name} {cell}".replace(" ", "\0") for name, cell in filled if name not in self.words]
-            wrapped = textwrap.wrap(", ".join(numbers), room - 2, break_on_hyphens=False)
+            wrapped = textwrap.wrap(
+                ", ".join(numbers), max(room - 2, 1), break_long_words=False, break_on_hyphens=False
+            )
             lines.append(Padding("\n".join(wrapped).replace("\0", " "), (0, 0, 0, 2)))
         return Group(*lines)

@@ -115,8 +115,8 @@ def bars() -> Iterator[Bars]:
 
 
 class StepBars(Bars):
-    """A bar for each task with a note of its last step; without a terminal, a line a step. Of a task that fails before
-    there is anything to be said of it, nothing is said.
+    """A bar for each task with a note of its last step, but for one that fails before its first; without a terminal, a
+    line a step.
 
     unit: what a step is; note: task and a step's values -> what it showed, a line of its own without a terminal
     """
@@ -124,19 +124,13 @@ class StepBars(Bars):
     def __init__(self, progress: Progress, unit: str, note: Callable[[str, Values], str]) -> None:
         super().__init__(progress)
         self._unit, self._note, self._terminal = unit, note, progress.console.is_terminal
-        self._unsaid: list[str] = []
         self._stepped: set[str] = set()
 
     def begin(self, task: str, total: int) -> None:
         name, visible = printable(task), self._terminal
         self.bars[task] = self.progress.add_task(name, total=total, unit=self._unit, note="", visible=visible)
         if not self._terminal:
-            self._unsaid.append(f"{task}: {total} {self._unit}")
-
-    def say(self, line: str) -> None:
-        while self._unsaid:  # not before: its data may have a mistake, and it has not begun
-            super().say(self._unsaid.pop(0))
-        super().say(line)
+            self.say(f"{task}: {total} {self._unit}")
 
     def end(self, task: str, problem: str = "") -> None:
         if problem and task not in self._stepped:

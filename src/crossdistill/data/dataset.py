@@ -15,7 +15,7 @@ import torch
 from crossdistill.data.arrays import array_of, is_gap, listed, objects_of, unmasked
 from crossdistill.data.cells import MODALITY_NAME, are_lists, are_nearly_numbers, are_times, file_named, shortened
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, KeptColumn, RowColumn, Rows, SequenceColumn
-from crossdistill.data.labels import SPLITS, Strings, require_no_zero_characters, split_names
+from crossdistill.data.labels import SPLITS, Strings, groups_of, require_no_zero_characters, split_names
 from crossdistill.data.number_groups import beginnings
 from crossdistill.data.readers import ReaderSettings, TextColumn
 from crossdistill.data.reading import (
@@ -271,13 +271,11 @@ def from_arrays(
 
 
 def _groups(groups: Sequence[Any] | npt.NDArray[Any], ids: Sequence[str]) -> Strings:
-    """Each sample's group as a text; its own id where there is none, as in a manifest."""
+    """Each sample's group as a text; one of its own where there is none, as in a manifest."""
     given = objects_of(groups) if isinstance(groups, np.ma.MaskedArray) else groups
     texts = ["" if is_gap(group) else str(group).strip() for group in given]
     require_no_zero_characters("groups", texts)
-    if len(texts) == len(ids):
-        texts = [text or key for text, key in zip(texts, ids, strict=True)]
-    return np.array(texts, dtype=np.str_)
+    return groups_of(texts, ids) if len(texts) == len(ids) else np.array(texts, dtype=np.str_)
 
 
 def _whole_numbers(folds: Sequence[int] | Rows) -> Rows:
@@ -319,6 +317,7 @@ def check_consistency(dataset: MultimodalDataset) -> None:
         if length != count:
             raise InputError(f"{key}: expected one entry for each of the {count} labels, found {length}")
     require_no_zero_characters("classes", dataset.classes)
+    require_no_zero_characters("ids", dataset.ids)
     if not (np.isfinite(dataset.weights) & (dataset.weights > 0)).all() or dataset.weights.ndim != 1:
         raise InputError("weights: expected numbers above 0; leave out samples that are not to count")
     duplicates = [text for text, times in Counter(dataset.ids).items() if times > 1]

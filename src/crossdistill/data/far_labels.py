@@ -8,7 +8,7 @@ from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.targets import VALUE, is_labelled
 
 _FAR = 100
-"""Times the range of the middle half of training's labels; of those of even a very skewed kind hardly one is as far."""
+"""Times the range of the middle half of training's labels, or, where these are one value, of nearly all."""
 
 
 def far_labels(dataset: MultimodalDataset) -> list[str]:
@@ -22,9 +22,10 @@ def far_labels(dataset: MultimodalDataset) -> list[str]:
     rows = np.flatnonzero(is_labelled(dataset.labels))
     sentences = []
     for place, name in enumerate(dataset.classes):
-        low, middle, high = np.quantile(dataset.labels[learnt, place], (0.25, 0.5, 0.75))
+        least, low, middle, high, most = np.quantile(dataset.labels[learnt, place], (0.025, 0.25, 0.5, 0.75, 0.975))
+        spread = next((found for found in (high - low, most - least) if found), max(abs(middle), 1.0))
         values = dataset.labels[rows, place]
-        far = np.flatnonzero(np.abs(values - middle) > _FAR * (high - low)) if high > low else ()
+        far = np.flatnonzero(np.abs(values - middle) > _FAR * spread)
         if len(far):
             worst = max(far, key=lambda row: abs(values[row] - middle))
             called = "label" if dataset.classes == (VALUE,) else f"label '{name}'"

@@ -151,10 +151,12 @@ def text_column(spec: InputSpec, name: str, texts: Sequence[str | Path], places:
 
 def _is_text(given: Any) -> bool:
     """Whether this is a text itself; a path, or a name such as a.txt, is that of a file with one, as in tables. A
-    sentence may end so, unless there is such a file."""
-    if not isinstance(given, str):
-        return False
-    return not re.fullmatch(r"(?i)(\S+|.*[/\\].*)\.txt", given) and not (is_text_file(given) and _is_file(Path(given)))
+    sentence may end so, unless there is such a file, or the folder that it would be in."""
+    if not isinstance(given, str) or not is_text_file(given):
+        return isinstance(given, str)
+    path = Path(given)
+    is_placed = path.parent != Path() and _is_folder(path.parent)
+    return bool(re.search(r"\s", given)) and not _is_file(path) and not is_placed
 
 
 def _paths(name: str, spec: InputSpec, values: Any) -> list[Path] | None:
@@ -173,6 +175,13 @@ def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except (OSError, ValueError):  # too long, or with a zero byte
+        return False
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
         return False
 
 

@@ -65,6 +65,18 @@ def encode_labels(labels: Sequence[Any] | npt.NDArray[Any], classes: tuple[str, 
     return encoded, names
 
 
+def groups_of(named: Sequence[str], ids: Sequence[str]) -> Strings:
+    """(N,) each sample's group; where none is named, one of its own: its id, with a mark where a group is called so."""
+    taken = set(named)
+
+    def own(key: str) -> str:
+        while key in taken:
+            key += "'"
+        return key
+
+    return np.array([group or own(key) for group, key in zip(named, ids, strict=True)], dtype=np.str_)
+
+
 def require_no_zero_characters(what: str, items: Iterable[Any]) -> None:
     """Raise InputError for a text with one: at a text's end NumPy drops it, and two texts would become one."""
     if odd := [item for item in items if isinstance(item, str) and "\0" in item]:

@@ -39,7 +39,7 @@ from crossdistill.data.columns import ArrayColumn, Column, FileColumn, RowColumn
 from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_consistency
 from crossdistill.data.folders import new_folder, write_csv
 from crossdistill.data.label_cells import LABEL, label_columns, read_labels, write_labels
-from crossdistill.data.labels import SPLITS
+from crossdistill.data.labels import SPLITS, groups_of
 from crossdistill.data.lists import list_column
 from crossdistill.data.number_groups import number_groups, together
 from crossdistill.data.numbers import doubt_of, number_column
@@ -151,7 +151,7 @@ def dataset_of(
         classes=classes,
         ids=tuple(ids),
         splits=np.array(table.columns["split"]),
-        groups=np.array([group or key for group, key in zip(table.columns.get("group", ids), ids, strict=True)]),
+        groups=groups_of(table.columns["group"], ids) if "group" in table.columns else np.array(ids),
         folds=_folds(table),
         pictures=_thumbnails(table, allow_outside),
         captions=tuple(table.columns.get("caption", ())),

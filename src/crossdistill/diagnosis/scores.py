@@ -121,5 +121,7 @@ def score_of_replicates(replicates: Values, bounds: tuple[float, float]) -> Scor
 
     count = len(without)
     error = math.sqrt((count - 1) / count * float(np.square(without - without.mean()).sum()))
+    if error <= _ROUNDING:  # all told right, say, which says nothing of the spread
+        return Score(whole, math.nan, math.nan)
     half = float(special.stdtrit(count - 1, 0.975)) * error
     return Score(whole, max(bounds[0], whole - half), min(bounds[1], whole + half))

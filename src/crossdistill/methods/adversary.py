@@ -13,7 +13,8 @@ from crossdistill.methods.adaptive_weights import AdaptiveWeights
 from crossdistill.methods.base import DISCRIMINATOR_ACCURACY, EpochMeans
 from crossdistill.models import Discriminator
 from crossdistill.requirements import require_above_zero
-from crossdistill.types import Batch, Objective, Representations, Share
+from crossdistill.tasks import Task
+from crossdistill.types import Batch, Objective, Representations, Share, Turn
 
 Weights = tuple[float, float]
 
@@ -48,7 +49,6 @@ class Adversary(nn.Module):
 
     def __init__(self, width: int, settings: AdversarySettings) -> None:
         super().__init__()
-        settings.check()
         self.settings = settings
         self.d1 = Discriminator(5, settings.width, width)
         self.d2 = Discriminator(3, settings.width, width)
@@ -62,10 +62,14 @@ class Adversary(nn.Module):
             return 1.0, 0.0
         return self.adaptive_weights.weights if self.settings.dynamic else (0.5, 0.5)
 
-    @property
-    def players(self) -> list[nn.Parameter]:
-        """What moves in the discriminators' turn."""
-        return [*self.d1.parameters(), *(self.d2.parameters() if self.settings.second else ())]
+    def turn(self, task: Task, weights: Weights) -> Turn:
+        """The discriminators' move, by this epoch's weights."""
+
+        def objective(made: Representations, batch: Batch) -> Objective:
+            return self._objective(made, task.positives(batch.labels), batch, weights)
+
+        players = [*self.d1.parameters(), *(self.d2.parameters() if self.settings.second else ())]
+        return Turn("discriminators", players, objective, adversary=True)
 
     def student_loss(self, target: Tensor, positives: Tensor, batch: Batch, weights: Weights) -> Tensor:
         """L_adv (Eq. 11, 12): what S minimises; positives (B,) equal for samples of one class."""
@@ -74,7 +78,7 @@ class Adversary(nn.Module):
         logits = self.d1(own.take(target)), self.d2(target[of_pairs.take(partners)])
         return student_adversarial_loss(*logits, *self._divided(weights, own, of_pairs, len(anchors)))
 
-    def objective(self, made: Representations, positives: Tensor, batch: Batch, weights: Weights) -> Objective:
+    def _objective(self, made: Representations, positives: Tensor, batch: Batch, weights: Weights) -> Objective:
         """L_D (Eq. 13) on detached representations: what D1 and D2 minimise."""
         full, target = made.full.detach(), made.target.detach()
         anchors, partners = class_partners(positives)

@@ -111,6 +111,7 @@ class AMID(Method):
         settings = AdversarySettings(
             discriminator_width, beta, second_discriminator, dynamic_weights, expected_partners
         )
+        settings.check()
         self.adversary = Adversary(model.width, settings)
 
     def turns(self, epoch: int) -> Sequence[Turn]:
@@ -121,8 +122,7 @@ class AMID(Method):
         distillation = Turn("student and teacher", parameters, partial(self._distillation, weights))
         if self.alpha_3 == 0:
             return [distillation]
-        discrimination = partial(self._discrimination, weights)
-        return [distillation, Turn("discriminators", self.adversary.players, discrimination, adversary=True)]
+        return [distillation, self.adversary.turn(self.task, weights)]
 
     def _warmup(self, representations: Representations, batch: Batch) -> Objective:
         warmup = warmup_objective(self.task, representations, batch, self.divergence)
@@ -157,10 +157,6 @@ class AMID(Method):
             total = total + self.alpha_3 * adversarial
             terms["adversarial"] = adversarial
         return Objective(total, terms, {"mi_bound": mi_student.bound})
-
-    def _discrimination(self, weights: Weights, representations: Representations, batch: Batch) -> Objective:
-        """Eq. 13: what the discriminators minimise."""
-        return self.adversary.objective(representations, self.task.positives(batch.labels), batch, weights)
 
     def end_step(self, representations: Representations, batch: Batch) -> None:
         self.adversary.end_step(representations, self.task.positives(batch.labels))

@@ -131,8 +131,7 @@ class AMIDU(Method):
         student = Turn("student and teacher", self.model.parameters_of("target", "auxiliary", "full"), objective)
         if self.adversary is None or weights is None:
             return [student]
-        discrimination = partial(self._discrimination, self.adversary, weights)
-        return [student, Turn("discriminators", self.adversary.players, discrimination, adversary=True)]
+        return [student, self.adversary.turn(self.task, weights)]
 
     def _objective(
         self, soft: float, contrasts: bool, weights: Weights | None, made: Representations, batch: Batch
@@ -161,10 +160,6 @@ class AMIDU(Method):
     def _bound(self, made: Representations, batch: Batch) -> Tensor:
         labels = self.task.positives(batch.labels)
         return mutual_information_bound(made.full, made.target, labels, self.temperature, batch.share())
-
-    def _discrimination(self, adversary: Adversary, weights: Weights, made: Representations, batch: Batch) -> Objective:
-        """Eq. 13: what the discriminators minimise."""
-        return adversary.objective(made, self.task.positives(batch.labels), batch, weights)
 
     def end_step(self, representations: Representations, batch: Batch) -> None:
         if self.adversary is not None:

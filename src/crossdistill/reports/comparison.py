@@ -25,8 +25,8 @@ class Difference:
     independent pairs: common seeds (and folds), those of one unit (`study_units`) averaged into one.
 
     half_width: of the 95 % Student-t interval; p: paired t-test; p_holm: p corrected for all configurations compared
-    with this reference. All three are NaN for a single pair; half_width also where all pairs differ by the same, which
-    says nothing of their spread.
+    with this reference. All three are NaN for a single pair; half_width also where all pairs differ by the same, other
+    than 0, which says nothing of their spread.
     """
 
     pairs: int

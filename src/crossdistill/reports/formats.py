@@ -63,4 +63,4 @@ def spanned(counts: Sequence[int]) -> str:
 
 
 def _signless_zero(text: str) -> str:
-    return "0.0" if text in ("-0.0", "+0.0") else text.replace("-", "−")
+    return "0.0" if text in ("-0.0", "+0.0", "+-0.0") else text.replace("-", "−")

@@ -244,6 +244,7 @@ def _difference(row: Difference, runs: Sequence[Run], comparisons: int, what: st
         f"Paired by {key}, it differs from the baseline by {points(row.difference)} points "
         f"({spread}, {pairs}, p {equals(row.p)})."
     )
+    sure = "All pairs differ alike" if same else "The interval excludes zero"
     if row.p > LEVEL:
         why = f"{pairs} are too few" if same else "The interval includes zero"
         return [
@@ -254,11 +255,11 @@ def _difference(row: Difference, runs: Sequence[Run], comparisons: int, what: st
     if row.verdict == "no significant difference":
         return [
             measured,
-            f"The interval excludes zero, but corrected for {comparisons} comparisons (Holm) p {equals(row.p_holm)}: "
+            f"{sure}, but corrected for {comparisons} comparisons (Holm) p {equals(row.p_holm)}: "
             "no significant difference to the baseline, chance may explain it.",
         ]
     verdict = "helped" if row.verdict == "better" else "did harm"
-    return [measured, f"The interval excludes zero: in this setting {what} {verdict}."]
+    return [measured, f"{sure}: in this setting {what} {verdict}."]
 
 
 def _gap(table: Mapping[str, Headline], label: str) -> list[str]:

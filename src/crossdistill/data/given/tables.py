@@ -121,7 +121,7 @@ def _is_empty(path: Path) -> bool:
         return int(pyarrow.parquet.read_metadata(path).num_rows) == 0
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         try:
-            return not any(any(map(str.strip, line)) for line in islice(csv.reader(file), 1, None))
+            return not any(len(line) > 1 or any(map(str.strip, line)) for line in islice(csv.reader(file), 1, None))
         except csv.Error:  # a cell that is too long, which is none the less a cell
             return False
 

@@ -24,12 +24,10 @@ from crossdistill.types import TaskKind
 
 SYMMETRIC_KL = "amid: symmetric KL"
 
-U_NO_L_MI, U_NO_L_MIA, U_NO_SOFT_LABELS, U_JSD = (
-    "amid_u: no L_MI",
-    "amid_u: no L_MIa",
-    "amid_u: no soft labels",
-    "amid_u: JSD",
-)
+U_NO_L_MI = "amid_u: no L_MI"
+U_NO_L_MIA = "amid_u: no L_MIa"
+U_NO_SOFT_LABELS = "amid_u: no soft labels"
+U_JSD = "amid_u: JSD"
 """AMID-U's, as comparisons label them, of which something is claimed."""
 _U_NO_SHARPENING, _U_NOT_DEBIASED = "amid_u: no sharpening", "amid_u: not debiased"
 
@@ -81,14 +79,19 @@ def ablations(recipe: Recipe) -> dict[str, Recipe]:
 
 
 def ablations_of_amid_u(recipe: Recipe) -> dict[str, Recipe]:
-    """Label -> recipe, each the recipe's AMID-U but for one option. What has no meaning for its task is left out."""
+    """Label -> recipe, each the recipe's AMID-U but for one option, no two of them alike. What has no meaning for its
+    task is left out. Which samples have labels, and whether inputs are mixed, the data say and not the recipe: with all
+    labels, or windows, the options that weigh what is not there change nothing.
+    """
+    given = options_in(recipe, "amid_u")
+    adversary = ("amid_u: no L_adv", 0.0) if given["alpha_3"] else ("amid_u: with L_adv", 1.0)
     rows: dict[str, dict[str, Any]] = {
         U_NO_L_MI: {"alpha_1": 0.0, "alpha_2": 0.0},
         "amid_u: no L_MIs": {"alpha_1": 0.0},
         U_NO_L_MIA: {"alpha_2": 0.0},
         U_NO_SOFT_LABELS: {"soft_weight": 0.0},
         U_JSD: {"divergence": "jsd"},
-        "amid_u: with L_adv": {"alpha_3": 1.0},
+        adversary[0]: {"alpha_3": adversary[1]},
         "amid_u: no mixtures": {"concentration": 0.0},
         _U_NO_SHARPENING: {"sharpening": 1.0},
         "amid_u: no ramp": {"ramp": 0.0},
@@ -96,20 +99,15 @@ def ablations_of_amid_u(recipe: Recipe) -> dict[str, Recipe]:
         _U_NOT_DEBIASED: {"debiased": False},
         "amid_u: unlabelled weight 1": {"unlabelled_weight": 1.0},
     }
-    given = options_in(recipe, "amid_u")
-    without = _LEFT_OUT_OF_AMID_U.get(recipe.data.task, frozenset())
-    return {
-        label: replace(
-            recipe,
-            method="amid_u",
-            options={**recipe.options, "amid_u": {**given, **options}},
-            label=label,
-            role="ablation",
-            varied="",
-        )
-        for label, options in rows.items()
-        if label not in without and any(given[name] != value for name, value in options.items())
-    }
+    made: dict[str, Recipe] = {}
+    for label, options in rows.items():
+        changed = {**given, **options}
+        alike = [given, *(other.options["amid_u"] for other in made.values())]
+        if changed not in alike and label not in _LEFT_OUT_OF_AMID_U.get(recipe.data.task, frozenset()):
+            of_methods = {**recipe.options, "amid_u": changed}
+            row = replace(recipe, method="amid_u", options=of_methods, label=label, role="ablation", varied="")
+            made[label] = row
+    return made
 
 
 _OF_CLASSES = frozenset({NCE, SYMMETRIC_KL})
