@@ -175,7 +175,7 @@ class MovesNothing(AMID):
         return [first, *(Turn(turn.name, turn.parameters, self._idle, adversary=True) for turn in others)]
 
     def _idle(self, representations: Representations, batch: Batch) -> Objective:
-        return Objective(0.0 * self.d1(representations.target.detach()).sum(), {})
+        return Objective(0.0 * self.adversary.d1(representations.target.detach()).sum(), {})
 
 
 class FusedProjection(nn.Module):

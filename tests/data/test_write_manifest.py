@@ -88,7 +88,7 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="already there"):
         write_manifest(tmp_path / "set", five_samples())
     assert sorted(tmp_path.rglob("*")) == before
-    with pytest.raises(InputError, match="already there"):
+    with pytest.raises(InputError, match="expected a new or empty folder, found a file"):
         write_manifest(tmp_path / "set" / "manifest.csv", five_samples())
 
 
