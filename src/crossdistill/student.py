@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from crossdistill.atomic import write_atomically
 from crossdistill.data.dataset import MultimodalDataset, without_labels
 from crossdistill.data.feature_order import in_order
+from crossdistill.data.folders import is_file, is_taken
 from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.readers.text import load_tokenizer
 from crossdistill.evaluation.collect import raw_outputs_of
@@ -30,7 +31,6 @@ from crossdistill.models.storage import (
     RESULTS,
     STUDENT,
     digests_of,
-    exists,
     load_state,
     measured_of,
     most_bytes,
@@ -265,7 +265,7 @@ class Student(nn.Module):
             return load(source)
         repository = str(source)
         folder = fetched(repository, {CONFIG: MOST_BYTES}, revision, token)
-        if not exists(folder / CONFIG):
+        if not is_file(folder / CONFIG):
             raise InputError(f"{repository}: no student of crossdistill: it has no {CONFIG}")
         try:
             spec, about = _read(folder)
@@ -334,9 +334,7 @@ class Student(nn.Module):
 
     def _written(self, folder: Path, origin: Origin) -> Path:
         try:
-            if folder.exists() and not folder.is_dir():
-                raise InputError(f"{folder}: expected a new or empty folder, found a file; choose another name")
-            if folder.exists() and any(folder.iterdir()):
+            if is_taken(folder):
                 raise InputError(f"{folder}: expected a new or empty folder, found something in it")
             folder.mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError) as error:

@@ -31,14 +31,15 @@ def modality_table(counts: Sequence[Count]) -> Columns:
         table.caption = f"{len(counts) - len(shown):,} rows in between are not shown"
     for count in shown:
         readable = count.samples - count.missing - count.unreadable
-        timed = count.seconds > 0
-        duration, mean = str(timedelta(seconds=round(count.seconds))), f"{count.seconds / max(1, readable):.2f} s"
+        length = ("", "")
+        if count.seconds > 0:
+            length = str(timedelta(seconds=round(count.seconds))), f"{count.seconds / readable:.2f} s"
         table.add(
             count.modality,
             count.kind,
             count.split,
             *(f"{number:,}" for number in (count.samples, count.missing, count.unreadable)),
-            *((duration, mean) if timed else ("", ""))[: 2 * have_length],
+            *(length if have_length else ()),
         )
     return table
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal, cast, get_args
 
+from crossdistill.data.folders import is_file
 from crossdistill.data.lists import are_numbers
 from crossdistill.data.readers.media import WHOLE, Box, Clip
 from crossdistill.data.table import Table
@@ -247,7 +248,7 @@ def is_text_file(cell: str) -> bool:
 
 def _require_known_ending(table: Table, column: ModalityHeader, row: int, cell: str) -> None:
     """Raise InputError for a cell that would pass for a text but is the name of a file."""
-    if looks_like(cell) != "text" or is_text_file(cell) or not (_names_file(cell) or _is_file(table.path.parent, cell)):
+    if looks_like(cell) != "text" or is_text_file(cell) or not (_names_file(cell) or is_file(table.path.parent / cell)):
         return
     endings = "; ".join(f"{kind}: {' '.join(known)}" for kind, known in ENDINGS.items())
     raise InputError(
@@ -261,13 +262,6 @@ def _names_file(cell: str) -> bool:
     ending = rf"\.([0-9]?[a-z][a-z0-9]{{1,11}}|{'|'.join(_OTHER_FILES)})(#[0-9]*)?"
     alone = rf"([^\s]*[^\s.])?{ending}"
     return re.fullmatch(rf"(?i){alone}|[^\n]*[^\s.]\.({'|'.join(_OTHER_FILES)})(#[0-9]*)?", cell) is not None
-
-
-def _is_file(home: Path, cell: str) -> bool:
-    try:
-        return (home / cell).is_file()
-    except (OSError, ValueError):  # no name that a file can have
-        return False
 
 
 def inside(table: Table, allow_outside: bool) -> Callable[[int, str, str], Path]:

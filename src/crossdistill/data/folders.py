@@ -1,4 +1,4 @@
-"""A folder that appears whole or not at all, and the table in it."""
+"""What is at a path; a folder that appears whole or not at all, and the table in it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,38 @@ from pathlib import Path
 from crossdistill.types import InputError
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; one whose name no file can have is not there."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder; one whose name no folder can have is not there."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def is_taken(folder: Path) -> bool:
+    """Whether there is something in the folder already. Raises InputError where it is a file, and OSError or ValueError
+    where it cannot be read."""
+    if not folder.exists():
+        return False
+    if not folder.is_dir():
+        raise InputError(f"{folder}: expected a new or empty folder, found a file; choose another name")
+    return any(folder.iterdir())
+
+
 def require_new(folder: Path) -> None:
     """Raise InputError where there is something in the folder already, or it is a file."""
     try:
-        is_file = folder.exists() and not folder.is_dir()
-        taken = is_file or (folder.exists() and any(folder.iterdir()))
+        taken = is_taken(folder)
     except OSError as error:
         raise InputError(f"{folder}: cannot read: {error.strerror or error}") from None
-    if is_file:
-        raise InputError(f"{folder}: expected a new or empty folder, found a file; choose another name")
     if taken:
         raise InputError(f"{folder}: already there; remove it or choose another folder")
 

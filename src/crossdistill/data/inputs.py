@@ -14,6 +14,7 @@ import numpy as np
 from crossdistill.data.arrays import Array, array_of, listed
 from crossdistill.data.cells import is_text_file
 from crossdistill.data.columns import ArrayColumn, Column, SequenceColumn
+from crossdistill.data.folders import is_file, is_folder
 from crossdistill.data.readers import (
     READERS,
     CacheFolder,
@@ -155,8 +156,8 @@ def _is_text(given: Any) -> bool:
     if not isinstance(given, str) or not is_text_file(given):
         return isinstance(given, str)
     path = Path(given)
-    is_placed = path.parent != Path() and _is_folder(path.parent)
-    return bool(re.search(r"\s", given)) and not _is_file(path) and not is_placed
+    is_placed = path.parent != Path() and is_folder(path.parent)
+    return bool(re.search(r"\s", given)) and not is_file(path) and not is_placed
 
 
 def _paths(name: str, spec: InputSpec, values: Any) -> list[Path] | None:
@@ -166,23 +167,9 @@ def _paths(name: str, spec: InputSpec, values: Any) -> list[Path] | None:
     if not len(items) or not all(isinstance(item, str | os.PathLike) for item in items):
         return None
     for item in items:
-        if not _is_file(Path(item)):
+        if not is_file(Path(item)):
             raise InputError(f"{name}: {str(item)[:200]}: no such file; expected {spec}")
     return [Path(item) for item in items]
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # too long, or with a zero byte
-        return False
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
 
 
 def _is_text_array(values: Any) -> bool:

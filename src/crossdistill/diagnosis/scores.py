@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from crossdistill.evaluation.significance import wilson_interval
+
 Values = npt.NDArray[np.float64]
 
 
@@ -74,12 +76,12 @@ def score_of(values: Values, units: npt.NDArray[np.int64], bounds: tuple[float, 
     _, numbers = np.unique(units, return_inverse=True)
     residuals = np.bincount(numbers, weights=values - mean)
     error = math.sqrt(count / (count - 1) * float(residuals @ residuals)) / len(values)
-    half = float(special.stdtrit(count - 1, 0.975)) * error if error > _ROUNDING else _Z2 / (count + _Z2)
+    half = float(special.stdtrit(count - 1, 0.975)) * error if error > _ROUNDING else wilson_interval(0, count)[1]
     return Score(mean, max(bounds[0], mean - half), min(bounds[1], mean + half))
 
 
-_Z2 = 1.959964**2
 _ROUNDING = 1e-12
+"""The standard error, at most, of values that are all the same."""
 
 
 BLOCKS = 20

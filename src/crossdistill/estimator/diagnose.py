@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_consistent_length
 
 from crossdistill.data.dataset import from_arrays
-from crossdistill.data.targets import Labels, encode
+from crossdistill.data.targets import Labels, encode, require_task
 from crossdistill.diagnosis import Diagnosis, evidence_of, judge
 from crossdistill.estimator.classifier import CrossModalClassifier
 from crossdistill.estimator.given import warn_of_another_order
@@ -98,8 +98,7 @@ def diagnose(
 def _labels(y: Any, task: TaskKind) -> tuple[Labels, tuple[str, ...], TaskKind]:
     """What a data set's labels are, the names of classes, labels or numbers, and the task. Raises InputError, or
     ValueError as scikit-learn words it."""
-    if task not in get_args(TaskKind):
-        raise InputError(f"task: expected one of {', '.join(get_args(TaskKind))}, found {task!r}")
+    require_task(task)
     if task == "regression":
         numbers = as_numbers(y, "diagnose")
         return numbers, names_of(y, 1 if numbers.ndim == 1 else numbers.shape[1], "value"), task

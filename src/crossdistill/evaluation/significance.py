@@ -109,16 +109,26 @@ def paired_test(a: Values, b: Values) -> float:
     difference = first - second
     if len(difference) < 2 or np.isnan(difference).any():
         return math.nan
-    rounding = 8 * np.finfo(np.float64).eps * max(np.abs(first).max(), np.abs(second).max())
-    if np.abs(difference).max() <= rounding:
+    if np.abs(difference).max() <= _rounding(first, second):
         return 1.0
-    if np.ptp(difference) <= rounding:
+    if differ_alike(first, second):
         return float(2.0 ** (1 - len(difference)))
     t = difference.mean() / (difference.std(ddof=1) / math.sqrt(len(difference)))
     with needed_for("this statistic"):
         from scipy import special
 
     return float(2 * special.stdtr(len(difference) - 1, -abs(t)))
+
+
+def differ_alike(a: Values, b: Values) -> bool:
+    """Whether all pairs of two methods' scores, two pairs or more, differ by the same, up to rounding."""
+    first, second = _vector(a, "a"), _vector(b, "b")
+    return len(first) > 1 and bool(np.ptp(first - second) <= _rounding(first, second))
+
+
+def _rounding(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> float:
+    """What two differences of such scores may be apart where they are the same."""
+    return float(8 * np.finfo(np.float64).eps * max(np.abs(first).max(), np.abs(second).max()))
 
 
 def signed_rank_test(differences: Values) -> float:

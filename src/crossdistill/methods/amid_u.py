@@ -154,12 +154,11 @@ class AMIDU(Method):
             adversarial = self.adversary.student_loss(made.target, labels, batch, weights)
             total = total + self.alpha_3 * adversarial
             terms["adversarial"] = adversarial
-        return Objective(total, terms, {"mi_bound": self._bound(made, batch)})
+        return Objective(total, terms, {"mi_bound": self._bound(made, labels, batch.share())})
 
     @torch.no_grad()
-    def _bound(self, made: Representations, batch: Batch) -> Tensor:
-        labels = self.task.positives(batch.labels)
-        return mutual_information_bound(made.full, made.target, labels, self.temperature, batch.share())
+    def _bound(self, made: Representations, labels: Tensor, share: Share) -> Tensor:
+        return mutual_information_bound(made.full, made.target, labels, self.temperature, share)
 
     def end_step(self, representations: Representations, batch: Batch) -> None:
         if self.adversary is not None:

@@ -14,6 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from crossdistill.atomic import written_whole
+from crossdistill.data.folders import is_file, is_folder
 from crossdistill.models.spec import ModelSpec
 from crossdistill.plain import from_plain, to_plain
 from crossdistill.plain_text import read_text
@@ -90,7 +91,7 @@ def digest_of(content: Mapping[str, Any]) -> str:
 def read_config(folder: Path) -> tuple[ModelSpec, dict[str, Any]]:
     """The model's specification, and what else config.json says. Raises InputError where the folder has none."""
     path = folder / CONFIG
-    if not exists(path):
+    if not is_file(path):
         raise InputError(_without_config(folder))
     content = read_json(path)
     if content.get("format") != _FORMAT:
@@ -163,22 +164,10 @@ def most_bytes(tensors: Mapping[str, Tensor]) -> int:
     return sum(tensor.numel() * tensor.element_size() + 1024 for tensor in tensors.values()) + (1 << 16)
 
 
-def exists(path: Path) -> bool:
-    """Whether there is such a file; one whose name no file can have is not there."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
-
-
 def _without_config(folder: Path) -> str:
-    if exists(folder):
+    if is_file(folder):
         return f"{folder}: expected the folder of a run or of a saved student, found a file"
-    try:
-        is_folder = folder.is_dir()
-    except (OSError, ValueError):  # a name that no folder can have
-        is_folder = False
-    if not is_folder:
+    if not is_folder(folder):
         return f"{str(folder)[:200]}: no such folder"
     if (folder / "model.safetensors").is_file() and (folder / "recipe.yaml").is_file():
         return (

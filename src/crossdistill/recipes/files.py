@@ -13,10 +13,10 @@ from typing import Any
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
+from crossdistill.data.folders import is_file
 from crossdistill.encoders.kinds import ENCODERS
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.methods import METHODS, Method, load_plugins, unknown_method
-from crossdistill.models.storage import exists
 from crossdistill.plain import to_plain
 from crossdistill.plain_text import read_text
 from crossdistill.plain_yaml import read_yaml
@@ -75,7 +75,7 @@ def load_recipe(source: str) -> Recipe:
     if source in RECIPES:
         return RECIPES[source]()
     path = Path(source)
-    if not exists(path):
+    if not is_file(path):
         raise InputError(f"{source}: neither a file nor a bundled recipe ({', '.join(RECIPES)})")
     try:
         content = read_yaml(read_text(path))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from crossdistill.types import one_line
+
 _TYPES = {
     "int": "a whole number",
     "float": "a number",
@@ -30,7 +32,7 @@ def told(error: Exception, dashes: str = "") -> str:
     >>> told(ValueError("Parser key \"task\":\\n  Expected a typing.Literal['a', 'b']. Got value: x"))
     "task: expected one of a, b, found 'x'"
     """
-    message = " ".join(str(error).split())
+    message = one_line(error)
     if wrong := _WRONG.fullmatch(message):
         return f"{dashes}{wrong['key']}: expected {_kind(wrong['type'])}, found {_quoted(wrong['value'])}"
     if union := _UNION.fullmatch(message):

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from crossdistill.evaluation.significance import holm, mean_ci, paired_test
+from crossdistill.evaluation.significance import differ_alike, holm, mean_ci, paired_test
 from crossdistill.reports.groups import grouped, student_means
 from crossdistill.reports.runs import Run, configurations_of
 from crossdistill.reports.units import study_units, unit_means
@@ -71,13 +71,9 @@ def tested_pairs(pairs: Mapping[Key, Pairs]) -> dict[Key, Difference]:
     found = {}
     for (key, (a, b)), p, p_holm in zip(pairs.items(), p_values, holm(p_values), strict=True):
         mean, half = mean_ci([x - y for x, y in zip(a, b, strict=True)])
-        same = abs(half) <= _ROUNDING < abs(mean)
+        same = differ_alike(a, b) and p < 1  # of no difference it is known
         found[key] = Difference(len(a), mean, math.nan if same else half, p, float(p_holm))
     return found
-
-
-_ROUNDING = 1e-12
-"""What differences of shares of samples are apart by, at most, where they are the same."""
 
 
 def highest(runs: Sequence[Run]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from crossdistill.data.folders import is_file, is_folder
 from crossdistill.data.given.chunks import Chunk, Given, Specs
 from crossdistill.data.given.files import archive_of, array_file_of, files_of, folder_of, one_file_of
 from crossdistill.data.given.tables import table_of
@@ -25,15 +26,12 @@ def given(path: Path, specs: Specs, allow_outside: bool = False) -> Given:
 
 
 def _given(path: Path, specs: Specs, allow_outside: bool) -> Given:
-    try:
-        is_folder, is_file = path.is_dir(), path.is_file()
-    except (OSError, ValueError):
-        is_folder = is_file = False
-    if not (is_folder or is_file):
+    in_folder = is_folder(path)
+    if not (in_folder or is_file(path)):
         raise InputError(f"{str(path)[:200]}: no such file or folder")
-    if is_folder and (manifests := [path / name for name in FILES if (path / name).is_file()]):
+    if in_folder and (manifests := [path / name for name in FILES if (path / name).is_file()]):
         return table_of(manifests[0], specs, allow_outside)
-    if is_folder:
+    if in_folder:
         return folder_of(path, specs)
     if path.suffix.lower() in (".csv", ".parquet"):
         return table_of(path, specs, allow_outside)
