@@ -289,6 +289,28 @@ def test_folds_are_whole_numbers() -> None:
         from_arrays({"wrist": np.zeros((4, 2))}, [0, 1, 0, 1], folds=np.full(4, 0.5))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [True, False, None],
+        (True, False, float("nan")),
+        np.array([True, False, None], dtype=object),
+        pd.array([True, False, None]),
+        np.ma.masked_array([True, False, False], [False, False, True]),
+    ],
+)
+def test_true_and_false_are_classes_of_these_names_as_in_a_table(labels: Any) -> None:
+    table = np.zeros((3, 2))
+    dataset = from_arrays({"watch": table}, labels)
+    assert dataset.classes == ("False", "True")
+    assert dataset.labels.tolist() == [1, 0, -1]
+    assert from_arrays({"watch": table}, np.array([True, False, True])).classes == ("False", "True")
+    assert from_arrays({"watch": table}, torch.tensor([True, False, True])).classes == ("False", "True")
+    named = from_arrays({"watch": table}, [True, False, True], classes=("no", "yes"))
+    assert named.classes == ("no", "yes")
+    assert named.labels.tolist() == [1, 0, 1]
+
+
 MASKED = np.ma.masked_array(np.zeros((2, 2)), mask=[[True, False], [False, False]])
 
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossdistill.reports import load_runs
-from crossdistill.reports.groups import main_configuration, reference_method
+from crossdistill.reports.groups import main_configuration, reference_method, reference_methods
+from crossdistill.reports.sections import report_of
 from crossdistill.reports.wording import findings, lead, replicates, summary, title
 from tests.reports.synthetic import edit_results, run_of, runs_of, scores, write_run
 
@@ -72,6 +73,35 @@ def test_with_unlabelled_pairs_amid_u_is_what_the_report_is_about_and_with_all_l
     runs = load_runs(folders)
     assert main_configuration(runs) == reference_method(runs) == "amid_u"
     assert reference_method([]) == ""
+
+
+def test_ablations_stand_beside_the_method_that_they_take_apart(tmp_path: Path) -> None:
+    configurations = [
+        ("baseline", "baseline", ""),
+        ("amid", "amid", ""),
+        ("amid_u", "amid_u", ""),
+        ("amid", "amid: no warm-up", "ablation"),
+        ("mi", "L_MIs alone", "ablation"),
+        ("amid_u", "amid_u: no ramp", "ablation"),
+    ]
+    folders = [
+        write_run(tmp_path / f"{place}-{seed}", method, seed, {"student": 0.6 + 0.01 * place}, label=label, role=role)
+        for place, (method, label, role) in enumerate(configurations)
+        for seed in (0, 1)
+    ]
+    runs = load_runs(folders)
+    assert reference_methods(runs) == ["amid", "amid_u"]
+    beside = {
+        reference: [line for line in findings(runs) if f" {reference}:" in line] for reference in ("amid", "amid_u")
+    }
+    said = {reference: " ".join(lines) for reference, lines in beside.items()}
+    assert "amid: no warm-up" in said["amid"]
+    assert "L_MIs alone" in said["amid"]
+    assert "no ramp" not in said["amid"]
+    assert "amid_u: no ramp" in said["amid_u"]
+    assert not any(label in said["amid_u"] for label in ("no warm-up", "L_MIs", "baseline"))
+    headings = [section.heading for section in report_of(runs, "crossdistill report").sections]
+    assert {"Difference to AMID", "Difference to AMID-U"} <= set(headings)
 
 
 def test_interval_with_zero_claims_nothing(tmp_path: Path) -> None:

@@ -111,7 +111,8 @@ def _number(table: Table, row: int, column: str, task: TaskKind) -> float:
         raise InputError(f"{table.place(row, column)}: expected {expected} (data.task {task}), found '{cell}'")
     if not np.isfinite(float32_of(np.array(number))):
         fix = "leave the cell empty where there is no label, or give the numbers in a larger unit"
-        raise InputError(f"{table.place(row, column)}: infinity (in float32), found '{cell}'; {fix}")
+        expected = "expected a number within float32's range"
+        raise InputError(f"{table.place(row, column)}: {expected}, found '{cell}'; {fix}")
     return number
 
 

@@ -37,9 +37,12 @@ def natural_order(texts: Sequence[str]) -> list[str]:
 def encode_labels(labels: Sequence[Any] | npt.NDArray[Any], classes: tuple[str, ...]) -> tuple[Rows, tuple[str, ...]]:
     """Class numbers (N,), `UNLABELLED` where there is no label, and class names.
 
-    labels: whole numbers, or strings; -1, an empty string, None, NaN and pandas' NA stand for no label.
+    labels: whole numbers, or strings; -1, an empty string, None, NaN and pandas' NA stand for no label. True and False
+    are called so, as in a table, unless there are names of classes.
     """
     values = _with_gaps(labels)
+    if values.dtype.kind == "i" and not classes and _are_true_or_false(labels):
+        values = np.array(["" if number == UNLABELLED else str(bool(number)) for number in values.tolist()])
     if len(set(classes)) < len(classes):
         raise InputError("classes: names must be distinct")
     labelled = values != UNLABELLED if values.dtype.kind == "i" else values != ""
@@ -110,6 +113,13 @@ def _with_gaps(labels: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[Any]:
             "need task='regression'"
         )
     return np.array(["" if gap else label for label, gap in zip(items, gaps, strict=True)], dtype=np.str_)
+
+
+def _are_true_or_false(labels: Sequence[Any] | npt.NDArray[Any]) -> bool:
+    values = np.array(labels, dtype=object) if isinstance(labels, list | tuple) else np.asarray(labels)
+    if values.dtype != object:
+        return values.dtype == np.bool_
+    return all(isinstance(label, bool | np.bool_) for label in values.tolist() if not is_gap(label))
 
 
 _TEXTS_OF_GAPS = {"-1", "-1.0", "nan", "NaN", "None", "<NA>", "NaT"}

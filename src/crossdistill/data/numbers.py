@@ -93,7 +93,8 @@ def numbers(table: Table, headers: Sequence[str], rows: Sequence[int]) -> npt.ND
             values[place, feature] = number
     for place, feature in np.argwhere(~np.isfinite(float32_of(values)))[:1]:
         where = table.place(rows[place], headers[feature])
-        raise InputError(f"{where}: infinity (in float32); replace or drop these values")
+        cell = table.columns[headers[feature]][rows[place]]
+        raise InputError(f"{where}: expected a number within float32's range, found '{shortened(cell)}'")
     return values
 
 

@@ -48,7 +48,9 @@ def encode(
         raise InputError("labels: expected finite numbers, found infinity")
     if not np.isfinite(float32_of(known)).all():
         found = known[~np.isfinite(float32_of(known))][0]
-        raise InputError(f"labels: infinity (in float32), found {found:g}; drop it, or give them in a larger unit")
+        raise InputError(
+            f"labels: expected numbers within float32's range, found {found:g}; drop it, or give them in a larger unit"
+        )
     if len(values) and not len(known):
         raise InputError("labels: expected some, found none: every sample is unlabelled")
     return values.astype(np.float32 if task == "multilabel" else np.float64), names

@@ -71,6 +71,19 @@ def reference_method(runs: Sequence[Run]) -> str:
     return "amid" if "amid" in groups else ""
 
 
+def reference_methods(runs: Sequence[Run]) -> list[str]:
+    """The `reference_method`, and the other one where its ablations were run beside it."""
+    first = reference_method(runs)
+    labels = configurations_of(runs).keys()
+    taken_apart = sorted({ablated(run) for run in runs if run.role == "ablation"} & labels - {first})
+    return [first, *taken_apart] if first else []
+
+
+def ablated(run: Run) -> str:
+    """The method that an ablation takes apart: AMID, some of whose ablations are methods of their own, or AMID-U."""
+    return "amid_u" if run.method == "amid_u" else "amid"
+
+
 def unlabelled(run: Run) -> int:
     """How many of the run's training samples had no label."""
     return run.samples["train"] - run.samples["labelled"] if "labelled" in run.samples else 0

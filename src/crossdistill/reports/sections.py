@@ -11,7 +11,7 @@ from crossdistill.reports.captioned import CaptionedFigure
 from crossdistill.reports.cells import FEW_NOTE, ReportTable, changes_table, differences_table, few_runs, results_table
 from crossdistill.reports.comparison import LEVEL, differences
 from crossdistill.reports.formats import capitalised, counted, listed
-from crossdistill.reports.groups import grouped, reference_method
+from crossdistill.reports.groups import grouped, reference_methods
 from crossdistill.reports.runs import (
     Run,
     alike,
@@ -175,8 +175,7 @@ def _tables(runs: Sequence[Run]) -> list[Section]:
     validation = folds.folds_table(runs)
     if validation is not None:
         sections.append(Section("folds", f"Over {len(folds.fold_numbers(runs))} folds", validation, folds.NOTE))
-    main = reference_method(runs)
-    references = {"baseline": "the baseline"} | ({main: _NAMES[main]} if main else {})
+    references = {"baseline": "the baseline"} | {name: _NAMES[name] for name in reference_methods(runs)}
     for reference, name in references.items():
         compared = differences(runs, reference)
         if not compared or (reference != "baseline" and compared.keys() <= {"baseline"}):

@@ -9,9 +9,11 @@ from crossdistill.reports.comparison import LEVEL, Difference, best, differences
 from crossdistill.reports.formats import NONE, counted, equals, interval, listed, percent, points, spanned
 from crossdistill.reports.groups import (
     WITHOUT_AUXILIARY,
+    ablated,
     grouped,
     main_configuration,
     reference_method,
+    reference_methods,
     unlabelled,
 )
 from crossdistill.reports.runs import Run, alike, configurations_of, paired_by, repeated_units, several_folds
@@ -69,22 +71,36 @@ def findings(runs: Sequence[Run]) -> list[str]:
     """What the corrected tests say, a sentence each; empty where fewer than two configurations are compared.
 
     Students that learn without help, methods and controls are named beside the baseline; these and ablations beside
-    AMID or AMID-U; the tables have them all.
+    AMID or AMID-U, of which they are; the tables have them all.
     """
     to_baseline = differences(runs)
     if len(to_baseline) < 2:
         return []
-    groups, reference = grouped(runs), reference_method(runs)
-    to_reference = differences(runs, reference) if reference else {}
+    groups = grouped(runs)
     named = ("without distillation", "methods", "controls")
     sentences = [
         _best(runs, to_baseline),
         *against("the baseline", {label: row for label, row in to_baseline.items() if groups[label] in named}),
     ]
-    if to_reference.keys() - {"baseline"}:
-        compared = {label: row for label, row in to_reference.items() if groups[label] != "variations"}
-        sentences += against(reference, compared)
+    for reference in reference_methods(runs):
+        if to_reference := _beside(reference, runs):
+            sentences += against(reference, to_reference)
     return sentences
+
+
+def _beside(reference: str, runs: Sequence[Run]) -> dict[str, Difference]:
+    """The differences to AMID or AMID-U that are put in words: no variations, of ablations its own, and of a second
+    reference these alone."""
+    table, configurations = differences(runs, reference), configurations_of(runs)
+    if not table.keys() - {"baseline"}:
+        return {}
+
+    def is_named(run: Run) -> bool:
+        if run.role == "ablation":
+            return ablated(run) == reference
+        return run.role != "variation" and reference == reference_method(runs)
+
+    return {label: row for label, row in table.items() if is_named(configurations[label][0])}
 
 
 def against(reference: str, table: Mapping[str, Difference]) -> list[str]:
