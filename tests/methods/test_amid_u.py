@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from crossdistill.encoders import MLP
@@ -15,13 +18,15 @@ from crossdistill.methods import AMIDU, Method
 from crossdistill.methods.amid_u import soft_labels
 from crossdistill.models import CrossModalModel
 from crossdistill.tasks import Classification
-from crossdistill.testing import METHOD_PROPERTIES
+from crossdistill.testing import METHOD_PROPERTIES, small_problem
 from crossdistill.training.incomplete import divide
 from crossdistill.training.passes import forward, with_mixing
 from crossdistill.types import Batch, InputError, Representations, TaskKind, TrainingSamples
 from tests.losses import equations
 
 LABELS = [0, 1, -1, 2, -1, 0, 1, -1]
+TEACHING = 0.75
+"""Of three in eight without a label: twice their share."""
 
 
 def build(**options: object) -> tuple[AMIDU, Batch]:
@@ -74,12 +79,13 @@ def contrast(full: Tensor, other: Tensor, temperature: float, beliefs: list[list
     return total / 8
 
 
-@pytest.mark.parametrize("debiased", [False, True])
+@pytest.mark.parametrize(("debiased", "fading"), [(False, True), (True, True), (True, False)])
 @pytest.mark.parametrize(
     ("epoch", "soft", "contrasts"), [(0, 0.0, False), (1, 0.2, False), (2, 0.4, True), (9, 1.0, True)]
 )
-def test_the_objective_in_slow_loops(epoch: int, soft: float, contrasts: bool, debiased: bool) -> None:
-    method, batch = build(debiased=debiased)
+def test_the_objective_in_slow_loops(epoch: int, soft: float, contrasts: bool, debiased: bool, fading: bool) -> None:
+    method, batch = build(debiased=debiased, fading=fading)
+    teaching = TEACHING if fading else 1.0
     made = forward(method, batch)
     objective = method.turns(epoch)[0].objective(made, batch)
     known = [row for row, label in enumerate(LABELS) if label >= 0]
@@ -90,18 +96,53 @@ def test_the_objective_in_slow_loops(epoch: int, soft: float, contrasts: bool, d
     q = taught(made, 2.0)
     student, mixed = made.target_logits.tolist(), made.passes["mixed"].target_logits.tolist()
     weights = [1.0 if label >= 0 else 3.0 for label in LABELS]
-    total += soft * sum(weights[row] * cross(student[row], q[row]) for row in range(8)) / 8
+    total += teaching * soft * sum(weights[row] * cross(student[row], q[row]) for row in range(8)) / 8
     targets = [[float(c == LABELS[row]) for c in range(3)] if LABELS[row] >= 0 else q[row] for row in range(8)]
     assert batch.mixing is not None
     for row in range(8):
         w = float(batch.mixing.weights[row])
         mixture = [w * a + (1 - w) * b for a, b in zip(targets[row], targets[row ^ 1], strict=True)]
-        total += soft * (w * weights[row] + (1 - w) * weights[row ^ 1]) * cross(mixed[row], mixture) / 8
+        weight = w * weights[row] + (1 - w) * weights[row ^ 1]
+        total += teaching * soft * weight * cross(mixed[row], mixture) / 8
     if contrasts:
         beliefs = targets if debiased else None
-        total += 4.0 * contrast(made.full, made.target, 0.5, beliefs)
+        total += teaching * 4.0 * contrast(made.full, made.target, 0.5, beliefs)
         total += 1.6 * contrast(made.full, made.auxiliary, 0.5, beliefs)
     assert float(objective.total.detach()) == pytest.approx(total, rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", get_args(TaskKind))
+@pytest.mark.parametrize("alpha_3", [0.0, 1.0])
+def test_with_all_labels_the_student_learns_as_it_would_alone(kind: TaskKind, alpha_3: float) -> None:
+    problem = small_problem(separate_teacher=True, task=kind)
+    method = AMIDU(problem.model, alpha_3=alpha_3, discriminator_width=4)
+    method.prepare(replace(problem.samples, epochs=10))
+    assert method.teaching == 0
+    batch = with_mixing(method, problem.batch)
+    assert batch.mixing is None, "no pass is paid for of which nobody learns"
+    turns = method.turns(9)
+    assert len(turns) == 1, "discriminators that no one listens to are not trained"
+    made = forward(method, batch)
+    own = list(problem.model.parameters_of("target"))
+    turns[0].objective(made, batch).total.backward(retain_graph=True)
+    with_teachers = [p.grad.clone() for p in own if p.grad is not None]
+    problem.model.zero_grad()
+    method.task.loss(made.target_logits, batch.labels).backward()
+    alone = [p.grad for p in own if p.grad is not None]
+    assert len(with_teachers) == len(alone) > 0
+    assert all(torch.allclose(one, other) for one, other in zip(with_teachers, alone, strict=True))
+
+
+@given(st.integers(1, 40), st.integers(0, 40))
+def test_teachers_count_as_much_as_samples_lack_a_label(labelled: int, unlabelled: int) -> None:
+    labels = torch.tensor([0] * labelled + [-1] * unlabelled)
+    model = build()[0].model
+    for fading in (True, False):
+        method = AMIDU(model, fading=fading)
+        method.prepare(TrainingSamples(torch.arange(len(labels)), labels))
+        expected = min(1.0, 2 * unlabelled / (labelled + unlabelled)) if fading else 1.0
+        assert method.teaching == pytest.approx(expected)
+        assert (method.teaching == 1) == (not fading or unlabelled >= labelled)
 
 
 def test_with_every_sample_labelled_the_weight_of_unlabelled_ones_is_nothing() -> None:
@@ -183,7 +224,7 @@ def test_the_adversary_is_amid_s_with_every_pair_before_d1_and_labelled_ones_alo
     assert float(game.total.detach()) == pytest.approx(expected, rel=1e-9)
     without = build()[0].turns(9)[0].objective(made, batch).total.detach()
     gained = float(objective.total.detach() - without)
-    assert gained == pytest.approx(0.7 * float(objective.terms["adversarial"].detach()))
+    assert gained == pytest.approx(TEACHING * 0.7 * float(objective.terms["adversarial"].detach()))
 
 
 def test_the_adversary_comes_in_with_the_contrast_and_is_not_there_unless_asked_for() -> None:
@@ -198,19 +239,25 @@ def test_the_adversary_comes_in_with_the_contrast_and_is_not_there_unless_asked_
     assert plain.end_epoch(2) == {}
 
 
-class WithAdversary(AMIDU):
-    """As the contract suite builds it, with the model alone."""
+class Unfaded(AMIDU):
+    """As the contract suite builds it, with the model alone; its samples all have labels."""
 
     def __init__(self, model: CrossModalModel) -> None:
-        super().__init__(model, alpha_3=1.0, discriminator_width=8)
+        super().__init__(model, fading=False)
+
+
+class WithAdversary(AMIDU):
+    def __init__(self, model: CrossModalModel) -> None:
+        super().__init__(model, alpha_3=1.0, discriminator_width=8, fading=False)
 
 
 @pytest.mark.parametrize("method_property", METHOD_PROPERTIES, ids=lambda function: function.__name__)
-def test_with_the_adversary_it_keeps_the_contract(
-    method_property: Callable[[type[Method], TaskKind], None],
+@pytest.mark.parametrize("kind", [Unfaded, WithAdversary])
+def test_with_all_of_its_terms_it_keeps_the_contract(
+    kind: type[AMIDU], method_property: Callable[[type[Method], TaskKind], None]
 ) -> None:
-    for task in WithAdversary.tasks:
-        method_property(WithAdversary, task)
+    for task in kind.tasks:
+        method_property(kind, task)
 
 
 @pytest.mark.parametrize(

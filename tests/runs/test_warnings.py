@@ -37,10 +37,18 @@ def lines_of(made: Recipe, dataset: MultimodalDataset) -> list[str]:
     return log.lines
 
 
-@pytest.mark.parametrize("method", ["amid", "kd", "teacher", "mst", "amid_u"])
+@pytest.mark.parametrize("method", ["amid", "kd", "teacher", "mst"])
 def test_a_run_with_nothing_to_hide_says_nothing(method: str) -> None:
     options = {**recipe().options, "mst": {"cooperation_epochs": 1, "mask_epochs": 1}}
     assert lines_of(replace(recipe(method=method), options=options), gestures()) == []
+
+
+def test_a_method_that_teaches_by_unlabelled_pairs_says_where_there_are_none() -> None:
+    made = recipe(method="amid_u")
+    (line,) = lines_of(made, gestures())
+    assert line.startswith("WARNING: all training pairs have labels, so that amid_u's student learns from these alone")
+    assert lines_of(replace(made, options={"amid_u": {"fading": False}}), gestures()) == []
+    assert lines_of(replace(made, data=replace(made.data, labelled=0.5)), gestures()) == []
 
 
 def test_the_bundled_recipe_says_nothing() -> None:

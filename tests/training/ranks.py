@@ -36,6 +36,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "crd": {"negatives": 9},
     "amid": {"discriminator_width": 8, "warmup_epochs": 4},
     "mst": {"cooperation_epochs": 6, "mask_epochs": 6},
+    "amid_u": {"fading": False},
 }
 
 

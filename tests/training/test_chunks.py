@@ -47,7 +47,8 @@ def method_of(name: str, dropout: float, encoder: Callable[[], nn.Module] | None
         separate_teacher=kind.separate_teacher,
         student=kind.student,
     )
-    method = kind(model, **({"discriminator_width": 8} if name == "amid" else {}))
+    options = {"amid": {"discriminator_width": 8}, "amid_u": {"fading": False}}
+    method = kind(model, **options.get(name, {}))  # type: ignore[arg-type]
     method.prepare(TrainingSamples(torch.arange(SIZE), torch.arange(SIZE) % CLASSES))
     model.double()
     method.double()
@@ -328,6 +329,7 @@ def test_a_run_in_chunks_stopped_inside_its_epochs_equals_one_never_stopped(
     chosen = replace(
         chosen,
         epochs=2,
+        options={"amid_u": {"fading": False}},
         model=replace(chosen.model, dropout=0.3),
         optimization=replace(chosen.optimization, chunk_size=24),
     )

@@ -17,7 +17,17 @@ from crossdistill.methods.pseudo_labels import mixture_terms, passes_for, risen,
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
 from crossdistill.tasks import Task
-from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Share, TrainingSamples, Turn
+from crossdistill.types import (
+    Batch,
+    Choice,
+    LogUniform,
+    Objective,
+    Representations,
+    Share,
+    TrainingSamples,
+    Turn,
+    is_labelled,
+)
 
 Divergence = Literal["soft_labels", "jsd"]
 
@@ -33,8 +43,9 @@ class AMIDU(Method):
     The cross-entropy with q stands where AMID has JSD and the adversary: it bounds from above the part of H(M | S) that
     concerns the class. Both can be had as well: `divergence`, `alpha_3`.
 
-    Take it when labels are few and unlabelled recordings of all modalities are many. With all labels it gains nothing
-    for sure, and may cost a point (docs/results).
+    Take it when labels are few and unlabelled recordings of all modalities are many. Where labels say most, teachers
+    have little to add, and to imitate them can cost a point: what S learns of q, L_MIs and L_adv weighs less the fewer
+    pairs lack a label, and with all labels nothing. S then learns as it would alone.
 
     Args:
         alpha_1: weight of L_MIs
@@ -52,6 +63,8 @@ class AMIDU(Method):
         alpha_3: weight of AMID's L_adv (Eq. 12), from when L_MIs and L_MIa come in; 0 leaves the discriminators out. D1
             sees every pair, D2 those of one class
         discriminator_width: units of the layers of D1 and D2
+        fading: whether what S learns beyond its labels weighs less where fewer than half of the training pairs lack one
+            (half as much at a quarter), and nothing where all have one; False gives it all of its weight
 
     Raises:
         InputError: a negative weight, or an unusable τ, exponent or share.
@@ -102,6 +115,7 @@ class AMIDU(Method):
         unlabelled_weight: float = 3.0,
         alpha_3: float = 0.0,
         discriminator_width: int = 512,
+        fading: bool = True,
     ) -> None:
         super().__init__(model)
         weights = {"alpha_1": alpha_1, "alpha_2": alpha_2, "alpha_3": alpha_3, "soft_weight": soft_weight}
@@ -112,7 +126,7 @@ class AMIDU(Method):
         self.alpha_1, self.alpha_2, self.temperature = alpha_1, alpha_2, temperature
         self.soft_weight, self.sharpening, self.mixing = soft_weight, sharpening, concentration
         self.ramp, self.warmup, self.debiased, self.divergence = ramp, warmup, debiased, divergence
-        self.unlabelled_weight, self.alpha_3 = unlabelled_weight, alpha_3
+        self.unlabelled_weight, self.alpha_3, self.fading = unlabelled_weight, alpha_3, fading
         settings = AdversarySettings(discriminator_width)
         settings.check()
         self.adversary = Adversary(model.width, settings) if alpha_3 > 0 else None
@@ -121,12 +135,17 @@ class AMIDU(Method):
 
     def prepare(self, samples: TrainingSamples) -> None:
         self.epochs = samples.epochs
+        if self.fading:
+            unlabelled = 1 - float(is_labelled(samples.labels).double().mean())
+            self.teaching = min(1.0, 2 * unlabelled)
+        if not self.teaching:
+            self.passes = passes_for(self.model, ("auxiliary", "full"), 0.0)
 
     def turns(self, epoch: int) -> Sequence[Turn]:
         progress = epoch / self.epochs
-        soft = self.soft_weight * risen(progress, self.ramp)
+        soft = self.soft_weight * self.teaching * risen(progress, self.ramp)
         contrasts = progress >= self.warmup
-        weights = self.adversary.weights if self.adversary is not None and contrasts else None
+        weights = self.adversary.weights if self.adversary is not None and contrasts and self.teaching else None
         objective = partial(self._objective, soft, contrasts, weights)
         student = Turn("student and teacher", self.model.parameters_of("target", "auxiliary", "full"), objective)
         if self.adversary is None or weights is None:
@@ -148,11 +167,11 @@ class AMIDU(Method):
             beliefs = self.task.beliefs(q, batch.labels) if self.debiased else None
             mi_student = self._mutual_information(made.full, made.target, labels, beliefs, batch.share())
             mi_auxiliary = self._mutual_information(made.full, made.auxiliary, labels, beliefs, batch.share())
-            total = total + self.alpha_1 * mi_student + self.alpha_2 * mi_auxiliary
+            total = total + self.teaching * self.alpha_1 * mi_student + self.alpha_2 * mi_auxiliary
             terms |= {"mi_student": mi_student, "mi_auxiliary": mi_auxiliary}
         if self.adversary is not None and weights is not None:
             adversarial = self.adversary.student_loss(made.target, labels, batch, weights)
-            total = total + self.alpha_3 * adversarial
+            total = total + self.teaching * self.alpha_3 * adversarial
             terms["adversarial"] = adversarial
         return Objective(total, terms, {"mi_bound": self._bound(made, labels, batch.share())})
 

@@ -58,6 +58,7 @@ class Method(nn.Module):
         passes: further forward passes of each batch that its objectives read
         mixing: of mixed passes, the concentration of the Beta distribution of weights
         first_epochs: of its first stages or its warm-up; what the method is named for comes after them
+        teaching: once it is prepared, how much of its weight what S learns beyond its labels has with these samples
 
     >>> from torch.nn.functional import cross_entropy
     >>> from crossdistill.methods import Method
@@ -87,6 +88,7 @@ class Method(nn.Module):
     passes: Sequence[Pass] = ()
     mixing: float = 1.0
     first_epochs: int = 0
+    teaching: float = 1.0
 
     def __init__(self, model: CrossModalModel) -> None:
         super().__init__()

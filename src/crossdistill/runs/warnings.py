@@ -63,9 +63,9 @@ class Warnings:
 
     def at_start(self, ranks: int = 1) -> None:
         """Of the training samples: numbers that float32 cannot hold, classes that may be one, labels far from all
-        others, one class alone, some that lack a modality, or a label where the method needs one; of the method, where
-        its first stages are all that there is time for; of chunks, where they are none or not all that an encoder
-        looks at.
+        others, one class alone, some that lack a modality, or a label where the method needs one, or of which none
+        lacks a label where the method teaches by those; of the method, where its first stages are all that there is
+        time for; of chunks, where they are none or not all that an encoder looks at.
 
         ranks: that share each batch
         """
@@ -83,6 +83,7 @@ class Warnings:
                 "them, and nothing else is learnt from their labels"
             )
         self._tell_of_unlabelled()
+        self._tell_of_no_teaching()
         self._tell_of_incomplete()
         self._tell_of_first_stages()
         if self._built.recipe.optimization.chunk_size:
@@ -126,6 +127,15 @@ class Warnings:
             self._say(
                 f"{WARNING if labelled < _FEW * everyone else ''}{everyone - labelled} of {everyone} training samples "
                 f"have no label, and {recipe.method} learns nothing from them; amid_u, kd and others do"
+            )
+
+    def _tell_of_no_teaching(self) -> None:
+        method = self._built.recipe.method
+        if not self._built.method.teaching:
+            self._say(
+                f"{WARNING}all training pairs have labels, so that {method}'s student learns from these alone: what "
+                f"its teachers say counts where labels are missing. Other methods, or {method} with fading false, "
+                "teach it all the same"
             )
 
     def _tell_of_incomplete(self) -> None:

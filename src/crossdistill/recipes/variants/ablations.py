@@ -99,6 +99,8 @@ def ablations_of_amid_u(recipe: Recipe) -> dict[str, Recipe]:
         _U_NOT_DEBIASED: {"debiased": False},
         "amid_u: unlabelled weight 1": {"unlabelled_weight": 1.0},
     }
+    if recipe.data.labelled > 0.5 and not recipe.data.labelled_groups:
+        rows["amid_u: no fading"] = {"fading": False}
     made: dict[str, Recipe] = {}
     for label, options in rows.items():
         changed = {**given, **options}
