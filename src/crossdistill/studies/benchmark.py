@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import pandas as pd
 
@@ -17,10 +16,11 @@ from crossdistill.runs.data import load_dataset
 from crossdistill.runs.jobs import Executor, Failure
 from crossdistill.runs.lock import locked
 from crossdistill.studies.compare import TABLE, Compared, compare, known_folds
+from crossdistill.studies.passed_on import Within
 from crossdistill.studies.plan import configurations
 from crossdistill.studies.record import Record, kept_record, read_record, write_record
 from crossdistill.studies.tune import tune
-from crossdistill.types import InputError, Listener, Values, one_line, reported
+from crossdistill.types import InputError, Listener, one_line, reported
 
 SETTINGS = "settings"
 """The task of which each setting is a step."""
@@ -86,7 +86,7 @@ def benchmark(
             name = f"{number}/{len(ready)} {setting.recipe.name}, {setting.words}"
             folder = out / setting.folder
             try:
-                compared = _compare(setting, asked, folder, _Within(listener, name), executor)
+                compared = _compare(setting, asked, folder, Within(listener, name), executor)
                 failures |= compared.failures
                 listener.say(f"{name}: {_told(compared)}")
             except InputError as error:
@@ -216,22 +216,3 @@ def _keep_record(
 
 def _lies_in(place: str, folders: Collection[str]) -> bool:
     return "/".join(place.split("/")[:2]) in folders
-
-
-class _Within(Listener):
-    """Passes on what is heard of a setting, its lines with the setting's name."""
-
-    def __init__(self, listener: Listener, name: str) -> None:
-        self._listener, self._name = listener, name
-
-    def begin(self, task: str, total: int) -> None:
-        self._listener.begin(task, total)
-
-    def step(self, task: str, values: Values = MappingProxyType({})) -> None:
-        self._listener.step(task, values)
-
-    def end(self, task: str, problem: str = "") -> None:
-        self._listener.end(task, problem)
-
-    def say(self, line: str) -> None:
-        self._listener.say(f"{self._name}: {line}")

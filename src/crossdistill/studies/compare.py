@@ -14,6 +14,7 @@ from crossdistill.runs.data import load_dataset
 from crossdistill.runs.folder import RECIPE, RESULTS, is_finished, require_usable
 from crossdistill.runs.jobs import Executor, Failure, RunJob, write_tracebacks
 from crossdistill.runs.lock import locked
+from crossdistill.studies.passed_on import WarnedOnce
 from crossdistill.studies.plan import RUNS, plan, require_runnable
 from crossdistill.studies.table import Row, row_of, write_table
 from crossdistill.studies.workers import LocalExecutor
@@ -92,7 +93,7 @@ def compare(
     if unfinished:  # data that are not there are one line, not one for each run
         _require_folds(configurations[0], folds)
     with locked(out, "comparison", listener.say):
-        return _run_and_write(recipes, unfinished, out, executor, listener)
+        return _run_and_write(recipes, unfinished, out, executor, WarnedOnce(listener))
 
 
 def _run_and_write(

@@ -1,0 +1,54 @@
+"""Listeners that stand before another one and change what it hears."""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+
+from crossdistill.runs.warnings import WARNING
+from crossdistill.types import Listener, Values
+
+
+class PassedOn(Listener):
+    """Passes on all that it hears."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+
+    def begin(self, task: str, total: int) -> None:
+        self._listener.begin(task, total)
+
+    def step(self, task: str, values: Values = MappingProxyType({})) -> None:
+        self._listener.step(task, values)
+
+    def end(self, task: str, problem: str = "") -> None:
+        self._listener.end(task, problem)
+
+    def say(self, line: str) -> None:
+        self._listener.say(line)
+
+
+class Within(PassedOn):
+    """Passes lines on with the name of what they are said within."""
+
+    def __init__(self, listener: Listener, name: str) -> None:
+        super().__init__(listener)
+        self._name = name
+
+    def say(self, line: str) -> None:
+        super().say(f"{self._name}: {line}")
+
+
+class WarnedOnce(PassedOn):
+    """Passes a warning on once that runs of one configuration have alike, whatever their seeds and folds."""
+
+    def __init__(self, listener: Listener) -> None:
+        super().__init__(listener)
+        self._said: set[str] = set()
+
+    def say(self, line: str) -> None:
+        alike = re.sub(r"\b(seed|fold) \d+", "", line)
+        if line.startswith(WARNING) and alike in self._said:
+            return
+        self._said.add(alike)
+        super().say(line)

@@ -1,0 +1,55 @@
+"""Listeners before others."""
+
+from __future__ import annotations
+
+from crossdistill.studies.passed_on import PassedOn, WarnedOnce, Within
+from crossdistill.types import Listener
+
+
+class Kept(Listener):
+    def __init__(self) -> None:
+        self.heard: list[tuple[object, ...]] = []
+
+    def begin(self, task: str, total: int) -> None:
+        self.heard.append((task, total))
+
+    def step(self, task: str, values: object = None) -> None:
+        self.heard.append((task, values))
+
+    def end(self, task: str, problem: str = "") -> None:
+        self.heard.append((task, problem))
+
+    def say(self, line: str) -> None:
+        self.heard.append((line,))
+
+
+def test_all_is_passed_on() -> None:
+    kept = Kept()
+    before = PassedOn(WarnedOnce(kept))
+    before.begin("run", 2)
+    before.step("run", {"epoch": 0})
+    before.end("run", "died")
+    before.say("3 runs")
+    assert kept.heard == [("run", 2), ("run", {"epoch": 0}), ("run", "died"), ("3 runs",)]
+
+
+def test_what_runs_of_a_configuration_warn_of_alike_is_said_once() -> None:
+    kept = Kept()
+    once = WarnedOnce(Within(kept, "emoji"))
+    for line in (
+        "WARNING: amid_u fold 0 seed 0: only 40 of 57 samples have all",
+        "WARNING: amid_u fold 1 seed 0: only 40 of 57 samples have all",
+        "WARNING: amid_u fold 1 seed 1: only 41 of 57 samples have all",
+        "WARNING: kd fold 0 seed 0: only 40 of 57 samples have all",
+        "kd fold 0 seed 0: no warning",
+        "kd fold 0 seed 1: no warning",
+    ):
+        once.say(line)
+    said = [line for (line,) in kept.heard]
+    assert said == [
+        "emoji: WARNING: amid_u fold 0 seed 0: only 40 of 57 samples have all",
+        "emoji: WARNING: amid_u fold 1 seed 1: only 41 of 57 samples have all",
+        "emoji: WARNING: kd fold 0 seed 0: only 40 of 57 samples have all",
+        "emoji: kd fold 0 seed 0: no warning",
+        "emoji: kd fold 0 seed 1: no warning",
+    ]
