@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 from sklearn import metrics
 
+from crossdistill.evaluation import top1
 from crossdistill.evaluation.multilabel import average_precisions, f1
 from crossdistill.evaluation.regression import (
     mean_absolute_error,
@@ -39,6 +41,26 @@ def test_numbers_are_measured_as_scikit_learn_does() -> None:
     assert found["mae"] == pytest.approx(metrics.mean_absolute_error(NUMBERS, TOLD))
     each = [stats.pearsonr(NUMBERS[:, place], TOLD[:, place])[0] for place in range(3)]
     np.testing.assert_allclose(pearson_correlations(TOLD, NUMBERS), each)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6, 1e8, 1.7e9, 1e12])
+def test_numbers_far_from_0_are_measured_in_all_their_digits(offset: float) -> None:
+    """Seconds since 1970 that vary by some, say; of tensors as of arrays, beside scikit-learn in float64."""
+    true, told = NUMBERS[:, :1] + offset, TOLD[:, :1] + offset
+    of_tensors, of_arrays = evaluate_numbers(torch.from_numpy(told), torch.from_numpy(true)), evaluate_numbers(told, true)
+    assert of_tensors == of_arrays
+    assert of_tensors["r2"] == pytest.approx(metrics.r2_score(true, told), rel=1e-9)
+    assert of_tensors["rmse"] == pytest.approx(metrics.root_mean_squared_error(true, told), rel=1e-9)
+    assert of_tensors["mae"] == pytest.approx(metrics.mean_absolute_error(true, told), rel=1e-9)
+    assert of_tensors["pearson"] == pytest.approx(stats.pearsonr(true[:, 0], told[:, 0])[0], rel=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+def test_classes_are_those_of_the_highest_logit_in_every_precision(dtype: torch.dtype) -> None:
+    logits = torch.from_numpy(RANDOM.normal(size=(60, 4))).to(dtype)
+    logits[:, 1] = logits[:, 0]  # ties, of which the lowest class counts
+    true = torch.from_numpy(RANDOM.integers(0, 4, size=60))
+    assert top1(logits, true) == metrics.accuracy_score(true, logits.double().numpy().argmax(1))
 
 
 def test_what_is_not_defined_is_nan_and_not_zero() -> None:

@@ -31,6 +31,7 @@ from crossdistill.reports.examples import TrainedRuns, retrieval_examples
 from crossdistill.reports.runs import load_runs
 from crossdistill.reports.sections import report_of
 from crossdistill.runs.folder import read_recipe
+from crossdistill.runs.results import read_results
 from crossdistill.studies.table import row_of, write_table
 from crossdistill.tasks import headline
 from crossdistill.training import Machine, Optimization
@@ -326,6 +327,26 @@ def test_a_change_of_unit_changes_predictions_by_that_unit_alone(method: str, tm
     scores = [json.loads((tmp_path / name / "results.json").read_text())["student"] for name in ("one", "other")]
     assert scores[0]["r2"] == scores[1]["r2"]
     assert scores[1]["rmse"] == unit * scores[0]["rmse"]
+
+
+@pytest.fixture(scope="module")
+def far(tmp_path_factory: pytest.TempPathFactory) -> tuple[MultimodalDataset, Path]:
+    """A run of numbers that vary by 4 around 1.7e9, where float32 tells 128 from each other; its epoch is chosen."""
+    data, folder = diabetes(lambda y: 1.7e9 + y / 20), tmp_path_factory.mktemp("far") / "run"
+    made = recipe("regression", epochs=4)
+    settings = replace(made.data, choose_epoch_on="validation")
+    run(replace(made, data=settings), folder, dataset=data)
+    return data, folder
+
+
+def test_numbers_far_from_0_are_measured_as_scikit_learn_does(far: tuple[MultimodalDataset, Path]) -> None:
+    data, folder = far
+    test = data.rows("test")
+    told, true = load(folder).predict(data.columns["body"].fetch(test).numpy()), data.labels[test, 0]
+    for results in (read_results(folder), evaluate(folder, data)):
+        assert results["student"]["r2"] == pytest.approx(r2_score(true, told), abs=1e-5)
+        assert results["student"]["rmse"] == pytest.approx(root_mean_squared_error(true, told), rel=1e-5)
+    assert r2_score(true, told) > 0.1, "it has learnt something"
 
 
 @pytest.mark.parametrize("task", DATA)
