@@ -47,7 +47,10 @@ def test_numbers_are_measured_as_scikit_learn_does() -> None:
 def test_numbers_far_from_0_are_measured_in_all_their_digits(offset: float) -> None:
     """Seconds since 1970 that vary by some, say; of tensors as of arrays, beside scikit-learn in float64."""
     true, told = NUMBERS[:, :1] + offset, TOLD[:, :1] + offset
-    of_tensors, of_arrays = evaluate_numbers(torch.from_numpy(told), torch.from_numpy(true)), evaluate_numbers(told, true)
+    of_tensors, of_arrays = (
+        evaluate_numbers(torch.from_numpy(told), torch.from_numpy(true)),
+        evaluate_numbers(told, true),
+    )
     assert of_tensors == of_arrays
     assert of_tensors["r2"] == pytest.approx(metrics.r2_score(true, told), rel=1e-9)
     assert of_tensors["rmse"] == pytest.approx(metrics.root_mean_squared_error(true, told), rel=1e-9)

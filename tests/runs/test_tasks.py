@@ -15,6 +15,7 @@ import numpy as np
 import onnxruntime
 import pandas as pd
 import pytest
+import torch
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.metrics import average_precision_score, r2_score, root_mean_squared_error
 
@@ -24,7 +25,8 @@ from crossdistill.data import MultimodalDataset, write_manifest
 from crossdistill.data.splits import with_labels
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.evaluation import map_at_k, recall_at_k
-from crossdistill.exports import export
+from crossdistill.exports import ENDINGS, Format, export
+from crossdistill.exports.formats import onnx_answer, torch_answer
 from crossdistill.methods import METHODS
 from crossdistill.recipes.recipe import DataSettings, ModelSettings
 from crossdistill.reports.examples import TrainedRuns, retrieval_examples
@@ -33,7 +35,7 @@ from crossdistill.reports.sections import report_of
 from crossdistill.runs.folder import read_recipe
 from crossdistill.runs.results import read_results
 from crossdistill.studies.table import row_of, write_table
-from crossdistill.tasks import headline
+from crossdistill.tasks import Regression, headline
 from crossdistill.training import Machine, Optimization
 from crossdistill.types import TaskKind
 from tests.saved import model_state
@@ -347,6 +349,64 @@ def test_numbers_far_from_0_are_measured_as_scikit_learn_does(far: tuple[Multimo
         assert results["student"]["r2"] == pytest.approx(r2_score(true, told), abs=1e-5)
         assert results["student"]["rmse"] == pytest.approx(root_mean_squared_error(true, told), rel=1e-5)
     assert r2_score(true, told) > 0.1, "it has learnt something"
+
+
+@pytest.mark.parametrize("format", ["onnx", "torch"])
+def test_an_exported_file_answers_numbers_far_from_0_as_the_student(
+    format: Format, far: tuple[MultimodalDataset, Path], tmp_path: Path
+) -> None:
+    """In deviations of the labels as near as numbers around 0; the file says that they are float64."""
+    data, folder = far
+    file, student = tmp_path / f"student{ENDINGS[format]}", load(folder)
+    exported = export(folder, file, dataset=data)
+    inputs = data.columns["body"].fetch(data.rows("test")).numpy()
+    made = (onnx_answer if format == "onnx" else torch_answer)(file.read_bytes())(student.arrays(inputs))
+    deviation = data.labels[data.labelled_rows("train"), 0].std()
+    np.testing.assert_allclose(made["values"][:, 0], student.predict(inputs), rtol=0, atol=1e-5 * deviation)
+    assert made["values"][:, 0].std() > 0.1 * deviation
+    assert {name: array.dtype.name for name, array in made.items()} == {
+        "standardized": "float32",
+        "values": "float64",
+        "representation": "float32",
+    }
+    assert list(exported.outputs) == list(made)
+    if format == "onnx":
+        about = json.loads(onnxruntime.InferenceSession(file).get_modelmeta().custom_metadata_map["crossdistill"])
+        assert {name: told["dtype"] for name, told in about["outputs"].items()} == {
+            name: array.dtype.name for name, array in made.items()
+        }
+        mean, unit = about["model"]["label_mean"][0], about["model"]["label_deviation"][0]
+        told = made["standardized"].astype(np.float64) * unit + mean
+        np.testing.assert_allclose(told, made["values"], rtol=0, atol=1e-5 * deviation)
+
+
+def test_values_far_from_0_that_lose_what_labels_vary_by_are_refused(
+    far: tuple[MultimodalDataset, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tenth of a deviation is 2e-10 of the numbers themselves."""
+    data, folder = far
+    outputs, off = Regression.outputs, 0.1 * data.labels[data.labelled_rows("train"), 0].std()
+
+    def shifted(task: Regression, logits: torch.Tensor) -> dict[str, torch.Tensor]:
+        made = outputs(task, logits)
+        return {**made, "values": made["values"] + (off if torch.compiler.is_exporting() else 0.0)}
+
+    monkeypatch.setattr(Regression, "outputs", shifted)
+    with pytest.raises(InputError, match=r"answers differ from the student's by \d\.\de-0[12]"):
+        export(folder, tmp_path / "student.onnx", dataset=data)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_int8_of_numbers_far_from_0_is_measured(far: tuple[MultimodalDataset, Path], tmp_path: Path) -> None:
+    data, folder = far
+    cost = export(folder, tmp_path / "int8.onnx", dataset=data, int8=True, force=True).cost
+    assert cost is not None
+    assert cost.before == pytest.approx(read_results(folder)["student"]["r2"], abs=1e-5)
+    assert cost.after == pytest.approx(cost.before, abs=0.1)
+    made = onnx_answer((tmp_path / "int8.onnx").read_bytes())(
+        load(folder).arrays(data.columns["body"].fetch(data.rows("test")).numpy())
+    )
+    assert r2_score(data.labels[data.rows("test")], made["values"]) == pytest.approx(cost.after, abs=0.05)
 
 
 @pytest.mark.parametrize("task", DATA)
