@@ -81,6 +81,23 @@ def test_what_is_not_defined_is_nan_and_not_zero() -> None:
     assert root_mean_squared_error(constant, constant) == mean_absolute_error(constant, constant) == 0
 
 
+def test_numbers_that_are_the_same_in_all_samples_are_left_out_of_means_that_need_a_spread() -> None:
+    """As labels that nobody has are of mAP: R² and r are the means over the others, errors those over all."""
+    true, told = np.insert(NUMBERS, 1, 7.0, axis=1), np.insert(TOLD, 1, 7.1, axis=1)
+    found = evaluate_numbers(told, true)
+    assert found["r2"] == pytest.approx(metrics.r2_score(NUMBERS, TOLD))
+    each = [stats.pearsonr(NUMBERS[:, place], TOLD[:, place])[0] for place in range(3)]
+    assert found["pearson"] == pytest.approx(np.mean(each))
+    assert np.isnan(found["per_number"]).tolist() == [False, True, False, False]
+    assert found["mae"] == pytest.approx(metrics.mean_absolute_error(true, told))
+    assert found["rmse"] == pytest.approx(metrics.root_mean_squared_error(true, told))
+    nothing = evaluate_numbers(told[:, 1:2], true[:, 1:2])
+    assert np.isnan([nothing["r2"], nothing["pearson"]]).all()
+    assert nothing["mae"] == pytest.approx(0.1)
+    one_value_said = np.where(np.arange(4) == 0, 3.0, told)  # what is said of a number that varies: r stays undefined
+    assert np.isnan(evaluate_numbers(one_value_said, true)["pearson"])
+
+
 @pytest.mark.parametrize("constant", [0.1, 1e-300, 1234.1, -7.3e12])
 @pytest.mark.parametrize("count", [3, 7, 10])
 def test_numbers_that_are_all_the_same_are_constant_whatever_their_mean_rounds_to(constant: float, count: int) -> None:

@@ -409,6 +409,59 @@ def test_int8_of_numbers_far_from_0_is_measured(far: tuple[MultimodalDataset, Pa
     assert r2_score(data.labels[data.rows("test")], made["values"]) == pytest.approx(cost.after, abs=0.05)
 
 
+def beside_a_constant(constant: int) -> MultimodalDataset:
+    """The disease's course and a number that is 7 in all test samples, or that alone; `constant`: how many numbers."""
+    data = diabetes()
+    seven = np.where(data.splits == "test", 7.0, data.labels[:, 0])
+    return replace(
+        data,
+        labels=np.stack([data.labels[:, 0], seven], axis=1)[:, -constant:],
+        classes=("progression", "seven")[-constant:],
+    )
+
+
+def test_a_number_that_is_the_same_in_all_test_samples_is_no_end_of_a_comparison(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = beside_a_constant(2)
+    for seed in (0, 1):
+        for method in ("baseline", "kd"):
+            run(recipe("regression", method=method, epochs=2, seed=seed), tmp_path / f"{method}{seed}", dataset=data)
+    runs = load_runs([tmp_path / f"{method}{seed}" for seed in (0, 1) for method in ("baseline", "kd")])
+    made, test = runs[0], data.rows("test")
+    told = load(made.folder).predict(data.columns["body"].fetch(test).numpy())
+    assert made.scores["student"].headline == pytest.approx(r2_score(data.labels[test, 0], told[:, 0]), abs=1e-5)
+    said = "'seven' has one value in all test samples, so that R² and Pearson's r are not defined for it"
+    assert said in " ".join(report_of(runs, "report").summary)
+    assert main(["report", *(str(each.folder) for each in runs), "--out", str(tmp_path / "report.md")]) == 0
+    assert said in " ".join(capsys.readouterr().out.split())
+    assert "student trained without" in report_of(runs, "report").lead
+
+
+def test_where_no_number_varies_that_is_the_reason_that_is_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, folders = write_manifest(tmp_path / "data", beside_a_constant(1)), []
+    for seed in (0, 1):
+        for method in ("baseline", "kd"):
+            folders.append(tmp_path / f"{method}{seed}")
+            made = recipe("regression", source, method, epochs=2, seed=seed)
+            run(made, folders[-1])
+    said = "The label has one value in all test samples, so that R² and Pearson's r are not defined"
+    found = report_of(load_runs(folders), "report")
+    assert said in " ".join(found.summary)
+    assert "measured in every run" not in " ".join(found.summary)
+    assert found.steps == ("Measure on samples whose labels differ: of others R² is not defined.",)
+    with pytest.raises(
+        InputError, match=r"measured \(the 148 test samples of .* are labelled alike, of which R² is not"
+    ):
+        export(folders[0], tmp_path / "student.onnx", int8=True)
+    assert export(folders[0], tmp_path / "student.onnx", int8=True, force=True).cost is None
+    capsys.readouterr()
+    assert main(["evaluate", str(folders[0])]) == 0
+    assert said in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize("task", DATA)
 def test_a_method_without_a_meaning_names_those_that_have_one(task: TaskKind, tmp_path: Path) -> None:
     refusing = [name for name, kind in METHODS.items() if task not in kind.tasks]

@@ -108,6 +108,31 @@ def test_a_number_far_from_all_others_is_said(row: int) -> None:
     assert line.endswith("if that stands for a missing one, leave it out")
 
 
+@pytest.mark.parametrize("chooses", [False, True])
+def test_numbers_that_are_the_same_in_all_measured_samples_are_said(chooses: bool) -> None:
+    """Those of the split that chooses the epoch as well."""
+    rows = np.arange(80.0)
+    varying = recipe(method="baseline", epochs=1)
+    made = with_data(varying, choose_epoch_on="validation") if chooses else varying
+    both = np.stack([rows, np.where(rows < 60, rows, 7.0)], axis=1)
+    said = [line for line in lines_of(made, of_numbers(both)) if "one value" in line]
+    (line,) = said
+    assert line.startswith("WARNING: 'value_1' has one value in all test samples, so that R² and Pearson's r are not")
+    assert not [line for line in lines_of(made, of_numbers(rows)) if "one value" in line]
+    (line,) = [line for line in lines_of(varying, of_numbers(both[:, 1])) if "one value" in line]
+    assert "nothing can be compared or chosen by them" in line
+    if chooses:
+        built = build(made, of_numbers(both))
+        labels = built.dataset.labels.copy()
+        labels[built.dataset.rows("validation"), 0] = 3.0
+        lines: list[str] = []
+        Warnings(replace(built, dataset=replace(built.dataset, labels=labels)), lines.append).at_start()
+        assert [line.split(" one value in all ")[1][:10] for line in lines if "one value" in line] == [
+            "test sampl",
+            "validation",
+        ]
+
+
 def test_numbers_that_are_skewed_are_none_of_them() -> None:
     skewed = np.exp(1.5 * np.random.default_rng(0).normal(size=80))
     assert not [

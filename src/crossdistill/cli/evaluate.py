@@ -10,8 +10,10 @@ from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.columns import Columns
 from crossdistill.cli.progress import console
+from crossdistill.data.constant_numbers import not_defined
+from crossdistill.reports.formats import capitalised
 from crossdistill.runs.evaluate import evaluate
-from crossdistill.runs.results import RunResults, read_results
+from crossdistill.runs.results import RunResults, constant_in, read_results
 from crossdistill.tasks import MEASURES
 
 
@@ -36,6 +38,9 @@ def execute(options: Namespace, command: str) -> int:
         return 0
     table = _scores_table(again, f"{folder}: {again.samples[again.split]} {again.split} samples")
     console().print(table.shown(console().width))
+    constant = constant_in(again.scores, again.classes)
+    if text := not_defined(constant, again.classes, f"{again.split} samples"):
+        console().print(capitalised(f"{text}."), soft_wrap=True)
     same = _predictions_of(again) == _predictions_of(read_results(folder))
     console().print("The same predictions as when it was trained." if same else "Not the predictions of its training.")
     return 0

@@ -116,7 +116,7 @@ def export(
         cost = cost_of(loaded, samples, before, content)
         if not force:
             require_kept(cost, samples)
-        exported = replace(exported, int8=True, cost=cost)
+        exported = replace(exported, int8=True, cost=cost if isinstance(cost, Cost) else None)
     _write(path, content)
     return exported
 
