@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 from collections.abc import Callable
@@ -32,6 +33,7 @@ from crossdistill.recipes.recipe import DataSettings, ModelSettings
 from crossdistill.reports.examples import TrainedRuns, retrieval_examples
 from crossdistill.reports.runs import load_runs
 from crossdistill.reports.sections import report_of
+from crossdistill.reports.tables import headlines
 from crossdistill.runs.folder import read_recipe
 from crossdistill.runs.results import read_results
 from crossdistill.studies.table import row_of, write_table
@@ -289,6 +291,8 @@ def test_a_comparison_and_its_report_say_what_was_measured(
     expected = (kd[f"student_{key}"] - baseline[f"student_{key}"]) / (
         teacher[f"teacher_{key}"] - baseline[f"student_{key}"]
     )
+    alone = baseline[f"student_{key}"]
+    expected = expected.where((alone >= 0) & (teacher[f"teacher_{key}"] > alone))
     np.testing.assert_allclose(kd["gap_recovered"].to_numpy(dtype=float), expected.to_numpy(dtype=float), atol=1e-9)
     said = repr(report_of(load_runs(folders), "report"))
     words = {"regression": ("R²", "RMSE", "MAE", "1 number"), "multilabel": ("mAP", "micro-F1", "3 labels")}
@@ -436,6 +440,44 @@ def test_a_number_that_is_the_same_in_all_test_samples_is_no_end_of_a_comparison
     assert main(["report", *(str(each.folder) for each in runs), "--out", str(tmp_path / "report.md")]) == 0
     assert said in " ".join(capsys.readouterr().out.split())
     assert "student trained without" in report_of(runs, "report").lead
+
+
+def test_no_share_is_said_of_a_gap_below_0(tmp_path: Path) -> None:
+    """Test samples far from what was learnt: all R² are below 0, a teacher's by less than the student alone's."""
+    data, folders = diabetes(), []
+    data.labels[data.rows("test")] += 1e6 - data.labels.mean()
+    for method in ("baseline", "teacher", "kd"):
+        for seed in (0, 1):
+            folders.append(tmp_path / f"{method}{seed}")
+            run(recipe("regression", method=method, epochs=2, seed=seed), folders[-1], dataset=data)
+    runs = load_runs(folders)
+    assert all(scores.headline < 0 for each in runs for scores in each.scores.values())
+    assert all(math.isnan(row.gap_recovered) for row in headlines(runs).values())
+    text = " ".join(report_of(runs, "report").summary)
+    assert "no share is said" in text
+    assert "recovers" not in text
+    table = write_table([row_of(folder, read_recipe(folder)) for folder in folders], tmp_path / "results.parquet")
+    assert table["gap_recovered"].isna().all()
+
+
+@pytest.mark.parametrize("task", DATA)
+def test_evaluate_says_that_a_model_is_the_same_where_a_measure_is_not_defined(
+    task: TaskKind, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a label that no test sample has, of a number that does not vary, and where nothing is left."""
+    data = DATA[task]()
+    test = data.splits == "test"
+    for count, name in ((1, "one"), (len(data.classes), "all")):
+        labels = data.labels.copy()
+        labels[np.ix_(test, np.arange(count))] = 0.0
+        source = write_manifest(tmp_path / f"{name}-data", replace(data, labels=labels))
+        run(recipe(task, source, epochs=1), tmp_path / name)
+        capsys.readouterr()
+        assert main(["evaluate", str(tmp_path / name)]) == 0
+        said = capsys.readouterr().out
+        assert "The same predictions as when it was trained." in said
+        assert "nan" not in said
+        assert ("–" in said) == (count == len(data.classes))
 
 
 def test_where_no_number_varies_that_is_the_reason_that_is_given(

@@ -296,6 +296,11 @@ def _gap(table: Mapping[str, Headline], label: str) -> list[str]:
         return []
     recovered = percent(table[label].gap_recovered)
     means = f"the baseline's {baseline} % and the {teacher} % of a teacher trained alone"
+    if table["baseline"].student < 0:
+        return [
+            f"Of the gap between {means} no share is said: below 0 a model is worse than one that always says the "
+            "mean, and there is no lowest value."
+        ]
     if recovered == NONE:
         return [f"There is no gap to recover: between {means} the auxiliary modalities bring no gain."]
     if table[label].gap_recovered < 0:
