@@ -365,8 +365,7 @@ class Student(nn.Module):
         finite = made.made.target_logits.isfinite().all(1)
         problems = [text or ("" if is_finite else NOT_FINITE) for text, is_finite in zip(problems, finite, strict=True)]
         logits, task, nothing = made.made.target_logits, self.network.task, torch.zeros(len(samples), 0)
-        shares = task.outputs(logits).get("probabilities", nothing)
-        values = task.outputs(logits.double()).get("values", nothing)  # whatever their unit, no digit is lost
+        shares, values = (task.outputs(logits).get(name, nothing) for name in ("probabilities", "values"))
         representations = made.made.target.numpy()
         return Predictions(
             *(samples.ids, self.classes, shares.numpy(), representations, task.predicted(logits)),

@@ -188,6 +188,15 @@ def test_a_class_that_looks_like_no_label_is_said(tmp_path: Path, capsys: pytest
     assert "taken for a class" not in out
 
 
+def test_minus_one_as_a_number_is_doubted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = ["1,train,-1,1", "2,train,-1,2", "3,train,7.5,3", "4,test,-1,4"]
+    manifest = table(tmp_path, *rows, header="id,split,label,age")
+    code, out, _ = said(capsys, manifest, "--task", "regression")
+    assert code == 0
+    assert "label is -1 for 2 of 3 labelled training samples and above 0 for all others" in " ".join(out.split())
+    assert "is -1 for" not in said(capsys, manifest)[1], "of classes"
+
+
 def test_every_unreadable_file_is_named_and_the_rest_is_told_about(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

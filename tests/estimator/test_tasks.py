@@ -40,6 +40,11 @@ def test_numbers_are_told_of_samples_without_a_label_too() -> None:
     assert model.score(X, np.where(FEW, Y, np.nan)) == pytest.approx(r2_score(Y[FEW], told[FEW]))
 
 
+def test_minus_one_is_a_number_and_doubted() -> None:
+    with pytest.warns(UserWarning, match=r"^label is -1 for 45 of 90 labelled training samples .* give NaN in arrays$"):
+        regressor("baseline", n_epochs=1).fit(X, np.where(FEW, Y + 10, -1.0))
+
+
 def test_the_epoch_with_the_highest_r2_is_kept() -> None:
     """Of equal ones the last, and also where all are below 0."""
     model = regressor("baseline", early_stopping=True, n_epochs=4, learning_rate=1e-5).fit(X, Y + 1e3)

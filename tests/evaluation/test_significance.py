@@ -96,6 +96,10 @@ def test_gap_recovered() -> None:
     assert gap_recovered(0.5, 0.6, 0.8) == pytest.approx(-0.5)
     for teacher in (0.6, 0.5, math.nan):
         assert math.isnan(gap_recovered(0.7, 0.6, teacher))
+    assert gap_recovered(0.1, 0.0, 0.2) == pytest.approx(0.5)
+    for baseline in (-1e-3, -2e8, math.nan):  # R² has no lower end
+        for teacher in (-1e-4, 0.5):
+            assert math.isnan(gap_recovered(0.3, baseline, teacher))
 
 
 def test_mistakes_are_named() -> None:

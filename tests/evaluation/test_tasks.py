@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 from sklearn import metrics
 
+from crossdistill.evaluation import top1
 from crossdistill.evaluation.multilabel import average_precisions, f1
 from crossdistill.evaluation.regression import (
     mean_absolute_error,
@@ -41,6 +43,29 @@ def test_numbers_are_measured_as_scikit_learn_does() -> None:
     np.testing.assert_allclose(pearson_correlations(TOLD, NUMBERS), each)
 
 
+@pytest.mark.parametrize("offset", [0.0, 1e6, 1e8, 1.7e9, 1e12])
+def test_numbers_far_from_0_are_measured_in_all_their_digits(offset: float) -> None:
+    """Seconds since 1970 that vary by some, say; of tensors as of arrays, beside scikit-learn in float64."""
+    true, told = NUMBERS[:, :1] + offset, TOLD[:, :1] + offset
+    of_tensors, of_arrays = (
+        evaluate_numbers(torch.from_numpy(told), torch.from_numpy(true)),
+        evaluate_numbers(told, true),
+    )
+    assert of_tensors == of_arrays
+    assert of_tensors["r2"] == pytest.approx(metrics.r2_score(true, told), rel=1e-9)
+    assert of_tensors["rmse"] == pytest.approx(metrics.root_mean_squared_error(true, told), rel=1e-9)
+    assert of_tensors["mae"] == pytest.approx(metrics.mean_absolute_error(true, told), rel=1e-9)
+    assert of_tensors["pearson"] == pytest.approx(stats.pearsonr(true[:, 0], told[:, 0])[0], rel=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+def test_classes_are_those_of_the_highest_logit_in_every_precision(dtype: torch.dtype) -> None:
+    logits = torch.from_numpy(RANDOM.normal(size=(60, 4))).to(dtype)
+    logits[:, 1] = logits[:, 0]  # ties, of which the lowest class counts
+    true = torch.from_numpy(RANDOM.integers(0, 4, size=60))
+    assert top1(logits, true) == metrics.accuracy_score(true, logits.double().numpy().argmax(1))
+
+
 def test_what_is_not_defined_is_nan_and_not_zero() -> None:
     nobody = np.zeros((5, 2), dtype=int)
     nobody[0, 0] = 1
@@ -54,6 +79,23 @@ def test_what_is_not_defined_is_nan_and_not_zero() -> None:
     assert np.isnan(r2_scores(constant, constant)[0])
     assert np.isnan(pearson_correlations(constant, NUMBERS[:4, :1])[0])
     assert root_mean_squared_error(constant, constant) == mean_absolute_error(constant, constant) == 0
+
+
+def test_numbers_that_are_the_same_in_all_samples_are_left_out_of_means_that_need_a_spread() -> None:
+    """As labels that nobody has are of mAP: R² and r are the means over the others, errors those over all."""
+    true, told = np.insert(NUMBERS, 1, 7.0, axis=1), np.insert(TOLD, 1, 7.1, axis=1)
+    found = evaluate_numbers(told, true)
+    assert found["r2"] == pytest.approx(metrics.r2_score(NUMBERS, TOLD))
+    each = [stats.pearsonr(NUMBERS[:, place], TOLD[:, place])[0] for place in range(3)]
+    assert found["pearson"] == pytest.approx(np.mean(each))
+    assert np.isnan(found["per_number"]).tolist() == [False, True, False, False]
+    assert found["mae"] == pytest.approx(metrics.mean_absolute_error(true, told))
+    assert found["rmse"] == pytest.approx(metrics.root_mean_squared_error(true, told))
+    nothing = evaluate_numbers(told[:, 1:2], true[:, 1:2])
+    assert np.isnan([nothing["r2"], nothing["pearson"]]).all()
+    assert nothing["mae"] == pytest.approx(0.1)
+    one_value_said = np.where(np.arange(4) == 0, 3.0, told)  # what is said of a number that varies: r stays undefined
+    assert np.isnan(evaluate_numbers(one_value_said, true)["pearson"])
 
 
 @pytest.mark.parametrize("constant", [0.1, 1e-300, 1234.1, -7.3e12])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import numpy as np
 import onnxruntime
 import pandas as pd
 import pytest
+import torch
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.metrics import average_precision_score, r2_score, root_mean_squared_error
 
@@ -24,15 +26,18 @@ from crossdistill.data import MultimodalDataset, write_manifest
 from crossdistill.data.splits import with_labels
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.evaluation import map_at_k, recall_at_k
-from crossdistill.exports import export
+from crossdistill.exports import ENDINGS, Format, export
+from crossdistill.exports.formats import onnx_answer, torch_answer
 from crossdistill.methods import METHODS
 from crossdistill.recipes.recipe import DataSettings, ModelSettings
 from crossdistill.reports.examples import TrainedRuns, retrieval_examples
 from crossdistill.reports.runs import load_runs
 from crossdistill.reports.sections import report_of
+from crossdistill.reports.tables import headlines
 from crossdistill.runs.folder import read_recipe
+from crossdistill.runs.results import read_results
 from crossdistill.studies.table import row_of, write_table
-from crossdistill.tasks import headline
+from crossdistill.tasks import Regression, headline
 from crossdistill.training import Machine, Optimization
 from crossdistill.types import TaskKind
 from tests.saved import model_state
@@ -286,6 +291,8 @@ def test_a_comparison_and_its_report_say_what_was_measured(
     expected = (kd[f"student_{key}"] - baseline[f"student_{key}"]) / (
         teacher[f"teacher_{key}"] - baseline[f"student_{key}"]
     )
+    alone = baseline[f"student_{key}"]
+    expected = expected.where((alone >= 0) & (teacher[f"teacher_{key}"] > alone))
     np.testing.assert_allclose(kd["gap_recovered"].to_numpy(dtype=float), expected.to_numpy(dtype=float), atol=1e-9)
     said = repr(report_of(load_runs(folders), "report"))
     words = {"regression": ("R²", "RMSE", "MAE", "1 number"), "multilabel": ("mAP", "micro-F1", "3 labels")}
@@ -326,6 +333,175 @@ def test_a_change_of_unit_changes_predictions_by_that_unit_alone(method: str, tm
     scores = [json.loads((tmp_path / name / "results.json").read_text())["student"] for name in ("one", "other")]
     assert scores[0]["r2"] == scores[1]["r2"]
     assert scores[1]["rmse"] == unit * scores[0]["rmse"]
+
+
+@pytest.fixture(scope="module")
+def far(tmp_path_factory: pytest.TempPathFactory) -> tuple[MultimodalDataset, Path]:
+    """A run of numbers that vary by 4 around 1.7e9, where float32 tells 128 from each other; its epoch is chosen."""
+    data, folder = diabetes(lambda y: 1.7e9 + y / 20), tmp_path_factory.mktemp("far") / "run"
+    made = recipe("regression", epochs=4)
+    settings = replace(made.data, choose_epoch_on="validation")
+    run(replace(made, data=settings), folder, dataset=data)
+    return data, folder
+
+
+def test_numbers_far_from_0_are_measured_as_scikit_learn_does(far: tuple[MultimodalDataset, Path]) -> None:
+    data, folder = far
+    test = data.rows("test")
+    told, true = load(folder).predict(data.columns["body"].fetch(test).numpy()), data.labels[test, 0]
+    for results in (read_results(folder), evaluate(folder, data)):
+        assert results["student"]["r2"] == pytest.approx(r2_score(true, told), abs=1e-5)
+        assert results["student"]["rmse"] == pytest.approx(root_mean_squared_error(true, told), rel=1e-5)
+    assert r2_score(true, told) > 0.1, "it has learnt something"
+
+
+@pytest.mark.parametrize("format", ["onnx", "torch"])
+def test_an_exported_file_answers_numbers_far_from_0_as_the_student(
+    format: Format, far: tuple[MultimodalDataset, Path], tmp_path: Path
+) -> None:
+    """In deviations of the labels as near as numbers around 0; the file says that they are float64."""
+    data, folder = far
+    file, student = tmp_path / f"student{ENDINGS[format]}", load(folder)
+    exported = export(folder, file, dataset=data)
+    inputs = data.columns["body"].fetch(data.rows("test")).numpy()
+    made = (onnx_answer if format == "onnx" else torch_answer)(file.read_bytes())(student.arrays(inputs))
+    deviation = data.labels[data.labelled_rows("train"), 0].std()
+    np.testing.assert_allclose(made["values"][:, 0], student.predict(inputs), rtol=0, atol=1e-5 * deviation)
+    assert made["values"][:, 0].std() > 0.1 * deviation
+    assert {name: array.dtype.name for name, array in made.items()} == {
+        "standardized": "float32",
+        "values": "float64",
+        "representation": "float32",
+    }
+    assert list(exported.outputs) == list(made)
+    if format == "onnx":
+        about = json.loads(onnxruntime.InferenceSession(file).get_modelmeta().custom_metadata_map["crossdistill"])
+        assert {name: told["dtype"] for name, told in about["outputs"].items()} == {
+            name: array.dtype.name for name, array in made.items()
+        }
+        mean, unit = about["model"]["label_mean"][0], about["model"]["label_deviation"][0]
+        told = made["standardized"].astype(np.float64) * unit + mean
+        np.testing.assert_allclose(told, made["values"], rtol=0, atol=1e-5 * deviation)
+
+
+def test_values_far_from_0_that_lose_what_labels_vary_by_are_refused(
+    far: tuple[MultimodalDataset, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tenth of a deviation is 2e-10 of the numbers themselves."""
+    data, folder = far
+    outputs, off = Regression.outputs, 0.1 * data.labels[data.labelled_rows("train"), 0].std()
+
+    def shifted(task: Regression, logits: torch.Tensor) -> dict[str, torch.Tensor]:
+        made = outputs(task, logits)
+        return {**made, "values": made["values"] + (off if torch.compiler.is_exporting() else 0.0)}
+
+    monkeypatch.setattr(Regression, "outputs", shifted)
+    with pytest.raises(InputError, match=r"answers differ from the student's by \d\.\de-0[12]"):
+        export(folder, tmp_path / "student.onnx", dataset=data)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_int8_of_numbers_far_from_0_is_measured(far: tuple[MultimodalDataset, Path], tmp_path: Path) -> None:
+    data, folder = far
+    cost = export(folder, tmp_path / "int8.onnx", dataset=data, int8=True, force=True).cost
+    assert cost is not None
+    assert cost.before == pytest.approx(read_results(folder)["student"]["r2"], abs=1e-5)
+    assert cost.after == pytest.approx(cost.before, abs=0.1)
+    made = onnx_answer((tmp_path / "int8.onnx").read_bytes())(
+        load(folder).arrays(data.columns["body"].fetch(data.rows("test")).numpy())
+    )
+    assert r2_score(data.labels[data.rows("test")], made["values"]) == pytest.approx(cost.after, abs=0.05)
+
+
+def beside_a_constant(constant: int) -> MultimodalDataset:
+    """The disease's course and a number that is 7 in all test samples, or that alone; `constant`: how many numbers."""
+    data = diabetes()
+    seven = np.where(data.splits == "test", 7.0, data.labels[:, 0])
+    return replace(
+        data,
+        labels=np.stack([data.labels[:, 0], seven], axis=1)[:, -constant:],
+        classes=("progression", "seven")[-constant:],
+    )
+
+
+def test_a_number_that_is_the_same_in_all_test_samples_is_no_end_of_a_comparison(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = beside_a_constant(2)
+    for seed in (0, 1):
+        for method in ("baseline", "kd"):
+            run(recipe("regression", method=method, epochs=2, seed=seed), tmp_path / f"{method}{seed}", dataset=data)
+    runs = load_runs([tmp_path / f"{method}{seed}" for seed in (0, 1) for method in ("baseline", "kd")])
+    made, test = runs[0], data.rows("test")
+    told = load(made.folder).predict(data.columns["body"].fetch(test).numpy())
+    assert made.scores["student"].headline == pytest.approx(r2_score(data.labels[test, 0], told[:, 0]), abs=1e-5)
+    said = "'seven' has one value in all test samples, so that R² and Pearson's r are not defined for it"
+    assert said in " ".join(report_of(runs, "report").summary)
+    assert main(["report", *(str(each.folder) for each in runs), "--out", str(tmp_path / "report.md")]) == 0
+    assert said in " ".join(capsys.readouterr().out.split())
+    assert "student trained without" in report_of(runs, "report").lead
+
+
+def test_no_share_is_said_of_a_gap_below_0(tmp_path: Path) -> None:
+    """Test samples far from what was learnt: all R² are below 0, a teacher's by less than the student alone's."""
+    data, folders = diabetes(), []
+    data.labels[data.rows("test")] += 1e6 - data.labels.mean()
+    for method in ("baseline", "teacher", "kd"):
+        for seed in (0, 1):
+            folders.append(tmp_path / f"{method}{seed}")
+            run(recipe("regression", method=method, epochs=2, seed=seed), folders[-1], dataset=data)
+    runs = load_runs(folders)
+    assert all(scores.headline < 0 for each in runs for scores in each.scores.values())
+    assert all(math.isnan(row.gap_recovered) for row in headlines(runs).values())
+    text = " ".join(report_of(runs, "report").summary)
+    assert "no share is said" in text
+    assert "recovers" not in text
+    table = write_table([row_of(folder, read_recipe(folder)) for folder in folders], tmp_path / "results.parquet")
+    assert table["gap_recovered"].isna().all()
+
+
+@pytest.mark.parametrize("task", DATA)
+def test_evaluate_says_that_a_model_is_the_same_where_a_measure_is_not_defined(
+    task: TaskKind, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a label that no test sample has, of a number that does not vary, and where nothing is left."""
+    data = DATA[task]()
+    test = data.splits == "test"
+    for count, name in ((1, "one"), (len(data.classes), "all")):
+        labels = data.labels.copy()
+        labels[np.ix_(test, np.arange(count))] = 0.0
+        source = write_manifest(tmp_path / f"{name}-data", replace(data, labels=labels))
+        run(recipe(task, source, epochs=1), tmp_path / name)
+        capsys.readouterr()
+        assert main(["evaluate", str(tmp_path / name)]) == 0
+        said = capsys.readouterr().out
+        assert "The same predictions as when it was trained." in said
+        assert "nan" not in said
+        assert ("–" in said) == (count == len(data.classes))
+
+
+def test_where_no_number_varies_that_is_the_reason_that_is_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, folders = write_manifest(tmp_path / "data", beside_a_constant(1)), []
+    for seed in (0, 1):
+        for method in ("baseline", "kd"):
+            folders.append(tmp_path / f"{method}{seed}")
+            made = recipe("regression", source, method, epochs=2, seed=seed)
+            run(made, folders[-1])
+    said = "The label has one value in all test samples, so that R² and Pearson's r are not defined"
+    found = report_of(load_runs(folders), "report")
+    assert said in " ".join(found.summary)
+    assert "measured in every run" not in " ".join(found.summary)
+    assert found.steps == ("Measure on samples whose labels differ: of others R² is not defined.",)
+    with pytest.raises(
+        InputError, match=r"measured \(the 148 test samples of .* are labelled alike, of which R² is not"
+    ):
+        export(folders[0], tmp_path / "student.onnx", int8=True)
+    assert export(folders[0], tmp_path / "student.onnx", int8=True, force=True).cost is None
+    capsys.readouterr()
+    assert main(["evaluate", str(folders[0])]) == 0
+    assert said in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("task", DATA)

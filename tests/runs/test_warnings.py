@@ -108,6 +108,55 @@ def test_a_number_far_from_all_others_is_said(row: int) -> None:
     assert line.endswith("if that stands for a missing one, leave it out")
 
 
+def test_minus_ones_that_may_stand_for_missing_numbers_are_said() -> None:
+    """From half of the training labels on, beside others above 0 alone; those of test samples count for nothing."""
+    rows, made = np.arange(80), recipe(method="baseline", epochs=1)
+
+    def said(numbers: np.ndarray) -> list[str]:
+        return [line for line in lines_of(made, of_numbers(numbers)) if "is -1 for" in line]
+
+    above = 20 + rows / 10.0
+    (line,) = said(np.where(rows < 30, -1.0, above))
+    assert line.startswith("WARNING: label is -1 for 30 of 60 labelled training samples and above 0 for all others; -1")
+    assert line.endswith("where it stands for a missing one, leave the cell empty, or give NaN in arrays")
+    assert said(np.where(rows < 29, -1.0, above)) == [], "fewer than half"
+    assert said(np.where(rows < 30, -1.0, above - 20)) != []
+    assert said(np.where(rows < 30, -1.0, np.where(rows == 59, 0.0, above))) == [], "one that is not above 0"
+    assert said(np.where(rows < 30, -2.0, above)) == []
+    assert said(np.where(rows < 60, -1.0, above)) == [], "which is one number, and said as such"
+    two = np.stack([above, np.where(rows < 40, -1.0, above)], axis=1)
+    (line,) = said(two)
+    assert line.startswith("WARNING: label 'value_1' is -1 for 40 of 60 labelled training samples")
+    half = np.where(rows < 20, np.nan, np.where(rows < 40, -1.0, above))
+    (line,) = said(half)
+    assert "is -1 for 20 of 40 labelled" in line
+
+
+@pytest.mark.parametrize("chooses", [False, True])
+def test_numbers_that_are_the_same_in_all_measured_samples_are_said(chooses: bool) -> None:
+    """Those of the split that chooses the epoch as well."""
+    rows = np.arange(80.0)
+    varying = recipe(method="baseline", epochs=1)
+    made = with_data(varying, choose_epoch_on="validation") if chooses else varying
+    both = np.stack([rows, np.where(rows < 60, rows, 7.0)], axis=1)
+    said = [line for line in lines_of(made, of_numbers(both)) if "one value" in line]
+    (line,) = said
+    assert line.startswith("WARNING: 'value_1' has one value in all test samples, so that R² and Pearson's r are not")
+    assert not [line for line in lines_of(made, of_numbers(rows)) if "one value" in line]
+    (line,) = [line for line in lines_of(varying, of_numbers(both[:, 1])) if "one value" in line]
+    assert "nothing can be compared or chosen by them" in line
+    if chooses:
+        built = build(made, of_numbers(both))
+        labels = built.dataset.labels.copy()
+        labels[built.dataset.rows("validation"), 0] = 3.0
+        lines: list[str] = []
+        Warnings(replace(built, dataset=replace(built.dataset, labels=labels)), lines.append).at_start()
+        assert [line.split(" one value in all ")[1][:10] for line in lines if "one value" in line] == [
+            "test sampl",
+            "validation",
+        ]
+
+
 def test_numbers_that_are_skewed_are_none_of_them() -> None:
     skewed = np.exp(1.5 * np.random.default_rng(0).normal(size=80))
     assert not [

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.columns import Columns
 from crossdistill.cli.progress import console
+from crossdistill.data.constant_numbers import not_defined
+from crossdistill.reports.formats import capitalised
 from crossdistill.runs.evaluate import evaluate
-from crossdistill.runs.results import RunResults, read_results
+from crossdistill.runs.results import RunResults, constant_in, read_results
 from crossdistill.tasks import MEASURES
 
 
@@ -36,7 +40,10 @@ def execute(options: Namespace, command: str) -> int:
         return 0
     table = _scores_table(again, f"{folder}: {again.samples[again.split]} {again.split} samples")
     console().print(table.shown(console().width))
-    same = _predictions_of(again) == _predictions_of(read_results(folder))
+    constant = constant_in(again.scores, again.classes)
+    if text := not_defined(constant, again.classes, f"{again.split} samples"):
+        console().print(capitalised(f"{text}."), soft_wrap=True)
+    same = _same_predictions(again, read_results(folder))
     console().print("The same predictions as when it was trained." if same else "Not the predictions of its training.")
     return 0
 
@@ -50,9 +57,20 @@ def _scores_table(results: RunResults, title: str) -> Columns:
     return table
 
 
-def _predictions_of(results: RunResults) -> dict[str, Any]:
-    """View -> how often each class was taken for which, or of other tasks the measures of each label or number."""
+def _same_predictions(one: RunResults, other: RunResults) -> bool:
+    """Whether in each view each class was taken for which as often or, of other tasks, each label's or number's measure
+    is the same; one that is not defined is as another that is not."""
+    first, second = _predictions_of(one), _predictions_of(other)
+    return first.keys() == second.keys() and all(
+        np.array_equal(array, second[key], equal_nan=array.dtype.kind == "f") for key, array in first.items()
+    )
+
+
+def _predictions_of(results: RunResults) -> dict[tuple[str, str], npt.NDArray[Any]]:
+    """View and measure -> how often each class was taken for which, or the measures of each label or number."""
     return {
-        view: {name: array.tolist() for name, (array, _) in scores.of_names().items() if name != "per_class"}
+        (view, name): array
         for view, scores in results.scores.items()
+        for name, (array, _) in scores.of_names().items()
+        if name != "per_class"
     }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from crossdistill.cli.progress import console
-from crossdistill.reports import Run, findings, headline_table, lead, split_by_measured, unmeasured_sentence
+from crossdistill.reports import Run, findings, headline_table, lead, split_by_measured, undefined, unmeasured_sentence
 
 
 def show_headline(runs: Sequence[Run], quiet: bool = False) -> None:
@@ -15,6 +15,8 @@ def show_headline(runs: Sequence[Run], quiet: bool = False) -> None:
     measured, _ = split_by_measured(runs)
     if measured:
         console().print(headline_table(measured, console().width))
+        if text := undefined(measured):
+            console().print(text, soft_wrap=True)
         if said := [] if quiet else [sentence for sentence in (lead(measured), *findings(measured)) if sentence]:
             console().print(Text("\n".join(["", *said, ""])))
     if left_out := unmeasured_sentence(runs):

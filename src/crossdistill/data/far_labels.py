@@ -1,14 +1,18 @@
-"""Numbers among regression's labels that are far from all others, as -9999 is where one is missing."""
+"""Numbers among regression's labels that seem to stand for a missing one: far from all others, or -1 beside others
+above 0."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from crossdistill.data.dataset import MultimodalDataset
+from crossdistill.data.labels import UNLABELLED
 from crossdistill.data.targets import VALUE, is_labelled
 
 _FAR = 100
 """Times the range of the middle half of training's labels, or, where these are one value, of nearly all."""
+_HALF = 0.5
+"""The share of labels from which -1 seems to stand for none."""
 
 
 def far_labels(dataset: MultimodalDataset) -> list[str]:
@@ -28,10 +32,30 @@ def far_labels(dataset: MultimodalDataset) -> list[str]:
         far = np.flatnonzero(np.abs(values - middle) > _FAR * spread)
         if len(far):
             worst = max(far, key=lambda row: abs(values[row] - middle))
-            called = "label" if dataset.classes == (VALUE,) else f"label '{name}'"
+            called = _called(dataset, name)
             others = f", and {len(far) - 1:,} more are as far" if len(far) > 1 else ""
             sentences.append(
                 f"{called} of sample '{dataset.ids[rows[worst]]}' is {values[worst]:.6g}, where half of the training "
                 f"samples have {low:.4g} to {high:.4g}{others}; if that stands for a missing one, leave it out"
             )
     return sentences
+
+
+def minus_ones(dataset: MultimodalDataset) -> list[str]:
+    """A sentence for each of the label's numbers that is -1 in at least half of the labelled training samples and above
+    0 in all others, as where -1 stands for none. Of classes it does; of numbers it is one."""
+    learnt = dataset.labels[dataset.labelled_rows("train")]
+    if dataset.task != "regression" or not len(learnt):
+        return []
+    is_minus_one = learnt == UNLABELLED
+    doubted = (is_minus_one.mean(0) >= _HALF) & (is_minus_one | (learnt > 0)).all(0) & ~is_minus_one.all(0)
+    return [
+        f"{_called(dataset, dataset.classes[place])} is -1 for {is_minus_one[:, place].sum():,} of {len(learnt):,} "
+        "labelled training samples and above 0 for all others; -1 is a number here, so where it stands for a missing "
+        "one, leave the cell empty, or give NaN in arrays"
+        for place in np.flatnonzero(doubted)
+    ]
+
+
+def _called(dataset: MultimodalDataset, name: str) -> str:
+    return "label" if dataset.classes == (VALUE,) else f"label '{name}'"

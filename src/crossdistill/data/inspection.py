@@ -13,7 +13,7 @@ import numpy as np
 
 from crossdistill.data import MultimodalDataset
 from crossdistill.data.columns import Column
-from crossdistill.data.far_labels import far_labels
+from crossdistill.data.far_labels import far_labels, minus_ones
 from crossdistill.data.inputs import input_spec
 from crossdistill.data.labels import SPLITS, seems_no_label
 from crossdistill.data.manifest import check_values, dataset_of
@@ -106,6 +106,7 @@ def check_manifest(
     groups = number_groups(table)
     doubts = [*_doubtful_texts(dataset), *doubts_of_gaps(table, groups)]
     doubts += [*_nearly_no_labels(dataset), *told_apart(dataset.classes, task), *far_labels(dataset)]
+    doubts += minus_ones(dataset)
     counts = _together(counts, groups)
     return Checked(dataset, counts, broken, damaged, files, doubts)
 

@@ -83,9 +83,9 @@ class CrossModalEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """How much of the way from a student alone to this estimator's own teacher its student has gone, by `score`'s
         measure on samples that were in no training: (student - baseline) / (teacher - baseline).
 
-        NaN where the teacher is no better than the baseline. No attribute of `fit`, for on training samples the number
-        says nothing. One split says little: repeat it, or see `crossdistill compare`, which has intervals and a teacher
-        that is trained alone.
+        NaN where the teacher is no better than the baseline, or the baseline's R² is below 0. No attribute of `fit`,
+        for on training samples the number says nothing. One split says little: repeat it, or see `crossdistill
+        compare`, which has intervals and a teacher that is trained alone.
 
         Args:
             X: as in `fit`

@@ -170,6 +170,7 @@ def _integers(values: npt.NDArray[np.generic], what: str) -> npt.NDArray[np.int6
 def _numpy(values: Array) -> npt.NDArray[np.generic]:
     if isinstance(values, Tensor):
         values = values.detach().cpu()
-        # numpy has no bfloat16
-        return np.asarray((values.float() if values.is_floating_point() else values).numpy())
+        # numpy has no bfloat16; float64 stays, of which numbers far from 0 need every digit
+        is_narrow = values.is_floating_point() and values.element_size() < 4
+        return np.asarray((values.float() if is_narrow else values).numpy())
     return np.asarray(values)

@@ -196,7 +196,8 @@ def gap_recovered(student: float, baseline: float, teacher: float) -> float:
 
     Returns:
         1 means that the student needs the auxiliary modalities no more; below 0, that distillation did harm; NaN when
-        the teacher is not above the baseline: then there is no gap to recover.
+        the teacher is not above the baseline: then there is no gap to recover. NaN also of a baseline below 0, where R²
+        may be, which has no lower end: from there a gap has any length, and a share of it says nothing.
 
     >>> from crossdistill.evaluation import gap_recovered
     >>> round(gap_recovered(student=0.75, baseline=0.70, teacher=0.90), 3)
@@ -205,7 +206,7 @@ def gap_recovered(student: float, baseline: float, teacher: float) -> float:
     nan
     """
     gap = teacher - baseline
-    return (student - baseline) / gap if gap > 0 else math.nan
+    return (student - baseline) / gap if gap > 0 and baseline >= 0 else math.nan
 
 
 def _vector(values: Values, name: str) -> npt.NDArray[np.float64]:

@@ -111,7 +111,8 @@ def evaluate_retrieval(
 def evaluate_numbers(predicted: Array, true: Array) -> _ViewSummary:
     """Metrics of predicted numbers as plain numbers; both arguments are (N, K), in their own units.
 
-    Keys: r2, rmse, mae, pearson (floats, means over the K), per_number (K,; R²). NaN where a measure is not defined.
+    Keys: rmse, mae (floats, means over the K), r2, pearson (floats, means over those of the K that have an R²),
+    per_number (K,; R²). A number that is the same in all samples has none: NaN, as where no mean is defined.
 
     >>> import numpy as np
     >>> from crossdistill.evaluation.summary import evaluate_numbers
@@ -120,10 +121,11 @@ def evaluate_numbers(predicted: Array, true: Array) -> _ViewSummary:
     (0.5, 0.5, True)
     """
     r2 = r2_scores(predicted, true)
+    defined = ~np.isnan(r2)
     return {
-        "r2": float(r2.mean()),
+        "r2": float(r2[defined].mean()) if defined.any() else math.nan,
         "rmse": root_mean_squared_error(predicted, true),
         "mae": mean_absolute_error(predicted, true),
-        "pearson": float(pearson_correlations(predicted, true).mean()),
+        "pearson": float(pearson_correlations(predicted, true)[defined].mean()) if defined.any() else math.nan,
         "per_number": r2.tolist(),
     }

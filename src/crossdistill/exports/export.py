@@ -11,7 +11,7 @@ from crossdistill.atomic import written_whole
 from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.inputs import InputSpec
 from crossdistill.exports.formats import Answer, onnx_answer, onnx_bytes, require_onnx, torch_answer, torch_bytes
-from crossdistill.exports.graph import StudentGraph, output_sizes, traced
+from crossdistill.exports.graph import StudentGraph, output_dtypes, output_sizes, traced
 from crossdistill.exports.parity import LIMIT, largest_difference
 from crossdistill.exports.quantize import Cost, cost_of, quantized, require_kept
 from crossdistill.exports.samples import Samples, batches, samples_for
@@ -59,10 +59,10 @@ def export(
     """Write a student as one file that predicts without crossdistill, and check that it does.
 
     The file takes a batch of any size and sequences of any length, as `Student.arrays` gives them, and answers logits
-    (B, C), probabilities (B, C) and the representation (B, width); of regression values (B, K), in their own units, and
-    the same standardized in the place of the first two. Standardisation is inside. Its answers are compared with the
-    student's on batches of several sizes and lengths; where they are more than 1e-4 apart (of the largest output, where
-    that is above 1) nothing is written.
+    (B, C), probabilities (B, C) and the representation (B, width); of regression values (B, K), in their own units and
+    float64, and the same standardized in the place of the first two. Standardisation is inside. Its answers are
+    compared with the student's on batches of several sizes and lengths; where they are more than 1e-4 apart (of the
+    largest output, where that is above 1; values in deviations of the labels) nothing is written.
 
     Args:
         student: one in memory, or the folder of a run or of a saved one
@@ -116,7 +116,7 @@ def export(
         cost = cost_of(loaded, samples, before, content)
         if not force:
             require_kept(cost, samples)
-        exported = replace(exported, int8=True, cost=cost)
+        exported = replace(exported, int8=True, cost=cost if isinstance(cost, Cost) else None)
     _write(path, content)
     return exported
 
@@ -174,12 +174,13 @@ def _about(student: Student, exported: Exported, int8: bool = False) -> dict[str
     """What the file says of itself: what it takes and gives, and the run that it comes from."""
     spec = without_tokenizers(student.spec)
     dtypes = {given.name: given.dtype for given in flat_inputs(student.spec)}
+    answered = output_dtypes(student.spec)
     return {
         "crossdistill": __version__,
         "task": spec.task,
         "classes": list(student.classes),
         "inputs": {name: {"shape": list(shape), "dtype": dtypes[name]} for name, shape in exported.inputs.items()},
-        "outputs": {name: {"shape": list(shape), "dtype": "float32"} for name, shape in exported.outputs.items()},
+        "outputs": {name: {"shape": list(shape), "dtype": answered[name]} for name, shape in exported.outputs.items()},
         "int8": int8,
         "about": to_plain(student.about),
         "model": to_plain(spec),

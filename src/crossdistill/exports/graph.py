@@ -26,7 +26,7 @@ _EXAMPLES = 5
 
 
 class StudentGraph(nn.Module):
-    """Named tensors, as of `flat_inputs` -> `outputs_of` them by name, in float32 on the CPU.
+    """Named tensors, as of `flat_inputs` -> `outputs_of` them by name, computed in float32 on the CPU.
 
     A copy: the student that it was made of stays where and as it is.
     """
@@ -61,8 +61,18 @@ def outputs_of(network: CrossModalModel, made: Representations) -> dict[str, Ten
 
 def output_sizes(spec: ModelSpec) -> dict[str, int]:
     """Name -> how many columns, of what a file answers."""
-    task, count = task_of(spec.task, spec.classes, spec.label_mean, spec.label_deviation), len(spec.classes)
-    return {**dict.fromkeys(task.outputs(torch.zeros(1, count)), count), REPRESENTATION: spec.width}
+    return {name: answer.shape[1] for name, answer in _answer(spec).items()}
+
+
+def output_dtypes(spec: ModelSpec) -> dict[str, str]:
+    """Name -> dtype of what a file answers: numbers in their own units are float64, all else float32."""
+    return {name: str(answer.dtype).removeprefix("torch.") for name, answer in _answer(spec).items()}
+
+
+def _answer(spec: ModelSpec) -> dict[str, Tensor]:
+    """What a file answers for one sample, as `outputs_of`."""
+    task = task_of(spec.task, spec.classes, spec.label_mean, spec.label_deviation)
+    return {**task.outputs(torch.zeros(1, len(spec.classes))), REPRESENTATION: torch.zeros(1, spec.width)}
 
 
 def _padded(x: Modality, least: int) -> Modality:

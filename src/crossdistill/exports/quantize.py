@@ -65,10 +65,10 @@ def quantized(content: bytes, about: Mapping[str, Any]) -> bytes:
         return with_metadata(onnx.load(path), about)
 
 
-def cost_of(student: Student, samples: Samples, before: bytes, after: bytes) -> Cost | None:
-    """What int8 costs on those of the samples that have a label; None where nothing can be measured on them."""
+def cost_of(student: Student, samples: Samples, before: bytes, after: bytes) -> Cost | str:
+    """What int8 costs on those of the samples that have a label, or why nothing can be measured on them."""
     if samples.why_random:
-        return None
+        return samples.why_random
     task = student.network.task
     said: tuple[list[Tensor], list[Tensor]] = ([], [])
     answers: tuple[Answer, Answer] = (onnx_answer(before), onnx_answer(after))
@@ -79,19 +79,20 @@ def cost_of(student: Student, samples: Samples, before: bytes, after: bytes) -> 
             made = answer(arrays)
             logits.append(torch.from_numpy(made["logits"] if "logits" in made else made["standardized"]))
     if not labels:
-        return None
+        return f"the {samples.described} have no labels that the student knows"
     scores = [headline_of(task, torch.cat(logits), torch.cat(labels)) for logits in said]
-    if math.isnan(scores[0]):  # such as the R² of a single sample
-        return None
-    return Cost(scores[0], scores[1], sum(map(len, labels)), headline(task.kind))
+    count, measure = sum(map(len, labels)), headline(task.kind)
+    if math.isnan(scores[0]):
+        alike = "is alone" if count == 1 else "are labelled alike"
+        return f"the {count} {samples.described} {alike}, of which {measure.name} is not defined"
+    return Cost(scores[0], scores[1], count, measure)
 
 
-def require_kept(cost: Cost | None, samples: Samples) -> None:
+def require_kept(cost: Cost | str, samples: Samples) -> None:
     """Raise InputError where int8 costs too much, or nothing says what it costs."""
-    if cost is None:
-        reason = samples.why_random or f"the {samples.described} have no labels that the student knows"
+    if isinstance(cost, str):
         raise InputError(
-            f"--int8: what it costs cannot be measured ({reason}); name data by --data, or take it so by --force"
+            f"--int8: what it costs cannot be measured ({cost}); name data by --data, or take it so by --force"
         )
     if not cost.lost <= MOST_LOST:
         before, after = cost.measure.shown(cost.before), cost.measure.shown(cost.after)

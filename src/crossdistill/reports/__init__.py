@@ -19,7 +19,7 @@ from crossdistill.reports.samples import (
     SampleViews,
 )
 from crossdistill.reports.tables import headline
-from crossdistill.reports.wording import findings, lead
+from crossdistill.reports.wording import findings, lead, undefined
 
 if TYPE_CHECKING:
     from crossdistill.reports.captioned import illustrated
@@ -53,6 +53,7 @@ __all__ = [
     "lead",
     "load_runs",
     "split_by_measured",
+    "undefined",
     "unmeasured_sentence",
     "write_markdown",
     "write_report",

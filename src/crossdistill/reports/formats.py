@@ -6,8 +6,7 @@ import math
 from collections.abc import Sequence
 
 from crossdistill.tasks import in_percent
-
-NONE = "–"
+from crossdistill.tasks.measures import NONE as NONE  # of reports, too
 
 
 def percent(value: float) -> str:

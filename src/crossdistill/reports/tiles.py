@@ -13,7 +13,7 @@ from crossdistill.reports.formats import NONE, counted, interval, listed, percen
 from crossdistill.reports.groups import grouped, main_configuration, unlabelled
 from crossdistill.reports.runs import Run, configurations_of, repeated_units, several_folds
 from crossdistill.reports.tables import Headline, headlines
-from crossdistill.reports.terms import Terms, terms
+from crossdistill.reports.terms import Terms, headline_name, terms
 from crossdistill.reports.wording import pairs_in_words, replicates, tested
 from crossdistill.runs.folder import RECIPE
 
@@ -56,6 +56,8 @@ def next_steps(runs: Sequence[Run]) -> tuple[str, ...]:
     table, row, first = headlines(runs), differences(runs).get(main), configurations_of(runs)[main][0]
     if "student" not in first.scores:
         return ()
+    if math.isnan(table[main].student):
+        return (f"Measure on samples whose labels differ: of others {headline_name(runs)} is not defined.",)
     units = "pairs of fold and seed" if several_folds(runs) else "seeds"
     if row is None or row.verdict == "not tested":
         return (

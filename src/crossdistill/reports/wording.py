@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from crossdistill.data.constant_numbers import not_defined
 from crossdistill.reports.comparison import LEVEL, Difference, best, differences, highest
-from crossdistill.reports.formats import NONE, counted, equals, interval, listed, percent, points, spanned
+from crossdistill.reports.formats import NONE, capitalised, counted, equals, interval, listed, percent, points, spanned
 from crossdistill.reports.groups import (
     WITHOUT_AUXILIARY,
     ablated,
@@ -20,6 +21,7 @@ from crossdistill.reports.runs import Run, alike, configurations_of, paired_by, 
 from crossdistill.reports.samples import Changes
 from crossdistill.reports.tables import Headline, headlines
 from crossdistill.reports.terms import Terms, terms
+from crossdistill.runs.results import constant_in
 
 _VERDICTS = {
     "better": "Significantly better than {}",
@@ -45,10 +47,8 @@ def summary(runs: Sequence[Run]) -> list[str]:
     first = lead(runs)
     sentences = [_setting(runs, main)]
     if math.isnan(table[main].student):
-        return [
-            *sentences,
-            "Without a student that was measured in every run, there is nothing to compare.",
-        ]
+        missing = "Without a student that was measured in every run, there is nothing to compare."
+        return [*sentences, undefined(runs) or missing]
     if not first:
         sentences.append(_accuracy(table[main], main, terms(runs)))
     if main in paired:
@@ -58,13 +58,21 @@ def summary(runs: Sequence[Run]) -> list[str]:
             f"Without a baseline run of the same {paired_by(runs)}, these runs cannot say whether {what} helped."
         )
     sentences += _gap(table, main)
-    if repeated := labelled_sets(runs):
-        sentences.append(repeated)
+    sentences += [sentence for sentence in (undefined(runs), labelled_sets(runs)) if sentence]
     if len(runs) > len(table):
         sentences.append(
             "Intervals cover the variation between these runs, not what other data or other settings would give."
         )
     return sentences
+
+
+def undefined(runs: Sequence[Run]) -> str:
+    """Of which numbers there is no R², and why; empty where all have one."""
+    constant = [constant_in(run.scores, run.classes) for run in runs]
+    most = max(constant, key=len)
+    some = "" if len({*constant}) == 1 else " of some runs"
+    sentence = not_defined(most, runs[0].classes, f"{runs[0].split} samples{some}")
+    return f"{capitalised(sentence)}." if sentence else ""
 
 
 def findings(runs: Sequence[Run]) -> list[str]:
@@ -116,6 +124,8 @@ def against(reference: str, table: Mapping[str, Difference]) -> list[str]:
 def _best(runs: Sequence[Run], to_baseline: Mapping[str, Difference]) -> str:
     top, marked = highest(runs), best(runs)
     count = tested(to_baseline)
+    if not top:
+        return "No configuration has a mean, as no measure is defined in all of its runs; none is called best."
     if not count:
         return f"The highest mean is that of {top}; nothing could be tested, so no configuration is called best."
     corrected = f"paired t-test, corrected for {counted(count, 'comparison')} (Holm), level {LEVEL:g}"
@@ -286,6 +296,11 @@ def _gap(table: Mapping[str, Headline], label: str) -> list[str]:
         return []
     recovered = percent(table[label].gap_recovered)
     means = f"the baseline's {baseline} % and the {teacher} % of a teacher trained alone"
+    if table["baseline"].student < 0:
+        return [
+            f"Of the gap between {means} no share is said: below 0 a model is worse than one that always says the "
+            "mean, and there is no lowest value."
+        ]
     if recovered == NONE:
         return [f"There is no gap to recover: between {means} the auxiliary modalities bring no gain."]
     if table[label].gap_recovered < 0:

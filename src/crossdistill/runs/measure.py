@@ -121,7 +121,7 @@ def _summary(task: Task, logits: Tensor, labels: Tensor) -> dict[str, Any]:
     """All measures of a task that are not of classes."""
     if task.kind == "multilabel":
         return dict(evaluate_labels(logits, labels))
-    return dict(evaluate_numbers(task.outputs(logits.double())["values"], labels))
+    return dict(evaluate_numbers(task.outputs(logits)["values"], labels))
 
 
 def require_measurable(outputs: Outputs, predicts: tuple[View, ...], split: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,8 @@ class NumberScores:
     """One view's measures of predicted numbers, the mean over K numbers; NaN where a measure is not defined.
 
     r2: R², at most 1; rmse, mae: in the numbers' units, lower is better; pearson: within [-1, 1]; per_number: (K,) R²
-    of each; measured: how many samples had all that the view reads
+    of each, NaN of one that is the same in all samples, which r2 and pearson leave out; measured: how many samples had
+    all that the view reads
     """
 
     r2: Measure
@@ -97,6 +98,14 @@ class NumberScores:
 
 
 AnyScores = Scores | LabelScores | NumberScores
+
+
+def constant_in(scores: Mapping[str, AnyScores], names: Sequence[str]) -> tuple[str, ...]:
+    """Those of the numbers that are the same in all samples of some view, so that they have no R²; none of classes."""
+    found = [each.per_number for each in scores.values() if isinstance(each, NumberScores)]
+    return tuple(name for place, name in enumerate(names) if any(math.isnan(r2[place]) for r2 in found))
+
+
 SCORES: Mapping[TaskKind, type[Scores] | type[LabelScores] | type[NumberScores]] = {
     "classification": Scores,
     "multilabel": LabelScores,

@@ -11,8 +11,9 @@ import numpy as np
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from crossdistill.data.constant_numbers import constant_numbers
 from crossdistill.data.controls import Control
-from crossdistill.data.far_labels import far_labels
+from crossdistill.data.far_labels import far_labels, minus_ones
 from crossdistill.data.precision import rounded_away
 from crossdistill.data.spellings import told_apart
 from crossdistill.evaluation.collect import Outputs
@@ -63,9 +64,10 @@ class Warnings:
 
     def at_start(self, ranks: int = 1) -> None:
         """Of the training samples: numbers that float32 cannot hold, classes that may be one, labels far from all
-        others, one class alone, some that lack a modality, or a label where the method needs one, or of which none
-        lacks a label where the method teaches by those; of the method, where its first stages are all that there is
-        time for; of chunks, where they are none or not all that an encoder looks at.
+        others or that may stand for none, one class alone, some that lack a modality, or a label where the method
+        needs one, or of which none lacks a label where the method teaches by those; of measured ones, numbers that are
+        the same in all; of the method, where its first stages are all that there is time for; of chunks, where they are
+        none or not all that an encoder looks at.
 
         ranks: that share each batch
         """
@@ -73,7 +75,8 @@ class Warnings:
         for name in self._built.model.encoders:
             if text := rounded_away(name, dataset.columns[name], dataset.rows("train")):
                 self._say(f"{WARNING}{text}")
-        for text in [*told_apart(dataset.classes, dataset.task), *far_labels(dataset)]:
+        doubted = [*far_labels(dataset), *minus_ones(dataset)]
+        for text in [*told_apart(dataset.classes, dataset.task), *doubted]:
             self._say(f"{WARNING}{text}")
         labels = np.unique(dataset.labels[dataset.labelled_rows("train")], axis=0)
         if len(labels) == 1:
@@ -82,6 +85,9 @@ class Warnings:
                 f"{WARNING}all labelled training samples are {alike}; a model that always says so is right on each of "
                 "them, and nothing else is learnt from their labels"
             )
+        for split in dict.fromkeys((self._built.recipe.data.evaluate_on, self._split)):
+            if split != "none" and (text := constant_numbers(dataset, split)):
+                self._say(f"{WARNING}{text}")
         self._tell_of_unlabelled()
         self._tell_of_no_teaching()
         self._tell_of_incomplete()

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from crossdistill.types import TaskKind
 
+NONE = "–"
+"""What stands in the place of a measure that is not defined."""
 _LONG = 100_000
 """% from which on a number is a power of ten; R² alone is beyond 100, where numbers are far from what was learnt."""
 
@@ -25,6 +27,8 @@ class Measured:
 
     def shown(self, value: float) -> str:
         """The value as people read it."""
+        if math.isnan(value):
+            return NONE
         return f"{in_percent(value)} %" if self.percent else f"{value:.3g}"
 
 

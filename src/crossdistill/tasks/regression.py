@@ -75,7 +75,8 @@ class Regression:
         return None
 
     def outputs(self, logits: Tensor) -> dict[str, Tensor]:
-        values = logits * logits.new_tensor(self.deviation) + logits.new_tensor(self.mean)
+        wide = logits.double()  # float32 would round numbers that are far from 0 by more than their deviation
+        values = wide * wide.new_tensor(self.deviation) + wide.new_tensor(self.mean)
         return {"standardized": logits, "values": values}
 
     def right(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -83,7 +84,7 @@ class Regression:
         return -(logits.double() - self._standardized(labels.double())).square().mean(1)
 
     def predicted(self, logits: Tensor) -> npt.NDArray[Any]:
-        values: npt.NDArray[Any] = self.outputs(logits.double())["values"].numpy()
+        values: npt.NDArray[Any] = self.outputs(logits)["values"].numpy()
         return values[:, 0] if len(self.names) == 1 else values
 
     def _standardized(self, labels: Tensor) -> Tensor:

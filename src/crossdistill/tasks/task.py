@@ -74,7 +74,7 @@ class Task(Protocol):
         """(B, C) whose rows' inner products say how surely two samples are positives; None where nothing says it."""
 
     def outputs(self, logits: Tensor) -> dict[str, Tensor]:
-        """What a student answers, by name, each (B, C)."""
+        """What a student answers, by name, each (B, C); numbers in their own units are float64."""
 
     def right(self, logits: Tensor, labels: Tensor) -> Tensor:
         """(B,) float64, how well each sample's label is told; more is better."""
