@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import sys
+import threading
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -197,17 +199,40 @@ def test_a_module_given_from_python_is_trained_saved_and_built_again(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder = imported(home, monkeypatch)((-1, 3), width=5, scale=3.0)  # type: ignore[call-arg]
-    before = encoder.layer.weight.detach().clone()  # type: ignore[union-attr, operator]
+    before = copy.deepcopy(encoder.state_dict())
     run(recipe(epochs=2), home / "run", dataset=gestures(), encoders={"wrist": encoder})
     settings = load_recipe(str(home / "run/recipe.yaml")).model.encoders["wrist"]
     assert settings == EncoderSettings("own_parts:Stroke", {"width": 5, "scale": 3.0})
     student = load(home / "run")
     inner = student.network.encoders["wrist"].encoder
     assert inner.scale == 3.0
-    assert torch.equal(inner.layer.weight, encoder.layer.weight), "the given module is the one that was trained"
-    assert not torch.equal(inner.layer.weight, before)
+    assert not torch.equal(inner.layer.weight, before["layer.weight"])
+    assert all(torch.equal(value, before[key]) for key, value in encoder.state_dict().items()), "it is the caller's"
     again = run(recipe(epochs=2), home / "run", resume=True, dataset=gestures(), encoders={"wrist": encoder})
     assert again["method"] == "amid"
+
+
+def test_a_module_given_to_several_runs_begins_each_as_it_was(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the next seed, fold or method: what one run has learnt, of its test samples perhaps, is not the next one's."""
+    encoder = imported(home, monkeypatch)((-1, 3), width=5)  # type: ignore[call-arg]
+    for folder in ("first", "second"):
+        run(recipe(epochs=1), home / folder, dataset=gestures(), encoders={"wrist": encoder})
+    first, second = (load(home / folder).network.state_dict() for folder in ("first", "second"))
+    assert all(torch.equal(second[key], value) for key, value in first.items())
+    built = build(recipe(epochs=1), gestures(), encoders={"wrist": encoder})
+    assert not {id(p) for p in built.model.parameters()} & {id(p) for p in encoder.parameters()}
+    assert all(p.grad is None for p in encoder.parameters())
+    assert not hasattr(encoder, "mixes")
+
+
+def test_a_module_that_cannot_be_copied_is_one_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = imported(home, monkeypatch)((-1, 3), width=5)  # type: ignore[call-arg]
+    encoder.lock = threading.Lock()
+    message = r"encoders\['wrist'\]: expected a module that copy.deepcopy copies.*found Stroke \(TypeError"
+    with pytest.raises(InputError, match=message) as caught:
+        run(recipe(epochs=1), home / "run", dataset=gestures(), encoders={"wrist": encoder})
+    assert "\n" not in str(caught.value)
+    assert not (home / "run").exists()
 
 
 class Local(nn.Module):

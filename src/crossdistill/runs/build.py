@@ -22,7 +22,7 @@ from crossdistill.recipes.cross_fitted import CROSS_FITTED, OUTPUTS, is_cross_fi
 from crossdistill.recipes.recipe import DataSettings, Recipe
 from crossdistill.runs.data import FROM_PYTHON, build_dataset, split_dataset
 from crossdistill.runs.given_teacher import require_logits
-from crossdistill.runs.own_encoders import own_settings, require_rebuilt
+from crossdistill.runs.own_encoders import copied, own_settings, require_rebuilt
 from crossdistill.runs.statistics import set_statistics
 from crossdistill.tasks.regression import statistics_of
 from crossdistill.training.engine import seeded
@@ -65,7 +65,7 @@ def build(
     Args:
         recipe: what is to be trained
         dataset: one made in Python, in place of the recipe's `data.source`
-        encoders: modality -> somebody's own module, in place of what the recipe says
+        encoders: modality -> somebody's own module, in place of what the recipe says; the model gets a copy of it
         make_dataset: from a recipe's data settings and seed to its data set
 
     Raises:
@@ -84,14 +84,14 @@ def build(
     dataset = data_of(recipe, dataset, make_dataset)
     learnt = taught(recipe)
     spec = model_spec(learnt, dataset)
-    own = {name: module for name, module in (encoders or {}).items() if name in spec.inputs}
+    own = copied({name: module for name, module in (encoders or {}).items() if name in spec.inputs})
     with seeded(recipe.seed):
         used = modalities_of(METHODS[recipe.method].views, spec.target, spec.auxiliary)
         model = build_model(spec, used, own)
         set_statistics(model, dataset)
         method = build_method(recipe, model, training_samples(learnt, dataset))
     _require_trained_encoders(learnt, method)
-    require_rebuilt(spec, own, dataset)
+    require_rebuilt(spec, model, own, dataset)
     return Built(recipe, dataset, spec, method, stages(learnt, method))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -17,6 +17,7 @@ from crossdistill.encoders.kinds import parameters_of
 from crossdistill.encoders.make import make_encoder
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.encoders.standardize import unstandardized
+from crossdistill.models.cross_modal import CrossModalModel
 from crossdistill.models.grouped import select
 from crossdistill.models.spec import ModelSpec
 from crossdistill.plain import to_plain
@@ -56,11 +57,30 @@ def own_settings(name: str, module: nn.Module) -> EncoderSettings:
     return EncoderSettings(path, settings)
 
 
-def require_rebuilt(spec: ModelSpec, given: Mapping[str, nn.Module], dataset: MultimodalDataset) -> None:
-    """Raise InputError unless each given module, built anew by its class and settings and with its weights, makes the
-    same of a few training samples: what is saved would otherwise be another model without a word."""
-    for name, module in given.items():
-        settings, inputs = spec.encoders[name], spec.inputs[name]
+def copied(given: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+    """Copies to train in the modules' place, so that these stay as they are for the caller's next run. Raises
+    InputError for one that `copy.deepcopy` does not copy."""
+    memo: dict[int, Any] = {}  # one module given twice stays one
+    return {name: _copied(name, module, memo) for name, module in given.items()}
+
+
+def _copied(name: str, module: nn.Module, memo: dict[int, Any]) -> nn.Module:
+    try:
+        return copy.deepcopy(module, memo)
+    except Exception as error:  # whatever somebody's attributes raise
+        raise InputError(
+            f"encoders[{name!r}]: expected a module that copy.deepcopy copies, since a run trains a copy, found "
+            f"{type(module).__name__} ({type(error).__name__}: {one_line(error)[:160]}); give it a __deepcopy__, or "
+            "keep such attributes out of it"
+        ) from error
+
+
+def require_rebuilt(spec: ModelSpec, model: CrossModalModel, given: Iterable[str], dataset: MultimodalDataset) -> None:
+    """Raise InputError unless the model's encoder of each given modality, built anew by its class and settings and with
+    its weights, makes the same of a few training samples: what is saved would otherwise be another model without a
+    word."""
+    for name in given:
+        module, settings, inputs = unstandardized(model.encoders[name]), spec.encoders[name], spec.inputs[name]
         with torch.random.fork_rng(devices=[]):
             rebuilt = make_encoder(name, inputs, settings)
         inner = unstandardized(rebuilt)
@@ -79,7 +99,7 @@ def require_rebuilt(spec: ModelSpec, given: Mapping[str, nn.Module], dataset: Mu
 
 @torch.no_grad()
 def _require_same_outputs(place: str, given: nn.Module, rebuilt: nn.Module, samples: Any) -> None:
-    """Of copies: the caller's module and the modes of its parts stay as they are."""
+    """Of copies: the modes of the model's parts stay as they are."""
     device = next((p.device for p in given.parameters()), torch.device("cpu"))
     try:
         outputs = [copy.deepcopy(module).to(device).eval()(to_device(samples, device)) for module in (given, rebuilt)]
