@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
 import numpy as np
 import pytest
@@ -312,6 +314,55 @@ def test_what_a_recipe_says_wrongly_of_a_class_is_one_line(
     with pytest.raises(InputError, match=message) as caught:
         build(made, gestures())
     assert "\n" not in str(caught.value)
+
+
+class Pair(nn.Module):
+    """What it makes of (B, 5) is in a tuple, as that of PyTorch's recurrent networks."""
+
+    def __init__(self, features: int = 5, width: int = 4, made: int = 4, double: bool = False) -> None:
+        super().__init__()
+        self.width, self.double_precision = width, double
+        self.layer = nn.Linear(features, made)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return (self.layer(x),)
+
+
+class Alone(Pair):
+    """And what this one makes is not."""
+
+    def forward(self, x: torch.Tensor) -> Any:
+        out = super().forward(x)[0]
+        return out.double() if self.double_precision else out
+
+
+NOT_WORKING = {
+    "another input": (
+        "Alone",
+        {"features": 7},
+        r"given \(2, 5\): RuntimeError: mat1 and mat2 shapes cannot be multiplied",
+    ),
+    "another width": ("Alone", {"width": 8}, r"expected an output of float32 \(2, 8\), its width, found .*\(2, 4\)"),
+    "another precision": ("Alone", {"double": True}, r"expected an output of float32 .*found torch.float64 \(2, 4\)"),
+    "a tuple": ("Pair", {}, "expected an output of float32 .*found tuple"),
+}
+
+
+@pytest.mark.parametrize("case", NOT_WORKING)
+def test_a_class_that_a_recipe_names_is_tried_before_it_is_trained(case: str, tmp_path: Path) -> None:
+    kind, settings, message = NOT_WORKING[case]
+    encoder = EncoderSettings(f"{__name__}:{kind}", settings)
+    with pytest.raises(InputError, match=f"model.encoders.eye: {__name__}:{kind} with .*: {message}") as caught:
+        run(with_model(recipe(), encoders={"eye": encoder}), tmp_path / "run", dataset=gestures())
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_kind_of_one_s_own_is_tried_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = replace(ENCODERS["mlp"], build=lambda shape, settings, weights: Pair(*shape, settings.width))
+    monkeypatch.setitem(ENCODERS, "mine", made)
+    with pytest.raises(InputError, match=r"model.encoders.eye: mine with .*found tuple"):
+        build(with_model(recipe(), encoders={"eye": EncoderSettings("mine", {"width": 4})}), gestures())
 
 
 def test_a_kind_added_to_the_table(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from crossdistill.recipes.cross_fitted import CROSS_FITTED, OUTPUTS, is_cross_fi
 from crossdistill.recipes.recipe import DataSettings, Recipe
 from crossdistill.runs.data import FROM_PYTHON, build_dataset, split_dataset
 from crossdistill.runs.given_teacher import require_logits
-from crossdistill.runs.own_encoders import copied, own_settings, require_rebuilt
+from crossdistill.runs.own_encoders import copied, own_settings, require_rebuilt, require_working
 from crossdistill.runs.statistics import set_statistics
 from crossdistill.tasks.regression import statistics_of
 from crossdistill.training.engine import seeded
@@ -92,6 +92,8 @@ def build(
         method = build_method(recipe, model, training_samples(learnt, dataset))
     _require_trained_encoders(learnt, method)
     require_rebuilt(spec, model, own, dataset)
+    named = [name for name in model.encoders if name not in own]
+    require_working(spec, model, named, dataset, recipe.machine.accelerator)
     return Built(recipe, dataset, spec, method, stages(learnt, method))
 
 
