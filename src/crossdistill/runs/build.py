@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -91,10 +91,12 @@ def build(
         set_statistics(model, dataset)
         method = build_method(recipe, model, training_samples(learnt, dataset))
     _require_trained_encoders(learnt, method)
+    planned = stages(learnt, method)
+    _require_labels_for(planned, dataset)
     require_rebuilt(spec, model, own, dataset)
     named = [name for name in model.encoders if name not in own]
     require_working(spec, model, named, dataset, recipe.machine.accelerator)
-    return Built(recipe, dataset, spec, method, stages(learnt, method))
+    return Built(recipe, dataset, spec, method, planned)
 
 
 def data_of(recipe: Recipe, dataset: MultimodalDataset | None, make_dataset: BuildDataset) -> MultimodalDataset:
@@ -168,7 +170,8 @@ def training_samples(recipe: Recipe, dataset: MultimodalDataset) -> TrainingSamp
     if not len(dataset.labelled_rows("train")):
         raise InputError(f"{dataset.name}: no training sample has a label; every method learns S from some")
     if not len(rows):
-        raise InputError(f"{dataset.name}: no training sample has all modalities that {recipe.method} learns from")
+        which = "training sample" if learnt else "labelled training sample"
+        raise InputError(f"{dataset.name}: no {which} has all modalities that {recipe.method} learns from")
     return TrainingSamples(torch.from_numpy(rows), torch.from_numpy(dataset.labels[rows]), recipe.epochs)
 
 
@@ -224,6 +227,19 @@ def _require_trained_encoders(recipe: Recipe, method: Method) -> None:
             "auxiliary_epochs: 0 would freeze auxiliary encoders that nothing has trained; "
             "give them epochs, set frozen where one has weights, or set model.auxiliary_encoders to trained"
         )
+
+
+def _require_labels_for(planned: Sequence[Stage], dataset: MultimodalDataset) -> None:
+    """Raise InputError where a stage before the method, which learns labels, has no labelled sample to learn from."""
+    labelled, method = dataset.labelled_rows("train"), planned[-1].name
+    for stage in planned[:-1]:
+        read = stage.method.model.modalities_of(*stage.method.views)
+        if not dataset.present(read)[labelled].any():
+            raise InputError(
+                f"{method}: its stage '{stage.name}' learns labels, and none of the {len(labelled)} labelled training "
+                f"samples has all modalities that it reads ({', '.join(read)}); label some that have them, or let the "
+                "student learn alone (self_training, baseline)"
+            )
 
 
 def stages(recipe: Recipe, method: Method) -> tuple[Stage, ...]:

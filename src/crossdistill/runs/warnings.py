@@ -64,8 +64,9 @@ class Warnings:
     def at_start(self, ranks: int = 1) -> None:
         """Of the training samples: numbers that float32 cannot hold, classes that may be one, labels far from all
         others, one class alone, some that lack a modality, or a label where the method needs one, or of which none
-        lacks a label where the method teaches by those; of the method, where its first stages are all that there is
-        time for; of chunks, where they are none or not all that an encoder looks at.
+        lacks a label where the method teaches by those, or of which few with a label can teach; of the method, where
+        its first stages are all that there is time for; of chunks, where they are none or not all that an encoder looks
+        at.
 
         ranks: that share each batch
         """
@@ -85,6 +86,7 @@ class Warnings:
         self._tell_of_unlabelled()
         self._tell_of_no_teaching()
         self._tell_of_incomplete()
+        self._tell_of_labels_that_teach_nothing()
         self._tell_of_first_stages()
         if self._built.recipe.optimization.chunk_size:
             self._tell_of_chunks(self._built.recipe.optimization.chunk_size, ranks)
@@ -148,6 +150,26 @@ class Warnings:
             self._say(
                 f"{WARNING if complete < _FEW * len(rows) else ''}only {complete} of {len(rows)} training samples have "
                 f"all modalities ({', '.join(read)}); nothing that needs them all is learnt from the others"
+            )
+
+    def _tell_of_labels_that_teach_nothing(self) -> None:
+        """Of a method that learns from unlabelled pairs, too: old recordings with labels and new ones with modalities
+        can be so many complete samples that none of the counts above is low."""
+        dataset, recipe = self._built.dataset, self._built.recipe
+        method = METHODS[recipe.method]
+        labelled = dataset.labelled_rows("train")
+        if not method.learns_unlabelled or len(method.views) == 1 or self._built.spec.given_teacher:
+            return
+        if len(labelled) == len(dataset.rows("train")):  # the line before has said it
+            return
+        read = modalities_of(method.views, recipe.data.target, recipe.data.auxiliary)
+        complete = int(dataset.present(read)[labelled].sum())
+        if complete < _FEW * len(labelled):
+            those = f"the {len(labelled)} labelled training samples"
+            found = f"only {complete} of {those} have" if complete else f"none of {those} has"
+            left = "no label of the others" if complete else "no label"
+            self._say(
+                f"{WARNING}{found} all modalities ({', '.join(read)}), so that {left} reaches what teaches the student"
             )
 
     def measured(self, stage: Stage, epoch: int, outputs: Outputs, ends_run: bool) -> None:

@@ -120,8 +120,8 @@ def fit(
         means = so_far.terms.read()
         if not means:
             raise InputError(
-                f"{stage.name}, epoch {epoch}: no training sample could be read, or none has all modalities that "
-                f"{stage.name} learns from; the run's notes.txt names what is wrong with each"
+                f"{stage.name}, epoch {epoch}: no training sample could be read with all modalities that {stage.name} "
+                "learns from; the notes of the run, notes.txt in its folder, name what is wrong with each"
             )
         record |= {f"training/loss/{name}": value for name, value in means.items()}
         record |= {
