@@ -24,6 +24,7 @@ from crossdistill.training.passes import with_mixing
 from crossdistill.training.pauses import GO_ON, SAVE, Agreement, EpochSoFar, Interrupted
 from crossdistill.training.settings import Optimization, learning_rate_factor
 from crossdistill.training.sharding import WHOLE, Shards, encoder_parameters
+from crossdistill.training.turns import turns_in
 from crossdistill.types import Batch, InputError, Note, Turn
 
 
@@ -186,7 +187,7 @@ def step(
 
 def build_optimizers(method: Method, epochs: int, settings: Optimization) -> dict[str, Optimizer]:
     """One optimiser for each turn that occurs in any epoch, by the turn's name."""
-    turns = {turn.name: turn for epoch in range(epochs) for turn in method.turns(epoch)}
+    turns = {turn.name: turn for epoch in range(epochs) for turn in turns_in(method, epoch)}
     return {name: build_optimizer(turn, settings) for name, turn in turns.items()}
 
 
