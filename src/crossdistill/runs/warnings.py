@@ -15,6 +15,7 @@ from crossdistill.data.controls import Control
 from crossdistill.data.far_labels import far_labels
 from crossdistill.data.precision import rounded_away
 from crossdistill.data.spellings import told_apart
+from crossdistill.data.unlearnt_labels import unlearnt_labels
 from crossdistill.evaluation.collect import Outputs
 from crossdistill.losses.cosine import unit_rows
 from crossdistill.methods import DISCRIMINATOR_ACCURACY, METHODS
@@ -63,10 +64,10 @@ class Warnings:
 
     def at_start(self, ranks: int = 1) -> None:
         """Of the training samples: numbers that float32 cannot hold, classes that may be one, labels far from all
-        others, one class alone, some that lack a modality, or a label where the method needs one, or of which none
-        lacks a label where the method teaches by those, or of which few with a label can teach; of the method, where
-        its first stages are all that there is time for; of chunks, where they are none or not all that an encoder looks
-        at.
+        others, labels that are measured and not learnt, one class alone, some that lack a modality, or a label where
+        the method needs one, or of which none lacks a label where the method teaches by those, or of which few with a
+        label can teach; of the method, where its first stages are all that there is time for; of chunks, where they are
+        none or not all that an encoder looks at.
 
         ranks: that share each batch
         """
@@ -74,7 +75,7 @@ class Warnings:
         for name in self._built.model.encoders:
             if text := rounded_away(name, dataset.columns[name], dataset.rows("train")):
                 self._say(f"{WARNING}{text}")
-        for text in [*told_apart(dataset.classes, dataset.task), *far_labels(dataset)]:
+        for text in [*told_apart(dataset.classes, dataset.task), *far_labels(dataset), *unlearnt_labels(dataset)]:
             self._say(f"{WARNING}{text}")
         labels = np.unique(dataset.labels[dataset.labelled_rows("train")], axis=0)
         if len(labels) == 1:
