@@ -35,7 +35,7 @@ named = replace(recipe, model=replace(recipe.model, encoders={"pen": settings}))
 results = crossdistill.run(named, FOLDER / "by-name", resume=True, dataset=dataset)
 print(f"by name: student {results['student']['top1']:.1%}")
 
-# From Python: a module that is made already, with whatever weights it has.
+# From Python: a module that is made already, with whatever weights it has. A copy of it is trained.
 torch.manual_seed(0)
 module = StrokeEncoder(width=32)
 results = crossdistill.run(recipe, FOLDER / "by-module", resume=True, dataset=dataset, encoders={"pen": module})

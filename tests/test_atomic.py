@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 from multiprocessing.synchronize import Barrier
@@ -51,6 +52,15 @@ def test_the_second_writer_is_told_and_takes_nothing_away(tmp_path: Path) -> Non
         with pytest.raises(OSError, match="another process is writing it"):
             write_atomically(path, "second")
     assert path.read_bytes() == b"first"
+
+
+def test_an_error_names_the_file_and_no_second_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(self: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(self), None, str(target))
+
+    monkeypatch.setattr(Path, "replace", refused)
+    with pytest.raises(OSError, match=r"No space left on device: '[^']*/out\.csv'$"):
+        write_atomically(tmp_path / "out.csv", "whole")
 
 
 def test_what_a_killed_writer_left_is_no_obstacle(tmp_path: Path) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import sys
+import threading
+from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
 import numpy as np
 import pytest
@@ -197,17 +201,40 @@ def test_a_module_given_from_python_is_trained_saved_and_built_again(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder = imported(home, monkeypatch)((-1, 3), width=5, scale=3.0)  # type: ignore[call-arg]
-    before = encoder.layer.weight.detach().clone()  # type: ignore[union-attr, operator]
+    before = copy.deepcopy(encoder.state_dict())
     run(recipe(epochs=2), home / "run", dataset=gestures(), encoders={"wrist": encoder})
     settings = load_recipe(str(home / "run/recipe.yaml")).model.encoders["wrist"]
     assert settings == EncoderSettings("own_parts:Stroke", {"width": 5, "scale": 3.0})
     student = load(home / "run")
     inner = student.network.encoders["wrist"].encoder
     assert inner.scale == 3.0
-    assert torch.equal(inner.layer.weight, encoder.layer.weight), "the given module is the one that was trained"
-    assert not torch.equal(inner.layer.weight, before)
+    assert not torch.equal(inner.layer.weight, before["layer.weight"])
+    assert all(torch.equal(value, before[key]) for key, value in encoder.state_dict().items()), "it is the caller's"
     again = run(recipe(epochs=2), home / "run", resume=True, dataset=gestures(), encoders={"wrist": encoder})
     assert again["method"] == "amid"
+
+
+def test_a_module_given_to_several_runs_begins_each_as_it_was(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the next seed, fold or method: what one run has learnt, of its test samples perhaps, is not the next one's."""
+    encoder = imported(home, monkeypatch)((-1, 3), width=5)  # type: ignore[call-arg]
+    for folder in ("first", "second"):
+        run(recipe(epochs=1), home / folder, dataset=gestures(), encoders={"wrist": encoder})
+    first, second = (load(home / folder).network.state_dict() for folder in ("first", "second"))
+    assert all(torch.equal(second[key], value) for key, value in first.items())
+    built = build(recipe(epochs=1), gestures(), encoders={"wrist": encoder})
+    assert not {id(p) for p in built.model.parameters()} & {id(p) for p in encoder.parameters()}
+    assert all(p.grad is None for p in encoder.parameters())
+    assert not hasattr(encoder, "mixes")
+
+
+def test_a_module_that_cannot_be_copied_is_one_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = imported(home, monkeypatch)((-1, 3), width=5)  # type: ignore[call-arg]
+    encoder.lock = threading.Lock()
+    message = r"encoders\['wrist'\]: expected a module that copy.deepcopy copies.*found Stroke \(TypeError"
+    with pytest.raises(InputError, match=message) as caught:
+        run(recipe(epochs=1), home / "run", dataset=gestures(), encoders={"wrist": encoder})
+    assert "\n" not in str(caught.value)
+    assert not (home / "run").exists()
 
 
 class Local(nn.Module):
@@ -287,6 +314,55 @@ def test_what_a_recipe_says_wrongly_of_a_class_is_one_line(
     with pytest.raises(InputError, match=message) as caught:
         build(made, gestures())
     assert "\n" not in str(caught.value)
+
+
+class Pair(nn.Module):
+    """What it makes of (B, 5) is in a tuple, as that of PyTorch's recurrent networks."""
+
+    def __init__(self, features: int = 5, width: int = 4, made: int = 4, double: bool = False) -> None:
+        super().__init__()
+        self.width, self.double_precision = width, double
+        self.layer = nn.Linear(features, made)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return (self.layer(x),)
+
+
+class Alone(Pair):
+    """And what this one makes is not."""
+
+    def forward(self, x: torch.Tensor) -> Any:
+        out = super().forward(x)[0]
+        return out.double() if self.double_precision else out
+
+
+NOT_WORKING = {
+    "another input": (
+        "Alone",
+        {"features": 7},
+        r"given \(2, 5\): RuntimeError: mat1 and mat2 shapes cannot be multiplied",
+    ),
+    "another width": ("Alone", {"width": 8}, r"expected an output of float32 \(2, 8\), its width, found .*\(2, 4\)"),
+    "another precision": ("Alone", {"double": True}, r"expected an output of float32 .*found torch.float64 \(2, 4\)"),
+    "a tuple": ("Pair", {}, "expected an output of float32 .*found tuple"),
+}
+
+
+@pytest.mark.parametrize("case", NOT_WORKING)
+def test_a_class_that_a_recipe_names_is_tried_before_it_is_trained(case: str, tmp_path: Path) -> None:
+    kind, settings, message = NOT_WORKING[case]
+    encoder = EncoderSettings(f"{__name__}:{kind}", settings)
+    with pytest.raises(InputError, match=f"model.encoders.eye: {__name__}:{kind} with .*: {message}") as caught:
+        run(with_model(recipe(), encoders={"eye": encoder}), tmp_path / "run", dataset=gestures())
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_kind_of_one_s_own_is_tried_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = replace(ENCODERS["mlp"], build=lambda shape, settings, weights: Pair(*shape, settings.width))
+    monkeypatch.setitem(ENCODERS, "mine", made)
+    with pytest.raises(InputError, match=r"model.encoders.eye: mine with .*found tuple"):
+        build(with_model(recipe(), encoders={"eye": EncoderSettings("mine", {"width": 4})}), gestures())
 
 
 def test_a_kind_added_to_the_table(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import json
 import math
 import os
@@ -280,6 +281,25 @@ def test_saved_alone_it_loads_again(student: Student, tmp_path: Path) -> None:
         student.save(saved)
     with pytest.raises(InputError, match=r"README\.md: expected a new or empty folder, found a file"):
         student.save(saved / "README.md")
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_full_disk_is_one_line_and_leaves_no_half_of_a_student(
+    there: bool, student: Student, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+
+    def full(descriptor: int) -> None:
+        synced.append(descriptor)
+        if len(synced) > 1:  # the tensors are written, and what comes next is not
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    if there:
+        (tmp_path / "saved").mkdir()
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(InputError, match=r"saved: cannot be written: No space left on device$"):
+        student.save(tmp_path / "saved")
+    assert [path.name for path in tmp_path.rglob("*")] == ["saved"] * there
 
 
 def test_double_precision_is_one_call_away(student: Student) -> None:

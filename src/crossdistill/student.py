@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from crossdistill.atomic import write_atomically
 from crossdistill.data.dataset import MultimodalDataset, without_labels
 from crossdistill.data.feature_order import in_order
-from crossdistill.data.folders import is_file, is_taken
+from crossdistill.data.folders import filled, is_file
 from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.readers.text import load_tokenizer
 from crossdistill.evaluation.collect import raw_outputs_of
@@ -297,7 +297,7 @@ class Student(nn.Module):
             datasets: names of data sets on the Hub
 
         Raises:
-            InputError: there is something in the folder.
+            InputError: there is something in the folder, or it cannot be written, and is left as it was.
         """
         return self._written(Path(folder), Origin("", licence, datasets))
 
@@ -333,18 +333,11 @@ class Student(nn.Module):
             return pushed(folder, repository, message, private, token)
 
     def _written(self, folder: Path, origin: Origin) -> Path:
-        try:
-            if is_taken(folder):
-                raise InputError(f"{folder}: expected a new or empty folder, found something in it")
-            folder.mkdir(parents=True, exist_ok=True)
-        except (OSError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"{folder}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
-        digest = write_tensors(folder / STUDENT, self.network.student_state())
-        spec = keep_tokenizers(loadable(self.spec, self.network), folder)
-        write_config(folder, spec, {**self.about, "files": {STUDENT: digest}})
-        write_atomically(folder / CARD, card(spec, self.about, origin))
+        with filled(folder):
+            digest = write_tensors(folder / STUDENT, self.network.student_state())
+            spec = keep_tokenizers(loadable(self.spec, self.network), folder)
+            write_config(folder, spec, {**self.about, "files": {STUDENT: digest}})
+            write_atomically(folder / CARD, card(spec, self.about, origin))
         return folder
 
     def predictions(self, samples: MultimodalDataset, batch_size: int = 0, workers: int = 0) -> Predictions:

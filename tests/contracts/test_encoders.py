@@ -211,7 +211,21 @@ class MeansOverPadding(nn.Module):
         return out
 
 
+class InATuple(Linear):
+    """As PyTorch's recurrent networks give it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (super().forward(x), x)  # type: ignore[return-value]
+
+
+class OfOtherFeatures(Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x[:, :4])
+
+
 BROKEN: dict[type[nn.Module], str] = {
+    InATuple: r"expected a tensor \(B, width\), found tuple",
+    OfOtherFeatures: r"a batch of shape \(4, 6\) fails: mat1 and mat2 shapes cannot be multiplied",
     WithoutWidth: r"expected an int \.width of at least 1, found None",
     WidthAsText: r"expected an int \.width of at least 1, found 5",
     WrongWidth: r"expected an output \(B, width\) = \(4, 6\), got \(4, 5\)",

@@ -13,9 +13,12 @@ from torch import Tensor, nn
 from crossdistill.methods import AMID, CCL, KD, METHODS, MI, Method
 from crossdistill.models import CrossModalModel
 from crossdistill.recipes.files import options_of
+from crossdistill.runs.build import build
+from crossdistill.runs.train import train
 from crossdistill.testing import METHOD_PROPERTIES, check_method, small_problem
 from crossdistill.testing.extremes import extremes
-from crossdistill.types import Batch, Objective, Representations, TaskKind, Turn, View
+from crossdistill.types import Batch, InputError, Objective, Representations, TaskKind, Turn, View
+from tests.runs.small import gestures, recipe
 
 
 @pytest.mark.parametrize("method_property", METHOD_PROPERTIES, ids=lambda function: function.__name__)
@@ -267,8 +270,70 @@ class Climbs(Altered):
         return Objective(100 + objective.total - objective.total.detach(), {})
 
 
-BROKEN: dict[type[Method], str] = {
+class GivesALoss(Altered):
+    def altered(self, representations: Representations, batch: Batch) -> Objective:
+        return super().altered(representations, batch).total  # type: ignore[return-value]
+
+
+class GivesNothing(Altered):
+    def altered(self, representations: Representations, batch: Batch) -> Objective:
+        return None  # type: ignore[return-value]
+
+
+class GivesALossForEachSample(Altered):
+    def altered(self, representations: Representations, batch: Batch) -> Objective:
+        return Objective(representations.target.square().mean(1), {})
+
+
+class GivesNumbersAsTerms(Altered):
+    def altered(self, representations: Representations, batch: Batch) -> Objective:
+        total = super().altered(representations, batch).total
+        return Objective(total, {"bound": float(total.detach())})  # type: ignore[dict-item]
+
+
+class HasNoTurns(MI):
+    def turns(self, epoch: int) -> Sequence[Turn]:
+        return []
+
+
+class RestsInAnEpoch(MI):
+    def turns(self, epoch: int) -> Sequence[Turn]:
+        return [] if epoch == 2 else super().turns(epoch)
+
+
+class HasObjectivesAsTurns(MI):
+    def turns(self, epoch: int) -> Sequence[Turn]:
+        return [self._objective]  # type: ignore[list-item]
+
+
+class ForgetsItsTurns(Method):
+    views = predicts = ("target",)
+
+
+MISTAKEN: dict[type[Method], str] = {
     ReadsAnUndeclaredView: "turn 'student and teacher' reads the undeclared view 'auxiliary'",
+    GivesALoss: r"turn .*: expected its objective to give an Objective, found a tensor of shape \(\)",
+    GivesNothing: "turn 'student and teacher': expected its objective to give an Objective, found None",
+    GivesALossForEachSample: r"turn .*: expected an Objective whose total is a tensor of one number, found .*\(",
+    GivesNumbersAsTerms: "turn .*: expected an Objective whose terms are tensors by name, found {'bound': ",
+    HasNoTurns: r"turns\(0\): expected a list of at least one Turn, found \[\]",
+    RestsInAnEpoch: r"turns\(2\): expected a list of at least one Turn, found \[\]",
+    HasObjectivesAsTurns: r"turns\(0\): expected a list of at least one Turn, found \[<bound method",
+    ForgetsItsTurns: r"turns\(0\): expected a list of at least one Turn, found None",
+}
+
+
+@pytest.mark.parametrize("cls", MISTAKEN, ids=lambda cls: cls.__name__)
+def test_what_an_author_got_wrong_is_one_line_of_a_run_too(cls: type[Method], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(METHODS, "mistaken", cls)
+    with pytest.raises(InputError, match=f"^{cls.__name__}: {MISTAKEN[cls]}") as caught:
+        train(build(recipe(method="mistaken", auxiliary_epochs=1), gestures()))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(AssertionError, match=f"^{cls.__name__}: {MISTAKEN[cls]}"):
+        check_method(cls)
+
+
+BROKEN: dict[type[Method], str] = {
     PredictsAnUndeclaredView: "predicts has views that are not in its views",
     ReadsInputs: "turn 'student and teacher' reads the inputs of 'windows'",
     GivesAnEpochOtherParameters: "turn 'student and teacher' has other parameters in another epoch",

@@ -118,6 +118,9 @@ def test_mistakes() -> None:
         target_class_divergence(*pair, torch.tensor([0]))
     with pytest.raises(ValueError, match="at least 2 classes"):
         target_class_divergence(torch.ones(2, 1), torch.ones(2, 1), torch.tensor([0, 0]))
+    for unknown in (-1, 3):
+        with pytest.raises(ValueError, match=rf"expected labels in \[0, 3\), got {unknown} of sample 1; leave out"):
+            target_class_divergence(*pair, torch.tensor([0, unknown]))
     for temperature in (0.0, -1.0, math.nan):
         with pytest.raises(ValueError, match="expected a temperature above 0"):
             target_class_divergence(*pair, labels, temperature)

@@ -118,7 +118,10 @@ def test_other_shapes_are_refused() -> None:
     for loss in (frequency_decoupled_loss, standardized_mse_loss):
         with pytest.raises(ValueError, match=r"student and teacher of one shape \(B, D\), got \(4, 3\) and \(4, 1\)"):
             loss(torch.ones(4, 3), torch.ones(4, 1))
-    with pytest.raises(ValueError, match=r"features of shape \(B, D\) with D > 0, got \(4,\)"):
-        frequency_bands(torch.ones(4))
+        with pytest.raises(ValueError, match=r"of at least one row and one column, got shape \(0, 3\)"):
+            loss(torch.ones(0, 3), torch.ones(0, 3))
+    for shape in ((4,), (4, 0), (0, 4)):
+        with pytest.raises(ValueError, match=r"features of shape \(B, D\) with B > 0 and D > 0, got \("):
+            frequency_bands(torch.ones(shape))
     with pytest.raises(ValueError, match="features of a floating-point dtype"):
         frequency_bands(torch.ones(4, 3, dtype=torch.int64))

@@ -185,6 +185,10 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "labels": (lambda: classification_gradient_direction(ones(3, 4), torch.tensor([0, 1]), ones(4, 2)), "labels"),
     "labels' kind": (lambda: classification_gradient_direction(ones(3, 4), ones(3), ones(4, 2)), "labels"),
+    "no class": (
+        lambda: classification_gradient_direction(ones(3, 4), torch.tensor([0, -1, 2]), ones(4, 2)),
+        r"expected labels in \[0, 4\), got -1 of sample 1",
+    ),
     "logits' kind": (
         lambda: classification_gradient_direction(ones(3, 4).long(), torch.zeros(3).long(), ones(4, 2)),
         "logits",

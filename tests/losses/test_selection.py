@@ -150,6 +150,16 @@ def test_extremes(extreme: str, target_class: TargetClass) -> None:
     assert rank_correlation(student, teacher).isfinite().all()
 
 
+@pytest.mark.parametrize("target_class", ["removed", "zeroed"])
+def test_samples_that_are_not_selected_need_no_label(target_class: TargetClass) -> None:
+    student, teacher = torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(0))
+    labels, selected = torch.tensor([0, -1, 3, 9, 2]), torch.tensor([True, False, True, False, True])
+    made = non_target_divergence(student, teacher, labels, selected, target_class)
+    known = labels[selected]
+    alone = non_target_divergence(student[selected], teacher[selected], known, selected[selected], target_class)
+    assert_close(made, alone * 3 / 5)
+
+
 def test_mistakes_are_refused() -> None:
     logits, labels, all_of_them = torch.ones(4, 3), torch.zeros(4, dtype=torch.int64), torch.ones(4, dtype=torch.bool)
     with pytest.raises(ValueError, match=r"of one shape \(B, C\)"):
@@ -161,5 +171,9 @@ def test_mistakes_are_refused() -> None:
     for selected in (all_of_them[:3], torch.ones(4), all_of_them[:, None]):
         with pytest.raises(ValueError, match=r"expected selected of shape \(4,\) and dtype bool"):
             non_target_divergence(logits, logits, labels, selected)
+    for unknown in (-1, 3):
+        unlabelled = torch.tensor([0, 0, unknown, 0])
+        with pytest.raises(ValueError, match=rf"expected labels in \[0, 3\), got {unknown} of sample 2; leave out"):
+            non_target_divergence(logits, logits, unlabelled, all_of_them)
     with pytest.raises(ValueError, match="expected target_class 'removed' or 'zeroed', got 'kept'"):
         non_target_divergence(logits, logits, labels, all_of_them, "kept")  # type: ignore[arg-type]

@@ -104,6 +104,25 @@ def test_an_auxiliary_modality_that_no_training_sample_has_is_refused() -> None:
         build(made, dataset)
 
 
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("kd", r"^kd: its stage 'auxiliary' learns labels, and none of the 20 labelled training samples has .*\(eye\)"),
+        ("amid", "no labelled training sample has all modalities that amid learns from"),
+    ],
+)
+def test_labelled_samples_of_which_none_has_the_auxiliary_modality_are_refused(method: str, message: str) -> None:
+    """Where something learns labels with it; the unlabelled samples have it."""
+    dataset = lacking("eye", np.arange(SAMPLES) < 20)
+    dataset = replace(dataset, labels=np.where((np.arange(SAMPLES) >= 20) & ~TEST, -1, dataset.labels))
+    with pytest.raises(InputError, match=message):
+        build(recipe(method=method), dataset)
+    made = recipe(method="kd", auxiliary_epochs=0)
+    made = replace(made, model=replace(made.model, auxiliary_encoders="trained"))
+    with pytest.raises(InputError, match=r"kd: its stage 'teacher' learns labels, .* reads \(wrist, eye\); label some"):
+        build(made, dataset)
+
+
 @pytest.mark.parametrize("method", ["baseline", "amid_u"])
 def test_training_samples_without_any_label_are_refused(method: str) -> None:
     dataset = gestures()

@@ -40,6 +40,7 @@ from crossdistill.studies.table import row_of, write_table
 from crossdistill.tasks import Regression, headline
 from crossdistill.training import Machine, Optimization
 from crossdistill.types import TaskKind
+from tests.listening import Heard
 from tests.saved import model_state
 from tests.stopping import run_with_stops
 
@@ -122,6 +123,22 @@ def labelled_rows(trained: Trained) -> np.ndarray:
     return with_labels(trained.data, settings.labelled, settings.labelled_groups, trained.recipe.seed).labelled_rows(
         "train"
     )
+
+
+def test_a_label_that_is_measured_and_was_never_learnt_is_said_and_counted(tmp_path: Path) -> None:
+    """As a rare one where few samples are labelled."""
+    whole = digits()
+    training = whole.splits == "train"
+    unknown = (training & (whole.labels[:, 2] == 1))[:, None]
+    data, heard = replace(whole, labels=np.where(unknown, np.nan, whole.labels)), Heard()
+    results = run(recipe("multilabel"), tmp_path / "run", dataset=data, listener=heard)
+    (line,) = [line for line in heard.lines if "labelled training sample has" in line]
+    assert line.startswith(
+        f"WARNING: no labelled training sample has 'prime' ({int(whole.labels[~training, 2].sum())}), "
+    )
+    shares = load(tmp_path / "run").predict_proba(whole.columns["body"].array[~training])  # type: ignore[attr-defined]
+    expected = average_precision_score(whole.labels[~training], shares, average="macro")
+    assert results["student"]["map"] == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_student_is_measured_as_scikit_learn_measures_its_answers(trained: Trained, tmp_path: Path) -> None:

@@ -208,6 +208,29 @@ def test_training_samples_that_lack_a_modality_are_counted_once_where_the_method
     assert loud.startswith(f"WARNING: only {int((~few & ~TEST).sum())} of {everyone} training samples")
 
 
+def old_and_new(complete: int, unlabelled: int = 12) -> MultimodalDataset:
+    """The last training samples have no label and both modalities; of those with a label so many have both."""
+    count = int((~TEST).sum())
+    data = lacking("eye", (complete <= ROWS) & (count - unlabelled > ROWS))
+    return replace(data, labels=np.where((count - unlabelled <= ROWS) & ~TEST, -1, data.labels))
+
+
+@pytest.mark.parametrize(
+    ("complete", "said"), [(0, "none of {} has {}, so that no label "), (9, "only 9 of {} have {}, so that "), (10, "")]
+)
+def test_labels_that_do_not_reach_a_teacher_are_said(complete: int, said: str) -> None:
+    """Old recordings with labels and new ones with both modalities: what is complete has no label."""
+    made = recipe(method="amid_u", epochs=1, auxiliary_epochs=0)
+    made = replace(made, model=replace(made.model, auxiliary_encoders="trained"))
+    lines = [line for line in lines_of(made, old_and_new(complete)) if "labelled training samples" in line]
+    begins = said.format("the 20 labelled training samples", "all modalities (wrist, eye)")
+    assert [line.startswith(f"WARNING: {begins}") for line in lines] == [True] * bool(said), lines
+    for method in ("self_training", "baseline"):
+        assert not any("modalities" in line for line in lines_of(recipe(method=method), old_and_new(complete)))
+    everyone = lines_of(made, old_and_new(3, unlabelled=0))
+    assert len([line for line in everyone if "all modalities" in line]) == 1, "with all labels one line says it"
+
+
 def test_unlabelled_samples_that_the_method_leaves_out_are_counted() -> None:
     data = gestures()
     without = replace(data, labels=np.where((ROWS % 4 > 0) & ~TEST, -1, data.labels))

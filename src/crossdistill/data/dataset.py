@@ -327,7 +327,8 @@ def check_consistency(dataset: MultimodalDataset) -> None:
 
 
 def require_splits(dataset: MultimodalDataset) -> None:
-    """Raise InputError for an unknown split, for a class that is evaluated but never trained, and for no class."""
+    """Raise InputError for an unknown split, for a measured sample without a label, and for a class that is measured
+    but never trained. Of several labels a rare one may be in no labelled training sample: see `unlearnt_labels`."""
     unknown = sorted(set(dataset.splits.tolist()) - {*SPLITS, "held_out"})
     if unknown:
         raise InputError(f"unknown split '{unknown[0]}': expected one of {', '.join(SPLITS)}")
@@ -339,18 +340,10 @@ def require_splits(dataset: MultimodalDataset) -> None:
                 f"{dataset.name}: sample '{dataset.ids[without[0]]}' of split {split} has no label; "
                 "only training samples may lack one"
             )
-        unseen = np.setdiff1d(_occurring(dataset, rows), _occurring(dataset, learnt))
-        if len(learnt) and len(unseen):
-            what = "class" if dataset.task == "classification" else "label"
-            raise InputError(f"{what} '{dataset.classes[unseen[0]]}' is in {split} but never in train")
-
-
-def _occurring(dataset: MultimodalDataset, rows: Rows) -> Rows:
-    """The classes or labels that these labelled samples have; none of numbers."""
-    labels = dataset.labels[rows]
-    if dataset.task == "classification":
-        return np.unique(labels)
-    return np.flatnonzero((labels > 0).any(0)) if dataset.task == "multilabel" else np.zeros(0, dtype=np.int64)
+        if dataset.task == "classification" and len(learnt):
+            unseen = np.setdiff1d(dataset.labels[rows], dataset.labels[learnt])
+            if len(unseen):
+                raise InputError(f"class '{dataset.classes[unseen[0]]}' is in {split} but never in train")
 
 
 def _column(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike] | Column) -> Column:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -66,6 +67,32 @@ def new_folder(folder: Path) -> Iterator[Path]:
         raise InputError(f"{folder}: cannot write: {error.strerror or error}") from None
     except UnicodeEncodeError as error:
         raise InputError(f"{folder}: cannot write: {error.object!r} cannot be written as UTF-8") from None
+
+
+@contextmanager
+def filled(folder: Path) -> Iterator[None]:
+    """A new or empty folder to write into, in place, since it may be a mounted disk; when the block ends badly, it is
+    empty again, or gone where it is new.
+
+    Raises InputError where there is something in it already, or it cannot be written.
+    """
+    try:
+        if is_taken(folder):
+            raise InputError(f"{folder}: expected a new or empty folder, found something in it")
+        is_new = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{folder}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
+    try:
+        yield
+    except BaseException as error:
+        for path in [folder] if is_new else list(folder.iterdir()):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise InputError(f"{folder}: cannot be written: {error.strerror or error}") from error
+        raise
 
 
 def csv_text(cells: Mapping[str, Sequence[str]]) -> str:

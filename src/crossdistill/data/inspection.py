@@ -26,6 +26,7 @@ from crossdistill.data.readers.media import MediaKind
 from crossdistill.data.reading import known_present
 from crossdistill.data.spellings import told_apart
 from crossdistill.data.table import read_table
+from crossdistill.data.unlearnt_labels import unlearnt_labels
 from crossdistill.data.wrappers import content_of
 from crossdistill.types import InputError, Listener, TaskKind, tracked
 
@@ -105,8 +106,8 @@ def check_manifest(
         counts += [_count(dataset, name, split, found) for split in SPLITS if len(dataset.rows(split))]
     groups = number_groups(table)
     doubts = [*_doubtful_texts(dataset), *doubts_of_gaps(table, groups)]
-    doubts += [*_nearly_no_labels(dataset), *told_apart(dataset.classes, task), *far_labels(dataset)]
-    doubts += minus_ones(dataset)
+    doubts += [*_nearly_no_labels(dataset), *told_apart(dataset.classes, task)]
+    doubts += [*far_labels(dataset), *minus_ones(dataset), *unlearnt_labels(dataset)]
     counts = _together(counts, groups)
     return Checked(dataset, counts, broken, damaged, files, doubts)
 

@@ -98,7 +98,7 @@ def class_partners(labels: Int[Tensor, " batch"]) -> tuple[Int[Tensor, " anchors
     It pairs the anchors M_v with the S_v^{η1} that D2 is shown (Section 3.2), before either side's loss.
 
     Args:
-        labels: (B,) integers
+        labels: (B,) integers; -1 is a class like any other: of samples without a label give `as_own_classes(labels)`
 
     Returns:
         (anchors, partners), index tensors (w,), anchors ascending; within each class a bijection without fixed points,

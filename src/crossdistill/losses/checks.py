@@ -41,6 +41,22 @@ def require_labels(labels: Tensor, count: int | None = None) -> None:
         raise ValueError(f"expected labels of an integer dtype, got {labels.dtype}")
 
 
+def require_classes(labels: Tensor, logits: Tensor, among: Tensor | None = None) -> None:
+    """Raise ValueError unless labels are classes of the logits (B, C), where `among`, (B,) bool, is True.
+
+    It waits for the device: methods, whose labels are classes, call what comes after it.
+    """
+    require_labels(labels, len(logits))
+    classes = logits.shape[1]
+    wrong = (labels < 0) | (labels >= classes)
+    places = (wrong if among is None else wrong & among).nonzero().flatten().tolist()
+    if places:
+        raise ValueError(
+            f"expected labels in [0, {classes}), got {int(labels[places[0]])} of sample {places[0]}; leave out samples "
+            "without a label"
+        )
+
+
 def require_temperature(temperature: float) -> None:
     if not (math.isfinite(temperature) and temperature > 0):
         raise ValueError(f"expected a temperature above 0, got {temperature}")

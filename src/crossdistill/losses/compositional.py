@@ -28,7 +28,7 @@ def class_contrastive_loss(
     Args:
         first: (B, D)
         second: (B, D), row i of one sample with row i of `first`
-        labels: (B,) integers
+        labels: (B,) integers; -1 is a class like any other: of samples without a label give `as_own_classes(labels)`
         temperature: τ > 0
         share: the anchors that this rank computes, of a batch that ranks divide; the ranks' mean is then the loss
 

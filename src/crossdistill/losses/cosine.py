@@ -76,7 +76,7 @@ def same_class_cosine(
     Args:
         full: (B, D)
         other: (B, D)
-        labels: (B,) integers
+        labels: (B,) integers; -1 is a class like any other: of samples without a label give `as_own_classes(labels)`
 
     Raises:
         ValueError: a shape or dtype mismatch.
@@ -98,7 +98,7 @@ def same_class_pairs(labels: Int[Tensor, " batch"]) -> Int[Tensor, ""]:
     It is the weight of a batch's `same_class_cosine` in a mean over batches; 0 means that there is nothing to average.
 
     Args:
-        labels: (B,) integers
+        labels: (B,) integers; -1 is a class like any other: of samples without a label give `as_own_classes(labels)`
 
     Raises:
         ValueError: labels that are not (B,) integers.

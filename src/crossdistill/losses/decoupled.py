@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from crossdistill.losses.checks import full_precision, require_labels, require_pair, require_temperature
+from crossdistill.losses.checks import full_precision, require_classes, require_pair, require_temperature
 
 
 def target_class_divergence(
@@ -30,7 +30,7 @@ def target_class_divergence(
         temperature: T > 0
 
     Raises:
-        ValueError: a shape or dtype mismatch, C = 1, or T ≤ 0.
+        ValueError: a shape or dtype mismatch, a target that is no class (-1, say), C = 1, or T ≤ 0.
 
     >>> import torch
     >>> from crossdistill.losses import target_class_divergence
@@ -41,8 +41,15 @@ def target_class_divergence(
     0.08
     """
     require_pair(student_logits, teacher_logits, ("student_logits", "teacher_logits"), "(B, C)")
-    require_labels(targets, len(student_logits))
+    require_classes(targets, student_logits)
     require_temperature(temperature)
+    return divergence_of_targets(student_logits, teacher_logits, targets, temperature)
+
+
+def divergence_of_targets(
+    student_logits: Tensor, teacher_logits: Tensor, targets: Tensor, temperature: float
+) -> Float[Tensor, ""]:
+    """`target_class_divergence` of targets that are known to be classes."""
     if student_logits.shape[1] < 2:
         raise ValueError("expected logits of at least 2 classes, got 1")
     student, teacher = (_margins(logits, targets, temperature) for logits in (student_logits, teacher_logits))

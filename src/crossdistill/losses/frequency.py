@@ -37,8 +37,8 @@ def frequency_bands(
     >>> torch.allclose(low, slow, atol=1e-6), torch.allclose(high, fast, atol=1e-6)
     (True, True)
     """
-    if features.ndim != 2 or features.shape[1] == 0:
-        raise ValueError(f"expected features of shape (B, D) with D > 0, got {tuple(features.shape)}")
+    if features.ndim != 2 or features.numel() == 0:
+        raise ValueError(f"expected features of shape (B, D) with B > 0 and D > 0, got {tuple(features.shape)}")
     require_floating(features, "features")
     features = full_precision(features)
     width = features.shape[1]
@@ -75,6 +75,7 @@ def frequency_decoupled_loss(
     >>> float(frequency_decoupled_loss(-teacher, teacher)) > 0.5
     True
     """
+    require_pair(student, teacher, ("student", "teacher"), "(B, D)")
     return loss_of_bands(student, teacher, frequency_bands(student), frequency_bands(teacher))
 
 
@@ -82,7 +83,6 @@ def loss_of_bands(
     student: Tensor, teacher: Tensor, student_bands: Sequence[Tensor], teacher_bands: Sequence[Tensor]
 ) -> Float[Tensor, ""]:
     """`frequency_decoupled_loss` of features whose `frequency_bands` are known already."""
-    require_pair(student, teacher, ("student", "teacher"), "(B, D)")
     low, high = _directions(student_bands, student)
     teacher_low, teacher_high = _directions(teacher_bands, teacher)
     return mse_loss(low, teacher_low) + mse_loss(_compressed(high), _compressed(teacher_high))

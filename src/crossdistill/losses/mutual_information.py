@@ -56,7 +56,7 @@ def mutual_information_loss(
     Args:
         full: (B, D) anchors M
         other: (B, D) candidates S or A
-        labels: (B,) integers
+        labels: (B,) integers; -1 is a class like any other: of samples without a label give `as_own_classes(labels)`
         temperature: τ > 0
         reduction: "sum" is Eq. 8 as printed, k positive and N negative terms added up for each anchor; "mean" divides
             the positive terms by k and the negative ones by N, so that the scale does not grow with the batch
@@ -97,7 +97,7 @@ def mutual_information(
     Args:
         full: (B, D) anchors M
         other: (B, D) candidates S or A
-        labels: (B,) integers
+        labels: (B,) integers; -1 is a class like any other: of samples without a label give `as_own_classes(labels)`
         temperature: τ > 0
         reduction: "sum" or "mean", as `mutual_information_loss` takes it
         share: the anchors that this rank computes, of a batch that ranks divide
@@ -135,7 +135,7 @@ def mutual_information_bound(
     Args:
         full: (B, D) anchors M
         other: (B, D) candidates S or A
-        labels: (B,) integers
+        labels: (B,) integers; -1 is a class like any other: of samples without a label give `as_own_classes(labels)`
         temperature: τ > 0
         share: the anchors that this rank computes, of a batch that ranks divide
 

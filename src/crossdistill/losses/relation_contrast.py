@@ -8,8 +8,8 @@ from torch import Tensor
 
 from crossdistill.losses.checks import (
     full_precision,
+    require_classes,
     require_floating,
-    require_labels,
     require_temperature,
     without_autocast,
 )
@@ -81,7 +81,7 @@ def classification_gradient_direction(
         weight: (C, D), the classifier's
 
     Raises:
-        ValueError: a shape or dtype mismatch.
+        ValueError: a shape or dtype mismatch, or a label that is no class (-1, say).
 
     >>> import torch
     >>> from crossdistill.losses import classification_gradient_direction
@@ -97,7 +97,12 @@ def classification_gradient_direction(
         raise ValueError(f"expected logits and weight of shapes (B, C) and (C, D), got {shapes}")
     require_floating(logits, "logits")
     require_floating(weight, "weight")
-    require_labels(labels, len(logits))
+    require_classes(labels, logits)
+    return gradient_direction(logits, labels, weight)
+
+
+def gradient_direction(logits: Tensor, labels: Tensor, weight: Tensor) -> Float[Tensor, "batch width"]:
+    """`classification_gradient_direction` of labels that are known to be classes."""
     if logits.shape[1] == 1:
         return torch.zeros_like(full_precision(logits @ weight))
     is_label = labels[:, None] == torch.arange(logits.shape[1], device=labels.device)

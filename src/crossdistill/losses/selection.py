@@ -11,6 +11,7 @@ from torch.nn.functional import one_hot
 
 from crossdistill.losses.checks import (
     full_precision,
+    require_classes,
     require_labels,
     require_one_of,
     require_pair,
@@ -73,14 +74,15 @@ def non_target_divergence(
     Args:
         student_logits: (B, C)
         teacher_logits: (B, C)
-        labels: (B,) in [0, C)
+        labels: (B,) in [0, C); what they are of samples that are not selected is no matter
         selected: (B,) bool
         target_class: "removed" normalises over the other C − 1 classes (nothing is left to compare when C = 2);
             "zeroed" keeps the sample's class with logit 0 on both sides, as C²KD's published code does
         temperature: T > 0, softening both predictions
 
     Raises:
-        ValueError: a shape or dtype mismatch, an unknown target_class, or T ≤ 0.
+        ValueError: a shape or dtype mismatch, a selected sample whose label is no class (-1, say), an unknown
+            target_class, or T ≤ 0.
 
     >>> import torch
     >>> from crossdistill.losses import non_target_divergence
@@ -101,6 +103,20 @@ def non_target_divergence(
         )
     require_one_of("target_class", target_class, get_args(TargetClass))
     require_temperature(temperature)
+    require_classes(labels, student_logits, among=selected)
+    known = labels.clamp(0, student_logits.shape[1] - 1)
+    return divergence_of_others(student_logits, teacher_logits, known, selected, target_class, temperature)
+
+
+def divergence_of_others(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    labels: Tensor,
+    selected: Tensor,
+    target_class: TargetClass = "removed",
+    temperature: float = 1.0,
+) -> Float[Tensor, ""]:
+    """`non_target_divergence` of labels that are known to be classes."""
     classes = student_logits.shape[1]
     if target_class == "zeroed":
         others = ~one_hot(labels, classes).bool()

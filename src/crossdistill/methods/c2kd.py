@@ -9,9 +9,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from crossdistill.losses import non_target_divergence, rank_correlation, soft_label_divergence
+from crossdistill.losses import rank_correlation, soft_label_divergence
 from crossdistill.losses.checks import require_one_of
-from crossdistill.losses.selection import TargetClass
+from crossdistill.losses.selection import TargetClass, divergence_of_others
 from crossdistill.methods.base import Method
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_at_least_zero
@@ -124,10 +124,10 @@ class C2KD(Method):
 
     def _crossmodal(self, proxies: Proxies, labels: Tensor, selected: Tensor) -> Tensor:
         """Each proxy learns the other's non-target classes, on the selected samples."""
-        to_student = non_target_divergence(
+        to_student = divergence_of_others(
             proxies.student, proxies.teacher.detach(), labels, selected, self.target_class
         )
-        to_teacher = non_target_divergence(
+        to_teacher = divergence_of_others(
             proxies.teacher, proxies.student.detach(), labels, selected, self.target_class
         )
         return to_student + to_teacher

@@ -8,8 +8,9 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from crossdistill.losses import classification_gradient_direction, relation_contrastive_loss
+from crossdistill.losses import relation_contrastive_loss
 from crossdistill.losses.cosine import unit_rows
+from crossdistill.losses.relation_contrast import gradient_direction
 from crossdistill.methods.base import Method
 from crossdistill.methods.teacher_queue import Elements, TeacherQueue
 from crossdistill.models import CrossModalModel, RelationNetwork
@@ -122,15 +123,13 @@ class CRCD(Method):
 
     def _student(self, representations: Representations, batch: Batch) -> Elements:
         weight = self.model.classifier.weight
-        gradients = classification_gradient_direction(representations.target_logits, batch.labels, weight)
+        gradients = gradient_direction(representations.target_logits, batch.labels, weight)
         return Elements(unit_rows(representations.target), gradients)
 
     def _teacher(self, representations: Representations, batch: Batch) -> Elements:
         """The teacher's features and gradients, from which it learns nothing."""
         classifier = cast(nn.Linear, self.model.classifier_of("full"))
-        gradients = classification_gradient_direction(
-            representations.full_logits.detach(), batch.labels, classifier.weight.detach()
-        )
+        gradients = gradient_direction(representations.full_logits.detach(), batch.labels, classifier.weight.detach())
         return Elements(unit_rows(representations.full.detach()), gradients)
 
     def end_step(self, representations: Representations, batch: Batch) -> None:

@@ -7,7 +7,9 @@ from functools import partial
 
 import torch
 
-from crossdistill.losses import labelled_cross_entropy, non_target_divergence, target_class_divergence
+from crossdistill.losses import labelled_cross_entropy
+from crossdistill.losses.decoupled import divergence_of_targets
+from crossdistill.losses.selection import divergence_of_others
 from crossdistill.methods.base import Method
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero
@@ -81,8 +83,8 @@ class DKD(Method):
         student, full = representations.target_logits, representations.full_logits.detach()
         labelled = batch.labelled
         targets, everywhere = torch.where(labelled, batch.labels, full.argmax(dim=1)), torch.ones_like(labelled)
-        target = target_class_divergence(student, full, targets, self.temperature)
-        others = non_target_divergence(student, full, targets, everywhere, temperature=self.temperature)
+        target = divergence_of_targets(student, full, targets, self.temperature)
+        others = divergence_of_others(student, full, targets, everywhere, temperature=self.temperature)
         hard = labelled_cross_entropy(student, batch.labels)
         teacher = labelled_cross_entropy(representations.full_logits, batch.labels)  # a constant when it is fixed
         soft = self.temperature**2 * (self.alpha * target + self.beta * others)

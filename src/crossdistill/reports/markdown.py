@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from crossdistill.atomic import write_atomically, written_whole
+from crossdistill.data.folders import is_file
 from crossdistill.reports import figures, svg
 from crossdistill.reports.captioned import CaptionedFigure
 from crossdistill.reports.cells import ReportTable, Row
@@ -41,6 +42,8 @@ def write_document(report: Report, folder: Path, name: str) -> Path:
 
     Raises InputError when `folder` cannot be written to.
     """
+    if is_file(folder):
+        raise InputError(f"{folder}: cannot be written to: expected a folder, found a file")
     captioned = [figure for section in report.sections for figure in section.figures]
     captioned += [report.picture] if report.picture is not None else []
     try:
@@ -53,7 +56,7 @@ def write_document(report: Report, folder: Path, name: str) -> Path:
                     file.write(png(shown.picture))
         write_atomically(folder / f"{name}.md", document(report, name))
     except OSError as error:
-        raise InputError(f"{folder}: cannot be written to: {error.strerror}; give a folder") from error
+        raise InputError(f"{folder}: cannot be written to: {error.strerror or error}") from error
     return folder / f"{name}.md"
 
 

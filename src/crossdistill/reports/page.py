@@ -10,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from crossdistill.atomic import write_atomically
+from crossdistill.data.folders import is_folder
 from crossdistill.reports import figures, svg
 from crossdistill.reports.captioned import CaptionedFigure
 from crossdistill.reports.pictures import data_uri
@@ -33,12 +34,14 @@ def write_report(runs: Sequence[Path], output: Path, samples: SampleViews = NO_S
 
 def write_page(report: Report, output: Path) -> Path:
     """Write a report as one HTML file and return its path. Raises InputError when `output` cannot be written."""
+    if is_folder(output):
+        raise InputError(f"{output}: cannot be written: expected a file to write, found a folder")
     page = _rendered(report)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(output, page)
     except OSError as error:
-        raise InputError(f"{output}: cannot be written: {error.strerror}; give a file to write to") from error
+        raise InputError(f"{output}: cannot be written: {error.strerror or error}") from error
     return output
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -22,7 +22,7 @@ from crossdistill.recipes.cross_fitted import CROSS_FITTED, OUTPUTS, is_cross_fi
 from crossdistill.recipes.recipe import DataSettings, Recipe
 from crossdistill.runs.data import FROM_PYTHON, build_dataset, split_dataset
 from crossdistill.runs.given_teacher import require_logits
-from crossdistill.runs.own_encoders import own_settings, require_rebuilt
+from crossdistill.runs.own_encoders import copied, own_settings, require_rebuilt, require_working
 from crossdistill.runs.statistics import set_statistics
 from crossdistill.tasks.regression import statistics_of
 from crossdistill.training.engine import seeded
@@ -65,7 +65,7 @@ def build(
     Args:
         recipe: what is to be trained
         dataset: one made in Python, in place of the recipe's `data.source`
-        encoders: modality -> somebody's own module, in place of what the recipe says
+        encoders: modality -> somebody's own module, in place of what the recipe says; the model gets a copy of it
         make_dataset: from a recipe's data settings and seed to its data set
 
     Raises:
@@ -84,15 +84,19 @@ def build(
     dataset = data_of(recipe, dataset, make_dataset)
     learnt = taught(recipe)
     spec = model_spec(learnt, dataset)
-    own = {name: module for name, module in (encoders or {}).items() if name in spec.inputs}
+    own = copied({name: module for name, module in (encoders or {}).items() if name in spec.inputs})
     with seeded(recipe.seed):
         used = modalities_of(METHODS[recipe.method].views, spec.target, spec.auxiliary)
         model = build_model(spec, used, own)
         set_statistics(model, dataset)
         method = build_method(recipe, model, training_samples(learnt, dataset))
     _require_trained_encoders(learnt, method)
-    require_rebuilt(spec, own, dataset)
-    return Built(recipe, dataset, spec, method, stages(learnt, method))
+    planned = stages(learnt, method)
+    _require_labels_for(planned, dataset)
+    require_rebuilt(spec, model, own, dataset)
+    named = [name for name in model.encoders if name not in own]
+    require_working(spec, model, named, dataset, recipe.machine.accelerator)
+    return Built(recipe, dataset, spec, method, planned)
 
 
 def data_of(recipe: Recipe, dataset: MultimodalDataset | None, make_dataset: BuildDataset) -> MultimodalDataset:
@@ -166,7 +170,8 @@ def training_samples(recipe: Recipe, dataset: MultimodalDataset) -> TrainingSamp
     if not len(dataset.labelled_rows("train")):
         raise InputError(f"{dataset.name}: no training sample has a label; every method learns S from some")
     if not len(rows):
-        raise InputError(f"{dataset.name}: no training sample has all modalities that {recipe.method} learns from")
+        which = "training sample" if learnt else "labelled training sample"
+        raise InputError(f"{dataset.name}: no {which} has all modalities that {recipe.method} learns from")
     return TrainingSamples(torch.from_numpy(rows), torch.from_numpy(dataset.labels[rows]), recipe.epochs)
 
 
@@ -222,6 +227,19 @@ def _require_trained_encoders(recipe: Recipe, method: Method) -> None:
             "auxiliary_epochs: 0 would freeze auxiliary encoders that nothing has trained; "
             "give them epochs, set frozen where one has weights, or set model.auxiliary_encoders to trained"
         )
+
+
+def _require_labels_for(planned: Sequence[Stage], dataset: MultimodalDataset) -> None:
+    """Raise InputError where a stage before the method, which learns labels, has no labelled sample to learn from."""
+    labelled, method = dataset.labelled_rows("train"), planned[-1].name
+    for stage in planned[:-1]:
+        read = stage.method.model.modalities_of(*stage.method.views)
+        if not dataset.present(read)[labelled].any():
+            raise InputError(
+                f"{method}: its stage '{stage.name}' learns labels, and none of the {len(labelled)} labelled training "
+                f"samples has all modalities that it reads ({', '.join(read)}); label some that have them, or let the "
+                "student learn alone (self_training, baseline)"
+            )
 
 
 def stages(recipe: Recipe, method: Method) -> tuple[Stage, ...]:

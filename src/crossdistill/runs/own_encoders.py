@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.reading import middle, read
@@ -17,11 +17,12 @@ from crossdistill.encoders.kinds import parameters_of
 from crossdistill.encoders.make import make_encoder
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.encoders.standardize import unstandardized
+from crossdistill.models.cross_modal import CrossModalModel
 from crossdistill.models.grouped import select
 from crossdistill.models.spec import ModelSpec
 from crossdistill.plain import to_plain
 from crossdistill.plugins import class_path
-from crossdistill.types import InputError, Padded, one_line, to_device
+from crossdistill.types import InputError, Modality, Padded, one_line, to_device
 
 
 def own_settings(name: str, module: nn.Module) -> EncoderSettings:
@@ -30,7 +31,7 @@ def own_settings(name: str, module: nn.Module) -> EncoderSettings:
     place = f"encoders[{name!r}]"
     if not isinstance(module, nn.Module):
         raise InputError(f"{place}: expected a torch.nn.Module, found {type(module).__name__}")
-    if not all(isinstance(value, torch.Tensor) for value in module.state_dict().values()):
+    if not all(isinstance(value, Tensor) for value in module.state_dict().values()):
         raise InputError(f"{place}: {type(module).__name__}: expected a state of tensors alone, which files can hold")
     try:
         path = class_path(type(module))
@@ -56,11 +57,30 @@ def own_settings(name: str, module: nn.Module) -> EncoderSettings:
     return EncoderSettings(path, settings)
 
 
-def require_rebuilt(spec: ModelSpec, given: Mapping[str, nn.Module], dataset: MultimodalDataset) -> None:
-    """Raise InputError unless each given module, built anew by its class and settings and with its weights, makes the
-    same of a few training samples: what is saved would otherwise be another model without a word."""
-    for name, module in given.items():
-        settings, inputs = spec.encoders[name], spec.inputs[name]
+def copied(given: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+    """Copies to train in the modules' place, so that these stay as they are for the caller's next run. Raises
+    InputError for one that `copy.deepcopy` does not copy."""
+    memo: dict[int, Any] = {}  # one module given twice stays one
+    return {name: _copied(name, module, memo) for name, module in given.items()}
+
+
+def _copied(name: str, module: nn.Module, memo: dict[int, Any]) -> nn.Module:
+    try:
+        return copy.deepcopy(module, memo)
+    except Exception as error:  # whatever somebody's attributes raise
+        raise InputError(
+            f"encoders[{name!r}]: expected a module that copy.deepcopy copies, since a run trains a copy, found "
+            f"{type(module).__name__} ({type(error).__name__}: {one_line(error)[:160]}); give it a __deepcopy__, or "
+            "keep such attributes out of it"
+        ) from error
+
+
+def require_rebuilt(spec: ModelSpec, model: CrossModalModel, given: Iterable[str], dataset: MultimodalDataset) -> None:
+    """Raise InputError unless the model's encoder of each given modality, built anew by its class and settings and with
+    its weights, makes the same of a few training samples: what is saved would otherwise be another model without a
+    word."""
+    for name in given:
+        module, settings, inputs = unstandardized(model.encoders[name]), spec.encoders[name], spec.inputs[name]
         with torch.random.fork_rng(devices=[]):
             rebuilt = make_encoder(name, inputs, settings)
         inner = unstandardized(rebuilt)
@@ -69,32 +89,51 @@ def require_rebuilt(spec: ModelSpec, given: Mapping[str, nn.Module], dataset: Mu
             inner.load_state_dict(module.state_dict())
         except RuntimeError as error:
             raise InputError(f"{place} is not this module: {one_line(error)[:200]}") from error
-        rows = dataset.rows("train")
-        rows = rows[dataset.present([name])[rows]][:2]
-        reading = read(dataset.columns[name], rows, middle(len(rows)))
-        samples = select(reading.numbers, reading.present.nonzero().squeeze(1))
-        if bool(reading.present.any()):
-            _require_same_outputs(place, module, inner, samples)
+        if (samples := _a_few(dataset, name)) is not None:
+            device = next((p.device for p in module.parameters()), torch.device("cpu"))
+            first, second = (_tried(place, encoder, samples, device) for encoder in (module, inner))
+            if not torch.allclose(first, second, rtol=1e-4, atol=1e-5, equal_nan=True):
+                raise InputError(f"{place} makes something else of the same samples; give it an attribute `settings`")
+
+
+def require_working(
+    spec: ModelSpec, model: CrossModalModel, named: Iterable[str], dataset: MultimodalDataset, accelerator: str
+) -> None:
+    """Raise InputError unless the model's encoder of each modality for which a recipe names one, where it is no class
+    of ours, makes (B, width) of a few training samples; on the GPU where it will be trained on one, since there are
+    classes that need it."""
+    device = torch.device("cuda" if accelerator in ("auto", "cuda") and torch.cuda.is_available() else "cpu")
+    for name in named:
+        encoder, settings = model.encoders[name], spec.encoders[name]
+        is_ours = type(unstandardized(encoder)).__module__.partition(".")[0] == __name__.partition(".")[0]
+        if not is_ours and (samples := _a_few(dataset, name)) is not None:
+            _tried(f"model.encoders.{name}: {settings.kind} with {dict(settings.settings)}", encoder, samples, device)
+
+
+def _a_few(dataset: MultimodalDataset, name: str) -> Modality | None:
+    """Two training samples of the modality, as its encoder takes them; None where they cannot be read."""
+    rows = dataset.rows("train")
+    rows = rows[dataset.present([name])[rows]][:2]
+    reading = read(dataset.columns[name], rows, middle(len(rows)))
+    there = reading.present.nonzero().squeeze(1)
+    return select(reading.numbers, there) if len(there) else None
 
 
 @torch.no_grad()
-def _require_same_outputs(place: str, given: nn.Module, rebuilt: nn.Module, samples: Any) -> None:
-    """Of copies: the caller's module and the modes of its parts stay as they are."""
-    device = next((p.device for p in given.parameters()), torch.device("cpu"))
+def _tried(place: str, encoder: nn.Module, samples: Modality, device: torch.device) -> Tensor:
+    """What a copy of the encoder makes of the samples, so that the modes of its parts stay as they are. Raises
+    InputError where that is not float32 (B, width)."""
+    values = samples.values if isinstance(samples, Padded) else samples
+    given = f"{'Padded of ' if isinstance(samples, Padded) else ''}{tuple(values.shape)}"
     try:
-        outputs = [copy.deepcopy(module).to(device).eval()(to_device(samples, device)) for module in (given, rebuilt)]
+        output: Any = copy.deepcopy(encoder).to(device).eval()(to_device(samples, device))
     except Exception as error:  # whatever somebody's module raises
-        raise InputError(f"{place}: {type(error).__name__}: {error}") from error
-    shape = (len(samples.lengths if isinstance(samples, Padded) else samples), int(cast(Encoder, given).width))
-    for output in outputs:
-        found = type(output).__name__
-        if isinstance(output, torch.Tensor):
-            if tuple(output.shape) == shape and output.dtype == torch.float32:
-                continue
-            found = f"{output.dtype} {tuple(output.shape)}"
-        raise InputError(f"{place}: expected an output of float32 {shape}, its width, found {found}")
-    if not torch.allclose(outputs[0], outputs[1], rtol=1e-4, atol=1e-5, equal_nan=True):
-        raise InputError(f"{place} makes something else of the same samples; give it an attribute `settings`")
+        raise InputError(f"{place}: given {given}: {type(error).__name__}: {one_line(error)[:200]}") from error
+    shape = (len(values), int(cast(Encoder, encoder).width))
+    if isinstance(output, Tensor) and tuple(output.shape) == shape and output.dtype == torch.float32:
+        return output
+    found = f"{output.dtype} {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+    raise InputError(f"{place}: expected an output of float32 {shape}, its width, found {found}")
 
 
 def _is_plain(value: Any) -> bool:

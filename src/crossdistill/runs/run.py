@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
@@ -79,7 +78,8 @@ def run(
         build_data: makes the data set of a recipe's data settings and seed; the processes of a comparison pass one that
             remembers
         encoders: modality -> a module of your own, (B, ...) or `Padded` to (B, width); its class must be importable and
-            say with which arguments it was made
+            say with which arguments it was made. A copy of it is trained, and the module stays as it is: `load` has
+            the trained one
         interruptible: SIGINT, SIGTERM and SIGUSR1 end training after the step that is on, saved, by raising
             Interrupted, a KeyboardInterrupt; for a process of your own
 
@@ -136,7 +136,8 @@ def run(
             held.callback(log.close)
             workers = held.enter_context(Workers(built.dataset, recipe.machine.workers))
             train(built, log, engine, workers)
-        require_rebuilt(built.spec, encoders or {}, built.dataset)  # training may have moved what no state holds
+        own = [name for name in encoders or {} if name in built.spec.inputs]
+        require_rebuilt(built.spec, built.model, own, built.dataset)  # training may have moved what no state holds
         on_first_rank(engine, lambda: _finish(built, folder, log, engine.device, workers))
     return read_results(folder)
 
@@ -154,7 +155,7 @@ def _with_teacher(
     whole = data_of(recipe, dataset, build_data)
 
     def train_teacher(made: Recipe, place: Path, learnt: MultimodalDataset) -> CrossModalModel:
-        run(made, place, True, listener, learnt, encoders=copy.deepcopy(encoders), interruptible=interruptible)
+        run(made, place, True, listener, learnt, encoders=encoders, interruptible=interruptible)
         _require_same_data(place, read_config(place)[1], fingerprint(learnt))
         return load_trained(place, learnt).model
 

@@ -16,6 +16,7 @@ from crossdistill.data.controls import Control
 from crossdistill.data.far_labels import far_labels, minus_ones
 from crossdistill.data.precision import rounded_away
 from crossdistill.data.spellings import told_apart
+from crossdistill.data.unlearnt_labels import unlearnt_labels
 from crossdistill.evaluation.collect import Outputs
 from crossdistill.losses.cosine import unit_rows
 from crossdistill.methods import DISCRIMINATOR_ACCURACY, METHODS
@@ -64,9 +65,10 @@ class Warnings:
 
     def at_start(self, ranks: int = 1) -> None:
         """Of the training samples: numbers that float32 cannot hold, classes that may be one, labels far from all
-        others or that may stand for none, one class alone, some that lack a modality, or a label where the method
-        needs one, or of which none lacks a label where the method teaches by those; of measured ones, numbers that are
-        the same in all; of the method, where its first stages are all that there is time for; of chunks, where they are
+        others or that may stand for none, labels that are measured and not learnt, one class alone, some that lack a
+        modality, or a label where the method needs one, or of which none lacks a label where the method teaches by
+        those, or of which few with a label can teach; of measured ones, numbers that are the same in all; of the
+        method, where its first stages are all that there is time for; of chunks, where they are
         none or not all that an encoder looks at.
 
         ranks: that share each batch
@@ -75,7 +77,7 @@ class Warnings:
         for name in self._built.model.encoders:
             if text := rounded_away(name, dataset.columns[name], dataset.rows("train")):
                 self._say(f"{WARNING}{text}")
-        doubted = [*far_labels(dataset), *minus_ones(dataset)]
+        doubted = [*far_labels(dataset), *minus_ones(dataset), *unlearnt_labels(dataset)]
         for text in [*told_apart(dataset.classes, dataset.task), *doubted]:
             self._say(f"{WARNING}{text}")
         labels = np.unique(dataset.labels[dataset.labelled_rows("train")], axis=0)
@@ -91,6 +93,7 @@ class Warnings:
         self._tell_of_unlabelled()
         self._tell_of_no_teaching()
         self._tell_of_incomplete()
+        self._tell_of_labels_that_teach_nothing()
         self._tell_of_first_stages()
         if self._built.recipe.optimization.chunk_size:
             self._tell_of_chunks(self._built.recipe.optimization.chunk_size, ranks)
@@ -154,6 +157,26 @@ class Warnings:
             self._say(
                 f"{WARNING if complete < _FEW * len(rows) else ''}only {complete} of {len(rows)} training samples have "
                 f"all modalities ({', '.join(read)}); nothing that needs them all is learnt from the others"
+            )
+
+    def _tell_of_labels_that_teach_nothing(self) -> None:
+        """Of a method that learns from unlabelled pairs, too: old recordings with labels and new ones with modalities
+        can be so many complete samples that none of the counts above is low."""
+        dataset, recipe = self._built.dataset, self._built.recipe
+        method = METHODS[recipe.method]
+        labelled = dataset.labelled_rows("train")
+        if not method.learns_unlabelled or len(method.views) == 1 or self._built.spec.given_teacher:
+            return
+        if len(labelled) == len(dataset.rows("train")):  # the line before has said it
+            return
+        read = modalities_of(method.views, recipe.data.target, recipe.data.auxiliary)
+        complete = int(dataset.present(read)[labelled].sum())
+        if complete < _FEW * len(labelled):
+            those = f"the {len(labelled)} labelled training samples"
+            found = f"only {complete} of {those} have" if complete else f"none of {those} has"
+            left = "no label of the others" if complete else "no label"
+            self._say(
+                f"{WARNING}{found} all modalities ({', '.join(read)}), so that {left} reaches what teaches the student"
             )
 
     def measured(self, stage: Stage, epoch: int, outputs: Outputs, ends_run: bool) -> None:

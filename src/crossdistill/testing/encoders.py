@@ -5,12 +5,11 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable, Sequence
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from crossdistill.types import Modality, Padded
+from crossdistill.types import Modality, Padded, one_line
 
 Factory = Callable[[], nn.Module]
 Shape = tuple[int, ...]
@@ -61,7 +60,7 @@ def gradients_reach_every_parameter(factory: Factory, sample_shape: Shape) -> No
     if not parameters:
         return
     with torch.random.fork_rng(devices=[]):
-        torch.autograd.backward(encoder.train()(batched(samples(sample_shape), sample_shape)).square().sum())
+        torch.autograd.backward(encoded(encoder.train(), batched(samples(sample_shape), sample_shape)).square().sum())
     gradients = {key: p.grad for key, p in parameters.items() if p.grad is not None}
     missing = sorted(parameters.keys() - gradients.keys())
     assert not missing, f"{name}: no gradient reaches {', '.join(missing)}"
@@ -111,10 +110,7 @@ def a_batch_of_one_works(factory: Factory, sample_shape: Shape) -> None:
     encoder, name = built(factory)
     x = samples(sample_shape)
     together = output(encoder.eval(), batched(x, sample_shape))[:1]
-    try:
-        alone = output(encoder, batched(x[:1], sample_shape))
-    except Exception as error:
-        raise AssertionError(f"{name}: a batch of one sample fails: {error}") from error
+    alone = output(encoder, batched(x[:1], sample_shape))
     assert alone.shape == together.shape, f"{name}: a batch of one sample has the shape {tuple(alone.shape)}"
     assert close(alone, together), f"{name}: a sample's output depends on the other samples of its batch"
 
@@ -191,7 +187,20 @@ def output(encoder: nn.Module, x: Modality, seed: int = 0) -> Tensor:
     """What the encoder makes of a batch, with this random state for whatever it draws."""
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return cast(Tensor, encoder(x))
+        return encoded(encoder, x)
+
+
+def encoded(encoder: nn.Module, x: Modality) -> Tensor:
+    """The same with gradients, and with the random state that there is."""
+    name, values = type(encoder).__name__, x.values if isinstance(x, Padded) else x
+    shape = f"{'Padded of ' if isinstance(x, Padded) else ''}{tuple(values.shape)}"
+    try:
+        out: object = encoder(x)
+    except Exception as error:
+        what = "a batch of one sample" if len(values) == 1 else f"a batch of shape {shape}"
+        raise AssertionError(f"{name}: {what} fails: {one_line(error)}") from error
+    assert isinstance(out, Tensor), f"{name}: expected a tensor (B, width), found {type(out).__name__}"
+    return out
 
 
 def close(first: Tensor, second: Tensor) -> bool:

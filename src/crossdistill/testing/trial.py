@@ -17,6 +17,7 @@ from crossdistill.training.engine import OneProcess
 from crossdistill.training.loop import build_optimizer, build_optimizers, step
 from crossdistill.training.passes import forward, with_mixing
 from crossdistill.training.settings import Optimization
+from crossdistill.training.turns import turns_in
 from crossdistill.types import Batch, Representations, TaskKind, Turn, View
 
 LAST_EPOCH = 1000
@@ -71,7 +72,7 @@ def epochs_of(cls: type[Method], task: TaskKind) -> tuple[int, ...]:
     known = _EPOCHS.setdefault(cls, {})
     if task not in known:
         method, _ = built(cls, task)
-        names = [[turn.name for turn in method.turns(epoch)] for epoch in range(LAST_EPOCH + 1)]
+        names = [[turn.name for turn in turns_in(method, epoch)] for epoch in range(LAST_EPOCH + 1)]
         first = [epoch for epoch in range(LAST_EPOCH) if epoch == 0 or names[epoch] != names[epoch - 1]]
         known[task] = (*first, LAST_EPOCH)
     return known[task]

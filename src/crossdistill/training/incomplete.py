@@ -10,6 +10,7 @@ from torch import Tensor
 
 from crossdistill.methods import Method
 from crossdistill.training.passes import select_batch
+from crossdistill.training.turns import objective_of
 from crossdistill.types import Batch, Objective, Representations, Turn
 
 
@@ -50,12 +51,12 @@ class DividedBatch:
         the turns that move the whole student, and only where the method trains S's logits.
         """
         if self.rest_count == 0:
-            return turn.objective(self.complete, self.batch)
+            return objective_of(self.method, turn, self.complete, self.batch)
         terms: dict[str, Tensor] = {}
         measures: Mapping[str, Tensor] = {}
         parts: list[Tensor] = []
         if self.complete_count > 0:
-            objective = turn.objective(self.complete, self.batch)
+            objective = objective_of(self.method, turn, self.complete, self.batch)
             parts.append(self.complete_count / (self.complete_count + self.rest_count) * objective.total)
             terms |= objective.terms
             measures = objective.measures

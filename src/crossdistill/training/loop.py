@@ -24,6 +24,7 @@ from crossdistill.training.passes import with_mixing
 from crossdistill.training.pauses import GO_ON, SAVE, Agreement, EpochSoFar, Interrupted
 from crossdistill.training.settings import Optimization, learning_rate_factor
 from crossdistill.training.sharding import WHOLE, Shards, encoder_parameters
+from crossdistill.training.turns import turns_in
 from crossdistill.types import Batch, InputError, Note, Turn
 
 
@@ -120,8 +121,8 @@ def fit(
         means = so_far.terms.read()
         if not means:
             raise InputError(
-                f"{stage.name}, epoch {epoch}: no training sample could be read, or none has all modalities that "
-                f"{stage.name} learns from; the run's notes.txt names what is wrong with each"
+                f"{stage.name}, epoch {epoch}: no training sample could be read with all modalities that {stage.name} "
+                "learns from; the notes of the run, notes.txt in its folder, name what is wrong with each"
             )
         record |= {f"training/loss/{name}": value for name, value in means.items()}
         record |= {
@@ -186,7 +187,7 @@ def step(
 
 def build_optimizers(method: Method, epochs: int, settings: Optimization) -> dict[str, Optimizer]:
     """One optimiser for each turn that occurs in any epoch, by the turn's name."""
-    turns = {turn.name: turn for epoch in range(epochs) for turn in method.turns(epoch)}
+    turns = {turn.name: turn for epoch in range(epochs) for turn in turns_in(method, epoch)}
     return {name: build_optimizer(turn, settings) for name, turn in turns.items()}
 
 
