@@ -29,7 +29,9 @@ from crossdistill.training.memory import peak_memory_mb, reset_peak_memory
 def step_of(arguments: argparse.Namespace, chunk_size: int) -> Callable[[], None]:
     """One step of the method's last epoch, on training samples drawn again to fill the batch."""
     engine = OneProcess(torch.device(arguments.accelerator), arguments.precision)
-    recipe = replace(RECIPES[arguments.recipe](), method=arguments.method)
+    recipe = RECIPES[arguments.recipe]()
+    unfaded = {"amid_u": {"fading": False}}  # all samples have labels, and its terms are what takes memory
+    recipe = replace(recipe, method=arguments.method, options={**recipe.options, **unfaded})
     built = build(recipe)
     method, turns = built.method, built.method.turns(recipe.epochs - 1)
     engine.to_device(method.model).train()

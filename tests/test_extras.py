@@ -32,7 +32,7 @@ FEATURES: dict[str, tuple[str, str]] = {
     "statistics": ("train", "crossdistill.evaluation.paired_test([1, 2], [3, 5])"),
     "validation samples": ("train", 'run(data={"choose_epoch_on": "validation"})'),
     "several devices": ("train", 'run(machine={"devices": 2})'),
-    "mixtures": ("train", 'run(method="amid_u")'),
+    "mixtures": ("train", 'run(method="amid_u", data={"labelled": 0.5})'),
     "the report": ("report", 'command("report", "run")'),
     "the demo": ("report", 'command("demo")'),
     "comparing": ("report", 'command("compare", "emoji")'),
