@@ -293,6 +293,7 @@ def test_folds_are_whole_numbers() -> None:
     "labels",
     [
         [True, False, None],
+        [True, False, -1],
         (True, False, float("nan")),
         np.array([True, False, None], dtype=object),
         pd.array([True, False, None]),
@@ -309,6 +310,8 @@ def test_true_and_false_are_classes_of_these_names_as_in_a_table(labels: Any) ->
     named = from_arrays({"watch": table}, [True, False, True], classes=("no", "yes"))
     assert named.classes == ("no", "yes")
     assert named.labels.tolist() == [1, 0, 1]
+    turned = from_arrays({"watch": table}, [True, False, True], classes=("True", "False"))
+    assert turned.labels.tolist() == [0, 1, 0]
 
 
 MASKED = np.ma.masked_array(np.zeros((2, 2)), mask=[[True, False], [False, False]])

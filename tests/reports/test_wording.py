@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from crossdistill.reports import load_runs
 from crossdistill.reports.groups import main_configuration, reference_method, reference_methods
 from crossdistill.reports.sections import report_of
+from crossdistill.reports.tiles import next_steps
 from crossdistill.reports.wording import findings, lead, replicates, summary, title
 from tests.reports.synthetic import edit_results, run_of, runs_of, scores, write_run
 
@@ -73,6 +74,20 @@ def test_with_unlabelled_pairs_amid_u_is_what_the_report_is_about_and_with_all_l
     runs = load_runs(folders)
     assert main_configuration(runs) == reference_method(runs) == "amid_u"
     assert reference_method([]) == ""
+
+
+def test_a_student_that_learnt_alone_is_not_said_to_be_distilled(tmp_path: Path) -> None:
+    folders = pair(tmp_path, (0.60, 0.61, 0.62), (0.61, 0.60, 0.63), "amid_u")
+    folders += [write_run(tmp_path / f"teacher-{seed}", "teacher", seed) for seed in range(3)]
+    runs = load_runs(folders)
+    assert main_configuration(runs) == "amid_u"
+    text = " ".join([title(runs), lead(runs), *summary(runs)])
+    assert "of these alone amid_u's student learns" in text
+    assert not any(word in text for word in ("istil", "helped", "gap"))
+    assert not any("to be told from none" in step for step in next_steps(runs))
+    for folder in folders[3:6]:
+        edit_results(folder, samples={"train": 1000, "labelled": 10, "test": 500})
+    assert "which had audio and text in training" in lead(load_runs(folders))
 
 
 def test_ablations_stand_beside_the_method_that_they_take_apart(tmp_path: Path) -> None:

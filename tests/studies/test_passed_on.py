@@ -41,6 +41,8 @@ def test_what_runs_of_a_configuration_warn_of_alike_is_said_once() -> None:
         "WARNING: amid_u fold 1 seed 0: only 40 of 57 samples have all",
         "WARNING: amid_u fold 1 seed 1: only 41 of 57 samples have all",
         "WARNING: kd fold 0 seed 0: only 40 of 57 samples have all",
+        "WARNING: kd fold 0 seed 0: the file of seed 1 is empty",
+        "WARNING: kd fold 0 seed 1: the file of seed 2 is empty",
         "kd fold 0 seed 0: no warning",
         "kd fold 0 seed 1: no warning",
     ):
@@ -50,6 +52,8 @@ def test_what_runs_of_a_configuration_warn_of_alike_is_said_once() -> None:
         "emoji: WARNING: amid_u fold 0 seed 0: only 40 of 57 samples have all",
         "emoji: WARNING: amid_u fold 1 seed 1: only 41 of 57 samples have all",
         "emoji: WARNING: kd fold 0 seed 0: only 40 of 57 samples have all",
+        "emoji: WARNING: kd fold 0 seed 0: the file of seed 1 is empty",
+        "emoji: WARNING: kd fold 0 seed 1: the file of seed 2 is empty",
         "emoji: kd fold 0 seed 0: no warning",
         "emoji: kd fold 0 seed 1: no warning",
     ]

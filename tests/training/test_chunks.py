@@ -322,14 +322,16 @@ def test_what_would_be_another_gradient_is_one_line(what: str) -> None:
     step(OneProcess(), method, turns, optimizers, batch_of(), math.inf)
 
 
+@pytest.mark.parametrize(("fading", "labelled"), [(False, 1.0), (True, 1.0), (True, 0.75)])
 def test_a_run_in_chunks_stopped_inside_its_epochs_equals_one_never_stopped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fading: bool, labelled: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = recipe("amid_u")
     chosen = replace(
         chosen,
         epochs=2,
-        options={"amid_u": {"fading": False}},
+        options={"amid_u": {"fading": fading}},
+        data=replace(chosen.data, labelled=labelled),
         model=replace(chosen.model, dropout=0.3),
         optimization=replace(chosen.optimization, chunk_size=24),
     )

@@ -48,7 +48,8 @@ def minus_ones(dataset: MultimodalDataset) -> list[str]:
     if dataset.task != "regression" or not len(learnt):
         return []
     is_minus_one = learnt == UNLABELLED
-    doubted = (is_minus_one.mean(0) >= _HALF) & (is_minus_one | (learnt > 0)).all(0) & ~is_minus_one.all(0)
+    coded = (is_minus_one | (learnt == 1)).all(0)  # of -1 and 1 alone
+    doubted = (is_minus_one.mean(0) >= _HALF) & (is_minus_one | (learnt > 0)).all(0) & ~coded
     return [
         f"{_called(dataset, dataset.classes[place])} is -1 for {is_minus_one[:, place].sum():,} of {len(learnt):,} "
         "labelled training samples and above 0 for all others; -1 is a number here, so where it stands for a missing "

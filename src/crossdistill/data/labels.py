@@ -38,10 +38,10 @@ def encode_labels(labels: Sequence[Any] | npt.NDArray[Any], classes: tuple[str, 
     """Class numbers (N,), `UNLABELLED` where there is no label, and class names.
 
     labels: whole numbers, or strings; -1, an empty string, None, NaN and pandas' NA stand for no label. True and False
-    are called so, as in a table, unless there are names of classes.
+    are called so, as in a table, unless there are other names of classes, of which they are numbers 1 and 0.
     """
     values = _with_gaps(labels)
-    if values.dtype.kind == "i" and not classes and _are_true_or_false(labels):
+    if values.dtype.kind == "i" and set(classes) <= {"False", "True"} and _are_true_or_false(labels):
         values = np.array(["" if number == UNLABELLED else str(bool(number)) for number in values.tolist()])
     if len(set(classes)) < len(classes):
         raise InputError("classes: names must be distinct")
@@ -119,7 +119,8 @@ def _are_true_or_false(labels: Sequence[Any] | npt.NDArray[Any]) -> bool:
     values = np.array(labels, dtype=object) if isinstance(labels, list | tuple) else np.asarray(labels)
     if values.dtype != object:
         return values.dtype == np.bool_
-    return all(isinstance(label, bool | np.bool_) for label in values.tolist() if not is_gap(label))
+    given = [label for label in values.tolist() if not is_gap(label)]
+    return all(isinstance(label, bool | np.bool_) or label == UNLABELLED for label in given)
 
 
 _TEXTS_OF_GAPS = {"-1", "-1.0", "nan", "NaN", "None", "<NA>", "NaT"}

@@ -75,6 +75,7 @@ def _balancing(dataset: MultimodalDataset) -> Factors:
 
 
 def _by_number(dataset: MultimodalDataset, weights: Mapping[str, float]) -> Factors:
+    weights = {str(name): weight for name, weight in weights.items()}  # YAML reads True and 1 as no texts
     if unknown := sorted(set(weights) - set(dataset.classes)):
         known = ", ".join(dataset.classes[:20]) + (", ..." if len(dataset.classes) > 20 else "")
         raise InputError(f"data.class_weights: expected classes of {dataset.name} ({known}), found {unknown[0]!r}")

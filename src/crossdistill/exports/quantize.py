@@ -83,8 +83,8 @@ def cost_of(student: Student, samples: Samples, before: bytes, after: bytes) -> 
     scores = [headline_of(task, torch.cat(logits), torch.cat(labels)) for logits in said]
     count, measure = sum(map(len, labels)), headline(task.kind)
     if math.isnan(scores[0]):
-        alike = "is alone" if count == 1 else "are labelled alike"
-        return f"the {count} {samples.described} {alike}, of which {measure.name} is not defined"
+        of = "a single sample" if count == 1 else f"{count} samples that are labelled alike"
+        return f"{measure.name} of {of} is not defined"
     return Cost(scores[0], scores[1], count, measure)
 
 

@@ -44,8 +44,8 @@ class AMIDU(Method):
     concerns the class. Both can be had as well: `divergence`, `alpha_3`.
 
     Take it when labels are few and unlabelled recordings of all modalities are many. Where labels say most, teachers
-    have little to add, and to imitate them can cost a point: what S learns of q, L_MIs and L_adv weighs less the fewer
-    pairs lack a label, and with all labels nothing. S then learns as it would alone.
+    have little to add, and to imitate them can cost a point: q, L_MIs and L_adv weigh less the fewer pairs lack a
+    label, and with all labels nothing. S then learns as it would alone, and M and A their labels and L_MIa.
 
     Args:
         alpha_1: weight of L_MIs
@@ -139,15 +139,18 @@ class AMIDU(Method):
             unlabelled = 1 - float(is_labelled(samples.labels).double().mean())
             self.teaching = min(1.0, 2 * unlabelled)
         if not self.teaching:
-            self.passes = passes_for(self.model, ("auxiliary", "full"), 0.0)
+            self.passes = ()
 
     def turns(self, epoch: int) -> Sequence[Turn]:
         progress = epoch / self.epochs
-        soft = self.soft_weight * self.teaching * risen(progress, self.ramp)
         contrasts = progress >= self.warmup
-        weights = self.adversary.weights if self.adversary is not None and contrasts and self.teaching else None
+        parameters = self.model.parameters_of("target", "auxiliary", "full")
+        if not self.teaching:
+            return [Turn("student and teacher", parameters, partial(self._untaught, contrasts))]
+        soft = self.soft_weight * self.teaching * risen(progress, self.ramp)
+        weights = self.adversary.weights if self.adversary is not None and contrasts else None
         objective = partial(self._objective, soft, contrasts, weights)
-        student = Turn("student and teacher", self.model.parameters_of("target", "auxiliary", "full"), objective)
+        student = Turn("student and teacher", parameters, objective)
         if self.adversary is None or weights is None:
             return [student]
         return [student, self.adversary.turn(self.task, weights)]
@@ -175,16 +178,25 @@ class AMIDU(Method):
             terms["adversarial"] = adversarial
         return Objective(total, terms, {"mi_bound": self._bound(made, labels, batch.share())})
 
+    def _untaught(self, contrasts: bool, made: Representations, batch: Batch) -> Objective:
+        """Where no sample lacks a label: S learns as it would alone, and M and A each other as ever."""
+        terms, labels = self._classification(made, batch), self.task.positives(batch.labels)
+        total = torch.stack(list(terms.values())).sum()
+        if contrasts and self.alpha_2:
+            terms["mi_auxiliary"] = self._mutual_information(made.full, made.auxiliary, labels, None, batch.share())
+            total = total + self.alpha_2 * terms["mi_auxiliary"]
+        return Objective(total, terms, {"mi_bound": self._bound(made, labels, batch.share())})
+
     @torch.no_grad()
     def _bound(self, made: Representations, labels: Tensor, share: Share) -> Tensor:
         return mutual_information_bound(made.full, made.target, labels, self.temperature, share)
 
     def end_step(self, representations: Representations, batch: Batch) -> None:
-        if self.adversary is not None:
+        if self.adversary is not None and self.teaching:
             self.adversary.end_step(representations, self.task.positives(batch.labels))
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
-        return {} if self.adversary is None else self.adversary.end_epoch()
+        return self.adversary.end_epoch() if self.adversary is not None and self.teaching else {}
 
     def _classification(self, made: Representations, batch: Batch) -> dict[str, Tensor]:
         """What labels teach S, M and A."""

@@ -58,7 +58,8 @@ class Method(nn.Module):
         passes: further forward passes of each batch that its objectives read
         mixing: of mixed passes, the concentration of the Beta distribution of weights
         first_epochs: of its first stages or its warm-up; what the method is named for comes after them
-        teaching: once it is prepared, how much of its weight what S learns beyond its labels has with these samples
+        teaching: the factor, from 0 to 1, on what S learns of its teachers; `prepare` sets it where it depends on how
+            many samples lack a label
 
     >>> from torch.nn.functional import cross_entropy
     >>> from crossdistill.methods import Method

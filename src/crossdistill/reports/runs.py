@@ -38,6 +38,7 @@ class Run:
     labelled_groups: that kept their labels, where labels were drawn by groups; drawn: whether they were, which a run
         from before their names were kept says alone
     in_turn: whether runs that were read with it test other folds
+    alone: whether its student learnt alone, since all samples had labels, although its method teaches
     """
 
     folder: Path
@@ -64,6 +65,7 @@ class Run:
     labelled_groups: tuple[str, ...] = ()
     drawn: bool = False
     in_turn: bool = False
+    alone: bool = False
 
     @property
     def replicate(self) -> tuple[int, int]:
@@ -180,7 +182,14 @@ def _load(folder: Path) -> Run:
         task=results.task,
         labelled_groups=results.labelled_groups,
         drawn="labelled" in results.samples and field_at(settings, "data.labelled_groups") not in (None, 0),
+        alone=_learnt_alone(results.method, results.samples, settings),
     )
+
+
+def _learnt_alone(method: str, samples: Mapping[str, int], settings: Any) -> bool:
+    """AMID-U's student does where no sample lacks a label (runs count those that have one only where some lack it),
+    unless `fading` is false."""
+    return method == "amid_u" and "labelled" not in samples and field_at(settings, "options.amid_u.fading") is not False
 
 
 def _records(path: Path, method: str) -> tuple[Mapping[str, Any], ...]:

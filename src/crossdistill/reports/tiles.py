@@ -44,7 +44,7 @@ def tiles(runs: Sequence[Run]) -> tuple[Tile, ...]:
     return (
         *(_verdict(main, paired[main], pairs_in_words(paired[main], runs), tested(paired)) if main in paired else ()),
         *_accuracy(main, table, terms(runs)),
-        *_gap(main, table),
+        *_gap(main, table, configurations_of(runs)[main][0].alone),
         Tile("runs", str(len(runs)), f"{counted(len(table), 'configuration')}, {replicates(runs)}"),
         _data(configurations_of(runs)[main]),
     )
@@ -66,7 +66,7 @@ def next_steps(runs: Sequence[Run]) -> tuple[str, ...]:
     if row.verdict == "better":
         return (*_before_shipping(runs, main), _shipping(first))
     steps = ["Ship the student alone, the baseline's: nothing here shows that the other one is better."]
-    if row.verdict == "no significant difference" and (pairs := _pairs_needed(row)):
+    if row.verdict == "no significant difference" and not first.alone and (pairs := _pairs_needed(row)):
         if repeated_units(runs):
             units = "folds" if several_folds(runs) else "distinct labelled sets"
         steps.append(
@@ -113,9 +113,9 @@ def _accuracy(main: str, table: dict[str, Headline], words: Terms) -> tuple[Tile
     )
 
 
-def _gap(main: str, table: dict[str, Headline]) -> tuple[Tile, ...]:
+def _gap(main: str, table: dict[str, Headline], alone: bool) -> tuple[Tile, ...]:
     recovered = percent(table[main].gap_recovered)
-    if main == "baseline" or recovered == NONE:
+    if main == "baseline" or recovered == NONE or alone:
         return ()
     return (
         Tile("gap recovered", f"{recovered} %", f"of the way to a teacher's {percent(table['teacher'].teacher)} %"),

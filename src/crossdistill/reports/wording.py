@@ -43,7 +43,8 @@ def summary(runs: Sequence[Run]) -> list[str]:
     """Sentences on the main configuration, to follow `lead`: how measured, what the test says, the gap, caveats."""
     main = main_configuration(runs)
     table, paired = headlines(runs), differences(runs)
-    what = main if configurations_of(runs)[main][0].method in WITHOUT_AUXILIARY else "distillation"
+    run = configurations_of(runs)[main][0]
+    what = "distillation" if _helpers(run) else main
     first = lead(runs)
     sentences = [_setting(runs, main)]
     if math.isnan(table[main].student):
@@ -57,7 +58,7 @@ def summary(runs: Sequence[Run]) -> list[str]:
         sentences.append(
             f"Without a baseline run of the same {paired_by(runs)}, these runs cannot say whether {what} helped."
         )
-    sentences += _gap(table, main)
+    sentences += _learnt_alone(main) if run.alone else _gap(table, main)
     sentences += [sentence for sentence in (undefined(runs), labelled_sets(runs)) if sentence]
     if len(runs) > len(table):
         sentences.append(
@@ -241,7 +242,14 @@ def _setting(runs: Sequence[Run], main: str) -> str:
 
 def _helpers(run: Run) -> tuple[str, ...]:
     """The auxiliary modalities that the run's student learnt with the help of."""
-    return () if run.method in WITHOUT_AUXILIARY else run.auxiliary
+    return () if run.method in WITHOUT_AUXILIARY or run.alone else run.auxiliary
+
+
+def _learnt_alone(main: str) -> list[str]:
+    return [
+        f"All training pairs have labels, and of these alone {main}'s student learns: what it differs by from the "
+        "baseline is chance."
+    ]
 
 
 def _accuracy(row: Headline, label: str, words: Terms) -> str:

@@ -121,12 +121,13 @@ def _a_few(dataset: MultimodalDataset, name: str) -> Modality | None:
 
 @torch.no_grad()
 def _tried(place: str, encoder: nn.Module, samples: Modality, device: torch.device) -> Tensor:
-    """What a copy of the encoder makes of the samples, so that the modes of its parts stay as they are. Raises
-    InputError where that is not float32 (B, width)."""
+    """What a copy of the encoder makes of the samples, so that the modes of its parts and the random state stay as they
+    are. Raises InputError where that is not float32 (B, width)."""
     values = samples.values if isinstance(samples, Padded) else samples
     given = f"{'Padded of ' if isinstance(samples, Padded) else ''}{tuple(values.shape)}"
     try:
-        output: Any = copy.deepcopy(encoder).to(device).eval()(to_device(samples, device))
+        with torch.random.fork_rng():
+            output: Any = copy.deepcopy(encoder).to(device).eval()(to_device(samples, device))
     except Exception as error:  # whatever somebody's module raises
         raise InputError(f"{place}: given {given}: {type(error).__name__}: {one_line(error)[:200]}") from error
     shape = (len(values), int(cast(Encoder, encoder).width))

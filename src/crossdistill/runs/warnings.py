@@ -143,8 +143,8 @@ class Warnings:
         if not self._built.method.teaching:
             self._say(
                 f"{WARNING}all training pairs have labels, so that {method}'s student learns from these alone: what "
-                f"its teachers say counts where labels are missing. Other methods, or {method} with fading false, "
-                "teach it all the same"
+                "its teachers say counts where labels are missing. Other methods, or its option fading false, teach it "
+                "all the same"
             )
 
     def _tell_of_incomplete(self) -> None:

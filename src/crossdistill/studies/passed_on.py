@@ -47,8 +47,10 @@ class WarnedOnce(PassedOn):
         self._said: set[str] = set()
 
     def say(self, line: str) -> None:
-        alike = re.sub(r"\b(seed|fold) \d+", "", line)
-        if line.startswith(WARNING) and alike in self._said:
-            return
-        self._said.add(alike)
-        super().say(line)
+        if not line.startswith(WARNING):
+            return super().say(line)
+        run, colon, text = line.removeprefix(WARNING).partition(": ")
+        alike = re.sub(r" (seed|fold) \d+", "", run) + colon + text
+        if alike not in self._said:
+            self._said.add(alike)
+            super().say(line)

@@ -81,7 +81,7 @@ def ablations(recipe: Recipe) -> dict[str, Recipe]:
 def ablations_of_amid_u(recipe: Recipe) -> dict[str, Recipe]:
     """Label -> recipe, each the recipe's AMID-U but for one option, no two of them alike. What has no meaning for its
     task is left out. Which samples have labels, and whether inputs are mixed, the data say and not the recipe: with all
-    labels, or windows, the options that weigh what is not there change nothing.
+    labels S learns alone in every row but "no fading", and of windows none are mixed in any.
     """
     given = options_in(recipe, "amid_u")
     adversary = ("amid_u: no L_adv", 0.0) if given["alpha_3"] else ("amid_u: with L_adv", 1.0)

@@ -87,7 +87,9 @@ def more_of_the_gap(few: Sequence[Setting]) -> Outcome:
 
 
 def no_harm(everything: Sequence[Setting], tests: Tests) -> Outcome:
-    text = "AMID-U is never significantly worse than the student alone"
+    text = (
+        "AMID-U, whose student learns alone where all have labels, is never significantly worse than the student alone"
+    )
     pair = Pair(Side(OURS), STUDENT_ALONE)
     rows = [(each, row) for each in everything if (row := tests.get((each.key, pair))) and not math.isnan(row.p)]
     if not rows:
