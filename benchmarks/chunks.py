@@ -14,10 +14,10 @@ import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import torch
+from problems import with_all_terms
 
 from crossdistill import RECIPES
 from crossdistill.runs.build import build
@@ -29,9 +29,7 @@ from crossdistill.training.memory import peak_memory_mb, reset_peak_memory
 def step_of(arguments: argparse.Namespace, chunk_size: int) -> Callable[[], None]:
     """One step of the method's last epoch, on training samples drawn again to fill the batch."""
     engine = OneProcess(torch.device(arguments.accelerator), arguments.precision)
-    recipe = RECIPES[arguments.recipe]()
-    unfaded = {"amid_u": {"fading": False}}  # all samples have labels, and its terms are what takes memory
-    recipe = replace(recipe, method=arguments.method, options={**recipe.options, **unfaded})
+    recipe = with_all_terms(RECIPES[arguments.recipe](), arguments.method)
     built = build(recipe)
     method, turns = built.method, built.method.turns(recipe.epochs - 1)
     engine.to_device(method.model).train()

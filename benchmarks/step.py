@@ -12,11 +12,10 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 from by_hand import BY_HAND
-from problems import PROBLEMS, Problem
+from problems import PROBLEMS, Problem, with_all_terms
 from timing import compare
 
 from crossdistill.methods import METHODS, Method
@@ -35,8 +34,7 @@ def built_method(engine: OneProcess, name: str, problem: Problem | None = None) 
     problem: `emoji` unless given
     """
     problem = problem or PROBLEMS["emoji"]()
-    unfaded = {"amid_u": {"fading": False}}  # all samples have labels, and its terms are what takes time
-    recipe = replace(problem.recipe, method=name, options={**problem.recipe.options, **unfaded})
+    recipe = with_all_terms(problem.recipe, name)
     built = build(recipe, problem.dataset)
     for change in built.stages[-1].before:
         change()

@@ -69,6 +69,13 @@ class Padded(NamedTuple):
 
 
 Modality = Tensor | Padded
+
+
+def shape_in_words(x: Modality) -> str:
+    """The shape of a batch of one modality, as an error says it."""
+    return f"Padded of {tuple(x.values.shape)}" if isinstance(x, Padded) else f"{tuple(x.shape)}"
+
+
 ModalityTensors = Mapping[str, Modality]
 
 

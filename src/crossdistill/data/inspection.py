@@ -13,8 +13,8 @@ import numpy as np
 
 from crossdistill.data import MultimodalDataset
 from crossdistill.data.columns import Column
-from crossdistill.data.far_labels import far_labels, minus_ones
 from crossdistill.data.inputs import input_spec
+from crossdistill.data.label_doubts import label_doubts
 from crossdistill.data.labels import SPLITS, seems_no_label
 from crossdistill.data.manifest import check_values, dataset_of
 from crossdistill.data.number_groups import number_groups
@@ -24,9 +24,7 @@ from crossdistill.data.readers.cache_writer import fill
 from crossdistill.data.readers.inspection import Inspected, at_segment, inspect
 from crossdistill.data.readers.media import MediaKind
 from crossdistill.data.reading import known_present
-from crossdistill.data.spellings import told_apart
 from crossdistill.data.table import read_table
-from crossdistill.data.unlearnt_labels import unlearnt_labels
 from crossdistill.data.wrappers import content_of
 from crossdistill.types import InputError, Listener, TaskKind, tracked
 
@@ -106,8 +104,7 @@ def check_manifest(
         counts += [_count(dataset, name, split, found) for split in SPLITS if len(dataset.rows(split))]
     groups = number_groups(table)
     doubts = [*_doubtful_texts(dataset), *doubts_of_gaps(table, groups)]
-    doubts += [*_nearly_no_labels(dataset), *told_apart(dataset.classes, task)]
-    doubts += [*far_labels(dataset), *minus_ones(dataset), *unlearnt_labels(dataset)]
+    doubts += [*_nearly_no_labels(dataset), *label_doubts(dataset)]
     counts = _together(counts, groups)
     return Checked(dataset, counts, broken, damaged, files, doubts)
 

@@ -119,7 +119,7 @@ def _are_true_or_false(labels: Sequence[Any] | npt.NDArray[Any]) -> bool:
     values = np.array(labels, dtype=object) if isinstance(labels, list | tuple) else np.asarray(labels)
     if values.dtype != object:
         return values.dtype == np.bool_
-    given = [label for label in values.tolist() if not is_gap(label)]
+    given = (label for label in values.tolist() if not is_gap(label))  # which ends at the first that is neither
     return all(isinstance(label, bool | np.bool_) or label == UNLABELLED for label in given)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from crossdistill.evaluation.classification import (
     Array,
@@ -84,9 +85,8 @@ def evaluate_labels(logits: Array, labels: Array) -> _ViewSummary:
     {'map': 1.0, 'micro_f1': 1.0, 'macro_f1': 1.0, 'per_label': [1.0, 1.0]}
     """
     precisions = average_precisions(logits, labels)
-    known = precisions[~np.isnan(precisions)]
     micro, macro = f1(logits, labels)
-    mean = float(known.mean()) if len(known) else math.nan
+    mean = _mean(precisions[~np.isnan(precisions)])
     return {"map": mean, "micro_f1": micro, "macro_f1": macro, "per_label": precisions.tolist()}
 
 
@@ -123,9 +123,14 @@ def evaluate_numbers(predicted: Array, true: Array) -> _ViewSummary:
     r2 = r2_scores(predicted, true)
     defined = ~np.isnan(r2)
     return {
-        "r2": float(r2[defined].mean()) if defined.any() else math.nan,
+        "r2": _mean(r2[defined]),
         "rmse": root_mean_squared_error(predicted, true),
         "mae": mean_absolute_error(predicted, true),
-        "pearson": float(pearson_correlations(predicted, true)[defined].mean()) if defined.any() else math.nan,
+        "pearson": _mean(pearson_correlations(predicted, true)[defined]),
         "per_number": r2.tolist(),
     }
+
+
+def _mean(values: npt.NDArray[np.float64]) -> float:
+    """NaN of none."""
+    return float(values.mean()) if len(values) else math.nan

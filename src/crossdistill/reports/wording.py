@@ -13,7 +13,6 @@ from crossdistill.reports.groups import (
     ablated,
     grouped,
     main_configuration,
-    reference_method,
     reference_methods,
     unlabelled,
 )
@@ -91,15 +90,13 @@ def findings(runs: Sequence[Run]) -> list[str]:
         _best(runs, to_baseline),
         *against("the baseline", {label: row for label, row in to_baseline.items() if groups[label] in named}),
     ]
-    for reference in reference_methods(runs):
-        if to_reference := _beside(reference, runs):
-            sentences += against(reference, to_reference)
+    for place, reference in enumerate(reference_methods(runs)):
+        sentences += against(reference, _beside(reference, runs, ablations_alone=place > 0))
     return sentences
 
 
-def _beside(reference: str, runs: Sequence[Run]) -> dict[str, Difference]:
-    """The differences to AMID or AMID-U that are put in words: no variations, of ablations its own, and of a second
-    reference these alone."""
+def _beside(reference: str, runs: Sequence[Run], ablations_alone: bool = False) -> dict[str, Difference]:
+    """The differences to AMID or AMID-U that are put in words: no variations, and of ablations its own."""
     table, configurations = differences(runs, reference), configurations_of(runs)
     if not table.keys() - {"baseline"}:
         return {}
@@ -107,7 +104,7 @@ def _beside(reference: str, runs: Sequence[Run]) -> dict[str, Difference]:
     def is_named(run: Run) -> bool:
         if run.role == "ablation":
             return ablated(run) == reference
-        return run.role != "variation" and reference == reference_method(runs)
+        return run.role != "variation" and not ablations_alone
 
     return {label: row for label, row in table.items() if is_named(configurations[label][0])}
 

@@ -22,7 +22,7 @@ from crossdistill.models.grouped import select
 from crossdistill.models.spec import ModelSpec
 from crossdistill.plain import to_plain
 from crossdistill.plugins import class_path
-from crossdistill.types import InputError, Modality, Padded, one_line, to_device
+from crossdistill.types import InputError, Modality, Padded, one_line, shape_in_words, to_device
 
 
 def own_settings(name: str, module: nn.Module) -> EncoderSettings:
@@ -124,12 +124,12 @@ def _tried(place: str, encoder: nn.Module, samples: Modality, device: torch.devi
     """What a copy of the encoder makes of the samples, so that the modes of its parts and the random state stay as they
     are. Raises InputError where that is not float32 (B, width)."""
     values = samples.values if isinstance(samples, Padded) else samples
-    given = f"{'Padded of ' if isinstance(samples, Padded) else ''}{tuple(values.shape)}"
     try:
         with torch.random.fork_rng():
             output: Any = copy.deepcopy(encoder).to(device).eval()(to_device(samples, device))
     except Exception as error:  # whatever somebody's module raises
-        raise InputError(f"{place}: given {given}: {type(error).__name__}: {one_line(error)[:200]}") from error
+        what = f"{type(error).__name__}: {one_line(error)[:200]}"
+        raise InputError(f"{place}: given {shape_in_words(samples)}: {what}") from error
     shape = (len(values), int(cast(Encoder, encoder).width))
     if isinstance(output, Tensor) and tuple(output.shape) == shape and output.dtype == torch.float32:
         return output

@@ -13,10 +13,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from crossdistill.data.constant_numbers import constant_numbers
 from crossdistill.data.controls import Control
-from crossdistill.data.far_labels import far_labels, minus_ones
+from crossdistill.data.label_doubts import label_doubts
 from crossdistill.data.precision import rounded_away
-from crossdistill.data.spellings import told_apart
-from crossdistill.data.unlearnt_labels import unlearnt_labels
 from crossdistill.evaluation.collect import Outputs
 from crossdistill.losses.cosine import unit_rows
 from crossdistill.methods import DISCRIMINATOR_ACCURACY, METHODS
@@ -64,11 +62,10 @@ class Warnings:
             self._remember(json.loads(line))
 
     def at_start(self, ranks: int = 1) -> None:
-        """Of the training samples: numbers that float32 cannot hold, classes that may be one, labels far from all
-        others or that may stand for none, labels that are measured and not learnt, one class alone, some that lack a
-        modality, or a label where the method needs one, or of which none lacks a label where the method teaches by
-        those, or of which few with a label can teach; of measured ones, numbers that are the same in all; of the
-        method, where its first stages are all that there is time for; of chunks, where they are
+        """Of the training samples: numbers that float32 cannot hold, doubts about their labels (`label_doubts`), one
+        class alone, some that lack a modality, or a label where the method needs one, or of which none lacks a label
+        where the method teaches by those, or of which few with a label can teach; of measured ones, numbers that are
+        the same in all; of the method, where its first stages are all that there is time for; of chunks, where they are
         none or not all that an encoder looks at.
 
         ranks: that share each batch
@@ -77,8 +74,7 @@ class Warnings:
         for name in self._built.model.encoders:
             if text := rounded_away(name, dataset.columns[name], dataset.rows("train")):
                 self._say(f"{WARNING}{text}")
-        doubted = [*far_labels(dataset), *minus_ones(dataset), *unlearnt_labels(dataset)]
-        for text in [*told_apart(dataset.classes, dataset.task), *doubted]:
+        for text in label_doubts(dataset):
             self._say(f"{WARNING}{text}")
         labels = np.unique(dataset.labels[dataset.labelled_rows("train")], axis=0)
         if len(labels) == 1:

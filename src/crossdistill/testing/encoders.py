@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from crossdistill.types import Modality, Padded, one_line
+from crossdistill.types import Modality, Padded, one_line, shape_in_words
 
 Factory = Callable[[], nn.Module]
 Shape = tuple[int, ...]
@@ -193,11 +193,10 @@ def output(encoder: nn.Module, x: Modality, seed: int = 0) -> Tensor:
 def encoded(encoder: nn.Module, x: Modality) -> Tensor:
     """The same with gradients, and with the random state that there is."""
     name, values = type(encoder).__name__, x.values if isinstance(x, Padded) else x
-    shape = f"{'Padded of ' if isinstance(x, Padded) else ''}{tuple(values.shape)}"
     try:
         out: object = encoder(x)
     except Exception as error:
-        what = "a batch of one sample" if len(values) == 1 else f"a batch of shape {shape}"
+        what = "a batch of one sample" if len(values) == 1 else f"a batch of shape {shape_in_words(x)}"
         raise AssertionError(f"{name}: {what} fails: {one_line(error)}") from error
     assert isinstance(out, Tensor), f"{name}: expected a tensor (B, width), found {type(out).__name__}"
     return out
