@@ -55,14 +55,25 @@ def test_friedman_agrees_with_scipy_where_nothing_is_tied() -> None:
 
 
 def test_extremes() -> None:
-    """All alike: no difference at all; always the same order: p = 0; one data set: nothing to test."""
+    """All alike: no difference at all; always the same order: as likely as that is by chance; one data set: nothing to test."""
     alike = ranking([[0.5, 0.5, 0.5]] * 3)
     assert (alike.average, alike.chi_square, alike.p) == ((2, 2, 2), 0, 1)
-    assert ranking([[3, 2, 1]] * 5).p == 0
+    assert ranking([[3, 2, 1]] * 5).p == pytest.approx(1 / 6**4)
     assert math.isnan(ranking([[3, 2, 1]]).p)
     for wrong in ([], [[0.5]], [[0.5, math.nan]], [0.5, 0.6]):
         with pytest.raises(ValueError, match="expected finite scores"):
             ranking(wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("data_sets", "methods"), [(2, 2), (2, 3), (3, 3), (4, 2)])
+def test_orders_that_are_all_alike_have_their_exact_probability(data_sets: int, methods: int) -> None:
+    """Of all orders that data sets may give, as many are as extreme; F, for which this is certain, had said 0."""
+    orders = [
+        ranking(orders).chi_square
+        for orders in itertools.product(itertools.permutations(range(methods)), repeat=data_sets)
+    ]
+    alike = ranking([tuple(range(methods))] * data_sets)
+    assert alike.p == pytest.approx(np.mean(np.array(orders) >= alike.chi_square - 1e-9))
 
 
 @given(st.lists(st.floats(1, 9), min_size=1, max_size=6), st.floats(0.1, 5))

@@ -192,6 +192,21 @@ def test_our_claims_want_more_than_a_lack_of_evidence() -> None:
     assert verdict_of(noisy, "never significantly worse", "all") == "cannot tell"
 
 
+def test_a_rank_that_is_first_by_small_gains_beside_large_losses_does_not_hold() -> None:
+    """Ranks of many methods count who stands between two, Wilcoxon's test how far they are apart: it may find the next
+    method above the first."""
+    between = ["ccl", "dist", "fitnets", "rkd", "cmc"]
+    made = {}
+    for place, gain in enumerate([0.001, 0.002, -0.03, -0.031, -0.032, -0.033, -0.034, -0.035]):
+        others = 0.7 + gain / 2 if gain > 0 else 0.6
+        levels = {"baseline": 0.5, "amid_u": 0.7 + gain, "kd": 0.7, **dict.fromkeys(between, others)}
+        made[f"set{place}", FEW] = accuracies(levels, place, noise=0.0)
+    found = ranked(settings_of(study_table(made)))
+    assert found is not None
+    assert found.labels[int(np.argmin(found.ranking.average))] == "amid_u"
+    assert verdict_of(study_table(made), "first in average rank") == "cannot tell"
+
+
 def test_a_set_counts_where_it_gains_at_each_of_its_budgets() -> None:
     made = {(f"set{n}", FEW): accuracies(GAIN, n) for n in range(6)}
     more = {(f"set{n}", "5 % of labels"): accuracies(GAIN, 10 + n) for n in range(6)}

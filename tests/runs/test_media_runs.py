@@ -26,7 +26,9 @@ from crossdistill.recipes.files import load_recipe
 from crossdistill.recipes.recipe import DataSettings, ModelSettings, Recipe
 from crossdistill.runs.build import build
 from crossdistill.runs.data import load_dataset
+from crossdistill.runs.measure import epoch_measures
 from crossdistill.runs.run import load_trained, run
+from crossdistill.runs.train import MemoryLog, train
 from crossdistill.training import Machine
 from crossdistill.types import InputError
 from tests.data.clips import halved, tone, write_sound, write_video
@@ -271,6 +273,24 @@ def test_the_finished_run_is_measured_on_all_windows_and_its_curves_on_the_middl
     alone = outputs_of(dataset, dataset.rows("test"), method.model, ("target",), torch.device("cpu"), windows=0)
     assert torch.allclose(alone.made.target_logits, made.made.target_logits, atol=1e-6)
     assert trained.data.windows == 0
+
+
+def test_an_epoch_is_chosen_by_all_windows(media: Path) -> None:
+    """As the chosen model is measured, and used: a clip's middle may say otherwise."""
+    made = recipe(media, epochs=1, auxiliary_epochs=0)
+    made = replace(made, data=replace(made.data, choose_epoch_on="validation"))
+    built, log = build(made), MemoryLog()
+    method = train(built, log)
+    rows, views = built.dataset.rows("validation"), method.predicts
+    of_all, of_middle = (
+        epoch_measures(
+            outputs_of(built.dataset, rows, method.model, views, torch.device("cpu"), windows=most), views, method.model
+        )
+        for most in (0, 1)
+    )
+    found = {name: value for name, value in log.records[-1].items() if name in of_all}
+    assert found == pytest.approx(of_all)
+    assert of_all != pytest.approx(of_middle)
 
 
 @pytest.mark.parametrize("control", ["none", "shuffled", "noise"])

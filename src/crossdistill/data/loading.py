@@ -41,7 +41,8 @@ class EpochBatches(Sampler[list[int]]):
     unlabelled: rows of which each batch holds the share `share`, beside `rows`, which have labels; of fewer, the share
     that they are of all rows, rounded, so that they come no more often than labelled ones. An epoch then has as many
     batches as all rows together would fill, so that few labels do not mean few steps: rows with labels come round
-    several times, but never twice in a batch. A share of 0 leaves the unlabelled out and keeps that number of batches.
+    several times, but never twice in a batch: of fewer than their part of a batch each holds all, and is that much
+    smaller. A share of 0 leaves the unlabelled out and keeps that number of batches.
     weights: how often each row of the data set comes, in proportion to the others of its kind, labelled or not; a row
     with twice the weight of all others comes twice in a round, and may then be twice in a batch. Empty: all alike.
     """

@@ -11,7 +11,7 @@ from crossdistill.types import Modality
 
 @dataclass(frozen=True)
 class FeaturesSettings:
-    """None: vectors go through as they are."""
+    """None: vectors, once standardised, go through as they are."""
 
     def check(self, place: str) -> None:
         """There is no number to check."""
@@ -20,7 +20,8 @@ class FeaturesSettings:
 class Features(nn.Module):
     """The output of a frozen, pre-trained extractor: (B, F) in, the same (B, F) out; no parameters.
 
-    For vectors that `crossdistill extract` or somebody else's network has computed.
+    For vectors that `crossdistill extract` or somebody else's network has computed. In a model they are standardised
+    before, as all arrays are (`Standardized`, `model.input_bound`).
 
     Args:
         in_features: F

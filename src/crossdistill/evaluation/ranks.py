@@ -22,13 +22,14 @@ class Ranking:
         average: of each method's ranks, 1 for the best, in the order given
         data_sets: N
         chi_square: Friedman's statistic
-        p: that all methods are equal, by Iman and Davenport's F with k - 1 and (k - 1)(N - 1) degrees of freedom
+        p: that all methods are equal, by Iman and Davenport's F with k - 1 and (k - 1)(N - 1) degrees of freedom; where
+            every data set ranks the methods alike the exact 1 / (k!)^(N - 1)
         critical_difference: two average ranks further apart than this differ significantly (Nemenyi)
 
     >>> from crossdistill.evaluation import ranking
     >>> found = ranking([[0.7, 0.8], [0.5, 0.9], [0.6, 0.7]])
     >>> found.average, found.data_sets, found.p
-    ((2.0, 1.0), 3, 0.0)
+    ((2.0, 1.0), 3, 0.25)
     """
 
     average: tuple[float, ...]
@@ -133,8 +134,8 @@ def _iman_davenport(chi_square: float, data_sets: int, methods: int) -> float:
     if data_sets < 2:
         return math.nan
     rest = data_sets * (methods - 1) - chi_square
-    if rest <= 1e-9:  # every data set ranks the methods alike
-        return 0.0
+    if rest <= 1e-9:  # every data set ranks the methods alike, which F cannot tell from certain
+        return 1 / math.factorial(methods) ** (data_sets - 1)
     with needed_for("this statistic"):
         from scipy import special
 

@@ -10,8 +10,8 @@ class AMIDClassMeans(AMID):
     """AMID with the mean over a sample's positives and the mean over its negatives where Eq. 8 has sums.
 
     That is the contrastive loss that CCL (Chen et al., CVPR 2021) publishes as L_nce, and so what the paper's Table 4
-    compares L_MI with. Its scale does not grow with the samples of a class in a batch, so its weights are others than
-    AMID's: some tenfold with ten of a class.
+    compares L_MI with. Its scale does not grow with the samples of a class in a batch, so weights that suit
+    it are others than AMID's, some tenfold with ten of a class: bundled recipes have such, the constructor has AMID's.
 
     Take it beside `amid`, to see what the sums are worth.
     Unlabelled pairs are left out, as in `AMID`.

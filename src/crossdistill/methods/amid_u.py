@@ -40,8 +40,8 @@ class AMIDU(Method):
     and of pairs of target inputs mixed (mixup; not of windows, sequences and token ids). After a warm-up AMID's two
     terms L_MIs and L_MIa (Eq. 8, 9) come in, with means in Eq. 8's place of sums: positives are samples of one class
     where labels are known, and an unlabelled sample's own pair; what q holds to be of one class is not driven apart.
-    The cross-entropy with q stands where AMID has JSD and the adversary: it bounds from above the part of H(M | S) that
-    concerns the class. Both can be had as well: `divergence`, `alpha_3`.
+    The cross-entropy with q stands where AMID has JSD and the adversary: with q = p_M it would bound from above the
+    part of H(M | S) that concerns the class. Both can be had as well: `divergence`, `alpha_3`.
 
     Take it when labels are few and unlabelled recordings of all modalities are many. Where labels say most, teachers
     have little to add, and to imitate them can cost a point: q, L_MIs and L_adv weigh less the fewer pairs lack a

@@ -93,7 +93,8 @@ def versions() -> dict[str, str]:
 
 
 def epoch_measures(made: Outputs, predicts: tuple[View, ...], model: CrossModalModel) -> dict[str, float]:
-    """Headline measures, their gap and the cosines on the evaluation split, for the curves; nothing is chosen by them.
+    """Headline measures, their gap and the cosines on the evaluation split, for the curves, or on
+    validation samples, where these choose the epoch.
 
     Each view is measured on the samples that have what it reads: the student on all, the teacher on complete ones.
     """
@@ -217,7 +218,8 @@ def with_scores(
 ) -> RunResults:
     """The results with what the model gives now: scores and alignment on the evaluation split, and what they depend on.
 
-    Each view searches the training split. Where the recipe measures nothing, the results as they are.
+    Each view searches those samples of the training split that have a label, without which nothing found is right or
+    wrong: with few labels R@K is of few samples, and no number beside that of more. Where the recipe measures nothing, the results as they are.
     """
     recipe, dataset, method = built.recipe, built.dataset, built.method
     if recipe.data.evaluate_on == "none":

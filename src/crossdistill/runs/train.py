@@ -269,7 +269,8 @@ def _train_stage(
         if split == "none" or ((epoch + 1) % every and not last):
             return {}
         rows = dataset.rows(split)
-        outputs = outputs_of(dataset, rows, model, method.predicts, engine.device, workers)
+        windows = recipe.data.windows if chooses else 1  # an epoch is chosen by what the model is measured by
+        outputs = outputs_of(dataset, rows, model, method.predicts, engine.device, workers, windows)
         log.note(outputs.notes)
         loud.tell(split, outputs.notes, len(rows))
         require_measurable(outputs, method.predicts, split)

@@ -47,7 +47,7 @@ class Engine(Protocol):
 class OneProcess:
     """The engine of a run in one process; importing Fabric would take longer than importing PyTorch.
 
-    device: where it computes; precision: of encoders and fusion, as `Machine` has it
+    device: where it computes; precision: of encoders, fusion and classifiers, as `Machine` has it
 
     >>> import torch
     >>> from crossdistill.training.engine import OneProcess

@@ -12,10 +12,10 @@ from crossdistill.training import Optimization
 
 def stage_epochs(epochs: int) -> dict[str, Mapping[str, int]]:
     """Options of the methods with first stages, or weights that rise: which shares of the run's epochs these take."""
-    hint_epochs = epochs // 4
+    hint_epochs = min(max(1, epochs // 4), epochs - 1)
     return {
         "fitnets": {"hint_epochs": hint_epochs, "anneal_epochs": epochs - hint_epochs},
-        "mst": {"cooperation_epochs": epochs // 3, "mask_epochs": epochs // 6},
+        "mst": {"cooperation_epochs": max(1, epochs // 3), "mask_epochs": max(1, epochs // 6)},
         "dkd": {"warmup_epochs": epochs // 12},  # 20 of 240, as published
     }
 
@@ -173,7 +173,8 @@ def mosi() -> Recipe:
 
 
 def own(target: tuple[str, ...] = ("target",), auxiliary: tuple[str, ...] = ("auxiliary",)) -> Recipe:
-    """A start for data of your own: encoders by the shape of each modality, all trained together.
+    """A start for data of your own: encoders by the shape of each modality, all trained together, by AMID-U, which is
+    for few labels: where all samples have theirs its student learns alone, and a warning says so.
 
     `crossdistill train own --data.source MANIFEST --data.target wrist --data.auxiliary camera,voice`
 
@@ -184,10 +185,11 @@ def own(target: tuple[str, ...] = ("target",), auxiliary: tuple[str, ...] = ("au
     >>> from crossdistill import own
     >>> recipe = own(target=("wrist",), auxiliary=("camera", "voice"))
     >>> recipe.data.auxiliary, recipe.method, recipe.epochs
-    (('camera', 'voice'), 'amid', 40)
+    (('camera', 'voice'), 'amid_u', 40)
     """
     return Recipe(
         name="own",
+        method="amid_u",
         epochs=40,
         batch_size=64,
         data=DataSettings("data/own", target, auxiliary),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from crossdistill.evaluation.significance import mean_ci, signed_rank_test
 from crossdistill.reports.benchmark.claims import LEVELS, POINT, Outcome, Verdict
 from crossdistill.reports.benchmark.paired import STUDENT_ALONE, Pair, Side, Tests, share_recovered, verdicts_by_source
@@ -19,7 +21,7 @@ SETS, TIMES = 6, 1.5
 """On how many data sets AMID-U is to gain, and how many times the share of the gap of the next method."""
 OWN_RULE = (
     "Ours of AMID-U: it is first in rank where, over data sets, Wilcoxon's signed-rank test puts it above the next "
-    "method; where its rank is first and the test says nothing, these runs cannot tell. A data set shows a gain where "
+    "method, which these runs name as well; where its rank is first and the test says nothing, they cannot tell. A data set shows a gain where "
     "the corrected test says so in every one of its settings with few labels. Shares of the gap are compared as they "
     "are. There is no harm where no setting shows a loss and the mean difference over the data sets is, by its 95 % "
     "interval, no more than a point below 0."
@@ -49,8 +51,16 @@ def first_in_rank(few: Sequence[Setting]) -> Outcome:
         f"{ranks[other]:.2f} ({other}); ahead of it on {sum(gain > 0 for gain in gains)} of "
         f"{counted(len(gains), 'data set')}, Wilcoxon p {equals(p)}"
     )
-    first: Verdict = "holds" if p <= LEVEL else "cannot tell"
+    above = p <= LEVEL and _gains_outweigh(gains)
+    first: Verdict = "holds" if above else "cannot tell"
     return _outcome(text, "few", measured, first if ranks[OURS] < ranks[other] else "does not hold")
+
+
+def _gains_outweigh(gains: Sequence[float]) -> bool:
+    """Whether Wilcoxon's sum of ranks is larger of gains than of losses."""
+    changed = np.array([gain for gain in gains if gain])
+    ranks = [(abs(changed) < size).sum() + (abs(changed) <= size).sum() + 1 for size in abs(changed)]  # twice each
+    return float(np.sign(changed) @ ranks) > 0
 
 
 def gains_by_source(settings: Sequence[Setting], label: str, other: str) -> list[float]:
