@@ -55,7 +55,7 @@ def test_friedman_agrees_with_scipy_where_nothing_is_tied() -> None:
 
 
 def test_extremes() -> None:
-    """All alike: no difference at all; always the same order: as likely as that is by chance; one data set: nothing to test."""
+    """All alike: no difference at all; always the same order: as likely as by chance; one data set: nothing to test."""
     alike = ranking([[0.5, 0.5, 0.5]] * 3)
     assert (alike.average, alike.chi_square, alike.p) == ((2, 2, 2), 0, 1)
     assert ranking([[3, 2, 1]] * 5).p == pytest.approx(1 / 6**4)

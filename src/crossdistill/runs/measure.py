@@ -219,7 +219,8 @@ def with_scores(
     """The results with what the model gives now: scores and alignment on the evaluation split, and what they depend on.
 
     Each view searches those samples of the training split that have a label, without which nothing found is right or
-    wrong: with few labels R@K is of few samples, and no number beside that of more. Where the recipe measures nothing, the results as they are.
+    wrong: with few labels R@K is of few samples, and no number beside that of more. Where the recipe measures nothing,
+    the results as they are.
     """
     recipe, dataset, method = built.recipe, built.dataset, built.method
     if recipe.data.evaluate_on == "none":

@@ -79,7 +79,7 @@ class Machine:
         devices: processes, each with one GPU or, with accelerator cpu, a share of the cores; they share each batch.
             Those that torchrun starts are counted by themselves
         nodes: machines, when launched by SLURM
-        precision: of the encoders, fusion and classifiers, whose logits it rounds; losses are always computed in float32
+        precision: of encoders, fusion and classifiers, whose logits it rounds; losses are always computed in float32
         workers: loader processes for each rank; 0 loads in the training process
         threads: of the CPU, for each rank; 0 leaves it to PyTorch. Sums over other numbers of threads round otherwise.
         sharded: divide the encoders' parameters, gradients and optimiser states among several devices, each of which

@@ -21,10 +21,10 @@ SETS, TIMES = 6, 1.5
 """On how many data sets AMID-U is to gain, and how many times the share of the gap of the next method."""
 OWN_RULE = (
     "Ours of AMID-U: it is first in rank where, over data sets, Wilcoxon's signed-rank test puts it above the next "
-    "method, which these runs name as well; where its rank is first and the test says nothing, they cannot tell. A data set shows a gain where "
-    "the corrected test says so in every one of its settings with few labels. Shares of the gap are compared as they "
-    "are. There is no harm where no setting shows a loss and the mean difference over the data sets is, by its 95 % "
-    "interval, no more than a point below 0."
+    "method, which these runs name as well; where its rank is first and the test says nothing, they cannot tell. A "
+    "data set shows a gain where the corrected test says so in every one of its settings with few labels. Shares of "
+    "the gap are compared as they are. There is no harm where no setting shows a loss and the mean difference over the "
+    "data sets is, by its 95 % interval, no more than a point below 0."
 )
 
 
