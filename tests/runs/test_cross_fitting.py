@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -75,6 +76,19 @@ def test_unlabelled_and_tested_samples_have_outputs_too_and_all_is_kept(tmp_path
     assert results.seconds > sum(of_teachers)
     assert crossdistill.evaluate(tmp_path, gestures())["student"] == results["student"]
     assert crossdistill.load(tmp_path).predict(np.zeros((2, 6, gestures().shapes["wrist"][-1]))).shape == (2,)
+
+
+@pytest.mark.parametrize("changes", [{"class_weights": {"gesture 0": 3.0}}, {"balanced": True, "labelled": 0.4}])
+def test_teachers_draw_by_the_weights_that_the_student_has(tmp_path: Path, changes: dict[str, object]) -> None:
+    """Once, and not once more by the recipe's: squares of weights, and other data than the run's."""
+    made = with_data(small(folds=2, epochs=1), **changes)
+    run(made, tmp_path, dataset=gestures())
+    teacher = json.loads((tmp_path / "teachers" / "fold0-member0" / "config.json").read_text())
+    student = json.loads((tmp_path / "config.json").read_text())
+    assert "weights" in student["data"]["fingerprint"]
+    recipe_of_teacher = load_recipe(str(tmp_path / "teachers" / "fold0-member0" / "recipe.yaml"))
+    assert (recipe_of_teacher.data.balanced, recipe_of_teacher.data.class_weights) == (False, {})
+    assert teacher["data"]["fingerprint"]["weights"] == student["data"]["fingerprint"]["weights"]
 
 
 class Killed(BaseException):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -19,7 +21,7 @@ from crossdistill.training import Machine, Optimization
 from crossdistill.types import InputError
 from tests.listening import Heard
 from tests.processes import run_script
-from tests.runs.small import folder_of, gestures, recipe, with_data
+from tests.runs.small import folder_of, gestures, recipe, with_data, with_model
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -69,6 +71,28 @@ def test_a_listener_hears_of_each_run_and_of_what_was_kept(baseline: Recipe, tmp
     assert [values["epoch"] for values in epochs] == [0, 1]
     assert compared.table is not None
     assert epochs[-1]["evaluation/student/top1"] == compared.table.student_top1.iloc[-1]
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"labelled": 0.5}, {"fold": 1}, {"control": "shuffled"}, {"choose_epoch_on": "validation"},
+                {"balanced": True}, {"in_memory": False}, {"evaluate_on": "validation"}],
+)  # fmt: skip
+def test_runs_of_the_same_data_are_kept_and_of_others_refused(
+    baseline: Recipe, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    """However the recipe draws from the data; after a change of test samples' numbers nothing is mixed or lost."""
+    source = folder_of(gestures(), tmp_path)
+    made = with_model(replace(baseline, method="kd", epochs=1), auxiliary_encoders="trained")
+    made = with_data(made, source=str(source), **changes)
+    compare([made], tmp_path / "out", seeds=1)
+    assert compare([made], tmp_path / "out", seeds=2).table is not None
+    shutil.rmtree(source)
+    folder_of(gestures(lambda values: values + 1), tmp_path)
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match=r"kd-seed0: finished on other data: .*modality wrist, modality eye differ"):
+        compare([made], tmp_path / "out", seeds=3)
+    assert before == {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert compare([made], tmp_path / "out", seeds=2).table is not None, "where none is to be run, its data may be gone"
 
 
 def test_a_run_that_fails_is_told_and_the_others_finish(baseline: Recipe, tmp_path: Path) -> None:
@@ -151,6 +175,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
 from crossdistill.methods import METHODS
 from crossdistill.methods.single import Baseline

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -113,6 +114,15 @@ def test_a_second_search_in_the_same_folder_is_refused(
         return 0.5
 
     assert len(tuned(tmp_path, ["baseline"], 1, executor=executor(measured))[1]) == 1
+
+
+def test_trials_of_other_data_are_not_gone_on_with(tmp_path: Path, executor: Makes) -> None:
+    source = folder_of(gestures(), tmp_path)
+    tune(recipe(source), ["baseline"], trials=1, seeds=1, folder=tmp_path / "out", executor=executor(lambda *_: 0.5))
+    shutil.rmtree(source)
+    folder_of(gestures(lambda values: values + 1), tmp_path)
+    with pytest.raises(InputError, match=r"out: its trials are of other data: .*modality wrist, modality eye differ"):
+        tune(recipe(source), ["baseline"], trials=2, seeds=1, folder=tmp_path / "out")
 
 
 def test_a_trial_that_was_interrupted_or_killed_is_the_next_one(tmp_path: Path, executor: Makes) -> None:

@@ -33,7 +33,8 @@ def taught(recipe: Recipe) -> Recipe:
 
 
 def of_fold(recipe: Recipe, fold: int, member: int) -> Recipe:
-    """The recipe of one of a fold's teachers, for data that have their split, their labels and control already."""
+    """The recipe of one of a fold's teachers, for data that have their split, labels, weights and control
+    already."""
     return replace(
         as_method(recipe, "teacher"),
         label=f"teacher {member}, fold {fold}",
@@ -45,5 +46,13 @@ def of_fold(recipe: Recipe, fold: int, member: int) -> Recipe:
 
 def _as_given(settings: DataSettings) -> DataSettings:
     return replace(
-        settings, fold=-1, control="none", labelled=1.0, labelled_groups=0, evaluate_on="none", choose_epoch_on="none"
+        settings,
+        fold=-1,
+        control="none",
+        labelled=1.0,
+        labelled_groups=0,
+        evaluate_on="none",
+        choose_epoch_on="none",
+        balanced=False,
+        class_weights={},
     )

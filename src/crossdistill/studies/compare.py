@@ -14,6 +14,7 @@ from crossdistill.runs.data import load_dataset
 from crossdistill.runs.folder import RECIPE, RESULTS, is_finished, require_usable
 from crossdistill.runs.jobs import Executor, Failure, RunJob, write_tracebacks
 from crossdistill.runs.lock import locked
+from crossdistill.studies.kept import require_same_data
 from crossdistill.studies.passed_on import WarnedOnce
 from crossdistill.studies.plan import RUNS, plan, require_runnable
 from crossdistill.studies.table import Row, row_of, write_table
@@ -66,7 +67,7 @@ def compare(
 
     Raises:
         InputError: before any run, where the configurations cannot be compared, their data are not there, `out` holds
-            runs of other recipes, or another process compares there.
+            runs of other recipes, or of other data where some are still to be run, or another process compares there.
 
     >>> import tempfile, numpy as np, crossdistill
     >>> from dataclasses import replace
@@ -92,6 +93,7 @@ def compare(
     unfinished = {folder: recipe for folder, recipe in recipes.items() if not finished(recipe, folder)}
     if unfinished:  # data that are not there are one line, not one for each run
         _require_folds(configurations[0], folds)
+        require_same_data({folder: recipe for folder, recipe in recipes.items() if folder not in unfinished})
     with locked(out, "comparison", listener.say):
         return _run_and_write(recipes, unfinished, out, executor, WarnedOnce(listener))
 

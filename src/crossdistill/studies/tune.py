@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any, cast
 import yaml
 
 from crossdistill.atomic import write_atomically
+from crossdistill.data.fingerprint import differing, fingerprint
 from crossdistill.extras import needed_for
 from crossdistill.methods import METHODS, judged_view, unknown_method
 from crossdistill.recipes.files import as_dict
 from crossdistill.recipes.recipe import Recipe, as_method
+from crossdistill.runs.data import load_dataset
 from crossdistill.runs.jobs import Executor, Failure, InProcess, RunJob, require_done
 from crossdistill.runs.lock import locked
 from crossdistill.runs.results import read_results
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 TRIALS = "trials"
 """The folder of a search in which the trial that is on has its runs."""
+_DATA = "data"
+"""Where a study keeps the fingerprint of the data that its trials are of."""
 
 
 def tune(
@@ -90,8 +94,8 @@ def tune(
                 trialled = as_method(recipe, method)
                 study = _study(trialled, space, _storage(storage, folder))
                 if not storage:
+                    _require_same_data(study, recipe, folder)
                     _take_up(study, trialled, folder)
-
                 best = _search(
                     _Search(study, trialled, space, trials, seeds, folder), executor or InProcess(), listener
                 )
@@ -149,6 +153,18 @@ def _study(recipe: Recipe, space: SearchSpace, storage: optuna.storages.BaseStor
     if not so_far:
         study.enqueue_trial({name: value for name, value in present(recipe, space).items() if value is not None})
     return study
+
+
+def _require_same_data(study: optuna.Study, recipe: Recipe, folder: Path) -> None:
+    """Raise InputError where the study has tried values on other data; remember of which data its trials are."""
+    now, before = fingerprint(load_dataset(recipe.data)), study.user_attrs.get(_DATA)
+    if before is None:
+        study.set_user_attr(_DATA, now)
+    elif changed := differing(before, now):
+        raise InputError(
+            f"{folder}: its trials are of other data: {', '.join(changed)} differ from what {recipe.data.source} has "
+            "now; give it the same data, or choose another --out"
+        )
 
 
 def _take_up(study: optuna.Study, recipe: Recipe, folder: Path) -> None:
