@@ -134,6 +134,16 @@ def test_with_all_labels_the_student_learns_as_it_would_alone(kind: TaskKind, al
         assert torch.equal(found, expected)
 
 
+@pytest.mark.parametrize("fading", [True, False])
+def test_teachers_that_no_label_reaches_say_nothing(fading: bool) -> None:
+    """Where no complete pair has a label they know no more than at random; old labels are without the new modality."""
+    model = build()[0].model
+    method = AMIDU(model, fading=fading)
+    method.prepare(TrainingSamples(torch.arange(9), torch.full((9,), -1)))
+    assert method.teaching == (not fading)
+    assert bool(method.passes) == (not fading)
+
+
 @given(st.integers(1, 40), st.integers(0, 40))
 def test_teachers_count_as_much_as_samples_lack_a_label(labelled: int, unlabelled: int) -> None:
     labels = torch.tensor([0] * labelled + [-1] * unlabelled)

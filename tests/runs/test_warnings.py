@@ -22,7 +22,7 @@ from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.build import Built, build
 from crossdistill.runs.run import run
 from crossdistill.runs.train import MemoryLog, train
-from crossdistill.runs.warnings import Warnings, _mean_cosine
+from crossdistill.runs.warnings import _MOSTLY, Warnings, _mean_cosine
 from crossdistill.types import Representations, View
 from tests.listening import Heard
 from tests.runs.small import SAMPLES, gestures, recipe, with_data
@@ -216,7 +216,12 @@ def old_and_new(complete: int, unlabelled: int = 12) -> MultimodalDataset:
 
 
 @pytest.mark.parametrize(
-    ("complete", "said"), [(0, "none of {} has {}, so that no label "), (9, "only 9 of {} have {}, so that "), (10, "")]
+    ("complete", "said"),
+    [
+        (0, "none of {} has {}, so that amid_u's student learns from labels alone: no label reaches its "),
+        (9, "only 9 of {} have {}, so that "),
+        (10, ""),
+    ],
 )
 def test_labels_that_do_not_reach_a_teacher_are_said(complete: int, said: str) -> None:
     """Old recordings with labels and new ones with both modalities: what is complete has no label."""
@@ -229,6 +234,59 @@ def test_labels_that_do_not_reach_a_teacher_are_said(complete: int, said: str) -
         assert not any("modalities" in line for line in lines_of(recipe(method=method), old_and_new(complete)))
     everyone = lines_of(made, old_and_new(3, unlabelled=0))
     assert len([line for line in everyone if "all modalities" in line]) == 1, "with all labels one line says it"
+
+
+def test_where_no_label_reaches_its_teachers_amid_u_s_student_learns_alone() -> None:
+    made = recipe(method="amid_u", epochs=1, auxiliary_epochs=0)
+    made = replace(made, model=replace(made.model, auxiliary_encoders="trained"))
+    (line,) = [line for line in lines_of(made, old_and_new(0)) if "none of the 20 labelled" in line]
+    assert "amid_u's student learns from labels alone: no label reaches its teachers" in line
+    without = replace(made, options={"amid_u": {"fading": False}})
+    (line,) = [line for line in lines_of(without, old_and_new(0)) if "none of the 20 labelled" in line]
+    assert line.endswith("so that no label reaches what teaches the student")
+
+
+@pytest.mark.parametrize("method", ["amid", "amid_u", "kd"])
+def test_classes_that_no_teacher_was_shown_are_named(method: str) -> None:
+    """A modality that one kind of sample never has; the counts of what is missing are low."""
+    data = gestures()
+    unshown = (data.labels == 1) & ~TEST
+    made = recipe(method=method, epochs=1, auxiliary_epochs=0)
+    made = replace(made, model=replace(made.model, auxiliary_encoders="trained"))
+    labels = np.where((ROWS % 5 == 0) & ~TEST & (data.labels != 1), -1, data.labels)
+    (line,) = [line for line in lines_of(made, replace(lacking("eye", unshown), labels=labels)) if "gesture 1" in line]
+    assert line.startswith("WARNING: no labelled training sample of 'gesture 1' has all modalities (wrist, eye)")
+    some = unshown & (np.flatnonzero(unshown)[0] != ROWS)
+    lines = lines_of(made, replace(lacking("eye", some), labels=labels))
+    assert not any("gesture 1" in line for line in lines), "one of them was shown"
+
+
+class Zero(nn.Module):
+    """Nothing of any sample."""
+
+    width = 8
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 0 * self.linear(x)
+
+
+@pytest.mark.parametrize("share", [1 / 3, 0.95])
+def test_a_model_that_ends_with_one_answer_is_said(share: float) -> None:
+    """Unless that is as good an answer as any."""
+    labels = ROWS % 3 if share < _MOSTLY else np.where(ROWS % 16 == 1, 1, 0)  # 1 of 16 test samples is of class 1
+    dataset = from_arrays({"wrist": np.random.default_rng(0).normal(size=(SAMPLES, 3))}, labels, splits=TEST)
+    made = with_data(recipe(method="baseline", epochs=20), auxiliary=())
+    made = replace(made, model=replace(made.model, encoders={}))
+    log = MemoryLog()
+    train(build(made, dataset, {"wrist": Zero()}), log)
+    lines = [line for line in log.lines if "one answer" in line]
+    assert len(lines) == (share < _MOSTLY)
+    assert all(line.startswith("WARNING: the student ends with one answer, '") for line in lines)
+    assert all("for 100 % of the test samples, of which " in line for line in lines)
 
 
 def test_unlabelled_samples_that_the_method_leaves_out_are_counted() -> None:
@@ -374,9 +432,11 @@ def test_representations_of_one_direction_are_said_once(spread: float, collapsed
     made = replace(made, model=replace(made.model, encoders={}))
     log = MemoryLog()
     train(build(made, dataset, {"wrist": Constant(spread)}), log)
-    assert [("the student have collapsed" in line, line.startswith("WARNING: ")) for line in log.lines] == (
-        [(True, True)] if collapsed else []
-    )
+    assert [
+        ("the student have collapsed" in line, line.startswith("WARNING: "))
+        for line in log.lines
+        if "one answer" not in line
+    ] == ([(True, True)] if collapsed else [])
 
 
 @pytest.mark.parametrize("count", [2, 3, 50])

@@ -136,8 +136,8 @@ class AMIDU(Method):
     def prepare(self, samples: TrainingSamples) -> None:
         self.epochs = samples.epochs
         if self.fading:
-            unlabelled = 1 - float(is_labelled(samples.labels).double().mean())
-            self.teaching = min(1.0, 2 * unlabelled)
+            labelled = float(is_labelled(samples.labels).double().mean())
+            self.teaching = min(1.0, 2 * (1 - labelled)) if labelled else 0.0  # teachers without a label know nothing
         if not self.teaching:
             self.passes = ()
 
@@ -179,7 +179,7 @@ class AMIDU(Method):
         return Objective(total, terms, {"mi_bound": self._bound(made, labels, batch.share())})
 
     def _untaught(self, contrasts: bool, made: Representations, batch: Batch) -> Objective:
-        """Where no sample lacks a label: S learns as it would alone, and M and A each other as ever."""
+        """Where no pair lacks a label, or none has one: S learns as it would alone, and M and A each other as ever."""
         terms, labels = self._classification(made, batch), self.task.positives(batch.labels)
         total = torch.stack(list(terms.values())).sum()
         if contrasts and self.alpha_2:

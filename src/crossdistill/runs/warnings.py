@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from crossdistill.data.columns import Rows
 from crossdistill.data.constant_numbers import constant_numbers
 from crossdistill.data.controls import Control
 from crossdistill.data.label_doubts import label_doubts
@@ -37,6 +39,13 @@ _CERTAIN = 0.995
 """A discriminator's mean accuracy over an epoch above which it is hardly ever wrong."""
 _SURE = 2.33
 """Standard errors by which a teacher is below another: what chance alone makes in one of a hundred equal pairs."""
+
+_NAMED = 5
+"""Classes that a line names; of more it says how many there are."""
+_ONE_CLASS = 0.99
+"""The share of predictions of one class above which a model says nothing of a sample."""
+_MOSTLY = 0.9
+"""The share of samples of one class above which that class is as good an answer as any."""
 
 _TEACH_NOTHING: tuple[Control, ...] = ("shuffled", "noise", "zeroed")
 """Controls whose auxiliary inputs say nothing of a sample."""
@@ -136,44 +145,66 @@ class Warnings:
 
     def _tell_of_no_teaching(self) -> None:
         method = self._built.recipe.method
-        if not self._built.method.teaching:
-            self._say(
-                f"{WARNING}all training pairs have labels, so that {method}'s student learns from these alone: what "
-                "its teachers say counts where labels are missing. Other methods, or its option fading false, teach it "
-                "all the same"
-            )
+        if self._built.method.teaching:
+            return
+        labelled, complete = self._labelled_and_complete()
+        if complete.any():
+            why, those = "all training pairs have labels", "these"
+            then = "what its teachers say counts where labels are missing"
+        else:
+            why = f"none of the {len(labelled)} labelled training samples has all modalities ({', '.join(self._read)})"
+            those, then = "labels", "no label reaches its teachers"
+        self._say(
+            f"{WARNING}{why}, so that {method}'s student learns from {those} alone: {then}. Other methods, or its "
+            "option fading false, teach it all the same"
+        )
 
     def _tell_of_incomplete(self) -> None:
-        dataset, recipe = self._built.dataset, self._built.recipe
-        method = METHODS[recipe.method]
-        rows = dataset.rows("train") if method.learns_unlabelled else dataset.labelled_rows("train")
-        read = modalities_of(method.views, recipe.data.target, recipe.data.auxiliary)
-        complete = int(dataset.present(read)[rows].sum())
+        dataset = self._built.dataset
+        learns_unlabelled = METHODS[self._built.recipe.method].learns_unlabelled
+        rows = dataset.rows("train") if learns_unlabelled else dataset.labelled_rows("train")
+        complete = int(dataset.present(self._read)[rows].sum())
         if complete < len(rows):
             self._say(
                 f"{WARNING if complete < _FEW * len(rows) else ''}only {complete} of {len(rows)} training samples have "
-                f"all modalities ({', '.join(read)}); nothing that needs them all is learnt from the others"
+                f"all modalities ({', '.join(self._read)}); nothing that needs them all is learnt from the others"
             )
 
     def _tell_of_labels_that_teach_nothing(self) -> None:
         """Of a method that learns from unlabelled pairs, too: old recordings with labels and new ones with modalities
-        can be so many complete samples that none of the counts above is low."""
-        dataset, recipe = self._built.dataset, self._built.recipe
-        method = METHODS[recipe.method]
-        labelled = dataset.labelled_rows("train")
-        if not method.learns_unlabelled or len(method.views) == 1 or self._built.spec.given_teacher:
+        can be so many complete samples that none of the counts above is low. And of classes of which no label is
+        beside all modalities, although these may be missing in few samples."""
+        method, dataset = METHODS[self._built.recipe.method], self._built.dataset
+        if len(method.views) == 1 or self._built.spec.given_teacher or not self._built.method.teaching:
             return
-        if len(labelled) == len(dataset.rows("train")):  # the line before has said it
-            return
-        read = modalities_of(method.views, recipe.data.target, recipe.data.auxiliary)
-        complete = int(dataset.present(read)[labelled].sum())
-        if complete < _FEW * len(labelled):
+        labelled, complete = self._labelled_and_complete()
+        read, count = ", ".join(self._read), int(complete.sum())
+        has_unlabelled = len(labelled) < len(dataset.rows("train"))  # else the line before has said it
+        if method.learns_unlabelled and has_unlabelled and count < _FEW * len(labelled):
             those = f"the {len(labelled)} labelled training samples"
-            found = f"only {complete} of {those} have" if complete else f"none of {those} has"
-            left = "no label of the others" if complete else "no label"
-            self._say(
-                f"{WARNING}{found} all modalities ({', '.join(read)}), so that {left} reaches what teaches the student"
-            )
+            found = f"only {count} of {those} have" if count else f"none of {those} has"
+            left = "no label of the others" if count else "no label"
+            self._say(f"{WARNING}{found} all modalities ({read}), so that {left} reaches what teaches the student")
+        if self._task.kind == "classification" and count:
+            learnt, taught = (np.unique(dataset.labels[rows]) for rows in (labelled, labelled[complete]))
+            if len(unknown := np.setdiff1d(learnt, taught)):
+                named = ", ".join(f"'{dataset.classes[number]}'" for number in unknown[:_NAMED])
+                more = f" and {len(unknown) - _NAMED} more classes" if len(unknown) > _NAMED else ""
+                self._say(
+                    f"{WARNING}no labelled training sample of {named}{more} has all modalities ({read}): what teaches "
+                    "the student never says so, of samples of that class neither"
+                )
+
+    def _labelled_and_complete(self) -> tuple[Rows, npt.NDArray[np.bool_]]:
+        """The labelled training samples, and whether each has all that the method reads."""
+        labelled = self._built.dataset.labelled_rows("train")
+        return labelled, self._built.dataset.present(self._read)[labelled]
+
+    @property
+    def _read(self) -> tuple[str, ...]:
+        """The modalities that the method learns from."""
+        recipe = self._built.recipe
+        return modalities_of(METHODS[recipe.method].views, recipe.data.target, recipe.data.auxiliary)
 
     def measured(self, stage: Stage, epoch: int, outputs: Outputs, ends_run: bool) -> None:
         """Of what an epoch's evaluation has computed: representations that are alike for all samples; after the run's
@@ -191,8 +222,26 @@ class Warnings:
                         f"{stage.name}, epoch {epoch}: the representations of {_WORDS[view]} have collapsed: two "
                         f"{self._split} samples have a cosine of {cosine:.3f} on average, of whatever class",
                     )
+        if ends_run and "target" in stage.method.predicts and self._task.kind == "classification":
+            self._tell_of_one_class(outputs)
         if ends_run and "full" in stage.method.predicts and self._control == "none":
             self._compare_teacher(stage, outputs)
+
+    def _tell_of_one_class(self, outputs: Outputs) -> None:
+        """As where a student teaches itself what it says most often; not where nearly all samples are of that class."""
+        made, labels = outputs.complete("target")
+        if not len(labels):
+            return
+        answers = np.bincount(made.target_logits.argmax(1).numpy()) / len(labels)
+        said = int(answers.argmax())
+        right = float((labels == said).double().mean())
+        if answers[said] > _ONE_CLASS and right < _MOSTLY:
+            self._warn(
+                "one answer",
+                f"the student ends with one answer, '{self._built.dataset.classes[said]}', for "
+                f"{100 * answers[said]:.0f} % of the {self._split} samples, of which {100 * right:.0f} % are of that "
+                "class",
+            )
 
     def _compare_teacher(self, stage: Stage, outputs: Outputs) -> None:
         """Beside student and auxiliary, on the same samples; a difference that chance may make is no news."""
