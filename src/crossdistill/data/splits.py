@@ -16,6 +16,9 @@ from crossdistill.data.targets import is_labelled, without_label
 from crossdistill.extras import needed_for
 from crossdistill.types import InputError
 
+_NAMED = 3
+"""Classes that an error names; of more it says how many there are."""
+
 
 def with_fold(dataset: MultimodalDataset, fold: int) -> MultimodalDataset:
     """Test on one fold and train on all other rows; there is no validation split. Raises InputError: no such fold.
@@ -204,9 +207,13 @@ def _validation_rows(dataset: MultimodalDataset, fraction: float, seed: int, gro
     try:
         held_out = _by_group(labels, groups, fraction, seed) if grouped else _by_class(labels, fraction, seed)
     except ValueError as error:
+        alone = [number for number, count in zip(*np.unique(labels, return_counts=True), strict=True) if count == 1]
+        named = ", ".join(f"'{dataset.classes[number]}'" for number in alone[:_NAMED])
+        more = f" and {len(alone) - _NAMED} more" if len(alone) > _NAMED else ""
+        because = f"of {named}{more} there is one" if alone and dataset.task == "classification" else str(error)
         raise InputError(
-            f"{dataset.name}: cannot take {fraction:g} of {len(train)} train rows, with one of each of "
-            f"{len(np.unique(labels))} classes on either side: {error}; label more samples, or take another "
+            f"{dataset.name}: cannot take {fraction:g} of {len(train)} labelled train rows, with one of each of "
+            f"{len(np.unique(labels))} classes on either side: {because}; label more samples, or take another "
             "validation_fraction"
         ) from None
     lost = np.setdiff1d(labels[held_out], np.delete(labels, held_out))
