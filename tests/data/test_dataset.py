@@ -265,7 +265,9 @@ def test_validation_that_cannot_be_taken_is_refused() -> None:
     with pytest.raises(InputError, match="above 0 and below 1"):
         with_validation(grouped(4, 4), 1.0, 0)
     rare = from_arrays({"x": np.zeros((9, 1))}, [0] * 8 + [1], splits=np.zeros(9, bool))
-    with pytest.raises(InputError, match=r"take 0.3 of 9 labelled train rows, .* side: of '1' there is one; label more"):
+    with pytest.raises(
+        InputError, match=r"take 0.3 of 9 labelled train rows, .* side: of '1' there is one; label more"
+    ):
         with_validation(rare, 0.3, 0)
     one_group = from_arrays(
         {"x": np.zeros((8, 1))}, [0, 1] * 4, splits=[False] * 6 + [True] * 2, groups=list("aaaaaabb")

@@ -250,6 +250,11 @@ def _require_known_ending(table: Table, column: ModalityHeader, row: int, cell: 
     """Raise InputError for a cell that would pass for a text but is the name of a file."""
     if looks_like(cell) != "text" or is_text_file(cell) or not (_names_file(cell) or is_file(table.path.parent / cell)):
         return
+    if re.search(r"(?i)\.npz(#[0-9]*)?$", cell):
+        raise InputError(
+            f"{table.place(row, column.header)}: expected an array such as a.npy or a.npy#17, found "
+            f"'{shortened(cell)}', which holds several; save each as a file of its own (numpy.save)"
+        )
     endings = "; ".join(f"{kind}: {' '.join(known)}" for kind, known in ENDINGS.items())
     raise InputError(
         f"{table.place(row, column.header)}: '{shortened(cell)}' is the name of a file whose ending says no kind "
