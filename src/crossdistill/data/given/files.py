@@ -81,7 +81,8 @@ def archive_of(path: Path, specs: Specs) -> Given:
     except Exception as error:  # whatever a file that is none makes zipfile and NumPy raise
         raise InputError(f"{path}: cannot be read as an .npz file of numbers: {one_line(error)}") from None
     if missing := [name for name in specs if name not in held]:
-        raise InputError(f"{path}: expected an array called {missing[0]}, as the modality is, found {', '.join(names) or 'none'}")
+        found = ", ".join(names) or "none"
+        raise InputError(f"{path}: expected an array called {missing[0]}, as the modality is, found {found}")
     for name, spec in specs.items():
         if held[name].ndim != len(spec.shape) + 1:
             raise InputError(f"{path}: {name}: expected a batch of {spec}, found shape {held[name].shape}")
