@@ -543,3 +543,44 @@ def test_prediction_wants_what_training_had() -> None:
     with pytest.raises(InputError, match="expected auxiliary, found camera"):
         model.teacher_score(windows(X), Y, {"camera": A})
     assert isinstance(model, CrossModalClassifier)
+
+
+def named(values: Any) -> list[pd.DataFrame]:
+    return [pd.DataFrame(steps).add_prefix("x") for steps in values]
+
+
+def turned(values: list[Any]) -> list[Any]:
+    return [each.iloc[..., ::-1] if each.ndim == 1 else each.iloc[:, ::-1] for each in values]
+
+
+@pytest.mark.parametrize(
+    "form", [list, lambda x: {"pen": x}, lambda x: Modalities(pen=x)], ids=["list", "dict", "both"]
+)
+def test_sequences_that_are_tables_are_known_by_their_columns_names(form: Any) -> None:
+    tables, helped = named(ragged(X)), named(ragged(A))
+    model = quick().fit(form(tables), FEW, auxiliary=helped)
+    assert next(iter(model.student_.inputs.values())).features == tuple(FRAME.columns)
+    assert np.array_equal(model.predict_proba(form(tables)), model.predict_proba(form(turned(tables))))
+    assert np.array_equal(model.student_.predict_proba(tables), model.student_.predict_proba(turned(tables)))
+    assert model.teacher_score(form(turned(tables)), Y, turned(helped)) == model.teacher_score(form(tables), Y, helped)
+    mixed = [turned([table])[0] if row % 2 else table for row, table in enumerate(tables)]
+    again = quick().fit(form(mixed), FEW, auxiliary=turned(helped)[:1] + helped[1:])
+    assert again.score(form(tables), Y) == again.score(form(mixed), Y)
+    odd = [tables[0].add_prefix("y"), *tables[1:]]
+    with pytest.raises(InputError, match=r"^(X|pen): row 1: expected the columns yx0, .* as in row 0, found x0, "):
+        quick().fit(form(odd), FEW, auxiliary=A)
+    with pytest.raises(InputError, match=r"^(X|pen): row 0: expected the column 'x0' that training had, found yx0, "):
+        model.predict(form(odd))
+
+
+def test_rows_of_a_table_in_a_list_are_known_by_their_names() -> None:
+    rows, helped = [row for _, row in FRAME.iterrows()], [row for _, row in pd.DataFrame(A).add_prefix("a").iterrows()]
+    mixed = [turned([row])[0] if place % 2 else row for place, row in enumerate(rows)]
+    expected = quick().fit(FRAME, FEW, auxiliary=A).predict_proba(FRAME)
+    model = quick().fit(mixed, FEW, auxiliary=[helped[0], *turned(helped)[1:]])
+    assert np.array_equal(model.predict_proba(FRAME), expected)
+    assert np.array_equal(model.predict_proba(mixed), expected)
+    with pytest.raises(ValueError, match="must be in the same order"):
+        model.predict(turned(rows))
+    both = quick().fit({"pen": mixed}, FEW, auxiliary=A)
+    assert np.array_equal(both.predict_proba({"pen": turned(rows)}), both.predict_proba({"pen": FRAME}))
