@@ -384,6 +384,7 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "no label": ((X, np.full(SAMPLES, -1), A), "every sample is unlabelled"),
     "numbers and texts": ((X, np.array([0, "a", 1] * 30, dtype=object), A), "texts beside numbers: 'a' and 0"),
     "0 and '0'": ((X, np.array([0, "0"] * 45, dtype=object), A), "labels of one kind, .* numbers: '0' and 0"),
+    "NumPy's in a list": ((X, [np.int64(0), np.str_("a"), -1] * 30, A), "labels of one kind, .* numbers: 'a' and 0$"),
     "0 and '0' in a list": ((X, [0, "0", None] * 30, A), "labels of one kind, .* numbers: '0' and 0"),
     "a zero character": ((X, ["a\0", "a", "b"] * 30, A), r"y: .* without zero characters, found 'a.x00'"),
     "measurements": ((X, X[:, 0], A), "Unknown label type"),
@@ -494,6 +495,15 @@ def test_what_does_not_fit_is_refused(case: str) -> None:
         ({"class_weight": {7: 1.0}}, "class_weight: expected classes of y"),
         ({"class_weight": {1: -1.0}}, "class_weight: expected numbers from 0"),
         ({"class_weight": {1: np.nan}}, "class_weight: expected numbers from 0"),
+        ({"class_weight": [1, 2]}, r"class_weight: expected a dict, 'balanced' or None, found \[1, 2\]"),
+        ({"class_weight": {1, 2}}, "class_weight: expected a dict, 'balanced' or None, found {1, 2}"),
+        ({"class_weight": "even"}, "class_weight: expected a dict, 'balanced' or None, found 'even'"),
+        ({"class_weight": {1: "x"}}, "class_weight: expected numbers from 0, found 'x'"),
+        ({"early_stopping": "x"}, "early_stopping: expected True or False, found 'x'"),
+        ({"early_stopping": 2}, "early_stopping: expected True or False, found 2"),
+        ({"verbose": "x"}, "verbose: expected a whole number from 0, found 'x'"),
+        ({"random_state": "a"}, "random_state: expected a whole number .* or None, found 'a'"),
+        ({"random_state": -1}, "random_state: expected a whole number from 0 .*, found -1"),
         ({"n_epochs": "5"}, "n_epochs: expected a whole number or None, found '5'"),
         ({"method_options": ["alpha_1"]}, "method_options: expected a dict or None"),
         ({"encoders": ["X"]}, "encoders: expected a dict or None"),
@@ -518,6 +528,10 @@ def test_numbers_of_numpy_are_numbers_as_searches_give_them() -> None:
         "width": np.int32(16),
         "learning_rate": np.float64(1e-2),
         "dropout": np.float32(0.25),
+        "early_stopping": np.bool_(False),
+        "random_state": np.int64(0),
+        "verbose": np.int32(0),
+        "class_weight": {0: np.float32(2), 1: np.int64(2), 2: 2},
     }
     assert np.array_equal(
         quick(**options, method_options={"alpha_1": np.float64(4.0)}).fit(X, Y, auxiliary=A).predict_proba(X),
@@ -543,6 +557,17 @@ def test_prediction_wants_what_training_had() -> None:
     with pytest.raises(InputError, match="expected auxiliary, found camera"):
         model.teacher_score(windows(X), Y, {"camera": A})
     assert isinstance(model, CrossModalClassifier)
+
+
+@pytest.mark.parametrize("form", [list, tuple, np.array], ids=["list", "tuple", "objects"])
+def test_minus_one_beside_texts_is_no_label(form: Any) -> None:
+    given = [-1 if row % 4 == 1 else str(name) for row, name in enumerate(NAMES[Y])]
+    labels = form(given, dtype=object) if form is np.array else form(given)
+    model = quick().fit(X, labels, auxiliary=A)
+    expected = quick().fit(X, [None if label == -1 else label for label in given], auxiliary=A)
+    assert model.classes_.tolist() == ["push", "turn", "wave"]
+    assert np.array_equal(model.predict_proba(X), expected.predict_proba(X))
+    assert model.score(X, labels) == expected.score(X, NAMES[Y], sample_weight=(np.arange(SAMPLES) % 4 != 1) * 1.0)
 
 
 def named(values: Any) -> list[pd.DataFrame]:
