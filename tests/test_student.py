@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 
@@ -649,6 +650,47 @@ def test_a_table_s_columns_may_come_in_another_order(tmp_path: Path) -> None:
     own_types[0].iloc[2, 1] = pd.NA
     with pytest.raises(InputError, match="wrist: row 2: NaN"):
         student.predict(own_types[0])
+
+
+def test_sequences_that_are_tables_are_known_by_their_columns_names(tmp_path: Path) -> None:
+    tables = [pd.DataFrame(steps, columns=["x", "y", "z"]) for steps in sequences(SAMPLES)]
+    dataset = from_arrays({"wrist": tables}, np.arange(SAMPLES) % CLASSES, splits=np.arange(SAMPLES) >= 40)
+    made = replace(recipe(method="baseline", epochs=1), model=ModelSettings(width=8))
+    run(with_data(made, auxiliary=()), tmp_path / "run", dataset=dataset)
+    student = load(load(tmp_path / "run").save(tmp_path / "saved"))
+    assert student.inputs["wrist"].features == ("x", "y", "z")
+    expected, other = student.predict_proba(tables), [table[["z", "x", "y"]] for table in tables]
+    forms = (
+        other,
+        {"wrist": other},
+        pd.Series(other),
+        [table.to_numpy() for table in tables],
+        [*other[:9], *tables[9:]],
+    )
+    assert all(np.array_equal(student.predict_proba(form), expected) for form in forms)
+    assert np.array_equal(student.predict_proba(other[3]), student.predict_proba(tables[3]))
+    arrays = student.arrays(other)
+    assert all(np.array_equal(values, student.arrays(tables)[name]) for name, values in arrays.items())
+    moved = from_arrays({"wrist": other}, dataset.labels)
+    assert np.array_equal(student.predictions(moved).probabilities, expected)
+    with pytest.raises(InputError, match="wrist: row 1: expected the column 'y' that training had, found x, z"):
+        student.predict([tables[0], tables[1][["x", "z"]]])
+
+
+@pytest.mark.parametrize("form", [pa.Table.from_pandas, pa.RecordBatch.from_pandas])
+def test_rows_and_tables_of_arrow_are_known_by_their_columns_names(form: Any, tmp_path: Path) -> None:
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(SAMPLES, 3)), columns=["x", "y", "z"])
+    dataset = from_arrays({"wrist": form(table)}, np.arange(SAMPLES) % CLASSES, splits=np.arange(SAMPLES) >= 40)
+    made = replace(recipe(method="baseline", epochs=1), model=ModelSettings(width=8))
+    run(with_data(made, auxiliary=()), tmp_path / "run", dataset=dataset)
+    student, other = load(tmp_path / "run"), table[["z", "x", "y"]]
+    expected = student.predict_proba(table)
+    rows = [row for _, row in other.iterrows()]
+    for given in (form(other), {"wrist": form(other)}, rows, tuple(rows)):
+        assert np.array_equal(student.predict_proba(given), expected)
+    for row in (rows[0].rename({"x": "w"}), rows[0].set_axis(list("abc"))):
+        with pytest.raises(InputError, match="wrist: expected the column 'x' that training had, found"):
+            student.predict(row)
 
 
 def test_sequences_in_an_array_or_a_table_s_column(student: Student) -> None:

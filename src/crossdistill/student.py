@@ -21,6 +21,7 @@ from crossdistill.data.dataset import MultimodalDataset, without_labels
 from crossdistill.data.feature_order import in_order
 from crossdistill.data.folders import filled, is_file
 from crossdistill.data.inputs import InputSpec, column_of
+from crossdistill.data.named import as_frame
 from crossdistill.data.readers.text import load_tokenizer
 from crossdistill.evaluation.collect import raw_outputs_of
 from crossdistill.models.cross_modal import CrossModalModel
@@ -132,7 +133,8 @@ class Student(nn.Module):
 
     Inputs are given by modality name; of a student with one modality its values will do. Of each modality: an array or
     tensor of one sample or of a batch; for sequences of different length a list of arrays (T, F); a DataFrame with a
-    column for each feature; paths of videos and sounds, or texts, or lists of these, which are read as in training.
+    column for each feature, by their names; paths of videos and sounds, or texts, or lists of these, which are read as
+    in training.
     A sample's result does not depend on the others that are given with it, up to the rounding of float32.
 
     Args:
@@ -383,7 +385,7 @@ class Student(nn.Module):
         return without_labels("inputs", columns, ids, self.classes, self.spec.task)
 
     def _by_modality(self, inputs: Any) -> dict[str, Any]:
-        names = self.spec.target
+        names, inputs = self.spec.target, as_frame(inputs)
         if _has_columns(inputs, names):  # a table with a column a modality
             return {name: list(inputs[name]) for name in names}
         if not isinstance(inputs, Mapping):

@@ -30,6 +30,8 @@ GAPS = {
     "NaN beside text": ["a", "b", "c", float("nan")] * 15,
     "NaN beside numbers": np.array([0, 1, 2, np.nan] * 15),
     "None beside numbers": [0, 1, 2, None] * 15,
+    "-1 beside texts": ["a", "b", "c", -1] * 15,
+    "-1 beside texts as objects": np.array(["a", "b", "c", np.int64(-1)] * 15, dtype=object),
     "objects": np.array(["a", "b", "c", None] * 15, dtype=object),
 }
 
@@ -46,6 +48,8 @@ def test_no_label_in_many_clothes(case: str) -> None:
 WRONG = {
     "only gaps": ([None] * N, "expected some, found none: every sample is unlabelled"),
     "-1 as a class": ([1, -1] * (N // 2), "-1 stands for no label, which leaves the one class 1; if it is a class"),
+    "texts beside numbers": (["a", 3, None] * (N // 3), "expected whole numbers or strings"),
+    "a text beside numbers": (["a", *range(1, N)], "expected whole numbers or strings"),
     "fractions": ([0.5, 1.0, None] * (N // 3), "expected whole numbers or strings"),
 }
 

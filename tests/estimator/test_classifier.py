@@ -384,6 +384,7 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "no label": ((X, np.full(SAMPLES, -1), A), "every sample is unlabelled"),
     "numbers and texts": ((X, np.array([0, "a", 1] * 30, dtype=object), A), "texts beside numbers: 'a' and 0"),
     "0 and '0'": ((X, np.array([0, "0"] * 45, dtype=object), A), "labels of one kind, .* numbers: '0' and 0"),
+    "NumPy's in a list": ((X, [np.int64(0), np.str_("a"), -1] * 30, A), "labels of one kind, .* numbers: 'a' and 0$"),
     "0 and '0' in a list": ((X, [0, "0", None] * 30, A), "labels of one kind, .* numbers: '0' and 0"),
     "a zero character": ((X, ["a\0", "a", "b"] * 30, A), r"y: .* without zero characters, found 'a.x00'"),
     "measurements": ((X, X[:, 0], A), "Unknown label type"),
@@ -494,6 +495,15 @@ def test_what_does_not_fit_is_refused(case: str) -> None:
         ({"class_weight": {7: 1.0}}, "class_weight: expected classes of y"),
         ({"class_weight": {1: -1.0}}, "class_weight: expected numbers from 0"),
         ({"class_weight": {1: np.nan}}, "class_weight: expected numbers from 0"),
+        ({"class_weight": [1, 2]}, r"class_weight: expected a dict, 'balanced' or None, found \[1, 2\]"),
+        ({"class_weight": {1, 2}}, "class_weight: expected a dict, 'balanced' or None, found {1, 2}"),
+        ({"class_weight": "even"}, "class_weight: expected a dict, 'balanced' or None, found 'even'"),
+        ({"class_weight": {1: "x"}}, "class_weight: expected numbers from 0, found 'x'"),
+        ({"early_stopping": "x"}, "early_stopping: expected True or False, found 'x'"),
+        ({"early_stopping": 2}, "early_stopping: expected True or False, found 2"),
+        ({"verbose": "x"}, "verbose: expected a whole number from 0, found 'x'"),
+        ({"random_state": "a"}, "random_state: expected a whole number .* or None, found 'a'"),
+        ({"random_state": -1}, "random_state: expected a whole number from 0 .*, found -1"),
         ({"n_epochs": "5"}, "n_epochs: expected a whole number or None, found '5'"),
         ({"method_options": ["alpha_1"]}, "method_options: expected a dict or None"),
         ({"encoders": ["X"]}, "encoders: expected a dict or None"),
@@ -518,6 +528,10 @@ def test_numbers_of_numpy_are_numbers_as_searches_give_them() -> None:
         "width": np.int32(16),
         "learning_rate": np.float64(1e-2),
         "dropout": np.float32(0.25),
+        "early_stopping": np.bool_(False),
+        "random_state": np.int64(0),
+        "verbose": np.int32(0),
+        "class_weight": {0: np.float32(2), 1: np.int64(2), 2: 2},
     }
     assert np.array_equal(
         quick(**options, method_options={"alpha_1": np.float64(4.0)}).fit(X, Y, auxiliary=A).predict_proba(X),
@@ -543,3 +557,55 @@ def test_prediction_wants_what_training_had() -> None:
     with pytest.raises(InputError, match="expected auxiliary, found camera"):
         model.teacher_score(windows(X), Y, {"camera": A})
     assert isinstance(model, CrossModalClassifier)
+
+
+@pytest.mark.parametrize("form", [list, tuple, np.array], ids=["list", "tuple", "objects"])
+def test_minus_one_beside_texts_is_no_label(form: Any) -> None:
+    given = [-1 if row % 4 == 1 else str(name) for row, name in enumerate(NAMES[Y])]
+    labels = form(given, dtype=object) if form is np.array else form(given)
+    model = quick().fit(X, labels, auxiliary=A)
+    expected = quick().fit(X, [None if label == -1 else label for label in given], auxiliary=A)
+    assert model.classes_.tolist() == ["push", "turn", "wave"]
+    assert np.array_equal(model.predict_proba(X), expected.predict_proba(X))
+    assert model.score(X, labels) == expected.score(X, NAMES[Y], sample_weight=(np.arange(SAMPLES) % 4 != 1) * 1.0)
+
+
+def named(values: Any) -> list[pd.DataFrame]:
+    return [pd.DataFrame(steps).add_prefix("x") for steps in values]
+
+
+def turned(values: list[Any]) -> list[Any]:
+    return [each.iloc[..., ::-1] if each.ndim == 1 else each.iloc[:, ::-1] for each in values]
+
+
+@pytest.mark.parametrize(
+    "form", [list, lambda x: {"pen": x}, lambda x: Modalities(pen=x)], ids=["list", "dict", "both"]
+)
+def test_sequences_that_are_tables_are_known_by_their_columns_names(form: Any) -> None:
+    tables, helped = named(ragged(X)), named(ragged(A))
+    model = quick().fit(form(tables), FEW, auxiliary=helped)
+    assert next(iter(model.student_.inputs.values())).features == tuple(FRAME.columns)
+    assert np.array_equal(model.predict_proba(form(tables)), model.predict_proba(form(turned(tables))))
+    assert np.array_equal(model.student_.predict_proba(tables), model.student_.predict_proba(turned(tables)))
+    assert model.teacher_score(form(turned(tables)), Y, turned(helped)) == model.teacher_score(form(tables), Y, helped)
+    mixed = [turned([table])[0] if row % 2 else table for row, table in enumerate(tables)]
+    again = quick().fit(form(mixed), FEW, auxiliary=turned(helped)[:1] + helped[1:])
+    assert again.score(form(tables), Y) == again.score(form(mixed), Y)
+    odd = [tables[0].add_prefix("y"), *tables[1:]]
+    with pytest.raises(InputError, match=r"^(X|pen): row 1: expected the columns yx0, .* as in row 0, found x0, "):
+        quick().fit(form(odd), FEW, auxiliary=A)
+    with pytest.raises(InputError, match=r"^(X|pen): row 0: expected the column 'x0' that training had, found yx0, "):
+        model.predict(form(odd))
+
+
+def test_rows_of_a_table_in_a_list_are_known_by_their_names() -> None:
+    rows, helped = [row for _, row in FRAME.iterrows()], [row for _, row in pd.DataFrame(A).add_prefix("a").iterrows()]
+    mixed = [turned([row])[0] if place % 2 else row for place, row in enumerate(rows)]
+    expected = quick().fit(FRAME, FEW, auxiliary=A).predict_proba(FRAME)
+    model = quick().fit(mixed, FEW, auxiliary=[helped[0], *turned(helped)[1:]])
+    assert np.array_equal(model.predict_proba(FRAME), expected)
+    assert np.array_equal(model.predict_proba(mixed), expected)
+    with pytest.raises(ValueError, match="must be in the same order"):
+        model.predict(turned(rows))
+    both = quick().fit({"pen": mixed}, FEW, auxiliary=A)
+    assert np.array_equal(both.predict_proba({"pen": turned(rows)}), both.predict_proba({"pen": FRAME}))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from crossdistill.data import MultimodalDataset, from_arrays
 from crossdistill.data.controls import Control
+from crossdistill.data.readers import ReaderSettings
 from crossdistill.evaluation.collect import Outputs
 from crossdistill.methods import DISCRIMINATOR_ACCURACY
 from crossdistill.recipes.files import load_recipe
@@ -49,6 +50,15 @@ def test_a_method_that_teaches_by_unlabelled_pairs_says_where_there_are_none() -
     assert line.startswith("WARNING: all training pairs have labels, so that amid_u's student learns from these alone")
     assert lines_of(replace(made, options={"amid_u": {"fading": False}}), gestures()) == []
     assert lines_of(replace(made, data=replace(made.data, labelled=0.5)), gestures()) == []
+
+
+def test_settings_by_which_nothing_is_read_are_said() -> None:
+    made = recipe(method="kd")
+    (line,) = lines_of(
+        replace(made, data=replace(made.data, readers={"wrist": ReaderSettings(rate=5, size=48)})), gestures()
+    )
+    assert line.startswith("WARNING: data.readers.wrist: size, rate: without effect, for its samples are float")
+    assert lines_of(replace(made, data=replace(made.data, readers={"wrist": ReaderSettings()})), gestures()) == []
 
 
 def test_the_bundled_recipe_says_nothing() -> None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from crossdistill.data.arrays import Array, array_of
+from crossdistill.data.named import in_one_order, require_distinct
 from crossdistill.types import InputError, Modality, Padded, one_line
 
 Rows = npt.NDArray[np.int64]
@@ -54,6 +55,7 @@ class ArrayColumn:
     """An (N, ...) array of numbers of any real dtype, kept as it is (float16 and uint8 stay small in memory).
 
     name: how errors call it; features: the names of a table's columns, its own unless given; none for an array.
+    Tables or rows in a list take the order of the first one's columns.
     Raises InputError for other than numbers and for NaN or infinity: here, or for a memory-mapped array when the rows
     are fetched.
 
@@ -65,10 +67,9 @@ class ArrayColumn:
     """
 
     def __init__(self, array: npt.ArrayLike, name: str = "array", features: Sequence[str] = ()) -> None:
-        self.features = tuple(map(str, features or getattr(array, "columns", ())))
-        if len(set(self.features)) < len(self.features):
-            twice = next(feature for feature in self.features if self.features.count(feature) > 1)
-            raise InputError(f"{name}: expected distinct column names, found {twice!r} more than once")
+        array, names = in_one_order(name, array)
+        self.features = tuple(map(str, features)) or names
+        require_distinct(name, self.features)
         self.array = array if isinstance(array, np.memmap) else array_of(array)
         self.name = name
         if self.array.ndim < 2 or 0 in self.array.shape[1:]:
@@ -105,6 +106,8 @@ class ArrayColumn:
 class SequenceColumn:
     """N arrays (T_i, F) of numbers; T_i may differ, F may not. Raises InputError like `ArrayColumn`.
 
+    features: the names of their columns where they are tables, their own unless given; none for arrays.
+
     `from_arrays` makes them of lists; for a data set that is put together by hand.
 
     >>> import numpy as np
@@ -115,7 +118,12 @@ class SequenceColumn:
     ((-1, 3), (2, 4, 3), [4, 2])
     """
 
-    def __init__(self, sequences: Sequence[npt.ArrayLike], name: str = "sequences") -> None:
+    def __init__(
+        self, sequences: Sequence[npt.ArrayLike], name: str = "sequences", features: Sequence[str] = ()
+    ) -> None:
+        sequences, names = in_one_order(name, sequences)
+        self.features = tuple(map(str, features)) or names
+        require_distinct(name, self.features)
         self.sequences = [array_of(sequence) for sequence in sequences]
         self.name = name
         if not self.sequences:

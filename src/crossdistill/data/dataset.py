@@ -16,6 +16,7 @@ from crossdistill.data.arrays import array_of, is_gap, listed, objects_of, unmas
 from crossdistill.data.cells import MODALITY_NAME, are_lists, are_nearly_numbers, are_times, file_named, shortened
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, KeptColumn, RowColumn, Rows, SequenceColumn
 from crossdistill.data.labels import SPLITS, Strings, groups_of, require_no_zero_characters, split_names
+from crossdistill.data.named import as_frame
 from crossdistill.data.number_groups import beginnings
 from crossdistill.data.readers import ReaderSettings, TextColumn
 from crossdistill.data.reading import (
@@ -207,7 +208,8 @@ def from_arrays(
 
     Args:
         modalities: name -> (N, ...) array, or N arrays: stacked where their shapes are equal, else sequences (T_i, F);
-            N texts, which are read as counts of their letters; or any `Column`, as it is
+            of DataFrames, which may be such sequences, too, columns are known by their names; N texts, which are read
+            as counts of their letters; or any `Column`, as it is
         labels: (N,) whole numbers or strings; -1, "", None or NaN for a training sample without a label. Of task
             multilabel (N, C), 0 or 1, and of task regression (N,) or (N, K) numbers; a row of NaN for one without a
             label
@@ -385,6 +387,7 @@ def column_of_texts(name: str, texts: Sequence[str]) -> Column:
 def _partial(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike] | Column, present: npt.NDArray[Any]) -> Column:
     if hasattr(values, "fetch"):
         raise InputError(f"present['{name}']: a column says itself who lacks it; see PartialColumn")
+    values = as_frame(values)
     if present.dtype != np.bool_ or present.shape != (len(values),) or not present.any():  # type: ignore[arg-type]
         raise InputError(f"present['{name}']: expected a truth value for each sample, and not all of them False")
     if isinstance(values, (list, tuple)):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from crossdistill.data.columns import ArrayColumn, Column
+from crossdistill.data.columns import ArrayColumn, Column, SequenceColumn
 from crossdistill.data.dataset import MultimodalDataset
-from crossdistill.data.inputs import InputSpec, input_spec, places_of
+from crossdistill.data.inputs import InputSpec, input_spec
+from crossdistill.data.named import places_of
 from crossdistill.data.reading import PartialColumn
 from crossdistill.data.wrappers import ReorderedColumn, StandInColumn
 
@@ -34,5 +35,8 @@ def _chosen(column: Column, places: Sequence[int]) -> Column:
     if isinstance(column, StandInColumn):
         return StandInColumn(_chosen(column.column, places), column.fill)
     if isinstance(column, ArrayColumn):
-        return ArrayColumn(column.array[:, places], column.name, [column.features[place] for place in places])
+        return ArrayColumn(column.array[..., places], column.name, [column.features[place] for place in places])
+    if isinstance(column, SequenceColumn):
+        sequences = [sequence[:, places] for sequence in column.sequences]
+        return SequenceColumn(sequences, column.name, [column.features[place] for place in places])
     return column

@@ -15,6 +15,7 @@ from crossdistill.data.arrays import Array, array_of, listed
 from crossdistill.data.cells import is_text_file
 from crossdistill.data.columns import ArrayColumn, Column, SequenceColumn
 from crossdistill.data.folders import is_file, is_folder
+from crossdistill.data.named import in_one_order
 from crossdistill.data.readers import (
     READERS,
     CacheFolder,
@@ -42,7 +43,7 @@ class InputSpec:
     kind: arrays, or files of video, sound or pictures, or texts; shape: of one sample, -1 first where lengths differ
     dtype: of the numbers that training read; reader: how files and texts are read, with the rate of sounds and the
     tokenizer; arrays have none
-    features: the names of the columns of a table that training read, in order; none for arrays
+    features: the names of the columns of a table, or of sequences that are tables, in training's order; none for arrays
     """
 
     kind: Literal["array", "video", "audio", "picture", "text"]
@@ -101,7 +102,7 @@ def input_spec(column: Column) -> InputSpec:
         return InputSpec("text", column.shape, dtype, content.settings)
     if isinstance(content, MediaColumn):
         return InputSpec(content.reader.kind, column.shape, reader=content.reader.settings)
-    features = content.features if isinstance(content, ArrayColumn) else ()
+    features = content.features if isinstance(content, ArrayColumn | SequenceColumn) else ()
     return InputSpec("array", column.shape, str(getattr(content, "dtype", "float32")), features=features)
 
 
@@ -109,8 +110,9 @@ def column_of(spec: InputSpec, name: str, values: Any) -> Column:
     """The samples in `values`, one or a batch, as a column of a modality that is like `spec`.
 
     values: arrays, tensors or anything that becomes one; for sequences of different length a list of them; a DataFrame
-    with a column for each feature; paths of videos, sounds and pictures, texts, or lists of these. A sound may also be
-    an array in [-1, 1] with its rate, (samples, rate), a picture one of Pillow's, or bytes (H, W, 3).
+    with a column for each feature, one of its rows or a list of these; paths of videos, sounds and pictures, texts, or
+    lists of these. A sound may also be an array in [-1, 1] with its rate, (samples, rate), a picture one of Pillow's,
+    or bytes (H, W, 3).
     Raises InputError, which says what was expected, for anything else.
     """
     try:
@@ -134,6 +136,7 @@ def _column_of(spec: InputSpec, name: str, values: Any) -> Column:
         return ArrayColumn(PictureReader(spec.reading, _NO_CACHE).of_pictures(pictures), name)
     if spec.kind == "audio":
         return SequenceColumn([_waveform(name, spec, value) for value in _waveforms(values)], name)
+    values, _ = in_one_order(name, listed(values) if spec.is_sequence else values, spec.features)
     return _sequences(name, spec, values) if spec.is_sequence else _array(name, spec, values)
 
 
@@ -222,7 +225,6 @@ def _waveform(name: str, spec: InputSpec, value: Any) -> Array:
 
 def _sequences(name: str, spec: InputSpec, values: Any) -> Column:
     """One sequence (T, F), a batch of them of equal length (B, T, F), or a list whose lengths differ."""
-    values = listed(values)
     if isinstance(values, list | tuple) and any(np.ndim(value) == 2 for value in values):
         items = [_numbers(name, spec, value) for value in values]
     else:
@@ -238,35 +240,12 @@ def _sequences(name: str, spec: InputSpec, values: Any) -> Column:
 
 def _array(name: str, spec: InputSpec, values: Any) -> Column:
     """One sample, or a batch of them along the first axis."""
-    array = _numbers(name, spec, _in_order(name, spec, values))
+    array = _numbers(name, spec, values)
     array = array[None] if array.shape == spec.shape else array
     array = array.reshape(-1, 1) if spec.shape == (1,) and array.ndim < 2 else array  # a number a sample
     if array.shape[1:] != spec.shape or array.ndim != len(spec.shape) + 1 or not len(array):
         raise InputError(f"{name}: expected {spec}, one or a batch of them, found an array of shape {array.shape}")
     return ArrayColumn(array, name)
-
-
-def _in_order(name: str, spec: InputSpec, values: Any) -> Any:
-    """The columns of a table, or the entries of one row of it, in training's order; anything else as it is."""
-    is_row = hasattr(values, "iloc") and np.ndim(values) == 1
-    given = list(map(str, values.index if is_row else getattr(values, "columns", ())))
-    if not given or not spec.features or given == list(spec.features):
-        return values
-    if is_row and not set(spec.features) & set(given):  # numbered, not named
-        return values
-    places = places_of(name, spec.features, given)
-    return values.iloc[places] if is_row else values.iloc[:, places]
-
-
-def places_of(name: str, features: Sequence[str], given: Sequence[str]) -> list[int]:
-    """The places of training's features among the columns of a table. Raises InputError unless each is there, once."""
-    if missing := [feature for feature in features if feature not in given]:
-        raise InputError(
-            f"{name}: expected the column {missing[0]!r} that training had, found {', '.join(given)[:200]}"
-        )
-    if twice := [feature for feature in features if given.count(feature) > 1]:
-        raise InputError(f"{name}: expected one column {twice[0]!r}, found {given.count(twice[0])} of that name")
-    return [given.index(feature) for feature in features]
 
 
 def _numbers(name: str, spec: InputSpec, values: Any) -> Array:

@@ -92,8 +92,8 @@ def _with_gaps(labels: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[Any]:
         labels = objects_of(labels)
     if isinstance(labels, list | tuple) or holds_objects(labels):
         require_no_zero_characters("labels", labels)
-    listed = isinstance(labels, list | tuple) and any(map(is_gap, labels))
-    values = np.array(labels, dtype=object) if listed else np.asarray(labels)  # else NumPy would write "nan"
+    is_listed = isinstance(labels, list | tuple) and (any(map(is_gap, labels)) or is_mixed(labels))
+    values = objects_in(labels) if is_listed else np.asarray(labels)  # else NumPy would write "nan" and "-1"
     if values.ndim != 1:
         raise InputError(
             f"labels: expected one per sample, shape (N,), found {values.shape}; 0 or 1 for each of several labels "
@@ -102,7 +102,8 @@ def _with_gaps(labels: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[Any]:
     if values.dtype.kind in "iub":
         return values.astype(np.int64)
     items = values.tolist()
-    gaps = np.array([is_gap(label) for label in items], dtype=np.bool_)
+    of_texts = any(isinstance(label, str) for label in items)  # beside which -1 is no class
+    gaps = np.array([is_gap(label) or (of_texts and is_minus_one(label)) for label in items], dtype=np.bool_)
     rest = [label for label, gap in zip(items, gaps, strict=True) if not gap]
     whole = all(isinstance(label, int | float | np.number | np.bool_) and float(label).is_integer() for label in rest)
     if whole and rest and (gaps.any() or values.dtype.kind != "f"):
@@ -113,6 +114,22 @@ def _with_gaps(labels: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[Any]:
             "need task='regression'"
         )
     return np.array(["" if gap else label for label, gap in zip(items, gaps, strict=True)], dtype=np.str_)
+
+
+def is_mixed(labels: Sequence[Any]) -> bool:
+    """Whether there are texts among the labels in a list, beside others, of which NumPy would make texts, too."""
+    texts = sum(isinstance(label, str) for label in labels)
+    return 0 < texts < len(labels)
+
+
+def objects_in(labels: Any) -> npt.NDArray[Any]:
+    """The labels as an array of objects, each as it is."""
+    return np.array(labels, dtype=object)
+
+
+def is_minus_one(label: Any) -> bool:
+    """Whether this is the number that stands for no label."""
+    return isinstance(label, int | float | np.number) and bool(label == UNLABELLED)
 
 
 def _are_true_or_false(labels: Sequence[Any] | npt.NDArray[Any]) -> bool:

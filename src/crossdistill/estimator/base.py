@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from crossdistill.data.targets import Labels, is_labelled
 from crossdistill.encoders.settings import EncoderSettings
-from crossdistill.estimator.given import warn_of_another_order
+from crossdistill.estimator.given import require_parameters, warn_of_another_order
 from crossdistill.estimator.inputs import Samples, auxiliary_column, checked_auxiliary, checked_target, new_column
 from crossdistill.estimator.modalities import sliced
 from crossdistill.estimator.training import Fit, Settings, fitted, teacher_logits
@@ -144,6 +144,7 @@ class CrossModalEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 raise InputError(f"auxiliary: {name} is a modality of X already")
             columns[name] = auxiliary_column(samples.of(kept), name)
         given = {name: _plain(value) for name, value in self.get_params(deep=False).items()}
+        require_parameters(given)
         settings = Settings(
             method=self._method(bool(auxiliary), int((~is_labelled(labels)).sum())),
             target=tuple(target),

@@ -7,9 +7,24 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 from crossdistill.estimator.modalities import Modalities, has_none, is_list_of_sequences
 from crossdistill.types import InputError
+
+
+def require_parameters(given: Mapping[str, Any]) -> None:
+    """Raise InputError for parameters of another kind that nobody else looks at, or not by name."""
+    early_stopping, verbose = given["early_stopping"], given["verbose"]
+    if not isinstance(early_stopping, int) or early_stopping not in (0, 1):
+        raise InputError(f"early_stopping: expected True or False, found {early_stopping!r}")
+    if not isinstance(verbose, int | None) or (verbose or 0) < 0:
+        raise InputError(f"verbose: expected a whole number from 0, found {verbose!r}")
+    try:
+        check_random_state(given["random_state"])
+    except ValueError:
+        expected = "a whole number from 0 to 4294967295, a numpy.random.RandomState or None"
+        raise InputError(f"random_state: expected {expected}, found {given['random_state']!r}") from None
 
 
 def require_samples(values: Any, name: str, axes: int = 0) -> None:

@@ -12,6 +12,7 @@ from crossdistill.data.arrays import detached, is_gap, listed, unmasked
 from crossdistill.data.columns import ArrayColumn, Column, SequenceColumn
 from crossdistill.data.dataset import column_of_texts, texts_in
 from crossdistill.data.inputs import InputSpec, column_of
+from crossdistill.data.named import as_frame
 from crossdistill.data.reading import PartialColumn
 from crossdistill.estimator.given import require_samples, require_sequence
 from crossdistill.estimator.modalities import (
@@ -49,7 +50,7 @@ def checked_target(estimator: Any, X: Any, reset: bool) -> dict[str, Any]:
     """
     from sklearn.utils.validation import validate_data
 
-    X = stacked(unmasked(X))
+    X = stacked(unmasked(X), TARGET)
     require_samples(X, TARGET)
     if not _has_names(X) and not is_list_of_sequences(X) and getattr(X, "ndim", 2) < 3:
         array = validate_data(estimator, X, reset=reset, dtype=[np.float64, np.float32])
@@ -72,7 +73,8 @@ def checked_auxiliary(auxiliary: Any, count: int) -> dict[str, Samples]:
 
     Raises InputError where there are not as many as X has, or a sample is NaN in a part of its numbers.
     """
-    given = {name: _samples(stacked(unmasked(value)), name) for name, value in _by_name(auxiliary, AUXILIARY).items()}
+    named = _by_name(auxiliary, AUXILIARY)
+    given = {name: _samples(stacked(unmasked(value), name), name) for name, value in named.items()}
     for name, samples in given.items():
         if len(samples.present) != count:
             raise InputError(
@@ -131,7 +133,7 @@ def _samples(values: Any, name: str) -> Samples:
         return Samples(kept, present)
     if has_none(values):
         present = np.array([sample is not None for sample in values])
-        rest = _samples(stacked([sample for sample in values if sample is not None]), name)
+        rest = _samples(stacked([sample for sample in values if sample is not None], name), name)
         present[present] = rest.present
         return Samples(rest.values, present)
     require_samples(values, name, axes=2)
@@ -159,11 +161,11 @@ def _is_nothing(sequence: Any) -> bool:
     return np.size(sequence) == 0 or bool(np.isnan(np.asarray(sequence, dtype=np.float64)).all())
 
 
-def _sequence(values: Any, name: str) -> npt.NDArray[Any]:
-    """One sequence as an array (T, F)."""
-    values = detached(values)
+def _sequence(values: Any, name: str) -> Any:
+    """One sequence as an array or table (T, F)."""
+    values = as_frame(detached(values))
     require_sequence(values, name)
-    return _array(values, name)
+    return _table(_array(values, name), getattr(values, "columns", None))
 
 
 def _array(values: Any, name: str, allow_nan: bool = False) -> npt.NDArray[Any]:

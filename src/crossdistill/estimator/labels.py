@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,14 @@ import numpy.typing as npt
 
 from crossdistill.data.arrays import is_gap, objects_of, unmasked
 from crossdistill.data.columns import Rows
-from crossdistill.data.labels import UNLABELLED, require_no_zero_characters, seems_no_label
+from crossdistill.data.labels import (
+    UNLABELLED,
+    is_minus_one,
+    is_mixed,
+    objects_in,
+    require_no_zero_characters,
+    seems_no_label,
+)
 from crossdistill.data.weights import label_factors
 from crossdistill.estimator.given import require_no_times
 from crossdistill.types import InputError
@@ -34,17 +43,24 @@ def as_labels(y: Any, owner: str) -> Array:
     if isinstance(y, list | tuple):  # NumPy would make texts of all
         require_no_zero_characters("y", y)
         _require_one_kind(y)
+        if is_mixed(y):
+            y = objects_in([_plain(label) for label in y])
     labels: Array = column_or_1d(y, warn=True)
     return labels
 
 
 def _require_one_kind(labels: Iterable[Any]) -> None:
-    """Raise InputError for texts beside numbers; None and NaN are neither."""
-    given = [label for label in labels if not is_gap(label)]
+    """Raise InputError for texts beside numbers; None, NaN and -1 are neither."""
+    given = [_plain(label) for label in labels if not is_gap(label) and not is_minus_one(label)]
     texts = [label for label in given if isinstance(label, str)]
-    others = [label for label in given if isinstance(label, int | float | np.number)]
+    others = [label for label in given if isinstance(label, int | float)]
     if texts and others:
         raise InputError(f"y: expected labels of one kind, found texts beside numbers: {texts[0]!r} and {others[0]!r}")
+
+
+def _plain(label: Any) -> Any:
+    """Python's own number or text of one of NumPy; anything else as it is."""
+    return label.item() if isinstance(label, np.generic) else label
 
 
 def as_indicators(y: Any) -> Array | None:
@@ -178,8 +194,7 @@ def _is_given(labels: Array) -> npt.NDArray[np.bool_]:
 def _is_minus_one(labels: Array) -> npt.NDArray[np.bool_]:
     """(N,) True for the number -1."""
     if labels.dtype.kind == "O":
-        numbers = (int, float, np.number)
-        return np.array([isinstance(label, numbers) and label == UNLABELLED for label in labels.tolist()])
+        return np.array([is_minus_one(label) for label in labels.tolist()])
     if labels.dtype.kind in "if":
         return np.asarray(labels == UNLABELLED)
     return np.zeros(len(labels), dtype=np.bool_)
@@ -190,7 +205,7 @@ def numbered(labels: Array, classes: Array) -> Rows:
     numbers = np.full(len(labels), UNLABELLED, dtype=np.int64)
     places = {label: place for place, label in enumerate(classes.tolist())}
     for row in np.flatnonzero(is_labelled(labels, classes)):
-        label = labels[row].item() if isinstance(labels[row], np.generic) else labels[row]
+        label = _plain(labels[row])
         if label not in places:
             raise InputError(f"y: expected one of the classes {', '.join(map(str, places))}, found {label!r}")
         numbers[row] = places[label]
@@ -202,12 +217,11 @@ def weights_of(sample_weight: Any, class_weight: ClassWeight, labels: Array, cla
     from sklearn.utils.class_weight import compute_class_weight
 
     weights = sample_weights(sample_weight, len(labels))
+    _require_class_weight(class_weight)
     if class_weight is not None:
         labelled = is_labelled(labels, classes)
         numbers = numbered(labels, classes)[labelled]
         each = compute_class_weight(_by_number(class_weight, classes), classes=np.arange(len(classes)), y=numbers)
-        if not (np.isfinite(each) & (each >= 0)).all():
-            raise InputError(f"class_weight: expected numbers from 0, found {class_weight}")
         weights[labelled] *= each[numbers]
     return weights
 
@@ -220,20 +234,29 @@ def weights_of_indicators(
     indicators: (N, C), rows of NaN for samples without a label; classes: (C,) what the columns are called
     """
     weights = sample_weights(sample_weight, len(indicators))
+    _require_class_weight(class_weight)
     if class_weight is None:
         return weights
     each = None
-    if isinstance(class_weight, str):
-        if class_weight != "balanced":
-            raise InputError(f"class_weight: expected a dict, 'balanced' or None, found {class_weight!r}")
-    else:
+    if not isinstance(class_weight, str):
         by_number = _numbered_weights(class_weight, classes)
         each = np.array([by_number.get(number, 1.0) for number in range(len(classes))], dtype=np.float64)
-        if not (np.isfinite(each) & (each >= 0)).all():
-            raise InputError(f"class_weight: expected numbers from 0, found {class_weight}")
     labelled = ~np.isnan(indicators[:, 0])
     weights[labelled] *= label_factors(indicators[labelled], weights[labelled], each)
     return weights
+
+
+def _require_class_weight(class_weight: Any) -> None:
+    """Raise InputError for what no weights of classes are."""
+    if not (class_weight is None or isinstance(class_weight, Mapping)):
+        if not isinstance(class_weight, str) or class_weight != "balanced":
+            raise InputError(f"class_weight: expected a dict, 'balanced' or None, found {class_weight!r}")
+    elif odd := [weight for weight in (class_weight or {}).values() if not _is_weight(weight)]:
+        raise InputError(f"class_weight: expected numbers from 0, found {odd[0]!r}")
+
+
+def _is_weight(weight: Any) -> bool:
+    return isinstance(weight, Real) and 0 <= float(weight) < math.inf
 
 
 def _by_number(class_weight: Mapping[Any, float] | str, classes: Array) -> dict[int, float] | str:

@@ -18,6 +18,7 @@ from crossdistill.data.arrays import (
     pixels_of,
     unmasked,
 )
+from crossdistill.data.named import table_of_rows
 from crossdistill.types import InputError
 
 
@@ -53,7 +54,7 @@ class Modalities:
     """
 
     def __init__(self, modalities: Mapping[str, Any] | None = None, /, **named: Any) -> None:
-        self._values = {str(name): _listed(value) for name, value in {**(modalities or {}), **named}.items()}
+        self._values = {str(name): _listed(str(name), value) for name, value in {**(modalities or {}), **named}.items()}
         if not self._values:
             raise InputError("expected at least one modality, found none")
         counts = {name: _count(name, value) for name, value in self._values.items()}
@@ -108,16 +109,17 @@ def features_of(values: Any) -> int:
     return int(shapes[0][-1]) if shapes and shapes[0] else 0
 
 
-def _listed(value: Any) -> Any:
-    """A list of sequences, or of samples some of which are None, or an array of numbers; a table stays one."""
-    value = unmasked(of_objects(value))
+def _listed(name: str, value: Any) -> Any:
+    """A list of sequences, or of samples some of which are None, or an array of numbers; a table stays one, and rows of
+    one become it."""
+    value = table_of_rows(name, unmasked(of_objects(value)))
     if hasattr(value, "iloc"):
         return value
     if isinstance(value, list | tuple) and any(isinstance(item, str) for item in value):
         return [None if is_gap(item) else item for item in value]  # NumPy would make "nan" of a gap
     if is_list_of_sequences(value) or has_none(value):
         return list(value)
-    return np.asarray(stacked(value))
+    return np.asarray(stacked(value, name))
 
 
 def is_list_of_sequences(value: Any) -> bool:
@@ -137,10 +139,11 @@ def has_none(value: Any) -> bool:
     return listed and any(item is None for item in value)
 
 
-def stacked(value: Any) -> Any:
-    """A list of pictures, arrays (H, W, C) or Pillow's, as one array, a tensor as one that NumPy takes, a Series of
-    arrays as a list; anything else as it is. Raises InputError where pictures are not of one size."""
-    value = of_objects(detached(value))
+def stacked(value: Any, name: str) -> Any:
+    """A list of pictures, arrays (H, W, C) or Pillow's, as one array, a list of a table's rows as a table, a tensor as
+    one that NumPy takes, a Series of arrays as a list; anything else as it is. Raises InputError, naming the modality,
+    where rows have other names, and where pictures are not of one size."""
+    value = table_of_rows(name, of_objects(detached(value)))
     if isinstance(value, list | tuple) and any(hasattr(item, "detach") for item in value):
         value = [detached(item) for item in value]
     if not isinstance(value, list | tuple) or not value or not all(_is_picture(item) for item in value):
@@ -148,7 +151,9 @@ def stacked(value: Any) -> Any:
     pictures = [pixels_of(item) if is_picture(item) else np.asarray(item) for item in value]
     if len(shapes := {picture.shape for picture in pictures}) > 1:
         found = ", ".join(map(str, sorted(shapes)[:3]))
-        raise InputError(f"expected pictures of one size and as many colours, found {found}; resize and convert them")
+        raise InputError(
+            f"{name}: expected pictures of one size and as many colours, found {found}; resize and convert them"
+        )
     return np.stack(pictures)
 
 

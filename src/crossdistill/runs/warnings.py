@@ -71,11 +71,11 @@ class Warnings:
             self._remember(json.loads(line))
 
     def at_start(self, ranks: int = 1) -> None:
-        """Of the training samples: numbers that float32 cannot hold, doubts about their labels (`label_doubts`), one
-        class alone, some that lack a modality, or a label where the method needs one, or of which none lacks a label
-        where the method teaches by those, or of which few with a label can teach; of measured ones, numbers that are
-        the same in all; of the method, where its first stages are all that there is time for; of chunks, where they are
-        none or not all that an encoder looks at.
+        """Of the training samples: numbers that float32 cannot hold, settings by which they are not read, doubts about
+        their labels (`label_doubts`), one class alone, some that lack a modality, or a label where the method needs
+        one, or of which none lacks a label where the method teaches by those, or of which few with a label can teach;
+        of measured ones, numbers that are the same in all; of the method, where its first stages are all that there is
+        time for; of chunks, where they are none or not all that an encoder looks at.
 
         ranks: that share each batch
         """
@@ -83,6 +83,7 @@ class Warnings:
         for name in self._built.model.encoders:
             if text := rounded_away(name, dataset.columns[name], dataset.rows("train")):
                 self._say(f"{WARNING}{text}")
+        self._tell_of_unread_settings()
         for text in label_doubts(dataset):
             self._say(f"{WARNING}{text}")
         labels = np.unique(dataset.labels[dataset.labelled_rows("train")], axis=0)
@@ -102,6 +103,13 @@ class Warnings:
         self._tell_of_first_stages()
         if self._built.recipe.optimization.chunk_size:
             self._tell_of_chunks(self._built.recipe.optimization.chunk_size, ranks)
+
+    def _tell_of_unread_settings(self) -> None:
+        for name, reader in self._built.recipe.data.readers.items():
+            spec = self._built.spec.inputs[name]
+            if unread := reader.unread(spec.kind):
+                place = f"{WARNING}data.readers.{name}: {', '.join(unread)}"
+                self._say(f"{place}: without effect, for its samples are {spec}")
 
     def _tell_of_chunks(self, chunk_size: int, ranks: int) -> None:
         model, share = self._built.model, math.ceil(self._built.recipe.batch_size / ranks)

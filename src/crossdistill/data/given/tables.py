@@ -84,13 +84,14 @@ def _header(path: Path) -> list[str]:
 def table_of(path: Path, specs: Specs, allow_outside: bool) -> Given:
     """A table with a column for each feature, or a manifest with a column for each modality."""
     header = _header(path)
-    features = {name: headers_of(spec.features, header) for name, spec in specs.items()}
-    whole = {name for name, spec in specs.items() if spec.features and len(features[name]) == len(spec.features)}
+    named = {name: _features_of(spec) for name, spec in specs.items()}
+    features = {name: headers_of(named[name], header) for name in specs}
+    whole = {name for name in specs if named[name] and len(features[name]) == len(named[name])}
     if len(whole) == len(specs):
         return _features(path, features, header, specs, "")
     if all(name in whole or name in {column.partition(":")[0] for column in header} for name in specs):
         return _manifest(read_table(path), specs, allow_outside)
-    features = {name: list(spec.features) for name, spec in specs.items()}
+    features = {name: list(named[name]) for name in specs}
     if len(specs) == 1 and not any(features.values()):
         name, spec = next(iter(specs.items()))
         columns = [
@@ -107,10 +108,15 @@ def table_of(path: Path, specs: Specs, allow_outside: bool) -> Given:
             _require_names(path, columns)
             guessed = f"{path}: {name} from its {len(columns)} columns {columns[0]} to {columns[-1]}, in this order"
             return _features(path, {name: columns}, header, specs, guessed)
-    wanted = [column for named in features.values() for column in named] or list(specs)
+    wanted = [column for columns in features.values() for column in columns] or list(specs)
     missing = next((column for column in wanted if column not in header), wanted[0])
     kinds = "; ".join(f"{name}: {spec}" for name, spec in specs.items())
     raise InputError(f"{path}: expected the column {missing!r} ({kinds}), found {', '.join(header)[:200] or 'nothing'}")
+
+
+def _features_of(spec: InputSpec) -> tuple[str, ...]:
+    """The features that a row of a table may be a sample of; a sequence is a table of its own."""
+    return spec.features if len(spec.shape) == 1 else ()
 
 
 def _is_empty(path: Path) -> bool:
@@ -248,7 +254,7 @@ def _manifest(table: Table, specs: Specs, allow_outside: bool) -> Given:
     labels = {name: label_texts(table) if name == LABEL else table.columns[name] for name in _label_columns(table)}
     keys = table.columns.get("id", [""] * count)
 
-    of_numbers = {name: headers_of(spec.features, list(table.columns)) for name, spec in specs.items()}
+    of_numbers = {name: headers_of(_features_of(spec), list(table.columns)) for name, spec in specs.items()}
     of_numbers = {name: named for name, named in of_numbers.items() if 0 < len(named) == len(specs[name].features)}
 
     def opened(name: str, rows: Sequence[int], places: Rows) -> Column:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from crossdistill.requirements import require_above_zero, require_at_least_zero
 from crossdistill.types import InputError
+
+_OF_PICTURES = ("size", "resize", "least_area", "mirror", "mean", "std")
+_READ = {
+    "video": ("frames", "stride", "fps", "last_window", *_OF_PICTURES),
+    "picture": _OF_PICTURES,
+    "audio": ("rate", "seconds", "last_window"),
+    "text": ("tokenizer", "max_tokens"),
+    "array": (),
+}
+"""Kind of samples -> the settings that reading them looks at."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,11 @@ class ReaderSettings:
     seconds: float = 0.0
     tokenizer: str = ""
     max_tokens: int = 512
+
+    def unread(self, kind: Literal["array", "video", "audio", "picture", "text"]) -> list[str]:
+        """The settings that are not the defaults, and have no effect on samples of this kind."""
+        chosen = [each.name for each in fields(self) if getattr(self, each.name) != each.default]
+        return [name for name in chosen if name not in _READ[kind]]
 
     def check(self, place: str) -> None:
         """Raise InputError, naming `place` and the field, for a number that no clip can have."""
