@@ -207,6 +207,27 @@ def test_scores_want_weights_that_count() -> None:
         model.score(X, FEW, (FEW < 0).astype(float))
 
 
+@pytest.mark.parametrize(
+    ("y", "doubted"),
+    [
+        ([-1, 0, 1] * 8, True),
+        ([-1.0, 0.0, 1.0] * 8, True),
+        ([-2, -1, 0, 1, 2] * 5, True),
+        ([-1] * 16 + [0, 1] * 4, False),  # few labels
+        ([-1, 0, 1, 2] * 6, False),
+        ([-1, "neutral", "good"] * 8, False),
+    ],
+)
+def test_minus_one_that_may_be_a_class_is_said(y: list[Any], doubted: bool) -> None:
+    """Moods of -1, 0 and 1: without a word one of three had been left out, and `score` counted the others alone."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fitted = quick("baseline", n_epochs=1).fit(np.random.default_rng(0).normal(size=(len(y), 3)), y)
+    said = [str(warning.message) for warning in caught if "-1 is taken for no label" in str(warning.message)]
+    assert len(said) == doubted
+    assert -1 not in fitted.classes_.tolist()
+
+
 def test_minus_one_beside_one_alone_is_a_class() -> None:
     y = np.where(Y == 0, -1, 1)
     with pytest.warns(UserWarning, match="taken for two classes"):
@@ -425,6 +446,7 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:no labelled training sample of")  # that were shown to no teacher
 def test_a_list_says_by_none_which_auxiliary_samples_are_missing() -> None:
     gone = np.arange(SAMPLES) % 3 == 1
     vectors = [None if missing else row for row, missing in zip(A, gone, strict=True)]

@@ -142,6 +142,15 @@ def test_minus_ones_that_may_stand_for_missing_numbers_are_said() -> None:
     assert "is -1 for 20 of 40 labelled" in line
 
 
+@pytest.mark.parametrize(("grades", "doubted"), [((-2, -1, 0, 1), True), ((3, -1, 0, 1), False)])
+def test_minus_one_among_numbers_below_it_is_said(grades: tuple[int, ...], doubted: bool) -> None:
+    labels = np.where(TEST & (ROWS % 4 == 1), grades[0], np.array(grades)[ROWS % 4])
+    data = from_arrays({"wrist": np.random.default_rng(0).normal(size=(SAMPLES, 3))}, labels, splits=TEST)
+    made = with_data(recipe(method="baseline"), auxiliary=())
+    lines = lines_of(replace(made, model=replace(made.model, encoders={})), data)
+    assert [line for line in lines if "from arrays -1 is no label" in line] == lines[:1] * doubted
+
+
 @pytest.mark.parametrize("chooses", [False, True])
 def test_numbers_that_are_the_same_in_all_measured_samples_are_said(chooses: bool) -> None:
     """Those of the split that chooses the epoch as well."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.far_labels import far_labels, minus_ones
+from crossdistill.data.labels import seems_a_class
 from crossdistill.data.spellings import told_apart
 from crossdistill.data.unlearnt_labels import unlearnt_labels
 
@@ -11,4 +14,18 @@ from crossdistill.data.unlearnt_labels import unlearnt_labels
 def label_doubts(dataset: MultimodalDataset) -> list[str]:
     """A sentence for each doubt, as training says it and `prepare manifest`."""
     spelled = told_apart(dataset.classes, dataset.task)
-    return [*spelled, *far_labels(dataset), *minus_ones(dataset), *unlearnt_labels(dataset)]
+    return [*spelled, *far_labels(dataset), *minus_ones(dataset), *_grades(dataset), *unlearnt_labels(dataset)]
+
+
+def _grades(dataset: MultimodalDataset) -> list[str]:
+    """A sentence where classes are numbers below -1 and others, and -1 is none of them but may have been one."""
+    if dataset.task != "classification" or "-1" in dataset.classes:
+        return []
+    numbers = [int(name) for name in dataset.classes if re.fullmatch("-?[0-9]{1,9}", name)]
+    without = len(dataset.rows("train")) - len(dataset.labelled_rows("train"))
+    if not without or len(numbers) < len(dataset.classes) or not seems_a_class(numbers, 1.0):
+        return []
+    return [
+        f"{without:,} training samples have no label, and classes are {', '.join(dataset.classes[:5])}: from arrays -1 "
+        "is no label; where it is a class, give classes names or other numbers"
+    ]

@@ -17,6 +17,9 @@ from crossdistill.types import InputError
 Strings = npt.NDArray[np.str_]
 
 UNLABELLED = -1
+
+_HALF = 0.5
+"""The share of samples up to which -1 beside 0 and 1 seems to be a class."""
 """The class number of a training sample without a label."""
 
 SPLITS = ("train", "validation", "test")
@@ -146,6 +149,13 @@ _TEXTS_OF_GAPS = {"-1", "-1.0", "nan", "NaN", "None", "<NA>", "NaT"}
 def seems_no_label(name: object) -> bool:
     """Whether a class is called what becomes of a sample without a label where labels are made texts."""
     return isinstance(name, str) and (name in _TEXTS_OF_GAPS or not name.strip())
+
+
+def seems_a_class(others: npt.NDArray[Any] | Sequence[int], share: float) -> bool:
+    """Whether -1 beside these other classes, which this share of samples has, may be one more and not the lack of a
+    label: below 0 there are others, or it is one of three grades around 0 and not what most samples have."""
+    numbers = [number for number in np.asarray(others).tolist() if isinstance(number, int | float)]
+    return bool(numbers) and (min(numbers) < UNLABELLED or (set(numbers) == {0, 1} and share <= _HALF))
 
 
 def split_names(splits: npt.NDArray[Any]) -> Strings:

@@ -19,6 +19,7 @@ from crossdistill.data.labels import (
     is_mixed,
     objects_in,
     require_no_zero_characters,
+    seems_a_class,
     seems_no_label,
 )
 from crossdistill.data.weights import label_factors
@@ -152,6 +153,12 @@ def classes_of(labels: Array) -> Array:
     except TypeError as error:
         raise InputError(f"y: expected labels of one kind, found texts beside numbers: {error}") from error
     _warn_of_gaps(classes)
+    if minus_one.any() and len(known) < len(labels[given]) and seems_a_class(classes, float(minus_one.mean())):
+        warnings.warn(
+            f"y: -1 is taken for no label in {minus_one.sum():,} of {len(labels):,} samples, beside the classes "
+            f"{', '.join(map(str, classes.tolist()[:5]))}; where it is a class, give classes names or other numbers",
+            stacklevel=3,
+        )
     if len(classes) < 2:
         without = "; -1 stands for no label, so give classes other numbers" if minus_one.any() else ""
         raise InputError(f"y: expected at least two classes, found one class, {classes.tolist()[0]!r}{without}")

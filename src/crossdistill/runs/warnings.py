@@ -105,9 +105,9 @@ class Warnings:
             self._tell_of_chunks(self._built.recipe.optimization.chunk_size, ranks)
 
     def _tell_of_unread_settings(self) -> None:
-        for name, reader in self._built.recipe.data.readers.items():
-            spec = self._built.spec.inputs[name]
-            if unread := reader.unread(spec.kind):
+        for name, spec in self._built.spec.inputs.items():
+            reader = self._built.recipe.data.readers.get(name)
+            if reader is not None and (unread := reader.unread(spec.kind)):
                 place = f"{WARNING}data.readers.{name}: {', '.join(unread)}"
                 self._say(f"{place}: without effect, for its samples are {spec}")
 
