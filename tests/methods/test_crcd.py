@@ -185,7 +185,7 @@ def test_the_queue_keeps_the_latest_samples() -> None:
 def test_an_empty_place_is_nobody_s_negative() -> None:
     queue = TeacherQueue(6, 3)
     queue.push(elements(1, 5.0), torch.tensor([2]))
-    candidates, negatives = queue.extended(elements(3, 0.0), torch.tensor([0, 2, 0]))
+    candidates, negatives = queue.candidates(elements(3, 0.0), torch.tensor([0, 2, 0]))
     assert candidates.features[:4, 0].tolist() == [0.0, 1.0, 2.0, 5.0]
     assert len(candidates.features) == len(candidates.gradients) == 6
     assert negatives.tolist() == [
@@ -196,7 +196,7 @@ def test_an_empty_place_is_nobody_s_negative() -> None:
 
 
 def test_a_batch_larger_than_the_queue_is_its_own_candidates() -> None:
-    candidates, negatives = TeacherQueue(2, 3).extended(elements(4, 0.0), torch.tensor([0, 1, 1, 0]))
+    candidates, negatives = TeacherQueue(2, 3).candidates(elements(4, 0.0), torch.tensor([0, 1, 1, 0]))
     assert len(candidates.features) == 4
     assert negatives.shape == (4, 4)
 

@@ -29,7 +29,7 @@ from crossdistill.types import (
     is_labelled,
 )
 
-Divergence = Literal["soft_labels", "jsd"]
+StudentTerm = Literal["soft_labels", "jsd"]
 
 
 class AMIDU(Method):
@@ -111,7 +111,7 @@ class AMIDU(Method):
         ramp: float = 0.5,
         warmup: float = 0.2,
         debiased: bool = True,
-        divergence: Divergence = "soft_labels",
+        divergence: StudentTerm = "soft_labels",
         unlabelled_weight: float = 3.0,
         alpha_3: float = 0.0,
         discriminator_width: int = 512,
@@ -122,7 +122,7 @@ class AMIDU(Method):
         require_at_least_zero({**weights, "unlabelled_weight": unlabelled_weight, "concentration": concentration})
         require_above_zero({"temperature": temperature, "sharpening": sharpening})
         require_probability({"ramp": ramp, "warmup": warmup})
-        require_one_of("divergence", divergence, get_args(Divergence))
+        require_one_of("divergence", divergence, get_args(StudentTerm))
         self.alpha_1, self.alpha_2, self.temperature = alpha_1, alpha_2, temperature
         self.soft_weight, self.sharpening, self.mixing = soft_weight, sharpening, concentration
         self.ramp, self.warmup, self.debiased, self.divergence = ramp, warmup, debiased, divergence

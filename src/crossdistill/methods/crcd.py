@@ -101,7 +101,7 @@ class CRCD(Method):
 
     def _objective(self, representations: Representations, batch: Batch) -> Objective:
         student, teacher = self._student(representations, batch), self._teacher(representations, batch)
-        candidates, negatives = self.queue.extended(teacher, batch.labels)
+        candidates, negatives = self.queue.candidates(teacher, batch.labels)
         features = self._contrast(self.features, student.features, candidates.features, negatives)
         gradients = self._contrast(self.gradients, student.gradients, candidates.gradients, negatives)
         hard = cross_entropy(representations.target_logits, batch.labels)

@@ -35,7 +35,7 @@ class TeacherQueue(nn.Module):
         self.register_buffer("gradients", torch.zeros(size, width))
         self.register_buffer("labels", torch.full((size,), -1))
 
-    def extended(
+    def candidates(
         self, elements: Elements, labels: Int[Tensor, " batch"]
     ) -> tuple[Elements, Bool[Tensor, "batch candidates"]]:
         """A batch's elements followed by the remembered ones, and which of all these are of another class than whom.
