@@ -26,6 +26,7 @@ from crossdistill.data.readers.media import MediaKind
 from crossdistill.data.reading import known_present
 from crossdistill.data.table import read_table
 from crossdistill.data.wrappers import content_of
+from crossdistill.processes import end_with_parent
 from crossdistill.types import InputError, Listener, TaskKind, tracked
 
 Form = Literal["none", "jpeg", "raw"]
@@ -161,11 +162,11 @@ def fill_cache(checked: Checked, path: Path, settings: CacheSettings, listener: 
 
 
 def spread(function: Callable[[T], R], values: Sequence[T], workers: int) -> Iterator[R]:
-    """The function's results in order, from so many processes."""
+    """The function's results in order, from so many processes, which end with this one."""
     if workers == 1:
         yield from map(function, values)
         return
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(workers, initializer=end_with_parent) as pool:
         yield from pool.map(function, values)
 
 
