@@ -400,6 +400,9 @@ NAMES: dict[View, str] = {"target": "student", "full": "teacher", "auxiliary": "
 T = TypeVar("T")
 Values = Mapping[str, float | int | str]
 
+WARNING = "WARNING: "
+"""How a line begins that nobody should miss, so that a listener that is quiet shows it all the same."""
+
 
 class Listener:
     """Hears how work goes; each method does nothing unless it is overridden.

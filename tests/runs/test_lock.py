@@ -111,4 +111,6 @@ def test_a_disk_without_locks_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
     said: list[str] = []
     with locked(tmp_path / "run", say=said.append):
         pass
-    assert said == [f"{tmp_path / 'run'}: this disk has no locks, so nothing keeps a second process from writing there"]
+    assert said == [
+        f"WARNING: {tmp_path / 'run'}: this disk has no locks, so nothing keeps a second process from writing there"
+    ]

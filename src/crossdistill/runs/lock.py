@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from crossdistill.atomic import naming
-from crossdistill.types import InputError
+from crossdistill.types import WARNING, InputError
 
 LOCK = ".lock"
 """The locked file in a folder. One that a killed process left behind is locked no longer, and in nobody's way."""
@@ -56,7 +56,7 @@ def locked(
     except OSError as error:
         if error.errno not in _WITHOUT_LOCKS:
             raise
-        say(f"{folder}: this disk has no locks, so nothing keeps a second process from writing there")
+        say(f"{WARNING}{folder}: this disk has no locks, so nothing keeps a second process from writing there")
         yield
         return
     try:
