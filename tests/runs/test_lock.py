@@ -57,6 +57,16 @@ def test_the_second_process_gets_one_line_and_a_killed_one_frees_the_folder(
     assert not (folder / ".lock").exists()
 
 
+def test_a_finished_folder_that_another_process_is_at_is_left_alone(holder: Started, tmp_path: Path) -> None:
+    folder, made = tmp_path / "other", recipe(method="baseline", epochs=1)
+    run(made, folder, dataset=gestures())
+    for path in folder.iterdir():
+        path.rename(tmp_path / "run" / path.name)
+    (tmp_path / "run/checkpoint.previous.pt").write_bytes(b"its own to remove")
+    run(made, tmp_path / "run", resume=True, dataset=gestures())
+    assert {".lock", "checkpoint.previous.pt"} <= {path.name for path in (tmp_path / "run").iterdir()}
+
+
 def test_a_second_run_in_the_same_process_is_refused_and_harms_nothing(tmp_path: Path) -> None:
     made, folder = recipe(method="baseline", epochs=3), tmp_path / "run"
     problems: list[str] = []

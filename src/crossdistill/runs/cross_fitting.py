@@ -26,11 +26,9 @@ from crossdistill.plain_text import read_text
 from crossdistill.recipes.cross_fitted import OUTPUTS, of_fold
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.data import splits_in_use
+from crossdistill.runs.folder import TEACHERS
 from crossdistill.runs.results import read_results
 from crossdistill.types import InputError
-
-TEACHERS = "teachers"
-"""The folder, in a run's own, of its teachers' runs and of what they say."""
 
 _KEPT, _OF = "outputs.safetensors", "outputs.json"
 

@@ -15,6 +15,8 @@ from crossdistill.types import InputError, one_line
 RECIPE, METRICS, NOTES = "recipe.yaml", "metrics.jsonl", "notes.txt"
 CHECKPOINT, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 """From which a run goes on: the newest, and the one before it, for when the newest is damaged."""
+TEACHERS = "teachers"
+"""The folder, in a run's own, of its cross-fitted teachers' runs and of what they say."""
 
 
 def require_usable(recipe: Recipe, folder: Path, resume: bool) -> None:
