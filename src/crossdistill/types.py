@@ -61,6 +61,11 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def cause(error: BaseException) -> str:
+    """`one_line` without the file that the system's error is about, for a line that has named it already."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else one_line(error)
+
+
 class Padded(NamedTuple):
     """A batch of sequences of different length, zero-padded at the end."""
 

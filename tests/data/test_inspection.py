@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 
 from crossdistill import read_manifest
+from crossdistill.atomic import written_whole
 from crossdistill.cli.main import main
 from crossdistill.data.inspection import CacheSettings, check_manifest, spread
+from crossdistill.data.readers import CacheFolder
+from crossdistill.data.readers.media import MediaKind
 from crossdistill.types import InputError
 from tests.data.clips import bars, halved, tone, write_sound, write_video
 from tests.processes import SLOW, start, start_command
@@ -296,6 +299,20 @@ def test_a_cache_that_is_killed_again_and_again_ends_as_one_never_killed(tmp_pat
     names = [sorted(path.name for path in (tmp_path / name / "cache").rglob("*")) for name in ("killed", "whole")]
     assert names[0] == names[1]
     assert not [name for name in names[0] if name.endswith(".partial")]
+
+
+@pytest.mark.parametrize("kind", ["video", "audio"])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_second_cache_of_the_same_files_is_told_to_wait(
+    kind: MediaKind, workers: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = table(tmp_path, *good(tmp_path))
+    part = CacheFolder(tmp_path).part(tmp_path / "a.mp4", kind)
+    part.parent.mkdir(parents=True)
+    with written_whole(part):
+        code, _, error = said(capsys, path, "--cache", "jpeg", "--workers", workers)
+    assert code == 2
+    assert f"{tmp_path / 'cache'}: cannot write: another process is writing it; wait until it has ended" in error
 
 
 def spread_and_wait(workers: int) -> None:

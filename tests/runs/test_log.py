@@ -66,8 +66,8 @@ def test_a_damaged_checkpoint_is_replaced_by_the_one_before_it(folder: Path, unb
     for place in np.random.default_rng(0).integers(0, size, 5).tolist():
         flip(folder / "checkpoint.pt", place)
     assert resumed(folder) == [
-        f"WARNING: {folder / 'checkpoint.pt'}: damaged: its digest is not that of its content; the run goes on from the one "
-        "before it, checkpoint.previous.pt"
+        f"WARNING: {folder / 'checkpoint.pt'}: damaged: its digest is not that of its content; the run goes on from "
+        "the one before it, checkpoint.previous.pt"
     ]
     assert_same_run(folder, unbroken)
     assert not list(folder.glob("checkpoint*")), "both have served"
