@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from crossdistill.cli.compare import tell_of_failures
 from crossdistill.cli.main import main
 from crossdistill.cli.words import LONGEST, printable
 from crossdistill.data import read_manifest
 from crossdistill.data.readers.text import load_tokenizer
 from crossdistill.encoders.hub import read_model
 from crossdistill.recipes.files import to_yaml
+from crossdistill.runs.jobs import Failure, require_done
 from crossdistill.runs.run import run
 from crossdistill.types import InputError
 from tests.data.clips import write_video
@@ -120,6 +124,62 @@ def test_a_finished_run_with_a_damaged_file(
     folder = Path(shutil.copytree(finished, tmp_path / "run"))
     (folder / name).write_bytes(damage((folder / name).read_bytes()))
     assert name in one_line(capsys, "report", folder, "--out", tmp_path / "page.html")
+
+
+UNREADABLE = ["results.json", "recipe.yaml", "metrics.jsonl", "config.json"]
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_file_that_may_not_be_read(
+    name: str,
+    capsys: pytest.CaptureFixture[str],
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As of somebody who is not root, whom its mode stops."""
+    path = Path(shutil.copytree(finished, tmp_path / "run")) / name
+    opened = Path.open
+
+    def refused(self: Path, *arguments: Any, **options: Any) -> Any:
+        if self == path:
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return opened(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refused)
+    command = ["evaluate", path.parent] if name == "config.json" else ["report", path.parent, "--out", tmp_path / "a"]
+    error = one_line(capsys, *command)
+    assert "cannot be read" in error
+    assert error.rstrip().endswith("Permission denied")
+    assert "JSON" not in error
+    assert error.count(str(path)) == 1
+
+
+def test_a_full_disk_in_a_search_names_its_folder(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("optuna.storages.journal.JournalFileBackend.append_logs", full)
+    out = tmp_path / "search"
+    path = tmp_path / "recipe.yaml"
+    path.write_text(to_yaml(recipe(source, method="baseline", epochs=1)))
+    error = one_line(capsys, "tune", path, "--methods", "baseline", "--trials", "1", "--seeds", "1", "--out", out)
+    assert error == f"crossdistill: error: {out}: No space left on device\n"
+
+
+def test_a_run_s_folder_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = tmp_path / "out" / "run"
+    failure = Failure(f"{place}: holds other files", mistake=True)
+    assert failure.of(place) == Failure("holds other files", mistake=True).of(place) == f"{place}: holds other files"
+    assert Failure(f"{place}/config.json: damaged", mistake=True).of(place) == f"{place}/config.json: damaged"
+    assert Failure(f"{place}1: is another", mistake=True).of(place) == f"{place}: {place}1: is another"
+    assert tell_of_failures({place: failure}) == 2
+    assert capsys.readouterr().err.count(str(place)) == 1
+    with pytest.raises(InputError) as caught:
+        require_done({place: failure}, tmp_path)
+    assert str(caught.value).count(str(place)) == 1
 
 
 def manifest(folder: Path, cell: str = "x.npy") -> Path:

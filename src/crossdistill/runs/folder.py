@@ -10,7 +10,7 @@ from crossdistill.plain_text import read_text
 from crossdistill.recipes.files import load_recipe, to_yaml
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.lock import LOCK
-from crossdistill.types import InputError, one_line
+from crossdistill.types import InputError, cause
 
 RECIPE, METRICS, NOTES = "recipe.yaml", "metrics.jsonl", "notes.txt"
 CHECKPOINT, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
@@ -51,7 +51,7 @@ def _read_text(path: Path) -> str:
     try:
         return read_text(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text ({one_line(error)[:160]})") from error
+        raise InputError(f"{path}: cannot be read as text ({cause(error)[:160]})") from error
 
 
 def write_recipe(recipe: Recipe, folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import traceback
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,6 +43,11 @@ class Failure:
     details: str = ""
     diverged: bool = False
     locked: bool = False
+
+    def of(self, place: Path) -> str:
+        """The message with the folder that it is of, once where it begins with that, or with a file in it."""
+        named = self.message.startswith((f"{place}:", f"{place}{os.sep}"))
+        return self.message if named else f"{place}: {self.message}"
 
 
 class Job(Protocol):
@@ -182,4 +188,4 @@ def require_done(failures: Mapping[Path, Failure], folder: Path) -> None:
         write_tracebacks(failures, folder)
         place, failure = next(iter(failures.items()))
         more = f" (traceback in {folder / TRACEBACKS})" if failure.details else ""
-        raise InputError(f"{place}: {failure.message}{more}")
+        raise InputError(f"{failure.of(place)}{more}")
