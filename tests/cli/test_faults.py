@@ -182,6 +182,66 @@ def test_a_run_s_folder_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert str(caught.value).count(str(place)) == 1
 
 
+def in_the_way(kind: str, folder: Path) -> tuple[Path, str]:
+    """Something else at a place where a folder is to be, and what is said of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    place, mine = folder / "out", folder / "mine"
+    mine.write_text("")
+    if kind == "file":
+        place.write_text("")
+        return place, "found a file;"
+    place.symlink_to({"dangling": "nowhere", "circle": "out", "link to a file": mine}[kind])
+    words = {"dangling": "to what is not there, nowhere;", "circle": "that leads in a circle;"}
+    return place, f"found a link {words.get(kind, f'to a file, {mine};')}"
+
+
+KINDS = ["file", "dangling", "circle", "link to a file"]
+
+
+@pytest.mark.parametrize("below", [False, True], ids=["itself", "above it"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("command", ["train", "compare", "tune", "benchmark"])
+def test_what_is_in_the_place_of_a_folder(
+    command: str, kind: str, below: bool, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path := tmp_path / "recipe.yaml").write_text(to_yaml(recipe(source, method="baseline", epochs=1)))
+    place, found = in_the_way(kind, tmp_path / "outs")
+    given: list[str | Path] = {
+        "train": [path],
+        "compare": [path, "--methods", "baseline", "--seeds", "1"],
+        "tune": [path, "--methods", "baseline", "--trials", "1", "--seeds", "1"],
+        "benchmark": ["--sets", "emoji"],
+    }[command]
+    error = one_line(capsys, command, *given, "--out", place / "run" if below else place)
+    assert f"{place}: expected a folder" in error
+    assert found in error
+    assert error.rstrip().endswith("choose another --out")
+    assert error.count(str(place)) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_in_the_place_of_a_page_s_folder(
+    kind: str, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place, found = in_the_way(kind, tmp_path)
+    assert found in one_line(capsys, "report", finished, "--out", place / "page.html")
+    page = tmp_path / "page.html"
+    assert found in one_line(capsys, "report", finished, "--out", page, "--markdown", place)
+
+
+@pytest.mark.parametrize("kind", ["link", "folder"])
+def test_what_is_in_the_place_of_a_lock(
+    kind: str, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path := tmp_path / "recipe.yaml").write_text(to_yaml(recipe(source, method="baseline", epochs=1)))
+    lock = tmp_path / "run/.lock"
+    lock.parent.mkdir()
+    lock.mkdir() if kind == "folder" else lock.symlink_to("nowhere")
+    error = one_line(capsys, "train", path, "--out", lock.parent)
+    assert f"{lock}: expected a file" in error
+    assert error.rstrip().endswith(f"found a {kind}; remove it")
+
+
 def manifest(folder: Path, cell: str = "x.npy") -> Path:
     (folder / "manifest.csv").write_text(f"id,split,label,x\n0,train,a,{cell}\n1,train,b,{cell}\n2,test,a,{cell}\n")
     return folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crossdistill.atomic import write_atomically
+from crossdistill.data.folders import require_place
 from crossdistill.models.storage import RESULTS as RESULTS
 from crossdistill.plain_text import read_text
 from crossdistill.recipes.files import load_recipe, to_yaml
@@ -23,8 +24,7 @@ def require_usable(recipe: Recipe, folder: Path, resume: bool) -> None:
     """Raise InputError when the folder holds a run that this one would overwrite, or anything else."""
     stored = folder / RECIPE
     if not stored.exists():
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f"{folder}: expected a folder for the run, found a file; choose another --out")
+        require_place(folder, expected="a folder for the run")
         if folder.exists() and any(path.name != LOCK and path.suffix != ".partial" for path in folder.iterdir()):
             raise InputError(f"{folder}: expected a new or empty folder, or a run to --resume; it holds other files")
         return

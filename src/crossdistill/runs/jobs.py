@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from crossdistill.atomic import write_atomically
+from crossdistill.data.folders import make_folder
 from crossdistill.recipes.recipe import Recipe, name_of
 from crossdistill.runs.build import BuildDataset, total_epochs
 from crossdistill.runs.data import build_dataset
@@ -95,7 +96,7 @@ class RunJob:
 
     def write(self) -> None:
         """Raises InputError where the folder holds something else."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         require_usable(self.recipe, self.folder, resume=True)
         write_recipe(self.recipe, self.folder)
 

@@ -17,7 +17,7 @@ from crossdistill.atomic import write_atomically
 from crossdistill.models.storage import CONFIG, RESULTS, read_config, read_json
 from crossdistill.plain import KEY, Measure, from_plain, to_plain, without_nan
 from crossdistill.runs.folder import CHECKPOINT, PREVIOUS, TEACHERS, is_finished
-from crossdistill.runs.lock import LOCK, LockedError, locked
+from crossdistill.runs.lock import LOCK, locked
 from crossdistill.types import NAMES, InputError, Role, TaskKind
 
 _SERVED = (CHECKPOINT, PREVIOUS, f"{CHECKPOINT}.partial")
@@ -245,7 +245,7 @@ def tidy(folder: Path) -> None:
     teachers = [folder / TEACHERS, *(path.parent for path in folder.glob(f"{TEACHERS}/*/{RESULTS}"))]
     for place in [folder, *teachers]:
         if any((place / name).exists() for name in (LOCK, *_SERVED)):
-            with suppress(LockedError, OSError), locked(place):
+            with suppress(InputError, OSError), locked(place):
                 _remove_checkpoints(place)
 
 

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
-from crossdistill.atomic import naming, write_atomically
+from crossdistill.atomic import write_atomically
 from crossdistill.data.fingerprint import differing, fingerprint
+from crossdistill.data.folders import make_folder
 from crossdistill.extras import needed_for
 from crossdistill.methods import METHODS, judged_view, unknown_method
 from crossdistill.recipes.files import as_dict
@@ -86,8 +87,7 @@ def tune(
     """
     _check(methods, trials, seeds)
     folder = Path(folder)
-    with naming(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with locked(folder, "search", listener.say) if not storage else nullcontext():
         for method in sorted(methods, key=lambda name: name != "baseline"):
             space = search_space(method)
