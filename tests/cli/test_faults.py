@@ -16,7 +16,7 @@ import pytest
 
 from crossdistill.cli.compare import tell_of_failures
 from crossdistill.cli.main import main
-from crossdistill.cli.words import LONGEST, printable
+from crossdistill.cli.words import LONGEST, printable, warn
 from crossdistill.data import read_manifest
 from crossdistill.data.readers.text import load_tokenizer
 from crossdistill.encoders.hub import read_model
@@ -325,6 +325,18 @@ def test_what_a_terminal_would_obey_is_shown_instead(capsys: pytest.CaptureFixtu
     said = one_line(capsys, "train", f"{tmp_path}/{evil}")
     assert not any(letter in said for letter in "\x1b\x07\u202e")
     assert printable("Grüße, 日本, −5 %\n") == "Grüße, 日本, −5 %\n"
+
+
+def test_a_line_s_end_in_a_path_is_shown_as_an_escape(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path := tmp_path / "recipe.yaml").write_text(to_yaml(recipe(source, method="baseline", epochs=1)))
+    out = tmp_path / "new\nline\x1b[31m"
+    assert main(["train", str(path), "--out", str(out)]) == 0
+    assert f"Run: {tmp_path}/new\\x0aline\\x1b[31m" in capsys.readouterr().out.splitlines()
+    assert out.is_dir()
+    warn(f"{out}: look")
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_an_error_s_line_has_a_length(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
