@@ -347,6 +347,19 @@ def test_another_run_s_student_is_found(folder: Path, tmp_path: Path) -> None:
     (broken / "student.safetensors").write_bytes((tmp_path / "other/student.safetensors").read_bytes())
     with pytest.raises(InputError, match="damaged or exchanged"):
         load(broken)
+    again = copied(folder, tmp_path / "again")
+    (again / "config.json").write_bytes((tmp_path / "other/config.json").read_bytes())
+    load(again)  # of the same model and data, which is as good
+
+
+def test_another_run_s_classes_are_not_answered_with(folder: Path, tmp_path: Path) -> None:
+    data = gestures()
+    renamed = replace(data, classes=tuple(reversed(data.classes)))
+    run(recipe(), tmp_path / "other", dataset=renamed)
+    broken = copied(folder, tmp_path / "run")
+    (broken / "config.json").write_bytes((tmp_path / "other/config.json").read_bytes())
+    with pytest.raises(InputError, match=r"config\.json: of another run than results\.json and the weights"):
+        load(broken)
 
 
 def changed(config: dict[str, Any], *path: str, value: Any) -> dict[str, Any]:
@@ -371,7 +384,7 @@ DAMAGED = {
     "no classes": (("model", "classes", 3), "model.classes: expected"),
     "an odd width": (("model", "width", "wide"), "model.width: expected int, found 'wide'"),
     "an unknown kind": (("model", "encoders", "wrist", "kind", "cnn99"), "expected one of auto, .*found 'cnn99'"),
-    "other layers": (("model", "encoders", "wrist", "settings", "layers", 3), r"does not fit config\.json"),
+    "other layers": (("model", "encoders", "wrist", "settings", "layers", 3), r"config\.json: of another run than res"),
     "somebody's own command": (
         ("model", "encoders", "wrist", "kind", "subprocess:Popen"),
         "expected subprocess:Popen to be a subclass of torch.nn.modules.module.Module",

@@ -16,6 +16,7 @@ from crossdistill.data.columns import Rows
 from crossdistill.data.reading import Parts
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.recipes.recipe import Recipe
+from crossdistill.reports import load_runs
 from crossdistill.runs.data import build_dataset, epochs_between_measurements
 from crossdistill.runs.results import to_json
 from crossdistill.runs.run import load_trained, run
@@ -381,3 +382,19 @@ def test_another_seed_is_another_run_and_the_same_seed_the_same(tmp_path: Path) 
         run(recipe(seed=seed), tmp_path / str(number), dataset=gestures())
         found.append(model_bytes(tmp_path / str(number)))
     assert found[0] == found[1] != found[2]
+
+
+def test_results_of_another_run_are_not_taken_for_its_own(tmp_path: Path) -> None:
+    """Folders that were copied into one another: by the run, and by what reads many."""
+    made = [recipe(method="baseline", epochs=1, seed=seed) for seed in (0, 1)]
+    folders = [tmp_path / f"baseline-seed{each.seed}" for each in made]
+    for each, folder in zip(made, folders, strict=True):
+        run(each, folder, dataset=gestures())
+    (folders[0] / "results.json").write_bytes((folders[1] / "results.json").read_bytes())
+    said = (
+        r"results\.json: expected the results of method baseline, seed 0, as recipe.yaml says, found .* seed 1, anoth"
+    )
+    with pytest.raises(InputError, match=said):
+        run(made[0], folders[0], resume=True, dataset=gestures())
+    with pytest.raises(InputError, match=said):
+        load_runs(folders)

@@ -142,7 +142,11 @@ def digests_of(folder: Path, config: Mapping[str, Any]) -> dict[str, str]:
     if holder is None:
         raise InputError(f"{folder}: not a finished run (no {RESULTS}); continue it with --resume")
     files = holder.get("files")
-    return {str(name): str(digest) for name, digest in files.items()} if isinstance(files, dict) else {}
+    digests = {str(name): str(digest) for name, digest in files.items()} if isinstance(files, dict) else {}
+    kept = digests.pop(CONFIG, None)
+    if kept is not None and kept != read_json(folder / CONFIG).get("digest"):
+        raise InputError(f"{folder / CONFIG}: of another run than {RESULTS} and the weights; copy this run's own")
+    return digests
 
 
 def measured_of(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from crossdistill.reports.fields import field_at, number, read_json, read_text, 
 from crossdistill.reports.formats import listed
 from crossdistill.reports.units import study_units
 from crossdistill.runs.folder import METRICS, RECIPE, RESULTS
-from crossdistill.runs.results import AnyScores, read_results
+from crossdistill.runs.results import AnyScores, read_results, require_results_of
 from crossdistill.types import InputError, Role, TaskKind
 
 CHOOSE_EPOCH_ON = "data.choose_epoch_on"
@@ -157,6 +157,9 @@ def _load(folder: Path) -> Run:
     recipe = read_text(folder / RECIPE)
     results = read_results(folder)
     settings = read_yaml(folder / RECIPE, recipe)
+    of_recipe = [field_at(settings, field) for field in ("method", "seed", "data.fold")]
+    if None not in of_recipe:  # recipes of 0.1 lack some
+        require_results_of(folder, results, *of_recipe)
     varied = field_at(settings, "varied")
     return Run(
         folder=folder,

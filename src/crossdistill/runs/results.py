@@ -233,6 +233,21 @@ def read_results(folder: Path) -> RunResults:
         raise InputError(f"{folder / RESULTS}: {error}") from error
 
 
+def require_results_of(folder: Path, results: RunResults, method: Any, seed: Any, fold: Any) -> None:
+    """Raise InputError where the folder's results are not of this method, seed and fold, its recipe's, but of another
+    run."""
+    expected, found = (method, seed, fold), (results.method, results.seed, results.fold)
+    if found != expected:
+        raise InputError(
+            f"{folder / RESULTS}: expected the results of {_called(*expected)}, as recipe.yaml says, found those of "
+            f"{_called(*found)}, another run's; copy this run's own, or delete the folder and train it anew"
+        )
+
+
+def _called(method: Any, seed: Any, fold: Any) -> str:
+    return f"method {method}, seed {seed}" + (f", fold {fold}" if fold != -1 else "")
+
+
 def write_results(folder: Path, results: RunResults) -> None:
     """The last file to be written: a folder that has it is finished, and its checkpoints have served."""
     write_atomically(folder / RESULTS, to_json(results))

@@ -26,6 +26,7 @@ from crossdistill.models.storage import (
     digests_of,
     load_state,
     read_config,
+    read_json,
     read_tensors,
     write_config,
     write_tensors,
@@ -42,7 +43,7 @@ from crossdistill.runs.lock import locked
 from crossdistill.runs.log import RunLog
 from crossdistill.runs.measure import about, results_of
 from crossdistill.runs.own_encoders import require_rebuilt
-from crossdistill.runs.results import RunResults, read_results, tidy, write_results
+from crossdistill.runs.results import RunResults, read_results, require_results_of, tidy, write_results
 from crossdistill.runs.signals import interrupts_noted
 from crossdistill.runs.trackers import require_installed
 from crossdistill.runs.train import train
@@ -113,7 +114,7 @@ def run(
         if is_finished(folder):
             if engine.is_global_zero:
                 tidy(folder)
-            return read_results(folder)
+            return _results_of(recipe, folder)
         if is_cross_fitted(recipe):
             if engine.world_size > 1:
                 raise InputError(
@@ -132,7 +133,7 @@ def run(
 
         on_first_rank(engine, claim)
         if is_finished(folder):
-            return read_results(folder)
+            return _results_of(recipe, folder)
         with interrupts_noted() if interruptible else nullcontext(lambda: GO_ON) as signalled:
             log = RunLog(folder, recipe, heard_by, engine.is_global_zero, signalled)
             held.callback(log.close)
@@ -142,6 +143,13 @@ def run(
         require_rebuilt(built.spec, built.model, own, built.dataset)  # training may have moved what no state holds
         on_first_rank(engine, lambda: _finish(built, folder, log, engine.device, workers))
     return read_results(folder)
+
+
+def _results_of(recipe: Recipe, folder: Path) -> RunResults:
+    """The results of the recipe's finished run. Raises InputError where they are another's."""
+    results = read_results(folder)
+    require_results_of(folder, results, recipe.method, recipe.seed, recipe.data.fold)
+    return results
 
 
 def _with_teacher(
@@ -259,7 +267,7 @@ def _save_model(built: Built, folder: Path) -> dict[str, str]:
     rest = {f"model.{key}": value for key, value in built.model.state_dict().items() if key not in student}
     rest |= {f"method.{key}": value for key, value in built.method.state_dict().items()}
     digests = {STUDENT: write_tensors(folder / STUDENT, student)} if student else {}
-    return digests | {REST: write_tensors(folder / REST, rest)}
+    return digests | {REST: write_tensors(folder / REST, rest), CONFIG: str(read_json(folder / CONFIG)["digest"])}
 
 
 def _claim(built: Built, folder: Path) -> None:

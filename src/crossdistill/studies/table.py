@@ -15,7 +15,7 @@ from crossdistill.atomic import written_whole
 from crossdistill.evaluation import gap_recovered
 from crossdistill.recipes.files import to_yaml
 from crossdistill.recipes.recipe import Recipe, as_method
-from crossdistill.runs.results import RunResults, read_results
+from crossdistill.runs.results import RunResults, read_results, require_results_of
 from crossdistill.tasks import MEASURES, headline
 
 VIEWS = {"student": "student", "teacher": "teacher", "auxiliary": "auxiliary_alone"}
@@ -53,6 +53,7 @@ def recipe_hash(recipe: Recipe) -> str:
 def row_of(folder: Path, recipe: Recipe) -> Row:
     """A finished run's row, but for the gap recovered. Raises InputError where its results.json is damaged."""
     results = read_results(folder)
+    require_results_of(folder, results, recipe.method, recipe.seed, recipe.data.fold)
     row: Row = {
         "label": results.label,
         "role": results.role,

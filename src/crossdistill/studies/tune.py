@@ -96,7 +96,7 @@ def tune(
                 study = _study(trialled, space, _storage(storage, folder))
                 if not storage:
                     _require_same_data(study, recipe, folder)
-                    _take_up(study, trialled, folder)
+                    _take_up(study)
                 best = _search(
                     _Search(study, trialled, space, trials, seeds, folder), executor or InProcess(), listener
                 )
@@ -149,9 +149,7 @@ def _study(recipe: Recipe, space: SearchSpace, storage: optuna.storages.BaseStor
     study = optuna.create_study(
         storage=storage, study_name=f"{recipe.name} {recipe.method}", direction="maximize", load_if_exists=True
     )
-    so_far = len(study.get_trials(deepcopy=False))  # else a search that goes on would draw what it has tried
-    study.sampler = optuna.samplers.TPESampler(seed=so_far, multivariate=True, constant_liar=True)
-    if not so_far:
+    if not study.get_trials(deepcopy=False):
         study.enqueue_trial({name: value for name, value in present(recipe, space).items() if value is not None})
     return study
 
@@ -168,15 +166,24 @@ def _require_same_data(study: optuna.Study, recipe: Recipe, folder: Path) -> Non
         )
 
 
-def _take_up(study: optuna.Study, recipe: Recipe, folder: Path) -> None:
-    """Let the trials that a search before this one was interrupted in be the next: their runs are there."""
+def _take_up(study: optuna.Study) -> None:
+    """Let the trials that a search before this one was interrupted in be the next, each once however often it was: what
+    there is of their runs is gone on with."""
     from optuna.trial import TrialState
 
+    over = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.WAITING)
+    known = [_values_of(trial) for trial in study.get_trials(deepcopy=False, states=over)]
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.FAIL)):
         if trial.state == TrialState.RUNNING:  # of a process that was killed, as this one alone is at it now
             study.tell(trial.number, state=TrialState.FAIL)
-        if _place(folder, with_values(recipe, recipe.method, trial.params)).is_dir():
-            study.enqueue_trial(trial.params, skip_if_exists=False)
+        if (values := _values_of(trial)) and values not in known:
+            study.enqueue_trial(values)
+            known.append(values)
+
+
+def _values_of(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
+    """The values of a trial; of one that was queued those that it was to have, though it was stopped before it had."""
+    return {**trial.system_attrs.get("fixed_params", {}), **trial.params}
 
 
 @dataclass
@@ -225,6 +232,14 @@ class _Search:
                     yield run
 
     def _drawn(self) -> _Trial:
+        """The next trial. The sampler begins anew from how many there were: what a search draws does not depend on when
+        it was interrupted."""
+        import optuna
+        from optuna.trial import TrialState
+
+        begun = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+        count = len(self.study.get_trials(deepcopy=False, states=begun))
+        self.study.sampler = optuna.samplers.TPESampler(seed=count, multivariate=True, constant_liar=True)
         asked = self.study.ask()
         values = {name: _suggest(asked, name, kind) for name, kind in self.space.items()}
         tried = with_values(self.recipe, self.recipe.method, values)
@@ -297,7 +312,11 @@ def _storage(url: str, folder: Path) -> optuna.storages.BaseStorage:
         import optuna
         from optuna.storages.journal import JournalFileBackend
     if not url:
-        return optuna.storages.JournalStorage(JournalFileBackend(str(folder / "trials.journal")))
+        journal = (folder / "trials.journal").absolute()  # Optuna's lock is a link to it, which must not be relative
+        journal.with_name(f"{journal.name}.lock").unlink(
+            missing_ok=True
+        )  # of a process that was killed: `tune` has its own
+        return optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
     try:
         return optuna.storages.RDBStorage(url)
     except Exception as error:  # what SQLAlchemy raises depends on the database's driver
