@@ -49,7 +49,7 @@ def test_the_second_writer_is_told_and_takes_nothing_away(tmp_path: Path) -> Non
     path = tmp_path / "out.csv"
     with written_whole(path) as file:
         file.write(b"first")
-        with pytest.raises(OSError, match="another process is writing it"):
+        with pytest.raises(OSError, match="another process is writing it; wait until it has ended"):
             write_atomically(path, "second")
     assert path.read_bytes() == b"first"
 

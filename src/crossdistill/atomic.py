@@ -67,17 +67,20 @@ def _lock(file: BinaryIO) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise OSError(errno.EBUSY, "another process is writing it") from None
+        raise OSError(errno.EBUSY, "another process is writing it; wait until it has ended") from None
     except OSError:
         return
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """An error of the system inside, such as a full disk's, says which file it is about."""
+def naming(path: Path, unless_named: bool = False) -> Iterator[None]:
+    """An error of the system inside, such as a full disk's, says which file it is about; unless_named: where it names
+    none itself, as those of other libraries."""
     try:
         yield
     except OSError as error:
+        if unless_named and error.filename is not None:
+            raise
         error.filename = str(path)
         del error.filename2  # None would be told as the name of a second file
         raise

@@ -61,6 +61,11 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def cause(error: BaseException) -> str:
+    """`one_line` without the file that the system's error is about, for a line that has named it already."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else one_line(error)
+
+
 class Padded(NamedTuple):
     """A batch of sequences of different length, zero-padded at the end."""
 
@@ -399,6 +404,9 @@ NAMES: dict[View, str] = {"target": "student", "full": "teacher", "auxiliary": "
 
 T = TypeVar("T")
 Values = Mapping[str, float | int | str]
+
+WARNING = "WARNING: "
+"""How a line begins that nobody should miss, so that a listener that is quiet shows it all the same."""
 
 
 class Listener:

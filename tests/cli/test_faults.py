@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from crossdistill.cli.compare import tell_of_failures
 from crossdistill.cli.main import main
-from crossdistill.cli.words import LONGEST, printable
+from crossdistill.cli.words import LONGEST, printable, warn
 from crossdistill.data import read_manifest
 from crossdistill.data.readers.text import load_tokenizer
 from crossdistill.encoders.hub import read_model
 from crossdistill.recipes.files import to_yaml
+from crossdistill.runs.jobs import Failure, require_done
 from crossdistill.runs.run import run
 from crossdistill.types import InputError
 from tests.data.clips import write_video
@@ -122,6 +126,122 @@ def test_a_finished_run_with_a_damaged_file(
     assert name in one_line(capsys, "report", folder, "--out", tmp_path / "page.html")
 
 
+UNREADABLE = ["results.json", "recipe.yaml", "metrics.jsonl", "config.json"]
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_file_that_may_not_be_read(
+    name: str,
+    capsys: pytest.CaptureFixture[str],
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As of somebody who is not root, whom its mode stops."""
+    path = Path(shutil.copytree(finished, tmp_path / "run")) / name
+    opened = Path.open
+
+    def refused(self: Path, *arguments: Any, **options: Any) -> Any:
+        if self == path:
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return opened(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refused)
+    command = ["evaluate", path.parent] if name == "config.json" else ["report", path.parent, "--out", tmp_path / "a"]
+    error = one_line(capsys, *command)
+    assert "cannot be read" in error
+    assert error.rstrip().endswith("Permission denied")
+    assert "JSON" not in error
+    assert error.count(str(path)) == 1
+
+
+def test_a_full_disk_in_a_search_names_its_folder(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("optuna.storages.journal.JournalFileBackend.append_logs", full)
+    out = tmp_path / "search"
+    path = tmp_path / "recipe.yaml"
+    path.write_text(to_yaml(recipe(source, method="baseline", epochs=1)))
+    error = one_line(capsys, "tune", path, "--methods", "baseline", "--trials", "1", "--seeds", "1", "--out", out)
+    assert error == f"crossdistill: error: {out}: No space left on device\n"
+
+
+def test_a_run_s_folder_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = tmp_path / "out" / "run"
+    failure = Failure(f"{place}: holds other files", mistake=True)
+    assert failure.of(place) == Failure("holds other files", mistake=True).of(place) == f"{place}: holds other files"
+    assert Failure(f"{place}/config.json: damaged", mistake=True).of(place) == f"{place}/config.json: damaged"
+    assert Failure(f"{place}1: is another", mistake=True).of(place) == f"{place}: {place}1: is another"
+    assert tell_of_failures({place: failure}) == 2
+    assert capsys.readouterr().err.count(str(place)) == 1
+    with pytest.raises(InputError) as caught:
+        require_done({place: failure}, tmp_path)
+    assert str(caught.value).count(str(place)) == 1
+
+
+def in_the_way(kind: str, folder: Path) -> tuple[Path, str]:
+    """Something else at a place where a folder is to be, and what is said of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    place, mine = folder / "out", folder / "mine"
+    mine.write_text("")
+    if kind == "file":
+        place.write_text("")
+        return place, "found a file;"
+    place.symlink_to({"dangling": "nowhere", "circle": "out", "link to a file": mine}[kind])
+    words = {"dangling": "to what is not there, nowhere;", "circle": "that leads in a circle;"}
+    return place, f"found a link {words.get(kind, f'to a file, {mine};')}"
+
+
+KINDS = ["file", "dangling", "circle", "link to a file"]
+
+
+@pytest.mark.parametrize("below", [False, True], ids=["itself", "above it"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("command", ["train", "compare", "tune", "benchmark"])
+def test_what_is_in_the_place_of_a_folder(
+    command: str, kind: str, below: bool, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path := tmp_path / "recipe.yaml").write_text(to_yaml(recipe(source, method="baseline", epochs=1)))
+    place, found = in_the_way(kind, tmp_path / "outs")
+    given: list[str | Path] = {
+        "train": [path],
+        "compare": [path, "--methods", "baseline", "--seeds", "1"],
+        "tune": [path, "--methods", "baseline", "--trials", "1", "--seeds", "1"],
+        "benchmark": ["--sets", "emoji"],
+    }[command]
+    error = one_line(capsys, command, *given, "--out", place / "run" if below else place)
+    assert f"{place}: expected a folder" in error
+    assert found in error
+    assert error.rstrip().endswith("choose another --out")
+    assert error.count(str(place)) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_in_the_place_of_a_page_s_folder(
+    kind: str, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place, found = in_the_way(kind, tmp_path)
+    assert found in one_line(capsys, "report", finished, "--out", place / "page.html")
+    page = tmp_path / "page.html"
+    assert found in one_line(capsys, "report", finished, "--out", page, "--markdown", place)
+
+
+@pytest.mark.parametrize("kind", ["link", "folder"])
+def test_what_is_in_the_place_of_a_lock(
+    kind: str, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path := tmp_path / "recipe.yaml").write_text(to_yaml(recipe(source, method="baseline", epochs=1)))
+    lock = tmp_path / "run/.lock"
+    lock.parent.mkdir()
+    lock.mkdir() if kind == "folder" else lock.symlink_to("nowhere")
+    error = one_line(capsys, "train", path, "--out", lock.parent)
+    assert f"{lock}: expected a file" in error
+    assert error.rstrip().endswith(f"found a {kind}; remove it")
+
+
 def manifest(folder: Path, cell: str = "x.npy") -> Path:
     (folder / "manifest.csv").write_text(f"id,split,label,x\n0,train,a,{cell}\n1,train,b,{cell}\n2,test,a,{cell}\n")
     return folder
@@ -205,6 +325,18 @@ def test_what_a_terminal_would_obey_is_shown_instead(capsys: pytest.CaptureFixtu
     said = one_line(capsys, "train", f"{tmp_path}/{evil}")
     assert not any(letter in said for letter in "\x1b\x07\u202e")
     assert printable("Grüße, 日本, −5 %\n") == "Grüße, 日本, −5 %\n"
+
+
+def test_a_line_s_end_in_a_path_is_shown_as_an_escape(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path := tmp_path / "recipe.yaml").write_text(to_yaml(recipe(source, method="baseline", epochs=1)))
+    out = tmp_path / "new\nline\x1b[31m"
+    assert main(["train", str(path), "--out", str(out)]) == 0
+    assert f"Run: {tmp_path}/new\\x0aline\\x1b[31m" in capsys.readouterr().out.splitlines()
+    assert out.is_dir()
+    warn(f"{out}: look")
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_an_error_s_line_has_a_length(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ MISTAKES = {
     "no root": (IEMOCAP[:1], "root"),
     "another root": (["iemocap", "--root", "ucf"], "Session1"),
     "something there already": ([*IEMOCAP, "--out", "ucf"], "ucf: already there"),
-    "a file in the way": ([*IEMOCAP, "--out", "ucf/loud.avi/set"], "ucf/loud.avi/set"),
+    "a file in the way": ([*IEMOCAP, "--out", "ucf/loud.avi/set"], "ucf/loud.avi: expected a new or empty folder"),
     "an option of another": ([*IEMOCAP, "--trimmed"], "trimmed"),
 }
 

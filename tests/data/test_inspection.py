@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +13,14 @@ import numpy as np
 import pytest
 
 from crossdistill import read_manifest
+from crossdistill.atomic import written_whole
 from crossdistill.cli.main import main
-from crossdistill.data.inspection import CacheSettings, check_manifest
+from crossdistill.data.inspection import CacheSettings, check_manifest, spread
+from crossdistill.data.readers import CacheFolder
+from crossdistill.data.readers.media import MediaKind
 from crossdistill.types import InputError
 from tests.data.clips import bars, halved, tone, write_sound, write_video
-from tests.processes import start_command
+from tests.processes import SLOW, start, start_command
 
 HEADER = "id,split,label,face,voice:audio,words,pose"
 
@@ -294,6 +299,49 @@ def test_a_cache_that_is_killed_again_and_again_ends_as_one_never_killed(tmp_pat
     names = [sorted(path.name for path in (tmp_path / name / "cache").rglob("*")) for name in ("killed", "whole")]
     assert names[0] == names[1]
     assert not [name for name in names[0] if name.endswith(".partial")]
+
+
+@pytest.mark.parametrize("kind", ["video", "audio"])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_second_cache_of_the_same_files_is_told_to_wait(
+    kind: MediaKind, workers: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = table(tmp_path, *good(tmp_path))
+    part = CacheFolder(tmp_path).part(tmp_path / "a.mp4", kind)
+    part.parent.mkdir(parents=True)
+    with written_whole(part):
+        code, _, error = said(capsys, path, "--cache", "jpeg", "--workers", workers)
+    assert code == 2
+    assert f"{tmp_path / 'cache'}: cannot write: another process is writing it; wait until it has ended" in error
+
+
+def spread_and_wait(workers: int) -> None:
+    """Say which processes work, and then give them nothing more to do."""
+    for pid in spread(worker, range(4 * workers), workers):
+        print(pid, flush=True)
+    for _ in spread(worker_that_waits, range(workers + 1), workers):
+        pass
+
+
+def worker(number: int) -> int:
+    return os.getpid()
+
+
+def worker_that_waits(number: int) -> None:
+    print("waits", flush=True)
+    time.sleep(0 if number == 0 else SLOW)
+
+
+def test_processes_that_decode_end_with_the_one_that_began_them(tmp_path: Path) -> None:
+    """Its own output ends when the last process that holds it is gone."""
+    with start(spread_and_wait, 2, folder=tmp_path) as process:
+        assert {process.stdout.readline() for _ in range(8)} - {f"{process.pid}\n"}
+        assert process.stdout.readline() == process.stdout.readline() == "waits\n"
+        process.send_signal(signal.SIGKILL)
+        reader = threading.Thread(target=process.stdout.read, daemon=True)
+        reader.start()
+        reader.join(60)
+        assert not reader.is_alive(), "processes live on"
 
 
 def test_a_header_that_is_shorter_than_its_file_is_told_and_an_error_where_that_is_asked_for(

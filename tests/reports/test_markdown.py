@@ -147,5 +147,5 @@ def test_a_fence_is_longer_than_any_in_the_text() -> None:
 
 def test_a_file_in_the_way_is_named(comparison: list[Path], tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("", encoding="utf-8")
-    with pytest.raises(InputError, match="taken: cannot be written to: expected a folder, found a file"):
+    with pytest.raises(InputError, match="taken: expected a folder, found a file; choose another --markdown"):
         write_markdown(comparison, tmp_path / "taken")

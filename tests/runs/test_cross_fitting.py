@@ -123,6 +123,18 @@ def test_a_run_that_was_stopped_goes_on_with_the_teachers_that_it_has(tmp_path: 
     assert again["student"] == whole["student"]
 
 
+def test_what_a_kill_at_the_very_end_leaves_is_removed_when_the_run_is_asked_for_again(tmp_path: Path) -> None:
+    made, folder = small(folds=2, epochs=2), tmp_path / "run"
+    run(made, folder, dataset=gestures())
+    whole = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    for place in (folder, folder / "teachers", *folder.glob("teachers/*/")):
+        for name in (".lock", "checkpoint.pt", "checkpoint.previous.pt"):
+            (place / name).write_bytes(b"left behind")
+    results = run(made, folder, resume=True, dataset=gestures())
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()} == whole
+    assert results.files
+
+
 def test_other_data_than_those_of_its_teachers_are_refused(tmp_path: Path) -> None:
     made, data = small(folds=2, epochs=3), gestures()
     with pytest.raises(Killed):

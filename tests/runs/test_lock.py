@@ -57,6 +57,16 @@ def test_the_second_process_gets_one_line_and_a_killed_one_frees_the_folder(
     assert not (folder / ".lock").exists()
 
 
+def test_a_finished_folder_that_another_process_is_at_is_left_alone(holder: Started, tmp_path: Path) -> None:
+    folder, made = tmp_path / "other", recipe(method="baseline", epochs=1)
+    run(made, folder, dataset=gestures())
+    for path in folder.iterdir():
+        path.rename(tmp_path / "run" / path.name)
+    (tmp_path / "run/checkpoint.previous.pt").write_bytes(b"its own to remove")
+    run(made, tmp_path / "run", resume=True, dataset=gestures())
+    assert {".lock", "checkpoint.previous.pt"} <= {path.name for path in (tmp_path / "run").iterdir()}
+
+
 def test_a_second_run_in_the_same_process_is_refused_and_harms_nothing(tmp_path: Path) -> None:
     made, folder = recipe(method="baseline", epochs=3), tmp_path / "run"
     problems: list[str] = []
@@ -111,4 +121,6 @@ def test_a_disk_without_locks_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
     said: list[str] = []
     with locked(tmp_path / "run", say=said.append):
         pass
-    assert said == [f"{tmp_path / 'run'}: this disk has no locks, so nothing keeps a second process from writing there"]
+    assert said == [
+        f"WARNING: {tmp_path / 'run'}: this disk has no locks, so nothing keeps a second process from writing there"
+    ]

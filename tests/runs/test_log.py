@@ -66,8 +66,8 @@ def test_a_damaged_checkpoint_is_replaced_by_the_one_before_it(folder: Path, unb
     for place in np.random.default_rng(0).integers(0, size, 5).tolist():
         flip(folder / "checkpoint.pt", place)
     assert resumed(folder) == [
-        f"{folder / 'checkpoint.pt'}: damaged: its digest is not that of its content; the run goes on from the one "
-        "before it, checkpoint.previous.pt"
+        f"WARNING: {folder / 'checkpoint.pt'}: damaged: its digest is not that of its content; the run goes on from "
+        "the one before it, checkpoint.previous.pt"
     ]
     assert_same_run(folder, unbroken)
     assert not list(folder.glob("checkpoint*")), "both have served"
@@ -119,7 +119,7 @@ LOST: dict[str, Callable[[Path], object]] = {
 def test_lost_lines_of_the_log_are_restored(loss: str, folder: Path, unbroken: Path) -> None:
     LOST[loss](folder / "metrics.jsonl")
     assert resumed(folder) == [
-        f"{folder / 'metrics.jsonl'}: lines were lost or changed; restored as of the checkpoint, 3 epochs"
+        f"WARNING: {folder / 'metrics.jsonl'}: lines were lost or changed; restored as of the checkpoint, 3 epochs"
     ]
     assert_same_run(folder, unbroken)
 

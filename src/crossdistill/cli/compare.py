@@ -145,7 +145,7 @@ def tell_of_failures(failures: Mapping[Path, Failure]) -> int:
     """One line each on standard error; failures: run's folder -> why it did not finish. Returns the exit code."""
     for folder, failure in failures.items():
         where = f" (traceback in {folder.parent / TRACEBACKS})" if failure.details else ""
-        complain(f"{folder}: {failure.message}{where}")
+        complain(f"{failure.of(folder)}{where}")
     if not failures:
         return 0
     return 2 if all(failure.mistake for failure in failures.values()) else 1

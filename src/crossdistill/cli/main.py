@@ -15,7 +15,7 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
-from crossdistill.cli.words import complain, is_first_rank, print_anything
+from crossdistill.cli.words import complain, is_first_rank, print_anything, printable_line
 from crossdistill.version import __version__
 
 COMMANDS = {
@@ -59,11 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _execute(name, rest, typed[: len(typed) - len(rest)])
     except KeyboardInterrupt as stopped:
         if is_first_rank():
-            print(f"crossdistill: {str(stopped) or 'interrupted'}; {_going_on(name, typed)}", file=sys.stderr)
+            line = printable_line(f"{str(stopped) or 'interrupted'}; {_going_on(name, typed)}")
+            print(f"crossdistill: {line}", file=sys.stderr)
         return getattr(stopped, "exit_code", 130)
     if code == _CLOSED and name in _GOES_ON and is_first_rank():
         with suppress(OSError):  # standard error may be closed as well
-            print(f"crossdistill: stopped, as its output is closed; {_going_on(name, typed)}", file=sys.stderr)
+            line = printable_line(_going_on(name, typed))
+            print(f"crossdistill: stopped, as its output is closed; {line}", file=sys.stderr)
     return code
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from crossdistill.cli.words import is_first_rank, printable, warn
+from crossdistill.cli.words import is_first_rank, printable, printable_line, warn
 from crossdistill.runs.measure import logged_scores
 from crossdistill.runs.warnings import WARNING
 from crossdistill.studies.plan import RUNS
@@ -30,6 +30,12 @@ class _Console(Console):
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError  # the command's to answer, whose exit code of 1 means something else
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """What is not to be wrapped is one line each."""
+        if options.get("soft_wrap"):
+            objects = tuple(printable_line(each) if isinstance(each, str) else each for each in objects)
+        super().print(*objects, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(printable(text), **options)
@@ -98,7 +104,7 @@ class Bars(Listener):
         self.bars: dict[str, TaskID] = {}
 
     def begin(self, task: str, total: int) -> None:
-        self.bars[task] = self.progress.add_task(printable(task), total=total, unit="", note="")
+        self.bars[task] = self.progress.add_task(printable_line(task), total=total, unit="", note="")
 
     def step(self, task: str, values: Values = NOTHING) -> None:
         self.progress.update(self.bars[task], advance=1)
@@ -127,7 +133,7 @@ class StepBars(Bars):
         self._stepped: set[str] = set()
 
     def begin(self, task: str, total: int) -> None:
-        name, visible = printable(task), self._terminal
+        name, visible = printable_line(task), self._terminal
         self.bars[task] = self.progress.add_task(name, total=total, unit=self._unit, note="", visible=visible)
         if not self._terminal:
             self.say(f"{task}: {total} {self._unit}")
@@ -188,7 +194,7 @@ class RunBars(Listener):
 
     def begin(self, task: str, total: int) -> None:
         unit = "runs" if task == RUNS else "epochs"
-        bar = self.progress.add_task(printable(task), total=total, unit=unit, note="", visible=self.terminal)
+        bar = self.progress.add_task(printable_line(task), total=total, unit=unit, note="", visible=self.terminal)
         if task == RUNS:
             self.whole, self.count = bar, total
         else:

@@ -21,6 +21,9 @@ from crossdistill.runs.folder import RECIPE, RESULTS
 from crossdistill.studies.record import RECORD
 from crossdistill.types import InputError
 
+_NAMED = 3
+"""Folders that a line names; of more it says how many there are."""
+
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
     report = ArgumentParser(
@@ -84,10 +87,32 @@ def _page(runs: Sequence[Run], out: Path, command: str, quiet: bool = False) -> 
 
 
 def _run_folders(folder: Path) -> list[Path]:
-    """The folder itself, or the finished runs directly in it, in the order in which they were begun."""
+    """The folder itself, or the finished runs directly in it, in the order in which they were begun; what is left out
+    is said."""
     if (folder / RECIPE).is_file():
         return [folder]
-    runs = [path.parent for path in folder.glob(f"*/{RESULTS}")]
-    if not runs:
-        raise InputError(f"{folder}: expected a run folder or a folder that holds finished runs")
-    return sorted(runs, key=lambda path: (path / RECIPE).stat().st_mtime_ns)
+    begun: dict[Path, int] = {}
+    left: dict[str, list[Path]] = {"not finished": [], f"without {RECIPE}": [], "not to be read": []}
+    for place in sorted(folder.iterdir()) if folder.is_dir() else ():
+        try:
+            has_recipe, has_results = (place / RECIPE).is_file(), (place / RESULTS).is_file()
+            if has_recipe and has_results:
+                begun[place] = (place / RECIPE).stat().st_mtime_ns
+            elif has_recipe or has_results:
+                left["not finished" if has_recipe else f"without {RECIPE}"].append(place)
+        except OSError:
+            left["not to be read"].append(place)
+    told = "; ".join(_left_out(why, places) for why, places in left.items() if places)
+    if not begun:
+        raise InputError(
+            f"{folder}: expected a run folder or a folder that holds finished runs{told and f'; found {told}'}"
+        )
+    if told:
+        console().print(f"Left out of {folder}: {told}", soft_wrap=True)
+    return sorted(begun, key=begun.__getitem__)
+
+
+def _left_out(why: str, places: Sequence[Path]) -> str:
+    """How many folders are left out for what reason, and some of their names."""
+    names = [place.name for place in places[:_NAMED]] + ["..."] * (len(places) > _NAMED)
+    return f"{len(places)} {'folder' if len(places) == 1 else 'folders'} {why} ({', '.join(names)})"

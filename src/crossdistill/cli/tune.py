@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
+from crossdistill.atomic import naming
 from crossdistill.cli.compare import parse_methods
 from crossdistill.cli.engine_options import add_engine, chosen_executor, is_alone
 from crossdistill.cli.progress import add_quiet, console, shown, trial_bars
@@ -41,7 +42,7 @@ def execute(options: Namespace, command: str) -> int:
     """Tune and show how it goes, then say where the recipe is."""
     recipe, methods = recipe_of(options, load_recipe(options.recipe)), parse_methods(options.methods)
     executor = InProcess(interruptible=True) if is_alone(options) else chosen_executor(options, options.out)
-    with shown(options.quiet, trial_bars) as listener:
+    with shown(options.quiet, trial_bars) as listener, naming(options.out, unless_named=True):  # as the journal's
         tune(recipe, methods, options.trials, options.seeds, options.out, options.storage, listener, executor)
     console().print(f"Recipe: {options.out / 'tuned.yaml'}", soft_wrap=True)
     return 0

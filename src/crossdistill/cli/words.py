@@ -21,6 +21,15 @@ def printable(text: str) -> str:
     return "".join(_escaped(letter) if _is_obeyed(letter) else letter for letter in text)
 
 
+def printable_line(text: str) -> str:
+    """`printable` for what is to be one line: a path, too, may hold a line's end.
+
+    >>> printable_line("runs/new\\nline")
+    'runs/new\\\\x0aline'
+    """
+    return printable(text).replace("\n", _escaped("\n"))
+
+
 def complain(line: str) -> None:
     """Print an error as one line of bounded length."""
     line = printable(" ".join(line.split()))
@@ -31,7 +40,7 @@ def complain(line: str) -> None:
 
 def warn(line: str) -> None:
     """Print what nobody should miss of work that goes on."""
-    print(f"crossdistill: warning: {printable(line)}", file=sys.stderr)
+    print(f"crossdistill: warning: {printable_line(line)}", file=sys.stderr)
 
 
 def is_first_rank() -> bool:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from crossdistill.atomic import naming
 from crossdistill.types import InputError
 
 
@@ -29,14 +32,41 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def require_place(folder: Path, option: str = "--out", expected: str = "a folder") -> None:
+    """Raise InputError where something else than a folder is in its place, or in that of one that it lies in; option:
+    what chooses another."""
+    for place in (folder, *folder.parents):
+        if is_folder(place):
+            return
+        if os.path.lexists(place):
+            raise InputError(f"{place}: expected {expected}, found {_found(place)}; choose another {option}")
+
+
+def _found(place: Path) -> str:
+    """What is there that is no folder."""
+    if not place.is_symlink():
+        return "a file"
+    try:
+        place.stat()
+    except OSError as error:
+        in_circle = error.errno == errno.ELOOP
+        return "a link that leads in a circle" if in_circle else f"a link to what is not there, {place.readlink()}"
+    return f"a link to a file, {place.readlink()}"
+
+
+def make_folder(folder: Path, option: str = "--out") -> None:
+    """Make the folder where it is not there. Raises InputError where something else is in its place, and OSError, which
+    names it, where it cannot be made."""
+    require_place(folder, option)
+    with naming(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 def is_taken(folder: Path) -> bool:
     """Whether there is something in the folder already. Raises InputError where it is a file, and OSError or ValueError
     where it cannot be read."""
-    if not folder.exists():
-        return False
-    if not folder.is_dir():
-        raise InputError(f"{folder}: expected a new or empty folder, found a file; choose another name")
-    return any(folder.iterdir())
+    require_place(folder, "name", "a new or empty folder")
+    return folder.exists() and any(folder.iterdir())
 
 
 def require_new(folder: Path) -> None:

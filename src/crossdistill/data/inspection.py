@@ -26,7 +26,8 @@ from crossdistill.data.readers.media import MediaKind
 from crossdistill.data.reading import known_present
 from crossdistill.data.table import read_table
 from crossdistill.data.wrappers import content_of
-from crossdistill.types import InputError, Listener, TaskKind, tracked
+from crossdistill.processes import end_with_parent
+from crossdistill.types import Listener, TaskKind, tracked
 
 Form = Literal["none", "jpeg", "raw"]
 T = TypeVar("T")
@@ -150,22 +151,20 @@ def cache_size(checked: Checked, settings: CacheSettings) -> int:
 
 
 def fill_cache(checked: Checked, path: Path, settings: CacheSettings, listener: Listener = Listener()) -> int:
-    """Decode every readable file once, those that are done already left out; how many were decoded."""
+    """Decode every readable file once, those that are done already left out; how many were decoded. Raises InputError
+    where the cache cannot be written."""
     folder = CacheFolder(path if path.is_dir() else path.parent)
     readable = checked.readable
     make = partial(_fill, folder=folder, settings=settings)
-    try:
-        return sum(tracked(listener, spread(make, readable, settings.workers), len(readable), "files decoded"))
-    except OSError as error:
-        raise InputError(f"{folder.home / 'cache'}: cannot write: {error.strerror or error}") from None
+    return sum(tracked(listener, spread(make, readable, settings.workers), len(readable), "files decoded"))
 
 
 def spread(function: Callable[[T], R], values: Sequence[T], workers: int) -> Iterator[R]:
-    """The function's results in order, from so many processes."""
+    """The function's results in order, from so many processes, which end with this one."""
     if workers == 1:
         yield from map(function, values)
         return
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(workers, initializer=end_with_parent) as pool:
         yield from pool.map(function, values)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from crossdistill.data.unpacking import require_unpackable
 from crossdistill.extras import needed_for
-from crossdistill.types import InputError, one_line
+from crossdistill.types import InputError, cause, one_line
 
 FILES = ("manifest.csv", "manifest.parquet")
 
@@ -184,7 +184,7 @@ def _read_parquet(path: Path) -> Table:
     except InputError:
         raise
     except Exception as error:  # what Arrow raises for a damaged file depends on the damage
-        raise InputError(f"{path}: cannot read it as Parquet: {one_line(error)}") from None
+        raise InputError(f"{path}: cannot read it as Parquet: {cause(error)}") from None
     given = {
         name: column
         for name, column in zip(table.column_names, table.columns, strict=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from crossdistill.plain_text import read_bytes
-from crossdistill.types import InputError, one_line
+from crossdistill.types import InputError, cause
 
 SUBSETS = {"training": "train", "validation": "test"}
 """Subset -> split. "testing" has no labels and is left out."""
@@ -46,7 +46,7 @@ def read_annotations(path: Path) -> list[Video]:
     except FileNotFoundError:
         raise InputError(f"{path}: file not found") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: cannot read it as JSON: {one_line(error)}") from None
+        raise InputError(f"{path}: cannot read it as JSON: {cause(error)}") from None
     database = content.get("database") if isinstance(content, dict) else None
     if not isinstance(database, dict) or not database:
         raise InputError(f"{path}: expected ActivityNet's annotations, an object with a filled 'database'")

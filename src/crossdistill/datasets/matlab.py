@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from crossdistill.data.unpacking import require_inflatable
 from crossdistill.extras import needed_for
-from crossdistill.types import InputError, one_line
+from crossdistill.types import InputError, cause
 
 _HEADER = 128
 _MATRIX, _COMPRESSED = 14, 15
@@ -43,7 +43,7 @@ def matlab_array(content: bytes, variable: str, ndim: int, file: str) -> npt.NDA
     except (InputError, MemoryError):
         raise
     except Exception as error:  # of damaged files SciPy's reader raises whatever its own code stumbles over
-        raise InputError(f"{file}: cannot read it as a MATLAB file: {one_line(error)}") from None
+        raise InputError(f"{file}: cannot read it as a MATLAB file: {cause(error)}") from None
     array = variables.get(variable)
     if not isinstance(array, np.ndarray) or array.ndim != ndim or array.dtype.kind not in "biuf":
         actual = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else "nothing of that name"

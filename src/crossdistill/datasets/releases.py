@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossdistill.data.unpacking import npz_arrays, require_unpackable
-from crossdistill.types import InputError, one_line
+from crossdistill.types import InputError, cause
 
 
 def release_files(
@@ -44,7 +44,7 @@ def _all_files(
         except (InputError, MemoryError):
             raise
         except Exception as error:  # damage, a password, an unknown compression, a link to nothing
-            raise InputError(f"{path}: cannot read it as a tar or zip archive: {one_line(error)}") from None
+            raise InputError(f"{path}: cannot read it as a tar or zip archive: {cause(error)}") from None
     if not packed:
         for path in sorted(source.rglob("*")):
             if (match := pattern.fullmatch(path.name)) and path.is_file():
@@ -81,7 +81,7 @@ def release_arrays(source: Path, name: str, keys: Sequence[str]) -> dict[str, np
     except (InputError, MemoryError):
         raise
     except Exception as error:  # of damaged headers numpy raises whatever its own code stumbles over
-        raise InputError(f"{path}: cannot read it as an .npz file of plain arrays: {one_line(error)}") from None
+        raise InputError(f"{path}: cannot read it as an .npz file of plain arrays: {cause(error)}") from None
     if missing := [key for key in keys if key not in arrays]:
         raise InputError(f"{path}: expected the arrays {', '.join(keys)}: there is no {missing[0]}")
     if single := [key for key, array in arrays.items() if array.ndim == 0]:

@@ -18,7 +18,7 @@ from crossdistill.exports.samples import Samples, batches, samples_for
 from crossdistill.models.flat import BATCH, flat_inputs
 from crossdistill.plain import to_plain
 from crossdistill.student import Student, load, without_tokenizers
-from crossdistill.types import InputError, Listener, one_line
+from crossdistill.types import InputError, Listener, cause
 from crossdistill.version import __version__
 
 Format = Literal["onnx", "torch", "safetensors"]
@@ -197,7 +197,7 @@ def _require_writable(path: Path) -> None:
     try:
         is_folder, has_parent = path.is_dir(), path.parent.is_dir()
     except (OSError, ValueError) as error:  # a name that no file can have
-        raise InputError(f"{str(path)[:200]}: cannot be written: {one_line(error)[:200]}") from error
+        raise InputError(f"{str(path)[:200]}: cannot be written: {cause(error)[:200]}") from error
     if is_folder:
         raise InputError(f"{path}: expected a file to write, found a folder")
     if not has_parent:

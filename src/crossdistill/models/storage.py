@@ -20,7 +20,7 @@ from crossdistill.plain import from_plain, to_plain
 from crossdistill.plain_text import read_text
 from crossdistill.requirements import require_above_zero, require_at_least_zero, require_probability
 from crossdistill.tasks import MEASURES
-from crossdistill.types import InputError, one_line
+from crossdistill.types import InputError, cause, one_line
 
 CONFIG, STUDENT, REST, RESULTS = "config.json", "student.safetensors", "rest.safetensors", "results.json"
 _FORMAT = 1
@@ -124,7 +124,9 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(read_text(path))
     except InputError:
         raise
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {cause(error)}") from error
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid JSON ({one_line(error)[:160]})") from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a JSON object, found {type(content).__name__}")

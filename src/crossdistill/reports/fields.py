@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from crossdistill import plain_text, plain_yaml
-from crossdistill.types import InputError
+from crossdistill.types import InputError, cause
 
 
 def field_at(fields: Any, name: str) -> Any:
@@ -51,4 +51,4 @@ def read_text(path: Path) -> str:
     try:
         return plain_text.read_text(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text: {error}") from error
+        raise InputError(f"{path}: cannot be read as text: {cause(error)}") from error

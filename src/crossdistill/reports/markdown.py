@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from crossdistill.atomic import write_atomically, written_whole
-from crossdistill.data.folders import is_file
+from crossdistill.data.folders import require_place
 from crossdistill.reports import figures, svg
 from crossdistill.reports.captioned import CaptionedFigure
 from crossdistill.reports.cells import ReportTable, Row
@@ -42,8 +42,7 @@ def write_document(report: Report, folder: Path, name: str) -> Path:
 
     Raises InputError when `folder` cannot be written to.
     """
-    if is_file(folder):
-        raise InputError(f"{folder}: cannot be written to: expected a folder, found a file")
+    require_place(folder, "--markdown")
     captioned = [figure for section in report.sections for figure in section.figures]
     captioned += [report.picture] if report.picture is not None else []
     try:

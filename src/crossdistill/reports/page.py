@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from crossdistill.atomic import write_atomically
-from crossdistill.data.folders import is_folder
+from crossdistill.data.folders import is_folder, make_folder
 from crossdistill.reports import figures, svg
 from crossdistill.reports.captioned import CaptionedFigure
 from crossdistill.reports.pictures import data_uri
@@ -38,7 +38,7 @@ def write_page(report: Report, output: Path) -> Path:
         raise InputError(f"{output}: cannot be written: expected a file to write, found a folder")
     page = _rendered(report)
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(output.parent)
         write_atomically(output, page)
     except OSError as error:
         raise InputError(f"{output}: cannot be written: {error.strerror or error}") from error

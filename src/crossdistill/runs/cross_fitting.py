@@ -26,11 +26,9 @@ from crossdistill.plain_text import read_text
 from crossdistill.recipes.cross_fitted import OUTPUTS, of_fold
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.data import splits_in_use
+from crossdistill.runs.folder import TEACHERS
 from crossdistill.runs.results import read_results
-from crossdistill.types import InputError
-
-TEACHERS = "teachers"
-"""The folder, in a run's own, of its teachers' runs and of what they say."""
+from crossdistill.types import InputError, cause
 
 _KEPT, _OF = "outputs.safetensors", "outputs.json"
 
@@ -139,7 +137,9 @@ def _described(path: Path) -> tuple[dict[str, str], dict[str, str]]:
         raise InputError(
             f"{path}: is not there: the run's teachers are not all trained; go on with --resume"
         ) from error
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {cause(error)}") from error
+    except (ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"{path}: cannot be read ({type(error).__name__}); delete it, then train with --resume"
         ) from error

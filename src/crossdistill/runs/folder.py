@@ -5,24 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 from crossdistill.atomic import write_atomically
+from crossdistill.data.folders import require_place
 from crossdistill.models.storage import RESULTS as RESULTS
 from crossdistill.plain_text import read_text
 from crossdistill.recipes.files import load_recipe, to_yaml
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.lock import LOCK
-from crossdistill.types import InputError, one_line
+from crossdistill.types import InputError, cause
 
 RECIPE, METRICS, NOTES = "recipe.yaml", "metrics.jsonl", "notes.txt"
 CHECKPOINT, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 """From which a run goes on: the newest, and the one before it, for when the newest is damaged."""
+TEACHERS = "teachers"
+"""The folder, in a run's own, of its cross-fitted teachers' runs and of what they say."""
 
 
 def require_usable(recipe: Recipe, folder: Path, resume: bool) -> None:
     """Raise InputError when the folder holds a run that this one would overwrite, or anything else."""
     stored = folder / RECIPE
     if not stored.exists():
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f"{folder}: expected a folder for the run, found a file; choose another --out")
+        require_place(folder, expected="a folder for the run")
         if folder.exists() and any(path.name != LOCK and path.suffix != ".partial" for path in folder.iterdir()):
             raise InputError(f"{folder}: expected a new or empty folder, or a run to --resume; it holds other files")
         return
@@ -49,7 +51,7 @@ def _read_text(path: Path) -> str:
     try:
         return read_text(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text ({one_line(error)[:160]})") from error
+        raise InputError(f"{path}: cannot be read as text ({cause(error)[:160]})") from error
 
 
 def write_recipe(recipe: Recipe, folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import traceback
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from crossdistill.atomic import write_atomically
+from crossdistill.data.folders import make_folder
 from crossdistill.recipes.recipe import Recipe, name_of
 from crossdistill.runs.build import BuildDataset, total_epochs
 from crossdistill.runs.data import build_dataset
@@ -42,6 +44,11 @@ class Failure:
     details: str = ""
     diverged: bool = False
     locked: bool = False
+
+    def of(self, place: Path) -> str:
+        """The message with the folder that it is of, once where it begins with that, or with a file in it."""
+        named = self.message.startswith((f"{place}:", f"{place}{os.sep}"))
+        return self.message if named else f"{place}: {self.message}"
 
 
 class Job(Protocol):
@@ -89,7 +96,7 @@ class RunJob:
 
     def write(self) -> None:
         """Raises InputError where the folder holds something else."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         require_usable(self.recipe, self.folder, resume=True)
         write_recipe(self.recipe, self.folder)
 
@@ -182,4 +189,4 @@ def require_done(failures: Mapping[Path, Failure], folder: Path) -> None:
         write_tracebacks(failures, folder)
         place, failure = next(iter(failures.items()))
         more = f" (traceback in {folder / TRACEBACKS})" if failure.details else ""
-        raise InputError(f"{place}: {failure.message}{more}")
+        raise InputError(f"{failure.of(place)}{more}")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from crossdistill.atomic import naming
-from crossdistill.types import InputError
+from crossdistill.data.folders import make_folder
+from crossdistill.types import WARNING, InputError
 
 LOCK = ".lock"
 """The locked file in a folder. One that a killed process left behind is locked no longer, and in nobody's way."""
@@ -43,9 +43,11 @@ def locked(
     the folder is meant; option: what chooses another place. Raises LockedError where another process writes there, and
     OSError where the folder cannot be written.
     """
-    with naming(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, option)
     path = folder / file
+    if path.is_symlink() or path.is_dir():
+        found = "a link" if path.is_symlink() else "a folder"
+        raise InputError(f"{path}: expected a file that is there while something is written, found {found}; remove it")
     lock = FileLock(path, timeout=WAIT, fallback_to_soft=False)
     try:
         lock.acquire()
@@ -56,7 +58,7 @@ def locked(
     except OSError as error:
         if error.errno not in _WITHOUT_LOCKS:
             raise
-        say(f"{folder}: this disk has no locks, so nothing keeps a second process from writing there")
+        say(f"{WARNING}{folder}: this disk has no locks, so nothing keeps a second process from writing there")
         yield
         return
     try:

@@ -72,7 +72,7 @@ class RunLog:
                 continue
             if problems:
                 self._newest_is_damaged = True
-                self.say(f"{problems[0]}; the run goes on from the one before it, {PREVIOUS}")
+                self.say(f"{WARNING}{problems[0]}; the run goes on from the one before it, {PREVIOUS}")
             self._lines = list(found.log)
             return found
         if problems:
@@ -103,7 +103,7 @@ class RunLog:
             there = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
         kept = [line.encode() for line in self._lines]
         if there[:epochs] != kept:
-            self.say(f"{path}: lines were lost or changed; restored as of the checkpoint, {epochs} epochs")
+            self.say(f"{WARNING}{path}: lines were lost or changed; restored as of the checkpoint, {epochs} epochs")
         if there != kept:
             write_atomically(path, "".join(self._lines))
 

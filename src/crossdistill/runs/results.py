@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,12 @@ import numpy.typing as npt
 from crossdistill.atomic import write_atomically
 from crossdistill.models.storage import CONFIG, RESULTS, read_config, read_json
 from crossdistill.plain import KEY, Measure, from_plain, to_plain, without_nan
-from crossdistill.runs.folder import CHECKPOINT, PREVIOUS, is_finished
+from crossdistill.runs.folder import CHECKPOINT, PREVIOUS, TEACHERS, is_finished
+from crossdistill.runs.lock import LOCK, locked
 from crossdistill.types import NAMES, InputError, Role, TaskKind
+
+_SERVED = (CHECKPOINT, PREVIOUS, f"{CHECKPOINT}.partial")
+"""Files that a finished run needs no longer."""
 
 COSINE_PAIR, COSINE_SAME_CLASS = "evaluation/cosine_pair", "evaluation/cosine_same_class"
 
@@ -246,7 +251,21 @@ def _called(method: Any, seed: Any, fold: Any) -> str:
 def write_results(folder: Path, results: RunResults) -> None:
     """The last file to be written: a folder that has it is finished, and its checkpoints have served."""
     write_atomically(folder / RESULTS, to_json(results))
-    for name in (CHECKPOINT, PREVIOUS):
+    _remove_checkpoints(folder)
+
+
+def tidy(folder: Path) -> None:
+    """Remove what a kill at the end of a finished run, or of one of its teachers', has left behind: its checkpoints and
+    its lock. A folder that cannot be written, or that another process is at, stays as it is."""
+    teachers = [folder / TEACHERS, *(path.parent for path in folder.glob(f"{TEACHERS}/*/{RESULTS}"))]
+    for place in [folder, *teachers]:
+        if any((place / name).exists() for name in (LOCK, *_SERVED)):
+            with suppress(InputError, OSError), locked(place):
+                _remove_checkpoints(place)
+
+
+def _remove_checkpoints(folder: Path) -> None:
+    for name in _SERVED:
         (folder / name).unlink(missing_ok=True)
 
 

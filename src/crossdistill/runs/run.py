@@ -36,14 +36,14 @@ from crossdistill.recipes.check import check
 from crossdistill.recipes.cross_fitted import is_cross_fitted, taught
 from crossdistill.recipes.recipe import Recipe, name_of
 from crossdistill.runs.build import BuildDataset, Built, build, data_of, model_spec, total_epochs, with_given
-from crossdistill.runs.cross_fitting import TEACHERS, teachers_seconds, with_kept_outputs, with_teacher_outputs
+from crossdistill.runs.cross_fitting import teachers_seconds, with_kept_outputs, with_teacher_outputs
 from crossdistill.runs.data import build_dataset
-from crossdistill.runs.folder import CHECKPOINT, is_finished, read_recipe, require_usable, write_recipe
+from crossdistill.runs.folder import CHECKPOINT, TEACHERS, is_finished, read_recipe, require_usable, write_recipe
 from crossdistill.runs.lock import locked
 from crossdistill.runs.log import RunLog
 from crossdistill.runs.measure import about, results_of
 from crossdistill.runs.own_encoders import require_rebuilt
-from crossdistill.runs.results import RunResults, read_results, require_results_of, write_results
+from crossdistill.runs.results import RunResults, read_results, require_results_of, tidy, write_results
 from crossdistill.runs.signals import interrupts_noted
 from crossdistill.runs.trackers import require_installed
 from crossdistill.runs.train import train
@@ -112,6 +112,8 @@ def run(
         require_usable(recipe, folder, resume)
         engine.barrier()
         if is_finished(folder):
+            if engine.is_global_zero:
+                tidy(folder)
             return _results_of(recipe, folder)
         if is_cross_fitted(recipe):
             if engine.world_size > 1:

@@ -27,9 +27,7 @@ from crossdistill.runs.measure import score_key
 from crossdistill.tasks import Task
 from crossdistill.training import Record, Stage
 from crossdistill.types import NAMES, View
-
-WARNING = "WARNING: "
-"""How a line begins that nobody should miss."""
+from crossdistill.types import WARNING as WARNING
 
 _FEW = 0.5
 """The share of complete samples from which their number is said without the word."""

@@ -20,7 +20,7 @@ from crossdistill.studies.passed_on import Within
 from crossdistill.studies.plan import configurations
 from crossdistill.studies.record import Record, kept_record, read_record, write_record
 from crossdistill.studies.tune import tune
-from crossdistill.types import InputError, Listener, one_line, reported
+from crossdistill.types import InputError, Listener, cause, reported
 
 SETTINGS = "settings"
 """The task of which each setting is a step."""
@@ -119,8 +119,10 @@ def read_study(folder: Path) -> tuple[pd.DataFrame, Record]:
     """The table and the record of a study's folder, or of a copy of the two files. Raises InputError."""
     try:
         return pd.read_parquet(folder / TABLE), read_record(folder)
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
-        raise InputError(f"{folder / TABLE}: cannot be read: {one_line(error)[:200]}") from error
+        raise InputError(f"{folder / TABLE}: cannot be read: {cause(error)[:200]}") from error
 
 
 def _require_possible(asked: Asked) -> None:

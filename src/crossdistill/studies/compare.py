@@ -14,6 +14,7 @@ from crossdistill.runs.data import load_dataset
 from crossdistill.runs.folder import RECIPE, RESULTS, is_finished, require_usable
 from crossdistill.runs.jobs import Executor, Failure, RunJob, write_tracebacks
 from crossdistill.runs.lock import locked
+from crossdistill.runs.results import tidy
 from crossdistill.studies.kept import require_same_data
 from crossdistill.studies.passed_on import WarnedOnce
 from crossdistill.studies.plan import RUNS, plan, require_runnable
@@ -106,6 +107,8 @@ def _run_and_write(
     listener: Listener,
 ) -> Compared:
     rows = {folder: row_of(folder, recipe) for folder, recipe in recipes.items() if folder not in unfinished}
+    for folder in rows:
+        tidy(folder)
     table = _write(rows, recipes, out)
     failures: dict[Path, Failure] = {}
     runs = [RunJob(folder, recipe) for folder, recipe in unfinished.items()]

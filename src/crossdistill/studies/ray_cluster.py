@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crossdistill.data.folders import make_folder
 from crossdistill.extras import needed_for
 from crossdistill.requirements import require_above_zero, require_at_least_zero
 from crossdistill.runs.jobs import Failure, Job
@@ -105,7 +106,7 @@ class RayExecutor:
         import ray
 
         folder, ours = Path(self.folder).resolve(), not ray.is_initialized()
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         try:
             if ours:
                 _connect(self.settings.address)

@@ -10,7 +10,7 @@ from pathlib import Path
 from crossdistill.atomic import write_atomically
 from crossdistill.plain import from_plain, to_plain
 from crossdistill.plain_text import read_text
-from crossdistill.types import InputError, one_line
+from crossdistill.types import InputError, cause
 
 RECORD = "benchmark.json"
 """The file by which a study's folder is known."""
@@ -32,7 +32,7 @@ def read_record(folder: Path) -> Record:
     try:
         return from_plain(Record, json.loads(read_text(path)), str(path))
     except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {one_line(error)[:200]}") from error
+        raise InputError(f"{path}: cannot be read: {cause(error)[:200]}") from error
 
 
 def kept_record(folder: Path) -> Record:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from crossdistill.atomic import write_atomically
+from crossdistill.data.folders import make_folder
 from crossdistill.extras import needed_for
 from crossdistill.requirements import require_above_zero, require_at_least_zero
 from crossdistill.runs.jobs import Failure, Job
@@ -128,7 +129,7 @@ class SlurmExecutor:
             listener: hears of them
         """
         folder = Path(self.folder).resolve()
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         queue = SlurmQueue(folder, self.settings, self.cluster)
         return run_on(queue, jobs, listener, folder, self.jobs, self.settings.runs_per_job)
 

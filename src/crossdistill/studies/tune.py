@@ -20,6 +20,7 @@ import yaml
 
 from crossdistill.atomic import write_atomically
 from crossdistill.data.fingerprint import differing, fingerprint
+from crossdistill.data.folders import make_folder
 from crossdistill.extras import needed_for
 from crossdistill.methods import METHODS, judged_view, unknown_method
 from crossdistill.recipes.files import as_dict
@@ -86,7 +87,7 @@ def tune(
     """
     _check(methods, trials, seeds)
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with locked(folder, "search", listener.say) if not storage else nullcontext():
         for method in sorted(methods, key=lambda name: name != "baseline"):
             space = search_space(method)

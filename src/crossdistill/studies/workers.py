@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import pickle
 import signal
 import threading
@@ -21,6 +20,7 @@ from crossdistill import data
 from crossdistill.data import MultimodalDataset
 from crossdistill.encoders.kinds import ENCODERS
 from crossdistill.methods import METHODS
+from crossdistill.processes import end_with_parent
 from crossdistill.recipes.recipe import DataSettings
 from crossdistill.runs.data import build_dataset, is_drawn
 from crossdistill.runs.jobs import Failure, Job, attempted
@@ -230,7 +230,7 @@ class _ToParent(Listener):
 
 def _work(pipe: Connection, entries: Mapping[str, bytes]) -> None:
     """The worker process: runs until the pipe closes."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()  # a run that went on would write into a folder that the next comparison is at
     own_process()
     silence_libraries()
     build = DatasetCache()
@@ -253,14 +253,6 @@ def take_entries(entries: Mapping[str, bytes]) -> Failure | None:
             reason = one_line(error)
             return Failure(f"{kind}s that were added cannot be imported here ({reason}); define them in a file", True)
     return None
-
-
-def _end_with_parent() -> None:
-    """A run that went on after its parent's death would write into a folder that the next comparison is at."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
 
 
 def _saved_or_done(job: Job, listener: Listener, build: DatasetCache) -> Failure | None:

@@ -14,7 +14,7 @@ from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.labels import natural_order
 from crossdistill.data.lazy import LazyColumn
 from crossdistill.data.unpacking import npz_arrays, npz_names
-from crossdistill.types import InputError, one_line
+from crossdistill.types import InputError, cause
 
 
 def rows_of(arrays: Mapping[str, Array], lengths: Mapping[str, Array], path: Path, specs: Specs) -> Given:
@@ -79,7 +79,7 @@ def archive_of(path: Path, specs: Specs) -> Given:
     except InputError:
         raise
     except Exception as error:  # whatever a file that is none makes zipfile and NumPy raise
-        raise InputError(f"{path}: cannot be read as an .npz file of numbers: {one_line(error)}") from None
+        raise InputError(f"{path}: cannot be read as an .npz file of numbers: {cause(error)}") from None
     if missing := [name for name in specs if name not in held]:
         found = ", ".join(names) or "none"
         raise InputError(f"{path}: expected an array called {missing[0]}, as the modality is, found {found}")

@@ -47,7 +47,7 @@ from crossdistill.data.table import (
     unreadable_row,
 )
 from crossdistill.extras import needed_for
-from crossdistill.types import InputError, one_line
+from crossdistill.types import InputError, cause
 
 _TABLES = "a table with a column for each feature"
 _NO_FEATURES = ("id", "split", "label", "fold", "group", "caption")
@@ -62,7 +62,7 @@ def _header(path: Path) -> list[str]:
         try:
             return list(pa.parquet.read_schema(path).names)
         except Exception as error:  # what Arrow raises for a damaged file depends on the damage
-            raise InputError(f"{path}: cannot read it as Parquet: {one_line(error)}") from None
+            raise InputError(f"{path}: cannot read it as Parquet: {cause(error)}") from None
     require_short_lines(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -225,7 +225,7 @@ def _frames(path: Path, texts: Sequence[str], used: Sequence[str]) -> Iterator[A
         except InputError:
             raise
         except Exception as error:  # what Arrow raises depends on types and damage: for the year 3349431 a ValueError
-            raise InputError(f"{path}: cannot be read as a table: {one_line(error)}") from None
+            raise InputError(f"{path}: cannot be read as a table: {cause(error)}") from None
         return
     with needed_for(_TABLES):
         import pandas as pd
@@ -241,7 +241,7 @@ def _frames(path: Path, texts: Sequence[str], used: Sequence[str]) -> Iterator[A
     except Exception as error:  # what pandas raises depends on the damage, too
         if "EOF inside string" in str(error):
             raise InputError(f"{path} row {unreadable_row(path)}: {OPEN_QUOTE}") from None
-        raise InputError(f"{path}: cannot be read as a table: {one_line(error)}") from None
+        raise InputError(f"{path}: cannot be read as a table: {cause(error)}") from None
 
 
 def _manifest(table: Table, specs: Specs, allow_outside: bool) -> Given:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from crossdistill.atomic import written_whole
 from crossdistill.data.readers.media import MediaKind
+from crossdistill.types import InputError, cause
 
 _TRAILER = struct.Struct("<QQ8s")  # lengths of the index's arrays and of the description
 _MAGIC = b"xdcache2"  # 1 had each stream's own clock, and sound whose level depended on the number of channels
@@ -110,10 +111,27 @@ def _digest(content: memoryview) -> str:
 
 
 def write_part(path: Path, pieces: Iterator[tuple[float, bytes]], description: Mapping[str, Any]) -> None:
-    """Write (time, bytes) pieces, e.g. frames, as they come. description: whatever else the reader needs."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as file:
-        _write(file, pieces, description)
+    """Write (time, bytes) pieces, e.g. frames, as they come. description: whatever else the reader needs.
+
+    Raises InputError where the part cannot be written; what goes wrong in making a piece is raised as it is.
+    """
+    of_pieces: list[Exception] = []
+
+    def made() -> Iterator[tuple[float, bytes]]:
+        try:
+            yield from pieces
+        except Exception as error:
+            of_pieces.append(error)
+            raise
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(path) as file:
+            _write(file, made(), description)
+    except OSError as error:
+        if error in of_pieces:
+            raise
+        raise InputError(f"{path.parent.parent}: cannot write: {cause(error)}") from None
 
 
 def _write(file: BinaryIO, pieces: Iterator[tuple[float, bytes]], description: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ import torch
 from crossdistill.data.columns import Rows, pad
 from crossdistill.data.readers.settings import ReaderSettings
 from crossdistill.extras import needed_for
-from crossdistill.types import InputError, Modality, Padded, one_line
+from crossdistill.types import InputError, Modality, Padded, cause, one_line
 
 _LONGEST = 1 << 20
 """Bytes of a file that holds one text: a book's, of which a model reads the first 512 tokens."""
@@ -68,7 +68,7 @@ class TextColumn:
                 raise InputError(f"{self.places[row]}: {text}: expected a text of at most {_LONGEST:,} bytes")
             return text.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{self.places[row]}: cannot read {text} as UTF-8 text: {error}") from None
+            raise InputError(f"{self.places[row]}: cannot read {text} as UTF-8 text: {cause(error)}") from None
 
     def require_readable(self, row: int) -> str:
         """The text. Raises InputError where it cannot be read, or there is nothing in it."""

@@ -1,0 +1,63 @@
+"""What `crossdistill report` takes of a folder, and what it says of the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crossdistill.cli.main import main
+from tests.reports.synthetic import write_run
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """A comparison's folder with a finished run and other things."""
+    write_run(tmp_path / "runs/kd-seed0", "kd")
+    for number in range(4):
+        (write_run(tmp_path / f"runs/late-seed{number}", "kd", number) / "results.json").unlink()
+    (write_run(tmp_path / "runs/stray", "kd") / "recipe.yaml").unlink()
+    (tmp_path / "runs/jobs").mkdir()
+    (tmp_path / "runs/results.parquet").write_bytes(b"")
+    return tmp_path / "runs"
+
+
+def unreadable(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """As of somebody who is not root, whom the folder's mode stops."""
+    is_file = Path.is_file
+
+    def refused(path: Path) -> bool:
+        if path.parent == folder:
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_file(path)
+
+    patch.setattr(Path, "is_file", refused)
+
+
+def test_what_is_left_out_of_a_folder_is_said(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (runs / "theirs").mkdir()
+    unreadable(monkeypatch, runs / "theirs")
+    page = runs.parent / "page.html"
+    assert main(["report", str(runs), "--out", str(page)]) == 0
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "Left out" in line]
+    assert line == (
+        f"Left out of {runs}: 4 folders not finished (late-seed0, late-seed1, late-seed2, ...); "
+        "1 folder without recipe.yaml (stray); 1 folder not to be read (theirs)"
+    )
+    assert page.is_file()
+
+
+def test_a_run_s_own_folder_has_nothing_left_out(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(runs / "kd-seed0"), "--out", str(runs.parent / "page.html")]) == 0
+    assert "Left out" not in capsys.readouterr().out
+
+
+def test_a_folder_without_a_finished_run_says_what_it_has(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (runs / "kd-seed0/results.json").unlink()
+    assert main(["report", str(runs)]) == 2
+    error = capsys.readouterr().err
+    assert "expected a run folder or a folder that holds finished runs; found 5 folders not finished (kd-seed0" in error
+    assert "1 folder without recipe.yaml (stray)" in error
+    assert error.count("\n") == 1
