@@ -103,6 +103,32 @@ def test_windows_of_a_series_have_no_names() -> None:
     assert same(column_of(input_spec(column), "pen", given), column)
 
 
+@pytest.mark.parametrize(
+    ("index", "name", "feature"),
+    [
+        (None, None, "q"),
+        (None, "z", "q"),
+        (None, "z", 0),
+        (None, None, 0),
+        (list("abcdefghi"), None, "q"),
+        (list("abcdefghi"), "q", "q"),
+        (list("abcdefghi"), None, 0),
+    ],
+)
+def test_a_series_of_samples_is_the_one_column(index: list[str] | None, name: str | None, feature: str | int) -> None:
+    """And no row, of which a number in the index named the only one."""
+    table = pd.DataFrame({feature: np.arange(9.0)})
+    spec = input_spec(from_arrays({"pen": table}, np.arange(9) % 3).columns["pen"])
+    assert len(column_of(spec, "pen", pd.Series(np.arange(9.0), index=index, name=name))) == 9
+
+
+def test_steps_of_a_series_are_no_row_of_one_number() -> None:
+    given = [pd.DataFrame(np.arange(4.0 + row)) for row in range(9)]
+    spec = input_spec(from_arrays({"pen": given}, np.arange(9) % 3).columns["pen"])
+    with pytest.raises(InputError, match=r"^pen: expected"):
+        column_of(spec, "pen", [item[0] for item in given])
+
+
 def test_a_column_of_the_one_feature_is_a_number_a_sample() -> None:
     spec = InputSpec("array", (1,), "float64", features=("x",))
     table = TABLE.set_axis(list("klmn"))

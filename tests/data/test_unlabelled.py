@@ -48,8 +48,8 @@ def test_no_label_in_many_clothes(case: str) -> None:
 WRONG = {
     "only gaps": ([None] * N, "expected some, found none: every sample is unlabelled"),
     "-1 as a class": ([1, -1] * (N // 2), "-1 stands for no label, which leaves the one class 1; if it is a class"),
-    "texts beside numbers": (["a", 3, None] * (N // 3), "expected whole numbers or strings"),
-    "a text beside numbers": (["a", *range(1, N)], "expected whole numbers or strings"),
+    "texts beside numbers": (["a", 3, None] * (N // 3), "of one kind, found texts beside others: 'a' and 3"),
+    "a text beside numbers": (["a", *range(1, N)], "expected labels of one kind, found texts beside others: 'a' and 1"),
     "fractions": ([0.5, 1.0, None] * (N // 3), "expected whole numbers or strings"),
 }
 

@@ -60,6 +60,8 @@ def test_extremes() -> None:
     assert (alike.average, alike.chi_square, alike.p) == ((2, 2, 2), 0, 1)
     assert ranking([[3, 2, 1]] * 5).p == pytest.approx(1 / 6**4)
     assert math.isnan(ranking([[3, 2, 1]]).p)
+    assert 0 <= ranking([list(range(23))] * 15).p <= 1e-300
+    assert 0 <= ranking([list(range(171))] * 2).p <= 1e-300
     for wrong in ([], [[0.5]], [[0.5, math.nan]], [0.5, 0.6]):
         with pytest.raises(ValueError, match="expected finite scores"):
             ranking(wrong)  # type: ignore[arg-type]

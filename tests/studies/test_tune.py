@@ -123,6 +123,8 @@ def test_trials_of_other_data_are_not_gone_on_with(tmp_path: Path, executor: Mak
     folder_of(gestures(lambda values: values + 1), tmp_path)
     with pytest.raises(InputError, match=r"out: its trials are of other data: .*modality wrist, modality eye differ"):
         tune(recipe(source), ["baseline"], trials=2, seeds=1, folder=tmp_path / "out")
+    shutil.rmtree(source)
+    tune(recipe(source), ["baseline"], trials=1, seeds=1, folder=tmp_path / "out")  # is over, and needs no data
 
 
 def test_a_trial_that_was_interrupted_or_killed_is_the_next_one(tmp_path: Path, executor: Makes) -> None:

@@ -17,10 +17,10 @@ from crossdistill.types import InputError
 Strings = npt.NDArray[np.str_]
 
 UNLABELLED = -1
+"""The class number of a training sample without a label."""
 
 _HALF = 0.5
 """The share of samples up to which -1 beside 0 and 1 seems to be a class."""
-"""The class number of a training sample without a label."""
 
 SPLITS = ("train", "validation", "test")
 """What a row is for. `with_validation` adds a fourth, "held_out": a test row that tuning must not see."""
@@ -111,6 +111,11 @@ def _with_gaps(labels: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[Any]:
     whole = all(isinstance(label, int | float | np.number | np.bool_) and float(label).is_integer() for label in rest)
     if whole and rest and (gaps.any() or values.dtype.kind != "f"):
         return np.array([UNLABELLED if gap else int(label) for label, gap in zip(items, gaps, strict=True)])
+    if of_texts and (others := [label for label in rest if not isinstance(label, str)]):
+        text = next(label for label in rest if isinstance(label, str))
+        raise InputError(
+            f"labels: expected labels of one kind, found texts beside others: {str(text)!r} and {others[0]}"
+        )
     if not all(isinstance(label, str) for label in rest):
         raise InputError(
             f"labels: expected whole numbers or strings, found dtype {values.dtype}; numbers that are to be predicted "

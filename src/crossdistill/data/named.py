@@ -21,7 +21,7 @@ def in_one_order(name: str, values: Any, features: Sequence[str] = ()) -> tuple[
         table = as_frame(values)
         if not features:
             return table, () if _is_row(table) else names_of(table)
-        return (table if _is_column(table, features) else _ordered(name, table, features)), tuple(features)
+        return _ordered(name, table, features), tuple(features)
     items = [as_frame(item) for item in values]
     given = [names_of(item) for item in items]
     first = next((row for row, names in enumerate(given) if names), None)
@@ -83,6 +83,10 @@ def places_of(name: str, features: Sequence[str], given: Sequence[str]) -> list[
 
 def _ordered(name: str, values: Any, features: Sequence[str]) -> Any:
     """The table or row with these features, in this order; as it is where it has no names, or these."""
+    if _is_column(values, features):
+        if isinstance(values.name, str) and names_of(values):  # a column of a table whose samples have names
+            places_of(name, features, [values.name])
+        return values
     names = names_of(values)
     if not names and _is_row(values):  # numbers may be the names of a table's columns, too
         numbered = tuple(map(str, values.index))
@@ -101,9 +105,10 @@ def _is_row(values: Any) -> bool:
 
 
 def _is_column(values: Any, features: Sequence[str]) -> bool:
-    """Whether this is the one column of training, whose index are the names of samples."""
-    is_called_so = _is_row(values) and len(features) == 1 and str(values.name) == features[0]
-    return is_called_so and features[0] not in names_of(values)
+    """Whether this is the one column of training, whose index are samples or steps, and no row of one number."""
+    if not _is_row(values) or len(features) != 1:
+        return False
+    return len(values) != 1 or (str(values.name) == features[0] and features[0] not in names_of(values))
 
 
 def require_distinct(name: str, names: Sequence[str]) -> None:

@@ -135,7 +135,7 @@ def _iman_davenport(chi_square: float, data_sets: int, methods: int) -> float:
         return math.nan
     rest = data_sets * (methods - 1) - chi_square
     if rest <= 1e-9:  # every data set ranks the methods alike, which F cannot tell from certain
-        return 1 / float(math.factorial(methods)) ** (data_sets - 1)
+        return math.exp(-(data_sets - 1) * math.lgamma(methods + 1))
     with needed_for("this statistic"):
         from scipy import special
 

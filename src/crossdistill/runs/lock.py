@@ -35,12 +35,14 @@ def locked(
     say: Callable[[str], None] = lambda line: None,
     file: str = LOCK,
     option: str = "--out",
+    wait: float | None = None,
 ) -> Iterator[None]:
     """Keep other processes from writing into the folder, which is made where it is not there.
 
     A disk shared by machines locks for all of them (NFS, Lustre, GPFS); where it knows no locks, `say` hears that
     nothing keeps a second process away. what: the folder's content, for errors; file: the locked one, where not all of
-    the folder is meant; option: what chooses another place. Raises LockedError where another process writes there, and
+    the folder is meant; option: what chooses another place; wait: so many seconds for the other process, `WAIT` unless
+    given. Raises LockedError where another process writes there, and
     OSError where the folder cannot be written.
     """
     make_folder(folder, option)
@@ -48,7 +50,7 @@ def locked(
     if path.is_symlink() or path.is_dir():
         found = "a link" if path.is_symlink() else "a folder"
         raise InputError(f"{path}: expected a file that is there while something is written, found {found}; remove it")
-    lock = FileLock(path, timeout=WAIT, fallback_to_soft=False)
+    lock = FileLock(path, timeout=WAIT if wait is None else wait, fallback_to_soft=False)
     try:
         lock.acquire()
     except Timeout:

@@ -260,7 +260,7 @@ def tidy(folder: Path) -> None:
     teachers = [folder / TEACHERS, *(path.parent for path in folder.glob(f"{TEACHERS}/*/{RESULTS}"))]
     for place in [folder, *teachers]:
         if any((place / name).exists() for name in (LOCK, *_SERVED)):
-            with suppress(InputError, OSError), locked(place):
+            with suppress(InputError, OSError), locked(place, wait=0):
                 _remove_checkpoints(place)
 
 

@@ -42,6 +42,8 @@ _NAMED = 5
 """Classes that a line names; of more it says how many there are."""
 _ONE_CLASS = 0.99
 """The share of predictions of one class above which a model says nothing of a sample."""
+_TOLD = 10
+"""How many samples it takes to say so."""
 _MOSTLY = 0.9
 """The share of samples of one class above which that class is as good an answer as any."""
 
@@ -155,14 +157,16 @@ class Warnings:
             return
         labelled, complete = self._labelled_and_complete()
         if complete.any():
-            why, those = "all training pairs have labels", "these"
-            then = "what its teachers say counts where labels are missing"
-        else:
-            why = f"none of the {len(labelled)} labelled training samples has all modalities ({', '.join(self._read)})"
-            those, then = "labels", "no label reaches its teachers"
+            self._say(
+                f"{WARNING}all training pairs have labels, so that {method}'s student learns from these alone: what "
+                "its teachers say counts where labels are missing. Other methods, or its option fading false, teach it "
+                "all the same"
+            )
+            return
         self._say(
-            f"{WARNING}{why}, so that {method}'s student learns from {those} alone: {then}. Other methods, or its "
-            "option fading false, teach it all the same"
+            f"{WARNING}none of the {len(labelled)} labelled training samples has all modalities "
+            f"({', '.join(self._read)}), so that {method}'s student learns from labels alone: no label reaches its "
+            "teachers. Label some that have all, or record some of the labelled ones with all"
         )
 
     def _tell_of_incomplete(self) -> None:
@@ -236,7 +240,7 @@ class Warnings:
     def _tell_of_one_class(self, outputs: Outputs) -> None:
         """As where a student teaches itself what it says most often; not where nearly all samples are of that class."""
         made, labels = outputs.complete("target")
-        if not len(labels):
+        if len(labels) < _TOLD:
             return
         answers = np.bincount(made.target_logits.argmax(1).numpy()) / len(labels)
         said = int(answers.argmax())

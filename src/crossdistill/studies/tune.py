@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -88,18 +88,19 @@ def tune(
     _check(methods, trials, seeds)
     folder = Path(folder)
     make_folder(folder)
+    digests: Mapping[str, str] = {}
     with locked(folder, "search", listener.say) if not storage else nullcontext():
         for method in sorted(methods, key=lambda name: name != "baseline"):
             space = search_space(method)
             if space:
                 trialled = as_method(recipe, method)
                 study = _study(trialled, space, _storage(storage, folder))
-                if not storage:
-                    _require_same_data(study, recipe, folder)
+                search = _Search(study, trialled, space, trials, seeds, folder)
+                if not storage and search.to_do() > 0:
+                    digests = digests or fingerprint(load_dataset(recipe.data))
+                    _require_same_data(study, digests, recipe.data.source, folder)
                     _take_up(study)
-                best = _search(
-                    _Search(study, trialled, space, trials, seeds, folder), executor or InProcess(), listener
-                )
+                best = _search(search, executor or InProcess(), listener)
                 recipe = with_values(recipe, method, best)
                 write_atomically(folder / "tuned.yaml", _tuned_yaml(recipe))
     with suppress(OSError):
@@ -154,15 +155,15 @@ def _study(recipe: Recipe, space: SearchSpace, storage: optuna.storages.BaseStor
     return study
 
 
-def _require_same_data(study: optuna.Study, recipe: Recipe, folder: Path) -> None:
+def _require_same_data(study: optuna.Study, now: Mapping[str, str], source: str, folder: Path) -> None:
     """Raise InputError where the study has tried values on other data; remember of which data its trials are."""
-    now, before = fingerprint(load_dataset(recipe.data)), study.user_attrs.get(_DATA)
+    before = study.user_attrs.get(_DATA)
     if before is None:
-        study.set_user_attr(_DATA, now)
+        study.set_user_attr(_DATA, dict(now))
     elif changed := differing(before, now):
         raise InputError(
-            f"{folder}: its trials are of other data: {', '.join(changed)} differ from what {recipe.data.source} has "
-            "now; give it the same data, or choose another --out"
+            f"{folder}: its trials are of other data: {', '.join(changed)} differ from what {source} has now; give it "
+            "the same data, or choose another --out"
         )
 
 
