@@ -58,7 +58,8 @@ def settings_of(source: str) -> DataSettings:
 
 def execute(options: Namespace, command: str) -> int:
     """Diagnose, and print what was found at the terminal's width."""
-    console().print(diagnosis_of(options).text(console().width), soft_wrap=True)
+    for line in diagnosis_of(options).text(console().width).splitlines():
+        console().print(line, soft_wrap=True)
     return 0
 
 
