@@ -28,7 +28,7 @@ class Ranking:
 
     >>> from crossdistill.evaluation import ranking
     >>> found = ranking([[0.7, 0.8], [0.5, 0.9], [0.6, 0.7]])
-    >>> found.average, found.data_sets, found.p
+    >>> found.average, found.data_sets, round(found.p, 3)
     ((2.0, 1.0), 3, 0.25)
     """
 
