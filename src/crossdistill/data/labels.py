@@ -156,6 +156,15 @@ def seems_no_label(name: object) -> bool:
     return isinstance(name, str) and (name in _TEXTS_OF_GAPS or not name.strip())
 
 
+def few_of(names: Sequence[str], most: int, more: str = "more") -> str:
+    """The first of these names and how many more there are, for a line of bounded length.
+
+    >>> few_of(["'a'", "'b'", "'c'"], 2)
+    "'a', 'b' and 1 more"
+    """
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} {more}" if len(names) > most else "")
+
+
 def seems_a_class(others: npt.NDArray[Any] | Sequence[int], share: float) -> bool:
     """Whether -1 beside these other classes, which this share of samples has, may be one more and not the lack of a
     label: below 0 there are others, or it is one of three grades around 0 and not what most samples have."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from crossdistill.data.columns import Rows
 from crossdistill.data.dataset import MultimodalDataset, require_splits
-from crossdistill.data.labels import Strings
+from crossdistill.data.labels import Strings, few_of
 from crossdistill.data.targets import is_labelled, without_label
 from crossdistill.extras import needed_for
 from crossdistill.types import InputError
@@ -208,9 +208,8 @@ def _validation_rows(dataset: MultimodalDataset, fraction: float, seed: int, gro
         held_out = _by_group(labels, groups, fraction, seed) if grouped else _by_class(labels, fraction, seed)
     except ValueError as error:
         alone = [number for number, count in zip(*np.unique(labels, return_counts=True), strict=True) if count == 1]
-        named = ", ".join(f"'{dataset.classes[number]}'" for number in alone[:_NAMED])
-        more = f" and {len(alone) - _NAMED} more" if len(alone) > _NAMED else ""
-        because = f"of {named}{more} there is one" if alone and dataset.task == "classification" else str(error)
+        named = few_of([f"'{dataset.classes[number]}'" for number in alone], _NAMED)
+        because = f"of {named} there is one" if alone and dataset.task == "classification" else str(error)
         raise InputError(
             f"{dataset.name}: cannot take {fraction:g} of {len(train)} labelled train rows, with one of each of "
             f"{len(np.unique(labels))} classes on either side: {because}; label more samples, or take another "

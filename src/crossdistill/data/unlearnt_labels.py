@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from crossdistill.data.dataset import MultimodalDataset
+from crossdistill.data.labels import few_of
 
 _NAMED = 3
 
@@ -19,9 +20,8 @@ def unlearnt_labels(dataset: MultimodalDataset) -> list[str]:
     places = np.flatnonzero(counts)
     if not len(places):
         return []
-    named = ", ".join(f"'{dataset.classes[place]}' ({counts[place]:,})" for place in places[:_NAMED])
-    more = f" and {len(places) - _NAMED:,} more" if len(places) > _NAMED else ""
+    named = few_of([f"'{dataset.classes[place]}' ({counts[place]:,})" for place in places], _NAMED)
     return [
-        f"no labelled training sample has {named}{more}, as so many validation or test samples have: it is learnt as "
+        f"no labelled training sample has {named}, as so many validation or test samples have: it is learnt as "
         "never there, and mAP counts it all the same; label some training samples that have it, or leave it out"
     ]

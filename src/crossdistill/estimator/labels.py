@@ -153,7 +153,7 @@ def classes_of(labels: Array) -> Array:
     except TypeError as error:
         raise InputError(f"y: expected labels of one kind, found texts beside numbers: {error}") from error
     _warn_of_gaps(classes)
-    if minus_one.any() and len(known) < len(labels[given]) and seems_a_class(classes, float(minus_one.mean())):
+    if minus_one.any() and seems_a_class(classes, float(minus_one.mean())):
         warnings.warn(
             f"y: -1 is taken for no label in {minus_one.sum():,} of {len(labels):,} samples, beside the classes "
             f"{', '.join(map(str, classes.tolist()[:5]))}; where it is a class, give classes names or other numbers",

@@ -47,6 +47,13 @@ def logged_scores(record: Mapping[str, float | int | str]) -> dict[str, tuple[Me
     return found
 
 
+def fingerprint_in(config: Mapping[str, Any]) -> dict[str, str]:
+    """The fingerprint of the data in what `about` wrote; nothing where it does not say, as in 0.1."""
+    described = config.get("data")
+    found = described.get("fingerprint") if isinstance(described, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
 def about(built: Built, data: Mapping[str, str]) -> dict[str, Any]:
     """What config.json says beside the model: where it comes from. data: the fingerprint of the data set."""
     recipe, dataset = built.recipe, built.dataset

@@ -41,7 +41,7 @@ from crossdistill.runs.data import build_dataset
 from crossdistill.runs.folder import CHECKPOINT, TEACHERS, is_finished, read_recipe, require_usable, write_recipe
 from crossdistill.runs.lock import locked
 from crossdistill.runs.log import RunLog
-from crossdistill.runs.measure import about, results_of
+from crossdistill.runs.measure import about, fingerprint_in, results_of
 from crossdistill.runs.own_encoders import require_rebuilt
 from crossdistill.runs.results import RunResults, read_results, require_results_of, tidy, write_results
 from crossdistill.runs.signals import interrupts_noted
@@ -288,9 +288,8 @@ def _claim(built: Built, folder: Path) -> None:
 
 def _require_same_data(folder: Path, config: Mapping[str, Any], data: Mapping[str, str]) -> None:
     """Raise InputError where the folder's run, of this config.json, was begun on data with another fingerprint."""
-    described = config.get("data")
-    before = described.get("fingerprint") if isinstance(described, dict) else None
-    if not isinstance(before, dict):
+    before = fingerprint_in(config)
+    if not before:
         raise InputError(f"{folder / CONFIG}: says nothing of its data; choose another --out")
     if changed := differing(before, data):
         raise InputError(

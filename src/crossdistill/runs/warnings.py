@@ -16,6 +16,7 @@ from crossdistill.data.columns import Rows
 from crossdistill.data.constant_numbers import constant_numbers
 from crossdistill.data.controls import Control
 from crossdistill.data.label_doubts import label_doubts
+from crossdistill.data.labels import few_of
 from crossdistill.data.precision import rounded_away
 from crossdistill.evaluation.collect import Outputs
 from crossdistill.losses.cosine import unit_rows
@@ -198,10 +199,9 @@ class Warnings:
         if self._task.kind == "classification" and count:
             learnt, taught = (np.unique(dataset.labels[rows]) for rows in (labelled, labelled[complete]))
             if len(unknown := np.setdiff1d(learnt, taught)):
-                named = ", ".join(f"'{dataset.classes[number]}'" for number in unknown[:_NAMED])
-                more = f" and {len(unknown) - _NAMED} more classes" if len(unknown) > _NAMED else ""
+                named = few_of([f"'{dataset.classes[number]}'" for number in unknown], _NAMED, "more classes")
                 self._say(
-                    f"{WARNING}no labelled training sample of {named}{more} has all modalities ({read}): what teaches "
+                    f"{WARNING}no labelled training sample of {named} has all modalities ({read}): what teaches "
                     "the student never says so, of samples of that class neither"
                 )
 

@@ -11,10 +11,8 @@ from crossdistill.data.fingerprint import differing, fingerprint
 from crossdistill.models.storage import CONFIG, read_config
 from crossdistill.recipes.recipe import DataSettings, Recipe
 from crossdistill.runs.data import load_dataset, split_dataset
+from crossdistill.runs.measure import fingerprint_in
 from crossdistill.types import InputError
-
-_AS_LOADED = DataSettings()
-"""Of which the fields stand that change nothing of what is loaded, but which of it a run uses."""
 
 
 def require_same_data(kept: Mapping[Path, Recipe]) -> None:
@@ -22,7 +20,7 @@ def require_same_data(kept: Mapping[Path, Recipe]) -> None:
     be of something else. Recipes that read the same share what is loaded."""
     loaded: list[tuple[DataSettings, MultimodalDataset]] = []
     for folder, recipe in kept.items():
-        before = _data_of(folder)
+        before = fingerprint_in(read_config(folder)[1]) if (folder / CONFIG).is_file() else {}
         if not before:
             continue
         read = _as_loaded(recipe.data)
@@ -38,23 +36,14 @@ def require_same_data(kept: Mapping[Path, Recipe]) -> None:
             )
 
 
-def _data_of(folder: Path) -> Mapping[str, str]:
-    """The fingerprint of the data of the folder's run; nothing where it does not say, as in 0.1."""
-    described = read_config(folder)[1].get("data") if (folder / CONFIG).is_file() else None
-    found = described.get("fingerprint") if isinstance(described, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
 def _as_loaded(settings: DataSettings) -> DataSettings:
-    """The settings without what decides only which of the loaded samples and labels are used."""
-    return replace(
-        settings,
-        fold=_AS_LOADED.fold,
-        evaluate_on=_AS_LOADED.evaluate_on,
-        control=_AS_LOADED.control,
-        labelled=_AS_LOADED.labelled,
-        labelled_groups=_AS_LOADED.labelled_groups,
-        choose_epoch_on=_AS_LOADED.choose_epoch_on,
-        balanced=_AS_LOADED.balanced,
-        class_weights=_AS_LOADED.class_weights,
+    """The settings with what decides what is loaded, and not which of it a run uses."""
+    return DataSettings(
+        settings.source,
+        settings.target,
+        settings.auxiliary,
+        readers=settings.readers,
+        strict=settings.strict,
+        allow_outside=settings.allow_outside,
+        task=settings.task,
     )
