@@ -731,3 +731,25 @@ def test_another_precision(dtype: torch.dtype, both: Student) -> None:
     given = {"numbers": np.ones((5, 5)), "picture": np.full((5, 4, 4), 9, np.uint8)}
     other = copy.deepcopy(both).to(dtype)
     np.testing.assert_allclose(other.predict_proba(given), both.predict_proba(given), atol=0.05)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_table_whose_column_is_called_as_its_modality_is_one_of_features(tmp_path: Path, named: bool) -> None:
+    labels = np.arange(SAMPLES) % CLASSES
+    values = np.random.default_rng(0).normal(size=(SAMPLES, 3)) + labels[:, None] * [3, 0, -3]
+    table = pd.DataFrame(values, columns=["X", "Y", "Z"])
+    data = from_arrays({"X": table if named else values}, labels)
+    settings = DataSettings(target=("X",), auxiliary=(), evaluate_on="none")
+    small = replace(recipe(), method="baseline", data=settings, model=ModelSettings(width=8))
+    run(small, tmp_path / "run", dataset=data)
+    student = load(tmp_path / "run")
+    expected = student.predict_proba(values)
+    assert np.array_equal(student.predict_proba(table), expected)
+    assert np.array_equal(student.predict_proba(table[:3]), student.predict_proba(values[:3]))
+    assert np.array_equal(student.arrays(table)["X"], values.astype(np.float32))
+    cells = pd.DataFrame({"X": list(values), "other": 0})  # a column a modality: its cells are samples
+    assert np.array_equal(student.predict_proba(cells), expected)
+    if named:
+        assert np.array_equal(student.predict_proba(table[["Z", "X", "Y"]].assign(other=0)), expected)
+        with pytest.raises(InputError, match="X: expected the column 'Z' that training had"):
+            student.predict(table[["X", "Y"]][:3])

@@ -386,7 +386,8 @@ class Student(nn.Module):
 
     def _by_modality(self, inputs: Any) -> dict[str, Any]:
         names, inputs = self.spec.target, as_frame(inputs)
-        if _has_columns(inputs, names):  # a table with a column a modality
+        alone = self.inputs[names[0]] if len(names) == 1 else None
+        if _has_columns(inputs, names) and not _is_of_features(inputs, names[0], alone):  # a column a modality
             return {name: list(inputs[name]) for name in names}
         if not isinstance(inputs, Mapping):
             if len(names) > 1:
@@ -424,6 +425,13 @@ def _has_columns(inputs: Any, names: tuple[str, ...]) -> bool:
         return set(names) <= set(getattr(inputs, "columns", ()))
     except TypeError:  # columns that are not names
         return False
+
+
+def _is_of_features(table: Any, name: str, spec: InputSpec | None) -> bool:
+    """Whether the columns of a table are the features of its one modality, one of which is called as that is."""
+    if spec is None or getattr(getattr(table[name], "dtype", None), "kind", "O") not in "biuf":
+        return False
+    return bool(spec.features) or len(table.columns) == spec.shape[-1]
 
 
 def keep_tokenizers(spec: ModelSpec, folder: Path) -> ModelSpec:

@@ -127,6 +127,17 @@ def test_labels_of_one_group_cannot_be_told():
     assert "second group" in found.verdict.lever
 
 
+def test_a_sample_without_a_group_is_a_group_of_its_own_and_random_states_are_those_of_scikit_learn():
+    y = np.arange(90) % 3
+    target, auxiliary = modality(y, 0.6, 1), modality(y, 0.3, 2)
+    people = [None if row % 3 == 0 else float("nan") if row % 3 == 1 else "a" for row in range(90)]
+    found = crossdistill.diagnose(target, y, auxiliary, groups=people).evidence
+    assert found.counts.groups == 61
+    drawn = crossdistill.diagnose(target, y, auxiliary, random_state=np.random.RandomState(0))
+    assert drawn == crossdistill.diagnose(target, y, auxiliary, random_state=np.random.RandomState(0))
+    assert crossdistill.diagnose(target, y, auxiliary, random_state=None).answer
+
+
 def test_few_labels_in_more_groups_than_any_class_has_samples_make_fewer_folds():
     """Six groups, and two samples of each class: no five folds could be in proportion to the classes."""
     y, rows = np.arange(400) % CLASSES, [0, 1, 8, 9, 18, 27, 34, 43]

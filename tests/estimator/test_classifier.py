@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,16 @@ from PIL import Image
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
-from crossdistill import CrossModalClassifier, EncoderSettings, InputError, Modalities
+from crossdistill import (
+    CrossModalClassifier,
+    CrossModalRegressor,
+    EncoderSettings,
+    InputError,
+    Modalities,
+    from_arrays,
+)
 from crossdistill.estimator.inputs import checked_auxiliary
+from crossdistill.estimator.labels import weights_of
 from tests.data.pictures import stripes
 from tests.estimator.small import CLASSES, SAMPLES, problem, quick
 
@@ -342,6 +351,10 @@ def test_how_much_of_the_gap_is_recovered() -> None:
         model.teacher_score(fresh, y, auxiliary) - alone.score(fresh, y)
     )
     assert model.gap_recovered(fresh, y, auxiliary, alone) == pytest.approx(expected)
+    gone = np.arange(len(y)) % 2 == 0
+    some = np.where(gone[:, None], np.nan, auxiliary)
+    complete = model.gap_recovered(fresh[~gone], y[~gone], auxiliary[~gone], alone)
+    assert model.gap_recovered(fresh, y, some, alone) == pytest.approx(complete), "all three on the same samples"
 
 
 def test_it_says_how_it_goes_where_asked(capsys: pytest.CaptureFixture[str]) -> None:
@@ -472,6 +485,118 @@ def test_rows_whose_index_has_another_order_are_said() -> None:
         together = pd.DataFrame(A).loc[shuffled.index]
         quick("baseline").fit(shuffled, pd.Series(Y).loc[shuffled.index], auxiliary=together)
         quick("baseline").fit(shuffled.reset_index(drop=True), Y, auxiliary=pd.DataFrame(A))
+
+
+def test_every_table_s_rows_are_held_against_the_first_one_s() -> None:
+    named, shuffled = pd.Series(Y), pd.DataFrame(A).sample(frac=1, random_state=0)
+    with pytest.warns(UserWarning, match=r"X\['b'\] has the index of X\['a'\] in another order"):
+        quick("baseline").fit({"a": FRAME, "b": shuffled.add_prefix("b")}, Y)
+    with pytest.warns(UserWarning, match=r"auxiliary has the index of y in another order.*auxiliary.loc\[y.index\]"):
+        model = quick().fit(X, named, auxiliary=shuffled)
+    with pytest.warns(UserWarning, match="sample_weight has the index of X"):
+        quick("baseline").fit(FRAME, Y, auxiliary=A, sample_weight=pd.Series(np.ones(SAMPLES), shuffled.index))
+    with pytest.warns(UserWarning, match="sample_weight has the index of y") as caught:
+        model.score(X, named, sample_weight=pd.Series(np.ones(SAMPLES), shuffled.index))
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match="auxiliary has the index of y") as caught:
+        model.teacher_score(X, named, shuffled)
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match="camera has the index of wrist in another order") as caught:
+        from_arrays({"wrist": FRAME, "camera": shuffled}, Y)
+    assert caught[0].filename == __file__
+
+
+def holes(*rows: int, value: float = np.nan) -> Any:
+    """The auxiliary samples, of which the first ten are not there, with a number that cannot be in some rows."""
+    changed = A.copy()
+    changed[:10] = np.nan
+    changed[list(rows), 0] = value
+    return changed
+
+
+BAD_ROWS = {
+    "beyond float32": (holes(50, value=1e39), "auxiliary: row 50: NaN or infinity"),
+    "a part of a row": (holes(50), "auxiliary: row 50 is NaN in a part"),
+    "in a list": ([None] * 10 + list(holes(50)[10:]), "auxiliary: row 50 is NaN in a part"),
+    "a sequence": (
+        [None if row < 10 else np.full((4, 3), 1e39 if row == 50 else 1.0) for row in range(SAMPLES)],
+        "auxiliary: row 50: NaN or infinity",
+    ),
+    "no sequence": (
+        [None if row < 10 else np.ones((4, 3)) if row != 50 else np.ones(3) for row in range(SAMPLES)],
+        "auxiliary: sequence 50: expected",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_ROWS)
+def test_errors_number_the_samples_as_they_were_given(case: str) -> None:
+    auxiliary, message = BAD_ROWS[case]
+    with pytest.raises(InputError, match=message):
+        quick().fit(X, Y, auxiliary=auxiliary)
+
+
+def test_errors_number_samples_of_arrays_and_of_weighted_ones_as_they_were_given() -> None:
+    with pytest.raises(InputError, match="z: row 50: NaN or infinity"):
+        from_arrays({"z": holes(50, value=1e39)}, Y, present={"z": np.arange(SAMPLES) >= 10})
+    changed = X.copy()
+    changed[50] = 1e39
+    with pytest.raises(InputError, match="X: row 50: NaN or infinity"):
+        quick("baseline").fit(changed, Y, auxiliary=A, sample_weight=np.arange(SAMPLES) >= 10)
+
+
+def test_balanced_classes_are_so_by_the_weights_that_samples_have() -> None:
+    weights = np.where((Y == 0) & (np.arange(SAMPLES) > 20), 0.0, 1.0)
+    some = quick("baseline", class_weight="balanced").fit(X, Y, A, sample_weight=weights)
+    less = quick("baseline", class_weight="balanced").fit(X[weights > 0], Y[weights > 0], A[weights > 0])
+    assert np.array_equal(some.predict_proba(X), less.predict_proba(X))
+    weights = np.random.default_rng(0).uniform(0.1, 2, SAMPLES)
+    balanced = weights_of(weights, "balanced", Y, np.arange(CLASSES))
+    assert np.bincount(Y, balanced) == pytest.approx([weights.sum() / CLASSES] * CLASSES)
+
+
+def test_trainings_in_threads_do_not_disturb_one_another() -> None:
+    alone, before = quick().fit(X, FEW, auxiliary=A).predict_proba(X), torch.get_rng_state()
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: quick().fit(X, FEW, auxiliary=A).predict_proba(X), range(4)))
+    assert all(np.array_equal(each, alone) for each in found)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+def test_it_trains_where_gradients_are_switched_off(off: Any) -> None:
+    expected = quick().fit(X, FEW, auxiliary=A).predict_proba(X)
+    with off():
+        assert np.array_equal(quick().fit(X, FEW, auxiliary=A).predict_proba(X), expected)
+
+
+def test_a_fit_that_fails_leaves_the_estimator_as_it_was() -> None:
+    model = quick("baseline", n_epochs=-1)
+    with pytest.raises(InputError, match="n_epochs"):
+        model.fit(FRAME, Y, auxiliary=A)
+    with pytest.raises(NotFittedError):
+        model.predict(FRAME)
+    model.set_params(n_epochs=1).fit(FRAME, Y, auxiliary=A)
+    expected = model.predict_proba(FRAME)
+    with pytest.raises(InputError, match="n_epochs"):
+        model.set_params(n_epochs=-1).fit(FRAME.add_prefix("other_").iloc[:, :4], Y, auxiliary=A)
+    assert np.array_equal(model.predict_proba(FRAME), expected)
+    model.set_params(n_epochs=1).fit(X, Y, auxiliary=A)
+    assert not hasattr(model, "feature_names_in_")
+
+
+def test_columns_of_several_labels_are_known_by_their_names() -> None:
+    several = pd.DataFrame(np.eye(CLASSES, dtype=int)[Y], columns=list("abc"))
+    model = quick(n_epochs=20).fit(X, several, auxiliary=A)
+    assert model.score(X, several[list("cab")]) == model.score(X, several)
+    assert model.teacher_score(X, several[list("cab")], A) == model.teacher_score(X, several, A)
+    assert model.score(X, several.to_numpy()) == model.score(X, several)
+    with pytest.raises(InputError, match="y: expected the column 'a' that training had, found x, b, c"):
+        model.score(X, several.rename(columns={"a": "x"}))
+    assert from_arrays({"x": X}, several, task="multilabel").classes == ("a", "b", "c")
+    numbers = pd.DataFrame({"a": X[:, 0], "b": 100 - X[:, 1]})
+    regressor = CrossModalRegressor(n_epochs=5, width=16, random_state=0).fit(X, numbers, auxiliary=A)
+    assert regressor.score(X, numbers[["b", "a"]]) == regressor.score(X, numbers)
 
 
 @pytest.mark.parametrize("text", ["nan", "-1", "None", " "])

@@ -54,7 +54,8 @@ class Column(Protocol):
 class ArrayColumn:
     """An (N, ...) array of numbers of any real dtype, kept as it is (float16 and uint8 stay small in memory).
 
-    name: how errors call it; features: the names of a table's columns, its own unless given; none for an array.
+    name: how errors call it; features: the names of a table's columns, its own unless given; none for an array
+    rows: (N,) how errors number the samples, where these are some of more; else by their places
     Tables or rows in a list take the order of the first one's columns.
     Raises InputError for other than numbers and for NaN or infinity: here, or for a memory-mapped array when the rows
     are fetched.
@@ -66,12 +67,14 @@ class ArrayColumn:
     ((2,), [[4.0, 5.0], [0.0, 1.0]])
     """
 
-    def __init__(self, array: npt.ArrayLike, name: str = "array", features: Sequence[str] = ()) -> None:
-        array, names = in_one_order(name, array)
+    def __init__(
+        self, array: npt.ArrayLike, name: str = "array", features: Sequence[str] = (), rows: Rows | None = None
+    ) -> None:
+        array, names = in_one_order(name, array, rows=rows)
         self.features = tuple(map(str, features)) or names
         require_distinct(name, self.features)
         self.array = array if isinstance(array, np.memmap) else array_of(array)
-        self.name = name
+        self.name, self._rows = name, rows
         if self.array.ndim < 2 or 0 in self.array.shape[1:]:
             raise InputError(
                 f"{name}: expected an array of shape (samples, features, ...), found {self.array.shape}; "
@@ -100,13 +103,14 @@ class ArrayColumn:
         return torch.from_numpy(_as_float32(self.array[rows], rows, self._place))
 
     def _place(self, row: int) -> str:
-        return _row(self.name, row, len(self))
+        return _row(self.name, row, len(self), self._rows)
 
 
 class SequenceColumn:
     """N arrays (T_i, F) of numbers; T_i may differ, F may not. Raises InputError like `ArrayColumn`.
 
-    features: the names of their columns where they are tables, their own unless given; none for arrays.
+    features: the names of their columns where they are tables, their own unless given; none for arrays
+    rows: (N,) how errors number the sequences, where these are some of more; else by their places
 
     `from_arrays` makes them of lists; for a data set that is put together by hand.
 
@@ -119,13 +123,17 @@ class SequenceColumn:
     """
 
     def __init__(
-        self, sequences: Sequence[npt.ArrayLike], name: str = "sequences", features: Sequence[str] = ()
+        self,
+        sequences: Sequence[npt.ArrayLike],
+        name: str = "sequences",
+        features: Sequence[str] = (),
+        rows: Rows | None = None,
     ) -> None:
-        sequences, names = in_one_order(name, sequences)
+        sequences, names = in_one_order(name, sequences, rows=rows)
         self.features = tuple(map(str, features)) or names
         require_distinct(name, self.features)
         self.sequences = [array_of(sequence) for sequence in sequences]
-        self.name = name
+        self.name, self._rows = name, rows
         if not self.sequences:
             raise InputError(f"{name}: expected at least one sequence, found none")
         for row, sequence in enumerate(self.sequences):
@@ -150,7 +158,7 @@ class SequenceColumn:
         return pad([self.sequences[row].astype(np.float32) for row in rows])
 
     def _place(self, row: int) -> str:
-        return _row(self.name, row, len(self))
+        return _row(self.name, row, len(self), self._rows)
 
 
 class FileColumn:
@@ -281,8 +289,11 @@ class KeptColumn:
         return self._kept.fetch(positions)
 
 
-def _row(name: str, row: int, count: int) -> str:
-    """How errors call a sample; where there is but one, its number says nothing."""
+def _row(name: str, row: int, count: int, rows: Rows | None) -> str:
+    """How errors call a sample, by its number among `rows` where they are given; where there is but one sample in all,
+    its number says nothing."""
+    if rows is not None:
+        return f"{name}: row {rows[row]}"
     return f"{name}: row {row}" if count > 1 else name
 
 

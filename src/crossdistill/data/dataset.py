@@ -16,7 +16,7 @@ from crossdistill.data.arrays import array_of, is_gap, listed, objects_of, unmas
 from crossdistill.data.cells import MODALITY_NAME, are_lists, are_nearly_numbers, are_times, file_named, shortened
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, KeptColumn, RowColumn, Rows, SequenceColumn
 from crossdistill.data.labels import SPLITS, Strings, groups_of, require_no_zero_characters, split_names
-from crossdistill.data.named import as_frame
+from crossdistill.data.named import as_frame, warn_of_indices
 from crossdistill.data.number_groups import beginnings
 from crossdistill.data.readers import ReaderSettings, TextColumn
 from crossdistill.data.reading import (
@@ -244,6 +244,8 @@ def from_arrays(
     >>> data.present(["camera"]).tolist()
     [True, True, False, True]
     """
+    others = {"labels": labels, "splits": splits, "groups": groups, "weights": weights}
+    warn_of_indices({**modalities, **{key: value for key, value in others.items() if key not in modalities}}, 3)
     label_numbers, class_names = encode(cast(Any, labels), tuple(map(str, classes)), task)
     count = len(label_numbers)
     texts = tuple(map(str, ids)) if len(ids) else tuple(map(str, range(count)))
@@ -348,19 +350,19 @@ def require_splits(dataset: MultimodalDataset) -> None:
                 raise InputError(f"class '{dataset.classes[unseen[0]]}' is in {split} but never in train")
 
 
-def _column(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike] | Column) -> Column:
+def _column(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike] | Column, numbers: Rows | None = None) -> Column:
+    """The samples as a column; numbers: (N,) how errors number them, where these are some of more."""
     if hasattr(values, "fetch"):
         return cast(Column, values)
     values = listed(values)
     if texts := texts_in(values):
-        return column_of_texts(name, texts)
+        return column_of_texts(name, texts, numbers)
     if isinstance(values, (list, tuple)) and (missing := [row for row, value in enumerate(values) if value is None]):
-        raise InputError(
-            f"{name}: row {missing[0]}: expected a sample, found None; `present` says which samples lack one"
-        )
+        number = missing[0] if numbers is None else numbers[missing[0]]
+        raise InputError(f"{name}: row {number}: expected a sample, found None; `present` says which samples lack one")
     if isinstance(values, (list, tuple)) and len({np.shape(value) for value in values}) > 1:
-        return SequenceColumn(values, name)
-    return ArrayColumn(cast(npt.ArrayLike, values), name)
+        return SequenceColumn(values, name, rows=numbers)
+    return ArrayColumn(cast(npt.ArrayLike, values), name, rows=numbers)
 
 
 def texts_in(values: Any) -> list[str]:
@@ -369,10 +371,12 @@ def texts_in(values: Any) -> list[str]:
     return list(items) if all(isinstance(item, str) for item in items) else []
 
 
-def column_of_texts(name: str, texts: Sequence[str]) -> Column:
-    """The texts as a column. Raises InputError where one is empty or names a file, and where most are numbers, times or
-    lists of numbers, which a manifest would not take for texts either."""
-    column = TextColumn(texts, [f"{name}: row {row}" for row in range(len(texts))], ReaderSettings(), name)
+def column_of_texts(name: str, texts: Sequence[str], numbers: Rows | None = None) -> Column:
+    """The texts as a column; numbers: (N,) how errors number them, where these are some of more. Raises InputError
+    where one is empty or names a file, and where most are numbers, times or lists of numbers, which a manifest would
+    not take for texts either."""
+    places = [f"{name}: row {row}" for row in (range(len(texts)) if numbers is None else numbers)]
+    column = TextColumn(texts, places, ReaderSettings(), name)
     for row in range(len(texts)):
         column.require_readable(row)
     if file := file_named(texts):
@@ -390,10 +394,11 @@ def _partial(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike] | Column
     values = as_frame(values)
     if present.dtype != np.bool_ or present.shape != (len(values),) or not present.any():  # type: ignore[arg-type]
         raise InputError(f"present['{name}']: expected a truth value for each sample, and not all of them False")
+    numbers = np.flatnonzero(present)
     if isinstance(values, (list, tuple)):
-        return PartialColumn(_column(name, [values[row] for row in np.flatnonzero(present)]), present)
+        return PartialColumn(_column(name, [values[row] for row in numbers], numbers), present)
     kept = values.iloc[present] if hasattr(values, "iloc") else array_of(values)[present]  # a table keeps its names
-    return PartialColumn(_column(name, kept), present)
+    return PartialColumn(_column(name, kept, numbers), present)
 
 
 def in_memory(dataset: MultimodalDataset, rows: Rows) -> MultimodalDataset:

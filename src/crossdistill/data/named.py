@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from crossdistill.types import InputError
 
 
-def in_one_order(name: str, values: Any, features: Sequence[str] = ()) -> tuple[Any, tuple[str, ...]]:
+def in_one_order(
+    name: str, values: Any, features: Sequence[str] = (), rows: Sequence[int] | npt.NDArray[np.int64] | None = None
+) -> tuple[Any, tuple[str, ...]]:
     """What was given, with the columns of tables and the entries of their rows in one order, and the columns' names.
 
     values: a table, a row of one, or a list of these; what has no names, such as an array, stays as it is
     features: the names in training's order; without any, those of the first table or row, which all others must have
+    rows: how errors number the items of a list, where these are some of more; else by their places
     Raises InputError, naming the modality, for other names.
     """
     if not isinstance(values, list | tuple):
@@ -28,12 +33,13 @@ def in_one_order(name: str, values: Any, features: Sequence[str] = ()) -> tuple[
     if first is None and (not features or not any(map(_is_row, items))):
         return values, ()
     wanted = tuple(features) or given[first or 0]
+    numbers = range(len(items)) if rows is None else rows
     ordered = []
-    for row, (item, names) in enumerate(zip(items, given, strict=True)):
+    for row, item, names in zip(numbers, items, given, strict=True):
         place = f"{name}: row {row}" if len(items) > 1 else name
         if names and not features and set(names) != set(wanted):
             raise InputError(
-                f"{place}: expected the columns {', '.join(wanted)[:200]} as in row {first}, found "
+                f"{place}: expected the columns {', '.join(wanted)[:200]} as in row {numbers[first or 0]}, found "
                 f"{', '.join(names)[:200]}; name them alike, or give arrays, .to_numpy(), that are read by place"
             )
         ordered.append(_ordered(place, item, wanted))
@@ -61,6 +67,22 @@ def as_frame(values: Any) -> Any:
     """A table of Arrow's, whose `columns` are its data, as one of pandas'; anything else as it is."""
     is_arrow = hasattr(values, "column_names") and hasattr(values, "to_pandas")
     return values.to_pandas() if is_arrow else values
+
+
+def warn_of_indices(inputs: Mapping[str, Any], stacklevel: int) -> None:
+    """Warn of a table whose rows have the index of the first table's in another order: rows belong together by their
+    place. inputs: what each is called -> a table, one of its columns or anything else, which is not looked at."""
+    tables = {name: value for name, value in inputs.items() if hasattr(value, "iloc") and hasattr(value, "index")}
+    (first, reference), *others = [(name, value.index) for name, value in tables.items()] or [("", None)]
+    for name, index in others:
+        if len(index) != len(reference) or index.equals(reference) or not reference.is_unique:
+            continue
+        if index.is_unique and index.isin(reference).all():
+            warnings.warn(
+                f"{name} has the index of {first} in another order, and rows belong together by their place, not by "
+                f"their index; if they should by it, give {name}.loc[{first}.index]",
+                stacklevel=stacklevel,
+            )
 
 
 def names_of(values: Any) -> tuple[str, ...]:

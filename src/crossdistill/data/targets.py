@@ -27,6 +27,7 @@ def encode(
     require_task(task)
     if task == "classification":
         return encode_labels(labels, names)
+    names = names or (tuple(map(str, labels.columns)) if hasattr(labels, "columns") else ())
     values = _numbers(labels, task)
     if values.ndim == 1 and task == "regression":
         values = values[:, None]

@@ -44,7 +44,7 @@ def with_class_weights(dataset: MultimodalDataset, weights: Mapping[str, float] 
         learnt = dataset.splits[known] == "train"
         drawn[known] *= label_factors(dataset.labels[known], np.where(learnt, drawn[known], 0.0), each)
     else:
-        drawn[known] *= (_balancing(dataset) if each is None else each)[dataset.labels[known]]
+        drawn[known] *= (_balanced(dataset) if each is None else each)[dataset.labels[known]]
     return replace(dataset, weights=drawn)
 
 
@@ -66,12 +66,17 @@ def _equal_shares(totals: Factors, total: float) -> Factors:
     return np.where(there, total / (there.sum() * np.where(there, totals, 1)), 1.0)
 
 
-def _balancing(dataset: MultimodalDataset) -> Factors:
-    """(C,) weights by which the training samples of each class, by the weights they have, add up to the same."""
+def balancing(labels: npt.NDArray[np.int64], own: Factors, classes: int) -> Factors:
+    """(C,) by what the weights `own` (N,) of samples of these classes (N,) are multiplied, so that those of each class
+    add up to the same; 1 for a class that has none."""
+    return _equal_shares(np.bincount(labels, own, minlength=classes).astype(np.float64), own.sum())
+
+
+def _balanced(dataset: MultimodalDataset) -> Factors:
+    """(C,) what balances the training samples by the weights that they have."""
     rows = dataset.labelled_rows("train")
     own = dataset.weights[rows] if len(dataset.weights) else np.ones(len(rows))
-    totals = np.bincount(dataset.labels[rows], own, minlength=len(dataset.classes)).astype(np.float64)
-    return _equal_shares(totals, own.sum())
+    return balancing(dataset.labels[rows], own, len(dataset.classes))
 
 
 def _by_number(dataset: MultimodalDataset, weights: Mapping[str, float]) -> Factors:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,18 @@ from crossdistill.student import Student
 from crossdistill.types import InputError, TaskKind
 
 Array = npt.NDArray[Any]
+
+
+class Given(NamedTuple):
+    """What `fit` is given, checked.
+
+    target, auxiliary: modality -> its samples, no auxiliary ones where none are given; features: scikit-learn's
+    attributes of X, `n_features_in_` and `feature_names_in_`
+    """
+
+    target: Mapping[str, Any]
+    auxiliary: Mapping[str, Samples]
+    features: Mapping[str, Any]
 
 
 class CrossModalEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -81,7 +93,8 @@ class CrossModalEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def gap_recovered(self, X: Any, y: Any, auxiliary: Any, baseline: Any) -> float:
         """How much of the way from a student alone to this estimator's own teacher its student has gone, by `score`'s
-        measure on samples that were in no training: (student - baseline) / (teacher - baseline).
+        measure on samples that were in no training: (student - baseline) / (teacher - baseline). All three are measured
+        on the samples that have a label and all modalities.
 
         NaN where the teacher is no better than the baseline, or the baseline's R² is below 0. No attribute of `fit`,
         for on training samples the number says nothing. One split says little: repeat it, or see `crossdistill
@@ -99,8 +112,9 @@ class CrossModalEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """
         if not hasattr(baseline, "predict"):
             raise InputError(f"baseline: expected an estimator that was fitted without help, found {baseline!r}")
-        alone = self._measured(y, np.asarray(baseline.predict(X)), None)
-        return gap_recovered(self.score(X, y), alone, self.teacher_score(X, y, auxiliary))
+        predicted, complete = self._told_by_teacher(X, auxiliary, y)
+        said = (self.predict(X), np.asarray(baseline.predict(X)), predicted)
+        return gap_recovered(*(self._measured(y, each, None, complete) for each in said))
 
     def _measured(
         self, y: Any, predicted: Array, sample_weight: Any, counted: npt.NDArray[np.bool_] | None = None
@@ -118,18 +132,19 @@ class CrossModalEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         tags.input_tags.three_d_array = True
         return tags
 
-    def _checked(self, X: Any, y: Any, labels: Any, auxiliary: Any) -> tuple[dict[str, Any], dict[str, Samples]]:
-        """The modalities of X and the auxiliary ones, none where they are None, for as many samples as labels."""
-        target = checked_target(self, X, reset=True)
+    def _checked(self, X: Any, y: Any, labels: Any, auxiliary: Any, sample_weight: Any) -> Given:
+        """What is given to `fit`, for as many samples as labels."""
+        blank = type(self)()  # so that a training that fails leaves an estimator as it was
+        target = checked_target(blank, X, reset=True)
         count = len(next(iter(target.values())))
         check_consistent_length(range(count), labels)
-        warn_of_another_order(X, {"y": y, "auxiliary": auxiliary})
-        return target, checked_auxiliary(auxiliary, count) if auxiliary is not None else {}
+        warn_of_another_order({"X": X, "y": y, "auxiliary": auxiliary, "sample_weight": sample_weight}, 4)
+        features = {name: value for name, value in vars(blank).items() if name.endswith("_in_")}
+        return Given(target, checked_auxiliary(auxiliary, count) if auxiliary is not None else {}, features)
 
     def _train(
         self,
-        target: Mapping[str, Any],
-        auxiliary: Mapping[str, Samples],
+        given: Given,
         kept: npt.NDArray[np.bool_],
         labels: Labels,
         names: tuple[str, ...],
@@ -138,33 +153,35 @@ class CrossModalEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     ) -> None:
         """Train on the samples that are `kept` (N,); labels, weights: theirs; names: of classes, labels or numbers."""
         rows = np.flatnonzero(kept)
-        columns = {name: new_column(sliced(values, rows), name) for name, values in target.items()}
-        for name, samples in auxiliary.items():
+        columns = {name: new_column(sliced(values, rows), name, rows) for name, values in given.target.items()}
+        for name, samples in given.auxiliary.items():
             if name in columns:
                 raise InputError(f"auxiliary: {name} is a modality of X already")
             columns[name] = auxiliary_column(samples.of(kept), name)
-        given = {name: _plain(value) for name, value in self.get_params(deep=False).items()}
-        require_parameters(given)
+        parameters = {name: _plain(value) for name, value in self.get_params(deep=False).items()}
+        require_parameters(parameters)
         settings = Settings(
-            method=self._method(bool(auxiliary), int((~is_labelled(labels)).sum())),
-            target=tuple(target),
-            auxiliary=tuple(auxiliary),
-            epochs=given["n_epochs"],
-            batch_size=given["batch_size"],
-            learning_rate=given["learning_rate"],
-            weight_decay=given["weight_decay"],
-            dropout=given["dropout"],
-            width=given["width"],
-            encoders=given["encoders"] or {},
-            options=given["method_options"],
-            validation_fraction=given["validation_fraction"] if given["early_stopping"] else None,
+            method=self._method(bool(given.auxiliary), int((~is_labelled(labels)).sum())),
+            target=tuple(given.target),
+            auxiliary=tuple(given.auxiliary),
+            epochs=parameters["n_epochs"],
+            batch_size=parameters["batch_size"],
+            learning_rate=parameters["learning_rate"],
+            weight_decay=parameters["weight_decay"],
+            dropout=parameters["dropout"],
+            width=parameters["width"],
+            encoders=parameters["encoders"] or {},
+            options=parameters["method_options"],
+            validation_fraction=parameters["validation_fraction"] if parameters["early_stopping"] else None,
             seed=int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
-            device=given["device"],
-            verbose=int(given["verbose"] or 0),
+            device=parameters["device"],
+            verbose=int(parameters["verbose"] or 0),
         )
-        self._trained = trained = fitted(settings, columns, labels, names, weights, task)
+        self._trained = trained = fitted(settings, columns, labels, names, weights, task, rows)
         self.method_, self.student_ = settings.method, trained.student
         self.history_, self.best_epoch_ = trained.history, trained.best_epoch
+        self.__dict__.pop("feature_names_in_", None)
+        self.__dict__.update(given.features)
 
     def _method(self, helped: bool, unlabelled: int) -> str:
         """The method that is to train: baseline where it needs auxiliary modalities and there are none."""
@@ -184,7 +201,7 @@ class CrossModalEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _asked(self, X: Any, question: Literal["predict", "predict_proba", "transform"]) -> Array:
         """What the student answers, computed in float64, where a sample's answer depends on no other beside it."""
-        check_is_fitted(self)
+        check_is_fitted(self, "student_")
         values = checked_target(self, X, reset=False)
         answer: Array = getattr(copy.deepcopy(self.student_).double(), question)(values)
         if len(answer) != (count := len(next(iter(values.values())))):
@@ -192,14 +209,20 @@ class CrossModalEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             raise InputError(f"{name}: expected samples that are {spec}, found {count} of another shape")
         return answer
 
-    def _told_by_teacher(self, X: Any, auxiliary: Any, y: Any) -> tuple[torch.Tensor, npt.NDArray[np.bool_]]:
-        """The teacher's logits (N, C), and (N,) which samples have all that it needs."""
-        check_is_fitted(self)
+    def _told_by_teacher(self, X: Any, auxiliary: Any, y: Any) -> tuple[Array, npt.NDArray[np.bool_]]:
+        """What the teacher predicts of N samples, and (N,) which of them have all that it needs."""
+        check_is_fitted(self, "student_")
         target = checked_target(self, X, reset=False)
         given = checked_auxiliary(auxiliary, len(next(iter(target.values()))))
         logits, complete = teacher_logits(self._trained, target, given)
         check_consistent_length(complete, y)
-        return logits, complete
+        warn_of_another_order({"X": X, "y": y, "auxiliary": auxiliary}, 4)
+        return self._predicted(logits), complete
+
+    def _predicted(self, logits: torch.Tensor) -> Array:
+        """What logits (N, C) predict, as `predict` says it."""
+        predicted: Array = self._trained.model.task.predicted(logits)
+        return predicted
 
 
 def _plain(value: Any) -> Any:

@@ -10,15 +10,18 @@ import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.estimator.base import Array, CrossModalEstimator
+from crossdistill.estimator.given import warn_of_another_order
 from crossdistill.estimator.labels import (
     ClassWeight,
     as_indicators,
     as_labels,
     classes_among,
     classes_of,
+    in_training_order,
     is_labelled,
     names_of,
     numbered,
@@ -144,13 +147,13 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
         """
         several = as_indicators(y)
         labels = as_labels(y, type(self).__name__) if several is None else several
-        target, given = self._checked(X, y, labels, auxiliary)
+        given = self._checked(X, y, labels, auxiliary, sample_weight)
         if several is not None:
             names = names_of(y, several.shape[1], "0")
             called = np.asarray(y.columns) if hasattr(y, "columns") else np.arange(len(names))
             weights = weights_of_indicators(sample_weight, self.class_weight, several, called)
             kept = weights > 0
-            self._train(target, given, kept, several[kept], names, weights[kept], "multilabel")
+            self._train(given, kept, several[kept], names, weights[kept], "multilabel")
             self.classes_ = called
             return self
         known = classes_of(labels)
@@ -159,7 +162,7 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
         classes = classes_among(labels[kept], known)
         names = tuple(map(str, classes.tolist()))
         numbers = numbered(labels[kept], classes)
-        self._train(target, given, kept, numbers, names, weights[kept], "classification")
+        self._train(given, kept, numbers, names, weights[kept], "classification")
         self.classes_ = classes
         return self
 
@@ -206,6 +209,7 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
             NotFittedError: before `fit`.
             ValueError: inputs that are not as in `fit`.
         """
+        warn_of_another_order({"X": X, "y": y, "sample_weight": sample_weight})
         return self._measured(y, self.predict(X), sample_weight)
 
     def teacher_score(self, X: Any, y: Any, auxiliary: Any, sample_weight: Any = None) -> float:
@@ -221,9 +225,7 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
         Raises:
             InputError: the method trains no teacher, or no sample has all.
         """
-        logits, complete = self._told_by_teacher(X, auxiliary, y)
-        several = self._has_several()
-        predicted = self._trained.model.task.predicted(logits) if several else self.classes_[logits.argmax(1).numpy()]
+        predicted, complete = self._told_by_teacher(X, auxiliary, y)
         return self._measured(y, predicted, sample_weight, complete)
 
     def __sklearn_tags__(self) -> Any:
@@ -233,14 +235,20 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
 
     def _has_several(self) -> bool:
         """Whether a sample may have several labels."""
-        check_is_fitted(self)
+        check_is_fitted(self, "student_")
         return self.student_.spec.task == "multilabel"
+
+    def _predicted(self, logits: Tensor) -> Array:
+        if self._has_several():
+            return super()._predicted(logits)
+        predicted: Array = self.classes_[logits.argmax(1).numpy()]
+        return predicted
 
     def _measured(
         self, y: Any, predicted: Array, sample_weight: Any, counted: npt.NDArray[np.bool_] | None = None
     ) -> float:
         """The share of right predictions among the samples that have a label, and are `counted` (N,)."""
-        several = as_indicators(y) if self._has_several() else None
+        several = as_indicators(in_training_order(y, self.student_.classes)) if self._has_several() else None
         if self._has_several() and several is None:
             raise InputError(f"y: expected (N, {len(self.classes_)}), 0 or 1 for each label, found {np.shape(y)}")
         labels = as_labels(y, type(self).__name__) if several is None else several

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_consistent_length
+from sklearn.utils import check_consistent_length, check_random_state
 
 from crossdistill.data.dataset import from_arrays
 from crossdistill.data.targets import Labels, encode, require_task
@@ -23,7 +23,7 @@ def diagnose(
     auxiliary: Any,
     *,
     groups: Any = None,
-    random_state: int = 0,
+    random_state: int | np.random.RandomState | None = 0,
     task: TaskKind = "classification",
 ) -> Diagnosis:
     """Whether training with these auxiliary modalities is likely to make a better model of `X`, before it is trained.
@@ -76,9 +76,9 @@ def diagnose(
     target = checked_target(CrossModalClassifier(), X, reset=True)
     count = len(next(iter(target.values())))
     check_consistent_length(range(count), labels)
-    warn_of_another_order(X, {"y": y, "auxiliary": auxiliary})
+    warn_of_another_order({"X": X, "y": y, "auxiliary": auxiliary, "groups": groups})
     given = checked_auxiliary(auxiliary, count)
-    columns = {name: new_column(values, name) for name, values in target.items()}
+    columns = {name: new_column(values, name, np.arange(count)) for name, values in target.items()}
     for name, samples in given.items():
         if name in columns:
             raise InputError(f"auxiliary: {name} is a modality of X already")
@@ -87,12 +87,18 @@ def diagnose(
         columns,
         labels,
         classes=names,
-        groups=() if groups is None else np.asarray(groups).tolist(),
+        groups=() if groups is None else groups,
         name="samples",
         task=task,
     )
-    evidence = evidence_of(dataset, tuple(target), tuple(given), random_state)
+    seed = random_state if isinstance(random_state, int) else _drawn(random_state)
+    evidence = evidence_of(dataset, tuple(target), tuple(given), seed)
     return Diagnosis("samples", tuple(target), tuple(given), evidence, judge(evidence))
+
+
+def _drawn(random_state: np.random.RandomState | None) -> int:
+    """A whole number from scikit-learn's forms of a random state."""
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
 def _labels(y: Any, task: TaskKind) -> tuple[Labels, tuple[str, ...], TaskKind]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 
+from crossdistill.data.named import warn_of_indices
 from crossdistill.estimator.modalities import Modalities, has_none, is_list_of_sequences
 from crossdistill.types import InputError
 
@@ -67,19 +67,10 @@ def require_sequence(values: Any, name: str) -> None:
         raise InputError(f"{name}: expected at least one step, found none")
 
 
-def warn_of_another_order(X: Any, others: Mapping[str, Any]) -> None:
-    """Warn where a table's rows have the index of X's rows in another order: rows belong together by their place."""
-    index = next((value.index for value in _tables(X)), None)
-    for name, given in others.items():
-        for other in (value.index for value in _tables(given)):
-            if index is None or len(other) != len(index) or other.equals(index) or not index.is_unique:
-                continue
-            if other.is_unique and other.isin(index).all():
-                warnings.warn(
-                    f"{name} has the index of X in another order, and rows belong together by their place, not by "
-                    f"their index; if they should by it, give {name}.loc[X.index]",
-                    stacklevel=4,
-                )
+def warn_of_another_order(inputs: Mapping[str, Any], stacklevel: int = 3) -> None:
+    """Warn where the rows of tables among the inputs have one index in two orders."""
+    named = {called: value for name, given in inputs.items() for called, value in _by_modality(name, given).items()}
+    warn_of_indices(named, stacklevel + 1)
 
 
 _OF_TIMES = "make numbers of times, such as seconds since the first"
@@ -90,12 +81,11 @@ def _kind(values: Any) -> str:
     return str(getattr(getattr(values, "dtype", None), "kind", ""))
 
 
-def _tables(given: Any) -> list[Any]:
-    """The DataFrames and Series in what was given."""
+def _by_modality(name: str, given: Any) -> dict[str, Any]:
+    """What was given, each modality of several by its own name."""
     if isinstance(given, Modalities):
-        given = {name: given[name] for name in given.names}
-    values = list(given.values()) if isinstance(given, dict) else [given]
-    return [value for value in values if hasattr(value, "iloc") and hasattr(value, "index")]
+        given = {each: given[each] for each in given.names}
+    return {f"{name}['{each}']": value for each, value in given.items()} if isinstance(given, dict) else {name: given}
 
 
 def _require_columns(table: Any, name: str) -> None:

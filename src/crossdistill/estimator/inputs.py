@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossdistill.data.arrays import detached, is_gap, listed, unmasked
-from crossdistill.data.columns import ArrayColumn, Column, SequenceColumn
+from crossdistill.data.columns import ArrayColumn, Column, Rows, SequenceColumn
 from crossdistill.data.dataset import column_of_texts, texts_in
 from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.named import as_frame
@@ -32,14 +32,17 @@ Mask = npt.NDArray[np.bool_]
 
 
 class Samples(NamedTuple):
-    """A modality's N samples. present: (N,) bool; values: of those that are there, an array, table or list."""
+    """A modality's N samples. present: (N,) bool; values: of those M that are there, an array, table or list; numbers:
+    (M,) how errors number these."""
 
     values: Any
     present: Mask
+    numbers: Rows
 
     def of(self, rows: Mask) -> Samples:
         """Those of the N samples that the mask marks."""
-        return Samples(sliced(self.values, np.flatnonzero(rows[self.present])), self.present[rows])
+        kept = rows[self.present]
+        return Samples(sliced(self.values, np.flatnonzero(kept)), self.present[rows], self.numbers[kept])
 
 
 def checked_target(estimator: Any, X: Any, reset: bool) -> dict[str, Any]:
@@ -84,18 +87,25 @@ def checked_auxiliary(auxiliary: Any, count: int) -> dict[str, Samples]:
     return given
 
 
-def new_column(values: Any, name: str) -> Column:
-    """The samples as a column to be trained on; a list of sequences is one of any length, even if all have the same."""
+def new_column(values: Any, name: str, numbers: Rows) -> Column:
+    """The samples as a column to be trained on; a list of sequences is one of any length, even if all have the same.
+
+    numbers: (N,) how errors number the samples
+    """
     if texts := texts_in(values):
-        return column_of_texts(name, texts)
-    return SequenceColumn(values, name) if isinstance(values, list) else ArrayColumn(values, name)
+        return column_of_texts(name, texts, numbers)
+    column = SequenceColumn if isinstance(values, list) else ArrayColumn
+    return column(values, name, rows=numbers)
 
 
 def auxiliary_column(samples: Samples, name: str, spec: InputSpec | None = None) -> Column:
     """The samples as a column that knows who lacks the modality; like `spec`, of training, where it is given."""
     if not samples.present.any():
         raise InputError(f"{name}: expected at least one sample that has it, found NaN or None in all")
-    column = column_of(spec, name, samples.values) if spec is not None else new_column(samples.values, name)
+    if spec is not None:
+        column = column_of(spec, name, samples.values)
+    else:
+        column = new_column(samples.values, name, samples.numbers)
     return column if samples.present.all() else PartialColumn(column, samples.present)
 
 
@@ -122,30 +132,39 @@ def _numbers(values: Any, name: str) -> Any:
     return _table(_array(values, name), getattr(values, "columns", None))
 
 
-def _samples(values: Any, name: str) -> Samples:
+def _samples(values: Any, name: str, numbers: Rows | None = None) -> Samples:
+    """A modality that samples may lack; numbers: (N,) how errors number them, where these are some of more."""
     if isinstance(values, list | tuple) and values and all(sample is None for sample in values):
         raise InputError(f"{name}: expected at least one sample that has it, found None in all")
     if texts := _texts(values):
-        return Samples([text for text in texts if text is not None], np.array([text is not None for text in texts]))
+        present = np.array([text is not None for text in texts])
+        return Samples([text for text in texts if text is not None], present, _numbers_of(present, numbers))
     if is_list_of_sequences(values):
         present = np.array([sequence is not None and not _is_nothing(sequence) for sequence in values])
-        kept = [_sequence(values[row], f"{name}: sequence {row}") for row in np.flatnonzero(present)]
-        return Samples(kept, present)
+        there = _numbers_of(present, numbers)
+        sequences = zip(there, np.flatnonzero(present), strict=True)
+        return Samples([_sequence(values[row], f"{name}: sequence {n}") for n, row in sequences], present, there)
     if has_none(values):
         present = np.array([sample is not None for sample in values])
-        rest = _samples(stacked([sample for sample in values if sample is not None], name), name)
-        present[present] = rest.present
-        return Samples(rest.values, present)
+        rest = stacked([sample for sample in values if sample is not None], name)
+        given = _samples(rest, name, _numbers_of(present, numbers))
+        present[present] = given.present
+        return Samples(given.values, present, given.numbers)
     require_samples(values, name, axes=2)
     array = _array(values, name, allow_nan=True)
     nan = np.isnan(array).reshape(len(array), -1)
-    if len(partly := np.flatnonzero(nan.any(1) & ~nan.all(1))):
+    if len(partly := _numbers_of(nan.any(1) & ~nan.all(1), numbers)):
         raise InputError(
             f"{name}: row {partly[0]} is NaN in a part of its numbers; NaN in all of them says that the sample lacks "
             "the modality, else fill them in"
         )
     present = ~nan.all(1)
-    return Samples(_table(array[present], getattr(values, "columns", None)), present)
+    return Samples(_table(array[present], getattr(values, "columns", None)), present, _numbers_of(present, numbers))
+
+
+def _numbers_of(marked: Mask, numbers: Rows | None) -> Rows:
+    """How errors number the samples that the mask marks."""
+    return np.flatnonzero(marked) if numbers is None else numbers[marked]
 
 
 def _texts(values: Any) -> list[str | None]:

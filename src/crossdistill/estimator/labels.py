@@ -22,7 +22,8 @@ from crossdistill.data.labels import (
     seems_a_class,
     seems_no_label,
 )
-from crossdistill.data.weights import label_factors
+from crossdistill.data.named import places_of
+from crossdistill.data.weights import balancing, label_factors
 from crossdistill.estimator.given import require_no_times
 from crossdistill.types import InputError
 
@@ -105,6 +106,19 @@ def names_of(y: Any, count: int, default: str) -> tuple[str, ...]:
     if hasattr(y, "columns"):
         return tuple(map(str, y.columns))
     return (default,) if count == 1 else tuple(map(str, range(count)))
+
+
+def in_training_order(y: Any, names: tuple[str, ...]) -> Any:
+    """The columns of a DataFrame of several labels or numbers in the order of training's names; anything else as it is.
+
+    Raises InputError where they are others; names that are mere numbers, of an array, are those of no column.
+    """
+    given = tuple(map(str, getattr(y, "columns", ())))
+    if len(given) < 2 or given == names or len(given) != len(names):
+        return y
+    if set(given) != set(names) and names == tuple(map(str, range(len(names)))):
+        return y
+    return y.iloc[:, places_of("y", names, given)]
 
 
 def sample_weights(sample_weight: Any, count: int) -> npt.NDArray[np.float64]:
@@ -221,15 +235,13 @@ def numbered(labels: Array, classes: Array) -> Rows:
 
 def weights_of(sample_weight: Any, class_weight: ClassWeight, labels: Array, classes: Array) -> npt.NDArray[np.float64]:
     """(N,) how much each sample counts, at least 0; of samples without a label no class weighs in."""
-    from sklearn.utils.class_weight import compute_class_weight
-
     weights = sample_weights(sample_weight, len(labels))
     _require_class_weight(class_weight)
     if class_weight is not None:
         labelled = is_labelled(labels, classes)
         numbers = numbered(labels, classes)[labelled]
-        each = compute_class_weight(_by_number(class_weight, classes), classes=np.arange(len(classes)), y=numbers)
-        weights[labelled] *= each[numbers]
+        each = _each_class(class_weight, classes)
+        weights[labelled] *= (balancing(numbers, weights[labelled], len(classes)) if each is None else each)[numbers]
     return weights
 
 
@@ -244,11 +256,8 @@ def weights_of_indicators(
     _require_class_weight(class_weight)
     if class_weight is None:
         return weights
-    each = None
-    if not isinstance(class_weight, str):
-        by_number = _numbered_weights(class_weight, classes)
-        each = np.array([by_number.get(number, 1.0) for number in range(len(classes))], dtype=np.float64)
     labelled = ~np.isnan(indicators[:, 0])
+    each = _each_class(class_weight, classes)
     weights[labelled] *= label_factors(indicators[labelled], weights[labelled], each)
     return weights
 
@@ -266,12 +275,10 @@ def _is_weight(weight: Any) -> bool:
     return isinstance(weight, Real) and 0 <= float(weight) < math.inf
 
 
-def _by_number(class_weight: Mapping[Any, float] | str, classes: Array) -> dict[int, float] | str:
-    """The weights of classes under their numbers; scikit-learn's compares no texts with NaN between them."""
-    return class_weight if isinstance(class_weight, str) else _numbered_weights(class_weight, classes)
-
-
-def _numbered_weights(class_weight: Mapping[Any, float], classes: Array) -> dict[int, float]:
+def _each_class(class_weight: Mapping[Any, float] | str, classes: Array) -> npt.NDArray[np.float64] | None:
+    """(C,) the weights of the classes, 1 of one without an entry; None where they are to be balanced."""
+    if isinstance(class_weight, str):
+        return None
     if unknown := [label for label in class_weight if label not in classes.tolist()]:
         raise InputError(f"class_weight: expected classes of y, {classes.tolist()}, found {unknown[0]!r}")
-    return {number: class_weight[label] for number, label in enumerate(classes.tolist()) if label in class_weight}
+    return np.array([class_weight.get(label, 1.0) for label in classes.tolist()], dtype=np.float64)

@@ -11,7 +11,8 @@ from sklearn.metrics import r2_score
 from sklearn.utils import check_consistent_length
 
 from crossdistill.estimator.base import Array, CrossModalEstimator
-from crossdistill.estimator.labels import as_numbers, names_of, sample_weights
+from crossdistill.estimator.given import warn_of_another_order
+from crossdistill.estimator.labels import as_numbers, in_training_order, names_of, sample_weights
 from crossdistill.types import InputError
 
 
@@ -80,11 +81,11 @@ class CrossModalRegressor(RegressorMixin, CrossModalEstimator):  # type: ignore[
             InputError: or ValueError as scikit-learn words it, for input that does not fit.
         """
         numbers = as_numbers(y, type(self).__name__)
-        target, given = self._checked(X, y, numbers, auxiliary)
+        given = self._checked(X, y, numbers, auxiliary, sample_weight)
         weights = sample_weights(sample_weight, len(numbers))
         kept = weights > 0
         names = names_of(y, 1 if numbers.ndim == 1 else numbers.shape[1], "value")
-        self._train(target, given, kept, numbers[kept], names, weights[kept], "regression")
+        self._train(given, kept, numbers[kept], names, weights[kept], "regression")
         return self
 
     def predict(self, X: Any) -> npt.NDArray[np.float64]:
@@ -111,6 +112,7 @@ class CrossModalRegressor(RegressorMixin, CrossModalEstimator):  # type: ignore[
             NotFittedError: before `fit`.
             ValueError: inputs that are not as in `fit`.
         """
+        warn_of_another_order({"X": X, "y": y, "sample_weight": sample_weight})
         return self._measured(y, self.predict(X), sample_weight)
 
     def teacher_score(self, X: Any, y: Any, auxiliary: Any, sample_weight: Any = None) -> float:
@@ -126,8 +128,8 @@ class CrossModalRegressor(RegressorMixin, CrossModalEstimator):  # type: ignore[
         Raises:
             InputError: the method trains no teacher, or no sample has all.
         """
-        logits, complete = self._told_by_teacher(X, auxiliary, y)
-        return self._measured(y, self._trained.model.task.predicted(logits), sample_weight, complete)
+        predicted, complete = self._told_by_teacher(X, auxiliary, y)
+        return self._measured(y, predicted, sample_weight, complete)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -138,7 +140,7 @@ class CrossModalRegressor(RegressorMixin, CrossModalEstimator):  # type: ignore[
         self, y: Any, predicted: Array, sample_weight: Any, counted: npt.NDArray[np.bool_] | None = None
     ) -> float:
         """R² among the samples that have a label, and are `counted` (N,)."""
-        numbers = as_numbers(y, type(self).__name__)
+        numbers = as_numbers(in_training_order(y, self.student_.classes), type(self).__name__)
         check_consistent_length(numbers, predicted)
         labelled = ~np.isnan(numbers.reshape(len(numbers), -1)).any(1)
         labelled = labelled if counted is None else labelled & counted

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from crossdistill.data.columns import Column
+from crossdistill.data.columns import Column, Rows
 from crossdistill.data.dataset import MultimodalDataset, from_arrays, without_labels
 from crossdistill.data.inputs import column_of
 from crossdistill.data.targets import Labels
@@ -101,12 +101,17 @@ def fitted(
     labels: Labels,
     names: tuple[str, ...],
     weights: npt.NDArray[np.float64],
-    task: TaskKind = "classification",
+    task: TaskKind,
+    numbers: Rows,
 ) -> Fit:
-    """Train on all samples but those that choose the epoch. The caller's random state and threads stay as they were."""
+    """Train on all samples but those that choose the epoch. The caller's random state and threads stay as they were.
+
+    numbers: (N,) how errors number the samples
+    """
     _require_kinds(settings)
     weighted = weights if np.ptp(weights) > 0 else ()
-    dataset = from_arrays(columns, labels, classes=names, weights=weighted, name="samples", task=task)
+    ids = list(map(str, numbers))
+    dataset = from_arrays(columns, labels, ids=ids, classes=names, weights=weighted, name="samples", task=task)
     recipe = _recipe(settings, dataset)
     with on_threads(recipe.machine.threads):  # statistics of the inputs round by them, too
         built = build(recipe, dataset)

@@ -25,7 +25,7 @@ from crossdistill.runs.given_teacher import require_logits
 from crossdistill.runs.own_encoders import copied, own_settings, require_rebuilt, require_working
 from crossdistill.runs.statistics import set_statistics
 from crossdistill.tasks.regression import statistics_of
-from crossdistill.training.engine import seeded
+from crossdistill.training.engine import seeded, with_gradients
 from crossdistill.training.loop import Stage
 from crossdistill.types import InputError, TrainingSamples
 
@@ -51,6 +51,7 @@ class Built:
         return self.method.model
 
 
+@with_gradients()
 def build(
     recipe: Recipe,
     dataset: MultimodalDataset | None = None,

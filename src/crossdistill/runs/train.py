@@ -20,7 +20,7 @@ from crossdistill.runs.measure import epoch_measures, require_measurable
 from crossdistill.runs.warnings import WARNING, Warnings
 from crossdistill.training import Checkpoint, Observer, Record, Stage, fit
 from crossdistill.training.distributed import gather_notes, require_same_start
-from crossdistill.training.engine import Engine, launched, on_threads, seeded
+from crossdistill.training.engine import Engine, launched, on_threads, seeded, with_gradients
 from crossdistill.training.pauses import GO_ON
 from crossdistill.types import Batch, InputError, Note
 
@@ -127,6 +127,7 @@ class MemoryLog:
         self.best_epoch = epoch
 
 
+@with_gradients()
 def train(
     built: Built, log: TrainingLog | None = None, engine: Engine | None = None, workers: Workers | None = None
 ) -> Method:
