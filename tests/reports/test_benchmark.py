@@ -494,10 +494,58 @@ def test_means_are_over_folds_that_all_have() -> None:
         {"baseline": 0.5, "kd": 0.5, "dist": 0.4}
     )
     assert setting.left_out == ((2, 0),)
-    assert "some configuration lacks a run there: fold 2." in report(whole).sections[-1].note
+    assert "some configuration lacks a run there: fold 2 seed 0." in report(whole).sections[-1].note
     nothing = table[(table.label == "kd") == (table.fold % 2 == 0)]
     with pytest.raises(InputError, match="no fold of watch, 1 subject labelled has runs of every configuration"):
         settings_of(nothing)
+
+
+def test_shares_ranks_and_gains_are_of_the_seeds_that_all_have() -> None:
+    """A method that was run with the first seeds alone is held against the others in these, whatever the rest are."""
+    few = {"baseline": [0.5, 0.5, 0.2, 0.2], "teacher": [0.7, 0.7, 0.4, 0.4], "amid_u": [0.6, 0.6, 0.3, 0.3],
+           "kd": [0.51, 0.51, 0.21, 0.21], "dist": [0.55, 0.55, 0.9, 0.9]}  # fmt: skip
+    table = study_table({("set0", FEW): few}, teachers={"teacher": 0.0})
+    table.loc[table.label == "teacher", "teacher_top1"] = few["teacher"]
+    table = table[~((table.label == "dist") & (table.seed > 1))]
+    settings = settings_of(table)
+    assert share_recovered(settings, "kd") == pytest.approx(0.05)
+    assert share_recovered(settings, "dist") == pytest.approx(0.25), "its first seeds' gain by their gap"
+    assert gains_by_source(settings, "dist", "kd") == pytest.approx([0.04])
+    found = ranked(settings)
+    assert found is not None
+    order = dict(zip(found.labels, found.ranking.average, strict=True))
+    assert sorted(order, key=lambda label: order[label]) == ["amid_u", "dist", "kd", "baseline"]
+    apart = table[~((table.label == "kd") & (table.seed < 2))]
+    assert math.isnan(share_recovered(settings_of(apart[apart.label != "teacher"]), "kd"))
+
+
+def test_nobody_is_half_way_to_a_teacher_that_is_behind() -> None:
+    few = {"baseline": [0.70, 0.71, 0.69, 0.70, 0.72], "teacher": [0.5] * 5, "amid": [0.67, 0.68, 0.66, 0.67, 0.69]}
+    table = study_table({(f"set{number}", FEW): few for number in range(3)})
+    table.loc[table.label == "teacher", "teacher_top1"] = 0.5
+    assert not any("half of the way" in text for text, _ in verdicts(table))
+    table.loc[table.label == "teacher", "teacher_top1"] = 0.8
+    assert verdict_of(table, "half of the way") == "does not hold"
+
+
+def test_what_could_not_be_tested_is_not_refuted() -> None:
+    one = {"baseline": [0.5], "kd": [0.5], "amid_u": [0.75]}
+    table = study_table({(f"set{number}", FEW): one for number in range(7)})
+    assert verdict_of(table, "on at least 6 data sets") == "cannot tell"
+
+
+def test_a_tie_for_the_first_rank_tells_nothing() -> None:
+    tied = {"baseline": 0.5, "kd": 0.6, "amid_u": 0.6}
+    table = study_table(
+        {(f"set{number}", FEW): {key: [value] * 5 for key, value in tied.items()} for number in range(7)}
+    )
+    assert verdict_of(table, "first in average rank") == "cannot tell"
+
+
+def test_a_table_that_does_not_say_how_many_threads_there_were_makes_a_page() -> None:
+    table = study(sets=1)
+    table = table.drop(columns=[name for name in table.columns if name == "version_threads"])
+    assert "CPU thread" not in report(table).origin.versions
 
 
 def test_what_the_table_does_not_say_of_groups_is_said() -> None:

@@ -163,7 +163,8 @@ def test_teacher_no_better_than_baseline(tmp_path: Path) -> None:
 
 def test_nothing_recovered(tmp_path: Path) -> None:
     folders = pair(tmp_path, (0.60, 0.62), (0.60, 0.60))
-    text = words([*folders, write_run(tmp_path / "t", "teacher", 0, {"teacher": 0.71})])
+    teachers = [write_run(tmp_path / f"t{seed}", "teacher", seed, {"teacher": 0.71}) for seed in range(2)]
+    text = words([*folders, *teachers])
     assert "recovers none of the gap" in text
     assert "(−10.0 %)" in text
 

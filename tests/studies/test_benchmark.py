@@ -126,6 +126,26 @@ def test_it_goes_on_and_keeps_what_it_has(done: Path, source: Path) -> None:
     assert read_record(done).commands == ("the command", "another"), "each once"
 
 
+def test_runs_that_were_asked_for_before_stay_in_the_table(source: Path, tmp_path: Path) -> None:
+    """A study may be made method by method and seed by seed; runs of another recipe are no part of it."""
+    few = settings([small(source)], lambda budget: not budget.is_all)
+    benchmark(few, Asked(("amid", "kd"), controls=True, seeds=2), tmp_path)
+    made = benchmark(few, Asked(("ccl",), seeds=1), tmp_path)
+    assert made.table is not None
+    both = ["amid", "amid, shuffled auxiliary", "amid, zeroed auxiliary", "baseline", "kd", "teacher"]
+    seeds = made.table.groupby("label").seed.agg(list).to_dict()
+    assert seeds == {**{label: [0, 1] for label in both}, "ccl": [0]}
+    assert not made.failures
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / few[0].folder / "results.parquet"), made.table.iloc[:, 2:])
+    later = settings([small(source, seed=5)], lambda budget: not budget.is_all)
+    table = benchmark(later, Asked(("amid",), seeds=1), tmp_path).table
+    assert table is not None
+    assert sorted(table[table.label == "amid"].seed) == [0, 1, 5]
+    longer = settings([small(source, seed=9, epochs=3)], lambda budget: not budget.is_all)
+    (failure,) = benchmark(longer, Asked(("gmc",), seeds=1), tmp_path).failures.values()
+    assert "has another recipe (first difference: 'epochs: 3')" in failure.message
+
+
 def test_other_sets_of_the_folder_stay_in_the_table(source: Path, tmp_path: Path) -> None:
     """A study may be made set by set; a set of the library is known by its folder alone. Weights stay on request."""
     asked = Asked(("baseline",), seeds=1)

@@ -22,9 +22,9 @@ class Headline:
     """A configuration's means of the task's headline measure over its independent units, a fraction, NaN where it has
     no such model; ..._ci: 95 % half width.
 
-    units: how many, those of `units_of`; gap: teacher - student of the same run; gap_recovered:
-    on the way from `baseline` to `teacher`, the configurations; measures: the student's means of all measures of the
-    task, by their keys
+    units: how many, those of `units_of`; gap: teacher - student of the same run; gap_recovered: on the way from
+    `baseline` to `teacher`, the configurations, over the seeds and folds that all three have; measures: the student's
+    means of all measures of the task, by their keys
     """
 
     runs: int
@@ -66,12 +66,11 @@ def headline(runs: Sequence[Run]) -> pd.DataFrame:
 def headlines(runs: Sequence[Run]) -> dict[str, Headline]:
     """Label -> its headline, in the order of the tables."""
     configurations = configurations_of(runs)
-    baseline = _mean(_values(configurations.get("baseline", []), "student"))
-    teacher = _mean(_values(configurations.get("teacher", []), "teacher"))
+    baseline, teacher = (configurations.get(label, []) for label in ("baseline", "teacher"))
     return {label: _headline(configurations[label], baseline, teacher) for label in grouped(runs)}
 
 
-def _headline(runs: Sequence[Run], baseline: float, teacher: float) -> Headline:
+def _headline(runs: Sequence[Run], baseline: Sequence[Run], teacher: Sequence[Run]) -> Headline:
     student, student_ci = _mean_ci(_values(runs, "student"))
     own_teacher, own_teacher_ci = _mean_ci(_values(runs, "teacher"))
     auxiliary, auxiliary_ci = _mean_ci(_values(runs, "auxiliary_alone"))
@@ -87,9 +86,19 @@ def _headline(runs: Sequence[Run], baseline: float, teacher: float) -> Headline:
         auxiliary=auxiliary,
         auxiliary_ci=auxiliary_ci,
         gap=_mean(unit_means(units_of(both), gaps)),
-        gap_recovered=gap_recovered(student, baseline, teacher),
+        gap_recovered=_recovered(runs, baseline, teacher),
         measures={measure.key: _mean(_values(runs, "student", measure.key)) for measure in measured(runs)},
         seconds=_mean([run.seconds for run in runs]),
+    )
+
+
+def _recovered(runs: Sequence[Run], baseline: Sequence[Run], teacher: Sequence[Run]) -> float:
+    """The share of the gap over the seeds and folds that all three have: others differ in more than the method."""
+    sides = ((runs, "student"), (baseline, "student"), (teacher, "teacher"))
+    there = [{run.replicate for run in own if view in run.scores} for own, view in sides]
+    common = set.intersection(*there)
+    return gap_recovered(
+        *(_mean(_values([run for run in own if run.replicate in common], view)) for own, view in sides)
     )
 
 

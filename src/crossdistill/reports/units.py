@@ -9,8 +9,8 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 def study_units(labelled: Mapping[tuple[int, int], Hashable], in_turn: bool = False) -> dict[tuple[int, int], Hashable]:
     """Fold and seed -> what runs share that count as one.
 
-    Where labels were drawn by groups it is the labelled set or, in a study that tests several folds in turn, the fold:
-    its runs test the same people, whoever is labelled. Where none were drawn each fold and seed is a unit.
+    In a study that tests several folds in turn it is the fold: its runs test the same people or samples, whoever is
+    labelled. On one split it is the set of groups that kept their labels or, where none were drawn, each seed.
 
     labelled: fold and seed -> the groups that kept their labels, in a comparison those of both sides; "" for none
     in_turn: whether the study has other folds than these
@@ -19,12 +19,11 @@ def study_units(labelled: Mapping[tuple[int, int], Hashable], in_turn: bool = Fa
     {(0, 0): 0, (0, 1): 0, (1, 0): 1}
     >>> study_units({(-1, 0): "Ann", (-1, 1): "Bob", (-1, 2): "Ann"})
     {(-1, 0): 'Ann', (-1, 1): 'Bob', (-1, 2): 'Ann'}
+    >>> study_units({(0, 0): "", (0, 1): "", (1, 0): ""})
+    {(0, 0): 0, (0, 1): 0, (1, 0): 1}
     """
     in_turn = in_turn or len({fold for fold, _ in labelled}) > 1
-    return {
-        (fold, seed): (fold if in_turn else groups) if groups else (fold, seed)
-        for (fold, seed), groups in labelled.items()
-    }
+    return {(fold, seed): fold if in_turn else (groups or (fold, seed)) for (fold, seed), groups in labelled.items()}
 
 
 def unit_means(units: Iterable[Hashable], values: Sequence[float]) -> list[float]:

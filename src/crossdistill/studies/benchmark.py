@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from crossdistill.atomic import written_whole
 from crossdistill.extras import needed_for
+from crossdistill.methods import METHODS
 from crossdistill.models.storage import REST, STUDENT
+from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.variants.benchmark import ALWAYS, SETS, Setting, deciding_controls
 from crossdistill.runs.data import load_dataset
+from crossdistill.runs.folder import RESULTS, read_recipe, require_usable
 from crossdistill.runs.jobs import Executor, Failure
 from crossdistill.runs.lock import locked
 from crossdistill.studies.compare import TABLE, Compared, compare, known_folds
+from crossdistill.studies.kept import require_same_data
 from crossdistill.studies.passed_on import Within
-from crossdistill.studies.plan import configurations
+from crossdistill.studies.plan import configurations, plan
 from crossdistill.studies.record import Record, kept_record, read_record, write_record
+from crossdistill.studies.table import row_of, write_table
 from crossdistill.studies.tune import tune
 from crossdistill.types import InputError, Listener, cause, reported
 
@@ -168,12 +173,44 @@ def _compare(setting: Setting, asked: Asked, folder: Path, listener: Listener, e
     # tuned settings know the people of the data's own training split, who must not be tested then
     folds = known_folds(recipe)[: asked.seeds] if setting.budget.groups and not asked.trials else []
     seeds = asked.seeds // max(1, len(folds))
+    now = plan(recipes, seeds, folds)
+    finished = sorted(path.parent for path in folder.glob(f"*/{RESULTS}") if path.parent.name not in now)
+    others = _of_this_study(finished, recipe, bool(asked.trials), listener)
     compared = compare(recipes, folder, seeds=seeds, folds=folds, listener=listener, executor=executor)
     if not asked.weights:
         for run in compared.folders:
             (run / STUDENT).unlink(missing_ok=True)
             (run / REST).unlink(missing_ok=True)
-    return compared
+    if not others or compared.table is None:
+        return compared
+    both = {**{run: read_recipe(run) for run in compared.folders}, **others}
+    table = write_table([row_of(run, own) for run, own in both.items()], folder / TABLE)
+    return replace(compared, table=table, folders=tuple(both))
+
+
+def _of_this_study(finished: Sequence[Path], recipe: Recipe, tuned: bool, listener: Listener) -> dict[Path, Recipe]:
+    """A setting's finished runs that were asked for before and are not now, such as other methods' or seeds', with
+    their recipes: they stay in its table. Raises InputError for one of another recipe or of other data, whose numbers
+    must not stand beside these."""
+    if finished and tuned:  # what was chosen for methods that are not asked for now is not known
+        listener.say(f"{finished[0].parent}: {len(finished)} finished runs that were not asked for are left out")
+    if not finished or tuned:
+        return {}
+    methods = list(METHODS)
+    every = [*configurations(recipe, methods, True, False, ()), *deciding_controls(recipe, methods)]
+    known = {each.label or each.method: each for each in every}
+    kept: dict[Path, Recipe] = {}
+    for run in finished:
+        own = read_recipe(run)
+        if (label := own.label or own.method) not in known:
+            listener.say(f"{run}: left out, as this study has no configuration {label!r}")
+            continue
+        folds = [own.data.fold] if own.data.fold >= 0 else []
+        [expected] = plan([replace(known[label], seed=own.seed)], 1, folds).values()
+        require_usable(expected, run, resume=True)
+        kept[run] = expected
+    require_same_data(kept)
+    return kept
 
 
 def _places(settings: Sequence[Setting], out: Path) -> Iterator[tuple[Path, str, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from crossdistill.evaluation.significance import mean_ci
-from crossdistill.reports.benchmark.results import Measure, Replicate, Setting
+from crossdistill.reports.benchmark.results import Measure, Replicate, Setting, common_replicates, paired_means
 from crossdistill.reports.comparison import Difference, Pairs, Verdict, tested_pairs
 from crossdistill.reports.units import unit_means
 
@@ -28,10 +28,9 @@ class Side:
     measure: Measure = "student"
 
     def values(self, setting: Setting) -> Mapping[Replicate, float]:
-        """Replicate -> fraction; empty where the setting has no such runs."""
+        """Replicate -> fraction; empty where the setting has no such runs, or no way to go."""
         if self.label == HALF_WAY:
-            alone, teacher = Side("baseline").values(setting), Side("teacher", "teacher").values(setting)
-            return {each: (alone[each] + teacher[each]) / 2 for each in alone if each in teacher}
+            return _half_way(setting)
         label = best_control(setting) if self.label == BEST_CONTROL else self.label
         found = setting.configurations.get(label)
         return found.values[self.measure] if found is not None else {}
@@ -45,10 +44,22 @@ class Pair:
     second: Side
 
 
+def _half_way(setting: Setting) -> Mapping[Replicate, float]:
+    """The middle between the student alone and the teacher alone; empty where the teacher is not ahead, since going
+    there would be a loss."""
+    alone, teacher = Side("baseline").values(setting), Side("teacher", "teacher").values(setting)
+    common = common_replicates(alone, teacher)
+    ahead = math.fsum(teacher[each] - alone[each] for each in common) > 0
+    return {each: (alone[each] + teacher[each]) / 2 for each in sorted(common)} if ahead else {}
+
+
 def best_control(setting: Setting) -> str:
     """The label of the best control; empty where the setting lacks one of them."""
-    made = [found for label in CONTROLS if (found := setting.configurations.get(label)) and found.values["student"]]
-    return max(made, key=lambda each: each.mean()[0]).label if len(made) == len(CONTROLS) else ""
+    made = [label for label in CONTROLS if (found := setting.configurations.get(label)) and found.values["student"]]
+    if len(made) < len(CONTROLS):
+        return ""
+    means = dict(zip(made, paired_means(setting, made), strict=True))
+    return max(made, key=means.__getitem__)
 
 
 STUDENT_ALONE = Side("baseline")
@@ -125,15 +136,17 @@ def verdicts_by_source(rows: Iterable[tuple[Setting, Difference]]) -> dict[str, 
 def share_recovered(settings: Sequence[Setting], label: str) -> float:
     """How much of the way from the student alone to the teacher alone the students have gone: their gains over these
     settings by the gaps, both averaged over each source's settings where the teacher is ahead, and added up over the
-    sources; NaN where there is none."""
+    sources; NaN where there is none. In each setting all three are of the replicates that they share."""
     sources, gains, gaps = [], [], []
     for setting in settings:
         made, alone, teacher = (setting.configurations.get(name) for name in (label, "baseline", "teacher"))
         if made is None or alone is None or teacher is None or not made.values["student"]:
             continue
-        gap = teacher.mean("teacher")[0] - alone.mean()[0]
-        if gap > 0:
+        common = common_replicates(made.values["student"], alone.values["student"], teacher.values["teacher"])
+        start = alone.mean(over=common)[0]
+        gap = teacher.mean("teacher", common)[0] - start
+        if gap > 0:  # False where nothing is shared
             sources.append(setting.source)
-            gains.append(made.mean()[0] - alone.mean()[0])
+            gains.append(made.mean(over=common)[0] - start)
             gaps.append(gap)
     return math.fsum(unit_means(sources, gains)) / math.fsum(unit_means(sources, gaps)) if gaps else math.nan

@@ -11,8 +11,8 @@ from crossdistill.evaluation.significance import mean_ci, signed_rank_test
 from crossdistill.reports.benchmark.claims import LEVELS, POINT, Outcome, Verdict
 from crossdistill.reports.benchmark.paired import STUDENT_ALONE, Pair, Side, Tests, share_recovered, verdicts_by_source
 from crossdistill.reports.benchmark.ranks import ranked, ranked_labels
-from crossdistill.reports.benchmark.results import Level, Setting
-from crossdistill.reports.comparison import LEVEL
+from crossdistill.reports.benchmark.results import Level, Setting, paired_means
+from crossdistill.reports.comparison import LEVEL, Difference
 from crossdistill.reports.formats import counted, equals, interval, percent, points
 from crossdistill.reports.units import unit_means
 
@@ -52,8 +52,8 @@ def first_in_rank(few: Sequence[Setting]) -> Outcome:
         f"{counted(len(gains), 'data set')}, Wilcoxon p {equals(p)}"
     )
     above = p <= LEVEL and _gains_outweigh(gains)
-    first: Verdict = "holds" if above else "cannot tell"
-    return _outcome(text, "few", measured, first if ranks[OURS] < ranks[other] else "does not hold")
+    first: Verdict = "holds" if above and ranks[OURS] < ranks[other] else "cannot tell"
+    return _outcome(text, "few", measured, first if ranks[OURS] <= ranks[other] else "does not hold")
 
 
 def _gains_outweigh(gains: Sequence[float]) -> bool:
@@ -64,20 +64,23 @@ def _gains_outweigh(gains: Sequence[float]) -> bool:
 
 
 def gains_by_source(settings: Sequence[Setting], label: str, other: str) -> list[float]:
-    """By how much the mean accuracy of one method is above the other's, the mean over each source's settings."""
-    ours, theirs = ([each.configurations[name].mean()[0] for each in settings] for name in (label, other))
-    return unit_means([each.source for each in settings], [a - b for a, b in zip(ours, theirs, strict=True)])
+    """By how much the mean accuracy of one method is above the other's in the replicates that both have, the mean over
+    each source's settings."""
+    means = [paired_means(each, [label, other]) for each in settings]
+    return unit_means([each.source for each in settings], [ours - theirs for ours, theirs in means])
 
 
 def gains_on_sets(few: Sequence[Setting], tests: Tests) -> Outcome:
     """A data set counts where each of its settings shows a gain."""
-    pair = Pair(Side(OURS), STUDENT_ALONE)
-    verdicts = verdicts_by_source((each, row) for each in few if (row := tests.get((each.key, pair))) is not None)
+    text = f"AMID-U is significantly better than the student alone on at least {SETS} data sets"
+    rows = _tested(few, tests)
+    if not rows:
+        return _outcome(text, "few", "nothing could be tested", "cannot tell")
+    verdicts = verdicts_by_source(rows)
     gained = [name for name, found in verdicts.items() if found == {"better"}]
     named = f" ({', '.join(gained)})" if gained else ""
     measured = f"on {len(gained)} of {counted(len(verdicts), 'data set')}{named}"
     enough: Verdict = "cannot tell" if len(verdicts) < SETS else "does not hold"
-    text = f"AMID-U is significantly better than the student alone on at least {SETS} data sets"
     return _outcome(text, "few", measured, "holds" if len(gained) >= SETS else enough)
 
 
@@ -100,8 +103,7 @@ def no_harm(everything: Sequence[Setting], tests: Tests) -> Outcome:
     text = (
         "AMID-U, whose student learns alone where all have labels, is never significantly worse than the student alone"
     )
-    pair = Pair(Side(OURS), STUDENT_ALONE)
-    rows = [(each, row) for each in everything if (row := tests.get((each.key, pair))) and not math.isnan(row.p)]
+    rows = _tested(everything, tests)
     if not rows:
         return _outcome(text, "all", "nothing could be tested", "cannot tell")
     verdicts = verdicts_by_source(rows)
@@ -117,6 +119,12 @@ def no_harm(everything: Sequence[Setting], tests: Tests) -> Outcome:
     )
     sure: Verdict = "holds" if mean - half_width > -POINT else "cannot tell"
     return _outcome(text, "all", measured, "does not hold" if worse else sure)
+
+
+def _tested(settings: Sequence[Setting], tests: Tests) -> list[tuple[Setting, Difference]]:
+    """The settings in which AMID-U could be tested against the student alone, and what came of it."""
+    pair = Pair(Side(OURS), STUDENT_ALONE)
+    return [(each, row) for each in settings if (row := tests.get((each.key, pair))) and not math.isnan(row.p)]
 
 
 def _outcome(text: str, level: Level, measured: str, verdict: Verdict) -> Outcome:

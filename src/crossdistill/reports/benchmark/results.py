@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -46,9 +46,12 @@ class Configuration:
     values: Mapping[Measure, Mapping[Replicate, float]]
     units: Mapping[Replicate, Hashable]
 
-    def mean(self, measure: Measure = "student") -> tuple[float, float]:
-        """Mean over the independent units and the half width of its 95 % interval, NaN where there is none."""
-        values = self.values[measure]
+    def mean(self, measure: Measure = "student", over: Collection[Replicate] | None = None) -> tuple[float, float]:
+        """Mean over the independent units and the half width of its 95 % interval, NaN where there is none.
+
+        over: those of the replicates that count, all unless given
+        """
+        values = {each: value for each, value in self.values[measure].items() if over is None or each in over}
         means = unit_means([self.units[replicate] for replicate in values], list(values.values()))
         return mean_ci(means) if means else (math.nan, math.nan)
 
@@ -97,6 +100,19 @@ class Setting:
         if self.share == 1:
             return "all"
         return "few" if round(100 * self.share) <= FEW else "between"
+
+
+def common_replicates(*values: Mapping[Replicate, float]) -> frozenset[Replicate]:
+    """Those that each of these measurements was made in: means over others are of other labels, splits or seeds."""
+    return frozenset[Replicate].intersection(*map(frozenset, values))
+
+
+def paired_means(setting: Setting, labels: Sequence[str]) -> list[float]:
+    """The students' mean accuracy of these configurations, over the replicates that all of them were run in; over each
+    one's own where there are none."""
+    values = [setting.configurations[label].values["student"] for label in labels]
+    common = common_replicates(*values) or None
+    return [setting.configurations[label].mean(over=common)[0] for label in labels]
 
 
 def settings_of(table: pd.DataFrame) -> list[Setting]:

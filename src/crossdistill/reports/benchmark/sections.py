@@ -160,8 +160,8 @@ def _setting(setting: Setting, tests: Tests, number: int) -> Section:
     if setting.folds:
         note += f" {counted(setting.folds, 'fold')}, each tested in turn with labels of other groups."
     if setting.left_out:
-        folds = sorted({fold for fold, _ in setting.left_out})
-        note += f" Left out, because some configuration lacks a run there: fold {listed(list(map(str, folds)))}."
+        lacking = listed([f"fold {fold} seed {seed}" for fold, seed in setting.left_out])
+        note += f" Left out, because some configuration lacks a run there: {lacking}."
     distinct = len(set(setting.units.values()))
     if distinct < len(setting.units):
         draws = counted(len(setting.units), "draw")
@@ -183,7 +183,9 @@ def _versions(table: pd.DataFrame) -> str:
     values = {name.removeprefix("version_"): sorted(map(str, table[name].dropna().unique())) for name in columns}
     threads = values.pop("threads", [])
     words = [f"{package} {listed(found)}" for package, found in values.items() if found]
-    return ", ".join(words + [f"{listed(threads)} CPU {'thread' if threads == ['1'] else 'threads'}"] * bool(threads))
+    if threads:
+        words.append(f"{listed(threads)} CPU {'thread' if threads == ['1'] else 'threads'}")
+    return ", ".join(words)
 
 
 def _notes(made: Provenance, tests: Tests, command: str, settings: Sequence[Setting]) -> tuple[str, ...]:
