@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from crossdistill.data.arrays import has_method
 from crossdistill.types import InputError
 
 
@@ -59,7 +60,7 @@ def table_of_rows(name: str, values: Any) -> Any:
 
 def as_frame(values: Any) -> Any:
     """A table of Arrow's, whose `columns` are its data, as one of pandas'; anything else as it is."""
-    is_arrow = hasattr(values, "column_names") and hasattr(values, "to_pandas")
+    is_arrow = hasattr(type(values), "column_names") and has_method(values, "to_pandas")
     return values.to_pandas() if is_arrow else values
 
 

@@ -14,6 +14,7 @@ from crossdistill.data.arrays import (
     holds_objects,
     is_gap,
     is_picture,
+    is_tensor,
     listed,
     pixels_of,
     unmasked,
@@ -144,7 +145,7 @@ def stacked(value: Any, name: str) -> Any:
     one that NumPy takes, a Series of arrays as a list; anything else as it is. Raises InputError, naming the modality,
     where rows have other names, and where pictures are not of one size."""
     value = table_of_rows(name, of_objects(detached(value)))
-    if isinstance(value, list | tuple) and any(hasattr(item, "detach") for item in value):
+    if isinstance(value, list | tuple) and any(map(is_tensor, value)):
         value = [detached(item) for item in value]
     if not isinstance(value, list | tuple) or not value or not all(_is_picture(item) for item in value):
         return value
