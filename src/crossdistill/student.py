@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from crossdistill.atomic import write_atomically
+from crossdistill.data.arrays import has_method
 from crossdistill.data.dataset import MultimodalDataset, without_labels
-from crossdistill.data.feature_order import in_order
+from crossdistill.data.feature_order import as_trained
 from crossdistill.data.folders import filled, is_file
 from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.named import as_frame
@@ -352,8 +353,11 @@ class Student(nn.Module):
             samples: modality name -> column of N samples
             batch_size: 0 for as many as fit
             workers: reading processes
+
+        Raises:
+            InputError: a modality is not there, or its samples have another shape or other features than in training.
         """
-        device, samples = next(self.parameters()).device, in_order(samples, self.inputs)
+        device, samples = next(self.parameters()).device, as_trained(samples, self.inputs)
         rows, windows = np.arange(len(samples)), self.spec.windows
         made = raw_outputs_of(samples, rows, self.network, ("target",), device, workers, windows, batch_size)
         problems, warned = _of_each_sample(made.notes, made.present["target"])
@@ -376,6 +380,7 @@ class Student(nn.Module):
         return made
 
     def _samples(self, inputs: Any) -> MultimodalDataset:
+        inputs = inputs.by_name() if has_method(inputs, "by_name") else inputs  # the container that can be sliced
         columns = {name: column_of(self.inputs[name], name, value) for name, value in self._by_modality(inputs).items()}
         counts = {name: len(column) for name, column in columns.items()}
         if len(set(counts.values())) > 1:

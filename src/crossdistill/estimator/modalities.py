@@ -88,6 +88,10 @@ class Modalities:
         indices = np.arange(len(self))[rows]
         return Modalities({name: sliced(value, indices) for name, value in self._values.items()})
 
+    def by_name(self) -> dict[str, Any]:
+        """Name -> samples, as a `Student` takes them."""
+        return dict(self._values)
+
     def __repr__(self) -> str:
         described = (
             f"{name}={len(value)} {_called(value)}" if isinstance(value, list) else f"{name}={tuple(value.shape)}"
