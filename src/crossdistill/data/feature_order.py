@@ -1,5 +1,5 @@
-"""A data set's samples as training had them: of the same shapes, and a table's features in the same order; they are known
-by their columns' names, not by their places."""
+"""A data set's samples as training had them: of the same shapes, and a table's features in the same order, by their
+columns' names and not by their places."""
 
 from __future__ import annotations
 
