@@ -357,7 +357,11 @@ class Student(nn.Module):
         Raises:
             InputError: a modality is not there, or its samples have another shape or other features than in training.
         """
-        device, samples = next(self.parameters()).device, as_trained(samples, self.inputs)
+        return self._made_of(as_trained(samples, self.inputs), batch_size, workers)
+
+    def _made_of(self, samples: MultimodalDataset, batch_size: int = 0, workers: int = 0) -> Predictions:
+        """The predictions of samples that are as in training."""
+        device = next(self.parameters()).device
         rows, windows = np.arange(len(samples)), self.spec.windows
         made = raw_outputs_of(samples, rows, self.network, ("target",), device, workers, windows, batch_size)
         problems, warned = _of_each_sample(made.notes, made.present["target"])
@@ -373,7 +377,7 @@ class Student(nn.Module):
 
     def _predicted(self, inputs: Any) -> Predictions:
         """The predictions of samples that all can be read. Raises InputError for the first one that cannot."""
-        made = self.predictions(self._samples(inputs))
+        made = self._made_of(self._samples(inputs))
         _require_read(made.problems)
         for text in made.notes:
             warnings.warn(text, stacklevel=3)
