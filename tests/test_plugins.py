@@ -336,7 +336,17 @@ class Alone(Pair):
         return out.double() if self.double_precision else out
 
 
+class InPlace(Alone):
+    """It wants inputs as they are, and then makes others of them."""
+
+    raw = True
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return super().forward(x.mul_(2))
+
+
 NOT_WORKING = {
+    "a change of its input": ("InPlace", {}, "changes its input in place, which is read again after it; make a new"),
     "another input": (
         "Alone",
         {"features": 7},
@@ -356,6 +366,13 @@ def test_a_class_that_a_recipe_names_is_tried_before_it_is_trained(case: str, tm
         run(with_model(recipe(), encoders={"eye": encoder}), tmp_path / "run", dataset=gestures())
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_module_that_changes_its_input_is_told_so(tmp_path: Path) -> None:
+    module = InPlace()
+    module.settings = {}  # type: ignore[assignment]
+    with pytest.raises(InputError, match=r"encoders\['eye'\]: .*InPlace with .*: changes its input in place"):
+        run(recipe(epochs=1), tmp_path / "run", dataset=gestures(), encoders={"eye": module})
 
 
 def test_a_kind_of_one_s_own_is_tried_too(monkeypatch: pytest.MonkeyPatch) -> None:

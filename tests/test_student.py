@@ -9,6 +9,7 @@ import math
 import os
 import re
 import stat
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.readers import ReaderSettings
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.evaluation import top1
+from crossdistill.evaluation.collect import collect
 from crossdistill.evaluation.multilabel import f1
 from crossdistill.models.spec import ModelSpec, build_model
 from crossdistill.models.storage import digest_of, read_config, write_config
@@ -33,7 +35,7 @@ from crossdistill.recipes.recipe import DataSettings, ModelSettings, Recipe
 from crossdistill.runs.run import run
 from crossdistill.student import Student, load
 from crossdistill.training import Machine
-from crossdistill.types import InputError, TaskKind
+from crossdistill.types import Batch, InputError, TaskKind
 from tests.runs.small import gestures, recipe, with_data, with_model
 from tests.tokenizer import save_tokenizer
 
@@ -753,3 +755,72 @@ def test_a_table_whose_column_is_called_as_its_modality_is_one_of_features(tmp_p
         assert np.array_equal(student.predict_proba(table[["Z", "X", "Y"]].assign(other=0)), expected)
         with pytest.raises(InputError, match="X: expected the column 'Z' that training had"):
             student.predict(table[["X", "Y"]][:3])
+
+
+def test_a_data_set_of_other_shapes_is_one_line(student: Student, both: Student) -> None:
+    pictures = np.zeros((SAMPLES, 4, 4), np.uint8)
+    of_lengths = [np.zeros((length, 5)) for length in (1, 2, 3)]
+    for modalities, message in (
+        ({"numbers": np.zeros((SAMPLES, 3)), "picture": pictures}, r"numbers: expected .*\(5\), found .*\(3\)$"),
+        ({"numbers": of_lengths, "picture": pictures[:3]}, r"numbers: expected .*\(5\), found .*\(any length, 5\)$"),
+        ({"numbers": np.zeros((SAMPLES, 5))}, "arrays: expected the modality picture, found numbers"),
+    ):
+        with pytest.raises(InputError, match=message):
+            both.predictions(from_arrays(modalities, np.arange(len(modalities["numbers"])) % 3))
+    with pytest.raises(
+        InputError, match=r"wrist: expected .*\(any length, 3\), found samples of shape \(any length, 5\)"
+    ):
+        student.predictions(from_arrays({"wrist": of_lengths}, [0, 1, 2]))
+
+
+def test_sequences_of_any_length_may_all_have_one(student: Student, tmp_path: Path) -> None:
+    values = np.random.default_rng(4).normal(size=(6, 7, 3))
+    dataset = from_arrays({"wrist": values}, np.arange(6) % CLASSES)
+    np.testing.assert_allclose(student.predictions(dataset).probabilities, student.predict_proba(values), rtol=1e-5)
+    assert crossdistill.export(student, tmp_path / "x.pt2", "torch", dataset=dataset).described.startswith("6 train")
+
+
+def test_the_container_that_scikit_learn_slices_is_a_dict(both: Student) -> None:
+    random = np.random.default_rng(3)
+    given = {"numbers": random.normal(size=(9, 5)), "picture": random.integers(0, 256, (9, 4, 4)).astype(np.uint8)}
+    samples = crossdistill.Modalities(given)
+    assert np.array_equal(both.predict_proba(samples), both.predict_proba(given))
+    assert np.array_equal(both.predict_proba(samples[2:5]), both.predict_proba(given)[2:5])
+    with pytest.raises(InputError, match="'eye' is no input of this student; expected numbers, picture"):
+        both.predict(crossdistill.Modalities(given, eye=np.zeros((9, 2))))
+
+
+def test_calls_in_several_threads_never_train(student: Student, both: Student) -> None:
+    """One call begins while the other reads, and ends last: whoever is in between is in evaluation mode."""
+    network = copy.deepcopy(student).train().network
+    dataset = from_arrays({"wrist": sequences(4)}, [0, 1, 2, 0])
+    batches = [dataset.__getitems__([row]) for row in range(4)]
+    begun, ended = threading.Event(), threading.Event()
+    modes: list[bool] = []
+
+    def slowly() -> Iterator[Batch]:
+        for batch in batches:
+            yield batch
+            begun.set()
+            assert ended.wait(60)
+            modes.append(any(module.training for module in network.modules()))
+
+    call = threading.Thread(target=lambda: collect(network, slowly(), ("target",), torch.device("cpu")))
+    call.start()
+    assert begun.wait(60)
+    collect(network, iter(batches), ("target",), torch.device("cpu"))
+    ended.set()
+    call.join()
+    assert modes == [False] * 4
+    assert network.training, "as it came"
+
+
+def test_a_model_is_left_as_it_came_where_reading_fails(student: Student) -> None:
+    def broken() -> Iterator[Batch]:
+        raise InputError("cannot be read")
+        yield
+
+    network = copy.deepcopy(student).train().network
+    with pytest.raises(InputError):
+        collect(network, broken(), ("target",), torch.device("cpu"))
+    assert network.training

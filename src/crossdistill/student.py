@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from crossdistill.atomic import write_atomically
+from crossdistill.data.arrays import has_method
 from crossdistill.data.dataset import MultimodalDataset, without_labels
-from crossdistill.data.feature_order import in_order
+from crossdistill.data.feature_order import as_trained
 from crossdistill.data.folders import filled, is_file
 from crossdistill.data.inputs import InputSpec, column_of
 from crossdistill.data.named import as_frame
@@ -352,8 +353,15 @@ class Student(nn.Module):
             samples: modality name -> column of N samples
             batch_size: 0 for as many as fit
             workers: reading processes
+
+        Raises:
+            InputError: a modality is not there, or its samples have another shape or other features than in training.
         """
-        device, samples = next(self.parameters()).device, in_order(samples, self.inputs)
+        return self._made_of(as_trained(samples, self.inputs), batch_size, workers)
+
+    def _made_of(self, samples: MultimodalDataset, batch_size: int = 0, workers: int = 0) -> Predictions:
+        """The predictions of samples that are as in training."""
+        device = next(self.parameters()).device
         rows, windows = np.arange(len(samples)), self.spec.windows
         made = raw_outputs_of(samples, rows, self.network, ("target",), device, workers, windows, batch_size)
         problems, warned = _of_each_sample(made.notes, made.present["target"])
@@ -369,13 +377,14 @@ class Student(nn.Module):
 
     def _predicted(self, inputs: Any) -> Predictions:
         """The predictions of samples that all can be read. Raises InputError for the first one that cannot."""
-        made = self.predictions(self._samples(inputs))
+        made = self._made_of(self._samples(inputs))
         _require_read(made.problems)
         for text in made.notes:
             warnings.warn(text, stacklevel=3)
         return made
 
     def _samples(self, inputs: Any) -> MultimodalDataset:
+        inputs = inputs.by_name() if has_method(inputs, "by_name") else inputs  # the container that can be sliced
         columns = {name: column_of(self.inputs[name], name, value) for name, value in self._by_modality(inputs).items()}
         counts = {name: len(column) for name, column in columns.items()}
         if len(set(counts.values())) > 1:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,7 @@ import pandas as pd
 import pytest
 
 from crossdistill.cli.main import main
+from crossdistill.cli.predictions_file import CsvWriter
 from crossdistill.data import from_arrays
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.recipes.recipe import DataSettings, ModelSettings
@@ -380,3 +383,14 @@ def test_training_whose_output_is_closed_says_what_goes_on(tmp_path: Path) -> No
         error = process.stderr.read()
     assert error == "crossdistill: stopped, as its output is closed; the same command with --resume goes on\n"
     assert main([*words[:-1], str(tmp_path / "run"), "--resume"]) == 0
+
+
+def test_a_line_s_end_in_a_cell_ends_no_row() -> None:
+    file = io.BytesIO()
+    writer = CsvWriter(file, {"id": str, "label": str})
+    writer.write([{"id": "a\rb", "label": "c\nd"}, {"id": "e", "label": None}])
+    writer.close()
+    text = file.getvalue().decode()
+    assert list(csv.reader(io.StringIO(text, newline=""))) == [["id", "label"], ["a\rb", "c\nd"], ["e", ""]]
+    assert text.endswith("e,\n")
+    assert "\r\n" not in text

@@ -127,6 +127,11 @@ class AlwaysDropout(Linear):
         return nn.functional.dropout(super().forward(x), 0.5, training=True)
 
 
+class InPlace(Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.mul_(2))
+
+
 class MovesABuffer(Linear):
     calls: Tensor
 
@@ -235,6 +240,7 @@ BROKEN: dict[type[nn.Module], str] = {
     Unreached: "no gradient reaches spare.bias, spare.weight",
     Detached: "every gradient is 0",
     SlopeAtZero: "the gradient is not finite of weight, bias",
+    InPlace: "it changes its input in place",
     AlwaysDropout: "in evaluation mode the same input has another output the second time",
     MovesABuffer: "encoding in evaluation mode changed calls",
     BatchStatistics: "a sample's output depends on the other samples of its batch",

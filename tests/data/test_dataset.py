@@ -397,3 +397,63 @@ def test_a_sample_without_a_group_is_in_nobody_else_s() -> None:
     assert made.groups[0] == "1"
     with pytest.raises(InputError, match="ids: expected text without zero characters"):
         from_arrays({"x": np.eye(4)}, [0, 1, 0, 1], ids=["a\0", "a", "b", "c"])
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array([1, 2**64 - 1], dtype=np.uint64),
+        np.array([1, 2**63 + 5], dtype=np.uint64),
+        np.array([1, 2**70], dtype=object),
+        pd.Series([2**63 + 5, None], dtype="UInt64"),
+    ],
+)
+def test_whole_numbers_that_would_become_others_are_refused(labels: Any) -> None:
+    with pytest.raises(InputError, match=r"labels: expected whole numbers that int64 holds, found [0-9]+; give their"):
+        from_arrays({"x": np.eye(2)}, labels)
+    assert from_arrays({"x": np.eye(2)}, [2**63 - 1, -5]).classes == ("-5", str(2**63 - 1))
+
+
+@pytest.mark.parametrize("kind", ["datetime64[D]", "datetime64[ns]", "timedelta64[ns]", "S"])
+@pytest.mark.parametrize("form", [np.asarray, list, pd.Series])
+def test_times_and_bytes_are_no_classes_until_they_are_texts(kind: str, form: Any) -> None:
+    labels = np.array([1, 2], dtype="int64").astype(kind)
+    if kind == "S" and form is pd.Series:
+        labels = labels.astype(object)
+    with pytest.raises(InputError, match="labels: expected whole numbers or strings, found dtype"):
+        from_arrays({"x": np.eye(2)}, form(labels))
+
+
+def test_spans_of_time_beside_a_gap_are_no_classes() -> None:
+    with pytest.raises(InputError, match="labels: expected whole numbers or strings"):
+        from_arrays({"x": np.eye(2)}, [np.timedelta64(5, "ns"), None])
+
+
+@pytest.mark.parametrize("name", ["fetch", "detach", "getbands"])
+@pytest.mark.parametrize("present", [{}, {"x": [True, False, True]}])
+def test_a_table_is_one_whatever_its_columns_are_called(name: str, present: dict[str, list[bool]]) -> None:
+    table = pd.DataFrame({name: [1.0, 2.0, 3.0], "b": [4.0, 5.0, 6.0]})
+    made = from_arrays({"x": table}, [0, 1, 0], present=present).columns["x"]
+    assert made.shape == (2,)
+    assert made.fetch(np.array([2])).tolist() == [[3, 6]]
+    of_tables = from_arrays({"x": [table, table[:2], table[1:]]}, [0, 1, 0]).columns["x"]
+    assert of_tables.shape == (-1, 2)
+
+
+@pytest.mark.parametrize("in_list", [False, True])
+def test_tensors_with_a_gradient_are_labels_weights_and_groups(in_list: bool) -> None:
+    def of(values: list[float] | list[list[float]], dtype: torch.dtype = torch.float64) -> Any:
+        tensor = torch.tensor(values, dtype=dtype, requires_grad=True)
+        return list(tensor) if in_list else tensor
+
+    x = {"x": np.eye(2)}
+    assert from_arrays(x, of([0.5, 2.5]), task="regression").labels.tolist() == [[0.5], [2.5]]
+    assert from_arrays(x, of([[0.5, 1], [2.5, 3]], torch.bfloat16), task="regression").labels[1].tolist() == [2.5, 3]
+    assert from_arrays(x, of([[0, 1], [1, 1]]), task="multilabel").labels.tolist() == [[0, 1], [1, 1]]
+    numbers: Any = torch.tensor([7, 3])
+    made = from_arrays(x, list(numbers) if in_list else numbers, weights=of([1, 2]), groups=numbers)
+    assert made.classes == ("3", "7")
+    assert made.weights.tolist() == [1, 2]
+    assert made.groups.tolist() == ["7", "3"]
+    with pytest.raises(InputError, match="numbers that are to be predicted need task='regression'"):
+        from_arrays(x, of([0.5, 2.5]))

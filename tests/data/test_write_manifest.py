@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from crossdistill.data import from_arrays, read_manifest, write_manifest
 from crossdistill.data.columns import FileColumn, RowColumn
 from crossdistill.data.dataset import in_memory
 from crossdistill.data.readers import ReaderSettings, TextColumn
-from crossdistill.types import InputError
+from crossdistill.types import InputError, TaskKind
 
 
 def five_samples(**changes: object):
@@ -27,6 +32,7 @@ def five_samples(**changes: object):
         "groups": [1, 1, 2, 3, 3],
         "folds": [0, 1, 2, 0, 1],
         "pictures": generator.integers(0, 255, (5, 2, 2, 3), dtype=np.uint8),
+        "weights": [1, 2.5, 1 / 3, 1e-7, 4e9],
         "captions": ["plain", 'a "quoted", one', "", "two\nlines", "é☃"],
     }
     return from_arrays(**(base | changes))
@@ -39,7 +45,7 @@ def test_writing_and_reading_give_the_same_data_set(tmp_path: Path) -> None:
     assert folder == tmp_path / "deep" / "set"
     for name in ("ids", "classes", "captions", "shapes"):
         assert getattr(found, name) == getattr(dataset, name)
-    for name in ("labels", "splits", "groups", "folds", "pictures"):
+    for name in ("labels", "splits", "groups", "folds", "pictures", "weights"):
         assert np.array_equal(getattr(found, name), getattr(dataset, name))
     assert isinstance(found.columns["picture"], RowColumn)
     assert isinstance(found.columns["lips"], FileColumn)
@@ -114,3 +120,69 @@ def test_texts_become_cells(tmp_path: Path) -> None:
     column = TextColumn(["see a.txt"], ["0"], ReaderSettings(), "said")
     with pytest.raises(InputError, match=r"modality 'said': 'see a.txt' would be read as the name of a file"):
         write_manifest(tmp_path / "other", from_arrays({"said": column}, ["a"]))
+
+
+NAMES = st.text(st.sampled_from(' \t\r\n\xa0\u2003ab,";|'), max_size=4)
+
+
+@given(
+    names=st.lists(NAMES, min_size=2, max_size=3, unique=True), task=st.sampled_from(["classification", "multilabel"])
+)
+@settings(max_examples=60, deadline=None)
+def test_names_of_classes_are_read_back_as_they_are_or_refused(names: list[str], task: TaskKind) -> None:
+    labels = np.arange(len(names)) if task == "classification" else np.eye(len(names))
+    made = from_arrays({"x": np.eye(len(names))}, labels, classes=names, task=task)
+    with tempfile.TemporaryDirectory() as root, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*does not keep the order of classes")
+        if any(name != name.strip() or not name for name in names):
+            with pytest.raises(InputError, match=r"^classes: expected names without space"):
+                write_manifest(Path(root) / "set", made)
+            return
+        found = read_manifest(write_manifest(Path(root) / "set", made), task=task)
+    if task == "multilabel":
+        assert found.classes == made.classes
+        assert np.array_equal(found.labels, made.labels)
+    else:
+        assert [found.classes[label] for label in found.labels] == [made.classes[label] for label in made.labels]
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"labels": ["a", " a", "a", "a", "a"]}, "classes: .*found ' a'"),
+        ({"labels": ["a", "b\t", "a", "a", "a"]}, r"classes: .*found 'b\\t'"),
+        ({"labels": [0, 1, 0, 0, 0], "classes": ["", "x"]}, "classes: .*found ''"),
+        ({"ids": ["v", " w", "x", "y", "z"]}, "ids: .*found ' w'"),
+    ],
+)
+def test_names_that_would_be_read_back_as_others_are_refused(
+    changes: dict[str, object], what: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=what):
+        write_manifest(tmp_path / "set", five_samples(**changes))
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_manifest_has_no_place_for_is_told(tmp_path: Path) -> None:
+    table = pd.DataFrame(np.eye(5), columns=list("abcde"))
+    changes = {"labels": [2, 0, 2, 0, 2], "classes": ["low", "middle", "high"], "licence": "CC-BY-4.0"}
+    made = five_samples(**changes, modalities={"wrist": table, "said": ["so ", "b", "c", "d", "e"]})
+    lost = r"set: a manifest does not keep the names of wrist's columns, the space at the ends of said, the licence, "
+    with pytest.warns(
+        UserWarning, match=lost + r"classes that no sample has \('middle'\), the order of classes$"
+    ) as told:
+        found = read_manifest(write_manifest(tmp_path / "set", made))
+    assert len(told) == 1
+    assert told[0].filename == __file__
+    assert found.classes == ("high", "low")
+
+
+@pytest.mark.parametrize("cell", ["", "0", "-1", "nan", "much", "1e999"])
+def test_a_weight_that_is_none_is_named(cell: str, tmp_path: Path) -> None:
+    write_manifest(tmp_path / "set", five_samples())
+    manifest = tmp_path / "set" / "manifest.csv"
+    table = pd.read_csv(manifest, dtype=str)
+    table.loc[1, "sample_weight"] = cell
+    table.to_csv(manifest, index=False)
+    with pytest.raises(InputError, match=f"row 3, column 'sample_weight': expected a number above 0, found '{cell}'"):
+        read_manifest(tmp_path / "set")

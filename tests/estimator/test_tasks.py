@@ -53,6 +53,11 @@ def test_the_epoch_with_the_highest_r2_is_kept() -> None:
     assert max(measured) < 0.1
 
 
+def test_where_nothing_can_be_measured_it_is_said_of_early_stopping() -> None:
+    with pytest.raises(InputError, match=r"^early_stopping: .* their labels are all alike, so that nothing can be mea"):
+        regressor("baseline", early_stopping=True, n_epochs=1).fit(X, np.ones(SAMPLES))
+
+
 def test_several_numbers_are_told_together_and_under_their_names() -> None:
     both = pd.DataFrame({"load": Y, "tilt": -(Y**2)})
     model = regressor("baseline").fit(X, both)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -86,3 +88,10 @@ def test_classes_beyond_the_count_are_named() -> None:
         per_class_accuracy(np.array([0, 2]), np.array([0, 1]), 2)
     with pytest.raises(ValueError, match="3 columns"):
         confusion_matrix(np.eye(3), np.array([0, 0, 0]), 5)
+
+
+@pytest.mark.parametrize("measure", [top1, weighted_accuracy, unweighted_accuracy])
+def test_a_label_that_logits_have_no_column_for_is_named(measure: Callable[[np.ndarray, np.ndarray], float]) -> None:
+    with pytest.raises(ValueError, match="labels go up to 7, expected less than the number of classes, 3"):
+        measure(np.eye(3), np.array([0, 1, 7]))
+    assert measure(np.array([0, 1, 2]), np.array([0, 1, 7])) == pytest.approx(2 / 3)  # of classes C is not known

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor
@@ -266,3 +268,45 @@ def test_labels_of_another_kind_are_refused(measure: object, own: Tensor, others
     rows = torch.eye(2)
     with pytest.raises(ValueError, match=message):
         measure(rows, own, rows, others)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("nothing", [-1, math.nan])
+@pytest.mark.parametrize("measure", [recall_at_k, map_at_k])
+def test_queries_without_a_class_are_left_out_and_rows_without_one_are_no_hits(measure: Any, nothing: float) -> None:
+    generator = torch.Generator().manual_seed(5)
+    queries, gallery = torch.randn(30, 4, generator=generator), torch.randn(50, 4, generator=generator)
+    own, others = torch.arange(30.0) % 3, torch.arange(50.0) % 3
+    own[::4], others[::5] = nothing, nothing
+    known, elsewhere = torch.arange(30) % 4 > 0, torch.where(torch.arange(50) % 5 > 0, others, 99.0)
+    expected = measure(queries[known], own[known], gallery, elsewhere, ks=(1, 5))
+    assert measure(queries, own, gallery, others, ks=(1, 5)) == expected
+    assert 0 < expected[1] < 1
+    assert math.isnan(measure(queries, own.fill_(nothing), gallery, others, ks=(1,))[1])
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda a: a[::-1].copy()[::-1],
+        lambda a: np.asfortranarray(a),
+        lambda a: a.astype(a.dtype.newbyteorder(">")),
+        lambda a: pd.DataFrame(a, columns=list("abcd")) if a.ndim == 2 else pd.Series(a, index=range(7, 7 + len(a))),
+        lambda a: np.ma.array(a),
+        lambda a: a.tolist(),
+        lambda a: list(torch.tensor(a)),
+    ],
+    ids=["backwards", "columns first", "byte order", "tables", "masked", "lists", "tensors"],
+)
+def test_arrays_in_many_clothes(form: Any) -> None:
+    generator = np.random.default_rng(1)
+    queries, gallery = generator.normal(size=(9, 4)), generator.normal(size=(20, 4))
+    own, others = np.arange(9) % 3, np.arange(20) % 3
+    assert nearest(form(queries), form(gallery), 3).tolist() == nearest(queries, gallery, 3).tolist()
+    for measure in (recall_at_k, map_at_k):
+        expected = measure(queries, own, gallery, others, ks=(1, 4))
+        assert measure(form(queries), form(own), form(gallery), form(others), ks=(1, 4)) == expected
+
+
+def test_names_of_classes_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected numbers, found dtype <U1"):
+        recall_at_k(np.eye(2), np.array(["a", "b"]), np.eye(2), np.array(["a", "b"]))  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from crossdistill.atomic import written_whole
+from crossdistill.data.folders import CsvLines
 from crossdistill.extras import needed_for
 from crossdistill.types import InputError
 
@@ -30,7 +31,7 @@ class CsvWriter:
 
     def __init__(self, file: BinaryIO, columns: Mapping[str, type]) -> None:
         self.text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-        self.rows = csv.DictWriter(self.text, columns, lineterminator="\n")
+        self.rows = csv.DictWriter(CsvLines(self.text), columns)
         self.rows.writeheader()
 
     def write(self, records: Sequence[Record]) -> None:

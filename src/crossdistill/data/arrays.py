@@ -66,14 +66,14 @@ def _stacked(arrays: Array) -> Array:
 
 def _plainer(value: Any) -> Any:
     """A picture of Pillow's, or a tensor, as its numbers; anything else as it is."""
-    if hasattr(value, "detach"):
+    if is_tensor(value):
         return np.asarray(detached(value))
     return pixels_of(value) if is_picture(value) else value
 
 
 def is_picture(value: Any) -> bool:
     """Whether this is a picture of Pillow's."""
-    return hasattr(value, "getbands")
+    return has_method(value, "getbands")
 
 
 def pixels_of(picture: Any) -> Array:
@@ -87,10 +87,28 @@ def pixels_of(picture: Any) -> Array:
 
 def detached(values: Any) -> Any:
     """A tensor, on any device and with or without a gradient, as one that NumPy takes; anything else as it is."""
-    if not hasattr(values, "detach"):
+    if not is_tensor(values):
         return values
     values = values.detach().cpu()
     return values.float() if str(values.dtype) == "torch.bfloat16" else values
+
+
+def without_tensors(values: Any) -> Any:
+    """A tensor, or those in a list, as NumPy's arrays and numbers; anything else as it is."""
+    if isinstance(values, list | tuple):
+        return [without_tensors(value) for value in values] if any(map(is_tensor, values)) else values
+    return np.asarray(detached(values))[()] if is_tensor(values) else values
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether this is a tensor of PyTorch's, which need not be imported for that."""
+    return has_method(value, "detach")
+
+
+def has_method(value: Any, name: str) -> bool:
+    """Whether things of this type have such a method. A table has its columns for attributes, too, whatever they are
+    called."""
+    return callable(getattr(type(value), name, None))
 
 
 def _holds_masked(values: Any) -> bool:
@@ -120,7 +138,7 @@ def holds_objects(values: Any) -> bool:
 
 def holds_numbers(item: Any) -> bool:
     """Whether this may be a sample of several numbers: an array, a tensor or a list."""
-    return isinstance(item, list | tuple | np.ndarray) or hasattr(item, "detach")
+    return isinstance(item, list | tuple | np.ndarray) or is_tensor(item)
 
 
 def is_gap(item: Any) -> bool:

@@ -74,7 +74,7 @@ MODALITY_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 LABEL_PREFIX = "label:"
 """How columns begin of which each has one label (0 or 1) or one number, in place of `label`."""
-RESERVED = ("id", "split", "label", "fold", "group", "caption", "thumbnail", "start", "end", "crop")
+RESERVED = ("id", "split", "label", "fold", "group", "sample_weight", "caption", "thumbnail", "start", "end", "crop")
 """Columns that are no modality."""
 
 PARTS = ("start", "end", "crop")

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from crossdistill.data.arrays import array_of, is_gap, listed, objects_of, unmasked
+from crossdistill.data.arrays import array_of, has_method, is_gap, listed, objects_of, unmasked, without_tensors
 from crossdistill.data.cells import MODALITY_NAME, are_lists, are_nearly_numbers, are_times, file_named, shortened
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, KeptColumn, RowColumn, Rows, SequenceColumn
 from crossdistill.data.labels import SPLITS, Strings, groups_of, require_no_zero_characters, split_names
@@ -264,7 +264,7 @@ def from_arrays(
         pictures=pictures,
         captions=tuple(map(str, captions)),
         licence=licence,
-        weights=np.asarray(unmasked(weights), dtype=np.float64),
+        weights=np.asarray(unmasked(without_tensors(weights)), dtype=np.float64),
         task=task,
     )
     for key in present:
@@ -276,7 +276,7 @@ def from_arrays(
 
 def _groups(groups: Sequence[Any] | npt.NDArray[Any], ids: Sequence[str]) -> Strings:
     """Each sample's group as a text; one of its own where there is none, as in a manifest."""
-    given = objects_of(groups) if isinstance(groups, np.ma.MaskedArray) else groups
+    given = objects_of(groups) if isinstance(groups, np.ma.MaskedArray) else without_tensors(groups)
     texts = ["" if is_gap(group) else str(group).strip() for group in given]
     require_no_zero_characters("groups", texts)
     return groups_of(texts, ids) if len(texts) == len(ids) else np.array(texts, dtype=np.str_)
@@ -352,7 +352,7 @@ def require_splits(dataset: MultimodalDataset) -> None:
 
 def _column(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike] | Column, numbers: Rows | None = None) -> Column:
     """The samples as a column; numbers: (N,) how errors number them, where these are some of more."""
-    if hasattr(values, "fetch"):
+    if has_method(values, "fetch"):
         return cast(Column, values)
     values = listed(values)
     if texts := texts_in(values):
@@ -389,7 +389,7 @@ def column_of_texts(name: str, texts: Sequence[str], numbers: Rows | None = None
 
 
 def _partial(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike] | Column, present: npt.NDArray[Any]) -> Column:
-    if hasattr(values, "fetch"):
+    if has_method(values, "fetch"):
         raise InputError(f"present['{name}']: a column says itself who lacks it; see PartialColumn")
     values = as_frame(values)
     if present.dtype != np.bool_ or present.shape != (len(values),) or not present.any():  # type: ignore[arg-type]

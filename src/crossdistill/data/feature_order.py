@@ -1,4 +1,5 @@
-"""A table's features in the order that training had: they are known by their columns' names, not by their places."""
+"""A data set's samples as training had them: of the same shapes, and a table's features in the same order, by their
+columns' names and not by their places."""
 
 from __future__ import annotations
 
@@ -7,10 +8,11 @@ from dataclasses import replace
 
 from crossdistill.data.columns import ArrayColumn, Column, SequenceColumn
 from crossdistill.data.dataset import MultimodalDataset
-from crossdistill.data.inputs import InputSpec, input_spec
+from crossdistill.data.inputs import InputSpec, input_spec, sizes_of
 from crossdistill.data.named import places_of
 from crossdistill.data.reading import PartialColumn
 from crossdistill.data.wrappers import ReorderedColumn, StandInColumn
+from crossdistill.types import InputError
 
 
 def in_order(dataset: MultimodalDataset, specs: Mapping[str, InputSpec]) -> MultimodalDataset:
@@ -24,6 +26,19 @@ def in_order(dataset: MultimodalDataset, specs: Mapping[str, InputSpec]) -> Mult
         if spec.features and given and given != spec.features:
             columns[name] = _chosen(columns[name], places_of(f"{dataset.name}: {name}", spec.features, given))
     return replace(dataset, columns=columns)
+
+
+def as_trained(dataset: MultimodalDataset, specs: Mapping[str, InputSpec]) -> MultimodalDataset:
+    """The data set `in_order`. Raises InputError unless it has all modalities of `specs`, with samples of their shapes;
+    where lengths may differ they may also be all alike."""
+    dataset = in_order(dataset, specs)
+    for name, spec in specs.items():
+        found = dataset.shapes.get(name)
+        if found is None:
+            raise InputError(f"{dataset.name}: expected the modality {name}, found {', '.join(dataset.columns)}")
+        if found != spec.shape and not (spec.is_sequence and len(found) == 2 and found[1:] == spec.shape[1:]):
+            raise InputError(f"{dataset.name}: {name}: expected {spec}, found samples of shape ({sizes_of(found)})")
+    return dataset
 
 
 def _chosen(column: Column, places: Sequence[int]) -> Column:

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from crossdistill.atomic import naming
 from crossdistill.types import InputError
@@ -125,10 +126,21 @@ def filled(folder: Path) -> Iterator[None]:
         raise
 
 
+class CsvLines:
+    """A file for a `csv.writer` that ends its lines with a newline alone. Told to do so itself it would quote no cell
+    for a carriage return, at which readers end a line, too."""
+
+    def __init__(self, file: TextIO) -> None:
+        self.file = file
+
+    def write(self, line: str) -> int:
+        return self.file.write(line.removesuffix("\r\n") + "\n")
+
+
 def csv_text(cells: Mapping[str, Sequence[str]]) -> str:
     """A table as CSV. cells: column name -> its cells, as many in each column."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(CsvLines(text))
     writer.writerow(cells)
     writer.writerows(zip(*cells.values(), strict=True))
     return text.getvalue()

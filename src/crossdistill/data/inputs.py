@@ -87,11 +87,15 @@ class InputSpec:
 
     def __str__(self) -> str:
         if self.kind == "array":
-            sizes = ", ".join("any length" if size == -1 else str(size) for size in self.shape)
-            return f"{self.dtype} of shape ({sizes})"
+            return f"{self.dtype} of shape ({sizes_of(self.shape)})"
         if self.kind == "audio":
             return f"sound at {self.reading.rate} Hz"
         return {"video": "videos", "picture": "pictures", "text": "texts"}[self.kind]
+
+
+def sizes_of(shape: Sequence[int]) -> str:
+    """A sample's sizes in words."""
+    return ", ".join("any length" if size == -1 else str(size) for size in shape)
 
 
 def input_spec(column: Column) -> InputSpec:

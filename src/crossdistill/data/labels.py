@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.data.arrays import holds_objects, is_gap, objects_of
+from crossdistill.data.arrays import holds_objects, is_gap, objects_of, without_tensors
 from crossdistill.data.columns import Rows
 from crossdistill.types import InputError
 
@@ -43,6 +43,7 @@ def encode_labels(labels: Sequence[Any] | npt.NDArray[Any], classes: tuple[str, 
     labels: whole numbers, or strings; -1, an empty string, None, NaN and pandas' NA stand for no label. True and False
     are called so, as in a table, unless there are other names of classes, of which they are numbers 1 and 0.
     """
+    labels = without_tensors(labels)
     values = _with_gaps(labels)
     if values.dtype.kind == "i" and set(classes) <= {"False", "True"} and _are_true_or_false(labels):
         values = np.array(["" if number == UNLABELLED else str(bool(number)) for number in values.tolist()])
@@ -103,25 +104,39 @@ def _with_gaps(labels: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[Any]:
             "need task='multilabel', several numbers task='regression'"
         )
     if values.dtype.kind in "iub":
-        return values.astype(np.int64)
-    items = values.tolist()
+        return _int64(values)
+    items = list(values) if values.dtype.kind in "mM" else values.tolist()  # of nanoseconds that would make numbers
     of_texts = any(isinstance(label, str) for label in items)  # beside which -1 is no class
     gaps = np.array([is_gap(label) or (of_texts and is_minus_one(label)) for label in items], dtype=np.bool_)
     rest = [label for label, gap in zip(items, gaps, strict=True) if not gap]
-    whole = all(isinstance(label, int | float | np.number | np.bool_) and float(label).is_integer() for label in rest)
+    whole = all(map(_is_whole, rest))
     if whole and rest and (gaps.any() or values.dtype.kind != "f"):
-        return np.array([UNLABELLED if gap else int(label) for label, gap in zip(items, gaps, strict=True)])
+        numbers = [UNLABELLED if gap else int(label) for label, gap in zip(items, gaps, strict=True)]
+        return _int64(objects_in(numbers))
     if of_texts and (others := [label for label in rest if not isinstance(label, str)]):
         text = next(label for label in rest if isinstance(label, str))
         raise InputError(
             f"labels: expected labels of one kind, found texts beside others: {str(text)!r} and {others[0]}"
         )
     if not all(isinstance(label, str) for label in rest):
-        raise InputError(
-            f"labels: expected whole numbers or strings, found dtype {values.dtype}; numbers that are to be predicted "
-            "need task='regression'"
-        )
+        as_texts = "give their texts, such as labels.astype(str)"
+        fix = as_texts if values.dtype.kind in "mMS" else "numbers that are to be predicted need task='regression'"
+        raise InputError(f"labels: expected whole numbers or strings, found dtype {values.dtype}; {fix}")
     return np.array(["" if gap else label for label, gap in zip(items, gaps, strict=True)], dtype=np.str_)
+
+
+def _is_whole(label: Any) -> bool:
+    """Whether this is a whole number; spans of time are numbers of NumPy's, too."""
+    is_number = isinstance(label, int | float | np.number | np.bool_) and not isinstance(label, np.timedelta64)
+    return is_number and float(label).is_integer()
+
+
+def _int64(numbers: npt.NDArray[Any]) -> Rows:
+    """Whole numbers as int64. Raises InputError for larger ones, of which it would make others."""
+    limits, ends = np.iinfo(np.int64), (numbers.min(initial=0), numbers.max(initial=0))
+    if outside := [end for end in ends if not limits.min <= end <= limits.max]:
+        raise InputError(f"labels: expected whole numbers that int64 holds, found {outside[0]}; give their texts")
+    return numbers.astype(np.int64)
 
 
 def is_mixed(labels: Sequence[Any]) -> bool:

@@ -2,8 +2,9 @@
 
 Columns: split (train, validation, test), label (empty for a training sample without one): a class, or, as `data.task`
 says, labels with ; between them, or a number; in place of `label` one column `label:NAME` for each label (0 or 1) or
-number; optional id, fold, group, caption, thumbnail (a picture for reports: row of an (N, H, W, 3) uint8 file), start,
-end and crop (of media); every other column is a modality. A modality's cells
+number; optional id, fold, group, sample_weight (above 0: how often training draws a sample, in proportion), caption,
+thumbnail (a picture for reports: row of an (N, H, W, 3) uint8 file), start, end and crop (of media); every other column
+is a modality. A modality's cells
 are paths relative to the manifest, a video, a sound, a picture, `video.npy#17` (row 17 of an (N, ...) array) or
 `clips/a.npy` (a file of the sample's own), numbers, or texts. An empty cell: the sample lacks the modality. See
 docs/media.md.
@@ -12,6 +13,7 @@ docs/media.md.
 from __future__ import annotations
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -38,6 +40,7 @@ from crossdistill.data.cells import (
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, RowColumn, SequenceColumn, open_array
 from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_consistency
 from crossdistill.data.folders import new_folder, write_csv
+from crossdistill.data.kept import not_kept, require_kept
 from crossdistill.data.label_cells import LABEL, label_columns, read_labels, write_labels
 from crossdistill.data.labels import SPLITS, groups_of
 from crossdistill.data.lists import list_column
@@ -49,6 +52,8 @@ from crossdistill.data.table import Table, read_table
 from crossdistill.data.targets import require_task
 from crossdistill.data.wrappers import content_of
 from crossdistill.types import InputError, TaskKind
+
+WEIGHT = "sample_weight"
 
 LONGEST_NAME = 1000
 """Characters of an id, a label or a group."""
@@ -155,6 +160,7 @@ def dataset_of(
         folds=_folds(table),
         pictures=_thumbnails(table, allow_outside),
         captions=tuple(table.columns.get("caption", ())),
+        weights=_weights(table),
         task=task,
     )
     check_consistency(dataset)
@@ -192,7 +198,9 @@ def write_manifest(folder: Path | str, dataset: MultimodalDataset) -> Path:
     """Write a data set that is in memory as manifest.csv and .npy files; returns the folder.
 
     Arrays become `<modality>.npy#row`, sequences `<modality>/<id>.npy`, texts cells. The folder appears whole or not at
-    all. Raises InputError where there is something in it already, or it cannot be written.
+    all. Raises InputError where there is something in it already, it cannot be written, or names of classes, ids or
+    groups would be read back as others. What a manifest has no place for (the licence, the names of a table's columns,
+    the order of classes, classes that no sample has) is a warning.
     For arrays that the command line, or somebody else, is to train on.
 
     >>> import tempfile, numpy as np
@@ -204,8 +212,11 @@ def write_manifest(folder: Path | str, dataset: MultimodalDataset) -> Path:
     >>> read_manifest(folder).classes
     ('push', 'wave')
     """
+    require_kept(dataset)
     with new_folder(Path(folder)) as written:
         _write(written, dataset)
+    if lost := not_kept(dataset):
+        warnings.warn(f"{folder}: a manifest does not keep {', '.join(lost)}", stacklevel=2)
     return Path(folder)
 
 
@@ -296,6 +307,14 @@ def _folds(table: Table) -> npt.NDArray[np.int64]:
     return np.array(folds, dtype=np.int64)
 
 
+def _weights(table: Table) -> npt.NDArray[np.float64]:
+    cells = table.columns.get(WEIGHT, [])
+    for row, cell in enumerate(cells):
+        if not is_number(cell) or not float(cell) > 0:
+            raise InputError(f"{table.place(row, WEIGHT)}: expected a number above 0, found '{cell}'")
+    return np.array(cells, dtype=np.float64)
+
+
 def _column(
     table: Table,
     column: ModalityHeader,
@@ -367,6 +386,8 @@ def _write(folder: Path, dataset: MultimodalDataset) -> None:
         cells["fold"] = [str(fold) for fold in dataset.folds]
     if tuple(dataset.groups) != dataset.ids:
         cells["group"] = dataset.groups.tolist()
+    if len(dataset.weights):
+        cells[WEIGHT] = list(map(repr, dataset.weights.tolist()))
     if dataset.captions:
         cells["caption"] = dataset.captions
     if len(dataset.pictures):

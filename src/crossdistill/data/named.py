@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from crossdistill.data.arrays import has_method
 from crossdistill.types import InputError
 
 
@@ -65,7 +66,7 @@ def table_of_rows(name: str, values: Any) -> Any:
 
 def as_frame(values: Any) -> Any:
     """A table of Arrow's, whose `columns` are its data, as one of pandas'; anything else as it is."""
-    is_arrow = hasattr(values, "column_names") and hasattr(values, "to_pandas")
+    is_arrow = hasattr(type(values), "column_names") and has_method(values, "to_pandas")
     return values.to_pandas() if is_arrow else values
 
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.data.arrays import unmasked
+from crossdistill.data.arrays import unmasked, without_tensors
 from crossdistill.data.columns import float32_of
 from crossdistill.data.labels import UNLABELLED, encode_labels
 from crossdistill.types import InputError, TaskKind
@@ -91,7 +91,7 @@ def _named(count: int, task: TaskKind) -> tuple[str, ...]:
 def _numbers(labels: Sequence[Any] | npt.NDArray[Any], task: TaskKind) -> npt.NDArray[np.float64]:
     """As float64, None as NaN."""
     try:
-        values = np.asarray(unmasked(labels))
+        values = np.asarray(unmasked(without_tensors(labels)))
         if values.dtype.kind not in "OUSMmc":
             return values.astype(np.float64)
         if values.dtype.kind == "O":

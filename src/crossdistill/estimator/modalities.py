@@ -14,6 +14,7 @@ from crossdistill.data.arrays import (
     holds_objects,
     is_gap,
     is_picture,
+    is_tensor,
     listed,
     pixels_of,
     unmasked,
@@ -87,6 +88,10 @@ class Modalities:
         indices = np.arange(len(self))[rows]
         return Modalities({name: sliced(value, indices) for name, value in self._values.items()})
 
+    def by_name(self) -> dict[str, Any]:
+        """Name -> samples, as a `Student` takes them."""
+        return dict(self._values)
+
     def __repr__(self) -> str:
         described = (
             f"{name}={len(value)} {_called(value)}" if isinstance(value, list) else f"{name}={tuple(value.shape)}"
@@ -144,7 +149,7 @@ def stacked(value: Any, name: str) -> Any:
     one that NumPy takes, a Series of arrays as a list; anything else as it is. Raises InputError, naming the modality,
     where rows have other names, and where pictures are not of one size."""
     value = table_of_rows(name, of_objects(detached(value)))
-    if isinstance(value, list | tuple) and any(hasattr(item, "detach") for item in value):
+    if isinstance(value, list | tuple) and any(map(is_tensor, value)):
         value = [detached(item) for item in value]
     if not isinstance(value, list | tuple) or not value or not all(_is_picture(item) for item in value):
         return value

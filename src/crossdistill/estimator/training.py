@@ -76,6 +76,8 @@ _PARAMETERS = {
     "optimization.": "",
     "model.": "",
     "machine.accelerator": "device",
+    "data.choose_epoch_on: ": "early_stopping: ",
+    "data.": "",
 }
 """What a recipe calls things -> what the estimator does."""
 

@@ -2,7 +2,8 @@
 
 Every function takes `scores`, which are either logits (N, C) of any real scale or predicted classes (N,), and
 `labels` (N,), the true classes in [0, C); numpy arrays and tensors on any device alike.
-All raise ValueError when shapes disagree, nothing is given, a class is outside [0, C) or a logit is NaN.
+All raise ValueError when shapes disagree, nothing is given, a class is outside [0, C) or a logit is NaN. How many
+classes there are is known of logits, or is told; of predicted classes alone any number from 0 is one.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ def confusion_matrix(scores: Array, labels: Array, classes: int) -> npt.NDArray[
     predicted, true = _checked(scores, labels)
     _check_classes(predicted, classes, "predictions")
     _check_classes(true, classes, "labels")
-    if np.ndim(scores) == 2 and scores.shape[1] != classes:
+    if np.ndim(scores) == 2 and np.shape(scores)[1] != classes:
         raise ValueError(f"logits have {scores.shape[1]} columns, expected one for each of the {classes} classes")
     counts = np.bincount(true * classes + predicted, minlength=classes * classes)
     return counts.reshape(classes, classes).astype(np.int64)
@@ -142,6 +143,8 @@ def _checked(scores: Array, labels: Array) -> tuple[npt.NDArray[np.int64], npt.N
     if not len(true):
         raise ValueError("expected at least one sample, found none")
     predicted = _integers(given, "predictions") if given.ndim == 1 else _highest(given)
+    if given.ndim == 2:
+        _check_classes(true, given.shape[1], "labels")
     if true.min() < 0 or predicted.min() < 0:
         raise ValueError("classes are counted from 0, found a negative one")
     return predicted, true

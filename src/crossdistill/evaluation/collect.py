@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from crossdistill.data.columns import Rows
 from crossdistill.data.dataset import MultimodalDataset
@@ -124,20 +126,42 @@ def _means(values: Tensor, sample: Tensor, present: Tensor, count: int) -> Tenso
     return sums / torch.bincount(samples, minlength=count).clamp_min(1)[:, None]
 
 
+_LOCK = threading.Lock()
+_IN_EVALUATION: dict[nn.Module, tuple[int, bool]] = {}
+"""Model -> how many calls, of as many threads, have it in evaluation mode, and whether it trained before."""
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """The model in evaluation mode; the last of several calls that have it so at a time leaves it as the first found
+    it."""
+    with _LOCK:
+        calls, trained = _IN_EVALUATION.get(model, (0, model.training))
+        _IN_EVALUATION[model] = calls + 1, trained
+        model.eval()
+    try:
+        yield
+    finally:
+        with _LOCK:
+            calls, trained = _IN_EVALUATION.pop(model)
+            if calls > 1:
+                _IN_EVALUATION[model] = calls - 1, trained
+            else:
+                model.train(trained)
+
+
 @torch.no_grad()
 def collect(model: CrossModalModel, batches: Iterable[Batch], views: Sequence[View], device: torch.device) -> Outputs:
     """The views of all batches, concatenated.
 
     The model is put into evaluation mode and left in the mode it came in.
     """
-    training = model.training
-    model.eval()
     parts = []
-    for batch in batches:
-        batch = batch.to(device)
-        present: dict[View, Tensor] = {view: batch.has(model.modalities_of(view)) for view in views}
-        parts.append(Outputs(_forward(model, batch, views), batch.labels, batch.rows, present, batch.notes))
-    model.train(training)
+    with _evaluating(model):
+        for batch in batches:
+            batch = batch.to(device)
+            present: dict[View, Tensor] = {view: batch.has(model.modalities_of(view)) for view in views}
+            parts.append(Outputs(_forward(model, batch, views), batch.labels, batch.rows, present, batch.notes))
     representations = {view: torch.cat([p.made.representations[view].float().cpu() for p in parts]) for view in views}
     logits = {view: torch.cat([p.made.logits[view].float().cpu() for p in parts]) for view in views}
     return Outputs(

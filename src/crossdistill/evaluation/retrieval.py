@@ -8,6 +8,7 @@ close together than are kept, the query is answered by float64 products alone.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from crossdistill.data.arrays import array_of, unmasked
+from crossdistill.data.labels import UNLABELLED
 from crossdistill.losses.checks import without_autocast
 from crossdistill.losses.cosine import unit_rows
 
@@ -41,6 +44,7 @@ def recall_at_k(
 
     It judges the representation without its classifier. A row is relevant that is of the query's class or, of several
     labels a sample, shares a label with the query. A query without any label is left out; without others it is NaN.
+    As elsewhere, -1 and NaN are no class.
 
     Args:
         queries: (Q, D)
@@ -130,8 +134,8 @@ def _labels(
     """Both sides' labels on the queries' device: (Q,) and (G,) of any numbers, or (Q, C) and (G, C) bool."""
     if not ks or min(ks) < 1:
         raise ValueError(f"every K must be at least 1 and there must be one, found {tuple(ks)}")
-    device = torch.as_tensor(queries).device
-    wanted, others = (torch.as_tensor(labels).to(device) for labels in (query_labels, gallery_labels))
+    device = queries.device if isinstance(queries, Tensor) else torch.device("cpu")
+    wanted, others = (_tensor(labels).to(device) for labels in (query_labels, gallery_labels))
     several = wanted.shape[1:]
     if wanted.shape != (len(queries), *several) or others.shape != (len(gallery), *several) or wanted.ndim > 2:
         expected = f"({len(queries)},) and ({len(gallery)},), or ({len(queries)}, C) and ({len(gallery)}, C)"
@@ -143,9 +147,23 @@ def _labels(
     return wanted.bool(), others.bool()
 
 
+def _tensor(values: Array) -> Tensor:
+    """A tensor as it is; an array, a table or a list as one. Raises ValueError for what holds no numbers."""
+    if isinstance(values, Tensor):
+        return values
+    array = array_of(unmasked(values))
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"expected numbers, found dtype {array.dtype}")
+    # PyTorch takes neither steps backwards nor the byte order of other machines
+    native = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # nothing here writes
+        return torch.as_tensor(native)
+
+
 def _asks(wanted: Tensor) -> Tensor:
     """(Q,) bool, False for a query for which no row can be relevant."""
-    return wanted.any(1) if wanted.ndim == 2 else torch.ones_like(wanted, dtype=torch.bool)
+    return wanted.any(1) if wanted.ndim == 2 else (wanted != UNLABELLED) & (wanted == wanted)  # NaN equals nothing
 
 
 def _relevant(rows: Tensor, wanted: Tensor, others: Tensor) -> Tensor:
@@ -189,7 +207,7 @@ def nearest(queries: Array, gallery: Array, k: int, query_chunk: int = 1024, gal
     >>> nearest(torch.tensor([[1.0, 0.1], [0.2, 1.0]]), gallery, k=2).tolist()
     [[0, 1], [2, 1]]
     """
-    queries, gallery = torch.as_tensor(queries), torch.as_tensor(gallery)
+    queries, gallery = _tensor(queries), _tensor(gallery)
     _check(queries, gallery, k, query_chunk, gallery_chunk)
     k, neighbours = min(k, len(gallery)), []
     with without_autocast(queries):

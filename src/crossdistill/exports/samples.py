@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from crossdistill.data.columns import ArrayColumn, Column, Rows, SequenceColumn
 from crossdistill.data.dataset import MultimodalDataset, without_labels
-from crossdistill.data.feature_order import in_order
+from crossdistill.data.feature_order import as_trained
 from crossdistill.data.inputs import InputSpec
 from crossdistill.data.labels import UNLABELLED
 from crossdistill.encoders import Standardized
@@ -56,14 +56,14 @@ def samples_for(student: Student, folder: Path | None, dataset: MultimodalDatase
                 own = build_dataset(recipe.data, recipe.seed)
             else:
                 own = split_dataset(dataset, recipe.data, recipe.seed)
-            return _of(student, _of_inputs(student, own), splits_in_use(recipe.data)[::-1])
+            return _of(student, as_trained(own, student.inputs), splits_in_use(recipe.data)[::-1])
         except InputError as error:
             if dataset is None:
                 return _random(student, str(error))
     if dataset is None:
         return _random(student, "a student that was saved alone has none")
     # other samples than the run's: all that are there will do
-    return _of(student, _of_inputs(student, dataset), ["test", "validation", "train"])
+    return _of(student, as_trained(dataset, student.inputs), ["test", "validation", "train"])
 
 
 def _of(student: Student, dataset: MultimodalDataset, splits: Sequence[str]) -> Samples:
@@ -119,18 +119,6 @@ def _half(x: Modality) -> Modality:
         return x
     steps = max(1, x.values.shape[1] // 2)
     return Padded(x.values[:, :steps], x.lengths.clamp_max(steps))
-
-
-def _of_inputs(student: Student, dataset: MultimodalDataset) -> MultimodalDataset:
-    """The samples with features in the student's order. Raises InputError unless they are of its shapes."""
-    dataset = in_order(dataset, student.inputs)
-    for name, spec in student.inputs.items():
-        found = dataset.shapes.get(name)
-        if found is None:
-            raise InputError(f"{dataset.name}: expected the modality {name}, found {', '.join(dataset.columns)}")
-        if found != spec.shape:
-            raise InputError(f"{dataset.name}: {name}: expected {spec}, found samples of shape {found}")
-    return dataset
 
 
 def _random(student: Student, why: str) -> Samples:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from crossdistill.encoders.sequences import as_padded
 from crossdistill.models.spec import ModelSpec
 from crossdistill.types import Modality, ModalityTensors, Padded
 
@@ -60,6 +61,7 @@ def flattened(spec: ModelSpec, modalities: ModalityTensors) -> dict[str, npt.NDA
     arrays: dict[str, npt.NDArray[Any]] = {}
     for given in flat_inputs(spec):
         x = modalities[given.modality]
+        x = as_padded(x) if spec.inputs[given.modality].is_sequence else x  # of one length they come as they are
         if given.name != given.modality:
             assert isinstance(x, Padded)
             arrays[given.name] = x.lengths.numpy().astype(np.int64)

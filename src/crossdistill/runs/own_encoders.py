@@ -122,19 +122,28 @@ def _a_few(dataset: MultimodalDataset, name: str) -> Modality | None:
 @torch.no_grad()
 def _tried(place: str, encoder: nn.Module, samples: Modality, device: torch.device) -> Tensor:
     """What a copy of the encoder makes of the samples, so that the modes of its parts and the random state stay as they
-    are. Raises InputError where that is not float32 (B, width)."""
-    values = samples.values if isinstance(samples, Padded) else samples
+    are. Raises InputError where that is not float32 (B, width), and where the samples are others afterwards."""
+    values, given = _values(samples), to_device(copy.deepcopy(samples), device)
     try:
         with torch.random.fork_rng():
-            output: Any = copy.deepcopy(encoder).to(device).eval()(to_device(samples, device))
+            output: Any = copy.deepcopy(encoder).to(device).eval()(given)
     except Exception as error:  # whatever somebody's module raises
         what = f"{type(error).__name__}: {one_line(error)[:200]}"
         raise InputError(f"{place}: given {shape_in_words(samples)}: {what}") from error
+    if not torch.equal(_values(given).to(values.device), values):
+        raise InputError(
+            f"{place}: changes its input in place, which is read again after it; make a new tensor of it (x = x * 2, "
+            "not x.mul_(2))"
+        )
     shape = (len(values), int(cast(Encoder, encoder).width))
     if isinstance(output, Tensor) and tuple(output.shape) == shape and output.dtype == torch.float32:
         return output
     found = f"{output.dtype} {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
     raise InputError(f"{place}: expected an output of float32 {shape}, its width, found {found}")
+
+
+def _values(samples: Modality) -> Tensor:
+    return samples.values if isinstance(samples, Padded) else samples
 
 
 def _is_plain(value: Any) -> bool:

@@ -50,7 +50,7 @@ from crossdistill.extras import needed_for
 from crossdistill.types import InputError, cause
 
 _TABLES = "a table with a column for each feature"
-_NO_FEATURES = ("id", "split", "label", "fold", "group", "caption")
+_NO_FEATURES = ("id", "split", "label", "fold", "group", "sample_weight", "caption")
 
 
 def _header(path: Path) -> list[str]:
