@@ -585,6 +585,24 @@ def test_a_fit_that_fails_leaves_the_estimator_as_it_was() -> None:
     assert not hasattr(model, "feature_names_in_")
 
 
+@pytest.mark.parametrize("kind", ["S1", "M8[ns]", "M8[D]", "m8[s]"])
+def test_bytes_and_times_are_no_classes(kind: str) -> None:
+    labels = np.array([b"a", b"b", b"c"])[Y] if kind == "S1" else Y.astype(kind)
+    with pytest.raises(InputError, match=r"y: expected texts or numbers, found .*; make texts of them"):
+        quick("baseline").fit(X, labels, auxiliary=A)
+
+
+def test_tensors_with_a_gradient_are_labels() -> None:
+    y = torch.tensor(Y, dtype=torch.float64, requires_grad=True)
+    assert np.array_equal(quick().fit(X, y, A).predict(X), quick().fit(X, Y.astype(float), A).predict(X))
+    settings = {"n_epochs": 1, "width": 16, "random_state": 0}
+    several = torch.tensor(np.eye(CLASSES)[Y], requires_grad=True)
+    expected = quick().fit(X, several.detach().numpy().astype(int), A).predict_proba(X)
+    assert np.array_equal(quick().fit(X, several, A).predict_proba(X), expected)
+    plain = CrossModalRegressor(**settings).fit(X, Y.astype(float), auxiliary=A).predict(X)
+    assert np.array_equal(CrossModalRegressor(**settings).fit(X, y, auxiliary=A).predict(X), plain)
+
+
 def test_columns_of_several_labels_are_known_by_their_names() -> None:
     several = pd.DataFrame(np.eye(CLASSES, dtype=int)[Y], columns=list("abc"))
     model = quick(n_epochs=20).fit(X, several, auxiliary=A)

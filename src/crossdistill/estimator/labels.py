@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.data.arrays import is_gap, objects_of, unmasked
+from crossdistill.data.arrays import is_gap, objects_of, unmasked, without_tensors
 from crossdistill.data.columns import Rows
 from crossdistill.data.labels import (
     UNLABELLED,
@@ -37,6 +37,7 @@ def as_labels(y: Any, owner: str) -> Array:
         raise InputError(f"{owner} requires y to be passed, but the target y is None")
     from sklearn.utils import column_or_1d
 
+    y = without_tensors(y)
     if isinstance(y, np.ma.MaskedArray):
         y = objects_of(y) if np.ma.is_masked(y) else y.data
     if hasattr(y, "isna") and not isinstance(getattr(y, "dtype", None), np.dtype | None):  # pandas' own types
@@ -72,7 +73,7 @@ def as_indicators(y: Any) -> Array | None:
     NaN, for a sample without a label. Raises InputError for other numbers.
     """
     try:
-        given = np.asarray(y.toarray() if hasattr(y, "toarray") else unmasked(y))
+        given = np.asarray(y.toarray() if hasattr(y, "toarray") else unmasked(without_tensors(y)))
     except ValueError:  # no array at all; whoever wants classes says what is wrong with it
         return None
     if given.ndim != 2 or given.shape[1] < 2:
@@ -90,7 +91,7 @@ def as_numbers(y: Any, owner: str) -> Array:
         raise InputError(f"{owner} requires y to be passed, but the target y is None")
     require_no_times(y, "y")
     numbers: Array = check_array(
-        unmasked(y),
+        unmasked(without_tensors(y)),
         dtype=np.float64,
         ensure_2d=False,
         ensure_all_finite="allow-nan",
@@ -161,6 +162,9 @@ def classes_of(labels: Array) -> Array:
         _require_one_kind(known.tolist())
     if known.dtype.kind == "f":
         assert_all_finite(known, input_name="y")
+    if known.dtype.kind in "SmM":
+        found = "bytes" if known.dtype.kind == "S" else f"{known.dtype}"
+        raise InputError(f"y: expected texts or numbers, found {found}, such as {known[0]!r}; make texts of them")
     check_classification_targets(known)
     try:
         classes: Array = np.unique(known)
