@@ -37,6 +37,9 @@ ENDINGS: dict[Kind, tuple[str, ...]] = {
 }
 """Which endings a file of each kind has, in small letters; a cell's may be in capitals."""
 
+_CALLED: dict[Kind, str] = {"array": "an array", "audio": "a sound"}
+"""How sentences call a sample of a kind, where that is not `a` and the kind."""
+
 READABLE_AS = {**ENDINGS, "audio": (*ENDINGS["audio"], *ENDINGS["video"])}
 """Kind -> the endings of files that may be read as it; a video's sound is taken where there is no sound file."""
 
@@ -79,6 +82,9 @@ RESERVED = ("id", "split", "label", "fold", "group", "caption", "thumbnail", "st
 
 PARTS = ("start", "end", "crop")
 
+PARTS_OF: dict[Kind, tuple[str, ...]] = {"video": PARTS, "audio": ("start", "end"), "picture": ("crop",)}
+"""Which parts of their files samples of a kind may be; of other kinds they are what the cell says, as a whole."""
+
 
 @dataclass(frozen=True)
 class ModalityHeader:
@@ -113,6 +119,67 @@ def modalities(table: Table) -> list[ModalityHeader]:
         if name not in by_name:
             raise InputError(f"{table.path} row 1: '{header}': there is no modality '{name}'")
     return list(by_name.values())
+
+
+def require_small_letters(table: Table) -> None:
+    """Raise InputError for a column such as `Group`, which would be a modality and protect nothing, unless there is a
+    `group`, too, or its header says a kind."""
+    for header in table.columns:
+        meant = header.lower()
+        if meant in RESERVED and meant not in table.columns:
+            raise InputError(
+                f"{table.path} row 1: '{header}' would be read as a modality; write '{meant}', or '{header}:KIND' "
+                "(:text, :number and so on) where it is one"
+            )
+
+
+def require_parts_fit(table: Table, column: ModalityHeader, kind: Kind) -> None:
+    """Raise InputError for a part that samples of this kind have not, which would do nothing."""
+    for part in PARTS:
+        if f"{column.name}:{part}" in table.columns and part not in PARTS_OF.get(kind, ()):
+            cut = "cut arrays before, and name rows of them (a.npy#17) or files of their own"
+            raise InputError(
+                f"{table.path} row 1: '{column.name}:{part}': {_CALLED.get(kind, f'a {kind}')} has no "
+                f"{'crop' if part == 'crop' else 'segment'}; {cut if kind == 'array' else 'leave it out'}"
+            )
+
+
+def require_whole(table: Table, header: str) -> None:
+    """Raise InputError where several rows name one file of arrays as a whole and have segments of their own, as media
+    may: each would be the whole recording."""
+    if not any(part in table.columns for part in ("start", "end")):
+        return
+    none = [""] * len(table.numbers)
+    segments = list(zip(*(table.columns.get(part, none) for part in ("start", "end")), strict=True))
+    first: dict[str, int] = {}
+    for row, cell in enumerate(table.columns[header]):
+        match = ARRAY.fullmatch(cell)
+        if match and match[2] is None and segments[first.setdefault(cell, row)] != segments[row]:
+            raise InputError(
+                f"{table.place(row, header)}: '{shortened(cell)}' would be the whole recording, as in row "
+                f"{table.numbers[first[cell]]}: 'start' and 'end' are of media; cut arrays before, and name rows of "
+                "them (a.npy#17) or files of their own, or head the times of one modality 'face:start', 'face:end'"
+            )
+
+
+def doubt_of_segments(table: Table) -> str:
+    """Why `start`, `end` and `crop` may be meant otherwise: there are no media in the table. Empty where there are, or
+    where no such cell is filled."""
+    filled = [part for part in PARTS if any(table.columns.get(part, ()))]
+    if not filled or has_media(table):
+        return ""
+    return (
+        f"{table.path}: {', '.join(filled)} say nothing here: they are of videos, sounds and pictures, and no column "
+        "has any; arrays, numbers and texts are read as a whole"
+    )
+
+
+def has_media(table: Table) -> bool:
+    """Whether a column is of media, as its header says, or its first filled cell."""
+    return any(
+        (column.kind or looks_like(next(filter(None, table.columns[column.header]), ""))) in PARTS_OF
+        for column in modalities(table)
+    )
 
 
 def kind_of(table: Table, column: ModalityHeader) -> Kind:

@@ -13,8 +13,8 @@ import numpy as np
 
 from crossdistill.data import MultimodalDataset
 from crossdistill.data.columns import Column
+from crossdistill.data.doubts import doubts_of
 from crossdistill.data.inputs import input_spec
-from crossdistill.data.label_doubts import label_doubts
 from crossdistill.data.labels import SPLITS, seems_no_label
 from crossdistill.data.manifest import check_values, dataset_of
 from crossdistill.data.number_groups import number_groups
@@ -105,7 +105,7 @@ def check_manifest(
         counts += [_count(dataset, name, split, found) for split in SPLITS if len(dataset.rows(split))]
     groups = number_groups(table)
     doubts = [*_doubtful_texts(dataset), *doubts_of_gaps(table, groups)]
-    doubts += [*_nearly_no_labels(dataset), *label_doubts(dataset)]
+    doubts += [*_nearly_no_labels(dataset), *doubts_of(dataset)]
     counts = _together(counts, groups)
     return Checked(dataset, counts, broken, damaged, files, doubts)
 

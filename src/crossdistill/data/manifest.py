@@ -28,12 +28,16 @@ from crossdistill.data.cells import (
     ModalityHeader,
     array_cell,
     clip,
+    doubt_of_segments,
     inside,
     is_number,
     is_text_file,
     kind_of,
     modalities,
+    require_parts_fit,
     require_plain,
+    require_small_letters,
+    require_whole,
 )
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, RowColumn, SequenceColumn, open_array
 from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_consistency
@@ -106,6 +110,7 @@ def dataset_of(
 ) -> MultimodalDataset:
     """The data set of a manifest's table; see `read_manifest`."""
     require_task(task)
+    require_small_letters(table)
     of_labels = label_columns(table, task)
     named = {column.name: column for column in modalities(table)}
     if "split" not in table.columns:
@@ -122,6 +127,9 @@ def dataset_of(
         raise InputError(f"{table.path}: no modality '{unknown[0]}'; found {', '.join(_readable(table))[:200]}{hint}")
     for name in only:
         _require_modality_name(table, name)
+    by_header = {column.header: column for column in named.values()}
+    for header in (header for headers in joined.values() for header in headers):
+        require_parts_fit(table, by_header[header], "number")
     headers = Counter(header for name in only for header in joined.get(name) or [named[name].header])
     if twice := [header for header, count in headers.items() if count > 1]:
         raise InputError(f"{table.path}: column '{twice[0]}' is part of two modalities of {', '.join(only)}")
@@ -156,6 +164,7 @@ def dataset_of(
         pictures=_thumbnails(table, allow_outside),
         captions=tuple(table.columns.get("caption", ())),
         task=task,
+        doubts=tuple(filter(None, [doubt_of_segments(table)])),
     )
     check_consistency(dataset)
     return dataset
@@ -306,9 +315,7 @@ def _column(
 ) -> Column:
     """The filled cells' column, with gaps where cells are empty; required: whether no sample may lack the modality."""
     kind, find = kind_of(table, column), inside(table, allow_outside)
-    for part in ("start", "end"):
-        if kind == "picture" and f"{column.name}:{part}" in table.columns:
-            raise InputError(f"{table.path} row 1: '{column.name}:{part}': a picture has no segment; leave it out")
+    require_parts_fit(table, column, kind)
     if kind == "number":
         return number_column(table, column.name, [column.header])
     cells = table.columns[column.header]
@@ -319,6 +326,8 @@ def _column(
         filled_column = list_column(table, column.header, filled)
     elif kind == "array":
         filled_column = _arrays(table, column.header, filled, allow_outside)
+        if len(filled_column.shape) > 1:  # with time in it; a vector may say something of all of a recording's parts
+            require_whole(table, column.header)
     elif kind == "text":
         texts = [find(row, column.header, cells[row]) if is_text_file(cells[row]) else cells[row] for row in filled]
         option, doubt = f"data.readers.{column.name}.tokenizer", doubt_of(table, column)

@@ -23,7 +23,9 @@ from crossdistill.data.cells import (
     is_text_file,
     kind_of,
     modalities,
+    require_parts_fit,
     require_plain,
+    require_whole,
 )
 from crossdistill.data.columns import Column, Rows, open_array
 from crossdistill.data.given.chunks import CHUNK, Chunk, Given, Specs, as_batch, chunk_of, starts
@@ -256,6 +258,11 @@ def _manifest(table: Table, specs: Specs, allow_outside: bool) -> Given:
 
     of_numbers = {name: headers_of(_features_of(spec), list(table.columns)) for name, spec in specs.items()}
     of_numbers = {name: named for name, named in of_numbers.items() if 0 < len(named) == len(specs[name].features)}
+    for name, spec in specs.items():
+        if name not in of_numbers:
+            require_parts_fit(table, headers[name], spec.kind)
+            if spec.kind == "array" and len(spec.shape) > 1:
+                require_whole(table, headers[name].header)
 
     def opened(name: str, rows: Sequence[int], places: Rows) -> Column:
         chosen = [rows[place] for place in places.tolist()]
