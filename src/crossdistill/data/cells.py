@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -54,6 +55,9 @@ _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re
 
 _THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]*)?")
 """A number with commas between its thousands, which one with a decimal comma may look like: 1,000."""
+
+_MEASURED = re.compile(rf"(?i:{_NUMBER.pattern})\s*(?P<unit>[^\s0-9.,;:/_+-][^\s0-9]{{0,11}})")
+"""A number with a unit: 50.5 kg, 20°C, 3 %."""
 
 TRUTHS = {"true": 1.0, "false": 0.0}
 """How tables write truth values, in small letters: those of one-hot columns, as pandas makes them, are such."""
@@ -246,14 +250,32 @@ def _fits_header(looks: Kind, kind: Kind) -> bool:
     return kind == "text" or all((looks == only) == (kind == only) for only in ("array", "number"))
 
 
+def with_ascii_minus(text: str) -> str:
+    """The text with hyphens for minus signs, which word processors and some locales write instead."""
+    return text.replace("\N{MINUS SIGN}", "-")
+
+
 def is_number(cell: str) -> bool:
     """Whether a cell is a finite number, such as 3, -0.5 or 1e-3."""
+    cell = with_ascii_minus(cell)
     return _NUMBER.fullmatch(cell) is not None and math.isfinite(float(cell))
 
 
 def number_of(cell: str) -> float | None:
     """What a cell is as a feature: its finite number, 1 and 0 for true and false, None for anything else."""
-    return float(cell) if is_number(cell) else TRUTHS.get(cell.lower())
+    return float(with_ascii_minus(cell)) if is_number(cell) else TRUTHS.get(cell.lower())
+
+
+def measured(cells: Sequence[str]) -> tuple[str, int]:
+    """The unit that most of the cells have behind a number, such as kg of `50.5 kg`, and how many of them."""
+    units = Counter(match["unit"] for cell in cells if (match := _MEASURED.fullmatch(with_ascii_minus(cell))))
+    return units.most_common(1)[0] if units else ("", 0)
+
+
+def without_unit(cell: str, unit: str) -> str:
+    """The number of a cell such as `50.5 kg`, empty for another cell."""
+    number = cell.removesuffix(unit).rstrip()
+    return number if unit and number != cell and is_number(number) else ""
 
 
 def numbers_meant(cell: str) -> tuple[str, str]:
@@ -264,9 +286,10 @@ def numbers_meant(cell: str) -> tuple[str, str]:
 
 
 def are_nearly_numbers(cells: Sequence[str]) -> bool:
-    """Whether more than half of these are numbers, or would be with a decimal point or without commas."""
+    """Whether more than half of these are numbers, or would be with a decimal point, without commas or without the unit
+    that they have in common."""
     texts = [cell for cell in cells if number_of(cell) is None and not any(numbers_meant(cell))]
-    return 2 * len(texts) < len(cells)
+    return 2 * len(texts) < len(cells) or 2 * (len(texts) - measured(texts)[1]) < len(cells)
 
 
 def are_times(cells: Sequence[str]) -> bool:

@@ -42,7 +42,7 @@ from crossdistill.data.cells import (
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, RowColumn, SequenceColumn, open_array
 from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_consistency
 from crossdistill.data.folders import new_folder, write_csv
-from crossdistill.data.label_cells import LABEL, label_columns, read_labels, write_labels
+from crossdistill.data.label_cells import LABEL, doubts_of_labels, label_columns, read_labels, write_labels
 from crossdistill.data.labels import SPLITS, groups_of
 from crossdistill.data.lists import list_column
 from crossdistill.data.number_groups import number_groups, together
@@ -164,7 +164,7 @@ def dataset_of(
         pictures=_thumbnails(table, allow_outside),
         captions=tuple(table.columns.get("caption", ())),
         task=task,
-        doubts=tuple(filter(None, [doubt_of_segments(table)])),
+        doubts=tuple(filter(None, [doubt_of_segments(table), *doubts_of_labels(classes, task)])),
     )
     check_consistency(dataset)
     return dataset

@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from crossdistill.data.cells import (
     LABEL_PREFIX,
-    TRUTHS,
     ModalityHeader,
     array_cell,
     clip,
@@ -23,6 +22,7 @@ from crossdistill.data.cells import (
     is_text_file,
     kind_of,
     modalities,
+    number_of,
     require_parts_fit,
     require_plain,
     require_whole,
@@ -199,13 +199,14 @@ def _numbers(cells: Any) -> Any:
     if pd.api.types.is_bool_dtype(values):
         return values.astype("int64")
     if values.isna().any():
-        values = values.fillna(cells.map(_truth).astype("float64"))
+        values = values.fillna(cells[values.isna()].map(_number).astype("float64"))
     return values
 
 
-def _truth(cell: object) -> float:
-    """1 or 0 for a truth value, however a table writes it; NaN for anything else."""
-    return TRUTHS.get(str(cell).strip().lower(), math.nan)
+def _number(cell: object) -> float:
+    """A cell's number, 1 or 0 for a truth value; NaN for anything else."""
+    number = number_of(str(cell).strip())
+    return math.nan if number is None else number
 
 
 def _are_whole(values: npt.NDArray[Any], spec: InputSpec) -> bool:
