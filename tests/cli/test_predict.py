@@ -244,6 +244,44 @@ def test_tables_that_would_be_misread(
     assert "found 3 of wrist, 2 of wrist_lengths" in capsys.readouterr().err
 
 
+def test_rows_without_a_filled_cell_are_left_out_and_counted(table_run: Path, tmp_path: Path) -> None:
+    """As spreadsheets leave them at the end; those that have but one filled cell are samples."""
+    (tmp_path / "t.csv").write_text(
+        "\n\n".join(["a,b,ä", "1,2,3", " ,,", "4,5,6", ",,7", ",, ", ",,"]), encoding="utf-8"
+    )
+    found = predicted(table_run, tmp_path / "t.csv")
+    assert found["id"].tolist() == [f"{tmp_path / 't.csv'}#{row}" for row in (0, 2, 3)]
+    assert found["error"].isna().tolist() == [True, True, False]
+
+
+def test_minus_signs_of_word_processors_are_read(table_run: Path, tmp_path: Path) -> None:
+    for name, minus in (("a", "-"), ("b", "\N{MINUS SIGN}")):
+        (tmp_path / f"{name}.csv").write_text(f"a,b,ä\n{minus}1,2,3\n{minus}2,5,{minus}6\n", encoding="utf-8")
+    one, other = (predicted(table_run, tmp_path / f"{name}.csv") for name in "ab")
+    assert one["error"].isna().all()
+    assert one["probability"].tolist() == other["probability"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a,b,ä\n\n100,1,2,3\n", "t.csv row 3: expected 3 cells as in the header, found 4"),
+        ("a,b,ä\n   \n,1,2,3\n", "t.csv row 3: expected 3 cells as in the header, found 4"),
+        ("a,b,ä\n,,,\n1,2,3\n", "t.csv row 2: expected 3 cells as in the header, found 4"),
+        ("\na,b,ä\n1,2,3\n", "t.csv row 1: expected the names of the columns, found an empty line"),
+        ("sep=,\na,b,ä\n1,2,3\n", "t.csv row 1: expected the names of the columns, found 'sep=', which tells a sprea"),
+        ("sep=;\na;b;ä\n1;2;3\n", "t.csv row 1: expected the names of the columns, found 'sep=;', which tells a spre"),
+        ("a,b,ä\n,,\n", "t.csv: the table is empty"),
+    ],
+)
+def test_tables_whose_first_lines_are_odd(
+    text: str, problem: str, table_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    assert main(["predict", str(table_run), str(tmp_path / "t.csv")]) == 2
+    assert problem in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("name", "problem"),
     [

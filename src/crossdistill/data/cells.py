@@ -384,7 +384,8 @@ def inside(table: Table, allow_outside: bool) -> Callable[[int, str, str], Path]
                     "allow it (--allow-outside, data.allow_outside)"
                 )
             if not is_file:
-                raise InputError(f"{table.place(row, column)}: file not found: {path}")
+                hint = "; write / in place of \\" if "\\" in cell else ""
+                raise InputError(f"{table.place(row, column)}: file not found: {path}{hint}")
             known[cell] = path
         return known[cell]
 

@@ -126,7 +126,7 @@ def dataset_of(
         hint = f"; columns of numbers {unknown[0]} are '{unknown[0][:-2]}' together" if unknown[0][-2:] == "_*" else ""
         raise InputError(f"{table.path}: no modality '{unknown[0]}'; found {', '.join(_readable(table))[:200]}{hint}")
     for name in only:
-        _require_modality_name(table, name)
+        _require_modality_name(table, name, named.get(name))
     by_header = {column.header: column for column in named.values()}
     for header in (header for headers in joined.values() for header in headers):
         require_parts_fit(table, by_header[header], "number")
@@ -238,8 +238,12 @@ def _grouped(table: Table, groups: Mapping[str, Sequence[str]]) -> list[str]:
     return list(dict.fromkeys(whole.get(column.name, column.name) for column in modalities(table)))
 
 
-def _require_modality_name(table: Table, name: str) -> None:
+def _require_modality_name(table: Table, name: str, column: ModalityHeader | None) -> None:
+    """Raise InputError for a name that no modality may have; where it is a column of numbers but for some cells, and
+    were it not for these a part of a modality such as `acc`, one that names the first of them."""
     if not MODALITY_NAME.fullmatch(name):
+        if column is not None and (doubt := doubt_of(table, column)):
+            raise InputError(doubt)
         other = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")
         raise InputError(
             f"{table.path} row 1: '{name}': expected letters, digits, _ and - in a modality's name; rename the column"

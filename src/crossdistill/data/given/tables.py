@@ -43,6 +43,7 @@ from crossdistill.data.table import (
     csv_problem,
     read_table,
     require_commas,
+    require_names,
     require_short_lines,
     texts_of,
     undecodable,
@@ -70,16 +71,20 @@ def _header(path: Path) -> list[str]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file)
             header = [name.strip() for name in next(rows, [])]
-            first = next(rows, header)
+            filled = (
+                (number, row) for number, row in enumerate(rows, start=2) if len(row) > 1 or any(map(str.strip, row))
+            )
+            number, first = next(filled, (2, header))  # pandas leaves out lines without anything in them
     except UnicodeDecodeError as error:
         raise undecodable(path, error) from None
     except csv.Error as error:
         raise InputError(f"{path} row 1: {csv_problem(error)}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot read it: {error.strerror or error}") from None
+    require_names(path, header, bool(first))
     require_commas(path, header)
-    if first and len(first) != len(header):  # pandas would take the first column for row names, and shift the others
-        raise InputError(f"{path} row 2: expected {len(header)} cells as in the header, found {len(first)}")
+    if len(first) != len(header):  # pandas would take the first column for row names, and shift the others
+        raise InputError(f"{path} row {number}: expected {len(header)} cells as in the header, found {len(first)}")
     return header
 
 
@@ -122,14 +127,14 @@ def _features_of(spec: InputSpec) -> tuple[str, ...]:
 
 
 def _is_empty(path: Path) -> bool:
-    """Whether a table has no row below the names of its columns."""
+    """Whether a table has no row below the names of its columns, or none with a filled cell."""
     if path.suffix.lower() == ".parquet":
         import pyarrow.parquet
 
         return int(pyarrow.parquet.read_metadata(path).num_rows) == 0
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         try:
-            return not any(len(line) > 1 or any(map(str.strip, line)) for line in islice(csv.reader(file), 1, None))
+            return not any(any(map(str.strip, line)) for line in islice(csv.reader(file), 1, None))
         except csv.Error:  # a cell that is too long, which is none the less a cell
             return False
 
@@ -170,7 +175,6 @@ def _features(
         return column_of(specs[name], name, values.astype("int64") if are_whole else values)
 
     def chunks() -> Iterator[Chunk]:
-        start = 0
         for frame in _frames(path, texts, used):
             ids = frame["id"].tolist() if "id" in texts else [""] * len(frame)
             labels = {name: frame[name].tolist() for name in labelled}
@@ -178,8 +182,8 @@ def _features(
             columns = {
                 name: LazyColumn(spec.shape, len(frame), partial(opened, frame, name)) for name, spec in specs.items()
             }
-            yield chunk_of(columns, [key or f"{path}#{start + row}" for row, key in enumerate(ids)], labels, splits)
-            start += len(frame)
+            names = [key or f"{path}#{row}" for row, key in zip(frame.index.tolist(), ids, strict=True)]
+            yield chunk_of(columns, names, labels, splits)
 
     return Given(-1, labelled, chunks, guessed)
 
@@ -215,16 +219,20 @@ def _are_whole(values: npt.NDArray[Any], spec: InputSpec) -> bool:
 
 
 def _frames(path: Path, texts: Sequence[str], used: Sequence[str]) -> Iterator[Any]:
-    """A table's columns `used` and `texts` as DataFrames of some rows each; texts: whatever they look like."""
+    """A table's columns `used` and `texts` as DataFrames of some rows each, whose index counts from 0; texts: whatever
+    they look like. Rows of a CSV file without a filled cell, as spreadsheets leave them, are counted and left out."""
     if path.suffix.lower() == ".parquet":
         with needed_for("Parquet"):
             import pyarrow as pa
             import pyarrow.parquet
 
         try:
+            start = 0
             for batch in pa.parquet.ParquetFile(path).iter_batches(batch_size=CHUNK, columns=[*used, *texts]):
                 cells = {name: texts_of(path, name, batch.column(name)) for name in texts}
-                yield batch.to_pandas(ignore_metadata=True).assign(**cells)  # pandas would make an index of some
+                frame = batch.to_pandas(ignore_metadata=True).assign(**cells)  # pandas would make an index of some
+                yield frame.set_axis(range(start, start + len(frame)))
+                start += len(frame)
         except InputError:
             raise
         except Exception as error:  # what Arrow raises depends on types and damage: for the year 3349431 a ValueError
@@ -237,6 +245,7 @@ def _frames(path: Path, texts: Sequence[str], used: Sequence[str]) -> Iterator[A
         frames = pd.read_csv(path, chunksize=CHUNK, dtype=str, keep_default_na=False, skipinitialspace=True)
         for frame in frames:
             frame.columns = frame.columns.str.strip()
+            frame = frame[_filled(frame)]
             if len(frame):
                 yield frame.assign(**{name: frame[name].str.strip() for name in texts})
     except UnicodeDecodeError as error:
@@ -245,6 +254,14 @@ def _frames(path: Path, texts: Sequence[str], used: Sequence[str]) -> Iterator[A
         if "EOF inside string" in str(error):
             raise InputError(f"{path} row {unreadable_row(path)}: {OPEN_QUOTE}") from None
         raise InputError(f"{path}: cannot be read as a table: {cause(error)}") from None
+
+
+def _filled(frame: Any) -> npt.NDArray[np.bool_]:
+    """(rows,) whether there is a filled cell."""
+    filled: npt.NDArray[np.bool_] = np.array([bool(str(cell).strip()) for cell in frame.iloc[:, 0]], dtype=np.bool_)
+    for row in np.flatnonzero(~filled):  # all cells of these rows alone: of wide tables there are very many
+        filled[row] = any(isinstance(cell, str) and cell.strip() for cell in frame.iloc[row])
+    return filled
 
 
 def _manifest(table: Table, specs: Specs, allow_outside: bool) -> Given:
