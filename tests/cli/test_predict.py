@@ -254,6 +254,28 @@ def test_rows_without_a_filled_cell_are_left_out_and_counted(table_run: Path, tm
     assert found["error"].isna().tolist() == [True, True, False]
 
 
+def test_tables_with_the_same_ids_are_told_apart(
+    table_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("one.csv", "two.csv"):
+        Path(name).write_text("id,a,b,ä\nx,1,2,3\ny,4,5,6\n", encoding="utf-8")
+    for out in ("out.csv", "out.parquet"):
+        assert main(["predict", str(table_run), "one.csv", "two.csv", "--out", out]) == 0
+        table = pd.read_csv(out) if out.endswith("csv") else pd.read_parquet(out)
+        assert list(table.columns[:3]) == ["id", "input", "prediction"]
+        assert table["id"].tolist() == list("xyxy")
+        assert table["input"].tolist() == ["one.csv"] * 2 + ["two.csv"] * 2
+    capsys.readouterr()
+    assert main(["predict", str(table_run), "one.csv", "two.csv"]) == 0
+    assert "two.csv" in capsys.readouterr().out
+    assert "input" not in predicted(table_run, tmp_path / "one.csv").columns
+    for name in ("one.csv", "two.csv"):
+        Path(name).write_text("a,b,ä\n1,2,3\n", encoding="utf-8")
+    assert main(["predict", str(table_run), "one.csv", "two.csv", "--out", "out.csv"]) == 0
+    assert "input" not in pd.read_csv("out.csv").columns, "which ids say: one.csv#0"
+
+
 def test_minus_signs_of_word_processors_are_read(table_run: Path, tmp_path: Path) -> None:
     for name, minus in (("a", "-"), ("b", "\N{MINUS SIGN}")):
         (tmp_path / f"{name}.csv").write_text(f"a,b,ä\n{minus}1,2,3\n{minus}2,5,{minus}6\n", encoding="utf-8")

@@ -185,7 +185,7 @@ def _features(
             names = [key or f"{path}#{row}" for row, key in zip(frame.index.tolist(), ids, strict=True)]
             yield chunk_of(columns, names, labels, splits)
 
-    return Given(-1, labelled, chunks, guessed)
+    return Given(-1, labelled, chunks, guessed, "id" in texts)
 
 
 def _is_label(column: str) -> bool:
@@ -301,7 +301,8 @@ def _manifest(table: Table, specs: Specs, allow_outside: bool) -> Given:
             cells = {name: texts[start:end] for name, texts in labels.items()}
             yield chunk_of(columns, ids, cells, splits[start:end])
 
-    return Given(count, tuple(name for name, texts in labels.items() if any(texts)), chunks)
+    labelled = tuple(name for name, texts in labels.items() if any(texts))
+    return Given(count, labelled, chunks, has_ids=any(keys))
 
 
 def _label_columns(table: Table) -> list[str]:
