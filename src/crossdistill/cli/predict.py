@@ -77,9 +77,9 @@ def execute(options: Namespace, command: str) -> int:
     tally, shown = Tally(student), list[Record]()
     with nullcontext() if options.out is None else written_predictions(options.out, columns) as writer:
         for path, predictions, labels, splits in _predicted(student, sources, options):
+            source_of = {"input": _text(str(path))} if of_several else {}
             records = [
-                _record(student.spec.task, predictions, labels, row, list(columns), options.top)
-                | ({"input": _text(str(path))} if of_several else {})
+                {**_record(student.spec.task, predictions, labels, row, list(columns), options.top), **source_of}
                 for row in range(len(splits))
             ]
             tally.add(predictions, labels, splits)
@@ -173,7 +173,7 @@ def _columns(student: Student, top: int, labelled: Sequence[str], of_several: bo
     """Column -> what its cells are; labelled: the columns of labels, as the inputs call them; of_several: whether ids
     alone do not say which input a sample is of."""
     last: dict[str, type] = {**dict.fromkeys(labelled, str), "error": str}
-    columns: dict[str, type] = {"id": str} | ({"input": str} if of_several else {})
+    columns: dict[str, type] = {"id": str, **({"input": str} if of_several else {})}
     if student.spec.task == "regression":
         columns |= dict.fromkeys(_number_columns(student.classes), float)
         return columns | last

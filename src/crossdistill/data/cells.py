@@ -51,13 +51,16 @@ _OTHER_FILES = (
 )
 """Endings of files that no reader here takes; with them even a name with spaces is no text."""
 
-_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
+_SIGN = r"[+\N{MINUS SIGN}-]?"
+_NUMBER = re.compile(rf"{_SIGN}([0-9]+(\.[0-9]*)?|\.[0-9]+)(e{_SIGN}[0-9]{{1,3}})?", re.IGNORECASE)
 
 _THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]*)?")
 """A number with commas between its thousands, which one with a decimal comma may look like: 1,000."""
 
 _MEASURED = re.compile(rf"(?i:{_NUMBER.pattern})\s*(?P<unit>[^\s0-9.,;:/_+-][^\s0-9]{{0,11}})")
 """A number with a unit: 50.5 kg, 20°C, 3 %."""
+_LONGEST_MEASURE = 60
+"""Characters of such a cell."""
 
 TRUTHS = {"true": 1.0, "false": 0.0}
 """How tables write truth values, in small letters: those of one-hot columns, as pandas makes them, are such."""
@@ -257,18 +260,21 @@ def with_ascii_minus(text: str) -> str:
 
 def is_number(cell: str) -> bool:
     """Whether a cell is a finite number, such as 3, -0.5 or 1e-3."""
-    cell = with_ascii_minus(cell)
-    return _NUMBER.fullmatch(cell) is not None and math.isfinite(float(cell))
+    return _NUMBER.fullmatch(cell) is not None and math.isfinite(float(with_ascii_minus(cell)))
 
 
 def number_of(cell: str) -> float | None:
     """What a cell is as a feature: its finite number, 1 and 0 for true and false, None for anything else."""
-    return float(with_ascii_minus(cell)) if is_number(cell) else TRUTHS.get(cell.lower())
+    if _NUMBER.fullmatch(cell) is None:
+        return TRUTHS.get(cell.lower())
+    number = float(with_ascii_minus(cell))
+    return number if math.isfinite(number) else None
 
 
 def measured(cells: Sequence[str]) -> tuple[str, int]:
     """The unit that most of the cells have behind a number, such as kg of `50.5 kg`, and how many of them."""
-    units = Counter(match["unit"] for cell in cells if (match := _MEASURED.fullmatch(with_ascii_minus(cell))))
+    short = (cell for cell in cells if len(cell) <= _LONGEST_MEASURE)
+    units = Counter(match["unit"] for cell in short if (match := _MEASURED.fullmatch(cell)))
     return units.most_common(1)[0] if units else ("", 0)
 
 
