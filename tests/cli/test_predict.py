@@ -155,6 +155,19 @@ def test_a_manifest_without_splits_and_its_accuracy(
         assert row["prediction"] is None
 
 
+def test_a_recording_in_an_array_has_no_segments(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "x.npy", sequences(9)[0])
+    for header, rows, said in (
+        ("wrist,start", ["x.npy,0", "x.npy,1"], "row 3, column 'wrist': 'x.npy' would be the whole recording"),
+        ("wrist,wrist:end", ["x.npy,1"], "row 1: 'wrist:end': an array has no segment"),
+    ):
+        (tmp_path / "t.csv").write_text("\n".join([header, *rows]), encoding="utf-8")
+        assert main(["predict", str(trained), str(tmp_path / "t.csv")]) == 2
+        assert said in capsys.readouterr().err
+
+
 def test_a_table_of_features_by_their_names(table_run: Path, tmp_path: Path) -> None:
     student = load(table_run)
     frame = pd.DataFrame(

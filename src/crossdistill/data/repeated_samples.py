@@ -11,6 +11,7 @@ import numpy as np
 from crossdistill.data.arrays import Array
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, KeptColumn, RowColumn, Rows, SequenceColumn
 from crossdistill.data.dataset import MultimodalDataset
+from crossdistill.data.labels import few_of
 from crossdistill.data.readers import MediaColumn, TextColumn
 from crossdistill.data.reading import PartialColumn
 from crossdistill.data.wrappers import ReorderedColumn, content_of
@@ -21,6 +22,9 @@ _VALUES = 64
 _ERRORS = 3
 """Standard errors above what chance makes of values that occur again and again, such as an age's."""
 
+_NAMED = 5
+"""Modalities that the line names; of more it says how many there are."""
+
 _MEASURED = ("validation", "test", "held_out")
 
 
@@ -28,30 +32,25 @@ def repeated_samples(dataset: MultimodalDataset) -> list[str]:
     """A sentence where measured samples are the same as training samples in every modality: numbers, texts, or file,
     row and segment. Nothing of columns that say no such thing of their samples, such as memory-mapped ones."""
     trained, measured = dataset.rows("train"), np.flatnonzero(np.isin(dataset.splits, _MEASURED))
-    for whole in (False, True):  # the second time those alone that seemed the same
-        keys = [_sample_keys(dataset, rows, whole) for rows in (trained, measured)]
-        shared = set(keys[0]).intersection(keys[1]) - {()}
-        if not shared:
-            return []
-        if not whole:
-            repeats = len(trained) - len(set(keys[0]))
-            everyone = len(trained), len(measured)
-            trained, measured = (
-                rows[[key in shared for key in of_rows]]
-                for rows, of_rows in zip((trained, measured), keys, strict=True)
-            )
-    twins = dict(zip(keys[0], trained.tolist(), strict=True))
-    same = [row for row, key in zip(measured.tolist(), keys[1], strict=True) if key in shared]
-    chance = 0.0 if _any_file(dataset) else repeats / everyone[0] * everyone[1]
+    known, asked = (_sample_keys(dataset, rows, whole=False) for rows in (trained, measured))
+    seemingly = set(known).intersection(asked) - {()}
+    if not seemingly:
+        return []
+    chance = 0.0 if _any_file(dataset) else (len(known) - len(set(known))) / len(known) * len(asked)
+    trained = trained[[key in seemingly for key in known]]
+    measured = measured[[key in seemingly for key in asked]]
+    twins = dict(zip(_sample_keys(dataset, trained, whole=True), trained.tolist(), strict=True))
+    keys = zip(measured.tolist(), _sample_keys(dataset, measured, whole=True), strict=True)
+    same = [(row, twins[key]) for row, key in keys if key in twins]
     if len(same) <= chance + _ERRORS * math.sqrt(chance):
         return []
-    first = same[0]
-    of_splits = Counter(dataset.splits[same].tolist())
+    of_splits = Counter(dataset.splits[[row for row, _ in same]].tolist())
     counts = " and ".join(f"{count:,} of {len(dataset.rows(split)):,} {split}" for split, count in of_splits.items())
-    twin = dataset.ids[twins[keys[1][measured.tolist().index(first)]]]
+    first, twin = same[0]
     return [
-        f"{counts} samples are training samples, too, the same in {', '.join(dataset.columns)}: "
-        f"'{dataset.ids[first]}' is '{twin}', say; what was learnt by heart is right on them, so leave them out of one"
+        f"{counts} samples are training samples, too, the same in {few_of(list(dataset.columns), _NAMED)}: "
+        f"'{dataset.ids[first]}' is '{dataset.ids[twin]}', say; what was learnt by heart is right on them, so leave "
+        "them out of one"
     ]
 
 
