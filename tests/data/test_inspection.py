@@ -277,7 +277,12 @@ def test_sequences_and_clips_on_both_sides_are_said(tmp_path: Path) -> None:
 
 def test_numbers_that_occur_again_and_again_are_no_doubt() -> None:
     ages = np.random.default_rng(0).integers(20, 60, size=(400, 1))
-    assert not doubts_of(from_arrays({"age": ages}, np.arange(400) % 2, splits=np.arange(400) >= 300))
+    labels, splits = np.arange(400) % 2, np.arange(400) >= 300
+    assert not doubts_of(from_arrays({"age": ages}, labels, splits=splits))
+    rare, there = np.random.default_rng(1).normal(size=(400, 3)), np.arange(400) % 9 == 0
+    assert not doubts_of(from_arrays({"age": ages, "scan": rare}, labels, splits=splits, present={"scan": there})), (
+        "where samples lack what would tell them apart"
+    )
 
 
 def test_minus_one_as_a_number_is_doubted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.labels import few_of
 from crossdistill.data.readers import MediaColumn, TextColumn
 from crossdistill.data.reading import PartialColumn
-from crossdistill.data.wrappers import ReorderedColumn, content_of
+from crossdistill.data.wrappers import ReorderedColumn
 
 _VALUES = 64
 """Numbers of an array by which samples are told apart at first, so that few large ones are compared as a whole."""
@@ -36,7 +36,7 @@ def repeated_samples(dataset: MultimodalDataset) -> list[str]:
     seemingly = set(known).intersection(asked) - {()}
     if not seemingly:
         return []
-    chance = 0.0 if _any_file(dataset) else (len(known) - len(set(known))) / len(known) * len(asked)
+    chance = (len(known) - len(set(known))) / len(known) * len(asked)  # as often as training samples are alike
     trained = trained[[key in seemingly for key in known]]
     measured = measured[[key in seemingly for key in asked]]
     twins = dict(zip(_sample_keys(dataset, trained, whole=True), trained.tolist(), strict=True))
@@ -60,12 +60,6 @@ def _sample_keys(dataset: MultimodalDataset, rows: Rows, whole: bool) -> list[tu
     if not all(columns):
         return [()] * len(rows)
     return [() if all(key is None for key in keys) else keys for keys in zip(*columns, strict=True)]
-
-
-def _any_file(dataset: MultimodalDataset) -> bool:
-    """Whether a modality's samples are parts of files, which are not the same by chance."""
-    kinds = (MediaColumn, FileColumn, RowColumn, KeptColumn)
-    return any(isinstance(content_of(column), kinds) for column in dataset.columns.values())
 
 
 def _keys(column: Column, rows: Rows, whole: bool) -> list[Hashable]:
