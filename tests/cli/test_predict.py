@@ -158,6 +158,19 @@ def test_a_manifest_without_splits_and_its_accuracy(
         assert row["prediction"] is None
 
 
+def test_a_recording_in_an_array_has_no_segments(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "x.npy", sequences(9)[0])
+    for header, rows, said in (
+        ("wrist,start", ["x.npy,0", "x.npy,1"], "row 3, column 'wrist': 'x.npy' would be the whole recording"),
+        ("wrist,wrist:end", ["x.npy,1"], "row 1: 'wrist:end': an array has no segment"),
+    ):
+        (tmp_path / "t.csv").write_text("\n".join([header, *rows]), encoding="utf-8")
+        assert main(["predict", str(trained), str(tmp_path / "t.csv")]) == 2
+        assert said in capsys.readouterr().err
+
+
 def test_a_table_of_features_by_their_names(table_run: Path, tmp_path: Path) -> None:
     student = load(table_run)
     frame = pd.DataFrame(
@@ -245,6 +258,66 @@ def test_tables_that_would_be_misread(
     np.savez("short.npz", wrist=np.zeros((3, 4, 3)), wrist_lengths=[4, 4])
     assert main(["predict", str(trained), "short.npz"]) == 2
     assert "found 3 of wrist, 2 of wrist_lengths" in capsys.readouterr().err
+
+
+def test_rows_without_a_filled_cell_are_left_out_and_counted(table_run: Path, tmp_path: Path) -> None:
+    """As spreadsheets leave them at the end; those that have but one filled cell are samples."""
+    (tmp_path / "t.csv").write_text(
+        "\n\n".join(["a,b,ä", "1,2,3", " ,,", "4,5,6", ",,7", ",, ", ",,"]), encoding="utf-8"
+    )
+    found = predicted(table_run, tmp_path / "t.csv")
+    assert found["id"].tolist() == [f"{tmp_path / 't.csv'}#{row}" for row in (0, 2, 3)]
+    assert found["error"].isna().tolist() == [True, True, False]
+
+
+def test_tables_with_the_same_ids_are_told_apart(
+    table_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("one.csv", "two.csv"):
+        Path(name).write_text("id,a,b,ä\nx,1,2,3\ny,4,5,6\n", encoding="utf-8")
+    for out in ("out.csv", "out.parquet"):
+        assert main(["predict", str(table_run), "one.csv", "two.csv", "--out", out]) == 0
+        table = pd.read_csv(out) if out.endswith("csv") else pd.read_parquet(out)
+        assert list(table.columns[:3]) == ["id", "input", "prediction"]
+        assert table["id"].tolist() == list("xyxy")
+        assert table["input"].tolist() == ["one.csv"] * 2 + ["two.csv"] * 2
+    capsys.readouterr()
+    assert main(["predict", str(table_run), "one.csv", "two.csv"]) == 0
+    assert "two.csv" in capsys.readouterr().out
+    assert "input" not in predicted(table_run, tmp_path / "one.csv").columns
+    for name in ("one.csv", "two.csv"):
+        Path(name).write_text("a,b,ä\n1,2,3\n", encoding="utf-8")
+    assert main(["predict", str(table_run), "one.csv", "two.csv", "--out", "out.csv"]) == 0
+    assert "input" not in pd.read_csv("out.csv").columns, "which ids say: one.csv#0"
+
+
+def test_minus_signs_of_word_processors_are_read(table_run: Path, tmp_path: Path) -> None:
+    for name, minus in (("a", "-"), ("b", "\N{MINUS SIGN}")):
+        (tmp_path / f"{name}.csv").write_text(f"a,b,ä\n{minus}1,2,3\n{minus}2,5,{minus}6\n", encoding="utf-8")
+    one, other = (predicted(table_run, tmp_path / f"{name}.csv") for name in "ab")
+    assert one["error"].isna().all()
+    assert one["probability"].tolist() == other["probability"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a,b,ä\n\n100,1,2,3\n", "t.csv row 3: expected 3 cells as in the header, found 4"),
+        ("a,b,ä\n   \n,1,2,3\n", "t.csv row 3: expected 3 cells as in the header, found 4"),
+        ("a,b,ä\n,,,\n1,2,3\n", "t.csv row 2: expected 3 cells as in the header, found 4"),
+        ("\na,b,ä\n1,2,3\n", "t.csv row 1: expected the names of the columns, found an empty line"),
+        ("sep=,\na,b,ä\n1,2,3\n", "t.csv row 1: expected the names of the columns, found 'sep=', which tells a sprea"),
+        ("sep=;\na;b;ä\n1;2;3\n", "t.csv row 1: expected the names of the columns, found 'sep=;', which tells a spre"),
+        ("a,b,ä\n,,\n", "t.csv: the table is empty"),
+    ],
+)
+def test_tables_whose_first_lines_are_odd(
+    text: str, problem: str, table_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    assert main(["predict", str(table_run), str(tmp_path / "t.csv")]) == 2
+    assert problem in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

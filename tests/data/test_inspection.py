@@ -15,10 +15,12 @@ import pytest
 from crossdistill import read_manifest
 from crossdistill.atomic import written_whole
 from crossdistill.cli.main import main
+from crossdistill.data import from_arrays
+from crossdistill.data.doubts import doubts_of
 from crossdistill.data.inspection import CacheSettings, check_manifest, spread
 from crossdistill.data.readers import CacheFolder
 from crossdistill.data.readers.media import MediaKind
-from crossdistill.types import InputError
+from crossdistill.types import InputError, TaskKind
 from tests.data.clips import bars, halved, tone, write_sound, write_video
 from tests.processes import SLOW, start, start_command
 
@@ -182,15 +184,105 @@ def test_a_manifest_without_labels(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "nothing.csv: manifest not found" in error
 
 
-def test_a_class_that_looks_like_no_label_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = ["1,train,nan,1", "2,train,up,2", "3,train,,3"]
-    code, out, _ = said(capsys, table(tmp_path, *rows, header="id,split,label,age"))
+@pytest.mark.parametrize("name", ["nan", "NA", "N/A", "n/a", "#N/A", "null", "NULL", "?", "-1"])
+def test_a_class_that_looks_like_no_label_is_said(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = table(tmp_path, f"1,train,{name},1", "2,train,up,2", "3,train,,3", header="id,split,label,age")
+    code, out, _ = said(capsys, path)
     assert code == 0
-    assert "'nan' is taken for a class; the cell of a sample without a label is empty" in out
-    _, out, _ = said(
-        capsys, table(tmp_path, *(row.replace("nan", "down") for row in rows), header="id,split,label,age")
-    )
+    assert f"'{name}' is taken for a class; the cell of a sample without a label is empty" in out
+    assert doubts_of(read_manifest(path)) == [
+        f"'{name}' is taken for a class; the cell of a sample without a label is empty"
+    ], "in training, too"
+
+
+@pytest.mark.parametrize("names", [("down", "up"), ("-1", "1"), ("none", "some")])
+def test_a_class_that_looks_like_one_is_not_doubted(
+    names: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{row},train,{name},{row}" for row, name in enumerate([*names, ""])]
+    _, out, _ = said(capsys, table(tmp_path, *rows, header="id,split,label,age"))
     assert "taken for a class" not in out
+
+
+def test_classes_without_test_samples_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = ["1,train,up,1", "2,train,down,2", "3,train,left,3", "4,test,up,4"]
+    _, out, _ = said(capsys, table(tmp_path, *rows, header="id,split,label,age"))
+    assert "no test sample is of class 'down', 'left', which training samples have" in out
+    _, out, _ = said(capsys, table(tmp_path, *rows[:3], header="id,split,label,age"))
+    assert "no test sample" not in out, "where nothing is tested"
+
+
+@pytest.mark.parametrize("cell", ["['dog', 'outdoors']", "['dog']", "['dog' 'outdoors']", '["dog"]', "[]", "('dog',)"])
+@pytest.mark.parametrize("task", ["multilabel", "classification"])
+def test_lists_of_labels_as_texts_are_refused(cell: str, task: TaskKind, tmp_path: Path) -> None:
+    quoted = cell.replace('"', '""')
+    path = table(tmp_path, "1,train,cat,1", f'2,train,"{quoted}",2', header="id,split,label,age")
+    with pytest.raises(
+        InputError, match=r"row 3, column 'label': found a list of labels as a text, .*; write ; betwee"
+    ):
+        read_manifest(path, task=task)
+
+
+def test_labels_that_commas_part_are_doubted(tmp_path: Path) -> None:
+    rows = ['1,train,"dog, outdoors",1', "2,train,dog,2", '3,train,"Paris, France",3']
+    path = table(tmp_path, *rows, header="id,split,label,age")
+    (line,) = doubts_of(read_manifest(path, task="multilabel"))
+    assert line == "'dog, outdoors' is taken for one label; write ; between labels where it is several"
+    assert not doubts_of(read_manifest(path))
+
+
+@pytest.mark.parametrize(("trained", "measured"), [("P1", "p1"), ("P6", "P06"), ("1", "1.0"), ("a\u0308", "\xe4")])
+def test_groups_on_both_sides_that_may_be_one_are_said(trained: str, measured: str, tmp_path: Path) -> None:
+    rows = [f"1,train,a,{trained},1", f"2,train,b,{trained},2", f"3,test,a,{measured},3", "4,test,b,P9,4"]
+    path = table(tmp_path, *rows, header="id,split,label,group,age")
+    (line,) = doubts_of(read_manifest(path))
+    assert line.startswith("groups that differ in spelling alone are in train and are measured, as others: '")
+    assert ascii(measured).replace("'", "") in line
+    rows = [f"{trained},train,a,1", f"{measured},test,a,3"]
+    assert not doubts_of(read_manifest(table(tmp_path, *rows, header="id,split,label,age"))), "samples are no groups"
+
+
+def test_samples_on_both_sides_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By all modalities: numbers, texts, and files with their rows."""
+    np.save(tmp_path / "pose.npy", np.arange(12.0).reshape(4, 3))
+    header = "id,split,label,age,say,pose"
+    rows = ["a,train,x,1,hello,pose.npy#0", "b,train,y,1,hello,pose.npy#1", "c,test,x,1,hello,pose.npy#2"]
+    assert not doubts_of(read_manifest(table(tmp_path, *rows, header=header)))
+    twins = [*rows, "d,test,y,1,hello,pose.npy#1"]
+    code, out, _ = said(capsys, table(tmp_path, *twins, header=header))
+    assert code == 0
+    assert "1 of 2 test samples are training samples, too, the same in age, say, pose: 'd' is 'b'" in out
+    assert len(doubts_of(read_manifest(tmp_path, only=["say", "pose"]))) == 1
+
+
+def test_sequences_and_clips_on_both_sides_are_said(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    steps = [random.normal(size=(3 + row, 200)) for row in range(4)]
+    labels, splits = ["x", "y", "x", "y"], [False, False, True, True]
+    assert not doubts_of(from_arrays({"wrist": steps}, labels, splits=splits))
+    (line,) = doubts_of(from_arrays({"wrist": [*steps[:3], steps[1]]}, labels, splits=splits, ids=list("abcd")))
+    assert "'d' is 'b'" in line
+    almost = steps[1].copy()
+    almost[0, 1] += 1  # which is none of the numbers that are compared at first
+    assert not doubts_of(from_arrays({"wrist": [*steps[:3], almost]}, labels, splits=splits))
+    write_video(tmp_path / "a.mp4")
+    rows = ["a,train,x,a.mp4,0,0.2", "b,train,y,a.mp4,0.2,0.4", "c,test,x,a.mp4,0.4,0.6", "d,test,y,a.mp4,0.2,0.4"]
+    header = "id,split,label,face,start,end"
+    (line,) = doubts_of(read_manifest(table(tmp_path, *rows, header=header)))
+    assert "'d' is 'b'" in line
+    assert not doubts_of(read_manifest(table(tmp_path, *rows[:3], header=header)))
+
+
+def test_numbers_that_occur_again_and_again_are_no_doubt() -> None:
+    ages = np.random.default_rng(0).integers(20, 60, size=(400, 1))
+    labels, splits = np.arange(400) % 2, np.arange(400) >= 300
+    assert not doubts_of(from_arrays({"age": ages}, labels, splits=splits))
+    rare, there = np.random.default_rng(1).normal(size=(400, 3)), np.arange(400) % 9 == 0
+    assert not doubts_of(from_arrays({"age": ages, "scan": rare}, labels, splits=splits, present={"scan": there})), (
+        "where samples lack what would tell them apart"
+    )
 
 
 def test_minus_one_as_a_number_is_doubted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -402,6 +494,9 @@ def test_a_name_that_is_none_is_answered_with_names_that_are(tmp_path: Path) -> 
         ("classification", ["0", "0.0", "1"], "'0' and '0.0' are taken for 2 classes; spell them alike where they are"),
         ("classification", ["cat", "Cat", "CAT"], "'CAT' and 'Cat' and 'cat' are taken for 3 classes"),
         ("multilabel", ["dog;cat", "Dog", "cat"], "'Dog' and 'dog' are taken for 2 labels"),
+        ("classification", ["a\u0308b", "\u00e4b"], r"'a\u0308b' and '\xe4b' are taken for 2 classes"),
+        ("classification", ["\u22121", "-1", "1"], "'-1' and '\u22121' are taken for 2 classes"),
+        ("classification", ["a1", "a01", "a10"], "'a01' and 'a1' are taken for 2 classes"),
         ("classification", ["1", "10", "100"], ""),
         ("regression", ["0", "0.0", "1"], ""),
     ],

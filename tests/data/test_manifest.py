@@ -254,6 +254,15 @@ def test_samples_without_ids_are_called_by_their_place(tmp_path: Path) -> None:
             "row 3: expected cells of at most 131,072 characters.*a quote may not be closed",
         ),
         ("id,split,label,x y\na,train,b,x.npy\n", "'x y': expected letters"),
+        ("sep=,\nid,split,label,x\na,train,b,x.npy\n", "row 1: expected the names of the columns, found 'sep=', which"),
+        ("sep=;\nid;split;label;x\n", "row 1: expected the names of the columns, found 'sep=;', which"),
+        ("\nid,split,label,x\na,train,b,x.npy\n", "row 1: expected the names of the columns, found an empty line"),
+        ("id,split,label,x\na,train,b,d\\\\x.npy\n", r"file not found: .*x.npy; write / in place of .$"),
+        (
+            "id,split,label,acc x,acc y\na,train,b,1,2\nc,train,b,NA,2\nd,train,b,1,3\n",
+            "row 3, column 'acc x': 'NA' is",
+        ),
+        ("id,split,label,acc x,acc y\na,train,b,1%,2\nc,train,b,2%,2\n", "row 2, column 'acc x': '1%' is no number"),
         ("id,split,label,x,\na,train,b,x.npy,hello\n", "row 1: expected a name for each column, found '' for column 5"),
     ],
 )

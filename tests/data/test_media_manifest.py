@@ -15,6 +15,7 @@ from crossdistill.cli.main import main
 from crossdistill.data import read_manifest, write_manifest
 from crossdistill.data.cells import looks_like
 from crossdistill.data.dataset import from_arrays, in_memory
+from crossdistill.data.doubts import doubts_of
 from crossdistill.data.inputs import InputSpec, input_spec
 from crossdistill.data.loading import drawn_parts
 from crossdistill.data.readers import MediaColumn, ReaderSettings, TextColumn
@@ -194,6 +195,11 @@ def test_endings_in_capitals(tmp_path: Path) -> None:
         ("face", ["../media/x.mp4"], "row 2, column 'face': '../media/x.mp4' leads out of the manifest's folder"),
         ("face", ["/dev/null.mp4"], "row 2, column 'face': '/dev/null.mp4' leads out"),
         ("face:start", ["1"], "row 1: 'face:start': there is no modality 'face'"),
+        ("other:start", ["1"], "row 1: 'other:start': an array has no segment; cut arrays before, and name rows"),
+        ("other:crop", ["0 0 1 1"], "row 1: 'other:crop': an array has no crop"),
+        ("a,a:end", ["1,2"], "row 1: 'a:end': a number has no segment; leave it out"),
+        ("words,words:end", ["hello,2"], "row 1: 'words:end': a text has no segment"),
+        ("voice,voice:crop", ["clips/c.wav,0 0 1 1"], "row 1: 'voice:crop': a sound has no crop"),
     ],
 )
 def test_mistakes(header: str, cells: list[str], message: str, media: Path) -> None:
@@ -201,6 +207,46 @@ def test_mistakes(header: str, cells: list[str], message: str, media: Path) -> N
     with pytest.raises(InputError, match=message) as caught:
         read_manifest(table(media, f"id,split,label,{header},other", *lines))
     assert "\n" not in str(caught.value)
+
+
+def test_a_recording_in_an_array_has_no_segments(media: Path) -> None:
+    """Each of its rows would be the whole of it; a vector may say something of all parts of a recording."""
+    np.save(media / "wrist.npy", np.zeros((50, 3)))
+    np.save(media / "place.npy", np.zeros(3))
+    rows = "1,train,a,clips/a.mp4,{0},0,1", "2,train,b,clips/a.mp4,{0},1,2"
+    lines = ["id,split,label,face,wrist,start,end", *(row.format("wrist.npy") for row in rows)]
+    with pytest.raises(InputError, match=r"row 3, column 'wrist': 'wrist.npy' would be the whole .*, as in row 2: 's"):
+        read_manifest(table(media, *lines))
+    of_faces = "id,split,label,face,wrist,face:start,face:end"
+    assert read_manifest(table(media, of_faces, *lines[1:])).shapes["wrist"] == (50, 3)
+    assert read_manifest(table(media, *lines), only=["face"]).columns, "where it is not read"
+    assert read_manifest(table(media, lines[0], *(row.format("place.npy") for row in rows))).shapes["wrist"] == (3,)
+    assert not read_manifest(table(media, lines[0], *(row.format("pose.npy#0") for row in rows))).doubts
+
+
+def test_segments_without_media_are_said(media: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = ["id,split,label,age,start,end,crop", "1,train,a,30,0,1,", "2,train,b,31,1,2,"]
+    path = table(media, *lines)
+    assert main(["prepare", "manifest", str(path)]) == 0
+    said = "start, end say nothing here: they are of videos, sounds and pictures, and no column has any"
+    assert said in " ".join(capsys.readouterr().out.split())
+    assert said in doubts_of(read_manifest(path))[0]
+    assert not read_manifest(table(media, lines[0], "1,train,a,30,,,", "2,train,b,31,,,")).doubts, "of empty cells"
+    beside = ["id,split,label,age,start,face", "1,train,a,30,0,clips/a.mp4", "2,train,b,31,0.1,clips/a.mp4"]
+    assert not read_manifest(table(media, *beside), only=["age"]).doubts
+
+
+@pytest.mark.parametrize("name", ["Group", "ID", "Start", "LABEL", "Fold"])
+def test_a_column_in_capitals_is_none_that_means_something(name: str, media: Path) -> None:
+    header = ",".join(["id", "split", "label", "age"]).replace(f"{name.lower()},", "")
+    path = table(media, f"{header},{name}", *(f"{'1,' * header.count(',')}1,{row}" for row in range(2)))
+    with pytest.raises(InputError, match=f"row 1: '{name}' would be read as a modality; write '{name.lower()}', or '"):
+        read_manifest(path)
+
+
+def test_a_column_in_capitals_that_says_its_kind_is_a_modality(media: Path) -> None:
+    path = table(media, "id,split,label,Group:number,ID", "1,train,a,30,1", "2,train,b,31,2")
+    assert list(read_manifest(path).columns) == ["Group", "ID"], "beside id"
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,17 @@ def test_a_column_of_numbers_is_a_vector_of_one(tmp_path: Path) -> None:
             ('"1,000,000"', '"-2,000.5"', "12"),
             r"'1,000,000' is no number, .*; numbers have no comma .* thousands: 1000000 ",
         ),
+        (
+            ("50.5 kg", "51 kg", "52"),
+            r"row 2, column 'age': '50.5 kg' is no number, so .*; numbers have no unit: 50\.5,",
+        ),
+        (
+            ("31", "\u22124.5%", "2%"),
+            r"row 3, column 'age': '\u22124.5%' is no number, so .* have no unit: \u22124\.5,",
+        ),
+        (("3 dogs", "1 cat", "2 horses"), ""),
         (("31", "32", "40"), ""),
+        (("\u221231", "32", "40"), ""),
         (("True", "FALSE", "true"), ""),
         (("True", "False", "no"), r"row 4, column 'age': 'no' is no number, so .*; mend it, or leave the cell empty"),
         (("31", "thirty", "forty"), ""),

@@ -95,6 +95,14 @@ def lines_of(path: Path) -> list[str]:
     return path.read_text().splitlines()
 
 
+def test_segments_of_all_media_go_with_the_last(media: Path, tmp_path: Path) -> None:
+    folder = copied(media, tmp_path / "data")
+    (folder / "m.csv").write_text("id,split,label,face,voice:audio,end\n1,train,a,1.mp4,1.mp4,0.3\n")
+    made = extract(folder / "m.csv", video(folder)).manifest
+    assert lines_of(made)[0] == "id,split,label,face,voice:audio,end"
+    assert lines_of(extract(made, sound(folder)).manifest)[0] == "id,split,label,face,voice"
+
+
 def test_a_sample_s_vector_is_the_mean_over_its_windows(media: Path, tmp_path: Path) -> None:
     """In slow loops: each window read and encoded by itself."""
     folder = copied(media, tmp_path / "data")

@@ -103,6 +103,19 @@ def test_classes_that_may_be_one_are_said() -> None:
     assert line == "WARNING: '1' and '1.0' are taken for 2 classes; spell them alike where they are one"
 
 
+def test_doubts_about_the_data_are_said() -> None:
+    """Those of whoever read them, and samples that are in train and in test."""
+    data = gestures()
+    columns = {"wrist": data.columns["wrist"].sequences, "eye": data.columns["eye"].array}  # type: ignore[attr-defined]
+    first, last = int(data.rows("train")[0]), int(data.rows("test")[-1])
+    columns["wrist"] = [columns["wrist"][first if row == last else row] for row in range(SAMPLES)]
+    columns["eye"] = columns["eye"][[first if row == last else row for row in range(SAMPLES)]]
+    twins = from_arrays(columns, [data.classes[number] for number in data.labels], splits=TEST, ids=data.ids)
+    told, repeated = lines_of(recipe(method="baseline"), replace(twins, doubts=("so it is",)))
+    assert told == "WARNING: so it is"
+    assert f"'{data.ids[last]}' is '{data.ids[first]}', say" in repeated
+
+
 def of_numbers(numbers: np.ndarray) -> MultimodalDataset:
     columns = {"wrist": np.ones((len(numbers), 5, 2)), "eye": np.eye(len(numbers))}
     return from_arrays(columns, numbers, splits=np.arange(len(numbers)) >= 60, task="regression")

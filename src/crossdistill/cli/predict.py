@@ -72,12 +72,14 @@ def execute(options: Namespace, command: str) -> int:
         if source.guessed:
             console().print(source.guessed, soft_wrap=True)
     labelled = list(dict.fromkeys(column for source in sources for column in source.labelled))
-    columns = _columns(student, options.top, labelled)
+    of_several = len(sources) > 1 and any(source.has_ids for source in sources)
+    columns = _columns(student, options.top, labelled, of_several)
     tally, shown = Tally(student), list[Record]()
     with nullcontext() if options.out is None else written_predictions(options.out, columns) as writer:
-        for predictions, labels, splits in _predicted(student, sources, options):
+        for path, predictions, labels, splits in _predicted(student, sources, options):
+            source_of = {"input": _text(str(path))} if of_several else {}
             records = [
-                _record(student.spec.task, predictions, labels, row, list(columns), options.top)
+                {**_record(student.spec.task, predictions, labels, row, list(columns), options.top), **source_of}
                 for row in range(len(splits))
             ]
             tally.add(predictions, labels, splits)
@@ -158,18 +160,20 @@ def _device(chosen: str) -> torch.device:
 
 def _predicted(
     student: Student, sources: Sequence[Given], options: Namespace
-) -> Iterator[tuple[Predictions, Labels, Sequence[str]]]:
-    """The predictions of some samples, and each one's labels, by their columns, and split, "" where there is none."""
-    for source in sources:
+) -> Iterator[tuple[Path, Predictions, Labels, Sequence[str]]]:
+    """The input, the predictions of some of its samples, and each one's labels, by their columns, and split, "" where
+    there is none."""
+    for path, source in zip(options.inputs, sources, strict=True):
         for chunk in source.chunks():
             predictions = student.predictions(chunk.samples, options.batch_size, options.workers)
-            yield predictions, chunk.labels, chunk.splits or [""] * len(chunk.samples)
+            yield path, predictions, chunk.labels, chunk.splits or [""] * len(chunk.samples)
 
 
-def _columns(student: Student, top: int, labelled: Sequence[str]) -> dict[str, type]:
-    """Column -> what its cells are; labelled: the columns of labels, as the inputs call them."""
+def _columns(student: Student, top: int, labelled: Sequence[str], of_several: bool) -> dict[str, type]:
+    """Column -> what its cells are; labelled: the columns of labels, as the inputs call them; of_several: whether ids
+    alone do not say which input a sample is of."""
     last: dict[str, type] = {**dict.fromkeys(labelled, str), "error": str}
-    columns: dict[str, type] = {"id": str}
+    columns: dict[str, type] = {"id": str, **({"input": str} if of_several else {})}
     if student.spec.task == "regression":
         columns |= dict.fromkeys(_number_columns(student.classes), float)
         return columns | last
@@ -222,6 +226,9 @@ def _text(text: str) -> str:
 def _shown(records: Sequence[Record], labelled: Sequence[str], has_classes: bool) -> Table:
     """A table that fits 40 columns: an error stands where the prediction would."""
     table = Table()
+    of_several = any("input" in record for record in records)
+    if of_several:
+        table.add_column("input", overflow="fold")
     table.add_column("sample", overflow="fold")
     table.add_column("prediction", overflow="fold")
     if has_classes:
@@ -233,7 +240,12 @@ def _shown(records: Sequence[Record], labelled: Sequence[str], has_classes: bool
         cells = [f"– {error}" if error else _prediction(record)]
         if has_classes:
             cells.append("" if error else f"{100 * record['probability']:.1f}")
-        table.add_row(record["id"], *cells, *([_labels(record, labelled)] if labelled else []))
+        table.add_row(
+            *([record["input"]] if of_several else []),
+            record["id"],
+            *cells,
+            *([_labels(record, labelled)] if labelled else []),
+        )
     return table
 
 

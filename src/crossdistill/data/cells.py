@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -37,6 +38,9 @@ ENDINGS: dict[Kind, tuple[str, ...]] = {
 }
 """Which endings a file of each kind has, in small letters; a cell's may be in capitals."""
 
+_CALLED: dict[Kind, str] = {"array": "an array", "audio": "a sound"}
+"""How sentences call a sample of a kind, where that is not `a` and the kind."""
+
 READABLE_AS = {**ENDINGS, "audio": (*ENDINGS["audio"], *ENDINGS["video"])}
 """Kind -> the endings of files that may be read as it; a video's sound is taken where there is no sound file."""
 
@@ -47,10 +51,16 @@ _OTHER_FILES = (
 )
 """Endings of files that no reader here takes; with them even a name with spaces is no text."""
 
-_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
+_SIGN = r"[+\N{MINUS SIGN}-]?"
+_NUMBER = re.compile(rf"{_SIGN}([0-9]+(\.[0-9]*)?|\.[0-9]+)(e{_SIGN}[0-9]{{1,3}})?", re.IGNORECASE)
 
 _THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]*)?")
 """A number with commas between its thousands, which one with a decimal comma may look like: 1,000."""
+
+_MEASURED = re.compile(rf"(?i:{_NUMBER.pattern})\s*(?P<unit>[^\s0-9.,;:/_+-][^\s0-9]{{0,11}})")
+"""A number with a unit: 50.5 kg, 20°C, 3 %."""
+_LONGEST_MEASURE = 60
+"""Characters of such a cell."""
 
 TRUTHS = {"true": 1.0, "false": 0.0}
 """How tables write truth values, in small letters: those of one-hot columns, as pandas makes them, are such."""
@@ -78,6 +88,9 @@ RESERVED = ("id", "split", "label", "fold", "group", "sample_weight", "caption",
 """Columns that are no modality."""
 
 PARTS = ("start", "end", "crop")
+
+PARTS_OF: dict[Kind, tuple[str, ...]] = {"video": PARTS, "audio": ("start", "end"), "picture": ("crop",)}
+"""Which parts of their files samples of a kind may be; of other kinds they are what the cell says, as a whole."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +126,67 @@ def modalities(table: Table) -> list[ModalityHeader]:
         if name not in by_name:
             raise InputError(f"{table.path} row 1: '{header}': there is no modality '{name}'")
     return list(by_name.values())
+
+
+def require_small_letters(table: Table) -> None:
+    """Raise InputError for a column such as `Group`, which would be a modality and protect nothing, unless there is a
+    `group`, too, or its header says a kind."""
+    for header in table.columns:
+        meant = header.lower()
+        if meant in RESERVED and meant not in table.columns:
+            raise InputError(
+                f"{table.path} row 1: '{header}' would be read as a modality; write '{meant}', or '{header}:KIND' "
+                "(:text, :number and so on) where it is one"
+            )
+
+
+def require_parts_fit(table: Table, column: ModalityHeader, kind: Kind) -> None:
+    """Raise InputError for a part that samples of this kind have not, which would do nothing."""
+    for part in PARTS:
+        if f"{column.name}:{part}" in table.columns and part not in PARTS_OF.get(kind, ()):
+            cut = "cut arrays before, and name rows of them (a.npy#17) or files of their own"
+            raise InputError(
+                f"{table.path} row 1: '{column.name}:{part}': {_CALLED.get(kind, f'a {kind}')} has no "
+                f"{'crop' if part == 'crop' else 'segment'}; {cut if kind == 'array' else 'leave it out'}"
+            )
+
+
+def require_whole(table: Table, header: str) -> None:
+    """Raise InputError where several rows name one file of arrays as a whole and have segments of their own, as media
+    may: each would be the whole recording."""
+    if not any(part in table.columns for part in ("start", "end")):
+        return
+    none = [""] * len(table.numbers)
+    segments = list(zip(*(table.columns.get(part, none) for part in ("start", "end")), strict=True))
+    first: dict[str, int] = {}
+    for row, cell in enumerate(table.columns[header]):
+        match = ARRAY.fullmatch(cell)
+        if match and match[2] is None and segments[first.setdefault(cell, row)] != segments[row]:
+            raise InputError(
+                f"{table.place(row, header)}: '{shortened(cell)}' would be the whole recording, as in row "
+                f"{table.numbers[first[cell]]}: 'start' and 'end' are of media; cut arrays before, and name rows of "
+                "them (a.npy#17) or files of their own, or head the times of one modality 'face:start', 'face:end'"
+            )
+
+
+def doubt_of_segments(table: Table) -> str:
+    """Why `start`, `end` and `crop` may be meant otherwise: there are no media in the table. Empty where there are, or
+    where no such cell is filled."""
+    filled = [part for part in PARTS if any(table.columns.get(part, ()))]
+    if not filled or has_media(table):
+        return ""
+    return (
+        f"{table.path}: {', '.join(filled)} say nothing here: they are of videos, sounds and pictures, and no column "
+        "has any; arrays, numbers and texts are read as a whole"
+    )
+
+
+def has_media(table: Table) -> bool:
+    """Whether a column is of media, as its header says, or its first filled cell."""
+    return any(
+        (column.kind or looks_like(next(filter(None, table.columns[column.header]), ""))) in PARTS_OF
+        for column in modalities(table)
+    )
 
 
 def kind_of(table: Table, column: ModalityHeader) -> Kind:
@@ -179,14 +253,35 @@ def _fits_header(looks: Kind, kind: Kind) -> bool:
     return kind == "text" or all((looks == only) == (kind == only) for only in ("array", "number"))
 
 
+def with_ascii_minus(text: str) -> str:
+    """The text with hyphens for minus signs, which word processors and some locales write instead."""
+    return text.replace("\N{MINUS SIGN}", "-")
+
+
 def is_number(cell: str) -> bool:
     """Whether a cell is a finite number, such as 3, -0.5 or 1e-3."""
-    return _NUMBER.fullmatch(cell) is not None and math.isfinite(float(cell))
+    return _NUMBER.fullmatch(cell) is not None and math.isfinite(float(with_ascii_minus(cell)))
 
 
 def number_of(cell: str) -> float | None:
     """What a cell is as a feature: its finite number, 1 and 0 for true and false, None for anything else."""
-    return float(cell) if is_number(cell) else TRUTHS.get(cell.lower())
+    if _NUMBER.fullmatch(cell) is None:
+        return TRUTHS.get(cell.lower())
+    number = float(with_ascii_minus(cell))
+    return number if math.isfinite(number) else None
+
+
+def measured(cells: Sequence[str]) -> tuple[str, int]:
+    """The unit that most of the cells have behind a number, such as kg of `50.5 kg`, and how many of them."""
+    short = (cell for cell in cells if len(cell) <= _LONGEST_MEASURE)
+    units = Counter(match["unit"] for cell in short if (match := _MEASURED.fullmatch(cell)))
+    return units.most_common(1)[0] if units else ("", 0)
+
+
+def without_unit(cell: str, unit: str) -> str:
+    """The number of a cell such as `50.5 kg`, empty for another cell."""
+    number = cell.removesuffix(unit).rstrip()
+    return number if unit and number != cell and is_number(number) else ""
 
 
 def numbers_meant(cell: str) -> tuple[str, str]:
@@ -197,9 +292,10 @@ def numbers_meant(cell: str) -> tuple[str, str]:
 
 
 def are_nearly_numbers(cells: Sequence[str]) -> bool:
-    """Whether more than half of these are numbers, or would be with a decimal point or without commas."""
+    """Whether more than half of these are numbers, or would be with a decimal point, without commas or without the unit
+    that they have in common."""
     texts = [cell for cell in cells if number_of(cell) is None and not any(numbers_meant(cell))]
-    return 2 * len(texts) < len(cells)
+    return 2 * len(texts) < len(cells) or 2 * (len(texts) - measured(texts)[1]) < len(cells)
 
 
 def are_times(cells: Sequence[str]) -> bool:
@@ -294,7 +390,8 @@ def inside(table: Table, allow_outside: bool) -> Callable[[int, str, str], Path]
                     "allow it (--allow-outside, data.allow_outside)"
                 )
             if not is_file:
-                raise InputError(f"{table.place(row, column)}: file not found: {path}")
+                hint = "; write / in place of \\" if "\\" in cell else ""
+                raise InputError(f"{table.place(row, column)}: file not found: {path}{hint}")
             known[cell] = path
         return known[cell]
 

@@ -53,6 +53,7 @@ class MultimodalDataset:
     licence: of the data, empty where it is not known
     weights: (N,) above 0, in proportion to which training draws the samples; empty where all count alike
     task: what is to be predicted
+    doubts: a sentence for each thing that is read in another way than its writer may have meant
     What every run trains on; `from_arrays` and `read_manifest` make one.
 
     >>> import numpy as np
@@ -78,6 +79,7 @@ class MultimodalDataset:
     licence: str = ""
     weights: npt.NDArray[np.float64] = field(default_factory=lambda: NO_WEIGHTS)
     task: TaskKind = "classification"
+    doubts: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -13,9 +13,9 @@ import numpy as np
 
 from crossdistill.data import MultimodalDataset
 from crossdistill.data.columns import Column
+from crossdistill.data.doubts import doubts_of
 from crossdistill.data.inputs import input_spec
-from crossdistill.data.label_doubts import label_doubts
-from crossdistill.data.labels import SPLITS, seems_no_label
+from crossdistill.data.labels import SPLITS, few_of
 from crossdistill.data.manifest import check_values, dataset_of
 from crossdistill.data.number_groups import number_groups
 from crossdistill.data.numbers import doubts_of_gaps
@@ -32,6 +32,9 @@ from crossdistill.types import Listener, TaskKind, tracked
 Form = Literal["none", "jpeg", "raw"]
 T = TypeVar("T")
 R = TypeVar("R")
+
+_NAMED = 3
+"""Classes that a line names; of more it says how many there are."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def check_manifest(
         counts += [_count(dataset, name, split, found) for split in SPLITS if len(dataset.rows(split))]
     groups = number_groups(table)
     doubts = [*_doubtful_texts(dataset), *doubts_of_gaps(table, groups)]
-    doubts += [*_nearly_no_labels(dataset), *label_doubts(dataset)]
+    doubts += [*doubts_of(dataset), *_untested(dataset)]
     counts = _together(counts, groups)
     return Checked(dataset, counts, broken, damaged, files, doubts)
 
@@ -116,10 +119,14 @@ def _doubtful_texts(dataset: MultimodalDataset) -> list[str]:
     return [column.doubt for column in columns if isinstance(column, TextColumn) and column.doubt]
 
 
-def _nearly_no_labels(dataset: MultimodalDataset) -> list[str]:
-    """A line for each class that is called as what has none."""
-    classes = filter(seems_no_label, dataset.classes)
-    return [f"'{name}' is taken for a class; the cell of a sample without a label is empty" for name in classes]
+def _untested(dataset: MultimodalDataset) -> list[str]:
+    """A line for classes that are trained and of which no test sample is."""
+    tested = dataset.rows("test")
+    if dataset.task != "classification" or not len(tested):
+        return []
+    learnt = dataset.labels[dataset.labelled_rows("train")]
+    missing = [f"'{dataset.classes[number]}'" for number in np.setdiff1d(learnt, dataset.labels[tested])]
+    return [f"no test sample is of class {few_of(missing, _NAMED)}, which training samples have"] if missing else []
 
 
 def _check_others(dataset: MultimodalDataset) -> None:

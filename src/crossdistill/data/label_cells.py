@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
 from crossdistill.data.cells import LABEL_PREFIX as PREFIX
-from crossdistill.data.cells import is_number, number_of
+from crossdistill.data.cells import is_number, number_of, shortened
 from crossdistill.data.columns import float32_of
-from crossdistill.data.labels import natural_order
+from crossdistill.data.labels import natural_order, seems_no_label
 from crossdistill.data.table import Table
 from crossdistill.data.targets import Labels, encode, is_labelled
 from crossdistill.types import InputError, TaskKind
@@ -19,6 +20,9 @@ LABEL = "label"
 SEPARATORS = re.compile(r"[;|]")
 """Between the labels of a cell. One of them alone: the sample has none of the labels, as somebody has found; an empty
 cell: nobody has looked."""
+
+_LIST = re.compile(r"(?s)[\[({]\s*(['\"].*['\"],?\s*)?[\])}]|set\(\)")
+"""How lists of labels look as texts: ['dog', 'outdoors'], [], as NumPy writes them ['dog' 'outdoors']."""
 
 
 def label_columns(table: Table, task: TaskKind) -> list[str]:
@@ -43,6 +47,8 @@ def label_columns(table: Table, task: TaskKind) -> list[str]:
 def read_labels(table: Table, task: TaskKind) -> tuple[Labels, tuple[str, ...]]:
     """The labels and their names, as of `encode`. Raises InputError with the place of the first mistake."""
     columns = label_columns(table, task)
+    if task != "regression":
+        _require_no_lists(table, columns)
     if task == "classification":
         return encode(np.array(table.columns[LABEL], dtype=np.str_), (), task)
     if columns == [LABEL] and task == "multilabel":
@@ -50,6 +56,18 @@ def read_labels(table: Table, task: TaskKind) -> tuple[Labels, tuple[str, ...]]:
     names = tuple(name.removeprefix(PREFIX) for name in columns) if columns != [LABEL] else ()
     rows = [[_number(table, row, name, task) for name in columns] for row in range(len(table.numbers))]
     return encode(_whole(table, np.array(rows), columns), names, task)
+
+
+def doubts_of_labels(names: Sequence[str], task: TaskKind) -> list[str]:
+    """A line for each class that is called as what has none, and one for labels with commas that are labels of others,
+    too; where the classes are -1 and 1 they are both meant."""
+    gaps = [] if set(names) == {"-1", "1"} or task == "regression" else list(filter(seems_no_label, names))
+    lines = [f"'{name}' is taken for a class; the cell of a sample without a label is empty" for name in gaps]
+    parts = Counter(part.strip() for name in names for part in name.split(","))
+    joined = [name for name in names if "," in name and any(parts[part.strip()] > 1 for part in name.split(","))]
+    if joined and task == "multilabel":
+        lines.append(f"'{joined[0]}' is taken for one label; write ; between labels where it is several")
+    return lines
 
 
 def write_labels(labels: Labels, names: Sequence[str], task: TaskKind) -> dict[str, list[str]]:
@@ -79,6 +97,19 @@ def _sets(table: Table) -> tuple[Labels, tuple[str, ...]]:
         for cell, found in zip(cells, sets, strict=True)
     ]
     return encode(np.array(rows), names, "multilabel")
+
+
+def _require_no_lists(table: Table, columns: Sequence[str]) -> None:
+    """Raise InputError for a list of labels as Python writes it, of which a table of lists has one in each cell when it
+    is saved as CSV."""
+    if columns != [LABEL] or LABEL in table.nested:
+        return
+    for row, cell in enumerate(table.columns[LABEL]):
+        if _LIST.fullmatch(cell):
+            raise InputError(
+                f"{table.place(row, LABEL)}: found a list of labels as a text, '{shortened(cell)}'; write ; between "
+                "labels (dog;outdoors) and ; alone for none, or save lists in a .parquet file (data.task multilabel)"
+            )
 
 
 def _listed(table: Table) -> list[set[str]]:

@@ -12,7 +12,7 @@ from crossdistill.data.unlearnt_labels import unlearnt_labels
 
 
 def label_doubts(dataset: MultimodalDataset) -> list[str]:
-    """A sentence for each doubt, as training says it and `prepare manifest`."""
+    """A sentence for each doubt."""
     spelled = told_apart(dataset.classes, dataset.task)
     return [*spelled, *far_labels(dataset), *minus_ones(dataset), *_grades(dataset), *unlearnt_labels(dataset)]
 

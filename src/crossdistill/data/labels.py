@@ -163,11 +163,15 @@ def _are_true_or_false(labels: Sequence[Any] | npt.NDArray[Any]) -> bool:
     return all(isinstance(label, bool | np.bool_) or label == UNLABELLED for label in given)
 
 
-_TEXTS_OF_GAPS = {"-1", "-1.0", "nan", "NaN", "None", "<NA>", "NaT"}
+_TEXTS_OF_GAPS = {
+    *("-1", "-1.0", "nan", "NaN", "NAN", "None", "<NA>", "NaT"),
+    *("NA", "N/A", "n/a", "#N/A", "#NA", "null", "Null", "NULL", "?"),
+}
 
 
 def seems_no_label(name: object) -> bool:
-    """Whether a class is called what becomes of a sample without a label where labels are made texts."""
+    """Whether a class is called what becomes of a sample without a label where labels are made texts, or what tables
+    write in its cell."""
     return isinstance(name, str) and (name in _TEXTS_OF_GAPS or not name.strip())
 
 

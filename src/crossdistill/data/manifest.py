@@ -30,18 +30,22 @@ from crossdistill.data.cells import (
     ModalityHeader,
     array_cell,
     clip,
+    doubt_of_segments,
     inside,
     is_number,
     is_text_file,
     kind_of,
     modalities,
+    require_parts_fit,
     require_plain,
+    require_small_letters,
+    require_whole,
 )
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, RowColumn, SequenceColumn, open_array
 from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_consistency
 from crossdistill.data.folders import new_folder, write_csv
 from crossdistill.data.kept import not_kept, require_kept
-from crossdistill.data.label_cells import LABEL, label_columns, read_labels, write_labels
+from crossdistill.data.label_cells import LABEL, doubts_of_labels, label_columns, read_labels, write_labels
 from crossdistill.data.labels import SPLITS, groups_of
 from crossdistill.data.lists import list_column
 from crossdistill.data.number_groups import number_groups, together
@@ -111,6 +115,7 @@ def dataset_of(
 ) -> MultimodalDataset:
     """The data set of a manifest's table; see `read_manifest`."""
     require_task(task)
+    require_small_letters(table)
     of_labels = label_columns(table, task)
     named = {column.name: column for column in modalities(table)}
     if "split" not in table.columns:
@@ -126,7 +131,10 @@ def dataset_of(
         hint = f"; columns of numbers {unknown[0]} are '{unknown[0][:-2]}' together" if unknown[0][-2:] == "_*" else ""
         raise InputError(f"{table.path}: no modality '{unknown[0]}'; found {', '.join(_readable(table))[:200]}{hint}")
     for name in only:
-        _require_modality_name(table, name)
+        _require_modality_name(table, name, named.get(name))
+    by_header = {column.header: column for column in named.values()}
+    for header in (header for headers in joined.values() for header in headers):
+        require_parts_fit(table, by_header[header], "number")
     headers = Counter(header for name in only for header in joined.get(name) or [named[name].header])
     if twice := [header for header, count in headers.items() if count > 1]:
         raise InputError(f"{table.path}: column '{twice[0]}' is part of two modalities of {', '.join(only)}")
@@ -162,6 +170,7 @@ def dataset_of(
         captions=tuple(table.columns.get("caption", ())),
         weights=_weights(table),
         task=task,
+        doubts=tuple(filter(None, [doubt_of_segments(table), *doubts_of_labels(classes, task)])),
     )
     check_consistency(dataset)
     return dataset
@@ -240,8 +249,12 @@ def _grouped(table: Table, groups: Mapping[str, Sequence[str]]) -> list[str]:
     return list(dict.fromkeys(whole.get(column.name, column.name) for column in modalities(table)))
 
 
-def _require_modality_name(table: Table, name: str) -> None:
+def _require_modality_name(table: Table, name: str, column: ModalityHeader | None) -> None:
+    """Raise InputError for a name that no modality may have; where it is a column of numbers but for some cells, and
+    were it not for these a part of a modality such as `acc`, one that names the first of them."""
     if not MODALITY_NAME.fullmatch(name):
+        if column is not None and (doubt := doubt_of(table, column)):
+            raise InputError(doubt)
         other = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")
         raise InputError(
             f"{table.path} row 1: '{name}': expected letters, digits, _ and - in a modality's name; rename the column"
@@ -325,9 +338,7 @@ def _column(
 ) -> Column:
     """The filled cells' column, with gaps where cells are empty; required: whether no sample may lack the modality."""
     kind, find = kind_of(table, column), inside(table, allow_outside)
-    for part in ("start", "end"):
-        if kind == "picture" and f"{column.name}:{part}" in table.columns:
-            raise InputError(f"{table.path} row 1: '{column.name}:{part}': a picture has no segment; leave it out")
+    require_parts_fit(table, column, kind)
     if kind == "number":
         return number_column(table, column.name, [column.header])
     cells = table.columns[column.header]
@@ -338,6 +349,8 @@ def _column(
         filled_column = list_column(table, column.header, filled)
     elif kind == "array":
         filled_column = _arrays(table, column.header, filled, allow_outside)
+        if len(filled_column.shape) > 1:  # with time in it; a vector may say something of all of a recording's parts
+            require_whole(table, column.header)
     elif kind == "text":
         texts = [find(row, column.header, cells[row]) if is_text_file(cells[row]) else cells[row] for row in filled]
         option, doubt = f"data.readers.{column.name}.tokenizer", doubt_of(table, column)

@@ -11,10 +11,12 @@ from crossdistill.data.cells import (
     ModalityHeader,
     are_nearly_numbers,
     are_times,
+    measured,
     modalities,
     number_of,
     numbers_meant,
     shortened,
+    without_unit,
 )
 from crossdistill.data.columns import ArrayColumn, Column, float32_of
 from crossdistill.data.number_groups import listed
@@ -35,14 +37,17 @@ def doubt_of(table: Table, column: ModalityHeader) -> str:
     (row, cell), meant = others[0], f"('{column.name}:text' as its header says that texts are meant)"
     place = f"{table.place(row, column.header)}: '{shortened(cell)}'"
     if are_nearly_numbers([cell for _, cell in filled]):
-        return f"{place} is no number, so all of the column is read as text; {_mended(cell)} {meant}"
+        unit, _ = measured([cell for _, cell in others])
+        return f"{place} is no number, so all of the column is read as text; {_mended(cell, unit)} {meant}"
     if are_times([cell for _, cell in filled]):
         return f"{place} is a time, read as text; make numbers of times, such as seconds since the first {meant}"
     return ""
 
 
-def _mended(cell: str) -> str:
-    """What to do about a cell of numbers that is none."""
+def _mended(cell: str, unit: str) -> str:
+    """What to do about a cell of numbers that is none; unit: that others have behind them."""
+    if number := without_unit(cell, unit):
+        return f"numbers have no unit: {number}, and the unit in the column's name, if anywhere"
     point, plain = numbers_meant(cell)
     if point and plain:
         return f"numbers have no comma: write {plain} where it parts thousands, {point} where it is a decimal comma"

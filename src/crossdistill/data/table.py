@@ -88,9 +88,20 @@ def require_short_lines(path: Path) -> None:
         raise InputError(f"{path}: expected a line for each row, found one of more than {_LONGEST_LINE:,} bytes")
 
 
+def require_names(path: Path, header: Sequence[str], has_rows: bool) -> None:
+    """Raise InputError for a first line without anything in it, before others."""
+    if has_rows and not any(header):
+        raise InputError(f"{path} row 1: expected the names of the columns, found an empty line; leave it out")
+
+
 def require_commas(path: Path, header: Sequence[str]) -> None:
     """Raise InputError for a first line whose names have other separators between them, as spreadsheets write where the
     comma is in numbers."""
+    if header and re.fullmatch(r"(?i)sep=.?", header[0]):
+        raise InputError(
+            f"{path} row 1: expected the names of the columns, found {header[0]!r}, which tells a spreadsheet what is "
+            "between cells; leave out this line"
+        )
     for separator, called in ((";", "semicolons"), ("\t", "tabs")):
         if len(header) == 1 and separator in header[0]:
             raise InputError(
@@ -150,10 +161,11 @@ def _read_csv(path: Path) -> Table:
     except OSError as error:
         raise InputError(f"{path}: cannot read it: {error.strerror or error}") from None
     header = lines[0] if lines else []
+    require_names(path, header, any(map(any, lines)))
+    require_commas(path, header)
     names = Counter(name for name in header if not INDEX.fullmatch(name))
     if twice := [name for name, count in names.items() if count > 1]:
         raise InputError(f"{path} row 1: expected distinct column names, found {twice[0]!r} twice")
-    require_commas(path, header)
     numbers = [number for number, line in enumerate(lines, start=1) if number > 1 and any(line)]
     for number in numbers:
         cell_count = len(lines[number - 1])

@@ -14,7 +14,7 @@ import numpy as np
 
 from crossdistill.atomic import write_atomically
 from crossdistill.data import read_manifest
-from crossdistill.data.cells import PARTS
+from crossdistill.data.cells import PARTS, has_media
 from crossdistill.data.columns import Rows
 from crossdistill.data.folders import csv_text
 from crossdistill.data.label_cells import LABEL
@@ -236,12 +236,15 @@ def finished(
 
 
 def _manifest_text(table: Table, modality: str, cells: Mapping[int, str]) -> str:
-    """The table with the modality's column replaced, and without its segments and crops, as CSV."""
-    columns: dict[str, Sequence[str]] = {}
+    """The table with the modality's column replaced, and without its segments and crops, as CSV; those of all media go
+    with the last one."""
+    columns: dict[str, list[str]] = {}
     for name, values in table.columns.items():
         if name in [f"{modality}:{part}" for part in PARTS]:
             continue
         encoded_column = name.partition(":")[0] == modality
         features = [cells.get(row, "") for row in range(len(values))]
         columns[modality if encoded_column else name] = features if encoded_column else values
+    if not has_media(replace(table, columns=columns)):
+        columns = {name: values for name, values in columns.items() if name not in PARTS}
     return csv_text(columns)

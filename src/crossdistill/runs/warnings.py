@@ -15,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from crossdistill.data.columns import Rows
 from crossdistill.data.constant_numbers import constant_numbers
 from crossdistill.data.controls import Control
-from crossdistill.data.label_doubts import label_doubts
+from crossdistill.data.doubts import doubts_of
 from crossdistill.data.labels import few_of
 from crossdistill.data.precision import rounded_away
 from crossdistill.evaluation.collect import Outputs
@@ -73,7 +73,7 @@ class Warnings:
 
     def at_start(self, ranks: int = 1) -> None:
         """Of the training samples: numbers that float32 cannot hold, settings by which they are not read, doubts about
-        their labels (`label_doubts`), one class alone, some that lack a modality, or a label where the method needs
+        them (`doubts_of`), one class alone, some that lack a modality, or a label where the method needs
         one, or of which none lacks a label where the method teaches by those, or of which few with a label can teach;
         of measured ones, numbers that are the same in all; of the method, where its first stages are all that there is
         time for; of chunks, where they are none or not all that an encoder looks at.
@@ -85,7 +85,7 @@ class Warnings:
             if text := rounded_away(name, dataset.columns[name], dataset.rows("train")):
                 self._say(f"{WARNING}{text}")
         self._tell_of_unread_settings()
-        for text in label_doubts(dataset):
+        for text in doubts_of(dataset):
             self._say(f"{WARNING}{text}")
         labels = np.unique(dataset.labels[dataset.labelled_rows("train")], axis=0)
         if len(labels) == 1:

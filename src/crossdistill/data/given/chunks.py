@@ -34,12 +34,14 @@ class Chunk:
 @dataclass(frozen=True)
 class Given:
     """One input. count: its samples, -1 where that is not known before they are read; labelled: the columns of
-    labels that belong to them; guessed: what was taken for what, where the input does not say it"""
+    labels that belong to them; guessed: what was taken for what, where the input does not say it; has_ids: whether its
+    samples have names of its own, which another input's may have, too, and not its path's"""
 
     count: int
     labelled: tuple[str, ...]
     chunks: Callable[[], Iterator[Chunk]]
     guessed: str = ""
+    has_ids: bool = False
 
 
 def chunk_of(

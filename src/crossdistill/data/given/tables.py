@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from crossdistill.data.cells import (
     LABEL_PREFIX,
-    TRUTHS,
     ModalityHeader,
     array_cell,
     clip,
@@ -23,7 +22,10 @@ from crossdistill.data.cells import (
     is_text_file,
     kind_of,
     modalities,
+    number_of,
+    require_parts_fit,
     require_plain,
+    require_whole,
 )
 from crossdistill.data.columns import Column, Rows, open_array
 from crossdistill.data.given.chunks import CHUNK, Chunk, Given, Specs, as_batch, chunk_of, starts
@@ -41,6 +43,7 @@ from crossdistill.data.table import (
     csv_problem,
     read_table,
     require_commas,
+    require_names,
     require_short_lines,
     texts_of,
     undecodable,
@@ -68,16 +71,20 @@ def _header(path: Path) -> list[str]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file)
             header = [name.strip() for name in next(rows, [])]
-            first = next(rows, header)
+            filled = (
+                (number, row) for number, row in enumerate(rows, start=2) if len(row) > 1 or any(map(str.strip, row))
+            )
+            number, first = next(filled, (2, header))  # pandas leaves out lines without anything in them
     except UnicodeDecodeError as error:
         raise undecodable(path, error) from None
     except csv.Error as error:
         raise InputError(f"{path} row 1: {csv_problem(error)}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot read it: {error.strerror or error}") from None
+    require_names(path, header, bool(first))
     require_commas(path, header)
-    if first and len(first) != len(header):  # pandas would take the first column for row names, and shift the others
-        raise InputError(f"{path} row 2: expected {len(header)} cells as in the header, found {len(first)}")
+    if len(first) != len(header):  # pandas would take the first column for row names, and shift the others
+        raise InputError(f"{path} row {number}: expected {len(header)} cells as in the header, found {len(first)}")
     return header
 
 
@@ -120,14 +127,14 @@ def _features_of(spec: InputSpec) -> tuple[str, ...]:
 
 
 def _is_empty(path: Path) -> bool:
-    """Whether a table has no row below the names of its columns."""
+    """Whether a table has no row below the names of its columns, or none with a filled cell."""
     if path.suffix.lower() == ".parquet":
         import pyarrow.parquet
 
         return int(pyarrow.parquet.read_metadata(path).num_rows) == 0
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         try:
-            return not any(len(line) > 1 or any(map(str.strip, line)) for line in islice(csv.reader(file), 1, None))
+            return not any(any(map(str.strip, line)) for line in islice(csv.reader(file), 1, None))
         except csv.Error:  # a cell that is too long, which is none the less a cell
             return False
 
@@ -168,7 +175,6 @@ def _features(
         return column_of(specs[name], name, values.astype("int64") if are_whole else values)
 
     def chunks() -> Iterator[Chunk]:
-        start = 0
         for frame in _frames(path, texts, used):
             ids = frame["id"].tolist() if "id" in texts else [""] * len(frame)
             labels = {name: frame[name].tolist() for name in labelled}
@@ -176,10 +182,10 @@ def _features(
             columns = {
                 name: LazyColumn(spec.shape, len(frame), partial(opened, frame, name)) for name, spec in specs.items()
             }
-            yield chunk_of(columns, [key or f"{path}#{start + row}" for row, key in enumerate(ids)], labels, splits)
-            start += len(frame)
+            names = [key or f"{path}#{row}" for row, key in zip(frame.index.tolist(), ids, strict=True)]
+            yield chunk_of(columns, names, labels, splits)
 
-    return Given(-1, labelled, chunks, guessed)
+    return Given(-1, labelled, chunks, guessed, "id" in texts)
 
 
 def _is_label(column: str) -> bool:
@@ -197,13 +203,14 @@ def _numbers(cells: Any) -> Any:
     if pd.api.types.is_bool_dtype(values):
         return values.astype("int64")
     if values.isna().any():
-        values = values.fillna(cells.map(_truth).astype("float64"))
+        values = values.fillna(cells[values.isna()].map(_number).astype("float64"))
     return values
 
 
-def _truth(cell: object) -> float:
-    """1 or 0 for a truth value, however a table writes it; NaN for anything else."""
-    return TRUTHS.get(str(cell).strip().lower(), math.nan)
+def _number(cell: object) -> float:
+    """A cell's number, 1 or 0 for a truth value; NaN for anything else."""
+    number = number_of(str(cell).strip())
+    return math.nan if number is None else number
 
 
 def _are_whole(values: npt.NDArray[Any], spec: InputSpec) -> bool:
@@ -212,16 +219,20 @@ def _are_whole(values: npt.NDArray[Any], spec: InputSpec) -> bool:
 
 
 def _frames(path: Path, texts: Sequence[str], used: Sequence[str]) -> Iterator[Any]:
-    """A table's columns `used` and `texts` as DataFrames of some rows each; texts: whatever they look like."""
+    """A table's columns `used` and `texts` as DataFrames of some rows each, whose index counts from 0; texts: whatever
+    they look like. Rows of a CSV file without a filled cell, as spreadsheets leave them, are counted and left out."""
     if path.suffix.lower() == ".parquet":
         with needed_for("Parquet"):
             import pyarrow as pa
             import pyarrow.parquet
 
         try:
+            start = 0
             for batch in pa.parquet.ParquetFile(path).iter_batches(batch_size=CHUNK, columns=[*used, *texts]):
                 cells = {name: texts_of(path, name, batch.column(name)) for name in texts}
-                yield batch.to_pandas(ignore_metadata=True).assign(**cells)  # pandas would make an index of some
+                frame = batch.to_pandas(ignore_metadata=True).assign(**cells)  # pandas would make an index of some
+                yield frame.set_axis(range(start, start + len(frame)))
+                start += len(frame)
         except InputError:
             raise
         except Exception as error:  # what Arrow raises depends on types and damage: for the year 3349431 a ValueError
@@ -234,6 +245,7 @@ def _frames(path: Path, texts: Sequence[str], used: Sequence[str]) -> Iterator[A
         frames = pd.read_csv(path, chunksize=CHUNK, dtype=str, keep_default_na=False, skipinitialspace=True)
         for frame in frames:
             frame.columns = frame.columns.str.strip()
+            frame = frame[_filled(frame)]
             if len(frame):
                 yield frame.assign(**{name: frame[name].str.strip() for name in texts})
     except UnicodeDecodeError as error:
@@ -242,6 +254,14 @@ def _frames(path: Path, texts: Sequence[str], used: Sequence[str]) -> Iterator[A
         if "EOF inside string" in str(error):
             raise InputError(f"{path} row {unreadable_row(path)}: {OPEN_QUOTE}") from None
         raise InputError(f"{path}: cannot be read as a table: {cause(error)}") from None
+
+
+def _filled(frame: Any) -> npt.NDArray[np.bool_]:
+    """(rows,) whether there is a filled cell."""
+    filled: npt.NDArray[np.bool_] = np.array([bool(str(cell).strip()) for cell in frame.iloc[:, 0]], dtype=np.bool_)
+    for row in np.flatnonzero(~filled):  # all cells of these rows alone: of wide tables there are very many
+        filled[row] = any(isinstance(cell, str) and cell.strip() for cell in frame.iloc[row])
+    return filled
 
 
 def _manifest(table: Table, specs: Specs, allow_outside: bool) -> Given:
@@ -256,6 +276,11 @@ def _manifest(table: Table, specs: Specs, allow_outside: bool) -> Given:
 
     of_numbers = {name: headers_of(_features_of(spec), list(table.columns)) for name, spec in specs.items()}
     of_numbers = {name: named for name, named in of_numbers.items() if 0 < len(named) == len(specs[name].features)}
+    for name, spec in specs.items():
+        if name not in of_numbers:
+            require_parts_fit(table, headers[name], spec.kind)
+            if spec.kind == "array" and len(spec.shape) > 1:
+                require_whole(table, headers[name].header)
 
     def opened(name: str, rows: Sequence[int], places: Rows) -> Column:
         chosen = [rows[place] for place in places.tolist()]
@@ -276,7 +301,8 @@ def _manifest(table: Table, specs: Specs, allow_outside: bool) -> Given:
             cells = {name: texts[start:end] for name, texts in labels.items()}
             yield chunk_of(columns, ids, cells, splits[start:end])
 
-    return Given(count, tuple(name for name, texts in labels.items() if any(texts)), chunks)
+    labelled = tuple(name for name, texts in labels.items() if any(texts))
+    return Given(count, labelled, chunks, has_ids=any(keys))
 
 
 def _label_columns(table: Table) -> list[str]:
