@@ -52,10 +52,13 @@ def split_dataset(dataset: MultimodalDataset, settings: DataSettings, seed: int)
     dataset = dataset.only([*settings.target, *settings.auxiliary])
     if settings.fold >= 0:
         dataset = data.with_fold(dataset, settings.fold)
-    if settings.evaluate_on != "none" and not settings.allow_shared_groups:
+    keep_apart = settings.evaluate_on != "none" and not settings.allow_shared_groups
+    if keep_apart:
         require_groups_apart(dataset)
     if "validation" in splits_in_use(settings):
         dataset = data.with_validation(dataset, settings.validation_fraction, seed, settings.evaluate_on != "test")
+        if keep_apart:
+            require_groups_apart(dataset)
     dataset = data.with_labels(dataset, settings.labelled, settings.labelled_groups, seed)
     if settings.balanced or settings.class_weights:
         dataset = data.with_class_weights(dataset, None if settings.balanced else settings.class_weights)
