@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from crossdistill.data import MultimodalDataset, from_arrays, read_manifest
-from crossdistill.data.dataset import in_memory
 from crossdistill.data import fingerprint as fingerprints
+from crossdistill.data.dataset import in_memory
 from crossdistill.data.fingerprint import differing, fingerprint, perhaps_differing, surely_differing
 
 

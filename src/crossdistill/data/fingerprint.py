@@ -18,7 +18,6 @@ from crossdistill.data.readers.text import TextColumn
 from crossdistill.data.reading import known_present
 from crossdistill.data.wrappers import content_of
 
-
 _CONTENT = "content of "
 """Begins the name of a modality's second digest, which a copy of its files has, too."""
 _MOST_READ, _MOST_FILES = 64 << 20, 5000

@@ -217,7 +217,7 @@ def _parser_for(methods: tuple[tuple[str, object], ...], encoders: tuple[object,
 
 def leaves(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted option names and values; what is keyed by the user's own names is one value."""
-    for name, value in fields.items():
+    for name, value in ((str(key), value) for key, value in fields.items()):
         if isinstance(value, Mapping) and name.rpartition(".")[2] not in ("encoders", "readers", "class_weights"):
             yield from leaves(value, f"{prefix}{name}.")
         else:
