@@ -34,6 +34,7 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
     )
     report.add_argument("runs", type=Path, nargs="+", help="run folders, folders that hold some, or a benchmark's")
     report.add_argument("--out", type=Path, default=Path("report.html"), help="file to write")
+    report.add_argument("--data.source", default="", help="where the runs' data are now, if they have moved")
     report.add_argument("--open", action="store_true", help="show the page in the browser")
     report.add_argument("--markdown", type=Path, help="folder for the same as NAME.md, NAME the recipe's, with figures")
     return report
@@ -46,7 +47,8 @@ def execute(options: Namespace, command: str) -> int:
         return _benchmark(options)
     runs = load_runs([run for folder in options.runs for run in _run_folders(folder)])
     words = ["crossdistill", "report", *map(str, options.runs)]
-    report = _page(runs, options.out, shlex.join([*words, "--out", str(options.out)]))
+    words += ["--data.source", options.data.source] if options.data.source else []
+    report = _page(runs, options.out, shlex.join([*words, "--out", str(options.out)]), source=options.data.source)
     if options.markdown is not None:
         origin = replace(report.origin, command=shlex.join([*words, "--markdown", str(options.markdown)]))
         document = write_document(replace(report, origin=origin), options.markdown, document_name(runs))
@@ -78,8 +80,8 @@ def write(folders: Sequence[Path], out: Path, command: str, quiet: bool = False)
     _page(load_runs(folders), out, command, quiet)
 
 
-def _page(runs: Sequence[Run], out: Path, command: str, quiet: bool = False) -> Report:
-    report = report_of(runs, command, sample_views(runs, Quiet() if quiet else Lines()))
+def _page(runs: Sequence[Run], out: Path, command: str, quiet: bool = False, source: str = "") -> Report:
+    report = report_of(runs, command, sample_views(runs, Quiet() if quiet else Lines(), source))
     write_page(report, out)
     show_headline(runs, quiet)
     console().print(f"Report: {out}", soft_wrap=True)

@@ -34,7 +34,7 @@ def load_dataset(settings: DataSettings) -> MultimodalDataset:
     if not Path(settings.source).exists():
         raise InputError(
             f"data.source: {settings.source}: manifest not found; `crossdistill prepare` makes one of a data set "
-            "(--help lists them) and says what comes next; one that has moved is named by data.source"
+            "(--help lists them) and says what comes next; one that has moved is named by --data.source"
         )
     return data.read_manifest(
         Path(settings.source),
