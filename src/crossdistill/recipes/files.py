@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields, replace
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
@@ -22,7 +22,7 @@ from crossdistill.plain_text import read_text
 from crossdistill.plain_yaml import read_yaml
 from crossdistill.recipes.legacy import from_0_1
 from crossdistill.recipes.library.catalogue import RECIPES
-from crossdistill.recipes.recipe import Recipe
+from crossdistill.recipes.recipe import FROM_PYTHON, Recipe
 from crossdistill.recipes.sections import require_sections
 from crossdistill.recipes.wording import told
 from crossdistill.types import InputError, one_line
@@ -190,6 +190,8 @@ def to_yaml(recipe: Recipe) -> str:
     """The recipe with every field, and every option of its own method."""
     fields = to_plain(recipe)
     fields.pop("options")
+    if (source := recipe.data.source) and not source.startswith(FROM_PYTHON):
+        fields["data"]["source"] = str(PurePosixPath(source))  # data/ and ./data are data
     method = METHODS[recipe.method]
     if has_options(method):
         fields[recipe.method] = options_in(recipe, recipe.method)

@@ -18,7 +18,7 @@ from crossdistill.evaluation import nearest
 from crossdistill.evaluation.collect import Outputs, outputs_of
 from crossdistill.losses.cosine import unit_rows
 from crossdistill.methods import Method
-from crossdistill.recipes.recipe import DataSettings, Recipe
+from crossdistill.recipes.recipe import FROM_PYTHON, DataSettings, Recipe
 from crossdistill.reports.captioned import illustrated
 from crossdistill.reports.groups import main_configuration
 from crossdistill.reports.runs import Run, configurations_of, split_by_measured
@@ -32,7 +32,7 @@ from crossdistill.reports.samples import (
     SampleViews,
 )
 from crossdistill.runs.build import Built
-from crossdistill.runs.data import FROM_PYTHON, build_dataset
+from crossdistill.runs.data import build_dataset
 from crossdistill.runs.folder import read_recipe
 from crossdistill.runs.run import load_trained
 from crossdistill.runs.same_data import require_data_of_training

@@ -12,11 +12,8 @@ from crossdistill.data import MultimodalDataset
 from crossdistill.data.dataset import in_memory
 from crossdistill.data.splits import require_groups_apart
 from crossdistill.datasets import BUNDLED
-from crossdistill.recipes.recipe import DataSettings, Recipe
+from crossdistill.recipes.recipe import FROM_PYTHON, DataSettings, Recipe
 from crossdistill.types import InputError
-
-FROM_PYTHON = "python:"
-"""Begins the source of runs whose data came as arrays."""
 
 
 def load_dataset(settings: DataSettings) -> MultimodalDataset:

@@ -39,7 +39,7 @@ def require_data_of_training(folder: Path, dataset: MultimodalDataset, source: s
     changed = changed_since_training(folder, dataset)
     if changed.surely:
         raise InputError(
-            f"{source}: expected the data of training, found others: {', '.join(changed.surely)} differ; name the place "
-            "where those of training are"
+            f"{source}: expected the data of training, found others: {', '.join(changed.surely)} differ; name where "
+            "those of training are"
         )
     return changed.perhaps
