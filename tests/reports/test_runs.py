@@ -145,7 +145,7 @@ def test_a_label_stands_for_one_configuration(tmp_path: Path) -> None:
         ({"optimization.learning_rate": 1.0}, "of their recipes optimization.learning_rate is 0.003 and 1.0"),
         ({"data.labelled": 0.5}, "of their recipes data.labelled is 1.0 and 0.5"),
         ({"kd.temperature": 9.0}, "of their recipes kd.temperature is "),
-        ({"seed": 1, "data.fold": 1, "machine.threads": 2, "data.source": "moved", "checkpoint_every": 7}, ""),
+        ({"seed": 1, "data.fold": 1, "machine.threads": 2, "data.source": "moved", "data.evaluate_on": "none"}, ""),
     ],
 )
 def test_one_label_stands_for_one_recipe(tmp_path: Path, changes: dict[str, Any], message: str) -> None:

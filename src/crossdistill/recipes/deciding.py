@@ -18,6 +18,7 @@ _FIELDS = frozenset(
         "tracker",
         "data.source",
         "data.fold",
+        "data.evaluate_on",
         "data.in_memory",
         "data.strict",
         "data.allow_outside",
@@ -25,7 +26,8 @@ _FIELDS = frozenset(
         "optimization.chunk_size",
     }
 )
-"""In which repetitions of a run may differ: where it computes, what it writes, and what makes it another repetition."""
+"""In which repetitions of a run may differ: where it computes, what it writes and measures, and what makes it another
+repetition."""
 
 
 def deciding(fields: Mapping[str, Any]) -> dict[str, Any]:

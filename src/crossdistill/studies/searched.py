@@ -22,7 +22,7 @@ _RECIPE, _DATA, _SOURCE = "recipe", "data", "source"
 """Where a study keeps what decides its trials, the fingerprint of their data, and where these were."""
 SEEDS = "--seeds"
 _DROPOUT = "encoders.dropout"
-_SET_BY_IT = ("label", "role", "varied", "data.evaluate_on")
+_SET_BY_IT = ("label", "role", "varied")
 """Fields that a search sets itself."""
 
 
