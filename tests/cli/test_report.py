@@ -61,3 +61,34 @@ def test_a_folder_without_a_finished_run_says_what_it_has(runs: Path, capsys: py
     assert "expected a run folder or a folder that holds finished runs; found 5 folders not finished (kd-seed0" in error
     assert "1 folder without recipe.yaml (stray)" in error
     assert error.count("\n") == 1
+
+
+def test_pages_of_one_name_do_not_take_each_other_s_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two comparisons of the recipe `own` are both own.md."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("one", "two"):
+        write_run(tmp_path / name / "kd", "kd", name="own")
+    assert main(["report", "one", "--markdown", "docs"]) == 0
+    before = (tmp_path / "docs/own.md").read_bytes()
+    assert main(["report", "two", "--markdown", "docs"]) == 2
+    assert (
+        "docs/own.md: is the page of `crossdistill report one --markdown docs`; move it away, or choose another "
+        "--markdown" in capsys.readouterr().err
+    )
+    assert (tmp_path / "docs/own.md").read_bytes() == before
+    write_run(tmp_path / "one/kd1", "kd", 1, name="own")
+    assert main(["report", "one/", "--markdown", "docs", "--out", "page.html"]) == 0, "its own page, of more runs"
+    assert (tmp_path / "docs/own.md").read_bytes() != before
+    (tmp_path / "docs/own.md").write_text("# Mine\n")
+    assert main(["report", "one", "--markdown", "docs"]) == 2
+    assert "own.md: is no page that such a command wrote" in capsys.readouterr().err
+
+
+def test_markdown_alone_leaves_no_page_beside_it(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(runs.parent)
+    assert main(["report", "runs", "--markdown", "docs"]) == 0
+    assert not Path("report.html").exists()
+    assert main(["report", "runs"]) == 0
+    assert Path("report.html").is_file()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +11,9 @@ import numpy as np
 import pytest
 
 from crossdistill.data import MultimodalDataset, from_arrays, read_manifest
+from crossdistill.data import fingerprint as fingerprints
 from crossdistill.data.dataset import in_memory
-from crossdistill.data.fingerprint import differing, fingerprint
+from crossdistill.data.fingerprint import differing, fingerprint, perhaps_differing, surely_differing
 
 
 def manifest(folder: Path, cells: list[str]) -> MultimodalDataset:
@@ -66,3 +69,27 @@ def test_each_part_is_named() -> None:
     }
     for part, changed in changes.items():
         assert differing(fingerprint(dataset), fingerprint(changed)) == [part]
+
+
+def test_a_copy_is_the_same_data_and_a_file_with_other_numbers_is_not(tmp_path: Path) -> None:
+    before = fingerprint(manifest(tmp_path / "data", [f"a.npy#{row}" for row in range(4)]))
+    shutil.copytree(tmp_path / "data", tmp_path / "copy", copy_function=shutil.copy)
+    os.utime(tmp_path / "copy" / "a.npy", (1, 1))
+    copy = fingerprint(read_manifest(tmp_path / "copy"))
+    assert copy != before
+    assert differing(before, copy) == []
+    np.save(tmp_path / "copy" / "a.npy", -np.arange(12.0).reshape(4, 3))
+    changed = fingerprint(read_manifest(tmp_path / "copy"))
+    assert differing(before, changed) == surely_differing(before, changed) == ["modality wrist"]
+    assert perhaps_differing(before, changed) == []
+
+
+def test_of_files_that_are_much_to_read_their_time_tells_and_is_not_sure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fingerprints, "_MOST_READ", 50)
+    before = fingerprint(manifest(tmp_path / "data", ["a.npy#0", "a.npy#1", "a.npy#2", "a.npy#3"]))
+    os.utime(tmp_path / "data" / "a.npy", (1, 1))
+    now = fingerprint(read_manifest(tmp_path / "data"))
+    assert differing(before, now) == perhaps_differing(before, now) == ["modality wrist"]
+    assert surely_differing(before, now) == []

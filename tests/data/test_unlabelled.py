@@ -11,7 +11,7 @@ import pytest
 from crossdistill.data import MultimodalDataset, from_arrays, read_manifest, with_fold, with_validation, write_manifest
 from crossdistill.data.labels import UNLABELLED
 from crossdistill.data.loading import EpochBatches, training_batches
-from crossdistill.data.splits import with_labels
+from crossdistill.data.splits import require_groups_apart, with_labels
 from crossdistill.types import InputError
 
 N = 60
@@ -158,6 +158,25 @@ def test_validation_is_of_labelled_samples_and_keeps_groups_apart() -> None:
     assert not set(made.groups[held]) & set(made.groups[made.rows("train")]), (
         "their unlabelled samples are not trained on"
     )
+
+
+@pytest.mark.parametrize("labelled_each", [1, 2])
+def test_validation_keeps_people_apart_of_whom_few_recordings_have_labels(labelled_each: int) -> None:
+    """One labelled recording a person is no person of its own: the others would be trained on, unlabelled."""
+    people = np.arange(N) // 6
+    labels = np.where((np.arange(N) % 6 < labelled_each) | (people >= 8), people % 2, -1).tolist()
+    given = dataset(labels, groups=people.tolist(), splits=people >= 8)
+    made = with_validation(given, 0.25, seed=0)
+    assert len(held := made.rows("validation")) >= 2 * labelled_each
+    assert not set(made.groups[held]) & set(made.groups[made.rows("train")])
+    require_groups_apart(made)
+
+
+def test_validation_of_few_people_takes_as_large_a_part_as_there_are_labels_for() -> None:
+    people = np.arange(N) // 15
+    labels = np.where(np.arange(N) % 15 == 0, people % 2, -1).tolist()
+    made = with_validation(dataset(labels, groups=people.tolist(), splits=people > 3), 0.25, seed=0)
+    assert len(made.rows("validation")) == len(made.labelled_rows("train")) == 2
 
 
 def test_a_fold_is_measured_on_its_labelled_samples() -> None:

@@ -212,3 +212,10 @@ def test_both_readers_of_yaml_read_alike(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(yaml, "__with_libyaml__", False)
     assert fast == [read_yaml(text) for text in texts]
     assert fast[-3]["b"] == {"c": [1], "d": [1]}
+
+
+@pytest.mark.parametrize("source", ["data/mine/", "./data/mine", "data//mine"])
+def test_a_place_is_the_same_however_it_is_written(source: str) -> None:
+    """A run that goes on compares recipes by their text."""
+    assert to_yaml(recipe(source)) == to_yaml(recipe("data/mine"))
+    assert "source: python:a//b/" in to_yaml(recipe("python:a//b/"))

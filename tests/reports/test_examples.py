@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -119,6 +120,21 @@ def test_data_that_have_gone_are_said_once(folders: list[Path], views: SampleVie
     (line,) = heard.lines
     assert line.startswith("Without pictures and samples: ")
     assert "gestures" in line
+
+
+def test_data_that_have_changed_have_no_samples_and_that_is_said(folders: list[Path], views: SampleViews) -> None:
+    """Pictures and samples of other data would stand beside numbers that are not theirs."""
+    heard, data = Heard(), folders[0].parent / "gestures"
+    data.rename(data.with_name("moved"))
+    folder_of(gestures(lambda values: values + 1), data.parent)
+    found = sample_views(load_runs(folders), heard)
+    shutil.rmtree(data)
+    moved = sample_views(load_runs(folders), source=str(data.with_name("moved")))
+    data.with_name("moved").rename(data)
+    assert found == SampleViews([])
+    (line,) = heard.lines
+    assert "expected the data of training, found others: modality wrist, modality eye differ" in line
+    assert changes_of(moved).newly_right == changes_of(views).newly_right
 
 
 def test_a_page_has_a_row_a_sample_and_a_title_a_point(folders: list[Path], views: SampleViews, tmp_path: Path) -> None:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from crossdistill.data import MultimodalDataset
+from crossdistill.data.fingerprint import fingerprint
+from crossdistill.recipes.files import to_yaml, with_fields
 from crossdistill.reports import configurations_of, load_runs
+from crossdistill.runs.data import split_dataset
 from crossdistill.types import InputError
 from tests.reports.synthetic import CLASSES, edit_results, write_run
+from tests.runs.small import gestures, recipe, with_data
 
 
 def test_values_survive_the_way_from_disk(tmp_path: Path) -> None:
@@ -128,6 +136,68 @@ def test_a_label_stands_for_one_configuration(tmp_path: Path) -> None:
     edit_results(first, label=3)
     with pytest.raises(InputError, match="label: expected str, found 3"):
         load_runs([first])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 30}, "both are labelled kd, but of their recipes epochs is 3 and 30"),
+        ({"optimization.learning_rate": 1.0}, "of their recipes optimization.learning_rate is 0.003 and 1.0"),
+        ({"data.labelled": 0.5}, "of their recipes data.labelled is 1.0 and 0.5"),
+        ({"kd.temperature": 9.0}, "of their recipes kd.temperature is "),
+        ({"seed": 1, "data.fold": 1, "machine.threads": 2, "data.source": "moved", "data.evaluate_on": "none"}, ""),
+    ],
+)
+def test_one_label_stands_for_one_recipe(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    """Runs that learnt otherwise are no repetitions, whose mean and interval a report would show."""
+    made, folders = recipe(method="kd"), [tmp_path / "a", tmp_path / "b"]
+    for place, other in zip(folders, (made, replace(with_fields(made, changes), seed=1)), strict=True):
+        write_run(place, "kd", other.seed, fold=other.data.fold)
+        (place / "recipe.yaml").write_text(to_yaml(other), encoding="utf-8")
+    with pytest.raises(InputError, match=message) if message else nullcontext():
+        load_runs(folders)
+
+
+def measured(folder: Path, method: str, data: MultimodalDataset, seed: int = 0, **changes: Any) -> Path:
+    """A run as `write_run` makes it, whose recipe and config.json are of these data."""
+    write_run(folder, method, seed)
+    made = with_data(recipe(method=method, seed=seed), **changes)
+    (folder / "recipe.yaml").write_text(to_yaml(made), encoding="utf-8")
+    described = {"data": {"fingerprint": fingerprint(split_dataset(data, made.data, seed))}}
+    (folder / "config.json").write_text(json.dumps(described), encoding="utf-8")
+    edit_results(folder, target=list(made.data.target))
+    return folder
+
+
+def test_runs_of_different_data_are_refused(tmp_path: Path) -> None:
+    own = gestures()
+    others = {
+        "ids": replace(own, ids=tuple(f"x{row}" for row in range(len(own)))),
+        "labels": replace(own, labels=np.roll(own.labels, 1)),
+        "splits": replace(own, splits=np.roll(own.splits, 1)),
+        "modality wrist": gestures(lambda values: values + 1),
+    }
+    first = measured(tmp_path / "first", "kd", own)
+    for part, other in others.items():
+        folder = measured(tmp_path / part.replace(" ", "-"), "baseline", other)
+        with pytest.raises(InputError, match=f"different data: {part} differ; write one report for each"):
+            load_runs([first, folder])
+    (folder / "config.json").write_text("{}", encoding="utf-8")  # as of earlier versions, which did not say
+    assert len(load_runs([first, folder])) == 2
+    elsewhere = measured(tmp_path / "elsewhere", "baseline", own, target=("eye",), auxiliary=("wrist",))
+    with pytest.raises(InputError, match="different target modalities"):
+        load_runs([first, elsewhere])
+
+
+def test_runs_that_drew_or_hide_some_of_the_same_data_are_compared(tmp_path: Path) -> None:
+    """Validation samples and labels are drawn by the seed, a control stands in for the auxiliary modalities, and a
+    variation may have fewer labels."""
+    own, drawn = gestures(), {"choose_epoch_on": "validation", "labelled": 0.5}
+    folders = [measured(tmp_path / f"kd{seed}", "kd", own, seed, **drawn) for seed in range(2)]
+    folders.append(measured(tmp_path / "baseline", "baseline", own, 0, **drawn))
+    folders.append(measured(tmp_path / "all", "mi", own, 0))
+    folders.append(measured(tmp_path / "control", "crd", own, 0, control="shuffled", **drawn))
+    assert len(load_runs(folders)) == 5
 
 
 def test_an_unknown_role_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +13,16 @@ import pandas as pd
 import pytest
 
 import crossdistill
-from crossdistill.data import read_manifest
+from crossdistill.cli.main import main
+from crossdistill.data import MultimodalDataset, read_manifest, write_manifest
+from crossdistill.data import fingerprint as fingerprints
 from crossdistill.exports.samples import batches, samples_for
 from crossdistill.runs.evaluate import evaluate
 from crossdistill.runs.results import read_results, to_json
 from crossdistill.runs.run import run
 from crossdistill.student import load
 from crossdistill.types import InputError
+from tests.listening import Heard
 from tests.runs.small import folder_of, gestures, recipe, with_data
 from tests.saved import model_bytes
 
@@ -46,6 +51,63 @@ def test_scores_are_measured_and_not_copied(root: Path, tmp_path: Path) -> None:
     assert not np.array_equal(again.scores["student"].confusion, stored.scores["student"].confusion)
     assert again.cosine_pair != stored.cosine_pair
     assert (again.seconds, again.peak_memory_mb, again.files) == (stored.seconds, stored.peak_memory_mb, stored.files)
+
+
+def test_data_that_were_given_may_be_others_which_is_said(root: Path) -> None:
+    heard = Heard()
+    evaluate(root / "arrays", gestures(), listener=heard)
+    assert heard.lines == []
+    evaluate(root / "arrays", gestures(lambda values: -values), listener=heard)
+    assert heard.lines == [
+        "Perhaps measured on other data than in training: modality wrist, modality eye may have changed"
+    ]
+
+
+CHANGES: dict[str, Callable[[MultimodalDataset], MultimodalDataset]] = {
+    "labels": lambda data: replace(data, labels=np.roll(data.labels, 1)),
+    "splits": lambda data: replace(data, splits=np.roll(data.splits, 4)),
+    "modality wrist, modality eye": lambda data: gestures(lambda values: values + 1),
+}
+
+
+@pytest.mark.parametrize("parts", CHANGES)
+def test_numbers_of_other_data_are_not_the_run_s(
+    parts: str, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What lies at data.source now is asked whether it is what the run was trained and measured on."""
+    other = write_manifest(tmp_path / "other", CHANGES[parts](gestures()))
+    assert main(["evaluate", str(root / "files"), "--data.source", str(other)]) == 2
+    message = f"{other}: expected the data of training, found others: {parts} differ"
+    assert message in capsys.readouterr().err
+    shutil.copytree(root / "files", tmp_path / "run")
+    written = (root / "files" / "recipe.yaml").read_text(encoding="utf-8")
+    moved = written.replace(str(root / "gestures"), str(other))
+    (tmp_path / "run" / "recipe.yaml").write_text(moved, encoding="utf-8")
+    tried = samples_for(load(tmp_path / "run"), tmp_path / "run", None)
+    assert message in tried.why_random
+
+
+def test_data_that_have_moved(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copied = shutil.copytree(root / "gestures", tmp_path / "copied", copy_function=shutil.copy)
+    assert main(["evaluate", str(root / "files"), "--data.source", str(copied)]) == 0
+    said = capsys.readouterr().out
+    assert "The same predictions as when it was trained." in said
+    assert "Perhaps" not in said
+
+
+def test_of_files_too_large_to_compare_it_is_said_that_they_may_have_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fingerprints, "_MOST_READ", 50)
+    source, heard = folder_of(gestures(), tmp_path), Heard()
+    run(recipe(source, method="baseline", epochs=1), tmp_path / "run")
+    evaluate(tmp_path / "run", listener=heard)
+    assert heard.lines == []
+    for file in source.rglob("*.npy"):
+        os.utime(file, (1, 1))
+    evaluate(tmp_path / "run", listener=heard)
+    (line,) = heard.lines
+    assert line.startswith("Perhaps measured on other data than in training: modality wrist")
 
 
 def test_a_run_that_measured_nothing_has_nothing_to_measure(tmp_path: Path) -> None:

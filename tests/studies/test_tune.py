@@ -14,6 +14,7 @@ import numpy as np
 import optuna
 import pytest
 
+from crossdistill.data import write_manifest
 from crossdistill.methods import METHODS
 from crossdistill.recipes.files import load_recipe
 from crossdistill.recipes.recipe import Recipe
@@ -24,7 +25,7 @@ from crossdistill.studies.search_space import SHARED, present, search_space, wit
 from crossdistill.studies.tune import accuracy_of, runs_of, tune
 from crossdistill.types import Choice, DivergedError, InputError, Listener, LogUniform
 from tests.listening import Heard
-from tests.runs.small import folder_of, gestures, recipe
+from tests.runs.small import folder_of, gestures, recipe, with_data, with_model
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -125,6 +126,69 @@ def test_trials_of_other_data_are_not_gone_on_with(tmp_path: Path, executor: Mak
         tune(recipe(source), ["baseline"], trials=2, seeds=1, folder=tmp_path / "out")
     shutil.rmtree(source)
     tune(recipe(source), ["baseline"], trials=1, seeds=1, folder=tmp_path / "out")  # is over, and needs no data
+
+
+OTHERS = {
+    "epochs": (lambda made: replace(made, epochs=7), "epochs was 3, is 7"),
+    "labels": (lambda made: with_data(made, labelled=0.5), "data.labelled was 1.0, is 0.5"),
+    "modalities": (lambda made: with_data(made, target=("eye",), auxiliary=("wrist",)), r"data.target was \['wrist'\]"),
+    "fold": (lambda made: with_data(made, fold=1), "data.fold was -1, is 1"),
+    "encoders": (lambda made: with_model(made, encoders={}), "model.encoders was"),
+}
+
+
+@pytest.mark.parametrize("storage", ["", "sqlite:///{}/trials.db"])
+@pytest.mark.parametrize("trials", [1, 2])
+@pytest.mark.parametrize("other", OTHERS)
+def test_trials_of_another_recipe_are_not_taken_for_this_one_s(
+    other: str, trials: int, storage: str, tmp_path: Path, executor: Makes
+) -> None:
+    """Whether the search is over or not: its result would be written beside settings that it was not found with."""
+    change, message = OTHERS[other]
+    made, url = recipe(folder_of(gestures(), tmp_path)), storage.format(tmp_path)
+    ran = executor(lambda *_: 0.5)
+    tune(made, ["baseline"], 1, 1, tmp_path / "out", url, executor=ran)
+    with pytest.raises(InputError, match=f"its trials are of another recipe .first difference: {message}"):
+        tune(change(made), ["baseline"], trials, 1, tmp_path / "out", url, executor=ran)
+    with pytest.raises(InputError, match="--seeds was 1, is 2"):
+        tune(made, ["baseline"], trials, 2, tmp_path / "out", url, executor=ran)
+
+
+@pytest.mark.parametrize("storage", ["", "sqlite:///{}/trials.db"])
+def test_a_search_that_is_over_is_of_its_data(storage: str, tmp_path: Path, executor: Makes) -> None:
+    source, url, out = folder_of(gestures(), tmp_path), storage.format(tmp_path), tmp_path / "out"
+    ran = executor(lambda *_: 0.5)
+    tune(recipe(source), ["baseline"], 1, 1, out, url, executor=ran)
+    with pytest.raises(InputError, match="nowhere: manifest not found"):
+        tune(recipe(tmp_path / "nowhere"), ["baseline"], 1, 1, out, url, executor=ran)
+    copied = Path(shutil.copytree(source, tmp_path / "copied", copy_function=shutil.copy))
+    tune(recipe(copied), ["baseline"], 1, 1, out, url, executor=ran)
+    other = write_manifest(tmp_path / "other", gestures(lambda values: values + 1))
+    with pytest.raises(InputError, match="its trials are of other data: modality wrist, modality eye differ"):
+        tune(recipe(other), ["baseline"], 1, 1, out, url, executor=ran)
+
+
+def test_where_a_search_computes_and_what_it_searches_may_change(tmp_path: Path, executor: Makes) -> None:
+    made, out = recipe(folder_of(gestures(), tmp_path)), tmp_path / "out"
+    ran = executor(lambda *_: 0.5)
+    tune(made, ["baseline", "amid"], 1, 1, out, executor=ran)
+    machine = replace(made.machine, threads=1)
+    searched = replace(made.optimization, learning_rate=4e-3)
+    elsewhere = replace(made, machine=machine, optimization=searched, checkpoint_every=2, evaluate_every=3)
+    tune(elsewhere, ["baseline", "amid"], 3, 1, out, executor=ran)
+    assert len(ran.accuracies) == 6
+
+
+def test_trials_of_an_earlier_version_are_taken_for_this_search_s_and_that_is_said(
+    tmp_path: Path, executor: Makes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, heard = recipe(folder_of(gestures(), tmp_path)), Heard()
+    with monkeypatch.context() as earlier:
+        earlier.setattr(tuning, "require_same_search", lambda *given, **named: None)
+        tune(made, ["baseline"], 1, 1, tmp_path / "out", executor=executor(lambda *_: 0.5))
+    for _ in range(2):
+        tune(made, ["baseline"], 1, 1, tmp_path / "out", listener=heard)
+    assert [line for line in heard.lines if "do not say of which recipe" in line] == heard.lines[:1]
 
 
 def test_a_trial_that_was_interrupted_or_killed_is_the_next_one(tmp_path: Path, executor: Makes) -> None:

@@ -16,13 +16,14 @@ NAME = "benchmark"
 """Of the Markdown document, and of the folder of its figures and table."""
 
 
-def write_pages(folder: Path, page: Path, markdown: Path | None, command: str) -> None:
-    """The page of a study's folder, or of a copy of its table and record, as HTML and where asked for as Markdown,
-    the latter with such a copy. command: the one that writes it."""
+def write_pages(folder: Path, page: Path | None, markdown: Path | None, command: str) -> None:
+    """The page of a study's folder, or of a copy of its table and record, as HTML and as Markdown, where asked for, the
+    latter with such a copy. command: the one that writes it."""
     table, record = read_study(folder)
     report = report_of(table, provenance(record), command)
-    write_page(report, page)
-    console().print(f"Report: {page}", soft_wrap=True)
+    if page is not None:
+        write_page(report, page)
+        console().print(f"Report: {page}", soft_wrap=True)
     if markdown is not None:
         document = write_document(report, markdown, NAME)
         for name in (TABLE, RECORD):

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.columns import Columns
-from crossdistill.cli.progress import console
+from crossdistill.cli.progress import Lines, console
 from crossdistill.data.constant_numbers import not_defined
 from crossdistill.reports.formats import capitalised
 from crossdistill.runs.evaluate import evaluate
@@ -27,13 +27,14 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
         description="Measure a finished run's model again, from its files.",
     )
     evaluate.add_argument("run", type=Path, help="run folder")
+    evaluate.add_argument("--data.source", default="", help="where the run's data are now, if they have moved")
     return evaluate
 
 
 def execute(options: Namespace, command: str) -> int:
     """Measure a finished run's saved model again, and say whether it still gives what results.json holds."""
     folder = options.run
-    again = evaluate(folder)
+    again = evaluate(folder, source=options.data.source, listener=Lines())
     if not again.scores:
         reason = "its data.evaluate_on is none" if again.split == "none" else f"no {again.split} sample can be measured"
         console().print(f"{folder}: nothing to measure: {reason}", soft_wrap=True)

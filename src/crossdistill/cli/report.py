@@ -12,15 +12,16 @@ from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.headline import show_headline
 from crossdistill.cli.progress import Lines, Quiet, console
-from crossdistill.reports import Run, load_runs
+from crossdistill.reports import load_runs
 from crossdistill.reports.examples import sample_views
-from crossdistill.reports.markdown import document_name, write_document
+from crossdistill.reports.markdown import document_name, require_page_of, write_document
 from crossdistill.reports.page import write_page
 from crossdistill.reports.sections import Report, report_of
 from crossdistill.runs.folder import RECIPE, RESULTS
 from crossdistill.studies.record import RECORD
 from crossdistill.types import InputError
 
+_PAGE = Path("report.html")
 _NAMED = 3
 """Folders that a line names; of more it says how many there are."""
 
@@ -33,25 +34,41 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
         description="One self-contained HTML page from run folders, or of a benchmark.",
     )
     report.add_argument("runs", type=Path, nargs="+", help="run folders, folders that hold some, or a benchmark's")
-    report.add_argument("--out", type=Path, default=Path("report.html"), help="file to write")
+    report.add_argument("--out", type=Path, help=f"file to write; {_PAGE} unless given, none with --markdown alone")
+    report.add_argument("--data.source", default="", help="where the runs' data are now, if they have moved")
     report.add_argument("--open", action="store_true", help="show the page in the browser")
     report.add_argument("--markdown", type=Path, help="folder for the same as NAME.md, NAME the recipe's, with figures")
     return report
 
 
 def execute(options: Namespace, command: str) -> int:
-    """An HTML page, and Markdown where a folder is given for it, from run folders or folders that hold run folders, or
-    of a benchmark's folder."""
+    """An HTML page, or Markdown where a folder is given for it, or both, from run folders or folders that hold run
+    folders, or of a benchmark's folder."""
+    if options.out is None and (options.markdown is None or options.open):
+        options.out = _PAGE
     if [folder for folder in options.runs if (folder / RECORD).is_file()]:
         return _benchmark(options)
     runs = load_runs([run for folder in options.runs for run in _run_folders(folder)])
     words = ["crossdistill", "report", *map(str, options.runs)]
-    report = _page(runs, options.out, shlex.join([*words, "--out", str(options.out)]))
+    words += ["--data.source", options.data.source] if options.data.source else []
+    as_markdown = shlex.join([*words, "--markdown", str(options.markdown)])
     if options.markdown is not None:
-        origin = replace(report.origin, command=shlex.join([*words, "--markdown", str(options.markdown)]))
-        document = write_document(replace(report, origin=origin), options.markdown, document_name(runs))
+        require_page_of(options.markdown / f"{document_name(runs)}.md", as_markdown)
+    report = report_of(runs, "", sample_views(runs, Lines(), options.data.source))
+    if options.out is not None:
+        write_page(_by(report, shlex.join([*words, "--out", str(options.out)])), options.out)
+    show_headline(runs, quiet=False)
+    if options.out is not None:
+        console().print(f"Report: {options.out}", soft_wrap=True)
+    if options.markdown is not None:
+        document = write_document(_by(report, as_markdown), options.markdown, document_name(runs))
         console().print(f"Markdown: {document}", soft_wrap=True)
     return _shown(options)
+
+
+def _by(report: Report, command: str) -> Report:
+    """The report as the command writes it."""
+    return replace(report, origin=replace(report.origin, command=command))
 
 
 def _benchmark(options: Namespace) -> int:
@@ -75,15 +92,10 @@ def _shown(options: Namespace) -> int:
 
 def write(folders: Sequence[Path], out: Path, command: str, quiet: bool = False) -> None:
     """The page of these runs; command: the one that was given, which the page names."""
-    _page(load_runs(folders), out, command, quiet)
-
-
-def _page(runs: Sequence[Run], out: Path, command: str, quiet: bool = False) -> Report:
-    report = report_of(runs, command, sample_views(runs, Quiet() if quiet else Lines()))
-    write_page(report, out)
+    runs = load_runs(folders)
+    write_page(report_of(runs, command, sample_views(runs, Quiet() if quiet else Lines())), out)
     show_headline(runs, quiet)
     console().print(f"Report: {out}", soft_wrap=True)
-    return report
 
 
 def _run_folders(folder: Path) -> list[Path]:

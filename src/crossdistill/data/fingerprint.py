@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,17 @@ from crossdistill.data.readers.text import TextColumn
 from crossdistill.data.reading import known_present
 from crossdistill.data.wrappers import content_of
 
+_CONTENT = "content of "
+"""Begins the name of a modality's second digest, which a copy of its files has, too."""
+_MOST_READ, _MOST_FILES = 64 << 20, 5000
+"""Bytes, and files, of a modality that are read for it; of more, which would take seconds, there is none."""
+
 
 def fingerprint(dataset: MultimodalDataset) -> dict[str, str]:
     """Part -> digest: ids, labels, splits, classes, weights where there are any, and each modality under its name.
 
-    Of arrays in memory the numbers count, of files their size and time of change.
+    Of arrays in memory the numbers count, of files their size and time of change and, under a name of its own, their
+    content where that is read in no time.
     """
     parts = {
         "ids": _digest(dataset.ids),
@@ -31,15 +38,56 @@ def fingerprint(dataset: MultimodalDataset) -> dict[str, str]:
     }
     if len(dataset.weights):
         parts["weights"] = _digest([dataset.weights.tobytes()])
-    return parts | {f"modality {name}": _column_digest(column) for name, column in dataset.columns.items()}
+    for name, column in dataset.columns.items():
+        described, files = _description(column), list(dict.fromkeys(source_files(column)))
+        parts[f"modality {name}"] = _digest([*described, *((path.name, *stamp(path)) for path in files)])
+        if (content := _contents(files)) is not None:
+            parts[f"{_CONTENT}modality {name}"] = _digest([*described, *content])
+    return parts
 
 
 def differing(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """The parts that are not the same, or are in one of them alone."""
-    return [part for part in {**before, **now} if before.get(part) != now.get(part)]
+    """The parts that are not the same, or are in one of them alone; of a modality whose content both know, the content
+    decides, as copying changes the time of a file."""
+    parts = [part for part in {**before, **now} if not part.startswith(_CONTENT)]
+    return [part for part in parts if _deciding(part, before, now) != _deciding(part, now, before)]
 
 
-def _column_digest(column: Column) -> str:
+def surely_differing(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Those of the differing parts that both have and that a copy of the same data would not differ in."""
+    return [part for part in differing(before, now) if part in before and part in now and _is_sure(part, before, now)]
+
+
+def perhaps_differing(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Modalities that both have, of which nothing but size and time of change tells that they are others."""
+    parts = differing(before, now)
+    return [part for part in parts if part in before and part in now and not _is_sure(part, before, now)]
+
+
+def _deciding(part: str, of: Mapping[str, str], other: Mapping[str, str]) -> str | None:
+    content = _CONTENT + part
+    return of[content] if content in of and content in other else of.get(part)
+
+
+def _is_sure(part: str, before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    return not part.startswith("modality ") or (_CONTENT + part in before and _CONTENT + part in now)
+
+
+def _contents(files: Sequence[Path]) -> list[object] | None:
+    """Name and digest of each file's content; None where that is much to read."""
+    if len(files) > _MOST_FILES or sum(path.stat().st_size for path in files) > _MOST_READ:
+        return None
+    return [part for path in files for part in (path.name, _content(path, *stamp(path)))]
+
+
+@lru_cache(maxsize=4 * _MOST_FILES)
+def _content(path: Path, size: int, changed: int) -> str:
+    """A digest of what the file holds, read once for each state that the file is in."""
+    return hashlib.blake2b(path.read_bytes(), digest_size=10).hexdigest()
+
+
+def _description(column: Column) -> list[object]:
+    """What tells a column from others, but for its files."""
     content = content_of(column)
     parts: list[object] = [list(column.shape), known_present(column).tobytes()]
     if isinstance(content, ArrayColumn) and not isinstance(content.array, np.memmap):
@@ -57,7 +105,7 @@ def _column_digest(column: Column) -> str:
         parts += [content.file_numbers, content.row_numbers]
     elif isinstance(content, FileColumn):
         parts += [path.name for path in content.paths]
-    return _digest([*parts, *((path.name, *stamp(path)) for path in dict.fromkeys(source_files(column)))])
+    return parts
 
 
 def _place_in_file(array: np.ndarray[Any, Any]) -> list[object]:

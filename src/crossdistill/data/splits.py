@@ -222,11 +222,14 @@ def _validation_rows(dataset: MultimodalDataset, fraction: float, seed: int, gro
 
 
 def by_whole_groups(dataset: MultimodalDataset) -> bool:
-    """Whether no group is on both sides of the data's own split, so that none may be on both sides of another."""
-    train = dataset.labelled_rows("train")
-    groups = dataset.groups[train]
-    shared = np.intersect1d(groups, dataset.groups[dataset.rows("test")])
-    return len(np.unique(groups)) < len(train) and not len(shared)
+    """Whether no group is on both sides of the data's own split, so that none may be on both sides of another.
+
+    Samples are of groups where two for training share one, be it a subject's one labelled recording and the others.
+    Unlabelled recordings of those who are tested do not make the labelled ones' groups be on both sides.
+    """
+    train, labelled = dataset.rows("train"), dataset.labelled_rows("train")
+    shared = np.intersect1d(dataset.groups[labelled], dataset.groups[dataset.rows("test")])
+    return len(np.unique(dataset.groups[train])) < len(train) and not len(shared)
 
 
 def _by_class(labels: Rows, fraction: float, seed: int) -> Rows:
@@ -239,6 +242,6 @@ def _by_class(labels: Rows, fraction: float, seed: int) -> Rows:
 
 
 def _by_group(labels: Rows, groups: Strings, fraction: float, seed: int) -> Rows:
-    """One of about 1 / fraction folds of whole groups."""
-    folds = min(max(2, round(1 / fraction)), len(np.unique(groups)))
+    """One of about 1 / fraction folds of whole groups, of fewer where no class has so many samples."""
+    folds = min(max(2, round(1 / fraction)), len(np.unique(groups)), most_folds(labels))
     return stratified_folds(labels, groups, True, folds, seed)[0][1]

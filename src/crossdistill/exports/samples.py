@@ -21,6 +21,7 @@ from crossdistill.models.flat import flattened
 from crossdistill.models.grouped import select
 from crossdistill.runs.data import build_dataset, split_dataset, splits_in_use
 from crossdistill.runs.folder import RECIPE, read_recipe
+from crossdistill.runs.same_data import require_data_of_training
 from crossdistill.student import Student
 from crossdistill.types import InputError, Modality, Padded, is_labelled
 
@@ -54,6 +55,7 @@ def samples_for(student: Student, folder: Path | None, dataset: MultimodalDatase
             recipe = read_recipe(folder)
             if dataset is None:
                 own = build_dataset(recipe.data, recipe.seed)
+                require_data_of_training(folder, own, recipe.data.source)
             else:
                 own = split_dataset(dataset, recipe.data, recipe.seed)
             return _of(student, as_trained(own, student.inputs), splits_in_use(recipe.data)[::-1])

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields, replace
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
@@ -22,7 +22,7 @@ from crossdistill.plain_text import read_text
 from crossdistill.plain_yaml import read_yaml
 from crossdistill.recipes.legacy import from_0_1
 from crossdistill.recipes.library.catalogue import RECIPES
-from crossdistill.recipes.recipe import Recipe
+from crossdistill.recipes.recipe import FROM_PYTHON, Recipe
 from crossdistill.recipes.sections import require_sections
 from crossdistill.recipes.wording import told
 from crossdistill.types import InputError, one_line
@@ -190,6 +190,8 @@ def to_yaml(recipe: Recipe) -> str:
     """The recipe with every field, and every option of its own method."""
     fields = to_plain(recipe)
     fields.pop("options")
+    if (source := recipe.data.source) and not source.startswith(FROM_PYTHON):
+        fields["data"]["source"] = str(PurePosixPath(source))  # data/ and ./data are data
     method = METHODS[recipe.method]
     if has_options(method):
         fields[recipe.method] = options_in(recipe, recipe.method)
@@ -217,7 +219,7 @@ def _parser_for(methods: tuple[tuple[str, object], ...], encoders: tuple[object,
 
 def leaves(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted option names and values; what is keyed by the user's own names is one value."""
-    for name, value in fields.items():
+    for name, value in ((str(key), value) for key, value in fields.items()):
         if isinstance(value, Mapping) and name.rpartition(".")[2] not in ("encoders", "readers", "class_weights"):
             yield from leaves(value, f"{prefix}{name}.")
         else:

@@ -15,6 +15,9 @@ from crossdistill.requirements import require_above_zero, require_at_least_zero,
 from crossdistill.training.settings import Machine, Optimization
 from crossdistill.types import InputError, Role, TaskKind
 
+FROM_PYTHON = "python:"
+"""Begins the source of runs whose data came as arrays."""
+
 
 @dataclass(frozen=True)
 class DataSettings:

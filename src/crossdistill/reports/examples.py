@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +18,7 @@ from crossdistill.evaluation import nearest
 from crossdistill.evaluation.collect import Outputs, outputs_of
 from crossdistill.losses.cosine import unit_rows
 from crossdistill.methods import Method
-from crossdistill.recipes.recipe import DataSettings, Recipe
+from crossdistill.recipes.recipe import FROM_PYTHON, DataSettings, Recipe
 from crossdistill.reports.captioned import illustrated
 from crossdistill.reports.groups import main_configuration
 from crossdistill.reports.runs import Run, configurations_of, split_by_measured
@@ -31,9 +32,10 @@ from crossdistill.reports.samples import (
     SampleViews,
 )
 from crossdistill.runs.build import Built
-from crossdistill.runs.data import FROM_PYTHON, build_dataset
+from crossdistill.runs.data import build_dataset
 from crossdistill.runs.folder import read_recipe
 from crossdistill.runs.run import load_trained
+from crossdistill.runs.same_data import require_data_of_training
 from crossdistill.types import NAMES, InputError, Listener, View
 
 _ASKED: tuple[View, ...] = ("target", "full")
@@ -48,12 +50,12 @@ _MOST_CHANGED = 8
 Read = TypeVar("Read")
 
 
-def sample_views(runs: Sequence[Run], listener: Listener = Listener()) -> SampleViews:
-    """Retrieval, changed samples and a map, as far as the runs' data are where they were and have them.
+def sample_views(runs: Sequence[Run], listener: Listener = Listener(), source: str = "") -> SampleViews:
+    """Retrieval, changed samples and a map, as far as the runs' data are where they were, as they were, and have them.
 
-    listener: hears of data and models that are not.
+    listener: hears of data and models that are not; source: where the data are now, if they have moved.
     """
-    trained = TrainedRuns(listener)
+    trained = TrainedRuns(listener, source)
     retrieval = retrieval_examples(illustrated(runs), trained)
     measured, _ = split_by_measured(runs)
     if not measured or measured[0].task != "classification":
@@ -64,11 +66,12 @@ def sample_views(runs: Sequence[Run], listener: Listener = Listener()) -> Sample
 class TrainedRuns:
     """The models of finished runs, the data that they were measured on and what they answer, each made once.
 
-    listener: hears of data that are not where they were, and of models that cannot be read.
+    listener: hears of data that are not where or as they were, and of models that cannot be read; source: where the
+    data are now, if they have moved.
     """
 
-    def __init__(self, listener: Listener = Listener()) -> None:
-        self._listener = listener
+    def __init__(self, listener: Listener = Listener(), source: str = "") -> None:
+        self._listener, self._source = listener, source
         self._recipes: dict[Path, Recipe] = {}
         self._loaded: dict[Path, Built | None] = {}
         self._read: dict[Path, MultimodalDataset | None] = {}
@@ -77,8 +80,8 @@ class TrainedRuns:
         self._missing: set[str] = set()
 
     def of(self, folder: Path) -> Built | None:
-        """None where the run's data are not where they were, or came from Python, or its model is damaged: a page of
-        measured numbers needs neither."""
+        """None where the run's data are not where or as they were, or came from Python, or its model is damaged: a page
+        of measured numbers needs neither."""
         if folder not in self._loaded:
             there = self.dataset(folder) is not None
             self._loaded[folder] = self._said(lambda: self._trained(folder)) if there else None
@@ -89,16 +92,23 @@ class TrainedRuns:
 
     def _recipe(self, folder: Path) -> Recipe:
         if folder not in self._recipes:
-            self._recipes[folder] = read_recipe(folder)
+            recipe = read_recipe(folder)
+            moved = replace(recipe.data, source=self._source or recipe.data.source)
+            self._recipes[folder] = replace(recipe, data=moved)
         return self._recipes[folder]
 
     def dataset(self, folder: Path) -> MultimodalDataset | None:
-        """The run's data without its model; None where they are not where they were, or came from Python."""
+        """The run's data without its model; None where they are not where or as they were, or came from Python."""
         if folder not in self._read:
             recipe = self._recipe(folder)
             there = not recipe.data.source.startswith(FROM_PYTHON)
-            self._read[folder] = self._said(lambda: self._data(recipe.data, recipe.seed)) if there else None
+            self._read[folder] = self._said(lambda: self._data_of_training(folder, recipe)) if there else None
         return self._read[folder]
+
+    def _data_of_training(self, folder: Path, recipe: Recipe) -> MultimodalDataset:
+        dataset = self._data(recipe.data, recipe.seed)
+        require_data_of_training(folder, dataset, recipe.data.source)
+        return dataset
 
     def _said(self, read: Callable[[], Read]) -> Read | None:
         """What is read; None, and a line, where it cannot be."""

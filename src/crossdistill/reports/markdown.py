@@ -4,7 +4,9 @@ other documents."""
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +15,7 @@ from crossdistill.data.folders import require_place
 from crossdistill.reports import figures, svg
 from crossdistill.reports.captioned import CaptionedFigure
 from crossdistill.reports.cells import ReportTable, Row
+from crossdistill.reports.fields import read_text
 from crossdistill.reports.pictures import png
 from crossdistill.reports.runs import Run, load_runs
 from crossdistill.reports.samples import NO_SAMPLES, ChangedSample, Changes, Picture, SampleViews
@@ -35,6 +38,22 @@ def write_markdown(runs: Sequence[Path], folder: Path, command: str = "", sample
 def document_name(runs: Sequence[Run]) -> str:
     """What the document of these runs is called: as their recipe, as far as a file's name can be."""
     return "-".join(re.findall(r"\w+", runs[0].name)) or "report"
+
+
+def require_page_of(document: Path, command: str) -> None:
+    """Raise InputError where the document is there and is not the page of the runs that the command names: recipes of
+    one name would take each other's place."""
+    if not document.exists():
+        return
+    made = re.search(r"^## How this was made\n\n(`{3,})\n(.*)\n\1$", read_text(document), re.MULTILINE)
+    if made is None or _runs_named(made[2]) != _runs_named(command):
+        found = f"is the page of `{made[2]}`" if made is not None else "is no page that such a command wrote"
+        raise InputError(f"{document}: {found}; move it away, or choose another --markdown")
+
+
+def _runs_named(command: str) -> list[Path]:
+    """The folders after `crossdistill report`."""
+    return [Path(word) for word in takewhile(lambda word: not word.startswith("--"), shlex.split(command)[2:])]
 
 
 def write_document(report: Report, folder: Path, name: str) -> Path:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from crossdistill.models.storage import CONFIG
+from crossdistill.models.storage import read_json as json_in
+from crossdistill.recipes.deciding import deciding
+from crossdistill.reports.comparable import require_comparable, require_one_recipe
 from crossdistill.reports.fields import field_at, number, read_json, read_text, read_yaml
 from crossdistill.reports.formats import listed
 from crossdistill.reports.units import study_units
 from crossdistill.runs.folder import METRICS, RECIPE, RESULTS
+from crossdistill.runs.measure import fingerprint_in
 from crossdistill.runs.results import AnyScores, read_results, require_results_of
 from crossdistill.types import InputError, Role, TaskKind
 
@@ -39,6 +43,8 @@ class Run:
         from before their names were kept says alone
     in_turn: whether runs that were read with it test other folds
     alone: whether its student learnt alone, since all samples had labels, although its method teaches
+    settings: what recipe.yaml holds; deciding: what of it repetitions of the run have in common
+    data: the fingerprint of what it was trained and measured on, empty where it does not say
     """
 
     folder: Path
@@ -66,6 +72,9 @@ class Run:
     drawn: bool = False
     in_turn: bool = False
     alone: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    deciding: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def replicate(self) -> tuple[int, int]:
@@ -82,16 +91,17 @@ def load_runs(paths: Sequence[Path]) -> list[Run]:
     """Read finished runs that can be compared, in the order given.
 
     Runs that measured nothing are among them. Raises InputError when a folder is no finished run, a file in it cannot
-    be read, runs were evaluated on different classes or splits, two runs have the same label, seed and fold, or one
-    label stands for two methods or roles.
+    be read, runs were evaluated on different targets, classes, splits or data, two runs have the same label, seed and
+    fold, or one label stands for two methods, roles or recipes.
     """
     if not paths:
         raise InputError("no run folders given; name at least one, e.g. runs/amid-0")
     runs = [_load(Path(path)) for path in paths]
-    _check_labels(runs)
+    for label, own in configurations_of(runs).items():
+        require_one_recipe(label, own)
     measured, _ = split_by_measured(runs)
     if measured:
-        _check_comparable(measured)
+        require_comparable(measured)
     in_turn = several_folds(runs)
     return [replace(run, in_turn=in_turn) for run in runs]
 
@@ -186,7 +196,18 @@ def _load(folder: Path) -> Run:
         labelled_groups=results.labelled_groups,
         drawn="labelled" in results.samples and field_at(settings, "data.labelled_groups") not in (None, 0),
         alone=_learnt_alone(results.method, results.samples, settings),
+        settings=settings if isinstance(settings, dict) else {},
+        deciding=deciding(settings) if isinstance(settings, dict) else {},
+        data=_fingerprint(folder),
     )
+
+
+def _fingerprint(folder: Path) -> dict[str, str]:
+    """Of the run's data; empty where its config.json does not say or cannot be read, without which there is a page."""
+    try:
+        return fingerprint_in(json_in(folder / CONFIG))
+    except InputError:
+        return {}
 
 
 def _learnt_alone(method: str, samples: Mapping[str, int], settings: Any) -> bool:
@@ -201,30 +222,3 @@ def _records(path: Path, method: str) -> tuple[Mapping[str, Any], ...]:
         raise InputError(f"{path}: every line needs a whole number `epoch` from 0, at least one has none")
     # a resumed run may have logged an epoch twice: the later one counts
     return tuple({row["epoch"]: row for row in rows if row.get("stage") == method}.values())
-
-
-def _check_comparable(runs: Sequence[Run]) -> None:
-    first = runs[0]
-    for run in runs:
-        if (run.task, run.classes, run.split) != (first.task, first.classes, first.split):
-            what = "tasks" if run.task != first.task else "classes" if run.classes != first.classes else "splits"
-            raise InputError(
-                f"{run.folder} and {first.folder}: evaluated on different {what}; write one report for each"
-            )
-    [(key, count)] = Counter((run.label, *run.replicate) for run in runs).most_common(1)
-    if count > 1:
-        label, fold, seed = key
-        same = ", ".join(str(run.folder) for run in runs if (run.label, *run.replicate) == key)
-        raise InputError(f"{same}: all are configuration {label}, seed {seed}, fold {fold}; give one of them")
-
-
-def _check_labels(runs: Sequence[Run]) -> None:
-    for label, [first, *others] in configurations_of(runs).items():
-        for other in others:
-            for what in ("method", "role"):
-                one, another = getattr(first, what), getattr(other, what)
-                if one != another:
-                    raise InputError(
-                        f"{first.folder} and {other.folder}: both are labelled {label}, but their {what}s are "
-                        f"{one} and {another}; give one of them another label"
-                    )

@@ -19,8 +19,8 @@ from crossdistill.models.cross_modal import CrossModalModel, modalities_of
 from crossdistill.models.spec import ModelSpec, build_model
 from crossdistill.recipes.check import check
 from crossdistill.recipes.cross_fitted import CROSS_FITTED, OUTPUTS, is_cross_fitted, of_fold, taught
-from crossdistill.recipes.recipe import DataSettings, Recipe
-from crossdistill.runs.data import FROM_PYTHON, build_dataset, split_dataset
+from crossdistill.recipes.recipe import FROM_PYTHON, DataSettings, Recipe
+from crossdistill.runs.data import build_dataset, split_dataset
 from crossdistill.runs.given_teacher import require_logits
 from crossdistill.runs.own_encoders import copied, own_settings, require_rebuilt, require_working
 from crossdistill.runs.statistics import set_statistics

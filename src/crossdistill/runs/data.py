@@ -12,11 +12,8 @@ from crossdistill.data import MultimodalDataset
 from crossdistill.data.dataset import in_memory
 from crossdistill.data.splits import require_groups_apart
 from crossdistill.datasets import BUNDLED
-from crossdistill.recipes.recipe import DataSettings, Recipe
+from crossdistill.recipes.recipe import FROM_PYTHON, DataSettings, Recipe
 from crossdistill.types import InputError
-
-FROM_PYTHON = "python:"
-"""Begins the source of runs whose data came as arrays."""
 
 
 def load_dataset(settings: DataSettings) -> MultimodalDataset:
@@ -34,7 +31,7 @@ def load_dataset(settings: DataSettings) -> MultimodalDataset:
     if not Path(settings.source).exists():
         raise InputError(
             f"data.source: {settings.source}: manifest not found; `crossdistill prepare` makes one of a data set "
-            "(--help lists them) and says what comes next; one that has moved is named by data.source"
+            "(--help lists them) and says what comes next; one that has moved is named by --data.source"
         )
     return data.read_manifest(
         Path(settings.source),
@@ -52,10 +49,13 @@ def split_dataset(dataset: MultimodalDataset, settings: DataSettings, seed: int)
     dataset = dataset.only([*settings.target, *settings.auxiliary])
     if settings.fold >= 0:
         dataset = data.with_fold(dataset, settings.fold)
-    if settings.evaluate_on != "none" and not settings.allow_shared_groups:
+    keep_apart = settings.evaluate_on != "none" and not settings.allow_shared_groups
+    if keep_apart:
         require_groups_apart(dataset)
     if "validation" in splits_in_use(settings):
         dataset = data.with_validation(dataset, settings.validation_fraction, seed, settings.evaluate_on != "test")
+        if keep_apart:
+            require_groups_apart(dataset)
     dataset = data.with_labels(dataset, settings.labelled, settings.labelled_groups, seed)
     if settings.balanced or settings.class_weights:
         dataset = data.with_class_weights(dataset, None if settings.balanced else settings.class_weights)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,17 +19,16 @@ from typing import TYPE_CHECKING, Any, cast
 import yaml
 
 from crossdistill.atomic import write_atomically
-from crossdistill.data.fingerprint import differing, fingerprint
 from crossdistill.data.folders import make_folder
 from crossdistill.extras import needed_for
 from crossdistill.methods import METHODS, judged_view, unknown_method
 from crossdistill.recipes.files import as_dict
 from crossdistill.recipes.recipe import Recipe, as_method
-from crossdistill.runs.data import load_dataset
 from crossdistill.runs.jobs import Executor, Failure, InProcess, RunJob, require_done
 from crossdistill.runs.lock import locked
 from crossdistill.runs.results import read_results
-from crossdistill.studies.search_space import Values, present, search_space, with_values
+from crossdistill.studies.search_space import SHARED, Values, present, search_space, with_values
+from crossdistill.studies.searched import SearchedData, decided_by, require_same_search
 from crossdistill.types import NAMES, Choice, InputError, Listener, LogUniform, SearchSpace, one_line, reported
 
 if TYPE_CHECKING:
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 
 TRIALS = "trials"
 """The folder of a search in which the trial that is on has its runs."""
-_DATA = "data"
-"""Where a study keeps the fingerprint of the data that its trials are of."""
 
 
 def tune(
@@ -69,8 +66,9 @@ def tune(
             trials are drawn before the last ones' accuracies are known
 
     Raises:
-        InputError: an unknown method, a number below 1, a missing Optuna, a run that fails and did not diverge, or
-            another process that tunes in `folder` without a storage that it shares.
+        InputError: an unknown method, a number below 1, a missing Optuna, a run that fails and did not diverge,
+            another process that tunes in `folder` without a storage that it shares, or trials there that are of another
+            recipe, other seeds or other data.
 
     >>> import tempfile, numpy as np, crossdistill
     >>> from dataclasses import replace
@@ -88,7 +86,8 @@ def tune(
     _check(methods, trials, seeds)
     folder = Path(folder)
     make_folder(folder)
-    digests: Mapping[str, str] = {}
+    data = SearchedData(recipe.data)
+    shared = SHARED if "baseline" in methods else {}  # by the time another method is on, the baseline's best
     with locked(folder, "search", listener.say) if not storage else nullcontext():
         for method in sorted(methods, key=lambda name: name != "baseline"):
             space = search_space(method)
@@ -96,9 +95,17 @@ def tune(
                 trialled = as_method(recipe, method)
                 study = _study(trialled, space, _storage(storage, folder))
                 search = _Search(study, trialled, space, trials, seeds, folder)
-                if not storage and search.to_do() > 0:
-                    digests = digests or fingerprint(load_dataset(recipe.data))
-                    _require_same_data(study, digests, recipe.data.source, folder)
+                to_do = search.to_do() > 0
+                require_same_search(
+                    study,
+                    decided_by(trialled, seeds, {*space, *shared}),
+                    data,
+                    storage or str(folder),
+                    is_over=not to_do,
+                    is_shared=bool(storage),
+                    listener=listener,
+                )
+                if to_do and not storage:
                     _take_up(study)
                 best = _search(search, executor or InProcess(), listener)
                 recipe = with_values(recipe, method, best)
@@ -153,18 +160,6 @@ def _study(recipe: Recipe, space: SearchSpace, storage: optuna.storages.BaseStor
     if not study.get_trials(deepcopy=False):
         study.enqueue_trial({name: value for name, value in present(recipe, space).items() if value is not None})
     return study
-
-
-def _require_same_data(study: optuna.Study, now: Mapping[str, str], source: str, folder: Path) -> None:
-    """Raise InputError where the study has tried values on other data; remember of which data its trials are."""
-    before = study.user_attrs.get(_DATA)
-    if before is None:
-        study.set_user_attr(_DATA, dict(now))
-    elif changed := differing(before, now):
-        raise InputError(
-            f"{folder}: its trials are of other data: {', '.join(changed)} differ from what {source} has now; give it "
-            "the same data, or choose another --out"
-        )
 
 
 def _take_up(study: optuna.Study) -> None:
