@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -82,6 +83,10 @@ _PARAMETERS = {
 """What a recipe calls things -> what the estimator does."""
 
 
+_ONE_AT_A_TIME = threading.Lock()
+"""Of estimators that are fitted in threads: the process has but one random state and one number of CPU threads."""
+
+
 @contextmanager
 def _as_parameters() -> Iterator[None]:
     """Errors name the estimator's parameters, not the recipe's fields that they come to."""
@@ -115,11 +120,12 @@ def fitted(
     ids = list(map(str, numbers))
     dataset = from_arrays(columns, labels, ids=ids, classes=names, weights=weighted, name="samples", task=task)
     recipe = _recipe(settings, dataset)
-    with on_threads(recipe.machine.threads):  # statistics of the inputs round by them, too
-        built = build(recipe, dataset)
     log = EstimatorLog(settings.method, _listener(settings.verbose))
-    with reported(log.listener, log.task, total_epochs(recipe)):
-        train(built, log)
+    with _ONE_AT_A_TIME:
+        with on_threads(recipe.machine.threads):  # statistics of the inputs round by them, too
+            built = build(recipe, dataset)
+        with reported(log.listener, log.task, total_epochs(recipe)):
+            train(built, log)
     for line in (line for line in log.lines if line.startswith(WARNING)):
         warnings.warn(line.removeprefix(WARNING), stacklevel=3)
     model = built.model

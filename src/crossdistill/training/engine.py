@@ -161,34 +161,23 @@ def _watch_ranks(started: list[subprocess.Popen[bytes]], patience: float) -> Non
     os._exit(2)
 
 
-_OF_THE_PROCESS = threading.RLock()
-"""Who holds it may change what the whole process has but one of: its random state and its number of CPU threads."""
-
-
 @contextmanager
 def on_threads(threads: int) -> Iterator[None]:
-    """On this many CPU threads inside, as many as before where it is 0; the process has its own number afterwards.
-
-    Two Python threads are inside one after the other.
-    """
-    with _OF_THE_PROCESS:
-        before = torch.get_num_threads()
+    """On this many CPU threads inside, as many as before where it is 0; the process has its own number afterwards."""
+    before = torch.get_num_threads()
+    if threads:
+        torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
         if threads:
-            torch.set_num_threads(threads)
-        try:
-            yield
-        finally:
-            if threads:
-                torch.set_num_threads(before)
+            torch.set_num_threads(before)
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Random numbers from this seed inside; the caller's random state comes back afterwards.
-
-    Two Python threads are inside one after the other.
-    """
-    with _OF_THE_PROCESS, torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    """Random numbers from this seed inside; the caller's random state comes back afterwards."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         yield
 
