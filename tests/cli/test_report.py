@@ -63,7 +63,7 @@ def test_a_folder_without_a_finished_run_says_what_it_has(runs: Path, capsys: py
     assert error.count("\n") == 1
 
 
-def test_pages_of_one_name_do_not_take_each_other_s_place(
+def test_a_page_that_takes_another_s_place_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two comparisons of the recipe `own` are both own.md."""
@@ -71,19 +71,22 @@ def test_pages_of_one_name_do_not_take_each_other_s_place(
     for name in ("one", "two"):
         write_run(tmp_path / name / "kd", "kd", name="own")
     assert main(["report", "one", "--markdown", "docs"]) == 0
+    assert "takes the place" not in capsys.readouterr().out
+    assert main(["report", "two", "--markdown", "docs"]) == 0
+    said = "docs/own.md: takes the place of the page that `crossdistill report one --markdown docs` had written"
+    assert said in capsys.readouterr().out
     before = (tmp_path / "docs/own.md").read_bytes()
-    assert main(["report", "two", "--markdown", "docs"]) == 2
-    assert (
-        "docs/own.md: is the page of `crossdistill report one --markdown docs`; move it away, or choose another "
-        "--markdown" in capsys.readouterr().err
-    )
-    assert (tmp_path / "docs/own.md").read_bytes() == before
     write_run(tmp_path / "one/kd1", "kd", 1, name="own")
-    assert main(["report", "one/", "--markdown", "docs", "--out", "page.html"]) == 0, "its own page, of more runs"
+    assert main(["report", str(tmp_path / "two"), "one/", "--markdown", "docs", "--out", "page.html"]) == 2, "twice kd"
+    assert "takes the place" not in capsys.readouterr().out, "of one that is among them"
+    assert main(["report", "one/", "--markdown", "docs", "--out", "page.html"]) == 0
     assert (tmp_path / "docs/own.md").read_bytes() != before
+    (tmp_path / "docs/own.md").write_text("# Mine\n\n## How this was made\n\n```\ndon't know\n```\n")
+    assert main(["report", "one", "--markdown", "docs"]) == 0
+    assert "takes the place of the page that `don't know` had written" in capsys.readouterr().out
     (tmp_path / "docs/own.md").write_text("# Mine\n")
     assert main(["report", "one", "--markdown", "docs"]) == 2
-    assert "own.md: is no page that such a command wrote" in capsys.readouterr().err
+    assert "own.md: is no page that `crossdistill report` wrote; move it away" in capsys.readouterr().err
 
 
 def test_markdown_alone_leaves_no_page_beside_it(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -23,6 +24,7 @@ from crossdistill import (
     Modalities,
     from_arrays,
 )
+from crossdistill.estimator import training
 from crossdistill.estimator.inputs import checked_auxiliary
 from crossdistill.estimator.labels import weights_of
 from tests.data.pictures import stripes
@@ -563,6 +565,41 @@ def test_trainings_in_threads_do_not_disturb_one_another() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
+def test_a_process_that_is_forked_while_another_thread_trains_can_train() -> None:
+    """The lock's holder is not there in the child."""
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with training._ONE_AT_A_TIME:
+            held.set()
+            done.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(60)
+    child = os.fork()
+    if not child:
+        os._exit(0 if training._ONE_AT_A_TIME.acquire(timeout=10) else 1)
+    done.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_subclass_may_ask_for_more() -> None:
+    class Mine(CrossModalClassifier):  # type: ignore[misc]
+        def __init__(self, needed: int) -> None:
+            super().__init__("baseline", n_epochs=needed, width=16, random_state=0)
+
+        def get_params(self, deep: bool = True) -> dict[str, Any]:
+            return {name: getattr(self, name) for name in CrossModalClassifier().get_params()}
+
+    model = Mine(2).fit(FRAME, Y, auxiliary=A)
+    assert model.n_features_in_ == X.shape[1]
+    assert list(model.feature_names_in_) == list(FRAME.columns)
+
+
 @pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
 def test_it_trains_where_gradients_are_switched_off(off: Any) -> None:
     expected = quick().fit(X, FEW, auxiliary=A).predict_proba(X)
@@ -609,8 +646,11 @@ def test_columns_of_several_labels_are_known_by_their_names() -> None:
     assert model.score(X, several[list("cab")]) == model.score(X, several)
     assert model.teacher_score(X, several[list("cab")], A) == model.teacher_score(X, several, A)
     assert model.score(X, several.to_numpy()) == model.score(X, several)
-    with pytest.raises(InputError, match="y: expected the column 'a' that training had, found x, b, c"):
-        model.score(X, several.rename(columns={"a": "x"}))
+    with pytest.warns(UserWarning, match="y: its columns x, b, c are taken for a, b, c of training, by their place"):
+        assert model.score(X, several.rename(columns={"a": "x"})) == model.score(X, several)
+    assert model.score(X, pd.DataFrame(several.to_numpy())) == model.score(X, several)
+    unnamed = quick(n_epochs=20).fit(X, several.to_numpy(), auxiliary=A)
+    assert unnamed.score(X, several.set_axis([2, 0, 1], axis=1)) == unnamed.score(X, several)
     assert from_arrays({"x": X}, several, task="multilabel").classes == ("a", "b", "c")
     numbers = pd.DataFrame({"a": X[:, 0], "b": 100 - X[:, 1]})
     regressor = CrossModalRegressor(n_epochs=5, width=16, random_state=0).fit(X, numbers, auxiliary=A)

@@ -182,6 +182,8 @@ def test_runs_of_different_data_are_refused(tmp_path: Path) -> None:
         folder = measured(tmp_path / part.replace(" ", "-"), "baseline", other)
         with pytest.raises(InputError, match=f"different data: {part} differ; write one report for each"):
             load_runs([first, folder])
+    features = measured(tmp_path / "features", "baseline", gestures(lambda values: values + 1), source="elsewhere")
+    assert len(load_runs([first, features])) == 2, "other features of the same samples"
     (folder / "config.json").write_text("{}", encoding="utf-8")  # as of earlier versions, which did not say
     assert len(load_runs([first, folder])) == 2
     elsewhere = measured(tmp_path / "elsewhere", "baseline", own, target=("eye",), auxiliary=("wrist",))

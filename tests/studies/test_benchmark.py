@@ -141,9 +141,25 @@ def test_runs_that_were_asked_for_before_stay_in_the_table(source: Path, tmp_pat
     table = benchmark(later, Asked(("amid",), seeds=1), tmp_path).table
     assert table is not None
     assert sorted(table[table.label == "amid"].seed) == [0, 1, 5]
-    longer = settings([small(source, seed=9, epochs=3)], lambda budget: not budget.is_all)
-    (failure,) = benchmark(longer, Asked(("gmc",), seeds=1), tmp_path).failures.values()
-    assert "has another recipe (first difference: 'epochs: 3')" in failure.message
+    longer, heard = settings([small(source, seed=9, epochs=3)], lambda budget: not budget.is_all), Heard()
+    made = benchmark(longer, Asked(("gmc",), seeds=1), tmp_path, listener=heard)
+    assert made.table is not None
+    assert set(made.table.seed) == {9}, "nothing of other recipes"
+    left = [line for line in heard.lines if "left out" in line]
+    assert any(
+        "kd-seed0: left out: " in line and "another recipe (first difference: 'epochs: 3')" in line for line in left
+    )
+
+
+def test_configurations_that_were_begun_are_left_out_and_said(source: Path, tmp_path: Path) -> None:
+    """A study runs seed by seed, so that one which was stopped has others' first seeds alone."""
+    few = settings([small(source)], lambda budget: not budget.is_all)
+    benchmark(few, Asked(("kd",), seeds=1), tmp_path)
+    heard = Heard()
+    made = benchmark(few, Asked(("amid",), seeds=2), tmp_path, listener=heard)
+    assert made.table is not None
+    assert set(made.table.label) == {"amid", "baseline", "teacher"}
+    assert any("kd is left out, of which some of the seeds or folds are not finished" in line for line in heard.lines)
 
 
 def test_other_sets_of_the_folder_stay_in_the_table(source: Path, tmp_path: Path) -> None:

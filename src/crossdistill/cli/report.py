@@ -14,7 +14,7 @@ from crossdistill.cli.headline import show_headline
 from crossdistill.cli.progress import Lines, Quiet, console
 from crossdistill.reports import load_runs
 from crossdistill.reports.examples import sample_views
-from crossdistill.reports.markdown import document_name, require_page_of, write_document
+from crossdistill.reports.markdown import document_name, replaced_page, write_document
 from crossdistill.reports.page import write_page
 from crossdistill.reports.sections import Report, report_of
 from crossdistill.runs.folder import RECIPE, RESULTS
@@ -52,8 +52,9 @@ def execute(options: Namespace, command: str) -> int:
     words = ["crossdistill", "report", *map(str, options.runs)]
     words += ["--data.source", options.data.source] if options.data.source else []
     as_markdown = shlex.join([*words, "--markdown", str(options.markdown)])
-    if options.markdown is not None:
-        require_page_of(options.markdown / f"{document_name(runs)}.md", as_markdown)
+    replaced = replaced_page(options.markdown / f"{document_name(runs)}.md", as_markdown) if options.markdown else ""
+    if replaced:
+        console().print(replaced, soft_wrap=True)
     report = report_of(runs, "", sample_views(runs, Lines(), options.data.source))
     if options.out is not None:
         write_page(_by(report, shlex.join([*words, "--out", str(options.out)])), options.out)

@@ -78,7 +78,7 @@ def warn_of_indices(inputs: Mapping[str, Any], stacklevel: int) -> None:
     for name, index in others:
         if len(index) != len(reference) or index.equals(reference) or not reference.is_unique:
             continue
-        if index.is_unique and index.isin(reference).all():
+        if index.is_unique and index.nlevels == reference.nlevels and index.isin(reference).all():
             warnings.warn(
                 f"{name} has the index of {first} in another order, and rows belong together by their place, not by "
                 f"their index; if they should by it, give {name}.loc[{first}.index]",

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from crossdistill.data.arrays import unmasked, without_tensors
 from crossdistill.data.columns import float32_of
 from crossdistill.data.labels import UNLABELLED, encode_labels
+from crossdistill.data.named import as_frame
 from crossdistill.types import InputError, TaskKind
 
 Labels = npt.NDArray[Any]
@@ -27,7 +28,8 @@ def encode(
     require_task(task)
     if task == "classification":
         return encode_labels(labels, names)
-    names = names or (tuple(map(str, labels.columns)) if hasattr(labels, "columns") else ())
+    labels = as_frame(labels)
+    names = names or _columns_of(labels)
     values = _numbers(labels, task)
     if values.ndim == 1 and task == "regression":
         values = values[:, None]
@@ -80,6 +82,12 @@ def no_labels(count: int, names: int, task: TaskKind) -> Labels:
     if task == "classification":
         return np.full(count, UNLABELLED, dtype=np.int64)
     return np.full((count, names), np.nan, dtype=np.float32 if task == "multilabel" else np.float64)
+
+
+def _columns_of(labels: Any) -> tuple[str, ...]:
+    """The names of a table's columns, of several that are told apart; none of anything else."""
+    names = tuple(map(str, getattr(labels, "columns", ())))
+    return names if len(names) > 1 and len(set(names)) == len(names) else ()
 
 
 def _named(count: int, task: TaskKind) -> tuple[str, ...]:

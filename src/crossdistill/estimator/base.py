@@ -134,7 +134,7 @@ class CrossModalEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _checked(self, X: Any, y: Any, labels: Any, auxiliary: Any, sample_weight: Any) -> Given:
         """What is given to `fit`, for as many samples as labels."""
-        blank = type(self)()  # so that a training that fails leaves an estimator as it was
+        blank = copy.copy(self)  # so that a training that fails leaves an estimator as it was
         target = checked_target(blank, X, reset=True)
         count = len(next(iter(target.values())))
         check_consistent_length(range(count), labels)

@@ -110,16 +110,19 @@ def names_of(y: Any, count: int, default: str) -> tuple[str, ...]:
 
 
 def in_training_order(y: Any, names: tuple[str, ...]) -> Any:
-    """The columns of a DataFrame of several labels or numbers in the order of training's names; anything else as it is.
-
-    Raises InputError where they are others; names that are mere numbers, of an array, are those of no column.
-    """
+    """The columns of a DataFrame of several labels or numbers in the order of training's names, where it has these;
+    anything else as it is, read by place, and a warning where names of both are others."""
     given = tuple(map(str, getattr(y, "columns", ())))
-    if len(given) < 2 or given == names or len(given) != len(names):
+    numbered = tuple(map(str, range(len(names))))
+    if len(given) < 2 or given == names or len(given) != len(names) or numbered in (names, given):
         return y
-    if set(given) != set(names) and names == tuple(map(str, range(len(names)))):
-        return y
-    return y.iloc[:, places_of("y", names, given)]
+    if set(given) == set(names):
+        return y.iloc[:, places_of("y", names, given)]
+    warnings.warn(
+        f"y: its columns {', '.join(given)[:200]} are taken for {', '.join(names)[:200]} of training, by their place",
+        stacklevel=4,
+    )
+    return y
 
 
 def sample_weights(sample_weight: Any, count: int) -> npt.NDArray[np.float64]:

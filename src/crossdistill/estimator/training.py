@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
@@ -83,8 +84,17 @@ _PARAMETERS = {
 """What a recipe calls things -> what the estimator does."""
 
 
-_ONE_AT_A_TIME = threading.Lock()
+_ONE_AT_A_TIME = threading.RLock()
 """Of estimators that are fitted in threads: the process has but one random state and one number of CPU threads."""
+
+
+def _lock_anew() -> None:
+    global _ONE_AT_A_TIME
+    _ONE_AT_A_TIME = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # whoever held it is not there in a forked process
+    os.register_at_fork(after_in_child=_lock_anew)
 
 
 @contextmanager

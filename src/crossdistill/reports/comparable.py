@@ -58,7 +58,8 @@ def require_one_recipe(label: str, runs: Sequence[Run]) -> None:
 
 def _require_same_data(runs: Sequence[Run]) -> None:
     """Raise InputError where runs are of other samples, or have them otherwise: labels and splits as far as nothing was
-    drawn for a run alone, and the target modalities. Runs that do not say of which data they are may be of any."""
+    drawn for a run alone, and the target modalities of one source; two sources may have two kinds of features of the
+    same samples. Runs that do not say of which data they are may be of any."""
     firsts: dict[Hashable, Run] = {}
     for run in runs:
         changed: dict[str, Run] = {}
@@ -88,5 +89,5 @@ def _parts(run: Run) -> Mapping[str, Hashable]:
         "ids": None,
         "labels": (*labels, run.seed, *split) if is_drawn else None,
         "splits": split,
-        **{f"modality {name}": asked(f"readers.{name}") for name in run.target},
+        **{f"modality {name}": asked("source", f"readers.{name}") for name in run.target},
     }

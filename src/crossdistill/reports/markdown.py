@@ -40,20 +40,26 @@ def document_name(runs: Sequence[Run]) -> str:
     return "-".join(re.findall(r"\w+", runs[0].name)) or "report"
 
 
-def require_page_of(document: Path, command: str) -> None:
-    """Raise InputError where the document is there and is not the page of the runs that the command names: recipes of
-    one name would take each other's place."""
+def replaced_page(document: Path, command: str) -> str:
+    """What is to be said where the document is the page of other runs than those that the command names, which it takes
+    the place of, as recipes may have one name; empty elsewhere. Raises InputError where it is no such page at all."""
     if not document.exists():
-        return
+        return ""
     made = re.search(r"^## How this was made\n\n(`{3,})\n(.*)\n\1$", read_text(document), re.MULTILINE)
-    if made is None or _runs_named(made[2]) != _runs_named(command):
-        found = f"is the page of `{made[2]}`" if made is not None else "is no page that such a command wrote"
+    if made is None:
+        found = "is no page that `crossdistill report` wrote"
         raise InputError(f"{document}: {found}; move it away, or choose another --markdown")
+    before, now = _runs_named(made[2]), _runs_named(command)
+    return "" if before & now else f"{document}: takes the place of the page that `{made[2]}` had written"
 
 
-def _runs_named(command: str) -> list[Path]:
+def _runs_named(command: str) -> set[Path]:
     """The folders after `crossdistill report`."""
-    return [Path(word) for word in takewhile(lambda word: not word.startswith("--"), shlex.split(command)[2:])]
+    try:
+        words = shlex.split(command)
+    except ValueError:  # what somebody has written there
+        return set()
+    return {Path(word).resolve() for word in takewhile(lambda word: not word.startswith("--"), words[2:])}
 
 
 def write_document(report: Report, folder: Path, name: str) -> Path:

@@ -27,7 +27,9 @@ def changed_since_training(folder: Path, dataset: MultimodalDataset) -> Changed:
     Features may stand in another order. Raises InputError where the folder holds no run.
     """
     spec, config = read_config(folder)
-    before, now = fingerprint_in(config), fingerprint(in_order(dataset, spec.inputs))
+    if not (before := fingerprint_in(config)):
+        return Changed([], [])
+    now = fingerprint(in_order(dataset, spec.inputs))
     return Changed(surely_differing(before, now), perhaps_differing(before, now))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -175,7 +175,7 @@ def _compare(setting: Setting, asked: Asked, folder: Path, listener: Listener, e
     seeds = asked.seeds // max(1, len(folds))
     now = plan(recipes, seeds, folds)
     finished = sorted(path.parent for path in folder.glob(f"*/{RESULTS}") if path.parent.name not in now)
-    others = _of_this_study(finished, recipe, bool(asked.trials), listener)
+    others = _of_this_study(finished, recipe, bool(asked.trials), now.values(), listener)
     compared = compare(recipes, folder, seeds=seeds, folds=folds, listener=listener, executor=executor)
     if not asked.weights:
         for run in compared.folders:
@@ -188,10 +188,12 @@ def _compare(setting: Setting, asked: Asked, folder: Path, listener: Listener, e
     return replace(compared, table=table, folders=tuple(both))
 
 
-def _of_this_study(finished: Sequence[Path], recipe: Recipe, tuned: bool, listener: Listener) -> dict[Path, Recipe]:
+def _of_this_study(
+    finished: Sequence[Path], recipe: Recipe, tuned: bool, asked: Iterable[Recipe], listener: Listener
+) -> dict[Path, Recipe]:
     """A setting's finished runs that were asked for before and are not now, such as other methods' or seeds', with
-    their recipes: they stay in its table. Raises InputError for one of another recipe or of other data, whose numbers
-    must not stand beside these."""
+    their recipes: they stay in its table. Those of another recipe or of other data, and configurations that lack a
+    seed or fold of those that are asked for, are left out and said: beside these their numbers would tell nothing."""
     if finished and tuned:  # what was chosen for methods that are not asked for now is not known
         listener.say(f"{finished[0].parent}: {len(finished)} finished runs that were not asked for are left out")
     if not finished or tuned:
@@ -201,16 +203,34 @@ def _of_this_study(finished: Sequence[Path], recipe: Recipe, tuned: bool, listen
     known = {each.label or each.method: each for each in every}
     kept: dict[Path, Recipe] = {}
     for run in finished:
-        own = read_recipe(run)
-        if (label := own.label or own.method) not in known:
-            listener.say(f"{run}: left out, as this study has no configuration {label!r}")
-            continue
-        folds = [own.data.fold] if own.data.fold >= 0 else []
-        [expected] = plan([replace(known[label], seed=own.seed)], 1, folds).values()
-        require_usable(expected, run, resume=True)
-        kept[run] = expected
-    require_same_data(kept)
-    return kept
+        try:
+            kept[run] = _as_asked(run, known)
+            require_same_data({run: kept[run]})
+        except InputError as error:
+            kept.pop(run, None)
+            listener.say(f"{run}: left out: {error}")
+    wanted: dict[str, set[tuple[int, int]]] = {}
+    for each in asked:
+        wanted.setdefault(each.label or each.method, set()).add((each.data.fold, each.seed))
+    common = set.union(*wanted.values())
+    there: dict[str, set[tuple[int, int]]] = {}
+    for own in kept.values():
+        there.setdefault(own.label or own.method, set()).add((own.data.fold, own.seed))
+    partial = sorted(label for label in there if label not in wanted and common - there[label])
+    for label in partial:
+        listener.say(f"{finished[0].parent}: {label} is left out, of which some of the seeds or folds are not finished")
+    return {run: own for run, own in kept.items() if (own.label or own.method) not in partial}
+
+
+def _as_asked(run: Path, known: Mapping[str, Recipe]) -> Recipe:
+    """The recipe that this study would have for a finished run. Raises InputError where it has none, or another."""
+    own = read_recipe(run)
+    if (label := own.label or own.method) not in known:
+        raise InputError(f"this study has no configuration {label!r}")
+    folds = [own.data.fold] if own.data.fold >= 0 else []
+    [expected] = plan([replace(known[label], seed=own.seed)], 1, folds).values()
+    require_usable(expected, run, resume=True)
+    return expected
 
 
 def _places(settings: Sequence[Setting], out: Path) -> Iterator[tuple[Path, str, str]]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _RECIPE, _DATA, _SOURCE = "recipe", "data", "source"
 """Where a study keeps what decides its trials, the fingerprint of their data, and where these were."""
 SEEDS = "--seeds"
+SHARED_BY = "what the baseline's trials choose"
+"""Whether other methods' trials have the shared settings as they stand, or as chosen for the baseline before."""
 _DROPOUT = "encoders.dropout"
 _SET_BY_IT = ("label", "role", "varied")
 """Fields that a search sets itself."""
@@ -36,7 +38,8 @@ def decided_by(recipe: Recipe, seeds: int, searched: Collection[str]) -> dict[st
     found |= {SEEDS: seeds, "data.fold": recipe.data.fold}
     found[_DROPOUT] = {name: encoder.settings.get("dropout") for name, encoder in encoders.items()}
     names = {name if "." in name else f"{recipe.method}.{name}" for name in searched}
-    return {name: value for name, value in found.items() if name not in names and name not in _SET_BY_IT}
+    kept = {name: value for name, value in found.items() if name not in names and name not in _SET_BY_IT}
+    return kept | {SHARED_BY: sorted(name for name in searched if "." in name)}
 
 
 @dataclass

@@ -25,7 +25,7 @@ def variations(recipe: Recipe, methods: Sequence[str], text: str) -> list[Recipe
     key, values = parse_variation(text)
     section, _, option = key.rpartition(".")
     with_option = [method for method in methods if option in options_of(METHODS[method])]
-    if key in ("method", "label", "role", "varied", "seed", "name", "data.fold"):
+    if key in ("method", "label", "role", "varied", "seed", "name", "data.fold", "data.target", "data.evaluate_on"):
         raise InputError(f"--vary {text}: {key} is not a setting to vary; see --methods, --seeds and --folds")
     if section in METHODS:
         fits, is_option = [section], True

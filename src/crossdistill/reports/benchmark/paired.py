@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from crossdistill.evaluation.significance import mean_ci
-from crossdistill.reports.benchmark.results import Measure, Replicate, Setting, common_replicates, paired_means
+from crossdistill.reports.benchmark.results import Measure, Replicate, Setting, common_replicates, standing
 from crossdistill.reports.comparison import Difference, Pairs, Verdict, tested_pairs
 from crossdistill.reports.units import unit_means
 
@@ -58,8 +58,7 @@ def best_control(setting: Setting) -> str:
     made = [label for label in CONTROLS if (found := setting.configurations.get(label)) and found.values["student"]]
     if len(made) < len(CONTROLS):
         return ""
-    means = dict(zip(made, paired_means(setting, made), strict=True))
-    return max(made, key=means.__getitem__)
+    return max(made, key=lambda label: standing(setting, label))
 
 
 STUDENT_ALONE = Side("baseline")

@@ -11,7 +11,7 @@ from crossdistill.evaluation.significance import mean_ci, signed_rank_test
 from crossdistill.reports.benchmark.claims import LEVELS, POINT, Outcome, Verdict
 from crossdistill.reports.benchmark.paired import STUDENT_ALONE, Pair, Side, Tests, share_recovered, verdicts_by_source
 from crossdistill.reports.benchmark.ranks import ranked, ranked_labels
-from crossdistill.reports.benchmark.results import Level, Setting, paired_means
+from crossdistill.reports.benchmark.results import Level, Setting, paired_mean
 from crossdistill.reports.comparison import LEVEL, Difference
 from crossdistill.reports.formats import counted, equals, interval, percent, points
 from crossdistill.reports.units import unit_means
@@ -66,8 +66,8 @@ def _gains_outweigh(gains: Sequence[float]) -> bool:
 def gains_by_source(settings: Sequence[Setting], label: str, other: str) -> list[float]:
     """By how much the mean accuracy of one method is above the other's in the replicates that both have, the mean over
     each source's settings."""
-    means = [paired_means(each, [label, other]) for each in settings]
-    return unit_means([each.source for each in settings], [ours - theirs for ours, theirs in means])
+    gains = [paired_mean(each.configurations[label], each.configurations[other]) for each in settings]
+    return unit_means([each.source for each in settings], gains)
 
 
 def gains_on_sets(few: Sequence[Setting], tests: Tests) -> Outcome:

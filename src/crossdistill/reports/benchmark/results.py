@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -107,12 +107,18 @@ def common_replicates(*values: Mapping[Replicate, float]) -> frozenset[Replicate
     return frozenset[Replicate].intersection(*map(frozenset, values))
 
 
-def paired_means(setting: Setting, labels: Sequence[str]) -> list[float]:
-    """The students' mean accuracy of these configurations, over the replicates that all of them were run in; over each
-    one's own where there are none."""
-    values = [setting.configurations[label].values["student"] for label in labels]
-    common = common_replicates(*values) or None
-    return [setting.configurations[label].mean(over=common)[0] for label in labels]
+def paired_mean(first: Configuration, second: Configuration) -> float:
+    """By how much the first one's students are better than the second one's, over the replicates that both have; over
+    each one's own where they share none."""
+    common = common_replicates(first.values["student"], second.values["student"]) or None
+    return first.mean(over=common)[0] - second.mean(over=common)[0]
+
+
+def standing(setting: Setting, label: str) -> float:
+    """What a configuration's students are ranked by: their mean gain over the student alone, as the page shows it, so
+    that one with fewer runs is held against the same ones; their mean where there is no student alone."""
+    made, alone = setting.configurations[label], setting.configurations.get("baseline")
+    return paired_mean(made, alone) if alone is not None and alone.values["student"] else made.mean()[0]
 
 
 def settings_of(table: pd.DataFrame) -> list[Setting]:
