@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossdistill.data.fingerprint import differing, fingerprint, surely_differing
@@ -81,7 +82,7 @@ def require_same_search(
     try:
         found = data.fingerprint()
     except InputError:
-        if is_over and study.user_attrs.get(_SOURCE, data.settings.source) == data.settings.source:
+        if is_over and Path(study.user_attrs.get(_SOURCE, data.settings.source)) == Path(data.settings.source):
             return
         raise
     changed = surely_differing(before, found) if is_shared else differing(before, found)
