@@ -6,11 +6,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from crossdistill import read_manifest
 from crossdistill.atomic import written_whole
@@ -20,6 +22,7 @@ from crossdistill.data.doubts import doubts_of
 from crossdistill.data.inspection import CacheSettings, check_manifest, spread
 from crossdistill.data.readers import CacheFolder
 from crossdistill.data.readers.media import MediaKind
+from crossdistill.data.repeated_samples import repeated_samples
 from crossdistill.types import InputError, TaskKind
 from tests.data.clips import bars, halved, tone, write_sound, write_video
 from tests.processes import SLOW, start, start_command
@@ -283,6 +286,50 @@ def test_numbers_that_occur_again_and_again_are_no_doubt() -> None:
     assert not doubts_of(from_arrays({"age": ages, "scan": rare}, labels, splits=splits, present={"scan": there})), (
         "where samples lack what would tell them apart"
     )
+
+
+def copied(values: NDArray[Any], measured: int) -> list[str]:
+    splits = np.arange(len(values)) >= len(values) - measured
+    return repeated_samples(from_arrays({"x": values}, np.arange(len(values)) % 2, splits=splits))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "samples", "measured"),
+    [
+        ((72, 2, 5), 500, 150),
+        ((72, 2, 50), 500, 150),
+        ((300,), 1000, 600),
+        ((30, 30), 1000, 970),
+        ((2,) * 20, 400, 100),
+    ],
+    ids=str,
+)
+def test_tables_of_few_values_are_alike_by_chance(sizes: Sequence[int], samples: int, measured: int) -> None:
+    alarms = 0
+    for seed in range(100):
+        random = np.random.default_rng(seed)
+        values = np.stack([random.integers(size, size=samples) for size in sizes], 1)
+        alarms += bool(copied(values.astype(np.float32), measured))
+    assert alarms <= 3
+
+
+def test_copies_in_a_table_are_said_beside_rows_that_are_alike_by_chance() -> None:
+    values = np.random.default_rng(0).integers(2, size=(400, 12)).astype(np.float32)
+    assert not copied(values, 100)
+    values[300:360] = values[:60]
+    assert len(copied(values, 100)) == 1
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (64, 30), (64, 64, 3), (65, 65)])
+def test_copies_with_a_constant_border_are_said(shape: tuple[int, ...]) -> None:
+    values = np.random.default_rng(0).random((40, *shape)).astype(np.float32)
+    values[:, :, 0] = 0
+    assert not copied(values, 10)
+    values[30] = values[3]
+    (line,) = copied(values, 10)
+    assert line.startswith("1 of 10 test samples are training samples, too, the same in x: '30' is '3'")
+    values[30, -1, -1] += 1
+    assert not copied(values, 10)
 
 
 def test_minus_one_as_a_number_is_doubted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
