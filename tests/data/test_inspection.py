@@ -217,7 +217,7 @@ def test_classes_without_test_samples_are_said(tmp_path: Path, capsys: pytest.Ca
     assert "no test sample" not in out, "where nothing is tested"
 
 
-@pytest.mark.parametrize("cell", ["['dog', 'outdoors']", "['dog']", "['dog' 'outdoors']", '["dog"]', "[]", "('dog',)"])
+@pytest.mark.parametrize("cell", ["['dog', 'outdoors']", "['dog']", "['dog' 'outdoors']", '["dog"]', "('dog',)"])
 @pytest.mark.parametrize("task", ["multilabel", "classification"])
 def test_lists_of_labels_as_texts_are_refused(cell: str, task: TaskKind, tmp_path: Path) -> None:
     quoted = cell.replace('"', '""')
@@ -226,6 +226,14 @@ def test_lists_of_labels_as_texts_are_refused(cell: str, task: TaskKind, tmp_pat
         InputError, match=r"row 3, column 'label': found a list of labels as a text, .*; write ; betwee"
     ):
         read_manifest(path, task=task)
+
+
+@pytest.mark.parametrize("cell", ["[]", "()", "{ }", "set()"])
+def test_an_empty_list_may_be_a_class_but_no_set_of_labels(cell: str, tmp_path: Path) -> None:
+    path = table(tmp_path, "1,train,cat,1", f"2,train,{cell},2", header="id,split,label,age")
+    assert read_manifest(path).labelled_rows("train").tolist() == [0, 1]
+    with pytest.raises(InputError, match=r"row 3, column 'label': found a list of labels as a text"):
+        read_manifest(path, task="multilabel")
 
 
 def test_labels_that_commas_part_are_doubted(tmp_path: Path) -> None:
@@ -545,6 +553,8 @@ def test_a_name_that_is_none_is_answered_with_names_that_are(tmp_path: Path) -> 
         ("classification", ["\u22121", "-1", "1"], "'-1' and '\u22121' are taken for 2 classes"),
         ("classification", ["a1", "a01", "a10"], "'a01' and 'a1' are taken for 2 classes"),
         ("classification", ["1", "10", "100"], ""),
+        ("classification", ["v1.05", "v1.5", "v1.005"], ""),
+        ("classification", ["m2", "m\u00b2", "x"], ""),
         ("regression", ["0", "0.0", "1"], ""),
     ],
 )
