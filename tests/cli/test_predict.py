@@ -7,6 +7,7 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ import pytest
 from crossdistill.cli.main import main
 from crossdistill.cli.predictions_file import CsvWriter
 from crossdistill.data import from_arrays
+from crossdistill.data.given.tables import _filled
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.recipes.recipe import DataSettings, ModelSettings
 from crossdistill.runs.run import run
@@ -268,6 +270,25 @@ def test_rows_without_a_filled_cell_are_left_out_and_counted(table_run: Path, tm
     found = predicted(table_run, tmp_path / "t.csv")
     assert found["id"].tolist() == [f"{tmp_path / 't.csv'}#{row}" for row in (0, 2, 3)]
     assert found["error"].isna().tolist() == [True, True, False]
+
+
+def test_filled_rows_are_found_by_columns_and_no_further_than_needed() -> None:
+    """A frame's rows cost as much as its columns each, of which there may be very many."""
+    frame = pd.DataFrame([["", "1", "x"], [" ", "", ""], ["a", "", ""], ["", " ", "2"], [np.nan, "3", np.nan]])
+    assert _filled(frame).tolist() == [True, False, True, True, True]
+    assert not len(_filled(frame[:0]))
+    wide = pd.DataFrame(np.full((200, 5000), "1.5", dtype=object))
+    wide[0] = ""
+    taken = []
+
+    class Counted(pd.DataFrame):
+        @property
+        def iloc(self) -> Any:
+            taken.append(1)
+            return super().iloc
+
+    assert _filled(Counted(wide)).all()
+    assert len(taken) == 2
 
 
 def test_tables_with_the_same_ids_are_told_apart(

@@ -96,6 +96,11 @@ def test_texts_are_a_modality(values: object) -> None:
     assert some.__getitems__([0, 1]).present["said"].tolist() == [True, False]
 
 
+@pytest.mark.parametrize("texts", [["3 people", "2 people"] * 3, ["5 stars"] * 6, ["10A", "11A", "9A"] * 2], ids=str)
+def test_texts_that_begin_with_a_number_are_texts(texts: list[str]) -> None:
+    assert from_arrays(**arguments(modalities={"said": texts})).shapes == {"said": (1024,)}
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

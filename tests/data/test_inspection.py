@@ -6,11 +6,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from crossdistill import read_manifest
 from crossdistill.atomic import written_whole
@@ -20,6 +22,7 @@ from crossdistill.data.doubts import doubts_of
 from crossdistill.data.inspection import CacheSettings, check_manifest, spread
 from crossdistill.data.readers import CacheFolder
 from crossdistill.data.readers.media import MediaKind
+from crossdistill.data.repeated_samples import repeated_samples
 from crossdistill.types import InputError, TaskKind
 from tests.data.clips import bars, halved, tone, write_sound, write_video
 from tests.processes import SLOW, start, start_command
@@ -214,7 +217,7 @@ def test_classes_without_test_samples_are_said(tmp_path: Path, capsys: pytest.Ca
     assert "no test sample" not in out, "where nothing is tested"
 
 
-@pytest.mark.parametrize("cell", ["['dog', 'outdoors']", "['dog']", "['dog' 'outdoors']", '["dog"]', "[]", "('dog',)"])
+@pytest.mark.parametrize("cell", ["['dog', 'outdoors']", "['dog']", "['dog' 'outdoors']", '["dog"]', "('dog',)"])
 @pytest.mark.parametrize("task", ["multilabel", "classification"])
 def test_lists_of_labels_as_texts_are_refused(cell: str, task: TaskKind, tmp_path: Path) -> None:
     quoted = cell.replace('"', '""')
@@ -223,6 +226,14 @@ def test_lists_of_labels_as_texts_are_refused(cell: str, task: TaskKind, tmp_pat
         InputError, match=r"row 3, column 'label': found a list of labels as a text, .*; write ; betwee"
     ):
         read_manifest(path, task=task)
+
+
+@pytest.mark.parametrize("cell", ["[]", "()", "{ }", "set()"])
+def test_an_empty_list_may_be_a_class_but_no_set_of_labels(cell: str, tmp_path: Path) -> None:
+    path = table(tmp_path, "1,train,cat,1", f"2,train,{cell},2", header="id,split,label,age")
+    assert read_manifest(path).labelled_rows("train").tolist() == [0, 1]
+    with pytest.raises(InputError, match=r"row 3, column 'label': found a list of labels as a text"):
+        read_manifest(path, task="multilabel")
 
 
 def test_labels_that_commas_part_are_doubted(tmp_path: Path) -> None:
@@ -283,6 +294,50 @@ def test_numbers_that_occur_again_and_again_are_no_doubt() -> None:
     assert not doubts_of(from_arrays({"age": ages, "scan": rare}, labels, splits=splits, present={"scan": there})), (
         "where samples lack what would tell them apart"
     )
+
+
+def copied(values: NDArray[Any], measured: int) -> list[str]:
+    splits = np.arange(len(values)) >= len(values) - measured
+    return repeated_samples(from_arrays({"x": values}, np.arange(len(values)) % 2, splits=splits))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "samples", "measured"),
+    [
+        ((72, 2, 5), 500, 150),
+        ((72, 2, 50), 500, 150),
+        ((300,), 1000, 600),
+        ((30, 30), 1000, 970),
+        ((2,) * 20, 400, 100),
+    ],
+    ids=str,
+)
+def test_tables_of_few_values_are_alike_by_chance(sizes: Sequence[int], samples: int, measured: int) -> None:
+    alarms = 0
+    for seed in range(100):
+        random = np.random.default_rng(seed)
+        values = np.stack([random.integers(size, size=samples) for size in sizes], 1)
+        alarms += bool(copied(values.astype(np.float32), measured))
+    assert alarms <= 3
+
+
+def test_copies_in_a_table_are_said_beside_rows_that_are_alike_by_chance() -> None:
+    values = np.random.default_rng(0).integers(2, size=(400, 12)).astype(np.float32)
+    assert not copied(values, 100)
+    values[300:360] = values[:60]
+    assert len(copied(values, 100)) == 1
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (64, 30), (64, 64, 3), (65, 65)])
+def test_copies_with_a_constant_border_are_said(shape: tuple[int, ...]) -> None:
+    values = np.random.default_rng(0).random((40, *shape)).astype(np.float32)
+    values[:, :, 0] = 0
+    assert not copied(values, 10)
+    values[30] = values[3]
+    (line,) = copied(values, 10)
+    assert line.startswith("1 of 10 test samples are training samples, too, the same in x: '30' is '3'")
+    values[30, -1, -1] += 1
+    assert not copied(values, 10)
 
 
 def test_minus_one_as_a_number_is_doubted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -498,6 +553,8 @@ def test_a_name_that_is_none_is_answered_with_names_that_are(tmp_path: Path) -> 
         ("classification", ["\u22121", "-1", "1"], "'-1' and '\u22121' are taken for 2 classes"),
         ("classification", ["a1", "a01", "a10"], "'a01' and 'a1' are taken for 2 classes"),
         ("classification", ["1", "10", "100"], ""),
+        ("classification", ["v1.05", "v1.5", "v1.005"], ""),
+        ("classification", ["m2", "m\u00b2", "x"], ""),
         ("regression", ["0", "0.0", "1"], ""),
     ],
 )

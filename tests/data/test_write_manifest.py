@@ -177,7 +177,14 @@ def test_what_a_manifest_has_no_place_for_is_told(tmp_path: Path) -> None:
     assert found.classes == ("high", "low")
 
 
-@pytest.mark.parametrize("cell", ["", "0", "-1", "nan", "much", "1e999"])
+def test_a_weight_may_have_another_minus_and_lack_where_nothing_is_trained(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.csv"
+    rows = ["a,train,x,1,2.5e\N{MINUS SIGN}1", "b,train,y,2,3", "c,test,x,3,"]
+    path.write_text("\n".join(["id,split,label,age,sample_weight", *rows]), encoding="utf-8")
+    assert read_manifest(path).weights.tolist() == [0.25, 3, 1]
+
+
+@pytest.mark.parametrize("cell", ["", "0", "-1", "\N{MINUS SIGN}1", "nan", "much", "1e999"])
 def test_a_weight_that_is_none_is_named(cell: str, tmp_path: Path) -> None:
     write_manifest(tmp_path / "set", five_samples())
     manifest = tmp_path / "set" / "manifest.csv"

@@ -86,6 +86,8 @@ LABEL_PREFIX = "label:"
 """How columns begin of which each has one label (0 or 1) or one number, in place of `label`."""
 RESERVED = ("id", "split", "label", "fold", "group", "sample_weight", "caption", "thumbnail", "start", "end", "crop")
 """Columns that are no modality."""
+_PROTECTING = ("split", "fold", "group")
+"""Those of these that keep measured samples apart from training samples."""
 
 PARTS = ("start", "end", "crop")
 
@@ -128,12 +130,16 @@ def modalities(table: Table) -> list[ModalityHeader]:
     return list(by_name.values())
 
 
-def require_small_letters(table: Table) -> None:
+def require_small_letters(table: Table, only: Sequence[str]) -> None:
     """Raise InputError for a column such as `Group`, which would be a modality and protect nothing, unless there is a
-    `group`, too, or its header says a kind."""
+    `group`, too, or its header says a kind; for one that protects nothing anyway, such as `Start`, where it is read.
+
+    only: the modalities that are read, all where it is empty
+    """
     for header in table.columns:
         meant = header.lower()
-        if meant in RESERVED and meant not in table.columns:
+        read = not only or header in only or meant in _PROTECTING
+        if read and meant in RESERVED and meant not in table.columns:
             raise InputError(
                 f"{table.path} row 1: '{header}' would be read as a modality; write '{meant}', or '{header}:KIND' "
                 "(:text, :number and so on) where it is one"
@@ -291,11 +297,11 @@ def numbers_meant(cell: str) -> tuple[str, str]:
     return point if is_number(point) else "", cell.replace(",", "") if _THOUSANDS.fullmatch(cell) else ""
 
 
-def are_nearly_numbers(cells: Sequence[str]) -> bool:
-    """Whether more than half of these are numbers, or would be with a decimal point, without commas or without the unit
-    that they have in common."""
+def are_nearly_numbers(cells: Sequence[str], unit: str = "") -> bool:
+    """Whether more than half of these are numbers, or would be with a decimal point, without commas or without this
+    unit."""
     texts = [cell for cell in cells if number_of(cell) is None and not any(numbers_meant(cell))]
-    return 2 * len(texts) < len(cells) or 2 * (len(texts) - measured(texts)[1]) < len(cells)
+    return 2 * sum(not without_unit(cell, unit) for cell in texts) < len(cells)
 
 
 def are_times(cells: Sequence[str]) -> bool:

@@ -376,7 +376,7 @@ def texts_in(values: Any) -> list[str]:
 def column_of_texts(name: str, texts: Sequence[str], numbers: Rows | None = None) -> Column:
     """The texts as a column; numbers: (N,) how errors number them, where these are some of more. Raises InputError
     where one is empty or names a file, and where most are numbers, times or lists of numbers, which a manifest would
-    not take for texts either."""
+    not take for texts either. Numbers with a unit are texts here, as 3 people are, since nothing could say so."""
     places = [f"{name}: row {row}" for row in (range(len(texts)) if numbers is None else numbers)]
     column = TextColumn(texts, places, ReaderSettings(), name)
     for row in range(len(texts)):

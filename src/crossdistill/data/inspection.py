@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from crossdistill.data import MultimodalDataset
+from crossdistill.data.cells import doubt_of_segments
 from crossdistill.data.columns import Column
 from crossdistill.data.doubts import doubts_of
 from crossdistill.data.inputs import input_spec
@@ -107,7 +108,7 @@ def check_manifest(
                 damaged += [f"{clip}: {found[row].warning}"] if found[row].warning else []
         counts += [_count(dataset, name, split, found) for split in SPLITS if len(dataset.rows(split))]
     groups = number_groups(table)
-    doubts = [*_doubtful_texts(dataset), *doubts_of_gaps(table, groups)]
+    doubts = [*filter(None, [doubt_of_segments(table)]), *_doubtful_texts(dataset), *doubts_of_gaps(table, groups)]
     doubts += [*doubts_of(dataset), *_untested(dataset)]
     counts = _together(counts, groups)
     return Checked(dataset, counts, broken, damaged, files, doubts)

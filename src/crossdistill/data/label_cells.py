@@ -21,8 +21,11 @@ SEPARATORS = re.compile(r"[;|]")
 """Between the labels of a cell. One of them alone: the sample has none of the labels, as somebody has found; an empty
 cell: nobody has looked."""
 
-_LIST = re.compile(r"(?s)[\[({]\s*(['\"].*['\"],?\s*)?[\])}]|set\(\)")
-"""How lists of labels look as texts: ['dog', 'outdoors'], [], as NumPy writes them ['dog' 'outdoors']."""
+_LIST = re.compile(r"(?s)[\[({]\s*['\"].*['\"],?\s*[\])}]")
+"""How lists of labels look as texts: ['dog', 'outdoors'], as NumPy writes them ['dog' 'outdoors']."""
+
+_EMPTY = re.compile(r"[\[({]\s*[\])}]|set\(\)")
+"""How those of none of the labels look; a class may be called so, a bracket say."""
 
 
 def label_columns(table: Table, task: TaskKind) -> list[str]:
@@ -48,7 +51,7 @@ def read_labels(table: Table, task: TaskKind) -> tuple[Labels, tuple[str, ...]]:
     """The labels and their names, as of `encode`. Raises InputError with the place of the first mistake."""
     columns = label_columns(table, task)
     if task != "regression":
-        _require_no_lists(table, columns)
+        _require_no_lists(table, columns, task)
     if task == "classification":
         return encode(np.array(table.columns[LABEL], dtype=np.str_), (), task)
     if columns == [LABEL] and task == "multilabel":
@@ -99,13 +102,13 @@ def _sets(table: Table) -> tuple[Labels, tuple[str, ...]]:
     return encode(np.array(rows), names, "multilabel")
 
 
-def _require_no_lists(table: Table, columns: Sequence[str]) -> None:
+def _require_no_lists(table: Table, columns: Sequence[str], task: TaskKind) -> None:
     """Raise InputError for a list of labels as Python writes it, of which a table of lists has one in each cell when it
-    is saved as CSV."""
+    is saved as CSV; for an empty one where a sample may have none of the labels."""
     if columns != [LABEL] or LABEL in table.nested:
         return
     for row, cell in enumerate(table.columns[LABEL]):
-        if _LIST.fullmatch(cell):
+        if _LIST.fullmatch(cell) or (task == "multilabel" and _EMPTY.fullmatch(cell)):
             raise InputError(
                 f"{table.place(row, LABEL)}: found a list of labels as a text, '{shortened(cell)}'; write ; between "
                 "labels (dog;outdoors) and ; alone for none, or save lists in a .parquet file (data.task multilabel)"

@@ -30,12 +30,12 @@ from crossdistill.data.cells import (
     ModalityHeader,
     array_cell,
     clip,
-    doubt_of_segments,
     inside,
     is_number,
     is_text_file,
     kind_of,
     modalities,
+    number_of,
     require_parts_fit,
     require_plain,
     require_small_letters,
@@ -115,7 +115,7 @@ def dataset_of(
 ) -> MultimodalDataset:
     """The data set of a manifest's table; see `read_manifest`."""
     require_task(task)
-    require_small_letters(table)
+    require_small_letters(table, only)
     of_labels = label_columns(table, task)
     named = {column.name: column for column in modalities(table)}
     if "split" not in table.columns:
@@ -170,7 +170,7 @@ def dataset_of(
         captions=tuple(table.columns.get("caption", ())),
         weights=_weights(table),
         task=task,
-        doubts=tuple(filter(None, [doubt_of_segments(table), *doubts_of_labels(classes, task)])),
+        doubts=tuple(doubts_of_labels(classes, task)),
     )
     check_consistency(dataset)
     return dataset
@@ -321,11 +321,15 @@ def _folds(table: Table) -> npt.NDArray[np.int64]:
 
 
 def _weights(table: Table) -> npt.NDArray[np.float64]:
-    cells = table.columns.get(WEIGHT, [])
-    for row, cell in enumerate(cells):
-        if not is_number(cell) or not float(cell) > 0:
+    """Of the samples; 1 for an empty cell of one that is not trained on, whose weight is never asked for."""
+    weights = []
+    for row, cell in enumerate(table.columns.get(WEIGHT, [])):
+        spared = not cell and table.columns["split"][row] != "train"
+        weight = 1.0 if spared else number_of(cell) if is_number(cell) else None
+        if weight is None or not weight > 0:
             raise InputError(f"{table.place(row, WEIGHT)}: expected a number above 0, found '{cell}'")
-    return np.array(cells, dtype=np.float64)
+        weights.append(weight)
+    return np.array(weights, dtype=np.float64)
 
 
 def _column(

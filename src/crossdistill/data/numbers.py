@@ -36,8 +36,8 @@ def doubt_of(table: Table, column: ModalityHeader) -> str:
         return ""
     (row, cell), meant = others[0], f"('{column.name}:text' as its header says that texts are meant)"
     place = f"{table.place(row, column.header)}: '{shortened(cell)}'"
-    if are_nearly_numbers([cell for _, cell in filled]):
-        unit, _ = measured([cell for _, cell in others])
+    unit, _ = measured([cell for _, cell in others])
+    if are_nearly_numbers([cell for _, cell in filled], unit):
         return f"{place} is no number, so all of the column is read as text; {_mended(cell, unit)} {meant}"
     if are_times([cell for _, cell in filled]):
         return f"{place} is a time, read as text; make numbers of times, such as seconds since the first {meant}"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +22,15 @@ from crossdistill.data.wrappers import ReorderedColumn
 _VALUES = 64
 """Numbers of an array by which samples are told apart at first, so that few large ones are compared as a whole."""
 
-_ERRORS = 3
+_TELLING = 16
+"""Different numbers among these that no two samples share by chance, as the few of a table's row may be."""
+
+_ERRORS = 4
 """Standard errors above what chance makes of values that occur again and again, such as an age's."""
+
+_UNSEEN = 4
+"""What is added to the variance of few values, of which few training samples say little: that none of them are alike
+does not tell that none could be."""
 
 _NAMED = 5
 """Modalities that the line names; of more it says how many there are."""
@@ -28,22 +38,32 @@ _NAMED = 5
 _MEASURED = ("validation", "test", "held_out")
 
 
+class _Telling(NamedTuple):
+    """What no two samples share by chance: a place in a file, or many numbers."""
+
+    what: Hashable
+
+
 def repeated_samples(dataset: MultimodalDataset) -> list[str]:
     """A sentence where measured samples are the same as training samples in every modality: numbers, texts, or file,
     row and segment. Nothing of columns that say no such thing of their samples, such as memory-mapped ones."""
     trained, measured = dataset.rows("train"), np.flatnonzero(np.isin(dataset.splits, _MEASURED))
     known, asked = (_sample_keys(dataset, rows, whole=False) for rows in (trained, measured))
-    seemingly = set(known).intersection(asked) - {()}
-    if not seemingly:
+    of_known, of_asked = Counter(known), set(asked) - {()}
+    if of_known.keys().isdisjoint(of_asked):
         return []
-    chance = (len(known) - len(set(known))) / len(known) * len(asked)  # as often as training samples are alike
-    trained = trained[[key in seemingly for key in known]]
-    measured = measured[[key in seemingly for key in asked]]
-    twins = dict(zip(_sample_keys(dataset, trained, whole=True), trained.tolist(), strict=True))
+    count, counted = len(known) - of_known.pop((), 0), len(asked) - asked.count(())
+    trained = trained[[key in of_asked or of_known[key] > 1 for key in known]]
+    measured = measured[[of_known[key] > 0 for key in asked]]
+    known = _sample_keys(dataset, trained, whole=True)
+    twins = dict(zip(known, trained.tolist(), strict=True))
+    twins.pop((), None)
     keys = zip(measured.tolist(), _sample_keys(dataset, measured, whole=True), strict=True)
-    same = [(row, twins[key]) for row, key in keys if key in twins]
-    if len(same) <= chance + _ERRORS * math.sqrt(chance):
+    found = [(row, key) for row, key in keys if key in twins]
+    unseen = 0 if all(any(isinstance(part, _Telling) for part in key) for _, key in found) else _UNSEEN
+    if len(found) <= _most_by_chance(Counter(filter(None, known)), count, counted, unseen):
         return []
+    same = [(row, twins[key]) for row, key in found]
     of_splits = Counter(dataset.splits[[row for row, _ in same]].tolist())
     counts = " and ".join(f"{count:,} of {len(dataset.rows(split)):,} {split}" for split, count in of_splits.items())
     first, twin = same[0]
@@ -52,6 +72,18 @@ def repeated_samples(dataset: MultimodalDataset) -> list[str]:
         f"'{dataset.ids[first]}' is '{dataset.ids[twin]}', say; what was learnt by heart is right on them, so leave "
         "them out of one"
     ]
+
+
+def _most_by_chance(alike: Counter[tuple[Hashable, ...]], trained: int, measured: int, unseen: int) -> float:
+    """How many measured samples may be as a training sample is where all were drawn alike: the share of training
+    samples that another one is like (after Good and Turing), with the errors of this share and of the draw.
+
+    alike: key -> its training samples, at least where these are several; trained, measured: all samples' numbers
+    """
+    repeated = sum(count for count in alike.values() if count > 1)
+    share, pairs = repeated / trained, sum(count == 2 for count in alike.values())
+    of_share = ((trained - repeated) * share + 2 * pairs + unseen) / trained**2
+    return measured * share + _ERRORS * math.sqrt(measured * share + measured**2 * of_share)
 
 
 def _sample_keys(dataset: MultimodalDataset, rows: Rows, whole: bool) -> list[tuple[Hashable, ...]]:
@@ -79,18 +111,34 @@ def _keys(column: Column, rows: Rows, whole: bool) -> list[Hashable]:
     if isinstance(column, SequenceColumn):
         return [key for row in rows.tolist() for key in _of_arrays(column.sequences[row].reshape(1, -1), [0], whole)]
     if isinstance(column, FileColumn):
-        return [column.paths[row] for row in rows.tolist()]
+        return [_Telling(column.paths[row]) for row in rows.tolist()]
     if isinstance(column, RowColumn):
-        return list(zip(column.file_numbers[rows].tolist(), column.row_numbers[rows].tolist(), strict=True))
+        places = zip(column.file_numbers[rows].tolist(), column.row_numbers[rows].tolist(), strict=True)
+        return [_Telling(place) for place in places]
     if isinstance(column, TextColumn):
         return [column.texts[row] for row in rows.tolist()]
     if isinstance(column, MediaColumn):
         clips = [column.clips[row] for row in rows.tolist()]
-        return [(clip.path, clip.start, clip.end, clip.crop) for clip in clips]
+        return [_Telling((clip.path, clip.start, clip.end, clip.crop)) for clip in clips]
     return []
 
 
 def _of_arrays(values: Array, rows: Rows | Sequence[int], whole: bool) -> list[Hashable]:
-    """Of (N, F) numbers: how many they are, and these or some of them."""
-    step = 1 if whole else max(1, values.shape[1] // _VALUES)
-    return [(values.shape[1], values[row, ::step].tobytes()) for row in rows]
+    """Of (N, F) numbers: how many they are, and these, as a digest, or some of them."""
+    size, places = values.shape[1], _places(values.shape[1])
+    if not whole:
+        return [(size, some.tobytes()) for some in values[np.asarray(rows)[:, None], places]]
+    return [_of_array(values[row], places) for row in rows]
+
+
+def _of_array(numbers: Array, places: Rows) -> Hashable:
+    key = (len(numbers), blake2b(numbers.tobytes(), digest_size=16).digest())
+    return _Telling(key) if len(np.unique(numbers[places])) >= _TELLING else key
+
+
+@lru_cache
+def _places(size: int) -> Rows:
+    """Where an array's numbers are looked at first: all over it, as those at equal steps may be its border alone."""
+    if size <= _VALUES:
+        return np.arange(size)
+    return np.unique(np.random.default_rng(0).integers(size, size=_VALUES))

@@ -15,7 +15,7 @@ from crossdistill.types import TaskKind
 _NAMED = 3
 """Pairs of groups that a line names; of more it says how many there are."""
 
-_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
+_ZEROS = re.compile(r"(?<![0-9])(?<![0-9]\.)0+(?=[0-9])")
 
 
 def told_apart(names: Iterable[str], task: TaskKind) -> list[str]:
@@ -46,7 +46,7 @@ def groups_told_apart(trained: Iterable[str], measured: Iterable[str]) -> list[s
 
 
 def _meant(name: str) -> Decimal | str:
-    text = with_ascii_minus(unicodedata.normalize("NFKC", name)).strip()
+    text = with_ascii_minus(unicodedata.normalize("NFC", name)).strip()
     return Decimal(text) if is_number(text) else _ZEROS.sub("", " ".join(text.casefold().split()))
 
 

@@ -258,9 +258,13 @@ def _frames(path: Path, texts: Sequence[str], used: Sequence[str]) -> Iterator[A
 
 def _filled(frame: Any) -> npt.NDArray[np.bool_]:
     """(rows,) whether there is a filled cell."""
-    filled: npt.NDArray[np.bool_] = np.array([bool(str(cell).strip()) for cell in frame.iloc[:, 0]], dtype=np.bool_)
-    for row in np.flatnonzero(~filled):  # all cells of these rows alone: of wide tables there are very many
-        filled[row] = any(isinstance(cell, str) and cell.strip() for cell in frame.iloc[row])
+    filled: npt.NDArray[np.bool_] = np.zeros(len(frame), dtype=np.bool_)
+    for place in range(frame.shape[1]):
+        empty = np.flatnonzero(~filled)
+        if not len(empty):
+            break
+        cells = frame.iloc[:, place].to_numpy()[empty].tolist()
+        filled[empty] = [isinstance(cell, str) and bool(cell.strip()) for cell in cells]
     return filled
 
 

@@ -87,8 +87,8 @@ def rank_section(settings: Sequence[Setting], level: Level) -> Section | None:
 
 def _note(found: Ranked) -> str:
     note = (
-        f"Ranks of the student's mean gain over the student alone on each of {counted(found.ranking.data_sets, 'data set')}; settings of one "
-        "data set share its samples, so their means are averaged before they are ranked. Friedman's test that all "
+        f"Ranks of the mean gain over the student alone on each of {counted(found.ranking.data_sets, 'data set')}; "
+        "settings of one data set share its samples, so their means are averaged before they are ranked. Friedman's test that all "
         f"{len(found.labels)} are equal: χ² = {found.ranking.chi_square:.1f}, p {equals(found.ranking.p)}."
     )
     if found.left_out:
