@@ -89,7 +89,8 @@ def _note(found: Ranked) -> str:
     note = (
         f"Ranks of the mean gain over the student alone on each of {counted(found.ranking.data_sets, 'data set')}; "
         "settings of one data set share its samples, so their means are averaged before they are ranked. Friedman's "
-        f"test that all {len(found.labels)} are equal: χ² = {found.ranking.chi_square:.1f}, p {equals(found.ranking.p)}."
+        f"test that all {len(found.labels)} are equal: χ² = {found.ranking.chi_square:.1f}, "
+        f"p {equals(found.ranking.p)}."
     )
     if found.left_out:
         note += f" Not in every setting, and so not ranked: {listed(found.left_out)}."
