@@ -19,7 +19,7 @@ from crossdistill.runs.folder import RESULTS, read_recipe, require_usable
 from crossdistill.runs.jobs import Executor, Failure
 from crossdistill.runs.lock import locked
 from crossdistill.studies.compare import TABLE, Compared, compare, known_folds
-from crossdistill.studies.kept import require_same_data
+from crossdistill.studies.kept import of_other_data
 from crossdistill.studies.passed_on import Within
 from crossdistill.studies.plan import configurations, plan
 from crossdistill.studies.record import Record, kept_record, read_record, write_record
@@ -202,24 +202,30 @@ def _of_this_study(
     every = [*configurations(recipe, methods, True, False, ()), *deciding_controls(recipe, methods)]
     known = {each.label or each.method: each for each in every}
     kept: dict[Path, Recipe] = {}
+    refused: dict[Path, str] = {}
     for run in finished:
         try:
             kept[run] = _as_asked(run, known)
-            require_same_data({run: kept[run]})
         except InputError as error:
-            kept.pop(run, None)
-            listener.say(f"{run}: left out: {error}")
-    wanted: dict[str, set[tuple[int, int]]] = {}
-    for each in asked:
-        wanted.setdefault(each.label or each.method, set()).add((each.data.fold, each.seed))
-    common = set.union(*wanted.values())
-    there: dict[str, set[tuple[int, int]]] = {}
-    for own in kept.values():
-        there.setdefault(own.label or own.method, set()).add((own.data.fold, own.seed))
-    partial = sorted(label for label in there if label not in wanted and common - there[label])
+            refused[run] = str(error)
+    refused |= dict(of_other_data(kept))
+    for run, why in refused.items():
+        kept.pop(run, None)
+        listener.say(f"{run}: left out: {why}")
+    wanted, there = _replicates(asked), _replicates(kept.values())
+    every_replicate = set().union(*wanted.values())
+    partial = sorted(label for label in there if label not in wanted and every_replicate - there[label])
     for label in partial:
         listener.say(f"{finished[0].parent}: {label} is left out, of which some of the seeds or folds are not finished")
     return {run: own for run, own in kept.items() if (own.label or own.method) not in partial}
+
+
+def _replicates(recipes: Iterable[Recipe]) -> dict[str, set[tuple[int, int]]]:
+    """Label -> the folds and seeds of its recipes."""
+    found: dict[str, set[tuple[int, int]]] = {}
+    for each in recipes:
+        found.setdefault(each.label or each.method, set()).add((each.data.fold, each.seed))
+    return found
 
 
 def _as_asked(run: Path, known: Mapping[str, Recipe]) -> Recipe:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,23 +17,42 @@ from crossdistill.types import InputError
 
 def require_same_data(kept: Mapping[Path, Recipe]) -> None:
     """Raise InputError where a finished run is of other data than its recipe has now: beside new runs its numbers would
-    be of something else. Recipes that read the same share what is loaded."""
+    be of something else."""
+    for _, line in of_other_data(kept):
+        raise InputError(line)
+
+
+def of_other_data(kept: Mapping[Path, Recipe]) -> Iterator[tuple[Path, str]]:
+    """The finished runs that are of other data than their recipes have now, or of which that cannot be told, with a line
+    for each. Recipes that read the same share what is loaded."""
     loaded: list[tuple[DataSettings, MultimodalDataset]] = []
     for folder, recipe in kept.items():
-        before = fingerprint_in(read_config(folder)[1]) if (folder / CONFIG).is_file() else {}
-        if not before:
+        try:
+            changed = _changed(folder, recipe, loaded)
+        except InputError as error:
+            yield folder, str(error)
             continue
-        read = _as_loaded(recipe.data)
-        dataset = next((dataset for settings, dataset in loaded if settings == read), None)
-        if dataset is None:
-            dataset = load_dataset(read)
-            loaded.append((read, dataset))
-        now = fingerprint(split_dataset(dataset, replace(recipe.data, in_memory=False), recipe.seed))
-        if changed := [part for part in differing(before, now) if part in before and part in now]:
-            raise InputError(
+        if changed:
+            yield (
+                folder,
                 f"{folder}: finished on other data: {', '.join(changed)} differ from what {recipe.data.source} has "
-                "now; give it the same data, delete the folder to train it anew, or choose another --out"
+                "now; give it the same data, delete the folder to train it anew, or choose another --out",
             )
+
+
+def _changed(folder: Path, recipe: Recipe, loaded: list[tuple[DataSettings, MultimodalDataset]]) -> list[str]:
+    """The parts of the data that are others than when the run was trained; loaded: what was read before, to which this
+    adds."""
+    before = fingerprint_in(read_config(folder)[1]) if (folder / CONFIG).is_file() else {}
+    if not before:
+        return []
+    read = _as_loaded(recipe.data)
+    dataset = next((dataset for settings, dataset in loaded if settings == read), None)
+    if dataset is None:
+        dataset = load_dataset(read)
+        loaded.append((read, dataset))
+    now = fingerprint(split_dataset(dataset, replace(recipe.data, in_memory=False), recipe.seed))
+    return [part for part in differing(before, now) if part in before and part in now]
 
 
 def _as_loaded(settings: DataSettings) -> DataSettings:
