@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from crossdistill.data.targets import Labels, is_labelled
 from crossdistill.encoders.settings import EncoderSettings
-from crossdistill.estimator.given import require_parameters, warn_of_another_order
+from crossdistill.estimator.given import drawn_seed, require_parameters, warn_of_another_order
 from crossdistill.estimator.inputs import Samples, auxiliary_column, checked_auxiliary, checked_target, new_column
 from crossdistill.estimator.modalities import sliced
 from crossdistill.estimator.training import Fit, Settings, fitted, teacher_logits
@@ -173,7 +173,7 @@ class CrossModalEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             encoders=parameters["encoders"] or {},
             options=parameters["method_options"],
             validation_fraction=parameters["validation_fraction"] if parameters["early_stopping"] else None,
-            seed=int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
+            seed=drawn_seed(self.random_state),
             device=parameters["device"],
             verbose=int(parameters["verbose"] or 0),
         )

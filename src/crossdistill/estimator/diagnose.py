@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_consistent_length
 
 from crossdistill.data.dataset import from_arrays
 from crossdistill.data.targets import Labels, encode, require_task
 from crossdistill.diagnosis import Diagnosis, evidence_of, judge
 from crossdistill.estimator.classifier import CrossModalClassifier
-from crossdistill.estimator.given import warn_of_another_order
+from crossdistill.estimator.given import drawn_seed, warn_of_another_order
 from crossdistill.estimator.inputs import auxiliary_column, checked_auxiliary, checked_target, new_column
 from crossdistill.estimator.labels import as_indicators, as_labels, as_numbers, classes_of, names_of, numbered
 from crossdistill.types import InputError, TaskKind
@@ -91,14 +91,9 @@ def diagnose(
         name="samples",
         task=task,
     )
-    seed = random_state if isinstance(random_state, int) else _drawn(random_state)
+    seed = random_state if isinstance(random_state, int) else drawn_seed(random_state)
     evidence = evidence_of(dataset, tuple(target), tuple(given), seed)
     return Diagnosis("samples", tuple(target), tuple(given), evidence, judge(evidence))
-
-
-def _drawn(random_state: np.random.RandomState | None) -> int:
-    """A whole number from scikit-learn's forms of a random state."""
-    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
 def _labels(y: Any, task: TaskKind) -> tuple[Labels, tuple[str, ...], TaskKind]:

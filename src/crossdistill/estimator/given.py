@@ -27,6 +27,11 @@ def require_parameters(given: Mapping[str, Any]) -> None:
         raise InputError(f"random_state: expected {expected}, found {given['random_state']!r}") from None
 
 
+def drawn_seed(random_state: int | np.random.RandomState | None) -> int:
+    """A whole number from any of scikit-learn's forms of a random state."""
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
 def require_samples(values: Any, name: str, axes: int = 0) -> None:
     """Raise InputError, naming the modality, for what no samples of numbers can be made of: nothing, times, texts,
     vectors of several lengths, a table with such columns. axes: that an array has at least."""
@@ -84,7 +89,7 @@ def _kind(values: Any) -> str:
 def _by_modality(name: str, given: Any) -> dict[str, Any]:
     """What was given, each modality of several by its own name."""
     if isinstance(given, Modalities):
-        given = {each: given[each] for each in given.names}
+        given = given.by_name()
     return {f"{name}['{each}']": value for each, value in given.items()} if isinstance(given, dict) else {name: given}
 
 

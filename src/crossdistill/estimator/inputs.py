@@ -120,8 +120,7 @@ def _by_name(given: Any, default: str) -> Mapping[str, Any]:
         return {default: given}
     if not isinstance(given, Modalities) and not given:
         raise InputError(f"{default}: expected at least one modality, found none")
-    named = given if isinstance(given, Modalities) else Modalities(given)
-    return {name: named[name] for name in named.names}
+    return (given if isinstance(given, Modalities) else Modalities(given)).by_name()
 
 
 def _numbers(values: Any, name: str) -> Any:

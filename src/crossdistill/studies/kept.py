@@ -23,8 +23,8 @@ def require_same_data(kept: Mapping[Path, Recipe]) -> None:
 
 
 def of_other_data(kept: Mapping[Path, Recipe]) -> Iterator[tuple[Path, str]]:
-    """The finished runs that are of other data than their recipes have now, or of which that cannot be told, with a line
-    for each. Recipes that read the same share what is loaded."""
+    """The finished runs that are of other data than their recipes have now, or of which that cannot be told, with a
+    line for each. Recipes that read the same share what is loaded."""
     loaded: list[tuple[DataSettings, MultimodalDataset]] = []
     for folder, recipe in kept.items():
         try:
