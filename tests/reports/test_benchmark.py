@@ -19,6 +19,7 @@ from crossdistill.recipes.variants.benchmark import CHOSEN_FOR_ITSELF, CHOSEN_ON
 from crossdistill.recipes.variants.controls import controls
 from crossdistill.reports.benchmark import Provenance, report_of
 from crossdistill.reports.benchmark.claims import OWN_CLAIMS, PAPER_CLAIMS, outcomes, pairs, unmeasured, verdict
+from crossdistill.reports.benchmark.gains import gains_section
 from crossdistill.reports.benchmark.paired import (
     BEST_CONTROL,
     CONTROLS,
@@ -37,7 +38,7 @@ from crossdistill.reports.benchmark.ranks import rank_section, ranked
 from crossdistill.reports.benchmark.results import settings_of
 from crossdistill.reports.benchmark.tables import overview_table
 from crossdistill.reports.benchmark.untouched import chosen_before, untouched_section
-from crossdistill.reports.formats import NONE
+from crossdistill.reports.formats import NONE, points
 from crossdistill.reports.markdown import write_document
 from crossdistill.reports.page import write_page
 from crossdistill.reports.sections import Report
@@ -367,8 +368,8 @@ def test_same_table_same_bytes_and_every_figure_is_a_file(tmp_path: Path) -> Non
         write_document(report(table), tmp_path / name, "benchmark")
         write_page(report(table), tmp_path / name / "page.html")
     files = sorted(str(path.relative_to(tmp_path / "1")) for path in (tmp_path / "1").rglob("*") if path.is_file())
-    assert files == ["benchmark.md", "benchmark/ranks-all.svg", "benchmark/ranks-few.svg",
-                                             "page.html"]  # fmt: skip
+    assert files == ["benchmark.md", "benchmark/gains-all.svg", "benchmark/gains-few.svg", "benchmark/ranks-all.svg",
+                     "benchmark/ranks-few.svg", "page.html"]  # fmt: skip
     for name in files:
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
     figure = (tmp_path / "1/benchmark/ranks-few.svg").read_text(encoding="utf-8")
@@ -666,3 +667,41 @@ def test_the_auxiliary_modalities_alone_stand_below_their_setting() -> None:
     assert section.table is not None
     assert [row.cells[0] for row in section.table.rows] == ["baseline"]
     assert "The auxiliary modalities alone: 85.0 ± 63.5." in section.note  # t of one degree of freedom, 12.7, times 5
+
+
+def test_the_map_of_gains_holds_every_paired_difference_where_it_belongs() -> None:
+    """Cell by cell as drawn: methods by falling gain, controls under the line, bold where it is significant."""
+    table = study(sets=3)
+    table = table[~((table["set"] == "set1") & (table["label"] == "kd"))]
+    settings = settings_of(table)
+    tests = paired_tests(settings, pairs())
+    section = gains_section(settings, tests, "few")
+    assert section is not None
+    (captioned,) = section.figures
+    assert captioned.draw is not None
+    (axes,) = captioned.draw().axes
+    rows = [tick.get_text() for tick in axes.get_yticklabels()]
+    columns = [tick.get_text() for tick in axes.get_xticklabels()]
+    assert rows == ["amid_u", "amid", "kd", "self_training", "amid_u, zeroed auxiliary", "amid_u, shuffled auxiliary"]
+    assert columns == [f"set{number}, {FEW}" for number in range(3)]
+    few = table[table["budget"] == FEW].sort_values("seed")
+    values = {key: made.student_top1.to_numpy() for key, made in few.groupby(["set", "label"])}
+    drawn = {(rows[int(text.get_position()[1])], columns[int(text.get_position()[0])]): text for text in axes.texts}
+    assert len(drawn) == 6 * 3 - 1
+    assert ("kd", columns[1]) not in drawn
+    for (label, column), text in drawn.items():
+        name = column.split(", ")[0]
+        assert text.get_text() == points(float(np.mean(values[name, label] - values[name, "baseline"])))
+        row = tests[column, Pair(Side(label), STUDENT_ALONE)]
+        assert (text.get_fontweight() == "bold") == (row.p_holm <= 0.05)
+    assert any(text.get_fontweight() == "bold" for text in drawn.values())
+    assert [line.get_ydata()[0] for line in axes.lines] == [3]  # type: ignore[index]
+    assert "methods by their mean over the 2 settings that have all of them" in captioned.caption
+    assert "Under the line: self_training; amid_u, zeroed auxiliary; and amid_u, shuffled" in captioned.caption
+
+
+def test_a_map_of_gains_takes_two_methods_and_a_student_alone() -> None:
+    for levels in ({"baseline": 0.5, "amid_u": 0.7}, {"kd": 0.5, "amid_u": 0.7}):
+        settings = settings_of(study_table({("a", FEW): accuracies(levels, 0)}))
+        assert gains_section(settings, paired_tests(settings, pairs()), "few") is None
+    assert gains_section(settings_of(study()), {}, "all") is None

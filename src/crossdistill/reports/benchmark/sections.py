@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from crossdistill.reports.benchmark.claims import RULE, Outcome, outcomes, pairs, unmeasured
+from crossdistill.reports.benchmark.gains import gains_section
 from crossdistill.reports.benchmark.paired import Tests, count_of, paired_tests
 from crossdistill.reports.benchmark.promises import OWN_RULE, promises
 from crossdistill.reports.benchmark.ranks import rank_section
-from crossdistill.reports.benchmark.results import FEW, GROUPS, Setting, settings_of
+from crossdistill.reports.benchmark.results import FEW, GROUPS, Level, Setting, settings_of
 from crossdistill.reports.benchmark.tables import (
     claims_table,
     labelled_words,
@@ -49,8 +50,10 @@ def report_of(table: pd.DataFrame, made: Provenance, command: str) -> Report:
     settings = settings_of(table)
     tests = paired_tests(settings, pairs())
     found = [*promises(settings, tests), *outcomes(settings, tests)]
-    ranks = [section for level in ("few", "all") if (section := rank_section(settings, level))]
-    untouched = [section for level in ("few", "all") if (section := untouched_section(settings, tests, level))]
+    levels: tuple[Level, ...] = ("few", "all")
+    gains = [section for level in levels if (section := gains_section(settings, tests, level))]
+    ranks = [section for level in levels if (section := rank_section(settings, level))]
+    untouched = [section for level in levels if (section := untouched_section(settings, tests, level))]
     return Report(
         title=TITLE,
         summary=_summary(table, settings, found),
@@ -63,6 +66,7 @@ def report_of(table: pd.DataFrame, made: Provenance, command: str) -> Report:
                 overview_table(settings, tests),
                 _OVERVIEW_NOTE.format(over=_over(settings), alike=_alike(settings)),
             ),
+            *gains,
             *ranks,
             *untouched,
             *(_setting(setting, tests, number) for number, setting in enumerate(settings, 1)),
