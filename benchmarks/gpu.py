@@ -114,7 +114,7 @@ def measure(recipe: Recipe, variant: Variant, device: str, steps: int) -> Measur
     labels = np.arange(2 * CLASSES) % CLASSES
     shapes = {"video": np.zeros((len(labels), 3, 1, 1, 1)), "audio": np.zeros((len(labels), 1, 1))}
     dataset = from_arrays(shapes, labels, splits=np.arange(len(labels)) >= CLASSES)
-    with seeded(recipe.seed):
+    with seeded(recipe.seed, engine.device):
         model = build_model(model_spec(recipe, dataset))
         method = build_method(recipe, model, training_samples(recipe, dataset))
         engine.to_device(method)

@@ -59,7 +59,7 @@ def in_own_process(recipe: Recipe, folder: Path, stop: bool) -> tuple[float, str
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("device", choices=["cpu", "cuda", "mps"])
+    parser.add_argument("device", choices=["cpu", "cuda"])
     parser.add_argument("--methods", type=parse_methods, default=list(METHODS), help="with commas, or all")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--jobs", type=int, default=8)

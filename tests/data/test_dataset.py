@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossdistill.data import from_arrays, with_fold, with_validation
+from crossdistill.data.controls import Control, with_control
 from crossdistill.data.labels import natural_order
 from crossdistill.data.wrappers import content_of
 from crossdistill.types import InputError
@@ -462,3 +463,10 @@ def test_tensors_with_a_gradient_are_labels_weights_and_groups(in_list: bool) ->
     assert made.groups.tolist() == ["7", "3"]
     with pytest.raises(InputError, match="numbers that are to be predicted need task='regression'"):
         from_arrays(x, of([0.5, 2.5]))
+
+
+@pytest.mark.parametrize("control", ["none", "shuffled", "noise", "zeroed", "target"])
+def test_arrays_cannot_turn_out_unreadable_whatever_control_stands_before_them(control: Control) -> None:
+    there = {"camera": [True, False, True, True]}
+    data = from_arrays({"wrist": np.eye(4), "camera": np.eye(4)}, [0, 1, 0, 1], present=there)
+    assert not with_control(data, control, ["wrist"], ["camera"], seed=0).may_fail

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from crossdistill import DataSettings, build, own
 from crossdistill.data import MultimodalDataset, from_arrays
+from crossdistill.data.columns import Column, Rows
 from crossdistill.data.inputs import InputSpec
 from crossdistill.encoders import Features, Standardized
 from crossdistill.encoders.make import make_encoder
@@ -28,6 +29,20 @@ class Seen(nn.Module):
 
     def forward(self, x: Modality) -> Modality:
         return x
+
+
+class Counted:
+    """Another column, and which rows have been read."""
+
+    def __init__(self, column: Column) -> None:
+        self.column, self.shape, self.rows = column, column.shape, list[int]()
+
+    def __len__(self) -> int:
+        return len(self.column)
+
+    def fetch(self, rows: Rows) -> Modality:
+        self.rows += rows.tolist()
+        return self.column.fetch(rows)
 
 
 def dataset(values: object, train: int) -> MultimodalDataset:
@@ -86,6 +101,15 @@ def test_the_size_of_the_chunks_does_not_matter() -> None:
     data = dataset(torch.randn(100, 4, 3).numpy(), 90)
     whole, parts = (feature_statistics(data, "x", False, chunk) for chunk in (512, 7))
     torch.testing.assert_close(whole, parts)
+
+
+@pytest.mark.parametrize("center", [False, True])
+def test_each_training_sample_is_read_twice(center: bool) -> None:
+    """Once for the means and once for the deviations: to read a clip is to decode it."""
+    data = dataset(torch.randn(60, 4, 3).numpy(), 40)
+    counted = Counted(data.columns["x"])
+    feature_statistics(replace(data, columns={"x": counted}), "x", center, chunk=7)
+    assert sorted(counted.rows) == sorted([*range(40), *range(40)])
 
 
 @pytest.mark.parametrize("constant", [0.0, -7.25, 0.1, 1234.567, 1e5 / 3])

@@ -23,14 +23,15 @@ from crossdistill.data.reading import (
     Mask,
     PartialColumn,
     Parts,
+    Reader,
     known_present,
-    may_fail,
     middle,
     places_in,
     read,
     windows,
 )
 from crossdistill.data.targets import Labels, encode, is_labelled, no_labels
+from crossdistill.data.wrappers import content_of
 from crossdistill.types import Batch, InputError, Pixels, TaskKind
 
 NO_PICTURES: npt.NDArray[np.uint8] = np.zeros((0, 0, 0, 3), dtype=np.uint8)
@@ -130,7 +131,7 @@ class MultimodalDataset:
     @property
     def may_fail(self) -> bool:
         """Whether samples are read from media files, any of which may turn out unreadable."""
-        return any(may_fail(column) for column in self.columns.values())
+        return any(isinstance(content_of(column), Reader) for column in self.columns.values())
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:

@@ -246,11 +246,11 @@ class Workers:
     They start with the first pass, and end with the `with` block. Where processes are spawned, each start imports all
     anew. What they read does not depend on how many there are; a pass that is not finished is forgotten by the next.
 
-    count: 0 to read in this process
+    count: 0 to read in this process; for_gpu: batches lie where a GPU copies from while the CPU goes on
     """
 
-    def __init__(self, dataset: MultimodalDataset, count: int) -> None:
-        self.dataset, self.count = dataset, count
+    def __init__(self, dataset: MultimodalDataset, count: int, for_gpu: bool = False) -> None:
+        self.dataset, self.count, self.for_gpu = dataset, count, for_gpu
         self._requests: Iterable[_Request] = ()
         self._passes: list[Iterator[Batch | InputError]] = []
         self._loader: DataLoader[Batch | InputError] | None = None
@@ -277,8 +277,7 @@ class Workers:
                 collate_fn=_as_it_is,
                 num_workers=self.count,
                 persistent_workers=self.count > 0,
-                # where the model is on a GPU, copies to it go on beside the CPU's work
-                pin_memory=torch.cuda.is_initialized(),  # type: ignore[no-untyped-call]
+                pin_memory=self.for_gpu,
                 generator=torch.Generator().manual_seed(0),  # or DataLoader would draw from the global random state
                 worker_init_fn=_begin_worker,
             )

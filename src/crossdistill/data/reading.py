@@ -125,11 +125,6 @@ def known_present(column: Column) -> Mask:
     return column.present if isinstance(column, Reader) else np.ones(len(column), dtype=np.bool_)
 
 
-def may_fail(column: Column) -> bool:
-    """Whether reading a sample that is not known to be absent may still find nothing."""
-    return may_fail(column.column) if isinstance(column, PartialColumn) else isinstance(column, Reader)
-
-
 def assemble(
     samples: Sequence[npt.NDArray[np.float32 | np.uint8] | None], shape: tuple[int, ...], notes: Sequence[Note]
 ) -> Reading:

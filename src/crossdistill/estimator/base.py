@@ -61,7 +61,7 @@ class CrossModalEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         random_state: int | np.random.RandomState | None = None,
-        device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+        device: Literal["auto", "cpu", "cuda"] = "auto",
         verbose: int | bool = 0,
     ) -> None:
         self.method = method

@@ -63,7 +63,7 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
             all epochs are trained, for the learning rate falls over them
         validation_fraction: of the labelled samples, for early_stopping
         random_state: of splits, initial weights, order of batches and dropout
-        device: auto takes a GPU where there is one; cpu, cuda or mps
+        device: auto takes a GPU where there is one; cpu or cuda
         verbose: 0 prints nothing, 1 about ten lines, 2 a line for each epoch
 
     Attributes:
@@ -111,7 +111,7 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         random_state: int | np.random.RandomState | None = None,
-        device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+        device: Literal["auto", "cpu", "cuda"] = "auto",
         verbose: int | bool = 0,
     ) -> None:
         super().__init__(

@@ -38,7 +38,7 @@ class CrossModalRegressor(RegressorMixin, CrossModalEstimator):  # type: ignore[
             them; all epochs are trained, for the learning rate falls over them
         validation_fraction: of the labelled samples, for early_stopping
         random_state: of splits, initial weights, order of batches and dropout
-        device: auto takes a GPU where there is one; cpu, cuda or mps
+        device: auto takes a GPU where there is one; cpu or cuda
         verbose: 0 prints nothing, 1 about ten lines, 2 a line for each epoch
 
     Attributes:

@@ -55,7 +55,8 @@ def encode(work: Work, share: Share, listener: Listener) -> list[Note]:
     mine = [number for number in share.chunks(len(rows)) if not features.chunk(number).is_file()]
 
     def made() -> Iterator[int]:
-        with Workers(work.dataset, work.settings.machine.workers) as workers:
+        on_gpu = work.engine.device.type == "cuda"
+        with Workers(work.dataset, work.settings.machine.workers, on_gpu) as workers:
             for number in mine:
                 found: dict[int, Features] = {}
                 for row, value in encoded(

@@ -93,7 +93,8 @@ def _kernel(device: str) -> Rows | None:
 
     one = torch.zeros(1, 1, device=device)
     try:
-        rows_in_kernel(one, (), one[0].long(), one[0].long(), None, False, True)
+        for apart in (None, one):  # two programs
+            rows_in_kernel(one, (), one[0].long(), one[0].long(), apart, False, True)
     except Exception:  # no C compiler, a card that it does not know: what is slower works everywhere
         return None
     return rows_in_kernel

@@ -25,11 +25,12 @@ def rows_in_kernel(
     anchors, labels = anchors.long(), labels.long()
     loss, bound = z.new_empty(rows), z.new_empty(rows)
     tile = min(triton.next_power_of_2(size), LARGEST_TILE)
-    _rows[(rows,)](
-        z, z if apart is None else apart, anchors, labels, loss, bound, size,
-        TINY=torch.finfo(z.dtype).tiny, WEIGHTED=apart is not None, MEAN=mean, LEARNS=learns, TILE=tile,
-        num_warps=max(1, min(16, tile // 256)),
-    )  # fmt: skip
+    with torch.cuda.device(z.device):  # Triton starts on the current one
+        _rows[(rows,)](
+            z, z if apart is None else apart, anchors, labels, loss, bound, size,
+            TINY=torch.finfo(z.dtype).tiny, WEIGHTED=apart is not None, MEAN=mean, LEARNS=learns, TILE=tile,
+            num_warps=max(1, min(16, tile // 256)),
+        )  # fmt: skip
     return loss, bound
 
 

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from crossdistill.methods import Method, judged_view
 from crossdistill.runs.measure import score_key
 from crossdistill.training import Record
-from crossdistill.training.distributed import gather_objects
 from crossdistill.training.engine import Engine
 from crossdistill.types import NAMES, InputError
 
@@ -45,7 +44,8 @@ class BestEpoch:
     def put_back(self, engine: Engine, model: nn.Module) -> None:
         """Make the model what it was at the best epoch, which the first rank knows. Raises InputError where none was
         measured, as no validation sample has what the view reads."""
-        state = gather_objects(engine, dict(self._model) if engine.is_global_zero else {})[0]
+        own = {key: value.cpu() for key, value in self._model.items()} if engine.is_global_zero else {}
+        state = engine.broadcast(own)
         if not state:
             raise InputError(
                 "data.choose_epoch_on: no validation sample has the modalities that the method is measured with, or "

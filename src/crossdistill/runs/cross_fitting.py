@@ -37,7 +37,7 @@ TrainTeacher = Callable[[Recipe, Path, MultimodalDataset], CrossModalModel]
 
 
 def with_teacher_outputs(
-    recipe: Recipe, folder: Path, dataset: MultimodalDataset, train: TrainTeacher
+    recipe: Recipe, folder: Path, dataset: MultimodalDataset, train: TrainTeacher, device: torch.device
 ) -> MultimodalDataset:
     """The data set with what a cross-fitted teacher says of each sample, in place of its auxiliary modalities.
 
@@ -47,13 +47,14 @@ def with_teacher_outputs(
     is then chosen by the likelihood of the labels. So the student learns what the modalities say of a sample, not what
     its teacher remembers.
 
-    folder: of the run; what the teachers say is kept there. dataset: with its split and the labels that are left.
+    folder: of the run; what the teachers say is kept there. dataset: with its split and the labels that are left;
+    device: what the teachers compute on.
     After Lopez-Paz et al. (ICLR 2016) for the order, and Guo et al. (ICML 2017) for the temperature.
     """
     place = folder / TEACHERS
     if (place / _OF).exists():
         return with_kept_outputs(folder, dataset)
-    present, logits = _say(recipe, place, dataset, train)
+    present, logits = _say(recipe, place, dataset, train, device)
     _keep(place, dataset, present, logits)
     return _with_outputs(dataset, present, logits)
 
@@ -91,7 +92,9 @@ def temperature_of(logits: Tensor, labels: Tensor) -> float:
     return 2 / (low + high)
 
 
-def _say(recipe: Recipe, place: Path, dataset: MultimodalDataset, train: TrainTeacher) -> tuple[Tensor, Tensor]:
+def _say(
+    recipe: Recipe, place: Path, dataset: MultimodalDataset, train: TrainTeacher, device: torch.device
+) -> tuple[Tensor, Tensor]:
     """Of all rows, which have outputs, (N,) bool, and the calibrated logits (n, C) of those that do."""
     fold = labelled_folds(dataset, recipe.model.folds, recipe.seed)
     rows = np.sort(np.concatenate([dataset.rows(split) for split in splits_in_use(recipe.data)]))
@@ -99,8 +102,8 @@ def _say(recipe: Recipe, place: Path, dataset: MultimodalDataset, train: TrainTe
     for number in range(len(said)):
         learnt = replace(dataset, labels=without_label(dataset.labels, np.flatnonzero(fold == number)))
         for member in range(recipe.model.ensemble):
-            model = train(of_fold(recipe, number, member), place / f"fold{number}-member{member}", learnt)
-            outputs = outputs_of(dataset, rows, model, ("full",), torch.device("cpu"), 0, recipe.data.windows)
+            model = train(of_fold(recipe, number, member), place / f"fold{number}-member{member}", learnt).to(device)
+            outputs = outputs_of(dataset, rows, model, ("full",), device, 0, recipe.data.windows)
             said[number] += outputs.made.logits["full"].double().softmax(1) / recipe.model.ensemble
     present = torch.zeros(len(dataset), dtype=torch.bool)
     present[rows] = outputs.present["full"]

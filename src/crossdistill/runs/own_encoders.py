@@ -125,7 +125,7 @@ def _tried(place: str, encoder: nn.Module, samples: Modality, device: torch.devi
     are. Raises InputError where that is not float32 (B, width), and where the samples are others afterwards."""
     values, given = _values(samples), to_device(copy.deepcopy(samples), device)
     try:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             output: Any = copy.deepcopy(encoder).to(device).eval()(given)
     except Exception as error:  # whatever somebody's module raises
         what = f"{type(error).__name__}: {one_line(error)[:200]}"

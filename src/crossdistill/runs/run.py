@@ -121,7 +121,9 @@ def run(
                     "model.teacher: cross_fitted: trains its teachers in one process; start it without ranks"
                 )
             within = _Within(heard_by, task)
-            build_data = _with_teacher(recipe, folder, dataset, build_data, encoders, interruptible, within)
+            build_data = _with_teacher(
+                recipe, folder, dataset, build_data, encoders, interruptible, within, engine.device
+            )
             dataset, resume = None, True  # from here on this run's own folder
         built = build(recipe, dataset, encoders, build_data)
 
@@ -137,7 +139,8 @@ def run(
         with interrupts_noted() if interruptible else nullcontext(lambda: GO_ON) as signalled:
             log = RunLog(folder, recipe, heard_by, engine.is_global_zero, signalled)
             held.callback(log.close)
-            workers = held.enter_context(Workers(built.dataset, recipe.machine.workers))
+            on_gpu = engine.device.type == "cuda"
+            workers = held.enter_context(Workers(built.dataset, recipe.machine.workers, on_gpu))
             train(built, log, engine, workers)
         own = [name for name in encoders or {} if name in built.spec.inputs]
         require_rebuilt(built.spec, built.model, own, built.dataset)  # training may have moved what no state holds
@@ -160,6 +163,7 @@ def _with_teacher(
     encoders: Mapping[str, nn.Module] | None,
     interruptible: bool,
     listener: Listener,
+    device: torch.device,
 ) -> BuildDataset:
     """What makes the run's data set: with what its cross-fitted teachers say, who are trained first."""
     whole = data_of(recipe, dataset, build_data)
@@ -171,7 +175,7 @@ def _with_teacher(
 
     with locked(folder / TEACHERS, say=listener.say):
         write_recipe(recipe, folder)  # it is begun: its teachers lie there from now on
-        heard = with_teacher_outputs(recipe, folder, whole, train_teacher)
+        heard = with_teacher_outputs(recipe, folder, whole, train_teacher, device)
     return lambda settings, seed: heard
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -14,7 +13,7 @@ from crossdistill.data.reading import middle, read
 from crossdistill.encoders import Standardized
 from crossdistill.encoders.standardize import centred_like
 from crossdistill.models import CrossModalModel
-from crossdistill.types import InputError, Padded
+from crossdistill.types import InputError, Modality, Padded
 
 _CHUNK_VALUES = 1 << 24
 """Numbers in memory at once: as float64, 128 MiB."""
@@ -42,22 +41,22 @@ def feature_statistics(
     In two passes: squares less the squared mean would leave rounding as the spread of a constant. So does a constant
     less its own mean over time: where no more than that is left of a centred feature, it has no deviation.
     """
-    count = sum(len(steps) for steps in _training_steps(dataset, name, center, chunk, axis))
-    mean = _sum_of(steps.sum(0) for steps in _training_steps(dataset, name, center, chunk, axis)) / count
-    squares = _sum_of((steps - mean).square().sum(0) for steps in _training_steps(dataset, name, center, chunk, axis))
+    count, total, largest = 0, torch.zeros(()), torch.zeros(())
+    for steps, given in _training_steps(dataset, name, center, chunk, axis):
+        count, total = count + len(steps), total + steps.sum(0)
+        largest = torch.maximum(largest, given.abs().amax(0)) if len(given) else largest
+    mean, squares = total / count, torch.zeros(())
+    for steps, _ in _training_steps(dataset, name, center, chunk, axis):
+        squares = squares + (steps - mean).square().sum(0)
     std = (squares / count).sqrt()
-    if not center:
-        return mean, std
-    raw = (steps.abs().amax(0) for steps in _training_steps(dataset, name, False, chunk, axis))
-    return mean, std.where(std > _ROUNDING * functools.reduce(torch.maximum, raw), 0.0)
+    return mean, std.where(std > _ROUNDING * largest, 0.0) if center else std
 
 
-def _sum_of(parts: Iterable[Tensor]) -> Tensor:
-    return functools.reduce(torch.add, parts)
-
-
-def _training_steps(dataset: MultimodalDataset, name: str, center: bool, chunk: int, axis: int) -> Iterator[Tensor]:
-    """(n, F) float64: the training samples' features, every step of a sequence a row, a chunk of samples at a time."""
+def _training_steps(
+    dataset: MultimodalDataset, name: str, center: bool, chunk: int, axis: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """(n, F) float64 twice: the training samples' features, centred where that is asked for, and as they were given;
+    every step of a sequence a row, a chunk of samples at a time."""
     rows = dataset.rows("train")
     rows = rows[dataset.present([name])[rows]]
     if not len(rows):
@@ -66,12 +65,15 @@ def _training_steps(dataset: MultimodalDataset, name: str, center: bool, chunk: 
     for start in range(0, len(rows), chunk):
         part = rows[start : start + chunk]
         reading = read(dataset.columns[name], part, middle(len(part)))
-        values, present = reading.numbers, reading.present
-        if center:
-            values = centred_like(values)
-        if isinstance(values, Padded):
-            sequences = zip(*values, present, strict=True)
-            values = torch.cat([sequence[:length] for sequence, length, is_present in sequences if is_present])
-        else:
-            values = values[present]
-        yield values.double().movedim(axis, -1).flatten(0, -2)
+        given = _steps(reading.numbers, reading.present, axis)
+        yield _steps(centred_like(reading.numbers), reading.present, axis) if center else given, given
+
+
+def _steps(values: Modality, present: Tensor, axis: int) -> Tensor:
+    """(n, F) float64: every step of the samples that are there."""
+    if isinstance(values, Padded):
+        sequences = zip(*values, present, strict=True)
+        there = torch.cat([sequence[:length] for sequence, length, is_present in sequences if is_present])
+    else:
+        there = values[present]
+    return there.double().movedim(axis, -1).flatten(0, -2)

@@ -159,9 +159,10 @@ def train(
     2
     """
     log = log if log is not None else MemoryLog()
-    with on_threads(built.recipe.machine.threads), seeded(built.recipe.seed), ExitStack() as ours:
-        workers = workers or ours.enter_context(Workers(built.dataset, built.recipe.machine.workers))
-        engine = engine if engine is not None else launched(built.recipe.machine)
+    engine = engine if engine is not None else launched(built.recipe.machine)
+    with on_threads(built.recipe.machine.threads), seeded(built.recipe.seed, engine.device), ExitStack() as ours:
+        on_gpu = engine.device.type == "cuda"
+        workers = workers or ours.enter_context(Workers(built.dataset, built.recipe.machine.workers, on_gpu))
         checkpoint, earlier = log.checkpoint(), 0
         _require_place(checkpoint, built.stages)
         require_same_start(engine, checkpoint.place if checkpoint is not None else (-1, 0, 0))

@@ -3,6 +3,7 @@ exactly to those of one process."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -75,7 +76,7 @@ class _Gather(torch.autograd.Function):
 
 def _as_bytes(tensor: Tensor) -> Tensor:
     """(b, ...) as (b, bytes of a row)."""
-    return tensor.detach().reshape(len(tensor), -1).contiguous().view(torch.uint8)
+    return tensor.detach().reshape(len(tensor), math.prod(tensor.shape[1:])).contiguous().view(torch.uint8)
 
 
 def mean_over_ranks(engine: Engine, values: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -108,11 +108,10 @@ def launched(machine: Machine) -> Engine:
 
 def _device(accelerator: str) -> torch.device:
     """The device of this name; auto takes a GPU where there is one."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    chosen = next(name for name in there if there[name]) if accelerator == "auto" else accelerator
-    if not there.get(chosen, False):
+    if accelerator == "cuda" and not torch.cuda.is_available():
         raise InputError(f"machine.accelerator: {accelerator}: there is none here; take auto or cpu")
-    return torch.device(chosen, 0) if chosen == "cuda" else torch.device(chosen)
+    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
+    return torch.device("cuda", 0) if on_gpu else torch.device("cpu")
 
 
 def end_with_launcher() -> None:
@@ -175,10 +174,15 @@ def on_threads(threads: int) -> Iterator[None]:
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Random numbers from this seed inside; the caller's random state comes back afterwards."""
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
+def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    """Random numbers from this seed inside, on the CPU and, where the device is a GPU, on that one; the caller's random
+    state comes back afterwards. Other GPUs are left alone: even to ask for their state would take memory of each."""
+    gpus = [device] if device is not None and device.type == "cuda" else []
+    with torch.random.fork_rng(devices=gpus):
+        torch.default_generator.manual_seed(seed)
+        for gpu in gpus:
+            with torch.cuda.device(gpu):
+                torch.cuda.manual_seed(seed)
         yield
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import resource
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import torch
 def reset_peak_memory(device: torch.device) -> None:
     """Forget the earlier peak, where the system can, so that each run of a process measures its own."""
     if device.type == "cuda":
+        torch.cuda.init()  # type: ignore[no-untyped-call]  # a process's first run has no statistics to reset yet
         torch.cuda.reset_peak_memory_stats(device)
     with contextlib.suppress(OSError):  # Linux: see proc_pid_clear_refs(5)
         Path("/proc/self/clear_refs").write_text("5")
@@ -29,5 +29,7 @@ def peak_memory_mb(device: torch.device) -> float:
         lines = Path("/proc/self/status").read_text().splitlines()
         peak = next(line for line in lines if line.startswith("VmHWM:"))  # ru_maxrss starts at the parent's peak
         return int(peak.split()[1]) / 1024
+    import resource  # not on Windows
+
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

@@ -15,8 +15,6 @@ def random_state(device: torch.device) -> dict[str, Tensor]:
     states = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(device)
-    elif device.type == "mps":
-        states["mps"] = torch.mps.get_rng_state()
     return states
 
 
@@ -25,7 +23,6 @@ def set_random_state(states: RandomState, device: torch.device) -> None:
     setters: dict[str, Callable[[Tensor], None]] = {
         "cpu": torch.set_rng_state,
         "cuda": lambda state: torch.cuda.set_rng_state(state, device),
-        "mps": lambda state: torch.mps.set_rng_state(state),
     }
     for kind, state in states.items():
         if kind in ("cpu", device.type):

@@ -92,7 +92,7 @@ class Machine:
         1
     """
 
-    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
     devices: int = 1
     nodes: int = 1
     precision: Literal["32-true", "bf16-mixed"] = "32-true"

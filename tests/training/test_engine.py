@@ -1,0 +1,49 @@
+"""Which device a run takes, and whose random numbers it leaves alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from crossdistill.training.distributed import _as_bytes
+from crossdistill.training.engine import launched, seeded
+from crossdistill.training.settings import Machine
+
+
+def fail(*_: object) -> None:
+    raise AssertionError("a GPU was asked")
+
+
+@pytest.fixture
+def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with two GPUs, as far as a run on its CPU may look."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for name in ("get_rng_state", "set_rng_state", "manual_seed", "manual_seed_all", "init", "_lazy_init"):
+        monkeypatch.setattr(torch.cuda, name, fail)
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_a_run_on_the_cpu_wakes_no_gpu_and_gives_the_random_state_back() -> None:
+    """Each GPU that is woken takes some hundred MiB of its memory, and a rank would wake those of all others."""
+    device = launched(Machine("cpu")).device
+    torch.default_generator.manual_seed(3)
+    expected = torch.rand(2)
+    torch.default_generator.manual_seed(3)
+    with seeded(5, device):
+        first = torch.rand(4)
+    assert torch.equal(torch.rand(2), expected)
+    assert torch.equal(first, torch.rand(4, generator=torch.Generator().manual_seed(5)))
+
+
+def test_auto_is_a_device_that_has_float64(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which an Apple GPU has not."""
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert launched(Machine()).device == torch.device("cpu")
+
+
+def test_bytes_of_no_rows() -> None:
+    for tensor in (torch.zeros(0, 3), torch.zeros(0, dtype=torch.bool), torch.zeros(0, 2, 5)):
+        assert len(_as_bytes(tensor)) == 0
+    assert _as_bytes(torch.zeros(2, 3)).shape == (2, 12)
