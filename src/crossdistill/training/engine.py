@@ -84,14 +84,15 @@ def launched(machine: Machine) -> Engine:
     devices = int(os.environ.get("LOCAL_WORLD_SIZE", machine.devices))
     nodes = int(os.environ["GROUP_WORLD_SIZE"]) if "GROUP_WORLD_SIZE" in os.environ else machine.nodes
     end_with_launcher()
+    device = _device(machine.accelerator)
     if devices * nodes == 1:
-        return OneProcess(_device(machine.accelerator), machine.precision)
+        return OneProcess(device, machine.precision)
     with needed_for("training on several devices"):
         from lightning_fabric import Fabric  # seconds, which a run in one process need not wait for
 
     try:
         engine = Fabric(
-            accelerator=machine.accelerator,
+            accelerator=device.type,
             devices=devices,
             num_nodes=nodes,
             strategy="ddp",
