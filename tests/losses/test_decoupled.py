@@ -110,14 +110,21 @@ def test_extremes_in_float32(student: Rows, teacher: Rows, temperature: float) -
         assert all(gradient.isfinite().all() for gradient in gradients)
 
 
+def test_of_one_class_there_is_nothing_to_learn() -> None:
+    """Whatever the logits, each is certain of it: KL is 0, and its gradients."""
+    leaves = [torch.tensor([[3.0], [-70.0]], requires_grad=True), torch.tensor([[0.5], [90.0]], requires_grad=True)]
+    loss = target_class_divergence(*leaves, torch.tensor([0, 0]), temperature=2.0)
+    loss.backward()
+    assert loss.item() == 0
+    assert not any(leaf.grad is None or leaf.grad.any() for leaf in leaves)
+
+
 def test_mistakes() -> None:
     pair, labels = (torch.ones(2, 3), torch.ones(2, 3)), torch.tensor([0, 2])
     with pytest.raises(ValueError, match=r"of one shape \(B, C\)"):
         target_class_divergence(pair[0], torch.ones(2, 4), labels)
     with pytest.raises(ValueError, match=r"labels of shape \(2,\)"):
         target_class_divergence(*pair, torch.tensor([0]))
-    with pytest.raises(ValueError, match="at least 2 classes"):
-        target_class_divergence(torch.ones(2, 1), torch.ones(2, 1), torch.tensor([0, 0]))
     for unknown in (-1, 3):
         with pytest.raises(ValueError, match=rf"expected labels in \[0, 3\), got {unknown} of sample 1; leave out"):
             target_class_divergence(*pair, torch.tensor([0, unknown]))

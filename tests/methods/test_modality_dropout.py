@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -59,14 +60,28 @@ def test_student_and_teacher_are_one_fusion_with_a_token_in_the_auxiliary_featur
 def test_each_sample_is_classified_with_or_without(rate: float) -> None:
     method, made = ModalityDropout(fused(), rate), leaves()
     objective = method.turns(0)[0].objective(made, batch())
-    without = method.dropped(len(LABELS)).tolist()
-    assert sum(without) == round(rate * len(LABELS))
+    without = method.dropped(batch().rows, 0).tolist()
+    assert math.floor(rate * len(LABELS)) <= sum(without) <= math.ceil(rate * len(LABELS))
     rows = [(made.target_logits if dropped else made.full_logits)[i] for i, dropped in enumerate(without)]
     assert objective.total.item() == pytest.approx(cross_entropy(torch.stack(rows), LABELS), rel=1e-5)
     objective.total.backward()
     for logits, reached in ((made.target_logits, without), (made.full_logits, [not dropped for dropped in without])):
         gradient = logits.grad if logits.grad is not None else torch.zeros_like(logits)
         assert gradient.any(dim=1).tolist() == reached
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.25, 0.5, 0.9])
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 32])
+def test_every_sample_goes_without_as_often_as_the_rate_says_in_batches_of_any_size(rate: float, size: int) -> None:
+    """Rounded in each batch, a small one would never drop anything, or everything; and the one path learn nothing."""
+    method, rows, epochs = ModalityDropout(fused(), rate), torch.arange(7, 7 + size), 400
+    counts = torch.stack([method.dropped(rows, epoch).sum() for epoch in range(epochs)]).double()
+    assert counts.mean().item() == pytest.approx(rate * size, abs=4 / epochs)
+    assert counts.min() >= math.floor(rate * size)
+    assert counts.max() <= math.ceil(rate * size)
+    if size == 1:
+        samples = torch.stack([method.dropped(torch.tensor([row]), 3).sum() for row in range(epochs)]).double()
+        assert samples.mean().item() == pytest.approx(rate, abs=4 / epochs)
 
 
 def test_simultaneous_is_the_mean_of_random_over_the_order_of_the_batch() -> None:
@@ -92,7 +107,7 @@ def test_the_token_learns_from_those_without_and_the_auxiliary_encoder_from_the_
         parts = {"token": method.model.target_projection.token, "audio": method.model.encoders["audio"].weight}
         return {name: bool(p.grad is not None and p.grad.any()) for name, p in parts.items()}
 
-    without = ModalityDropout(fused()).dropped(len(LABELS))
+    without = ModalityDropout(fused()).dropped(batch().rows, 0)
     assert gradients(without) == {"token": True, "audio": False}
     assert gradients(~without) == {"token": False, "audio": True}
 

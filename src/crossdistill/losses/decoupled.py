@@ -24,13 +24,13 @@ def target_class_divergence(
     reach both logits.
 
     Args:
-        student_logits: (B, C), C ≥ 2, any real scale
-        teacher_logits: (B, C), C ≥ 2, any real scale
+        student_logits: (B, C), any real scale; of a single class nothing is to be learnt
+        teacher_logits: (B, C), any real scale
         targets: (B,) in [0, C)
         temperature: T > 0
 
     Raises:
-        ValueError: a shape or dtype mismatch, a target that is no class (-1, say), C = 1, or T ≤ 0.
+        ValueError: a shape or dtype mismatch, a target that is no class (-1, say), or T ≤ 0.
 
     >>> import torch
     >>> from crossdistill.losses import target_class_divergence
@@ -50,8 +50,8 @@ def divergence_of_targets(
     student_logits: Tensor, teacher_logits: Tensor, targets: Tensor, temperature: float
 ) -> Float[Tensor, ""]:
     """`target_class_divergence` of targets that are known to be classes."""
-    if student_logits.shape[1] < 2:
-        raise ValueError("expected logits of at least 2 classes, got 1")
+    if student_logits.shape[1] < 2:  # it is certain, whatever the logits
+        return 0 * (full_precision(student_logits) + full_precision(teacher_logits)).sum()
     student, teacher = (_margins(logits, targets, temperature) for logits in (student_logits, teacher_logits))
     own = teacher.sigmoid() * (logsigmoid(teacher) - logsigmoid(student))
     another = (-teacher).sigmoid() * (logsigmoid(-teacher) - logsigmoid(-student))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from math import sqrt
 from typing import Literal, get_args
 
 import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
 
 from crossdistill.losses.checks import require_one_of
 from crossdistill.methods.base import ALL_TASKS, Method
@@ -40,7 +44,7 @@ class ModalityDropout(Method):
         >>> model, _, batch = small_problem(student="fused")
         >>> method = ModalityDropout(model, rate=0.25)
         >>> [turn] = method.turns(epoch=0)
-        >>> method.dropped(8).tolist()
+        >>> method.dropped(batch.rows[:8], epoch=0).tolist()
         [True, True, False, False, False, False, False, False]
         >>> list(turn.objective(model(batch.modalities, method.views), batch).terms)
         ['classification']
@@ -63,25 +67,29 @@ class ModalityDropout(Method):
         self.rate, self.dropping = rate, dropping
 
     def turns(self, epoch: int) -> Sequence[Turn]:
-        return [Turn("network", self.model.parameters_of("target", "full"), self._objective)]
+        return [Turn("network", self.model.parameters_of("target", "full"), partial(self._objective, epoch))]
 
-    def dropped(self, count: int) -> torch.Tensor:
+    def dropped(self, rows: Int[Tensor, " batch"], epoch: int) -> Bool[Tensor, " batch"]:
         """(B,) True for the samples that go without: the first share of a batch, whose order is random already.
 
-        So it is the same on one process as on several, and exactly the share, not only on average.
+        Where the share is no whole number of samples, one more goes without as often as the remainder says, by the
+        samples and the epoch: exactly the share over the epochs, and the same on one process as on several.
 
         Args:
-            count: B
+            rows: (B,) the samples' row numbers in the data set
+            epoch: the first of which is 0
         """
-        return torch.arange(count) < round(self.rate * count)
+        # multiples of irrational numbers fall evenly between whole ones (Weyl 1916)
+        chance = (rows.sum().double() * sqrt(2) + epoch * (sqrt(5) - 1) / 2) % 1
+        return torch.arange(len(rows), device=rows.device) < torch.floor(self.rate * len(rows) + chance)
 
-    def _objective(self, made: Representations, batch: Batch) -> Objective:
+    def _objective(self, epoch: int, made: Representations, batch: Batch) -> Objective:
         if self.dropping == "simultaneous":
             without = self.task.loss(made.target_logits, batch.labels)
             whole = self.task.loss(made.full_logits, batch.labels)
             terms = {f"{self.task.term}_without": without, f"{self.task.term}_whole": whole}
             return Objective(self.rate * without + (1 - self.rate) * whole, terms)
-        dropped = self.dropped(len(batch.labels)).to(batch.labels.device)
+        dropped = self.dropped(batch.rows, epoch)
         logits = torch.where(dropped[:, None], made.target_logits, made.full_logits)
         loss = self.task.loss(logits, batch.labels)
         return Objective(loss, {self.task.term: loss})

@@ -35,7 +35,8 @@ def _zeros(encoder: nn.Module, count: int, x: Modality) -> Tensor:
     """Features of nobody, with gradients that are 0 and not absent: with several ranks, each must take part in the same
     sums although its own samples may all lack the modality."""
     nothing = [p.flatten()[:0].sum() for p in encoder.parameters() if p.requires_grad]
-    kind = nothing[0].dtype if nothing else torch.float32
+    real = [tensor.dtype for tensor in (*encoder.parameters(), _values(x)) if tensor.is_floating_point()]
+    kind = real[0] if real else torch.float32
     zeros = torch.zeros(count, cast(Encoder, encoder).width, device=_values(x).device, dtype=kind)
     return zeros + torch.stack(nothing).sum() if nothing else zeros
 
