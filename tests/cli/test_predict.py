@@ -114,6 +114,18 @@ def test_arrays_of_many_rows_in_parts(trained: Path, tmp_path: Path, monkeypatch
     assert_predicts(table.iloc[11:], student, [x[:n] for x, n in zip(values.clip(-9, 9), lengths, strict=False)])
 
 
+def test_sequences_without_lengths_are_said(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Padding would be predicted from, where an array of lengths has another name."""
+    values = np.random.default_rng(0).normal(size=(3, 6, 3))
+    np.savez(tmp_path / "a.npz", wrist=values, lengths=np.array([2, 6, 3]), y=np.zeros(3))
+    assert main(["predict", str(trained), str(tmp_path / "a.npz")]) == 0
+    line = f"{tmp_path}/a.npz: no wrist_lengths, so all sequences are taken to have 6 steps; not read: lengths, y"
+    assert line in capsys.readouterr().out
+    np.savez(tmp_path / "b.npz", wrist=values, wrist_lengths=np.array([2, 6, 3]), y=np.zeros(3))
+    assert main(["predict", str(trained), str(tmp_path / "b.npz")]) == 0
+    assert "no wrist_lengths" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("kind", ["manifest", "features"])
 def test_what_was_trained_on_is_not_counted_with_what_was_not(
     kind: str, trained: Path, table_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

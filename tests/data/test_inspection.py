@@ -194,9 +194,9 @@ def test_a_class_that_looks_like_no_label_is_said(
     path = table(tmp_path, f"1,train,{name},1", "2,train,up,2", "3,train,,3", header="id,split,label,age")
     code, out, _ = said(capsys, path)
     assert code == 0
-    assert f"'{name}' is taken for a class; the cell of a sample without a label is empty" in out
+    assert f"'{name}' is taken for a class; a sample without a label has an empty cell" in out
     assert doubts_of(read_manifest(path)) == [
-        f"'{name}' is taken for a class; the cell of a sample without a label is empty"
+        f"'{name}' is taken for a class; a sample without a label has an empty cell, or None, NaN or '' in Python"
     ], "in training, too"
 
 

@@ -22,8 +22,10 @@ from crossdistill import (
     EncoderSettings,
     InputError,
     Modalities,
+    diagnose,
     from_arrays,
 )
+from crossdistill.data.doubts import doubts_of
 from crossdistill.estimator import training
 from crossdistill.estimator.inputs import checked_auxiliary
 from crossdistill.estimator.labels import weights_of
@@ -659,8 +661,16 @@ def test_columns_of_several_labels_are_known_by_their_names() -> None:
 
 @pytest.mark.parametrize("text", ["nan", "-1", "None", " "])
 def test_a_class_that_looks_like_no_label_is_said(text: str) -> None:
+    labels = np.where(FEW < 0, text, NAMES[Y])
+    with pytest.warns(UserWarning, match="is taken for a class") as said:
+        quick("baseline").fit(X, labels, auxiliary=A)
+    expected = (
+        f"'{text}' is taken for a class; a sample without a label has an empty cell, or None, NaN or '' in Python"
+    )
+    assert [str(each.message) for each in said] == [expected]
+    assert doubts_of(from_arrays({"x": X}, labels)) == [expected], "of arrays, too"
     with pytest.warns(UserWarning, match=f"y: {text!r} is taken for a class; .* None, NaN or an empty text"):
-        quick("baseline").fit(X, np.where(FEW < 0, text, NAMES[Y]), auxiliary=A)
+        diagnose(X, labels, A)
 
 
 def test_classes_that_may_be_one_are_said() -> None:
@@ -814,3 +824,29 @@ def test_rows_of_a_table_in_a_list_are_known_by_their_names() -> None:
         model.predict(turned(rows))
     both = quick().fit({"pen": mixed}, FEW, auxiliary=A)
     assert np.array_equal(both.predict_proba({"pen": turned(rows)}), both.predict_proba({"pen": FRAME}))
+
+
+def test_numbers_and_pairs_are_names_of_columns_to_the_student_too() -> None:
+    """In another order they are the same columns, as `from_arrays` has them."""
+    for columns in (range(X.shape[1]), range(50, 50 - X.shape[1], -1), [("a", place) for place in range(X.shape[1])]):
+        table = pd.DataFrame(X)
+        table.columns = pd.MultiIndex.from_tuples(columns) if isinstance(columns, list) else pd.Index(columns)
+        model = quick(n_epochs=20).fit(table, FEW, auxiliary=A)
+        expected, turned = model.predict_proba(table), table.iloc[:, ::-1]
+        assert np.array_equal(model.predict_proba(turned), expected)
+        assert np.array_equal(model.predict_proba(X), expected)
+        assert model.student_.predict_proba(turned) == pytest.approx(expected, abs=1e-5)
+        assert model.teacher_score(turned, Y, auxiliary=A) == model.teacher_score(table, Y, auxiliary=A)
+
+
+@pytest.mark.parametrize(
+    "labels", [[["p"], ["q", "p"], []], [("p", "q"), ("q", "p"), ("r", "p")], [{"p"}, {"q"}, {"p"}]]
+)
+def test_lists_of_labels_are_said_to_want_a_matrix(labels: list) -> None:
+    several = [labels[place % 3] for place in range(SAMPLES)]
+    with pytest.raises(InputError, match=r"expected .* found .*'p'.*; of lists of labels .*MultiLabelBinarizer"):
+        quick("baseline").fit(X, several)
+    with pytest.raises(
+        InputError, match=r"labels: expected \(N, C\), .*'p'.*; of lists of labels .*MultiLabelBinarizer"
+    ):
+        from_arrays({"x": X}, several, task="multilabel")

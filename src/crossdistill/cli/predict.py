@@ -16,6 +16,7 @@ from rich.table import Table
 
 from crossdistill.cli.predictions_file import Record, require_writable, written_predictions
 from crossdistill.cli.progress import console
+from crossdistill.cli.words import printable_line
 from crossdistill.data.cells import LABEL_PREFIX
 from crossdistill.data.given import Given, given
 from crossdistill.data.label_cells import LABEL
@@ -70,7 +71,7 @@ def execute(options: Namespace, command: str) -> int:
     _require_other(options.out, options.inputs)
     for source in sources:
         if source.guessed:
-            console().print(source.guessed, soft_wrap=True)
+            console().print(printable_line(source.guessed), soft_wrap=True)
     labelled = list(dict.fromkeys(column for source in sources for column in source.labelled))
     of_several = len(sources) > 1 and any(source.has_ids for source in sources)
     columns = _columns(student, options.top, labelled, of_several)

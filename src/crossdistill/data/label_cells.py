@@ -11,7 +11,7 @@ import numpy as np
 from crossdistill.data.cells import LABEL_PREFIX as PREFIX
 from crossdistill.data.cells import is_number, number_of, shortened
 from crossdistill.data.columns import float32_of
-from crossdistill.data.labels import natural_order, seems_no_label
+from crossdistill.data.labels import natural_order
 from crossdistill.data.table import Table
 from crossdistill.data.targets import Labels, encode, is_labelled
 from crossdistill.types import InputError, TaskKind
@@ -62,15 +62,12 @@ def read_labels(table: Table, task: TaskKind) -> tuple[Labels, tuple[str, ...]]:
 
 
 def doubts_of_labels(names: Sequence[str], task: TaskKind) -> list[str]:
-    """A line for each class that is called as what has none, and one for labels with commas that are labels of others,
-    too; where the classes are -1 and 1 they are both meant."""
-    gaps = [] if set(names) == {"-1", "1"} or task == "regression" else list(filter(seems_no_label, names))
-    lines = [f"'{name}' is taken for a class; the cell of a sample without a label is empty" for name in gaps]
+    """A line for labels with commas that are labels of others, too."""
     parts = Counter(part.strip() for name in names for part in name.split(","))
     joined = [name for name in names if "," in name and any(parts[part.strip()] > 1 for part in name.split(","))]
-    if joined and task == "multilabel":
-        lines.append(f"'{joined[0]}' is taken for one label; write ; between labels where it is several")
-    return lines
+    if not joined or task != "multilabel":
+        return []
+    return [f"'{joined[0]}' is taken for one label; write ; between labels where it is several"]
 
 
 def write_labels(labels: Labels, names: Sequence[str], task: TaskKind) -> dict[str, list[str]]:

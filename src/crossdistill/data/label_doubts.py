@@ -6,7 +6,7 @@ import re
 
 from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.far_labels import far_labels, minus_ones
-from crossdistill.data.labels import seems_a_class
+from crossdistill.data.labels import seems_a_class, seems_no_label
 from crossdistill.data.spellings import told_apart
 from crossdistill.data.unlearnt_labels import unlearnt_labels
 
@@ -14,7 +14,26 @@ from crossdistill.data.unlearnt_labels import unlearnt_labels
 def label_doubts(dataset: MultimodalDataset) -> list[str]:
     """A sentence for each doubt."""
     spelled = told_apart(dataset.classes, dataset.task)
-    return [*spelled, *far_labels(dataset), *minus_ones(dataset), *_grades(dataset), *unlearnt_labels(dataset)]
+    return [
+        *_gaps(dataset),
+        *spelled,
+        *far_labels(dataset),
+        *minus_ones(dataset),
+        *_grades(dataset),
+        *unlearnt_labels(dataset),
+    ]
+
+
+def _gaps(dataset: MultimodalDataset) -> list[str]:
+    """A sentence for each class that is called as what has none; where the classes are -1 and 1 they are both meant."""
+    names = dataset.classes
+    if dataset.task == "regression" or set(names) == {"-1", "1"}:
+        return []
+    return [
+        f"'{name}' is taken for a class; a sample without a label has an empty cell, or None, NaN or '' in Python"
+        for name in names
+        if seems_no_label(name)
+    ]
 
 
 def _grades(dataset: MultimodalDataset) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossdistill.data.arrays import unmasked, without_tensors
+from crossdistill.data.cells import shortened
 from crossdistill.data.columns import float32_of
 from crossdistill.data.labels import UNLABELLED, encode_labels
 from crossdistill.data.named import as_frame
@@ -19,6 +20,8 @@ Labels = npt.NDArray[Any]
 
 VALUE = "value"
 """What a number is called that has no name."""
+
+OF_LISTS = "of lists of labels scikit-learn's MultiLabelBinarizer().fit_transform(labels) makes that"
 
 
 def encode(
@@ -108,5 +111,15 @@ def _numbers(labels: Sequence[Any] | npt.NDArray[Any], task: TaskKind) -> npt.ND
             return np.where(pd.isna(values), np.nan, values).astype(np.float64)
     except (TypeError, ValueError):
         pass
-    expected = "0 and 1" if task == "multilabel" else "numbers"
-    raise InputError(f"labels: expected {expected} (task {task}), found something else")
+    if task == "multilabel":
+        raise InputError(
+            f"labels: expected (N, C), 0 or 1 for each label (task multilabel), found {_first(labels)}; {OF_LISTS}"
+        )
+    raise InputError(f"labels: expected numbers (task {task}), found {_first(labels)}")
+
+
+def _first(labels: Any) -> str:
+    """The labels of the first sample, as an error shows them."""
+    several = labels.iloc if hasattr(labels, "iloc") else labels
+    row = several[0] if isinstance(labels, list | tuple) or getattr(labels, "ndim", 0) > 0 else labels
+    return shortened(repr(row.tolist() if hasattr(row, "tolist") else row))

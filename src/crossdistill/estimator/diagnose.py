@@ -13,7 +13,15 @@ from crossdistill.diagnosis import Diagnosis, evidence_of, judge
 from crossdistill.estimator.classifier import CrossModalClassifier
 from crossdistill.estimator.given import drawn_seed, warn_of_another_order
 from crossdistill.estimator.inputs import auxiliary_column, checked_auxiliary, checked_target, new_column
-from crossdistill.estimator.labels import as_indicators, as_labels, as_numbers, classes_of, names_of, numbered
+from crossdistill.estimator.labels import (
+    as_indicators,
+    as_labels,
+    as_numbers,
+    classes_of,
+    names_of,
+    numbered,
+    warn_of_gaps,
+)
 from crossdistill.types import InputError, TaskKind
 
 
@@ -108,4 +116,5 @@ def _labels(y: Any, task: TaskKind) -> tuple[Labels, tuple[str, ...], TaskKind]:
         return several, names_of(y, several.shape[1], "0"), "multilabel"
     labels = as_labels(y, "diagnose")
     classes = classes_of(labels)
+    warn_of_gaps(classes)
     return numbered(labels, classes), tuple(map(str, classes.tolist())), task

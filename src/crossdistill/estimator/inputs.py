@@ -57,7 +57,7 @@ def checked_target(estimator: Any, X: Any, reset: bool) -> dict[str, Any]:
     require_samples(X, TARGET)
     if not _has_names(X) and not is_list_of_sequences(X) and getattr(X, "ndim", 2) < 3:
         array = validate_data(estimator, X, reset=reset, dtype=[np.float64, np.float32])
-        return {TARGET: _table(array, getattr(estimator, "feature_names_in_", None))}
+        return {TARGET: _table(array, _names_for_student(estimator, X, reset))}
     values = {name: _numbers(value, name) for name, value in _by_name(X, TARGET).items()}
     features = sum(features_of(value) for value in values.values())
     if reset:
@@ -69,6 +69,20 @@ def checked_target(estimator: Any, X: Any, reset: bool) -> dict[str, Any]:
             "features as input"
         )
     return values
+
+
+def _names_for_student(estimator: Any, X: Any, reset: bool) -> Any:
+    """What the student is told that the columns of a table are called; None for nothing, and columns by their place.
+
+    scikit-learn takes texts alone for names. A table's numbers are names to the student as well, where training had the
+    same ones: else it would take its columns in another order for others.
+    """
+    if (texts := getattr(estimator, "feature_names_in_", None)) is not None:
+        return texts
+    names = getattr(as_frame(X), "columns", None)
+    if reset or names is None:
+        return names
+    return names if sorted(map(str, names)) == sorted(estimator.student_.inputs[TARGET].features) else None
 
 
 def checked_auxiliary(auxiliary: Any, count: int) -> dict[str, Samples]:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossdistill.data.arrays import is_gap, objects_of, unmasked, without_tensors
+from crossdistill.data.cells import shortened
 from crossdistill.data.columns import Rows
 from crossdistill.data.labels import (
     UNLABELLED,
@@ -23,12 +24,14 @@ from crossdistill.data.labels import (
     seems_no_label,
 )
 from crossdistill.data.named import places_of
+from crossdistill.data.targets import OF_LISTS, encode
 from crossdistill.data.weights import balancing, label_factors
 from crossdistill.estimator.given import require_no_times
 from crossdistill.types import InputError
 
 Array = npt.NDArray[Any]
 ClassWeight = Mapping[Any, float] | str | None
+_COLLECTIONS = (list, tuple, set, frozenset)
 
 
 def as_labels(y: Any, owner: str) -> Array:
@@ -75,11 +78,13 @@ def as_indicators(y: Any) -> Array | None:
     try:
         given = np.asarray(y.toarray() if hasattr(y, "toarray") else unmasked(without_tensors(y)))
     except ValueError:  # no array at all; whoever wants classes says what is wrong with it
-        return None
+        given = np.empty(0)
+    if given.ndim < 2 and isinstance(y, list | tuple) and y and all(isinstance(each, _COLLECTIONS) for each in y):
+        raise InputError(
+            f"y: expected (N,) labels or (N, C) of 0 and 1, found {shortened(repr(y[0]))} of sample 0; {OF_LISTS}"
+        )
     if given.ndim != 2 or given.shape[1] < 2:
         return None
-    from crossdistill.data.targets import encode
-
     return encode(given, (), "multilabel")[0].astype(np.float64)
 
 
@@ -173,7 +178,6 @@ def classes_of(labels: Array) -> Array:
         classes: Array = np.unique(known)
     except TypeError as error:
         raise InputError(f"y: expected labels of one kind, found texts beside numbers: {error}") from error
-    _warn_of_gaps(classes)
     if minus_one.any() and seems_a_class(classes, float(minus_one.mean())):
         warnings.warn(
             f"y: -1 is taken for no label in {minus_one.sum():,} of {len(labels):,} samples, beside the classes "
@@ -186,13 +190,13 @@ def classes_of(labels: Array) -> Array:
     return classes
 
 
-def _warn_of_gaps(classes: Array) -> None:
-    """Warn of a class that looks like no label."""
+def warn_of_gaps(classes: Array) -> None:
+    """Warn of a class that looks like no label, as training would."""
     for label in classes.tolist():
         if seems_no_label(label):
             warnings.warn(
                 f"y: {label!r} is taken for a class; of a sample without a label give None, NaN or an empty text",
-                stacklevel=4,
+                stacklevel=3,
             )
 
 

@@ -136,12 +136,12 @@ def fitted(
             built = build(recipe, dataset)
         with reported(log.listener, log.task, total_epochs(recipe)):
             train(built, log)
+        model = built.model.cpu()
+        student = student_of(built)  # to build it draws random numbers, too
     for line in (line for line in log.lines if line.startswith(WARNING)):
         warnings.warn(line.removeprefix(WARNING), stacklevel=3)
-    model = built.model
-    model.cpu()
     best = log.best_epoch if settings.validation_fraction is not None else None
-    return Fit(student_of(built), model, built.spec, "full" in built.method.predicts, log.records, best)
+    return Fit(student, model, built.spec, "full" in built.method.predicts, log.records, best)
 
 
 def _require_kinds(settings: Settings) -> None:

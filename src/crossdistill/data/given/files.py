@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -90,7 +91,20 @@ def archive_of(path: Path, specs: Specs) -> Given:
     lengths = {name: held[f"{name}_lengths"] for name in named}
     if odd := [name for name in named if lengths[name].ndim != 1 or lengths[name].dtype.kind not in "iu"]:
         raise InputError(f"{path}: {odd[0]}_lengths: expected (N,) whole numbers, found {_kind(lengths[odd[0]])}")
-    return rows_of({name: held[name] for name in specs}, lengths, path, specs)
+    given = rows_of({name: held[name] for name in specs}, lengths, path, specs)
+    whole = [name for name, spec in specs.items() if spec.is_sequence and name not in lengths]
+    return replace(given, guessed=_without_lengths(path, {name: held[name].shape[1] for name in whole}, names, wanted))
+
+
+def _without_lengths(path: Path, steps: Mapping[str, int], names: Sequence[str], read: Sequence[str]) -> str:
+    """What is taken for what where sequences have no lengths, which another array may hold; empty where all have."""
+    if not steps:
+        return ""
+    lacking, taken = (", ".join(each) for each in ([f"{n}_lengths" for n in steps], [f"{steps[n]}" for n in steps]))
+    unread = ", ".join(name for name in names if name not in read)
+    return f"{path}: no {lacking}, so all sequences are taken to have {taken} steps" + (
+        f"; not read: {unread[:200]}" if unread else ""
+    )
 
 
 def _kind(array: Array) -> str:
