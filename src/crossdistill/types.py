@@ -76,6 +76,11 @@ class Padded(NamedTuple):
 Modality = Tensor | Padded
 
 
+def values_of(x: Modality) -> Tensor:
+    """A batch's tensor, of sequences of different length the padded one."""
+    return x.values if isinstance(x, Padded) else x
+
+
 def shape_in_words(x: Modality) -> str:
     """The shape of a batch of one modality, as an error says it."""
     return f"Padded of {tuple(x.values.shape)}" if isinstance(x, Padded) else f"{tuple(x.shape)}"
@@ -185,6 +190,10 @@ EVERYTHING = Share()
 
 Labels = Int[Tensor, " batch"] | Float[Tensor, "batch targets"]
 """What samples are labelled with; see `Batch`."""
+
+
+UNLABELLED = -1
+"""The class number of a sample without a label."""
 
 
 def is_labelled(labels: Labels) -> Bool[Tensor, " batch"]:

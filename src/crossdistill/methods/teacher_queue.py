@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from crossdistill.types import UNLABELLED, is_labelled
+
 
 class Elements(NamedTuple):
     """What relations are made of, of some samples: their features, (n, D), and their gradients, (n, D)."""
@@ -17,7 +19,7 @@ class Elements(NamedTuple):
 
 
 class TeacherQueue(nn.Module):
-    """The teacher's elements of the latest `size` training samples, the latest first; -1 labels an empty place.
+    """The teacher's elements of the latest `size` training samples, the latest first; an empty place is `UNLABELLED`.
 
     Raises ValueError when size < 1.
     """
@@ -33,7 +35,7 @@ class TeacherQueue(nn.Module):
         self.size = size
         self.register_buffer("features", torch.zeros(size, width))
         self.register_buffer("gradients", torch.zeros(size, width))
-        self.register_buffer("labels", torch.full((size,), -1))
+        self.register_buffer("labels", torch.full((size,), UNLABELLED))
 
     def candidates(
         self, elements: Elements, labels: Int[Tensor, " batch"]
@@ -46,7 +48,7 @@ class TeacherQueue(nn.Module):
         features = torch.cat([elements.features, self.features])[:size]
         gradients = torch.cat([elements.gradients, self.gradients])[:size]
         candidates = torch.cat([labels, self.labels])[:size]
-        return Elements(features, gradients), (candidates != labels[:, None]) & (candidates >= 0)
+        return Elements(features, gradients), (candidates != labels[:, None]) & is_labelled(candidates)
 
     @torch.no_grad()
     def push(self, elements: Elements, labels: Int[Tensor, " batch"]) -> None:
