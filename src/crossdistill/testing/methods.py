@@ -270,7 +270,8 @@ def chunks_give_the_same_step(cls: type[Method], task: TaskKind = "classificatio
             continue
         for name, value in whole.items():
             torch.testing.assert_close(
-                *(in_chunks[name], value),
+                in_chunks[name],
+                value,
                 rtol=1e-10,
                 atol=1e-10,
                 equal_nan=True,
