@@ -213,6 +213,7 @@ class Batch:
     rows: (B,) int64, the samples' row numbers in the data set (memory banks key on them)
     present: name -> (B,) bool on the CPU, False where a sample lacks that modality (its values are then 0); a name that
         is not in it is there in every sample
+    mixing: with which partner and weight each sample is mixed in passes of mixed inputs; None where nothing is mixed
     chance: (B,) float64 in [0, 1), drawn for each sample in training by seed, epoch and row alone; empty elsewhere
     notes: what went wrong in reading these samples
     rank, ranks: of the process among those that share this batch, once it is gathered

@@ -49,7 +49,7 @@ class LogMel(nn.Module):
 
 @dataclass(frozen=True)
 class LogMelSettings:
-    """None: there is one such spectrogram."""
+    """No settings: there is one such spectrogram."""
 
     def check(self, place: str) -> None:
         """There is no number to check."""

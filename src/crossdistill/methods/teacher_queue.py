@@ -12,7 +12,7 @@ from crossdistill.types import UNLABELLED, is_labelled
 
 
 class Elements(NamedTuple):
-    """What relations are made of, of some samples: their features, (n, D), and their gradients, (n, D)."""
+    """What the relations of n samples are made of: features, (n, D), and gradients, (n, D)."""
 
     features: Float[Tensor, "samples width"]
     gradients: Float[Tensor, "samples width"]
@@ -40,7 +40,8 @@ class TeacherQueue(nn.Module):
     def candidates(
         self, elements: Elements, labels: Int[Tensor, " batch"]
     ) -> tuple[Elements, Bool[Tensor, "batch candidates"]]:
-        """A batch's elements followed by the remembered ones, and which of all these are of another class than whom.
+        """A batch's elements followed by the remembered ones, and for each sample of the batch which of all these are
+        of another class.
 
         As many as the queue holds, or the batch itself where that is larger.
         """
