@@ -8,8 +8,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
+
+from crossdistill.data.columns import ArrayColumn
+from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.datasets import emoji, watch
-from crossdistill.datasets.bundles import save_bundle
+from crossdistill.datasets.bundles import PREFIX
 
 BUNDLED = Path(__file__).parents[1] / "src" / "crossdistill" / "datasets" / "bundled"
 
@@ -23,6 +27,26 @@ def main() -> None:
         path = options.output / f"{data_set.name}.npz"
         save_bundle(path, data_set)
         print(f"{path.name}: {len(data_set)} samples, {path.stat().st_size / 1e6:.2f} MB")
+
+
+def save_bundle(path: Path, dataset: MultimodalDataset) -> None:
+    """Write a data set of fixed-size arrays, each in the dtype it has. The same data set gives the same bytes."""
+    arrays = {
+        "labels": dataset.labels.astype(np.uint8),
+        "classes": np.array(dataset.classes),
+        "ids": np.array(dataset.ids),
+        "splits": dataset.splits,
+        "groups": dataset.groups,
+        "folds": dataset.folds,
+        "pictures": dataset.pictures,
+        "captions": np.array(dataset.captions, dtype=np.str_),
+    }
+    for name, column in dataset.columns.items():
+        if not isinstance(column, ArrayColumn):
+            raise TypeError(f"expected an ArrayColumn, found {type(column).__name__} for '{name}'")
+        arrays[PREFIX + name] = column.array
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, allow_pickle=False, **arrays)  # zip entries carry 1980-01-01, not the time of writing
 
 
 if __name__ == "__main__":

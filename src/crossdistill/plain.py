@@ -43,6 +43,16 @@ def to_plain(value: Any) -> Any:
     return [to_plain(item) for item in value] if isinstance(value, tuple | list) else value
 
 
+def as_python(value: Any) -> Any:
+    """Python's own number or text of one of NumPy; anything else as it is.
+
+    >>> import numpy as np
+    >>> as_python(np.float32(0.5)), as_python("half")
+    (0.5, 'half')
+    """
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def without_nan(value: Any) -> Any:
     """Plain values with null for NaN, which JSON does not have.
 
@@ -73,7 +83,7 @@ def from_plain(kind: type[T], value: Any, place: str = "") -> T:
     """
     fields = {_key(field): field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if not isinstance(value, Mapping):
-        raise InputError(f"{place}: expected {', '.join(fields)}, found {_shown(value)}")
+        raise InputError(f"{place}: expected {', '.join(fields)}, found {shown(value)}")
     dot = f"{place}." if place else ""
     if unknown := [key for key in value if key not in fields]:
         raise InputError(f"{dot}{unknown[0]}: not a field; there are {', '.join(fields) or 'none'}")
@@ -116,7 +126,7 @@ def of_type(hint: Any, value: Any, place: str) -> Any:
     if hint is Any:
         return value
     if hint in (int, float) and type(value) is int and not -(2**63) <= value < 2**63:
-        raise InputError(f"{place}: expected less than 2^63, found {_shown(value)}")
+        raise InputError(f"{place}: expected less than 2^63, found {shown(value)}")
     if hint is float and type(value) is int:
         return float(value)
     return _require(type(value) is hint, hint, value, place)
@@ -133,7 +143,7 @@ def _array(hint: Any, value: Any, place: str) -> Any:
     kind = get_args(get_args(hint)[1])[0]
     integers = issubclass(kind, np.integer)
     allowed = (int,) if integers else (int, float, type(None))
-    problem = f"{place}: expected {'whole ' if integers else ''}numbers, found {_shown(value)}"
+    problem = f"{place}: expected {'whole ' if integers else ''}numbers, found {shown(value)}"
     leaves = np.array(value, dtype=object)
     if not isinstance(value, list) or any(type(leaf) not in allowed for leaf in leaves.flat):
         raise InputError(problem)
@@ -154,7 +164,7 @@ def _any_of(kinds: tuple[Any, ...], hint: Any, value: Any, place: str) -> Any:
 
 def _require(fits: bool, hint: Any, value: Any, place: str) -> Any:
     if not fits:
-        raise InputError(f"{place}: expected {_name(hint)}, found {_shown(value)}")
+        raise InputError(f"{place}: expected {_name(hint)}, found {shown(value)}")
     return value
 
 
@@ -166,6 +176,7 @@ def _name(hint: Any) -> str:
     return hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint).replace("typing.", "")
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """The value as an error quotes it, cut where it is long."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -369,10 +369,15 @@ class Student(nn.Module):
         problems = [text or ("" if is_finite else NOT_FINITE) for text, is_finite in zip(problems, finite, strict=True)]
         logits, task, nothing = made.made.target_logits, self.network.task, torch.zeros(len(samples), 0)
         shares, values = (task.outputs(logits).get(name, nothing) for name in ("probabilities", "values"))
-        representations = made.made.target.numpy()
         return Predictions(
-            *(samples.ids, self.classes, shares.numpy(), representations, task.predicted(logits)),
-            *(tuple(problems), tuple(warned), values.double().numpy()),
+            ids=samples.ids,
+            classes=self.classes,
+            probabilities=shares.numpy(),
+            representations=made.made.target.numpy(),
+            predicted=task.predicted(logits),
+            problems=tuple(problems),
+            notes=tuple(warned),
+            values=values.double().numpy(),
         )
 
     def _predicted(self, inputs: Any) -> Predictions:

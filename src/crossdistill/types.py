@@ -76,6 +76,11 @@ class Padded(NamedTuple):
 Modality = Tensor | Padded
 
 
+def values_of(x: Modality) -> Tensor:
+    """A batch's tensor, of sequences of different length the padded one."""
+    return x.values if isinstance(x, Padded) else x
+
+
 def shape_in_words(x: Modality) -> str:
     """The shape of a batch of one modality, as an error says it."""
     return f"Padded of {tuple(x.values.shape)}" if isinstance(x, Padded) else f"{tuple(x.shape)}"
@@ -187,6 +192,10 @@ Labels = Int[Tensor, " batch"] | Float[Tensor, "batch targets"]
 """What samples are labelled with; see `Batch`."""
 
 
+UNLABELLED = -1
+"""The class number of a sample without a label."""
+
+
 def is_labelled(labels: Labels) -> Bool[Tensor, " batch"]:
     """(B,) True where a sample has a label."""
     return labels >= 0 if labels.ndim == 1 else ~labels.isnan().any(1)
@@ -204,6 +213,7 @@ class Batch:
     rows: (B,) int64, the samples' row numbers in the data set (memory banks key on them)
     present: name -> (B,) bool on the CPU, False where a sample lacks that modality (its values are then 0); a name that
         is not in it is there in every sample
+    mixing: with which partner and weight each sample is mixed in passes of mixed inputs; None where nothing is mixed
     chance: (B,) float64 in [0, 1), drawn for each sample in training by seed, epoch and row alone; empty elsewhere
     notes: what went wrong in reading these samples
     rank, ranks: of the process among those that share this batch, once it is gathered

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from crossdistill.data import MultimodalDataset, from_arrays, read_manifest, with_fold, with_validation, write_manifest
-from crossdistill.data.labels import UNLABELLED
 from crossdistill.data.loading import EpochBatches, training_batches
 from crossdistill.data.splits import require_groups_apart, with_labels
-from crossdistill.types import InputError
+from crossdistill.types import UNLABELLED, InputError
 
 N = 60
 

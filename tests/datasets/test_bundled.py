@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scripts.build_bundled import save_bundle
 from sklearn.linear_model import RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -14,7 +15,6 @@ from sklearn.preprocessing import StandardScaler
 from crossdistill.data import from_arrays
 from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.datasets import emoji, watch
-from crossdistill.datasets.bundles import save_bundle
 
 ROOT = Path(__file__).parents[2]
 BUNDLED = ROOT / "src" / "crossdistill" / "datasets" / "bundled"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
+from inspect import Parameter, signature
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from crossdistill.encoders import MLP, RNN, Conv, Features, Signal, Standardized
+from crossdistill.encoders import ENCODERS, MLP, RNN, Cnn14, Conv, Features, R2Plus1D, ResNet, Signal, Standardized
 from crossdistill.types import Modality
 from tests.encoders.batches import padded, sequences
 
@@ -57,6 +59,21 @@ def test_shape_and_finite_gradients(case: str) -> None:
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
     assert any(parameter.grad.abs().sum() > 0 for parameter in encoder.parameters())  # type: ignore[union-attr]
+
+
+KINDS = {"mlp": MLP, "conv": Conv, "rnn": RNN, "signal": Signal, "resnet": ResNet, "r2plus1d": R2Plus1D, "cnn14": Cnn14}
+BY_THE_SAMPLES = ("stride", "colours", "activation")
+"""Settings that are no number yet before data and weights are known."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_of_a_recipe_and_its_class_have_the_same_defaults(kind: str) -> None:
+    of_recipe = {field.name: field.default for field in fields(ENCODERS[kind].settings)}
+    of_class = {name: argument.default for name, argument in signature(KINDS[kind]).parameters.items()}
+    assert of_recipe.keys() <= of_class.keys()
+    own = {name: value for name, value in of_class.items() if value is not Parameter.empty}
+    own = {name: value for name, value in own.items() if name not in BY_THE_SAMPLES}
+    assert own == {name: of_recipe[name] for name in own}
 
 
 @pytest.mark.parametrize(("layers", "linear"), [(1, 1), (2, 2), (5, 5)])

@@ -214,6 +214,21 @@ def test_a_waveform_s_loudness_and_offset_do_not_matter_unless_the_model_says_so
         torch.testing.assert_close(encoder(x), raw.eval()(x).last_hidden_state.mean(1), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-5), (torch.float16, 0.05)])
+@pytest.mark.parametrize("name", SPEECH)
+def test_speech_is_encoded_in_the_precision_that_the_model_was_brought_to(
+    name: str, dtype: torch.dtype, tolerance: float, folders: dict[str, str]
+) -> None:
+    """As a student's copy in float64 is, by which estimators predict, or one of half precision on a GPU."""
+    encoder = Pretrained(folders[name]).eval()
+    sounds = padded([300 * sound for sound in inputs(name)], 30, garbage=7.0)  # a half holds no squares of these
+    with torch.no_grad():
+        expected = encoder(sounds)
+        found = encoder.to(dtype)(Padded(sounds.values.to(dtype), sounds.lengths))
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.float(), expected, rtol=tolerance, atol=tolerance)
+
+
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_model_of_pictures_encodes_each_frame_of_a_video(name: str, folders: dict[str, str]) -> None:
     encoder, video = Pretrained(folders[name]).eval(), torch.randn(2, 3, 4, 16, 16)

@@ -33,7 +33,7 @@ def test_states_are_pooled_over_each_sequence_s_own_steps(cell: Any, bidirection
 
 
 def test_one_step_of_an_lstm_by_hand() -> None:
-    encoder = RNN(2, 3, hidden=4, cell="lstm", bidirectional=False, pooling="max").double()
+    encoder = RNN(2, 3, layers=1, hidden=4, cell="lstm", bidirectional=False, pooling="max").double()
     x = torch.randn(2, dtype=torch.float64)
     gates = encoder.recurrent.weight_ih_l0 @ x + encoder.recurrent.bias_ih_l0 + encoder.recurrent.bias_hh_l0
     enter, _, candidate, leave = gates.chunk(4)

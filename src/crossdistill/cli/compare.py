@@ -68,10 +68,10 @@ def execute(options: Namespace, command: str) -> int:
     recipes = configurations(
         recipe_of(options, load_recipe(options.recipe)),
         methods,
-        options.ablations,
-        options.controls,
-        options.vary,
-        printed,
+        with_ablations=options.ablations,
+        with_controls=options.controls,
+        vary=options.vary,
+        printed=printed,
     )
     folds = parse_folds(options.folds, known_folds(recipes[0]) if options.folds else ())
     executor = chosen_executor(options, options.out)

@@ -55,10 +55,10 @@ def label_one() -> list[Recipe]:
     accelerometer, the teacher, and AMID-U with an accelerometer that belongs to other recordings."""
     recipe = watch(epochs=8)
     recipe = replace(recipe, data=replace(recipe.data, labelled_groups=1))
-    methods = configurations(recipe, ("baseline", "self_training", "teacher", "amid", "amid_u"), False, False, ())
+    methods = configurations(recipe, ("baseline", "self_training", "teacher", "amid", "amid_u"))
     return [*methods, controlled(recipe, "amid_u", "shuffled auxiliary")]
 
 
 def all_labelled() -> list[Recipe]:
     """Student, teacher and AMID where every training sample has a label."""
-    return configurations(emoji(), ("baseline", "teacher", "amid"), False, False, ())
+    return configurations(emoji(), ("baseline", "teacher", "amid"))

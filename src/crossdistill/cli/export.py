@@ -78,7 +78,10 @@ def _samples(options: Namespace) -> Any:
     student = load(options.run)
     readers = {name: spec.reading for name, spec in student.inputs.items()}
     return read_manifest(
-        *(options.data, student.spec.target, student.spec.target, readers),
+        options.data,
+        only=student.spec.target,
+        required=student.spec.target,
+        readers=readers,
         allow_outside=options.allow_outside,
         task=student.spec.task,
     )

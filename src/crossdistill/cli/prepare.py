@@ -113,7 +113,12 @@ def execute(options: Namespace, command: str) -> int:
     if name == "manifest":
         settings = CacheSettings(given.cache, given.short_side, given.rate, given.workers)
         _prepare_manifest(
-            *(given.file, settings, given.allow_outside, given.strict, given.allow_shared_groups, given.task)
+            given.file,
+            settings,
+            allow_outside=given.allow_outside,
+            strict=given.strict,
+            allow_shared_groups=given.allow_shared_groups,
+            task=given.task,
         )
     elif name == "stamps":
         prepared = stamps.prepare(given.source, given.out or Path("data/stamps"), given.language)

@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 
 from crossdistill.data.dataset import MultimodalDataset
-from crossdistill.data.labels import UNLABELLED
 from crossdistill.data.targets import VALUE, is_labelled
+from crossdistill.types import UNLABELLED
 
 _FAR = 100
 """Times the range of the middle half of training's labels, or, where these are one value, of nearly all."""

@@ -12,12 +12,9 @@ import numpy.typing as npt
 
 from crossdistill.data.arrays import holds_objects, is_gap, objects_of, without_tensors
 from crossdistill.data.columns import Rows
-from crossdistill.types import InputError
+from crossdistill.types import UNLABELLED, InputError
 
 Strings = npt.NDArray[np.str_]
-
-UNLABELLED = -1
-"""The class number of a training sample without a label."""
 
 _HALF = 0.5
 """The share of samples up to which -1 beside 0 and 1 seems to be a class."""

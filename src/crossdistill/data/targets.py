@@ -11,9 +11,9 @@ import numpy.typing as npt
 from crossdistill.data.arrays import unmasked, without_tensors
 from crossdistill.data.cells import shortened
 from crossdistill.data.columns import float32_of
-from crossdistill.data.labels import UNLABELLED, encode_labels
+from crossdistill.data.labels import encode_labels
 from crossdistill.data.named import as_frame
-from crossdistill.types import InputError, TaskKind
+from crossdistill.types import UNLABELLED, InputError, TaskKind
 
 Labels = npt.NDArray[Any]
 """(N,) int64 classes, -1 for none; (N, C) float32 of 0 and 1, or (N, K) float64 numbers, NaN rows for none."""

@@ -26,7 +26,7 @@ _FRONT_END = ("spectrogram_extractor.", "logmel_extractor.")
 class Cnn14Settings:
     """width: of the output; channels: of the first block; activation: as of `R2Plus1DSettings`."""
 
-    width: int = 256
+    width: int = 512
     channels: int = 64
     dropout: float = 0.0
     activation: ChosenActivation = "auto"

@@ -54,7 +54,7 @@ class Conv(nn.Module):
     mixes: bool = False
     """In the sum of two courses over time the stronger drowns the other."""
 
-    def __init__(self, in_features: int, width: int, layers: int = 3, hidden: int = 128, dropout: float = 0.0) -> None:
+    def __init__(self, in_features: int, width: int, layers: int = 2, hidden: int = 256, dropout: float = 0.0) -> None:
         super().__init__()
         self.width, self.least_steps = width, 2**layers
         channels = [in_features, *[hidden] * layers]

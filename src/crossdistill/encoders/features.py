@@ -11,7 +11,7 @@ from crossdistill.types import Modality
 
 @dataclass(frozen=True)
 class FeaturesSettings:
-    """None: vectors, once standardised, go through as they are."""
+    """No settings: the encoder hands standardised vectors on unchanged."""
 
     def check(self, place: str) -> None:
         """There is no number to check."""

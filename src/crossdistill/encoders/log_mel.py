@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from crossdistill.encoders.sequences import masked_mean, time_mask
-from crossdistill.types import Modality, Padded
+from crossdistill.types import Modality, Padded, values_of
 
 RATE, WINDOW, HOP, BINS = 32_000, 1024, 320, 64
 LOWEST, HIGHEST = 50.0, 14_000.0  # Hz
@@ -41,7 +41,7 @@ class LogMel(nn.Module):
         precision = torch.float32 if device.type == "mps" else torch.float64
         with torch.autocast(device.type, enabled=False):
             extended = mirrored(waveforms.to(precision), own_lengths, longest, WINDOW // 2)
-            window = hann_window().to(device, precision)
+            window = hann_window().to(device, precision, non_blocking=device.type == "cuda")  # no wait for a GPU
             spectrum = torch.stft(extended, WINDOW, HOP, window=window, center=False, return_complex=True)
             power = (spectrum.real.square() + spectrum.imag.square()).mT @ self.mel.to(precision)
             return Padded(10 * power.clamp_min(_SMALLEST_POWER).log10().to(self.mel.dtype), 1 + lengths // HOP)
@@ -49,7 +49,7 @@ class LogMel(nn.Module):
 
 @dataclass(frozen=True)
 class LogMelSettings:
-    """None: there is one such spectrogram."""
+    """No settings: there is one such spectrogram."""
 
     def check(self, place: str) -> None:
         """There is no number to check."""
@@ -91,7 +91,7 @@ class LogMelMean(nn.Module):
 
 def as_waveforms(x: Modality) -> Padded:
     """Values (B, T) and lengths of (B, T), (B, T, 1) or `Padded` waveforms. Raises ValueError on any other shape."""
-    values = x.values if isinstance(x, Padded) else x
+    values = values_of(x)
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[:, :, 0]
     if values.ndim != 2:

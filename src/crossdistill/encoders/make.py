@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from crossdistill.data.inputs import InputSpec
+from crossdistill.encoders.cnn14 import Cnn14Settings
 from crossdistill.encoders.kinds import (
     ENCODERS,
     EncoderKind,
@@ -70,7 +71,7 @@ def resolved(name: str, spec: InputSpec, chosen: EncoderSettings) -> EncoderSett
     Raises InputError where the encoder does not take such samples or the settings do not go together.
     """
     kind_name = _automatic(spec) if chosen.kind == "auto" else chosen.kind
-    if kind_name == "cnn14" and spec.shape == (chosen.settings.get("width", 256),):
+    if kind_name == "cnn14" and spec.shape == (chosen.settings.get("width", Cnn14Settings.width),):
         kind_name, chosen = "features", EncoderSettings("features")  # its own output, computed before
     kind = kind_named(kind_name, f"{_place(name)}.kind")
     if spec.is_counts and isinstance(kind, EncoderKind) and kind.raw:

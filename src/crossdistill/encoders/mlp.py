@@ -54,7 +54,7 @@ class MLP(nn.Module):
     """
 
     def __init__(
-        self, in_features: int, width: int, layers: int = 2, hidden: int = 512, dropout: float = 0.0, steps: int = 16
+        self, in_features: int, width: int, layers: int = 2, hidden: int = 256, dropout: float = 0.0, steps: int = 16
     ) -> None:
         super().__init__()
         self.width, self.steps = width, steps

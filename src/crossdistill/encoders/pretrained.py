@@ -99,7 +99,7 @@ class Pretrained(nn.Module):
         if self.pooling == "mean" or self._is_video_as_pictures(x):
             values, lengths = self.sequence(x)
             return masked_mean(values, time_mask(lengths, values.shape[1]))
-        output, _ = self._output(x)
+        output = self._words(x)[0] if self.kind == "words" else self._pixels(x)
         return cast(
             Tensor, output.pooler_output.flatten(1) if self.pooling == "pooler" else output.last_hidden_state[:, 0]
         )
@@ -116,33 +116,36 @@ class Pretrained(nn.Module):
             return as_padded(self(frames.flatten(0, 1)).unflatten(0, frames.shape[:2]))
         if self.kind == "speech":
             return self._speech(x)
-        output, lengths = self._output(x)
-        states = output.last_hidden_state
-        states = states.flatten(2).mT if states.ndim == 4 else states  # a convolutional model's (B, F, h, w)
-        return Padded(states, lengths) if self.kind == "words" else as_padded(states)
+        if self.kind == "words":
+            output, lengths = self._words(x)
+            return Padded(output.last_hidden_state, lengths)
+        states = self._pixels(x).last_hidden_state
+        return as_padded(states.flatten(2).mT if states.ndim == 4 else states)  # a convolutional model's (B, F, h, w)
 
     def _is_video_as_pictures(self, x: Modality) -> bool:
         return self.kind == "pictures" and isinstance(x, Tensor) and x.ndim == 5
 
-    def _output(self, x: Modality) -> tuple[Any, Int[Tensor, " batch"]]:
-        """The model's own output for words, pictures or video, and the words' lengths."""
-        if self.kind == "words":
-            ids, lengths = _as_tokens(x)
-            most = _most_tokens(self.model)
-            if ids.shape[1] > most:
-                raise ValueError(
-                    f"expected at most {most} tokens, which is what the model was made for, got {ids.shape[1]}"
-                )
-            mask = time_mask(lengths, ids.shape[1])
-            ids = torch.where(mask, ids, getattr(self.model.config, "pad_token_id", None) or 0)
-            return self.model(input_ids=ids, attention_mask=mask.long()), lengths
+    def _words(self, x: Modality) -> tuple[Any, Int[Tensor, " batch"]]:
+        """The model's own output for words, and how many there are in each text."""
+        ids, lengths = _as_tokens(x)
+        most = _most_tokens(self.model)
+        if ids.shape[1] > most:
+            raise ValueError(
+                f"expected at most {most} tokens, which is what the model was made for, got {ids.shape[1]}"
+            )
+        mask = time_mask(lengths, ids.shape[1])
+        ids = torch.where(mask, ids, getattr(self.model.config, "pad_token_id", None) or 0)
+        return self.model(input_ids=ids, attention_mask=mask.long()), lengths
+
+    def _pixels(self, x: Modality) -> Any:
+        """The model's own output for pictures or video."""
         dimensions = 5 if self.kind == "video" else 4
         if not isinstance(x, Tensor) or x.ndim != dimensions or x.shape[1] != 3:
             found = str(tuple(x.shape)) if isinstance(x, Tensor) else "sequences of different length"
             shapes = "videos (B, 3, T, H, W)" if self.kind == "video" else "pictures (B, 3, H, W) or videos"
             raise ValueError(f"expected {shapes}, got {found}")
         pixels = x.transpose(1, 2) if self.kind == "video" else x
-        return self.model(pixel_values=pixels), torch.ones(x.shape[0], dtype=torch.int64)
+        return self.model(pixel_values=pixels)
 
     def _speech(self, x: Modality) -> Padded:
         """Waveforms that the model cannot tell from their padding are encoded by groups of equal length: wav2vec 2.0's
@@ -171,9 +174,12 @@ class Pretrained(nn.Module):
         return Padded(padded[order], counts[order])
 
     def _ready_waveforms(self, x: Modality) -> Padded:
-        """Normalised where the model asks for it, 0 beyond each one's end, and long enough for its first frame."""
+        """In the model's precision, normalised where it asks for that, 0 beyond each one's end, and long enough for its
+        first frame."""
         waveforms, lengths = as_waveforms(x)
-        waveforms, lengths = waveforms.float(), lengths.clamp_min(1)
+        precision = self.model.dtype
+        waveforms = waveforms.to(torch.promote_types(precision, torch.float32))  # squares of a half may be infinite
+        lengths = lengths.clamp_min(1)
         mask = time_mask(lengths, waveforms.shape[1])
         if self.normalize:
             mean = masked_mean(waveforms[:, :, None], mask)
@@ -181,7 +187,7 @@ class Pretrained(nn.Module):
             waveforms = (waveforms - mean) / (variance + 1e-7).sqrt()
         least = _first_frame(self.model.config)
         waveforms = nn.functional.pad(torch.where(mask, waveforms, 0.0), (0, max(0, least - waveforms.shape[1])))
-        return Padded(waveforms, lengths.clamp_min(least))
+        return Padded(waveforms.to(precision), lengths.clamp_min(least))
 
 
 def _as_tokens(x: Modality) -> Padded:

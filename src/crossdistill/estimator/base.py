@@ -22,6 +22,7 @@ from crossdistill.estimator.modalities import sliced
 from crossdistill.estimator.training import Fit, Settings, fitted, teacher_logits
 from crossdistill.evaluation import gap_recovered
 from crossdistill.methods import METHODS, unknown_method
+from crossdistill.plain import as_python
 from crossdistill.student import Student
 from crossdistill.types import InputError, TaskKind
 
@@ -158,7 +159,7 @@ class CrossModalEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             if name in columns:
                 raise InputError(f"auxiliary: {name} is a modality of X already")
             columns[name] = auxiliary_column(samples.of(kept), name)
-        parameters = {name: _plain(value) for name, value in self.get_params(deep=False).items()}
+        parameters = {name: as_python(value) for name, value in self.get_params(deep=False).items()}
         require_parameters(parameters)
         settings = Settings(
             method=self._method(bool(given.auxiliary), int((~is_labelled(labels)).sum())),
@@ -223,8 +224,3 @@ class CrossModalEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """What logits (N, C) predict, as `predict` says it."""
         predicted: Array = self._trained.model.task.predicted(logits)
         return predicted
-
-
-def _plain(value: Any) -> Any:
-    """Python's number of one of NumPy, as searches give them; anything else as it is."""
-    return value.item() if isinstance(value, np.generic) else value

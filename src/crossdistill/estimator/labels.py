@@ -15,7 +15,6 @@ from crossdistill.data.arrays import is_gap, objects_of, unmasked, without_tenso
 from crossdistill.data.cells import shortened
 from crossdistill.data.columns import Rows
 from crossdistill.data.labels import (
-    UNLABELLED,
     is_minus_one,
     is_mixed,
     objects_in,
@@ -27,7 +26,8 @@ from crossdistill.data.named import places_of
 from crossdistill.data.targets import OF_LISTS, encode
 from crossdistill.data.weights import balancing, label_factors
 from crossdistill.estimator.given import require_no_times
-from crossdistill.types import InputError
+from crossdistill.plain import as_python
+from crossdistill.types import UNLABELLED, InputError
 
 Array = npt.NDArray[Any]
 ClassWeight = Mapping[Any, float] | str | None
@@ -50,23 +50,18 @@ def as_labels(y: Any, owner: str) -> Array:
         require_no_zero_characters("y", y)
         _require_one_kind(y)
         if is_mixed(y):
-            y = objects_in([_plain(label) for label in y])
+            y = objects_in([as_python(label) for label in y])
     labels: Array = column_or_1d(y, warn=True)
     return labels
 
 
 def _require_one_kind(labels: Iterable[Any]) -> None:
     """Raise InputError for texts beside numbers; None, NaN and -1 are neither."""
-    given = [_plain(label) for label in labels if not is_gap(label) and not is_minus_one(label)]
+    given = [as_python(label) for label in labels if not is_gap(label) and not is_minus_one(label)]
     texts = [label for label in given if isinstance(label, str)]
     others = [label for label in given if isinstance(label, int | float)]
     if texts and others:
         raise InputError(f"y: expected labels of one kind, found texts beside numbers: {texts[0]!r} and {others[0]!r}")
-
-
-def _plain(label: Any) -> Any:
-    """Python's own number or text of one of NumPy; anything else as it is."""
-    return label.item() if isinstance(label, np.generic) else label
 
 
 def as_indicators(y: Any) -> Array | None:
@@ -237,7 +232,7 @@ def numbered(labels: Array, classes: Array) -> Rows:
     numbers = np.full(len(labels), UNLABELLED, dtype=np.int64)
     places = {label: place for place, label in enumerate(classes.tolist())}
     for row in np.flatnonzero(is_labelled(labels, classes)):
-        label = _plain(labels[row])
+        label = as_python(labels[row])
         if label not in places:
             raise InputError(f"y: expected one of the classes {', '.join(map(str, places))}, found {label!r}")
         numbers[row] = places[label]

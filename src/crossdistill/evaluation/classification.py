@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
-Array = npt.NDArray[np.generic] | Tensor
+from crossdistill.evaluation.arrays import Array, as_numpy
 
 
 def top1(scores: Array, labels: Array) -> float:
@@ -135,7 +134,7 @@ def confusion_matrix(scores: Array, labels: Array, classes: int) -> npt.NDArray[
 
 def _checked(scores: Array, labels: Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Predicted and true classes, both (N,) int64."""
-    given, true = _numpy(scores), _integers(_numpy(labels), "labels")
+    given, true = as_numpy(scores), _integers(as_numpy(labels), "labels")
     if given.ndim not in (1, 2) or true.ndim != 1 or len(given) != len(true):
         raise ValueError(
             f"expected logits (N, C) or predictions (N,) with labels (N,), found {given.shape} and {true.shape}"
@@ -168,12 +167,3 @@ def _integers(values: npt.NDArray[np.generic], what: str) -> npt.NDArray[np.int6
     if not np.issubdtype(values.dtype, np.integer):
         raise ValueError(f"{what} must be integer classes, found dtype {values.dtype}")
     return values.astype(np.int64)
-
-
-def _numpy(values: Array) -> npt.NDArray[np.generic]:
-    if isinstance(values, Tensor):
-        values = values.detach().cpu()
-        # numpy has no bfloat16; float64 stays, of which numbers far from 0 need every digit
-        is_narrow = values.is_floating_point() and values.element_size() < 4
-        return np.asarray((values.float() if is_narrow else values).numpy())
-    return np.asarray(values)

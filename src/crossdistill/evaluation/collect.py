@@ -18,7 +18,18 @@ from crossdistill.data.loading import Workers, evaluation_batches, windows_of
 from crossdistill.models.cross_modal import CrossModalModel
 from crossdistill.models.grouped import select
 from crossdistill.tasks import Task
-from crossdistill.types import NAMES, Batch, DivergedError, Labels, Modality, Note, Padded, Representations, View
+from crossdistill.types import (
+    NAMES,
+    Batch,
+    DivergedError,
+    Labels,
+    Modality,
+    Note,
+    Padded,
+    Representations,
+    View,
+    values_of,
+)
 
 BATCH = 256
 _BATCH_VALUES = 1 << 24
@@ -177,7 +188,7 @@ def _forward(model: CrossModalModel, batch: Batch, views: Sequence[View]) -> Rep
     """The views of a batch; one of few and small samples is filled up with its last one to `LEAST`."""
     count, names = len(batch.labels), model.modalities_of(*views)
     inputs, present = {name: batch.modalities[name] for name in names}, batch.present
-    tensors = [x.values if isinstance(x, Padded) else x for x in inputs.values()]
+    tensors = [values_of(x) for x in inputs.values()]
     if count < LEAST and sum(x.numel() for x in tensors) <= count * LEAST_VALUES:
         rows = torch.arange(LEAST).clamp_max(count - 1)
         inputs = {name: select(x, rows.to(batch.labels.device)) for name, x in inputs.items()}

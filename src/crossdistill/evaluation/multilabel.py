@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.evaluation.classification import Array, _numpy
+from crossdistill.evaluation.arrays import Array, as_numpy
 
 
 def f1(scores: Array, labels: Array) -> tuple[float, float]:
@@ -58,7 +58,7 @@ def _average_precision(scores: npt.NDArray[np.float64], true: npt.NDArray[np.boo
 
 
 def _checked(scores: Array, labels: Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    given, true = _numpy(scores).astype(np.float64), _numpy(labels)
+    given, true = as_numpy(scores).astype(np.float64), as_numpy(labels)
     if given.ndim != 2 or given.shape != true.shape or not given.size:
         raise ValueError(f"expected scores and labels of one shape (N, C), found {given.shape} and {true.shape}")
     if np.isnan(given).any() or not np.isin(true, (0, 1)).all():

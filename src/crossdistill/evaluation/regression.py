@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.evaluation.classification import Array, _numpy
+from crossdistill.evaluation.arrays import Array, as_numpy
 
 
 def r2_scores(predicted: Array, true: Array) -> npt.NDArray[np.float64]:
@@ -78,7 +78,7 @@ def _varies(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
 
 
 def _checked(predicted: Array, true: Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    given, known = (_numpy(values).astype(np.float64) for values in (predicted, true))
+    given, known = (as_numpy(values).astype(np.float64) for values in (predicted, true))
     if given.ndim != 2 or given.shape != known.shape or not given.size:
         raise ValueError(f"expected predicted and true numbers of one shape (N, K), found {given.shape}, {known.shape}")
     return given, known

@@ -13,16 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from crossdistill.data.arrays import array_of, unmasked
-from crossdistill.data.labels import UNLABELLED
+from crossdistill.evaluation.arrays import Array
 from crossdistill.losses.checks import without_autocast
 from crossdistill.losses.cosine import unit_rows
-
-Array = npt.NDArray[np.generic] | Tensor
+from crossdistill.types import UNLABELLED
 
 _DECIMALS = 12
 """Cosines are float64 compared at this many decimals: a matrix product's last bit depends on the chunk's shape, so

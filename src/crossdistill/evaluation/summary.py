@@ -7,8 +7,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from crossdistill.evaluation.arrays import Array
 from crossdistill.evaluation.classification import (
-    Array,
     confusion_matrix,
     per_class_accuracy,
     top1,

@@ -14,7 +14,6 @@ from crossdistill.data.columns import ArrayColumn, Column, Rows, SequenceColumn
 from crossdistill.data.dataset import MultimodalDataset, without_labels
 from crossdistill.data.feature_order import as_trained
 from crossdistill.data.inputs import InputSpec
-from crossdistill.data.labels import UNLABELLED
 from crossdistill.encoders import Standardized
 from crossdistill.exports.formats import Arrays
 from crossdistill.models.flat import flattened
@@ -23,7 +22,7 @@ from crossdistill.runs.data import build_dataset, split_dataset, splits_in_use
 from crossdistill.runs.folder import RECIPE, read_recipe
 from crossdistill.runs.same_data import require_data_of_training
 from crossdistill.student import Student
-from crossdistill.types import InputError, Modality, Padded, is_labelled
+from crossdistill.types import UNLABELLED, InputError, Modality, Padded, is_labelled
 
 BATCHES = (1, 2, 3, 7)
 """Sizes of the batches that are tried, beside that of all samples at once."""

@@ -35,7 +35,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Share:
+class ChunkShare:
     """Every `count`-th chunk of `size` samples, from the `number`-th on."""
 
     number: int
@@ -49,7 +49,7 @@ class Share:
         return slice(chunk * self.size, (chunk + 1) * self.size)
 
 
-def encode(work: Work, share: Share, listener: Listener) -> list[Note]:
+def encode(work: Work, share: ChunkShare, listener: Listener) -> list[Note]:
     """Write the share's chunks that are not there yet. Returns what went wrong in reading."""
     rows, features, notes = work.rows, work.features, list[Note]()
     mine = [number for number in share.chunks(len(rows)) if not features.chunk(number).is_file()]

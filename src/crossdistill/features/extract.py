@@ -20,7 +20,7 @@ from crossdistill.data.folders import csv_text
 from crossdistill.data.label_cells import LABEL
 from crossdistill.data.reading import known_present
 from crossdistill.data.table import Table, read_table
-from crossdistill.features.encode import Share, Work, encode, writing
+from crossdistill.features.encode import ChunkShare, Work, encode, writing
 from crossdistill.features.settings import (
     Extraction,
     build,
@@ -95,7 +95,7 @@ def extract(
         notes: list[Note] = []
         if described is None:
             if executor is None:
-                notes += encode(work, Share(engine.global_rank, engine.world_size, CHUNK), listener)
+                notes += encode(work, ChunkShare(engine.global_rank, engine.world_size, CHUNK), listener)
             else:
                 notes += _encode_in_jobs(path, settings, work, executor, jobs, listener)
             _finish(work, notes)
@@ -109,7 +109,9 @@ def _opened(table: Table, path: Path, settings: Extraction) -> Iterator[Work]:
     table: of the manifest at `path`
     """
     dataset = read_manifest(
-        *(path, (settings.modality,), (), {settings.modality: settings.reader}),
+        path,
+        only=(settings.modality,),
+        readers={settings.modality: settings.reader},
         allow_outside=settings.allow_outside,
         strict=settings.strict,
         task=settings.task,
@@ -145,7 +147,7 @@ def _encode_in_jobs(
     path: Path, settings: Extraction, work: Work, executor: Executor, count: int, listener: Listener
 ) -> list[Note]:
     """Let the executor write all chunks. Raises InputError where a job failed; what is written is kept."""
-    shares = [Share(number, count, CHUNK) for number in range(min(count, -(-len(work.rows) // CHUNK)))]
+    shares = [ChunkShare(number, count, CHUNK) for number in range(min(count, -(-len(work.rows) // CHUNK)))]
     jobs = [EncodingJob(path, settings, work.features, share, len(work.rows)) for share in shares]
     with closing(executor.run_all((job for job in jobs if not job.is_done()), listener)) as outcomes:
         require_done({folder: failure for folder, failure in outcomes if failure is not None}, work.features.folder)
@@ -159,7 +161,7 @@ class EncodingJob:
     path: Path
     settings: Extraction
     features: FeatureFolder
-    share: Share
+    share: ChunkShare
     samples: int
 
     @property

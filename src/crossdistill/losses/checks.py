@@ -44,7 +44,7 @@ def require_labels(labels: Tensor, count: int | None = None) -> None:
 def require_classes(labels: Tensor, logits: Tensor, among: Tensor | None = None) -> None:
     """Raise ValueError unless labels are classes of the logits (B, C), where `among`, (B,) bool, is True.
 
-    It waits for the device: methods, whose labels are classes, call what comes after it.
+    It waits for the device, so methods, whose labels are known to be classes, call what comes after it.
     """
     require_labels(labels, len(logits))
     classes = logits.shape[1]

@@ -8,8 +8,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from crossdistill.losses.checks import full_precision, require_floating, require_labels
-
-_NO_LABEL = -1
+from crossdistill.types import UNLABELLED
 
 
 def labelled_cross_entropy(logits: Float[Tensor, "batch classes"], labels: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
@@ -34,8 +33,8 @@ def labelled_cross_entropy(logits: Float[Tensor, "batch classes"], labels: Int[T
         raise ValueError(f"expected logits of shape (B, C), got {tuple(logits.shape)}")
     require_floating(logits, "logits")
     require_labels(labels, len(logits))
-    total = cross_entropy(full_precision(logits), labels, ignore_index=_NO_LABEL, reduction="sum")
-    return total / (labels != _NO_LABEL).sum().clamp_min(1)
+    total = cross_entropy(full_precision(logits), labels, ignore_index=UNLABELLED, reduction="sum")
+    return total / (labels != UNLABELLED).sum().clamp_min(1)
 
 
 def as_own_classes(labels: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
@@ -55,4 +54,4 @@ def as_own_classes(labels: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
     [3, -2, 3, -4]
     """
     require_labels(labels)
-    return torch.where(labels != _NO_LABEL, labels, -1 - torch.arange(len(labels), device=labels.device))
+    return torch.where(labels != UNLABELLED, labels, -1 - torch.arange(len(labels), device=labels.device))

@@ -23,12 +23,12 @@ def queue_similarity_loss(
     student_temperature: float = 0.05,
     teacher_temperature: float = 0.1,
 ) -> Float[Tensor, ""]:
-    """Mean KL of two distributions over the queue: how alike it is to the teacher's embedding of a sample, and to the
-    student's, softmax(cos / τ) each, in nats.
+    """Mean KL(teacher || student), in nats, of two distributions over remembered samples: the softmax of their cosines
+    with the teacher's embedding of a sample, divided by τ, and of those with the student's.
 
-    Use it where no label is known: the teacher's embeddings of many samples stand in classes' place. Cross-entropy as
-    published, less the teacher's entropy. A zero row has cosine 0 with everything. Gradients reach all three; detach
-    the last two.
+    Use it where no label is known: the teacher's embeddings of many samples stand in classes' place. It is the
+    published cross-entropy less the teacher's entropy, which no student can change. A zero row has cosine 0 with
+    everything. Gradients reach all three; detach the last two.
 
     Args:
         student: (B, D)

@@ -1,4 +1,4 @@
-"""Contrast of relations between samples, and of which elements: CRCD (Zhu et al.; CVPR 2021)."""
+"""Contrast of relations between samples, and the gradients that some are made of: CRCD (Zhu et al.; CVPR 2021)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def relation_contrastive_loss(
     negatives: Bool[Tensor, "batch candidates"],
     temperature: float = 0.05,
 ) -> Float[Tensor, ""]:
-    """The relation of an anchor and a sample across the spaces is to fit the teacher's own relation of both, in nats.
+    """CRCD's loss: the relation of a student's sample to a teacher's anchor is to match the teacher's own, in nats.
 
     Relations come from a `RelationNetwork` for each kind; CRCD (Zhu et al., CVPR 2021) uses the loss for features and
     for gradients.

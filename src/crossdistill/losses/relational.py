@@ -92,8 +92,8 @@ def _squared_distances(x: Tensor) -> Float[Tensor, "batch batch"]:
     """Squared distances of all pairs of rows in float64, 0 with slope 0 between identical ones.
 
     They come from a Gram matrix, which takes B² numbers and not B²D. Its rounding is that of squared lengths: so rows
-    are divided by the largest entry, centred, and taken in float64, and what is left of near-duplicates, too little
-    still, is replaced by squared differences.
+    are divided by the largest entry, centred, and taken in float64; near-duplicates, of which even so too little is
+    left, get their squared differences instead.
     """
     x = full_precision(x).double()
     scale = x.detach().abs().amax()
@@ -179,7 +179,7 @@ def _inverse_distances(squares: Tensor) -> Float[Tensor, "batch batch"]:
 
 
 def _vertices_of_block(squares: Tensor) -> int:
-    """As many as leave a block in a CPU's cache; on a GPU 64 MiB of them in float32."""
+    """As many as keep a block within a CPU's cache, or within 64 MiB of float32 on a GPU."""
     entries = 2**17 if squares.device.type == "cpu" else 2**24
     return max(1, entries // squares.numel())
 

@@ -65,7 +65,10 @@ def load_plugins() -> None:
 
 
 def unknown_method(name: object, place: str = "method", expected: str = "one of") -> InputError:
-    """The error, of one line, for a name that is not in `METHODS`. place: what it begins with; expected: of them."""
+    """The error, in one line, for a name that is not in `METHODS`.
+
+    place: what the line begins with; expected: its words before their names
+    """
     return InputError(
         f"{place}: expected {expected} {', '.join(METHODS)}, found {name!r}; a method of your own gets its name by an "
         'entry point "crossdistill.methods" of an installed package, or in Python by METHODS["name"] = Class'

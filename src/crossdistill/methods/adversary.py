@@ -21,9 +21,12 @@ Weights = tuple[float, float]
 
 @dataclass(frozen=True)
 class AdversarySettings:
-    """width: units of the layers of D1 and D2; beta: smoothing of λ (Eq. 14); second, dynamic: False leaves D2 out, λ =
-    (1, 0), or keeps λ = (½, ½), as in Table 5; expected_partners: d of Eq. 12, None for each batch's own number of
-    samples with a partner."""
+    """How the discriminators are built, and how they weigh.
+
+    width: units of the layers of D1 and D2; beta: smoothing of λ (Eq. 14)
+    second, dynamic: False leaves D2 out, λ = (1, 0), or keeps λ = (½, ½), as in Table 5
+    expected_partners: d of Eq. 12, None for each batch's own number of samples with a partner
+    """
 
     width: int = 512
     beta: float = 0.9
@@ -107,7 +110,7 @@ class Adversary(nn.Module):
         return {**means, "lambda_1": lambda_1, "lambda_2": lambda_2}
 
     def _divided(self, weights: Weights, own: Share, of_pairs: Share, pairs: int) -> tuple[Weights, float]:
-        """λ and d for the shares of rows and of pairs whose logits there are."""
+        """λ and d for logits that are of a share of the rows and of a share of the pairs only."""
         lambda_1, lambda_2 = weights
         expected = self.settings.expected_partners
         partners = expected if expected is not None else max(pairs, 1)
@@ -116,5 +119,5 @@ class Adversary(nn.Module):
 
 @torch.no_grad()
 def _told_apart(full: Tensor, student: Tensor) -> Tensor:
-    """The share of a discriminator's logits of M (B,) and S (B,) that are on their side of 0."""
+    """The share of a discriminator's logits that are on the right side of 0: above it of M (B,), below it of S (B,)."""
     return torch.cat([full > 0, student < 0]).double().mean()

@@ -43,7 +43,7 @@ class Method(nn.Module):
         predicts: the views whose logits it trains; accuracies are reported for these
         teacher: whether its paper distils from a teacher that learns alongside ("online"), was trained before
             ("fixed"), or was trained before and goes on learning alongside ("pre_trained")
-        taught_by: the view that a teacher trained before is of: all modalities, or the auxiliary ones alone
+        taught_by: which view a teacher that was trained before is: all modalities, or the auxiliary ones alone
         separate_teacher: whether its paper's teacher shares nothing with the student even while both learn; a fixed one
             never does
         search: the options worth tuning on validation samples, with their ranges around the paper's values

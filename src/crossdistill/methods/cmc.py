@@ -19,7 +19,7 @@ Form = Literal["memory", "batch"]
 
 
 class CMC(Method):
-    """What target and auxiliary modalities say of a sample is to be told from what they say of others.
+    """Each sample's target and auxiliary representations are to find each other among those of other samples.
 
     L_cls + weight · L(V1, V2) with V1 = S and V2 = A, L(V1, V2) = L^{V1,V2} + L^{V2,V1} (Eq. 4). No teacher.
     Use it where the modalities say the same of a sample and no model of all of them is wanted.
@@ -71,7 +71,15 @@ class CMC(Method):
         require_at_least_zero({"weight": weight})
         require_one_of("form", form, get_args(Form))
         self.weight, self.form, self.temperature = weight, form, temperature
-        self.contrast = NoiseContrast(model.width, embedding, negatives, False, temperature, momentum, normalization)
+        self.contrast = NoiseContrast(
+            model.width,
+            embedding=embedding,
+            negatives=negatives,
+            other_classes=False,
+            temperature=temperature,
+            momentum=momentum,
+            normalization=normalization,
+        )
 
     def prepare(self, samples: TrainingSamples) -> None:
         if self.form == "memory":

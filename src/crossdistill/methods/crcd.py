@@ -19,7 +19,7 @@ from crossdistill.types import Batch, Choice, LogUniform, Objective, Representat
 
 
 class RelationPair(nn.Module):
-    """The network of the teacher's own relations and that of relations across the spaces."""
+    """Two relation networks: of teacher's samples with teacher's anchors, and of student's samples with them."""
 
     def __init__(self, in_width: int, width: int) -> None:
         super().__init__()
@@ -28,7 +28,8 @@ class RelationPair(nn.Module):
 
 
 class CRCD(Method):
-    """What a sample is to an anchor, student's sample and teacher's anchor, is to fit what it is to it for the teacher.
+    """The student's representation of a sample is to relate to the teacher's of other samples, the anchors, as the
+    teacher's own representation of the sample does.
 
     Relations are between features and, complementary, between gradients of the cross-entropy. Anchors are samples of
     the batch; negatives are the teacher's relations of an anchor with the latest samples of other classes.

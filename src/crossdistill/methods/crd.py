@@ -63,7 +63,15 @@ class CRD(Method):
         super().__init__(model)
         require_at_least_zero({"beta": beta})
         self.beta = beta
-        self.contrast = NoiseContrast(model.width, embedding, negatives, True, temperature, momentum, normalization)
+        self.contrast = NoiseContrast(
+            model.width,
+            embedding=embedding,
+            negatives=negatives,
+            other_classes=True,
+            temperature=temperature,
+            momentum=momentum,
+            normalization=normalization,
+        )
 
     def prepare(self, samples: TrainingSamples) -> None:
         self.contrast.prepare(samples)

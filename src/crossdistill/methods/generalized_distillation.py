@@ -11,7 +11,7 @@ from crossdistill.types import Batch, Choice, InputError, Objective, Representat
 
 
 class GeneralizedDistillation(Method):
-    """The student learns the labels and, by its share, the soft labels of a teacher that was trained before it on the
+    """The student learns the labels and, weighted by λ, the soft labels of a teacher that was trained before it on the
     auxiliary modalities alone; of unlabelled pairs the soft labels only.
 
     The auxiliary modalities are what Vapnik calls privileged information: there for the teacher, never for the student.

@@ -18,7 +18,7 @@ _Supervision = Literal["student_and_joint", "joint"]
 
 
 class GMC(Method):
-    """S and A are each to lie where the joint representation M of the same sample lies, behind one shared projection.
+    """Behind one shared projection, S and A are each to lie where M, the joint representation of the sample, lies.
 
     Use it where one space for all modalities is wanted, in which any of them can stand in for all.
     The contrast asks for no class, so that unlabelled pairs take part in it like all others.

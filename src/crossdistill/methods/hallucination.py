@@ -20,7 +20,7 @@ class Hallucination(Method):
 
     Each branch, the auxiliary model and the two pairs that include the seeing branch learn the labels; the
     hallucinating branch imitates the auxiliary representation on labelled and unlabelled pairs.
-    Use it where a student of twice the size is no matter; its branches' cost is in "parameters" and "seconds".
+    Use it where a student of twice the size does not matter; its branches' cost is in "parameters" and "seconds".
     Paper: Hoffman, Gupta, Darrell, "Learning with Side Information through Modality Hallucination"; CVPR 2016.
 
     Args:

@@ -15,7 +15,10 @@ from crossdistill.types import Batch, TrainingSamples
 def places_among(
     known: Int[Tensor, " samples"], rows: Int[Tensor, " batch"]
 ) -> tuple[Int[Tensor, " batch"], Bool[Tensor, " batch"]]:
-    """Where each of these rows is among the training samples' (n,), ascending and at least one, and whether it is."""
+    """The place of each row among the `known` ones, and whether it is one of them.
+
+    known: (n,) the training samples' rows, ascending, at least one
+    """
     places = torch.searchsorted(known, rows).clamp_max(len(known) - 1)
     return places, known[places] == rows
 
@@ -54,7 +57,7 @@ class MemoryBank(nn.Module):
 
 
 def _times_before(values: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
-    """How often each value stands further ahead, too."""
+    """How often each value occurs before its own place."""
     order = values.argsort(stable=True)
     ordered = values[order]
     times = torch.arange(len(values), device=values.device) - torch.searchsorted(ordered, ordered)
@@ -62,7 +65,10 @@ def _times_before(values: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
 
 
 class Negatives(NamedTuple):
-    """positions: (K',) places in the banks that a batch shares; allowed: (B, K'), which are whose negatives."""
+    """The candidates for negatives that a batch shares.
+
+    positions: (K',) their places in the banks; allowed: (B, K'), for each anchor which of them are its negatives
+    """
 
     positions: Int[Tensor, " candidates"]
     allowed: Bool[Tensor, "batch candidates"]

@@ -25,7 +25,8 @@ from crossdistill.types import Batch, Choice, LogUniform, Objective, Representat
 _TEACHERS: tuple[View, ...] = ("auxiliary", "full")
 """The cross-modal and the multimodal teacher."""
 
-NAMES: dict[View, str] = {"target": "student", "auxiliary": "auxiliary", "full": "teacher"}
+_LEARNERS: dict[View, str] = {"target": "student", "auxiliary": "auxiliary", "full": "teacher"}
+"""What terms and logs call the models that learn from one another."""
 
 
 class MST(Method):
@@ -130,14 +131,15 @@ class MST(Method):
         return [Turn("student", parameters, self._distillation)]
 
     def _cooperation(self, representations: Representations, batch: Batch) -> Objective:
-        """Each of student and teachers learns the labels, and all learn from and are drawn to one another."""
+        """Student and teachers each learn the labels, and the predictions of both others."""
         logits = representations.logits
         classification = {
-            f"classification_{name}": labelled_cross_entropy(logits[view], batch.labels) for view, name in NAMES.items()
+            f"classification_{name}": labelled_cross_entropy(logits[view], batch.labels)
+            for view, name in _LEARNERS.items()
         }
         divergences = [
             soft_label_divergence(logits[learner], logits[other], self.temperature)
-            for learner, other in itertools.permutations(NAMES, 2)
+            for learner, other in itertools.permutations(_LEARNERS, 2)
         ]
         mutual = torch.stack(divergences).sum()
         total = torch.stack([*classification.values(), self.temperature**2 * mutual]).sum()
@@ -176,7 +178,7 @@ class MST(Method):
 
     @torch.no_grad()
     def _settled(self, representations: Representations, batch: Batch) -> Float[Tensor, "batch teachers classes"]:
-        """`specialised` of the third stage, where neither teachers nor masks change: of most samples it is known."""
+        """`specialised` in the third stage, where neither teachers nor masks change: most of it is kept from before."""
         seen = torch.cat([representations.representations[view].detach() for view in _TEACHERS], dim=1)
         logits, known = self.cache.look_up(batch.rows, seen)
         unknown = (~known).nonzero().squeeze(1)
@@ -199,7 +201,7 @@ class MST(Method):
         routed = self.routing(representations).topk(self.top, dim=1).indices
         shares = one_hot(routed, len(_TEACHERS)).double().mean(dim=(0, 1))
         for view, share in zip(_TEACHERS, shares, strict=True):
-            self._means.add(f"routed_to_{NAMES[view]}", share)
+            self._means.add(f"routed_to_{_LEARNERS[view]}", share)
         if self._made is not None:
             self.cache.store(*self._made)
             self._made = None

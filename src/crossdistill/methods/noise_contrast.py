@@ -32,7 +32,7 @@ class NoiseContrast(nn.Module):
 
     Anchors of the one side meet the other side's bank: its vector of the same sample, and those of the negatives.
     Evaluating changes nothing; `end_step` moves the banks, fixes the normalisation constants in the first step, and
-    makes the next step's negatives others.
+    lets the next step draw other negatives.
 
     width: D of the representations; embedding: the embeddings' width; negatives: K, for each anchor;
     other_classes: whether negatives are of other classes only, or any other sample;

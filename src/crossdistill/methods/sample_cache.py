@@ -1,4 +1,4 @@
-"""What is made of each training sample once, for as long as it is made from the same."""
+"""Values computed once for each training sample, and kept for as long as what they are computed from stays the same."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from crossdistill.types import Batch, LogUniform, Objective, Representations, Tr
 
 
 class SelfTraining(Method):
-    """The student learns the labels that there are and, of labelled and unlabelled samples, what it says itself.
+    """The student learns the labels that there are and, of labelled and unlabelled samples, its own predictions.
 
     Its own prediction without dropout and without gradient, sharpened, is the soft label q of every sample and of pairs
     of inputs mixed (mixup; not of windows, sequences and token ids), with a weight that rises from 0: what `amid_u`

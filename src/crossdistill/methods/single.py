@@ -88,7 +88,7 @@ class Auxiliary(Method):
 
 
 def teacher_alone(model: CrossModalModel, view: View) -> tuple[Method, Callable[[], None]]:
-    """What trains a teacher of this view before a method that distils from it, and what fixes it then."""
+    """The method that trains a teacher of this view before one that distils from it, and the call that fixes it."""
     if view == "full":
         return Teacher(model), model.freeze_teacher
     return Auxiliary(model), model.freeze_auxiliary_model

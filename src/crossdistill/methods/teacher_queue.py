@@ -8,16 +8,18 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from crossdistill.types import UNLABELLED, is_labelled
+
 
 class Elements(NamedTuple):
-    """What relations are made of, of some samples: their features, (n, D), and their gradients, (n, D)."""
+    """What the relations of n samples are made of: features, (n, D), and gradients, (n, D)."""
 
     features: Float[Tensor, "samples width"]
     gradients: Float[Tensor, "samples width"]
 
 
 class TeacherQueue(nn.Module):
-    """The teacher's elements of the latest `size` training samples, the latest first; -1 labels an empty place.
+    """The teacher's elements of the latest `size` training samples, the latest first; an empty place is `UNLABELLED`.
 
     Raises ValueError when size < 1.
     """
@@ -33,12 +35,13 @@ class TeacherQueue(nn.Module):
         self.size = size
         self.register_buffer("features", torch.zeros(size, width))
         self.register_buffer("gradients", torch.zeros(size, width))
-        self.register_buffer("labels", torch.full((size,), -1))
+        self.register_buffer("labels", torch.full((size,), UNLABELLED))
 
     def candidates(
         self, elements: Elements, labels: Int[Tensor, " batch"]
     ) -> tuple[Elements, Bool[Tensor, "batch candidates"]]:
-        """A batch's elements followed by the remembered ones, and which of all these are of another class than whom.
+        """A batch's elements followed by the remembered ones, and for each sample of the batch which of all these are
+        of another class.
 
         As many as the queue holds, or the batch itself where that is larger.
         """
@@ -46,7 +49,7 @@ class TeacherQueue(nn.Module):
         features = torch.cat([elements.features, self.features])[:size]
         gradients = torch.cat([elements.gradients, self.gradients])[:size]
         candidates = torch.cat([labels, self.labels])[:size]
-        return Elements(features, gradients), (candidates != labels[:, None]) & (candidates >= 0)
+        return Elements(features, gradients), (candidates != labels[:, None]) & is_labelled(candidates)
 
     @torch.no_grad()
     def push(self, elements: Elements, labels: Int[Tensor, " batch"]) -> None:

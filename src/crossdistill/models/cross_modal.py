@@ -38,7 +38,8 @@ class CrossModalModel(nn.Module):
         classes: C
         dropout: before the classifiers and inside the fusion
         separate_teacher: M gets its own copies of the encoders and of the classifier instead of sharing them
-        teacher_shares_auxiliary: but for the auxiliary encoders, which then are A's and M's
+        teacher_shares_auxiliary: whether a separate teacher still shares the auxiliary encoders, which then serve A
+            and M
         student: what makes S of its encoders' features; see `StudentKind`
         task: what the C logits mean; None: C classes of no name
         given_teacher: the auxiliary modality is a teacher's C logits, made elsewhere: M and its logits, as they are

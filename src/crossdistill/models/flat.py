@@ -13,7 +13,7 @@ from torch import Tensor
 
 from crossdistill.encoders.sequences import as_padded
 from crossdistill.models.spec import ModelSpec
-from crossdistill.types import Modality, ModalityTensors, Padded
+from crossdistill.types import Modality, ModalityTensors, Padded, values_of
 
 BATCH, TIME = "batch", "time"
 """Names of sizes that are open; a time is that of its own modality."""
@@ -66,7 +66,7 @@ def flattened(spec: ModelSpec, modalities: ModalityTensors) -> dict[str, npt.NDA
             assert isinstance(x, Padded)
             arrays[given.name] = x.lengths.numpy().astype(np.int64)
         else:
-            values = (x.values if isinstance(x, Padded) else x).numpy()
+            values = values_of(x).numpy()
             arrays[given.name] = values[..., 0].astype(np.int64) if given.dtype == "int64" else values
     return arrays
 

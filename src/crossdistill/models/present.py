@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from crossdistill.encoders import Encoder
 from crossdistill.models.grouped import encode, select
-from crossdistill.types import Modality, ModalityTensors, Padded
+from crossdistill.types import Modality, ModalityTensors, values_of
 
 
 def encode_present(
@@ -26,7 +26,7 @@ def encode_present(
     rows = present[name].nonzero().squeeze(1)
     if len(rows) == 0:
         return _zeros(encoder, len(present[name]), x)
-    rows = rows.to(_values(x).device)
+    rows = rows.to(values_of(x).device)
     encoded = encode(encoder, select(x, rows))
     return encoded.new_zeros(len(present[name]), encoded.shape[1]).index_copy(0, rows, encoded)
 
@@ -35,11 +35,7 @@ def _zeros(encoder: nn.Module, count: int, x: Modality) -> Tensor:
     """Features of nobody, with gradients that are 0 and not absent: with several ranks, each must take part in the same
     sums although its own samples may all lack the modality."""
     nothing = [p.flatten()[:0].sum() for p in encoder.parameters() if p.requires_grad]
-    real = [tensor.dtype for tensor in (*encoder.parameters(), _values(x)) if tensor.is_floating_point()]
+    real = [tensor.dtype for tensor in (*encoder.parameters(), values_of(x)) if tensor.is_floating_point()]
     kind = real[0] if real else torch.float32
-    zeros = torch.zeros(count, cast(Encoder, encoder).width, device=_values(x).device, dtype=kind)
+    zeros = torch.zeros(count, cast(Encoder, encoder).width, device=values_of(x).device, dtype=kind)
     return zeros + torch.stack(nothing).sum() if nothing else zeros
-
-
-def _values(x: Modality) -> Tensor:
-    return x.values if isinstance(x, Padded) else x

@@ -24,8 +24,9 @@ class ModelSpec:
 
     target, auxiliary: names of modalities, in order; classes: C names, of the classes, the labels or the numbers
     inputs: modality -> what its samples are; encoders: modality -> its encoder, with every setting
-    width: D; dropout: before the classifiers and inside the fusion; separate_teacher: whether M shares nothing with S,
-    teacher_shares_auxiliary: but only with A
+    width: D; dropout: before the classifiers and inside the fusion
+    separate_teacher: whether M has encoders and a classifier of its own; teacher_shares_auxiliary: whether such an M
+    still shares the auxiliary encoders with A
     input_bound: of standardised inputs, 0 for none
     student: what makes S of its encoders' features
     windows: most parts of a long sample that predictions are averaged over, 0 for all that do not overlap
@@ -84,14 +85,14 @@ def build_model(
             encoders,
             spec.target,
             spec.auxiliary,
-            spec.width,
-            len(spec.classes),
-            spec.dropout,
-            spec.separate_teacher,
-            spec.teacher_shares_auxiliary,
-            spec.student,
-            task_of(spec.task, spec.classes, spec.label_mean, spec.label_deviation),
-            spec.given_teacher,
+            width=spec.width,
+            classes=len(spec.classes),
+            dropout=spec.dropout,
+            separate_teacher=spec.separate_teacher,
+            teacher_shares_auxiliary=spec.teacher_shares_auxiliary,
+            student=spec.student,
+            task=task_of(spec.task, spec.classes, spec.label_mean, spec.label_deviation),
+            given_teacher=spec.given_teacher,
         )
     except ValueError as error:
         raise InputError(f"data.target, data.auxiliary: {error}") from error

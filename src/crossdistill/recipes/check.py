@@ -6,11 +6,9 @@ from inspect import Parameter, signature
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-import numpy as np
-
 from crossdistill.methods import METHODS, load_plugins, unknown_method
 from crossdistill.methods.base import Method
-from crossdistill.plain import from_plain, of_type, to_plain
+from crossdistill.plain import as_python, from_plain, of_type, to_plain
 from crossdistill.recipes.cross_fitted import CROSS_FITTED, OUTPUTS, is_cross_fitted
 from crossdistill.recipes.files import options_of
 from crossdistill.recipes.recipe import Recipe
@@ -131,7 +129,7 @@ def _require_options(recipe: Recipe) -> None:
         if name not in known and not takes_any:
             raise InputError(f"{place}: not an option; there are {', '.join(known) or 'none'}")
         if _is_plain(hints.get(name)):
-            of_type(hints[name], value.item() if isinstance(value, np.generic) else value, place)
+            of_type(hints[name], as_python(value), place)
 
 
 def _is_plain(hint: Any) -> bool:

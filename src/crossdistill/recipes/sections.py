@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
+from crossdistill.plain import shown
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.types import InputError
 
@@ -24,18 +25,18 @@ def require_sections(content: Mapping[Any, Any], methods: Collection[str]) -> No
     _require(Recipe, content, "")
     for name in methods:
         if name in content and not isinstance(content[name], Mapping):
-            raise InputError(f"{name}: expected the method's options by name, found {_shown(content[name])}")
+            raise InputError(f"{name}: expected the method's options by name, found {shown(content[name])}")
 
 
 def _require(hint: Any, value: Any, place: str) -> None:
     if is_dataclass(hint):
         names = [field.name for field in fields(hint) if field.name != "options"]
         if not isinstance(value, Mapping):
-            raise InputError(f"{place}: expected a mapping of {', '.join(names)}, found {_shown(value)}")
+            raise InputError(f"{place}: expected a mapping of {', '.join(names)}, found {shown(value)}")
         inner = get_type_hints(hint)
     elif get_origin(hint) is dict:
         if not isinstance(value, Mapping):
-            raise InputError(f"{place}: expected a mapping by name, found {_shown(value)}")
+            raise InputError(f"{place}: expected a mapping by name, found {shown(value)}")
         inner = dict.fromkeys(value, get_args(hint)[1])
     else:
         inner = {}
@@ -47,8 +48,3 @@ def _require(hint: Any, value: Any, place: str) -> None:
         if first == CLASS:
             raise InputError(f"{place or 'a recipe'}: {CLASS}: not a field; a recipe makes no objects")
         _require(inner.get(first), item, f"{place}.{first}" if place else first)
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -165,15 +165,21 @@ def _view_scores(tested: Outputs, gallery: Outputs, predicts: tuple[View, ...], 
         if task.has_classes:
             summary: dict[str, Any] = dict(
                 evaluate_view(
-                    *(made.logits[view], made.representations[view], labels),
-                    *(searched.representations[view], searched_labels),
+                    logits=made.logits[view],
+                    representations=made.representations[view],
+                    labels=labels,
+                    gallery_representations=searched.representations[view],
+                    gallery_labels=searched_labels,
                 )
             )
         else:
             summary = _summary(task, made.logits[view], labels)
         if task.kind == "multilabel":  # which numbers would be near enough to be found, nothing says
             summary |= evaluate_retrieval(
-                *(made.representations[view], labels, searched.representations[view], searched_labels)
+                representations=made.representations[view],
+                labels=labels,
+                gallery_representations=searched.representations[view],
+                gallery_labels=searched_labels,
             )
         scores[NAMES[view]] = from_plain(SCORES[task.kind], {**summary, "measured": len(labels)})
     return scores

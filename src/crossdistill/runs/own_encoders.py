@@ -6,7 +6,6 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -20,9 +19,9 @@ from crossdistill.encoders.standardize import unstandardized
 from crossdistill.models.cross_modal import CrossModalModel
 from crossdistill.models.grouped import select
 from crossdistill.models.spec import ModelSpec
-from crossdistill.plain import to_plain
+from crossdistill.plain import as_python, to_plain
 from crossdistill.plugins import class_path
-from crossdistill.types import InputError, Modality, Padded, one_line, shape_in_words, to_device
+from crossdistill.types import InputError, Modality, one_line, shape_in_words, to_device, values_of
 
 
 def own_settings(name: str, module: nn.Module) -> EncoderSettings:
@@ -39,15 +38,14 @@ def own_settings(name: str, module: nn.Module) -> EncoderSettings:
         raise InputError(f"{place}: {error}") from error
     declared = getattr(module, "settings", None)
     if isinstance(declared, Mapping):
-        plain = {key: value.item() if isinstance(value, np.generic) else value for key, value in declared.items()}
+        plain = {key: as_python(value) for key, value in declared.items()}
         if odd := [key for key, value in plain.items() if not _is_plain(value)]:
             raise InputError(f"{place}: settings[{odd[0]!r}]: expected plain values, which a recipe can hold")
         return EncoderSettings(path, to_plain(plain))
     settings: dict[str, Any] = {}
     for argument in parameters_of(type(module)):
         if argument != "shape":
-            value = getattr(module, argument, None)
-            value = value.item() if isinstance(value, np.generic) else value
+            value = as_python(getattr(module, argument, None))
             if not _is_plain(value):
                 raise InputError(
                     f"{place}: cannot tell with which {argument} {type(module).__name__} was made, so a finished run "
@@ -123,14 +121,14 @@ def _a_few(dataset: MultimodalDataset, name: str) -> Modality | None:
 def _tried(place: str, encoder: nn.Module, samples: Modality, device: torch.device) -> Tensor:
     """What a copy of the encoder makes of the samples, so that the modes of its parts and the random state stay as they
     are. Raises InputError where that is not float32 (B, width), and where the samples are others afterwards."""
-    values, given = _values(samples), to_device(copy.deepcopy(samples), device)
+    values, given = values_of(samples), to_device(copy.deepcopy(samples), device)
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             output: Any = copy.deepcopy(encoder).to(device).eval()(given)
     except Exception as error:  # whatever somebody's module raises
         what = f"{type(error).__name__}: {one_line(error)[:200]}"
         raise InputError(f"{place}: given {shape_in_words(samples)}: {what}") from error
-    if not torch.equal(_values(given).to(values.device), values):
+    if not torch.equal(values_of(given).to(values.device), values):
         raise InputError(
             f"{place}: changes its input in place, which is read again after it; make a new tensor of it (x = x * 2, "
             "not x.mul_(2))"
@@ -140,10 +138,6 @@ def _tried(place: str, encoder: nn.Module, samples: Modality, device: torch.devi
         return output
     found = f"{output.dtype} {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
     raise InputError(f"{place}: expected an output of float32 {shape}, its width, found {found}")
-
-
-def _values(samples: Modality) -> Tensor:
-    return samples.values if isinstance(samples, Padded) else samples
 
 
 def _is_plain(value: Any) -> bool:

@@ -72,13 +72,16 @@ class Warnings:
             self._remember(json.loads(line))
 
     def at_start(self, ranks: int = 1) -> None:
-        """Of the training samples: numbers that float32 cannot hold, settings by which they are not read, doubts about
-        them (`doubts_of`), one class alone, some that lack a modality, or a label where the method needs
-        one, or of which none lacks a label where the method teaches by those, or of which few with a label can teach;
-        of measured ones, numbers that are the same in all; of the method, where its first stages are all that there is
-        time for; of chunks, where they are none or not all that an encoder looks at.
+        """Say what is wrong or doubtful before training begins.
 
-        ranks: that share each batch
+        - training samples: numbers that float32 cannot hold, settings without effect on how they are read, doubts
+          about them (`doubts_of`), labels that are all the same
+        - measured samples: numbers that are the same in all of them
+        - labels and modalities that samples lack, and samples that the method cannot use or can learn nothing from
+        - a method whose first stages or warm-up take all epochs
+        - chunks that divide nothing, or that change an encoder with batch normalisation
+
+        ranks: how many share each batch
         """
         dataset = self._built.dataset
         for name in self._built.model.encoders:

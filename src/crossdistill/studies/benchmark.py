@@ -168,7 +168,7 @@ def _compare(setting: Setting, asked: Asked, folder: Path, listener: Listener, e
     recipe = setting.recipe
     if asked.trials:
         recipe = tune(recipe, methods, asked.trials, TUNING_SEEDS, folder, listener=listener, executor=executor)
-    recipes = configurations(recipe, methods, asked.ablations, False, ())
+    recipes = configurations(recipe, methods, with_ablations=asked.ablations)
     recipes += deciding_controls(recipe, methods) if asked.controls else []
     # tuned settings know the people of the data's own training split, who must not be tested then
     folds = known_folds(recipe)[: asked.seeds] if setting.budget.groups and not asked.trials else []
@@ -199,7 +199,7 @@ def _of_this_study(
     if not finished or tuned:
         return {}
     methods = list(METHODS)
-    every = [*configurations(recipe, methods, True, False, ()), *deciding_controls(recipe, methods)]
+    every = [*configurations(recipe, methods, with_ablations=True), *deciding_controls(recipe, methods)]
     known = {each.label or each.method: each for each in every}
     kept: dict[Path, Recipe] = {}
     refused: dict[Path, str] = {}

@@ -21,9 +21,9 @@ RUNS = "runs"
 def configurations(
     recipe: Recipe,
     methods: Sequence[str],
-    with_ablations: bool,
-    with_controls: bool,
-    vary: Sequence[str],
+    with_ablations: bool = False,
+    with_controls: bool = False,
+    vary: Sequence[str] = (),
     printed: Sequence[Rows] = (),
 ) -> list[Recipe]:
     """The labelled recipes to compare: methods, ablations, controls, variations, and what else the paper's tables and

@@ -8,7 +8,7 @@ from typing import Any
 
 from crossdistill.encoders.make import with_dropout
 from crossdistill.methods import METHODS
-from crossdistill.recipes.files import as_dict, options_in, with_fields
+from crossdistill.recipes.files import as_dict, leaves, options_in, with_fields
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.types import Choice, LogUniform, SearchSpace
 
@@ -45,7 +45,7 @@ def with_values(recipe: Recipe, method: str, values: Values) -> Recipe:
 
 def present(recipe: Recipe, space: SearchSpace) -> dict[str, Any]:
     """The recipe's own values of what is searched; None where it does not say or they are out of range."""
-    fields = {**_flat(as_dict(recipe)), **options_in(recipe, recipe.method)}
+    fields = dict(leaves(as_dict(recipe))) | options_in(recipe, recipe.method)
     dropouts = {float(encoder.settings.get("dropout", 0.0)) for encoder in recipe.model.encoders.values()} - {0.0}
     fields["encoders.dropout"] = min(dropouts) if dropouts else 0.0
     return {name: value if _within(kind, value := fields.get(name)) else None for name, kind in space.items()}
@@ -55,10 +55,3 @@ def _within(kind: LogUniform | Choice, value: Any) -> bool:
     if isinstance(kind, Choice):
         return value in kind.values
     return isinstance(value, int | float) and kind.low <= value <= kind.high
-
-
-def _flat(fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in fields.items():
-        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
-    return found

@@ -13,7 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from crossdistill.losses import as_own_classes, jensen_shannon_divergence, soft_label_divergence
 from crossdistill.losses.checks import full_precision
 from crossdistill.tasks.task import weighted_mean
-from crossdistill.types import TaskKind, is_labelled
+from crossdistill.types import UNLABELLED, TaskKind, is_labelled
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class MultiLabel:
     def positives(self, labels: Tensor) -> Tensor:
         labelled = is_labelled(labels)
         sets = torch.unique(torch.where(labelled[:, None], labels, 0.0), dim=0, return_inverse=True)[1]
-        return as_own_classes(torch.where(labelled, sets, -1))
+        return as_own_classes(torch.where(labelled, sets, UNLABELLED))
 
     def beliefs(self, soft: Tensor, labels: Tensor) -> Tensor | None:
         """None: how surely two sets are the same, a product over labels, is no inner product of two rows."""

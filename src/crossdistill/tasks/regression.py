@@ -80,7 +80,7 @@ class Regression:
         return {"standardized": logits, "values": values}
 
     def right(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Less the squared distance, the mean over numbers."""
+        """Minus the mean, over a sample's numbers, of their squared distance from the label, so that more is better."""
         return -(logits.double() - self._standardized(labels.double())).square().mean(1)
 
     def predicted(self, logits: Tensor) -> npt.NDArray[Any]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from crossdistill.types import Modality, Padded, one_line, shape_in_words
+from crossdistill.types import Modality, Padded, one_line, shape_in_words, values_of
 
 Factory = Callable[[], nn.Module]
 Shape = tuple[int, ...]
@@ -74,8 +74,7 @@ def evaluation_is_deterministic(factory: Factory, sample_shape: Shape) -> None:
     encoder, name = built(factory)
     x, before = batched(samples(sample_shape), sample_shape), copy.deepcopy(encoder.eval().state_dict())
     given, first = copy.deepcopy(x), output(encoder, x)
-    numbers, left = (each.values if isinstance(each, Padded) else each for each in (given, x))
-    assert torch.equal(numbers, left), f"{name}: it changes its input in place"
+    assert torch.equal(values_of(given), values_of(x)), f"{name}: it changes its input in place"
     same = torch.equal(first, output(encoder, x, seed=1))
     assert same, f"{name}: in evaluation mode the same input has another output the second time"
     moved = [key for key, value in encoder.state_dict().items() if not torch.equal(value, before[key])]
@@ -195,7 +194,7 @@ def output(encoder: nn.Module, x: Modality, seed: int = 0) -> Tensor:
 
 def encoded(encoder: nn.Module, x: Modality) -> Tensor:
     """The same with gradients, and with the random state that there is."""
-    name, values = type(encoder).__name__, x.values if isinstance(x, Padded) else x
+    name, values = type(encoder).__name__, values_of(x)
     try:
         out: object = encoder(x)
     except Exception as error:

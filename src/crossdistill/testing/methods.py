@@ -32,7 +32,7 @@ from crossdistill.training.loop import build_optimizers, step
 from crossdistill.training.passes import with_mixing
 from crossdistill.training.settings import Optimization
 from crossdistill.training.turns import objective_of
-from crossdistill.types import InputError, TaskKind
+from crossdistill.types import UNLABELLED, InputError, TaskKind
 
 _OPTIMIZERS: tuple[Literal["adamw", "adam", "sgd"], ...] = ("adamw", "adam", "sgd")
 
@@ -83,7 +83,7 @@ def declared_views_are_enough(cls: type[Method], task: TaskKind = "classificatio
 def objectives_read_no_inputs(cls: type[Method], task: TaskKind = "classification") -> None:
     """Objectives see what was gathered from all ranks, and inputs are not."""
     method, batch = built(cls, task)
-    representations, gathered = gather(_fabric(), representations_of(method, batch), batch)
+    representations, gathered = gather(OneProcess(), representations_of(method, batch), batch)
     for turn in turns_of(method):
         try:
             total = turn.objective(representations, gathered).total
@@ -112,7 +112,7 @@ def objective_falls(cls: type[Method], task: TaskKind = "classification") -> Non
     totals = []
     for _ in range(30):
         totals.append(float(turn.objective(representations_of(method, batch), batch).total.detach()))
-        step(_fabric(), method, [turn], optimizers, batch, math.inf)
+        step(OneProcess(), method, [turn], optimizers, batch, math.inf)
     fell = totals[-1] < totals[0] - 0.1 * abs(totals[0])
     assert fell, f"{cls.__name__}: the objective of turn {turn.name!r} went from {totals[0]:g} to {totals[-1]:g}"
 
@@ -124,7 +124,7 @@ def turns_change_only_their_own_parameters(cls: type[Method], task: TaskKind = "
         optimizers = optimizers_of(method, Optimization())
         for turn in method.turns(epoch):
             before = copied(parameters_of(method))
-            step(_fabric(), method, [turn], optimizers, batch, math.inf)
+            step(OneProcess(), method, [turn], optimizers, batch, math.inf)
             changed = {key for key, p in parameters_of(method).items() if not torch.equal(p, before[key])}
             assert changed, f"{cls.__name__}: turn {turn.name!r} changed nothing in epoch {epoch}"
             foreign = sorted(changed & set(parameters_of_others(method, turn)))
@@ -141,7 +141,7 @@ def every_optimizer_steps(cls: type[Method], task: TaskKind = "classification") 
             first = batch if complete else with_mixing(method, replace(batch, present=nothing, mixing=None))
             try:
                 for epoch, given in ((0, first), (0, batch), (LAST_EPOCH, batch)):
-                    step(_fabric(), method, method.turns(epoch), optimizers, given, math.inf)
+                    step(OneProcess(), method, method.turns(epoch), optimizers, given, math.inf)
             except (TypeError, RuntimeError) as error:
                 where = f"{name}, first batch {'complete' if complete else 'without auxiliary modalities'}"
                 raise AssertionError(f"{cls.__name__}: {where}: {error}") from error
@@ -229,7 +229,7 @@ def unlabelled_samples_stay_finite(cls: type[Method], task: TaskKind = "classifi
     for what, known in (("some labels", 3), ("no labels", 0)):
         method, batch = built(cls, task)
         labels = batch.labels.clone()
-        labels[known:] = -1 if task == "classification" else math.nan
+        labels[known:] = UNLABELLED if task == "classification" else math.nan
         batch = replace(batch, labels=labels)
         for turn in method.turns(LAST_EPOCH):
             total = turn.objective(representations_of(method, batch), batch).total
@@ -245,7 +245,7 @@ def unlabelled_samples_stay_finite(cls: type[Method], task: TaskKind = "classifi
 def state_dict_round_trip(cls: type[Method], task: TaskKind = "classification") -> None:
     """A new object with the state of a trained one has its objectives: nothing is remembered elsewhere."""
     method, batch = built(cls, task)
-    step(_fabric(), method, method.turns(0), build_optimizers(method, 1, Optimization()), batch, math.inf)
+    step(OneProcess(), method, method.turns(0), build_optimizers(method, 1, Optimization()), batch, math.inf)
     method.end_epoch(0)
     restored, _ = built(cls, task, seed=1)
     restored.model.load_state_dict(method.model.state_dict())
@@ -270,7 +270,8 @@ def chunks_give_the_same_step(cls: type[Method], task: TaskKind = "classificatio
             continue
         for name, value in whole.items():
             torch.testing.assert_close(
-                *(in_chunks[name], value),
+                in_chunks[name],
+                value,
                 rtol=1e-10,
                 atol=1e-10,
                 equal_nan=True,
@@ -288,12 +289,8 @@ def _stepped(cls: type[Method], task: TaskKind, epoch: int, chunk_size: int) -> 
     optimizers = {turn.name: SGD(turn.parameters, lr=0.1) for turn in turns}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        step(_fabric(), method, turns, optimizers, replace(batch, modalities=inputs), 1.0, chunk_size)
+        step(OneProcess(), method, turns, optimizers, replace(batch, modalities=inputs), 1.0, chunk_size)
     return state_of(method)
-
-
-def _fabric() -> OneProcess:
-    return OneProcess()
 
 
 METHOD_PROPERTIES: tuple[Callable[[type[Method], TaskKind], None], ...] = (

@@ -59,7 +59,11 @@ def small_problem(
         convolution.mixes = True  # so that what a method makes of mixed inputs is tried, too
         encoders = {"windows": convolution, "vectors": MLP(FEATURES, WIDTH, hidden=16)}
         model = CrossModalModel(
-            *(encoders, ("windows",), ("vectors",), WIDTH, CLASSES),
+            encoders,
+            target=("windows",),
+            auxiliary=("vectors",),
+            width=WIDTH,
+            classes=CLASSES,
             separate_teacher=separate_teacher,
             student=student,
             task=task_of(task, ("a", "b", "c"), (1.0, 5 / 3, -1.0), (0.8, 1.7, 0.8)),

@@ -15,7 +15,7 @@ from crossdistill.extras import needed_for
 from crossdistill.methods import Method
 from crossdistill.models import CrossModalModel
 from crossdistill.models.grouped import select
-from crossdistill.types import Batch, Mixing, Modality, Padded, Pass, Representations
+from crossdistill.types import Batch, Mixing, Modality, Padded, Pass, Representations, values_of
 
 
 def forward(method: Method, batch: Batch, quiet: bool = True) -> Representations:
@@ -84,7 +84,7 @@ def select_batch(batch: Batch, rows: Tensor | slice) -> Batch:
 
 def mixed(x: Modality, mixing: Mixing) -> Modality:
     """Each sample mixed with its partner; where one of two sequences has ended, the longer one goes on alone."""
-    values = x.values if isinstance(x, Padded) else x
+    values = values_of(x)
     weights = mixing.weights.to(values.dtype).view(-1, *[1] * (values.ndim - 1))
     partners = values[mixing.partners]
     mixtures = weights * values + (1 - weights) * partners

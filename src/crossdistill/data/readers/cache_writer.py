@@ -13,7 +13,7 @@ import numpy as np
 from crossdistill.data.readers.cache import CacheFolder, is_whole, read_part, stamp, write_part
 from crossdistill.data.readers.clock import is_early, timing_at
 from crossdistill.data.readers.decoding import FileFrames
-from crossdistill.data.readers.frames import Pixels
+from crossdistill.data.readers.frames import PixelArray
 from crossdistill.data.readers.media import MediaKind, NoStreamError, UnreadableError
 from crossdistill.data.readers.opening import opened
 from crossdistill.data.readers.orientation import Orientation
@@ -102,13 +102,13 @@ def _reduced(width: int, height: int, short_side: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def picture_of(frame: VideoFrame, orientation: Orientation, size: tuple[int, int]) -> Pixels:
+def picture_of(frame: VideoFrame, orientation: Orientation, size: tuple[int, int]) -> PixelArray:
     """A frame as an upright picture (H, W, 3) of this size."""
     scaled = frame.reformat(*orientation.turned(*size), "rgb24", interpolation="BILINEAR", threads=1).to_ndarray()
     return np.ascontiguousarray(orientation.shown(scaled))
 
 
-def encode(picture: Pixels, form: str) -> bytes:
+def encode(picture: PixelArray, form: str) -> bytes:
     """A picture's bytes in a cache of this form, raw or jpeg."""
     if form == "raw":
         return picture.tobytes()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crossdistill.data.readers.cache import Entry
-from crossdistill.data.readers.frames import ChooseBox, Extent, Pixels
+from crossdistill.data.readers.frames import ChooseBox, Extent, PixelArray
 from crossdistill.data.readers.media import UnreadableError
 from crossdistill.data.readers.opening import TICK
 
@@ -29,7 +29,7 @@ class CachedFrames:
         self.in_one_pass = False
         self.warning = str(described["warning"])
 
-    def take(self, times: Sequence[float], box: ChooseBox, size: int) -> Pixels:
+    def take(self, times: Sequence[float], box: ChooseBox, size: int) -> PixelArray:
         numbers = np.searchsorted(self._entry.times, np.array(times) + TICK, side="right") - 1
         shown = {number: scaled_part(self.picture(number), box, size) for number in np.unique(np.maximum(numbers, 0))}
         return np.stack([shown[number] for number in np.maximum(numbers, 0)], axis=1)
@@ -47,7 +47,7 @@ class CachedFrames:
             raise UnreadableError(f"frame {number} is damaged in the cache: prepare it again") from None
 
 
-def scaled_part(picture: Image.Image, choose: ChooseBox, size: int) -> Pixels:
+def scaled_part(picture: Image.Image, choose: ChooseBox, size: int) -> PixelArray:
     """(3, size, size): the chosen part of a picture, scaled."""
     from PIL import Image  # where a cache is read: video files themselves need no pillow
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crossdistill.data.readers.clock import timing_of
-from crossdistill.data.readers.frames import ChooseBox, EndsEarlyError, Extent, Pixels
+from crossdistill.data.readers.frames import ChooseBox, EndsEarlyError, Extent, PixelArray
 from crossdistill.data.readers.media import UnreadableError, pyav
 from crossdistill.data.readers.opening import TICK, MediaFile
 from crossdistill.data.readers.orientation import Orientation, orientation_of
@@ -38,9 +38,9 @@ class FileFrames:
         self._orientations: dict[int, Orientation] = {}
         self._reformatter = pyav().video.reformatter.VideoReformatter()
 
-    def take(self, times: Sequence[float], box: ChooseBox, size: int) -> Pixels:
+    def take(self, times: Sequence[float], box: ChooseBox, size: int) -> PixelArray:
         wanted = sorted(set(times))
-        shown: dict[float, Pixels] = {}
+        shown: dict[float, PixelArray] = {}
         previous: TimedFrame | None = None
         for time, frame in self._from(wanted[0]):
             while wanted and previous is not None and time > wanted[0] + TICK:
@@ -77,7 +77,7 @@ class FileFrames:
             raise EndsEarlyError(end)
         return last[1]
 
-    def _part(self, frame: VideoFrame, choose: ChooseBox, size: int) -> Pixels:
+    def _part(self, frame: VideoFrame, choose: ChooseBox, size: int) -> PixelArray:
         """(3, size, size): scales the whole frame so that the box has the size that is wanted, and cuts it out."""
         orientation = self.orientation(frame)
         box = choose(*orientation.turned(frame.width, frame.height))

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from crossdistill.data.readers.media import Box
 from crossdistill.data.readers.settings import ReaderSettings
 
-Pixels = npt.NDArray[np.uint8]
+PixelArray = npt.NDArray[np.uint8]
+"""Pictures in memory, as decoders give them; what a batch holds is `types.Pixels`."""
 ChooseBox = Callable[[float, float], Box]
 """Width and height of a frame as it is shown -> the part of it that is wanted; the same each time it is asked."""
 
@@ -41,7 +42,7 @@ class FrameSource(Protocol):
     def warning(self) -> str: ...
     @property
     def in_one_pass(self) -> bool: ...
-    def take(self, times: Sequence[float], box: ChooseBox, size: int) -> Pixels: ...
+    def take(self, times: Sequence[float], box: ChooseBox, size: int) -> PixelArray: ...
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from crossdistill.data.readers.cache_writer import encode, fitted, picture_of, scaled_down
 from crossdistill.data.readers.clock import Timing, early, is_early, timing_at, timing_of
 from crossdistill.data.readers.decoding import FileFrames
-from crossdistill.data.readers.frames import Pixels
+from crossdistill.data.readers.frames import PixelArray
 from crossdistill.data.readers.media import Clip, MediaKind, NoStreamError, UnreadableError
 from crossdistill.data.readers.opening import opened
 from crossdistill.data.readers.picture import open_picture
@@ -92,7 +92,7 @@ def _video(path: Path, form: str, short_side: int) -> Inspected:
     return Inspected(timing.end, warning=warning, frames=frames, picture=picture)
 
 
-def _bytes(picture: Pixels, form: str) -> int:
+def _bytes(picture: PixelArray, form: str) -> int:
     """How many a picture takes in a cache of this form."""
     return len(encode(picture, "raw" if form == "none" else form))
 

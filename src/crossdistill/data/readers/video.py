@@ -19,7 +19,7 @@ from crossdistill.data.readers.frames import (
     EndsEarlyError,
     Extent,
     FrameSource,
-    Pixels,
+    PixelArray,
     chosen_part,
     clip_times,
     frame_step,
@@ -68,7 +68,7 @@ class VideoReader:
 
 def _pixels(
     source: FrameSource, extent: Extent, settings: ReaderSettings, positions: Sequence[float], box: ChooseBox
-) -> Pixels:
+) -> PixelArray:
     """The pixels (K, 3, T, H, W) of the clips at these positions."""
     times = [clip_times(extent, settings, position) for position in positions]
     size = settings.size
@@ -79,7 +79,7 @@ def _pixels(
     return pixels.reshape(3, len(times), -1, size, size).swapaxes(0, 1)
 
 
-def _before(end: float, extent: Extent, read: Callable[[Extent], Pixels]) -> Pixels:
+def _before(end: float, extent: Extent, read: Callable[[Extent], PixelArray]) -> PixelArray:
     """Read the clips at the same positions of what can be read, which ends at `end`."""
     if end <= extent.start:
         raise UnreadableError(f"no frame can be decoded after {end:.2f} s")
