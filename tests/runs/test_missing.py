@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from crossdistill import load
 from crossdistill.data import MultimodalDataset, from_arrays
 from crossdistill.runs.build import build
 from crossdistill.runs.data import split_dataset
@@ -66,8 +68,29 @@ def test_a_baseline_does_not_notice(tmp_path: Path) -> None:
     made = recipe(method="baseline")
     run(made, tmp_path / "whole", dataset=gestures())
     run(made, tmp_path / "lacking", dataset=replace(lacking("eye", EYE), name="gestures"))
-    student = [(tmp_path / name / "results.json").read_text() for name in ("whole", "lacking")]
-    assert json.loads(student[0])["student"] == json.loads(student[1])["student"]
+    whole, some = (json.loads((tmp_path / name / "results.json").read_text()) for name in ("whole", "lacking"))
+    right = some["student"].pop("complete")  # so that others are compared with it, on the same samples
+    assert whole["student"] == some["student"]
+    student, rows = load(tmp_path / "lacking"), np.flatnonzero(TEST & ~EYE)
+    told = student.predict({"wrist": [column_values(gestures(), "wrist")[row] for row in rows]})
+    assert right == pytest.approx(np.mean(told == np.array(gestures().classes)[gestures().labels[rows]]))
+
+
+def test_the_gap_is_of_complete_samples_after_each_epoch_and_at_the_end(tmp_path: Path) -> None:
+    results = run(recipe(), tmp_path / "run", dataset=lacking("eye", EYE))
+    student, teacher = results.scores["student"], results.scores["teacher"]
+    assert math.isnan(teacher.complete)
+    assert teacher.on_complete == teacher.headline
+    assert student.on_complete == student.complete != student.headline
+    assert "complete" not in results["teacher"]
+    record = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
+    assert record["evaluation/student/top1"] == pytest.approx(student.headline)
+    assert record["evaluation/gap"] == pytest.approx(teacher.headline - student.complete)
+
+
+def test_whole_samples_leave_no_trace(tmp_path: Path) -> None:
+    run(recipe(), tmp_path / "run", dataset=gestures())
+    assert '"complete"' not in (tmp_path / "run" / "results.json").read_text()
 
 
 def test_statistics_are_those_of_samples_that_are_there() -> None:
