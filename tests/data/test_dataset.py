@@ -470,3 +470,21 @@ def test_arrays_cannot_turn_out_unreadable_whatever_control_stands_before_them(c
     there = {"camera": [True, False, True, True]}
     data = from_arrays({"wrist": np.eye(4), "camera": np.eye(4)}, [0, 1, 0, 1], present=there)
     assert not with_control(data, control, ["wrist"], ["camera"], seed=0).may_fail
+
+
+@pytest.mark.parametrize("control", ["none", "shuffled", "noise", "zeroed", "target"])
+def test_test_samples_lack_what_stands_in_for_what_they_lack(control: Control) -> None:
+    """So that a control's teacher is measured on the samples that the real one is."""
+    splits = [False, False, True, True, True]
+    data = from_arrays(
+        {"wrist": np.arange(5.0)[:, None], "camera": np.eye(5)},
+        [0, 1, 0, 1, 0],
+        splits=splits,
+        present={"camera": [True, False, True, False, True]},
+    )
+    made = with_control(data, control, ["wrist"], ["camera"], seed=0)
+    assert made.present(["camera"])[2:].tolist() == [True, False, True]
+    batch = made.__getitems__([4, 3, 2])
+    assert batch.present["camera"].tolist() == [True, False, True]
+    if control == "target":
+        assert batch.modalities["camera"][[0, 2], 0].tolist() == [4.0, 2.0]

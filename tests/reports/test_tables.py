@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from crossdistill.reports import differences, headline, headline_table, load_run
 from crossdistill.reports.cells import differences_table, results_table
 from crossdistill.reports.formats import interval, listed, p_value, percent, points
 from crossdistill.reports.sections import report_of
-from tests.reports.synthetic import write_run
+from tests.reports.synthetic import edit_results, write_run
 
 
 def test_headline_by_hand(comparison: list[Path]) -> None:
@@ -43,6 +44,61 @@ def test_headline_cells(comparison: list[Path]) -> None:
     teacher = dict(zip(table.columns, table.rows[1].cells, strict=True))
     assert (teacher["student top-1"], teacher["gap"], teacher["R@1"]) == ("–", "–", "–")
     assert "auxiliary top-1" not in table.columns
+
+
+def with_complete(folders: list[Path], changes: dict[str, float], measured: int = 80) -> None:
+    """Make it that `measured` of the 200 test samples have all modalities; changes: label -> its students on these,
+    minus what they are on all."""
+    for folder in folders:
+        content = json.loads((folder / "results.json").read_text())
+        if "teacher" in content:
+            edit_results(folder, teacher={**content["teacher"], "measured": measured})
+        if (change := changes.get(content["method"])) is not None:
+            student = content["student"]
+            edit_results(folder, student={**student, "complete": student["top1"] + change})
+
+
+def test_gaps_are_of_the_samples_that_have_all_modalities(comparison: list[Path]) -> None:
+    """There the baseline has 76 %, amid's student 77 %, its teacher 79 % and the teacher alone 81 %."""
+    with_complete(comparison, {"baseline": 0.15, "amid": 0.06})
+    runs = load_runs(comparison)
+    amid = headline(runs).loc["amid"]
+    assert amid["student_top1"] == pytest.approx(0.71), "of all samples"
+    assert amid["gap"] == pytest.approx(0.02)
+    assert amid["gap_recovered"] == pytest.approx(0.2)
+    report, on = report_of(runs, "report"), "the 80 test samples that have all modalities"
+    assert (
+        f"On {on}, it recovers 20.0 % of the gap between the baseline's 76.0 % and the 81.0 % of a teacher"
+        in " ".join(report.summary)
+    )
+    assert f"Gaps are of {on}." in report.sections[0].note
+    [tile] = [tile for tile in report.tiles if tile.name == "gap recovered"]
+    assert (tile.value, tile.meaning) == ("20.0 %", f"of the way to a teacher's 81.0 % on {on}")
+    assert report.picture is not None
+    assert report.picture.caption.startswith(f"Right answers on {on}, mean")
+    assert report.picture.draw is not None
+    assert [text.get_text() for text in report.picture.draw().axes[0].texts] == ["76.0", "77.0", "81.0"]
+    assert "is right on 71.0 % of new samples" in report.lead
+    [curves] = [section for section in report.sections if section.heading == "Accuracy over epochs"]
+    assert "the gap is that on samples that have all modalities" in curves.figures[0].caption
+    text = io.StringIO()
+    Console(file=text, width=120, color_system=None).print(headline_table(runs, 120))
+    assert f"gap on {on}" in " ".join(text.getvalue().split())
+
+
+@pytest.mark.parametrize(("changes", "gap"), [({}, 0.08), ({"amid": 0.06}, 0.02)])
+def test_students_that_do_not_all_say_it_are_compared_on_all_samples(
+    comparison: list[Path], changes: dict[str, float], gap: float
+) -> None:
+    """As in results of before, and beside them. Where none says it, the page is that of before."""
+    before = report_of(load_runs(comparison), "report")
+    with_complete(comparison, changes)
+    runs = load_runs(comparison)
+    amid = headline(runs).loc["amid"]
+    assert (amid["gap"], amid["gap_recovered"]) == (pytest.approx(gap), pytest.approx(0.5))
+    after = report_of(runs, "report")
+    assert (after.summary, after.tiles) == (before.summary, before.tiles)
+    assert ("of students on all" in after.sections[0].note) == bool(changes)
 
 
 @pytest.mark.parametrize("left_out", ["baseline", "teacher"])

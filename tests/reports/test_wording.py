@@ -45,6 +45,12 @@ def test_clear_gain(comparison: list[Path]) -> None:
     assert "recovers 50.0 % of the gap between the baseline's 61.0 % and the 81.0 %" in text
 
 
+def test_the_ends_of_a_gap_are_of_the_seeds_that_its_share_is_of(comparison: list[Path], tmp_path: Path) -> None:
+    more = write_run(tmp_path / "baseline-3", "baseline", 3, {"student": 0.99})
+    said = "recovers 50.0 % of the gap between the baseline's 61.0 % and the 81.0 %"
+    assert said in " ".join(summary(load_runs([*comparison, more])))
+
+
 @pytest.mark.parametrize(
     ("student", "end"),
     [((0.50, 0.512, 0.518), "The loss of 10.0 points is significant."),

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from crossdistill import load
 from crossdistill.data import MultimodalDataset, from_arrays
+from crossdistill.data.controls import Control
+from crossdistill.recipes.recipe import DataSettings
+from crossdistill.reports.runs import load_runs
+from crossdistill.reports.sections import report_of
+from crossdistill.reports.tables import headlines
 from crossdistill.runs.build import build
 from crossdistill.runs.data import split_dataset
+from crossdistill.runs.folder import read_recipe
 from crossdistill.runs.run import run
 from crossdistill.runs.statistics import feature_statistics
+from crossdistill.studies.table import row_of, write_table
+from crossdistill.training import Optimization
 from crossdistill.types import InputError
-from tests.runs.small import SAMPLES, gestures, recipe
+from tests.runs.small import SAMPLES, gestures, recipe, with_data
 from tests.saved import model_bytes
 
 TEST = np.arange(SAMPLES) >= SAMPLES * 2 // 3
@@ -66,8 +76,69 @@ def test_a_baseline_does_not_notice(tmp_path: Path) -> None:
     made = recipe(method="baseline")
     run(made, tmp_path / "whole", dataset=gestures())
     run(made, tmp_path / "lacking", dataset=replace(lacking("eye", EYE), name="gestures"))
-    student = [(tmp_path / name / "results.json").read_text() for name in ("whole", "lacking")]
-    assert json.loads(student[0])["student"] == json.loads(student[1])["student"]
+    whole, some = (json.loads((tmp_path / name / "results.json").read_text()) for name in ("whole", "lacking"))
+    right = some["student"].pop("complete")  # so that others are compared with it, on the same samples
+    assert whole["student"] == some["student"]
+    student, rows = load(tmp_path / "lacking"), np.flatnonzero(TEST & ~EYE)
+    told = student.predict({"wrist": [column_values(gestures(), "wrist")[row] for row in rows]})
+    assert right == pytest.approx(np.mean(told == np.array(gestures().classes)[gestures().labels[rows]]))
+
+
+def test_the_gap_is_of_complete_samples_after_each_epoch_and_at_the_end(tmp_path: Path) -> None:
+    results = run(recipe(), tmp_path / "run", dataset=lacking("eye", EYE))
+    student, teacher = results.scores["student"], results.scores["teacher"]
+    assert math.isnan(teacher.complete)
+    assert teacher.on_complete == teacher.headline
+    assert student.on_complete == student.complete != student.headline
+    assert "complete" not in results["teacher"]
+    record = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
+    assert record["evaluation/student/top1"] == pytest.approx(student.headline)
+    assert record["evaluation/gap"] == pytest.approx(teacher.headline - student.complete)
+
+
+def test_whole_samples_leave_no_trace(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    run(recipe(), folder, dataset=gestures())
+    assert '"complete"' not in (folder / "results.json").read_text()
+    assert "student_complete" not in write_table([row_of(folder, read_recipe(folder))], tmp_path / "table.parquet")
+
+
+def blind_where_it_matters() -> MultimodalDataset:
+    """A wrist that cannot tell c from d, and a camera that is noise; of test samples only those of a and b have one."""
+    random, count = np.random.default_rng(0), 400
+    labels, test = random.integers(0, 4, count), np.arange(count) >= 300
+    wrist = np.array([[4, 0], [-4, 0], [0, 4], [0, 4]])[labels] + random.normal(size=(count, 2))
+    present = {"eye": ~(test & (labels > 1))}
+    samples = {"wrist": wrist, "eye": random.normal(size=(count, 3))}
+    return from_arrays(samples, np.array(list("abcd"))[labels], splits=test, present=present)
+
+
+def test_a_camera_of_noise_recovers_no_gap_where_it_was_on_for_easy_samples_alone(tmp_path: Path) -> None:
+    data, folders = blind_where_it_matters(), {}
+    made = recipe(epochs=6, data=DataSettings("own", ("wrist",), ("eye",)))
+    made = replace(made, model=replace(made.model, encoders={}), optimization=Optimization(learning_rate=1e-2))
+    for name in ("baseline", "teacher", "kd", "kd, capacity-matched"):
+        control: Control = "target" if ", " in name else "none"
+        asked = with_data(replace(made, method=name.split(",")[0], label=name), control=control)
+        folders[tmp_path / name] = asked
+        run(asked, tmp_path / name, dataset=data)
+    runs = load_runs(list(folders))
+    there = runs[1].scores["teacher"].measured
+    assert [scores.measured for each in runs for scores in each.scores.values()] == [100, there, 100, there, 100, there]
+    assert runs[1].scores["teacher"].headline - runs[0].scores["student"].headline > 0.2, "of other samples"
+    table = headlines(runs)
+    assert all(abs(table[name].gap) < 0.05 for name in ("kd", "kd, capacity-matched"))
+    assert abs(table["kd"].way.teacher - table["kd"].way.baseline) < 0.05
+    report, on = report_of(runs, "report"), f"the {there} test samples that have all modalities"
+    assert f"On {on}, " in " ".join(report.summary)
+    assert f"Gaps are of {on}." in report.sections[0].note
+    assert report.picture is not None
+    assert f"on {on}, mean" in report.picture.caption
+    written = write_table([row_of(*each) for each in folders.items()], tmp_path / "results.parquet").set_index("label")
+    for name, row in table.items():
+        assert written.gap[name] == pytest.approx(row.gap, nan_ok=True)
+        assert written.gap_recovered[name] == pytest.approx(row.gap_recovered, nan_ok=True)
+        assert written.student_complete[name] == pytest.approx(row.complete, nan_ok=True)
 
 
 def test_statistics_are_those_of_samples_that_are_there() -> None:

@@ -104,6 +104,16 @@ def test_the_file_is_strict_json_with_the_views_at_the_top(tmp_path: Path) -> No
     assert content["parameters"] == {"student": 10, "total": 30}
 
 
+def test_the_measure_on_complete_samples_is_written_where_there_is_one(tmp_path: Path) -> None:
+    """Files of before have none: then it is the headline, as where all samples are complete."""
+    both = results(scores={"student": replace(scores(3, 0), complete=0.25), "teacher": scores(3, 1)})
+    content = json.loads((written(tmp_path / "run", both) / "results.json").read_text())
+    assert content["student"]["complete"] == 0.25
+    assert "complete" not in content["teacher"]
+    read = read_results(tmp_path / "run").scores
+    assert (read["student"].on_complete, read["student"].headline, read["teacher"].on_complete) == (0.25, 0.5, 0.5)
+
+
 def test_a_key_gives_what_the_file_holds_under_it() -> None:
     made, content = results(), json.loads(to_json(results()))
     assert {key: made[key] for key in content} == content

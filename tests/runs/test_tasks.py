@@ -23,7 +23,9 @@ from sklearn.metrics import average_precision_score, r2_score, root_mean_squared
 from crossdistill import InputError, Recipe, evaluate, from_arrays, load, run
 from crossdistill.cli.main import main
 from crossdistill.data import MultimodalDataset, write_manifest
+from crossdistill.data.reading import PartialColumn
 from crossdistill.data.splits import with_labels
+from crossdistill.data.wrappers import ReorderedColumn
 from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.evaluation import map_at_k, recall_at_k
 from crossdistill.exports import ENDINGS, Format, export
@@ -439,6 +441,33 @@ def beside_a_constant(constant: int) -> MultimodalDataset:
         labels=np.stack([data.labels[:, 0], seven], axis=1)[:, -constant:],
         classes=("progression", "seven")[-constant:],
     )
+
+
+@pytest.mark.parametrize("task", DATA)
+def test_teacher_and_student_are_compared_on_the_samples_that_have_all(task: TaskKind, tmp_path: Path) -> None:
+    data = DATA[task]()
+    there = np.random.default_rng(0).random(len(data)) < 0.6
+    blood = PartialColumn(ReorderedColumn(data.columns["blood"], np.flatnonzero(there)), there)
+    data = replace(data, columns={**data.columns, "blood": blood})
+    rows = data.rows("test")[there[data.rows("test")]]
+    folders = {tmp_path / name: recipe(task, "x", name, epochs=2) for name in ("baseline", "teacher", "kd")}
+    for folder, made in folders.items():
+        run(made, folder, dataset=data)
+    runs = {each.label: each for each in load_runs(list(folders))}
+    assert runs["teacher"].scores["teacher"].measured == len(rows)
+    for name in ("baseline", "kd"):
+        student, inputs = load(tmp_path / name), data.columns["body"].fetch(rows).numpy()
+        if task == "regression":
+            expected = r2_score(data.labels[rows], student.predict(inputs))
+        else:
+            expected = average_precision_score(data.labels[rows], student.predict_proba(inputs), average="macro")
+        scores = runs[name].scores["student"]
+        assert scores.complete == pytest.approx(expected, abs=1e-5)
+        assert scores.complete != scores.headline
+    gap = runs["kd"].scores["teacher"].headline - runs["kd"].scores["student"].complete
+    assert headlines(list(runs.values()))["kd"].gap == pytest.approx(gap)
+    table = write_table([row_of(*each) for each in folders.items()], tmp_path / "results.parquet")
+    assert table.gap[2] == pytest.approx(gap)
 
 
 def test_a_number_that_is_the_same_in_all_test_samples_is_no_end_of_a_comparison(

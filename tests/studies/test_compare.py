@@ -272,6 +272,32 @@ def test_gap_recovered_by_hand(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["results.parquet"], "nothing half-written stays"
 
 
+def test_gaps_by_hand_where_samples_lack_modalities(tmp_path: Path) -> None:
+    """On complete samples (0.75 - 0.7) / (0.9 - 0.7); both on all samples of a seed whose baseline does not say."""
+    runs = [
+        (recipe(method="baseline"), {"student": 0.6}, 0.7),
+        (recipe(method="teacher"), {"teacher": 0.9}, None),
+        (recipe(method="kd"), {"student": 0.65, "teacher": 0.85}, 0.75),
+        (recipe(method="baseline", seed=1), {"student": 0.6}, None),
+        (recipe(method="teacher", seed=1), {"teacher": 0.9}, None),
+        (recipe(method="kd", seed=1), {"student": 0.65, "teacher": 0.85}, 0.75),
+    ]
+    rows = []
+    for place, (made, views, complete) in enumerate(runs):
+        path = results_in(tmp_path / str(place), made, **views) / "results.json"
+        content = json.loads(path.read_text())
+        if complete is not None:
+            content["student"]["complete"] = complete
+        path.write_text(json.dumps(content))
+        rows.append(row_of(path.parent, made))
+    table, nan = write_table(rows, tmp_path / "results.parquet"), math.nan
+    assert table.student_complete.tolist() == pytest.approx([0.7, nan, 0.75, nan, nan, 0.75], nan_ok=True)
+    assert table.gap.tolist() == pytest.approx([nan, nan, 0.1, nan, nan, 0.1], nan_ok=True)
+    assert table.gap_recovered.tolist() == pytest.approx([0.0, nan, 0.25, 0.0, nan, 1 / 6], nan_ok=True)
+    assert table.student_top1.tolist() == pytest.approx([0.6, nan, 0.65, 0.6, nan, 0.65], nan_ok=True)
+    assert "student_complete" not in write_table(rows[3:5], tmp_path / "results.parquet")
+
+
 def test_which_groups_were_labelled_is_a_column(tmp_path: Path) -> None:
     """Null where a run with labels of drawn groups, from before their names were kept, does not say."""
     made = with_data(recipe(), labelled_groups=2)

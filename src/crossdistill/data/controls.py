@@ -8,7 +8,9 @@ from typing import Literal
 
 import numpy as np
 
+from crossdistill.data.columns import Column
 from crossdistill.data.dataset import MultimodalDataset
+from crossdistill.data.reading import Mask, PartialColumn, known_present
 from crossdistill.data.wrappers import Noise, ReorderedColumn, StandInColumn, zeros
 
 Control = Literal["none", "shuffled", "noise", "zeroed", "target"]
@@ -24,6 +26,7 @@ def with_control(
     shuffled inputs, as a sequence's length may tell its class; encoders standardise inputs, so their scale says
     nothing. zeroed: zeros in these shapes: all that the method does, but with a teacher that knows nothing more.
     target: the target modalities' own inputs once more, in turn: nothing new to learn from them.
+    Samples that lack an auxiliary modality lack what stands in for it.
     To ask whether a gain is distillation; a recipe's `data.control` does it.
 
     >>> import numpy as np
@@ -47,5 +50,13 @@ def with_control(
         if control == "zeroed":
             columns |= {name: StandInColumn(columns[name], zeros) for name in auxiliary}
     else:
-        columns |= {name: columns[target[place % len(target)]] for place, name in enumerate(auxiliary)}
+        copies = {name: columns[target[place % len(target)]] for place, name in enumerate(auxiliary)}
+        columns |= {name: _where(known_present(columns[name]), copy) for name, copy in copies.items()}
     return replace(dataset, columns=columns)
+
+
+def _where(present: Mask, column: Column) -> Column:
+    """The column without the samples that are not `present` (N,)."""
+    if present.all():
+        return column
+    return PartialColumn(ReorderedColumn(column, np.flatnonzero(present)), present)

@@ -26,6 +26,7 @@ from crossdistill.reports.svg import Spot
 from crossdistill.reports.tables import headlines
 from crossdistill.reports.terms import headline_name, terms
 from crossdistill.reports.units import unit_means
+from crossdistill.reports.wording import complete_samples
 from crossdistill.runs.measure import GAP, score_key
 from crossdistill.runs.results import COSINE_PAIR, COSINE_SAME_CLASS, Scores
 
@@ -44,6 +45,7 @@ _GAP_CAPTION = (
     "Distillation works where the gap closes because the student rises, not because the teacher falls (the gap is the "
     "paper's Figure 4)"
 )
+_GAP_ON = "; the gap is that on samples that have all modalities"
 _COSINES = {
     "training/cosine_same_class": "same class, training",
     COSINE_SAME_CLASS: "same class, {} split",
@@ -96,20 +98,20 @@ def ladder_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
     if main in ("baseline", "teacher") or "baseline" not in table:
         return None
     run, right = configurations_of(runs)[main][0], capitalised(terms(runs).right)
-    steps = {
-        "student alone": (table["baseline"].student, table["baseline"].student_ci, NEITHER),
-        f"student, {main}": (table[main].student, table[main].student_ci, GAIN),
-    }
+    students = {"student alone": (table["baseline"], NEITHER), f"student, {main}": (table[main], GAIN)}
+    steps = {name: (row.student, row.student_ci, color) for name, (row, color) in students.items()}
+    samples = f"{run.split} samples"
     if "teacher" in table:
-        teacher = table["teacher"]
+        teacher, samples = table["teacher"], complete_samples(runs) or samples
+        steps = {name: (row.complete, row.complete_ci, color) for name, (row, color) in students.items()}
         steps["teacher, sees all"] = (teacher.teacher, teacher.teacher_ci, OWN_COLORS["teacher"])
     if any(math.isnan(mean) for mean, _, _ in steps.values()):
         return None
     caption = (
-        f"{right} on {run.split} samples, mean and 95 % interval over the runs; the teacher also sees "
+        f"{right} on {samples}, mean and 95 % interval over the runs; the teacher also sees "
         f"{listed(run.auxiliary)} when it is asked, the students never do."
         if "teacher" in table
-        else f"{right} on {run.split} samples, mean and 95 % interval over the runs."
+        else f"{right} on {samples}, mean and 95 % interval over the runs."
     )
     return CaptionedFigure("ladder", caption, partial(figures.ladder, steps), title=f"{right} (%)")
 
@@ -151,9 +153,9 @@ def curve_figures(runs: Sequence[Run]) -> dict[str, CaptionedFigure]:
     """Heading -> panels over epochs; headings without any logged quantity are left out."""
     order = by_importance(runs)
     followed, words, measure = followed_split(runs), terms(runs), headline_name(runs)
-    accuracy = (
-        _GAP_CAPTION if curves(runs, GAP) else f"{capitalised(words.noun)} on the {followed} split after each epoch"
-    )
+    accuracy = f"{capitalised(words.noun)} on the {followed} split after each epoch"
+    if curves(runs, GAP):
+        accuracy = f"{_GAP_CAPTION}{_GAP_ON if complete_samples(runs) else ''}"
     student, teacher = (score_key(view, runs[0].task) for view in ("student", "teacher"))
     scores = {student: f"student {measure}", teacher: f"teacher {measure}", GAP: _GAP_TITLE}
     cosines = {key: title.format(followed) for key, title in _COSINES.items()}

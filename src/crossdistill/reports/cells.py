@@ -19,6 +19,7 @@ from crossdistill.reports.runs import Run, alike, configurations_of, repeated_un
 from crossdistill.reports.samples import Changes
 from crossdistill.reports.tables import Headline, headlines
 from crossdistill.reports.terms import measures
+from crossdistill.reports.wording import complete_samples
 from crossdistill.tasks import Measured
 
 _LAST = ("WA", "UA")
@@ -176,6 +177,7 @@ def _headline_caption(runs: Sequence[Run], columns: Collection[str]) -> str:
     shares = f"{head.name}{' and gap' if 'gap' in columns else ''} in %" if in_units or plain else "%"
     notes = [f"{listed(in_units)} in the label's units"] if in_units else []
     notes += [f"{listed(plain)} from −1 to 1"] if plain else []
+    notes += [f"gap on {complete}"] if "gap" in columns and (complete := complete_samples(runs)) else []
     notes += [FEW_NOTE] if few_runs(runs) else []
     return "; ".join([f"{shares}, mean ± 95 % confidence interval over {over}", *notes])
 

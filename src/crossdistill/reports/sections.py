@@ -227,6 +227,8 @@ def _samples(runs: Sequence[Run], samples: SampleViews) -> list[Section]:
 
 def _results_note(table: ReportTable, runs: Sequence[Run]) -> str:
     notes = [_RESULTS_NOTE.format(*_MEASURED[runs[0].task])]
+    if gaps := wording.gaps_of(runs):
+        notes.append(gaps)
     if few_runs(runs):
         notes.append(f"{capitalised(FEW_NOTE)}.")
     if any(row.best for row in table.rows):

@@ -18,27 +18,45 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Way:
+    """Where a configuration's student is on the way from the student of `baseline` to the model of `teacher`: means of
+    the samples that have all modalities, if students are `on_same_samples`, over the seeds and folds that all three
+    have; NaN where there are none.
+    """
+
+    student: float
+    baseline: float
+    teacher: float
+
+
+@dataclass(frozen=True)
 class Headline:
     """A configuration's means of the task's headline measure over its independent units, a fraction, NaN where it has
     no such model; ..._ci: 95 % half width.
 
-    units: how many, those of `units_of`; gap: teacher - student of the same run; gap_recovered: on the way from
-    `baseline` to `teacher`, the configurations, over the seeds and folds that all three have; measures: the student's
-    means of all measures of the task, by their keys
+    units: how many, those of `units_of`; complete: the student's on the samples that have all modalities, as the
+    teacher's is, if `on_same_samples`; gap: teacher - student of the same run, on these; measures: the student's means
+    of all measures of the task, by their keys
     """
 
     runs: int
     units: int
     student: float
     student_ci: float
+    complete: float
+    complete_ci: float
     teacher: float
     teacher_ci: float
     auxiliary: float
     auxiliary_ci: float
     gap: float
-    gap_recovered: float
+    way: Way
     measures: Mapping[str, float]
     seconds: float
+
+    @property
+    def gap_recovered(self) -> float:
+        return gap_recovered(self.way.student, self.way.baseline, self.way.teacher)
 
 
 def headline(runs: Sequence[Run]) -> pd.DataFrame:
@@ -67,39 +85,50 @@ def headlines(runs: Sequence[Run]) -> dict[str, Headline]:
     """Label -> its headline, in the order of the tables."""
     configurations = configurations_of(runs)
     baseline, teacher = (configurations.get(label, []) for label in ("baseline", "teacher"))
-    return {label: _headline(configurations[label], baseline, teacher) for label in grouped(runs)}
+    compared = "on_complete" if on_same_samples(runs) else "headline"
+    return {label: _headline(configurations[label], baseline, teacher, compared) for label in grouped(runs)}
 
 
-def _headline(runs: Sequence[Run], baseline: Sequence[Run], teacher: Sequence[Run]) -> Headline:
+def on_same_samples(runs: Sequence[Run]) -> bool:
+    """Whether the students of a seed and fold either all say how good they are on the samples that have all modalities,
+    or all have no need to; results of before do not, nor does a baseline know of media that were never read."""
+    said = {(run.replicate, math.isnan(run.scores["student"].complete)) for run in runs if "student" in run.scores}
+    return len({replicate for replicate, _ in said}) == len(said)
+
+
+def _headline(runs: Sequence[Run], baseline: Sequence[Run], teacher: Sequence[Run], compared: str) -> Headline:
+    """compared: the measure that students of several runs have on the same samples."""
     student, student_ci = _mean_ci(_values(runs, "student"))
+    complete, complete_ci = _mean_ci(_values(runs, "student", compared))
     own_teacher, own_teacher_ci = _mean_ci(_values(runs, "teacher"))
     auxiliary, auxiliary_ci = _mean_ci(_values(runs, "auxiliary_alone"))
     both = [run for run in runs if {"student", "teacher"} <= run.scores.keys()]
-    gaps = [run.scores["teacher"].headline - run.scores["student"].headline for run in both]
+    gaps = [run.scores["teacher"].on_complete - run.scores["student"].on_complete for run in both]
     return Headline(
         runs=len(runs),
         units=len(set(units_of(runs))),
         student=student,
         student_ci=student_ci,
+        complete=complete,
+        complete_ci=complete_ci,
         teacher=own_teacher,
         teacher_ci=own_teacher_ci,
         auxiliary=auxiliary,
         auxiliary_ci=auxiliary_ci,
         gap=_mean(unit_means(units_of(both), gaps)),
-        gap_recovered=_recovered(runs, baseline, teacher),
+        way=_way(runs, baseline, teacher, compared),
         measures={measure.key: _mean(_values(runs, "student", measure.key)) for measure in measured(runs)},
         seconds=_mean([run.seconds for run in runs]),
     )
 
 
-def _recovered(runs: Sequence[Run], baseline: Sequence[Run], teacher: Sequence[Run]) -> float:
-    """The share of the gap over the seeds and folds that all three have: others differ in more than the method."""
+def _way(runs: Sequence[Run], baseline: Sequence[Run], teacher: Sequence[Run], compared: str) -> Way:
+    """Over the seeds and folds that all three have: others differ in more than the method."""
     sides = ((runs, "student"), (baseline, "student"), (teacher, "teacher"))
     there = [{run.replicate for run in own if view in run.scores} for own, view in sides]
     common = set.intersection(*there)
-    return gap_recovered(
-        *(_mean(_values([run for run in own if run.replicate in common], view)) for own, view in sides)
-    )
+    common_runs = [([run for run in own if run.replicate in common], view) for own, view in sides]
+    return Way(*(_mean(_values(own, view, compared)) for own, view in common_runs))
 
 
 def _values(runs: Sequence[Run], view: str, measure: str = "headline") -> list[float]:

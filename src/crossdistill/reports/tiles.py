@@ -14,7 +14,7 @@ from crossdistill.reports.groups import grouped, main_configuration, unlabelled
 from crossdistill.reports.runs import Run, configurations_of, repeated_units, several_folds
 from crossdistill.reports.tables import Headline, headlines
 from crossdistill.reports.terms import Terms, headline_name, terms
-from crossdistill.reports.wording import pairs_in_words, replicates, tested
+from crossdistill.reports.wording import complete_samples, pairs_in_words, replicates, tested
 from crossdistill.runs.folder import RECIPE
 
 _VERDICTS = {
@@ -44,7 +44,7 @@ def tiles(runs: Sequence[Run]) -> tuple[Tile, ...]:
     return (
         *(_verdict(main, paired[main], pairs_in_words(paired[main], runs), tested(paired)) if main in paired else ()),
         *_accuracy(main, table, terms(runs)),
-        *_gap(main, table, configurations_of(runs)[main][0].alone),
+        *(() if configurations_of(runs)[main][0].alone else _gap(main, table[main], complete_samples(runs))),
         Tile("runs", str(len(runs)), f"{counted(len(table), 'configuration')}, {replicates(runs)}"),
         _data(configurations_of(runs)[main]),
     )
@@ -113,13 +113,12 @@ def _accuracy(main: str, table: dict[str, Headline], words: Terms) -> tuple[Tile
     )
 
 
-def _gap(main: str, table: dict[str, Headline], alone: bool) -> tuple[Tile, ...]:
-    recovered = percent(table[main].gap_recovered)
-    if main == "baseline" or recovered == NONE or alone:
+def _gap(main: str, row: Headline, complete: str) -> tuple[Tile, ...]:
+    recovered = percent(row.gap_recovered)
+    if main == "baseline" or recovered == NONE:
         return ()
-    return (
-        Tile("gap recovered", f"{recovered} %", f"of the way to a teacher's {percent(table['teacher'].teacher)} %"),
-    )
+    on = f" on {complete}" if complete else ""
+    return (Tile("gap recovered", f"{recovered} %", f"of the way to a teacher's {percent(row.way.teacher)} %{on}"),)
 
 
 def _data(runs: Sequence[Run]) -> Tile:
@@ -172,6 +171,7 @@ def _pairs_needed(row: Difference) -> int:
 
 
 def _teacher_is_no_better(table: dict[str, Headline]) -> bool:
-    if not {"baseline", "teacher"} <= table.keys():
+    if "baseline" not in table:
         return False
-    return table["teacher"].teacher - table["baseline"].student < 0.01
+    way = table["baseline"].way
+    return way.teacher - way.baseline < 0.01

@@ -18,7 +18,7 @@ from crossdistill.reports.groups import (
 )
 from crossdistill.reports.runs import Run, alike, configurations_of, paired_by, repeated_units, several_folds
 from crossdistill.reports.samples import Changes
-from crossdistill.reports.tables import Headline, headlines
+from crossdistill.reports.tables import Headline, headlines, on_same_samples
 from crossdistill.reports.terms import Terms, terms
 from crossdistill.runs.results import constant_in
 
@@ -57,7 +57,7 @@ def summary(runs: Sequence[Run]) -> list[str]:
         sentences.append(
             f"Without a baseline run of the same {paired_by(runs)}, these runs cannot say whether {what} helped."
         )
-    sentences += _learnt_alone(main) if run.alone else _gap(table, main)
+    sentences += _learnt_alone(main) if run.alone else _gap(table[main], main, complete_samples(runs))
     sentences += [sentence for sentence in (undefined(runs), labelled_sets(runs)) if sentence]
     if len(runs) > len(table):
         sentences.append(
@@ -293,24 +293,46 @@ def _difference(row: Difference, runs: Sequence[Run], comparisons: int, what: st
     return [measured, f"{sure}: in this setting {what} {verdict}."]
 
 
-def _gap(table: Mapping[str, Headline], label: str) -> list[str]:
-    if label == "baseline" or not {"baseline", "teacher"} <= table.keys():
+def complete_samples(runs: Sequence[Run]) -> str:
+    """The samples that have all modalities, which teachers and gaps are measured on, in words; empty where that are all
+    samples, and where not all students were measured on them."""
+    teachers = [run.scores["teacher"].measured for run in runs if "teacher" in run.scores]
+    whole = all(math.isnan(scores.complete) for run in runs for scores in run.scores.values())
+    if whole or not teachers or not on_same_samples(runs):
+        return ""
+    return f"the {spanned(teachers)} {runs[0].split} samples that have all modalities"
+
+
+def gaps_of(runs: Sequence[Run]) -> str:
+    """Which samples gaps are of, where these are not all that students are measured on; empty elsewhere."""
+    if complete := complete_samples(runs):
+        return f"Gaps are of {complete}."
+    if on_same_samples(runs) or not any("teacher" in run.scores for run in runs):
+        return ""
+    return (
+        "Gaps are of the samples that have all modalities where a run says how good its student is on them; not all "
+        "do, so the gap recovered is of teachers on these and of students on all."
+    )
+
+
+def _gap(row: Headline, label: str, complete: str) -> list[str]:
+    baseline, teacher = percent(row.way.baseline), percent(row.way.teacher)
+    if label == "baseline" or NONE in (baseline, teacher):
         return []
-    baseline, teacher = percent(table["baseline"].student), percent(table["teacher"].teacher)
-    if NONE in (baseline, teacher):
-        return []
-    recovered = percent(table[label].gap_recovered)
+    recovered = percent(row.gap_recovered)
     means = f"the baseline's {baseline} % and the {teacher} % of a teacher trained alone"
-    if table["baseline"].student < 0:
-        return [
-            f"Of the gap between {means} no share is said: below 0 a model is worse than one that always says the "
+    if row.way.baseline < 0:
+        sentence = (
+            f"of the gap between {means} no share is said: below 0 a model is worse than one that always says the "
             "mean, and there is no lowest value."
-        ]
-    if recovered == NONE:
-        return [f"There is no gap to recover: between {means} the auxiliary modalities bring no gain."]
-    if table[label].gap_recovered < 0:
-        return [f"It recovers none of the gap between {means} ({recovered} %)."]
-    return [f"It recovers {recovered} % of the gap between {means}."]
+        )
+    elif recovered == NONE:
+        sentence = f"there is no gap to recover: between {means} the auxiliary modalities bring no gain."
+    elif row.gap_recovered < 0:
+        sentence = f"it recovers none of the gap between {means} ({recovered} %)."
+    else:
+        sentence = f"it recovers {recovered} % of the gap between {means}."
+    return [f"On {complete}, {sentence}" if complete else capitalised(sentence)]
 
 
 def changed(changes: Changes, runs: Sequence[Run]) -> str:

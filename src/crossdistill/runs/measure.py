@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.loading import Workers
 from crossdistill.evaluation import evaluate_view, top1
 from crossdistill.evaluation.collect import Outputs, outputs_of
@@ -103,7 +104,8 @@ def epoch_measures(made: Outputs, predicts: tuple[View, ...], model: CrossModalM
     """Headline measures, their gap and the cosines on the evaluation split, for the curves, or on
     validation samples, where these choose the epoch.
 
-    Each view is measured on the samples that have what it reads: the student on all, the teacher on complete ones.
+    Each view is measured on the samples that have what it reads: the student on all, the teacher on complete ones. The
+    gap is that of both on complete ones.
     """
     measures: dict[str, float] = {}
     task = model.task
@@ -113,7 +115,8 @@ def epoch_measures(made: Outputs, predicts: tuple[View, ...], model: CrossModalM
             measures[score_key(NAMES[view], task.kind)] = headline_of(task, found.logits[view], labels)
     student, teacher = score_key("student", task.kind), score_key("teacher", task.kind)
     if {student, teacher} <= set(measures):
-        measures[GAP] = measures[teacher] - measures[student]
+        both, labels = made.complete("target", "full")
+        measures[GAP] = measures[teacher] - headline_of(task, both.target_logits, labels)
     return measures | cosines(made, model)
 
 
@@ -154,8 +157,11 @@ def cosines(outputs: Outputs, model: CrossModalModel) -> dict[str, float]:
     return {COSINE_PAIR: float(found.pair), **of_class}
 
 
-def _view_scores(tested: Outputs, gallery: Outputs, predicts: tuple[View, ...], task: Task) -> dict[str, AnyScores]:
-    """Name -> measures of each view of which there is a sample to measure."""
+def _view_scores(
+    tested: Outputs, gallery: Outputs, predicts: tuple[View, ...], task: Task, complete: Tensor
+) -> dict[str, AnyScores]:
+    """Name -> measures of each view of which there is a sample to measure; complete: (N,) bool, which of the tested
+    samples have all modalities."""
     scores: dict[str, AnyScores] = {}
     for view in predicts:
         made, labels = tested.complete(view)
@@ -181,8 +187,23 @@ def _view_scores(tested: Outputs, gallery: Outputs, predicts: tuple[View, ...], 
                 gallery_representations=searched.representations[view],
                 gallery_labels=searched_labels,
             )
-        scores[NAMES[view]] = from_plain(SCORES[task.kind], {**summary, "measured": len(labels)})
+        summary |= {"measured": len(labels), "complete": _of_complete(task, tested, view, complete)}
+        scores[NAMES[view]] = from_plain(SCORES[task.kind], summary)
     return scores
+
+
+def _complete(dataset: MultimodalDataset, modalities: Sequence[str], tested: Outputs) -> Tensor:
+    """(N,) bool, which of the tested samples have all these modalities: of those that the run's views do not read, as
+    far as the data set knows without reading."""
+    known = torch.from_numpy(dataset.present(modalities))[tested.rows]
+    return torch.stack([known, *tested.present.values()]).all(0)
+
+
+def _of_complete(task: Task, tested: Outputs, view: View, complete: Tensor) -> float:
+    """The view's headline measure on the complete samples; NaN where these are none, or all that it is measured on."""
+    if not complete.any() or torch.equal(complete, tested.present[view]):
+        return math.nan
+    return headline_of(task, tested.made.logits[view][complete], tested.labels[complete])
 
 
 def results_of(
@@ -253,11 +274,12 @@ def with_scores(
     note([*tested.notes, *gallery.notes])
     require_measurable(tested, method.predicts, recipe.data.evaluate_on)
     alignment = cosines(tested, method.model)
+    modalities = (*recipe.data.target, *recipe.data.auxiliary)
     return replace(
         results,
         samples=_sample_counts(built),
         versions=versions(),
-        scores=_view_scores(tested, gallery, method.predicts, method.task),
+        scores=_view_scores(tested, gallery, method.predicts, method.task, _complete(dataset, modalities, tested)),
         cosine_pair=alignment.get(COSINE_PAIR, math.nan),
         cosine_same_class=alignment.get(COSINE_SAME_CLASS, math.nan),
     )

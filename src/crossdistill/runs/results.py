@@ -31,7 +31,8 @@ class Scores:
     """One view's measures on the evaluation split, in [0, 1]; NaN where a measure is not defined.
 
     per_class: (C,) recall of each class; confusion: (C, C) counts, row = true class
-    measured: how many samples had all that the view reads
+    measured: how many samples had all that the view reads; complete: top1 on those of them that have all of the
+    recipe's modalities, NaN where all have, where none has, and in results of before
     """
 
     top1: Measure
@@ -42,10 +43,15 @@ class Scores:
     per_class: npt.NDArray[np.float64]
     confusion: npt.NDArray[np.int64]
     measured: int
+    complete: Measure = math.nan
 
     @property
     def headline(self) -> float:
         return self.top1
+
+    @property
+    def on_complete(self) -> float:
+        return _on_complete(self)
 
     def of_names(self) -> Mapping[str, tuple[npt.NDArray[Any], int]]:
         """Field -> its array, and how many axes of it have an entry for each class."""
@@ -58,7 +64,8 @@ class LabelScores:
 
     map: the mean of the average precisions of the labels that some sample has; micro_f1, macro_f1: at a probability of
     1/2; per_label: (C,) average precision of each; measured: how many samples had all that the view reads; r1, r5,
-    map_100: of retrieval, where what shares a label is relevant; NaN in results of before there were any
+    map_100: of retrieval, where what shares a label is relevant; NaN in results of before there were any; complete: map
+    on complete samples, as in `Scores`
     """
 
     map: Measure
@@ -69,10 +76,15 @@ class LabelScores:
     r1: Measure = math.nan
     r5: Measure = math.nan
     map_100: Measure = math.nan
+    complete: Measure = math.nan
 
     @property
     def headline(self) -> float:
         return self.map
+
+    @property
+    def on_complete(self) -> float:
+        return _on_complete(self)
 
     def of_names(self) -> Mapping[str, tuple[npt.NDArray[Any], int]]:
         return {"per_label": (self.per_label, 1)}
@@ -84,7 +96,7 @@ class NumberScores:
 
     r2: R², at most 1; rmse, mae: in the numbers' units, lower is better; pearson: within [-1, 1]; per_number: (K,) R²
     of each, NaN of one that is the same in all samples, which r2 and pearson leave out; measured: how many samples had
-    all that the view reads
+    all that the view reads; complete: r2 on complete samples, as in `Scores`
     """
 
     r2: Measure
@@ -93,16 +105,27 @@ class NumberScores:
     pearson: Measure
     per_number: npt.NDArray[np.float64]
     measured: int
+    complete: Measure = math.nan
 
     @property
     def headline(self) -> float:
         return self.r2
+
+    @property
+    def on_complete(self) -> float:
+        return _on_complete(self)
 
     def of_names(self) -> Mapping[str, tuple[npt.NDArray[Any], int]]:
         return {"per_number": (self.per_number, 1)}
 
 
 AnyScores = Scores | LabelScores | NumberScores
+
+
+def _on_complete(scores: AnyScores) -> float:
+    """The headline measure on the samples that have all modalities, which a teacher is measured on: what students and
+    teachers are subtracted by. The headline where all samples have all, and where the results do not say."""
+    return scores.headline if math.isnan(scores.complete) else scores.complete
 
 
 def constant_in(scores: Mapping[str, AnyScores], names: Sequence[str]) -> tuple[str, ...]:
@@ -274,6 +297,9 @@ def _plain(results: RunResults) -> dict[str, Any]:
     scores, files = fields.pop("scores"), fields.pop("files")
     if not results.labelled_groups:
         del fields["labelled_groups"]
+    for measures in scores.values():
+        if math.isnan(measures["complete"]):
+            del measures["complete"]
     plain: dict[str, Any] = without_nan({**fields, **scores, "files": files})
     return plain
 
