@@ -91,6 +91,9 @@ NUMBERS = {
     "range with unit": (("3-5 kg", "4-10 kg"), EACH),
     "sides": (("1920x1080", "640 × 480", "3x4x5"), EACH),
     "ratio": (("16:9", "4:3"), EACH),
+    "complex": (("(1+2j)", "0.5-1j"), EACH),
+    "marks": (("7.5/10", "8/10"), EACH),
+    "without width": (("\u200b1.69", "2\ufeff"), "write 1.69"),
     "filler, most": (("n/a", "1.69", "n/a", "2.5", "n/a"), GAP),
     "fillers": (("-", "?", "1.69", "2", "unknown", "nan"), GAP),
     "filler, half": (("missing", "1.69", "missing", "2"), GAP),
@@ -181,6 +184,12 @@ def test_texts_with_numbers_are_texts(cells: tuple[str, ...], tmp_path: Path) ->
     assert isinstance(content_of(dataset.columns["w"]), TextColumn)
     dataset.__getitems__([0])
     assert not number_written(cells)
+
+
+@pytest.mark.parametrize("cells", [("3 days 04:05:06.5", "0 days 00:00:01"), ("-1 day, 4:05:06", "00:01:02")], ids=str)
+def test_durations_are_times(cells: tuple[str, ...], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"column 'w': '{cells[0]}' is a time, read as text"):
+        read_manifest(manifest(tmp_path, cells)).__getitems__([0])
 
 
 def arrays(texts: list[str]) -> object:

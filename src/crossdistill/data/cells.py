@@ -59,10 +59,10 @@ _THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]*)?")
 TRUTHS = {"true": 1.0, "false": 0.0}
 """How tables write truth values, in small letters: those of one-hot columns, as pandas makes them, are such."""
 
-_DAY = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{2,4}"
+_DAY = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[0-9]{1,2}(?P<by>[./])[0-9]{1,2}(?P=by)[0-9]{2,4}"
 _HOUR = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?( ?[AaPp][Mm]|Z|[+-][0-9]{2}:?[0-9]{2})?"
-_TIME = re.compile(rf"({_DAY})([T ]{_HOUR})?|{_HOUR}")
-"""How tables write dates and times of the day."""
+_TIME = re.compile(rf"({_DAY})([T ]{_HOUR})?|(-?[0-9]+ days?,? \+?)?{_HOUR}")
+"""How tables write dates, times of the day, and what pandas and Python make of the time between two."""
 
 _LIST = re.compile(r"(?is)\[(?=.*[0-9.][\s,;\[\]]+[-+]?[.0-9])([-+0-9.,;e\s\[\]]|nan|inf|none|null)*\]")
 """How lists of numbers look as texts, which is how tables of arrays are written as CSV."""
@@ -279,7 +279,7 @@ def numbers_meant(cell: str) -> tuple[str, str]:
 
 
 def is_time(cell: str) -> bool:
-    """Whether a cell is a date or a time of the day."""
+    """Whether a cell is a date, a time of the day, or one between two."""
     return _TIME.fullmatch(cell) is not None
 
 
@@ -347,8 +347,8 @@ def _names_file(cell: str) -> bool:
     """Whether it is a name like clips/c0.mp5 or z.npz#0, and no sentence."""
     ending = rf"\.([0-9]?[a-z][a-z0-9]{{1,11}}|{'|'.join(_OTHER_FILES)})(#[0-9]*)?"
     alone = rf"([^\s]*[^\s.])?{ending}"
-    if re.fullmatch(r"(?i)[+-]?[0-9]+\.[0-9][a-z]{2,12}", cell) and cell.split(".")[1].lower() not in _OTHER_FILES:
-        return False  # 1.7kg
+    if re.fullmatch(r"(?i)[+-]?[0-9]+\.[0-9][a-z]{2,12}", cell):
+        return False  # a number with a unit, such as 1.7kg
     return re.fullmatch(rf"(?i){alone}|[^\n]*[^\s.]\.({'|'.join(_OTHER_FILES)})(#[0-9]*)?", cell) is not None
 
 

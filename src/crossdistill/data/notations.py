@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from crossdistill.data.cells import is_number, is_time, number_of
 
@@ -39,6 +38,9 @@ _ODD = {
     "\N{ARABIC THOUSANDS SEPARATOR}": ",",
 }
 
+_ALIKE = {"Zs": " ", "Pd": "-", "Cf": ""}
+"""Category of Unicode -> what its characters are: spaces, dashes, and what is not seen."""
+
 
 class _Characters(dict[int, str]):
     """Characters outside ASCII -> those that plain numbers have: digits, spaces and dashes are many."""
@@ -53,8 +55,8 @@ class _Characters(dict[int, str]):
             return _ODD.get(character, character)
         if character.isdecimal():
             return str(unicodedata.decimal(character))
-        if (category := unicodedata.category(character)) in ("Zs", "Pd"):
-            return " " if category == "Zs" else "-"
+        if (category := unicodedata.category(character)) in _ALIKE:
+            return _ALIKE[category]
         if "\N{FULLWIDTH EXCLAMATION MARK}" <= character <= "\N{FULLWIDTH TILDE}":
             return chr(ord(character) - 0xFEE0)
         alike = unicodedata.normalize("NFKC", character)
@@ -121,8 +123,8 @@ _RANGE = re.compile(
     rf"(?i)(?P<first>{_SIMPLE})\s*(?:-|\bto\b|\.\.\.?|\N{{HORIZONTAL ELLIPSIS}})\s*(?P<second>{_SIMPLE})"
 )
 _FRACTION = re.compile(r"(?:(?P<more>[+-]?[0-9]+) +)?(?P<first>[+-]?[0-9]+) ?/ ?(?P<second>[1-9][0-9]*)")
-_PAIR = re.compile(rf"(?i)(?P<first>{_SIMPLE})(?: ?[/:] ?{_SIMPLE}|(?: ?[x*] ?{_SIMPLE}){{1,3}})")
-"""Two numbers such as 120/80 or 16:9, or the sides of something, 1920x1080."""
+_PAIR = re.compile(rf"(?i)(?P<first>{_SIMPLE})(?: ?[/:] ?{_SIMPLE}|(?=[+-]){_SIMPLE}[ij]|(?: ?[x*] ?{_SIMPLE}){{1,3}})")
+"""Two numbers such as 120/80 or 16:9, a complex one, or the sides of something, 1920x1080."""
 _PHONE = re.compile(r"[0-9]{3}-[0-9]{4}")
 _MONTH = re.compile(r"(?:0?[1-9]|1[0-2])/[12][0-9]{3}|[12][0-9]{3}/(?:0?[1-9]|1[0-2])")
 
@@ -155,18 +157,17 @@ _KEPT = re.compile(r"^=\"(.*)\"$|^'(?=[0-9.,+-])")
 _QUOTES = re.compile(r"(?<![0-9])[\"']|[\"'](?![0-9])")
 
 
-@dataclass(frozen=True)
-class Meant:
+class Meant(NamedTuple):
     """What a cell means: its number, or two as far as they are said, as they would be written, and what is behind it.
 
-    count: of several, how many they are; whole: whether all of these are without a decimal point; shape: a cell that
+    length: of several, how many they are; whole: whether all of these are without a decimal point; shape: a cell that
     may be a code, with 9 for each digit
     """
 
     form: Form
     numbers: tuple[str, ...] = ()
     unit: str = ""
-    count: int = 1
+    length: int = 1
     whole: bool = False
     shape: str = ""
 
@@ -183,26 +184,25 @@ def meaning(cell: str) -> Meant:
     if len(cell) > _LONGEST:
         return _several(_unwrapped(cell)) or OTHER
     text = (cell if cell.isascii() else cell.translate(_CHARACTERS)).strip()
-    return OTHER if is_time(text) else _short(text) or OTHER
+    return OTHER if _WORDS.search(text) or is_time(text) else _short(text) or OTHER
 
 
 def _short(text: str) -> Meant | None:
     """What numbers in plain characters mean, with whatever is around them."""
     bare = _unwrapped(text)
-    if _WORDS.search(bare):
-        return None
     front = _FRONT.match(bare)
     assert front is not None  # nothing of it has to be there
-    rest = front["sign"] + bare[front.end() :]
+    bound, sign, currency = front.groups()
+    rest = sign + bare[front.end() :]
     found = _inner(rest)
     if found is None and (match := _UNIT.fullmatch(rest)) and _is_unit(match["unit"]):
         inner = _inner(match["rest"])
-        found = inner and replace(inner, unit=match["unit"], form="unit" if _is_one(inner) else inner.form)
+        found = inner and inner._replace(unit=match["unit"], form="unit" if _is_one(inner) else inner.form)
     if found is None or not _is_one(found):
         return found or _measure(rest)
-    if front["currency"] or front["bound"]:
-        return replace(found, form="bound" if front["bound"] else "unit" if found.unit else "currency")
-    return replace(found, form="brackets") if text.startswith("(") and found.form == "plain" else found
+    if bound or currency:
+        return found._replace(form="bound" if bound else "unit" if found.unit else "currency")
+    return found._replace(form="brackets") if text.startswith("(") and found.form == "plain" else found
 
 
 def _is_unit(text: str) -> bool:
@@ -248,6 +248,8 @@ def _inner(text: str) -> Meant | None:
 
 def _value(text: str) -> Meant | None:
     """The one number that a text means."""
+    if is_number(text):
+        return Meant("plain", (text,))
     match = _VALUE.fullmatch(text)
     if not match or (match["sign"] and match["behind"]):
         return None
@@ -258,11 +260,9 @@ def _value(text: str) -> Meant | None:
         shape = re.sub("[0-9]", "9", body) if grouped["by"] == " " and body.count(" ") > 1 and not part else ""
         body = re.sub("[,. '_]", "", body.removesuffix(part)) + part
     exponent = _POWER.sub("e", (match["exponent"] or "").translate(_RAISED), count=1)
-    sign = "-" if match["behind"] == "-" else match["sign"]
-    number = f"{sign}{body.replace(',', '.', 1)}{exponent}"
-    if not is_number(number):
-        return None
-    return Meant("bound" if match["behind"] == "+" else "thousands" if grouped else "plain", (number,), shape=shape)
+    number = f"{'-' if match['behind'] == '-' else match['sign']}{body.replace(',', '.', 1)}{exponent}"
+    form: Form = "bound" if match["behind"] == "+" else "thousands" if grouped else "plain"
+    return Meant(form, (number,), shape=shape) if is_number(number) else None
 
 
 def _several(text: str) -> Meant | None:
@@ -276,5 +276,5 @@ def _several(text: str) -> Meant | None:
         return Meant("several")
     if _WHOLE_CODE.search(text):
         return None
-    count = len(re.sub("[,;|]", " ", text).split())
-    return Meant("several", count=count, whole=True, shape=re.sub("[0-9]", "9", text[:_LONGEST]))
+    length = len(re.sub("[,;|]", " ", text).split())
+    return Meant("several", length=length, whole=True, shape=re.sub("[0-9]", "9", text[:_LONGEST]))

@@ -87,7 +87,7 @@ def _fitting(meant: dict[str, Meant], times: Mapping[str, int], with_units: bool
         units[each.unit] += times[cell] if each.unit else 0
     most = max(units, key=lambda unit: units[unit], default="")
     several = [each for each in meant.values() if each.form == "several"]
-    are_vectors = any(not each.whole for each in several) or len({each.count for each in several}) == 1
+    are_vectors = any(not each.whole for each in several) or len({each.length for each in several}) == 1
     shapes = {each.shape for each in meant.values() if each.shape}
     are_codes = len(shapes) == 1 and _is_code(next(iter(shapes)))
 
