@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -57,18 +56,13 @@ _NUMBER = re.compile(rf"{_SIGN}([0-9]+(\.[0-9]*)?|\.[0-9]+)(e{_SIGN}[0-9]{{1,3}}
 _THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]*)?")
 """A number with commas between its thousands, which one with a decimal comma may look like: 1,000."""
 
-_MEASURED = re.compile(rf"(?i:{_NUMBER.pattern})\s*(?P<unit>[^\s0-9.,;:/_+-][^\s0-9]{{0,11}})")
-"""A number with a unit: 50.5 kg, 20°C, 3 %."""
-_LONGEST_MEASURE = 60
-"""Characters of such a cell."""
-
 TRUTHS = {"true": 1.0, "false": 0.0}
 """How tables write truth values, in small letters: those of one-hot columns, as pandas makes them, are such."""
 
-_DAY = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{2,4}"
+_DAY = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[0-9]{1,2}(?P<by>[./])[0-9]{1,2}(?P=by)[0-9]{2,4}"
 _HOUR = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?( ?[AaPp][Mm]|Z|[+-][0-9]{2}:?[0-9]{2})?"
-_TIME = re.compile(rf"({_DAY})([T ]{_HOUR})?|{_HOUR}")
-"""How tables write dates and times of the day."""
+_TIME = re.compile(rf"({_DAY})([T ]{_HOUR})?|(-?[0-9]+ days?,? \+?)?{_HOUR}")
+"""How tables write dates, times of the day, and what pandas and Python make of the time between two."""
 
 _LIST = re.compile(r"(?is)\[(?=.*[0-9.][\s,;\[\]]+[-+]?[.0-9])([-+0-9.,;e\s\[\]]|nan|inf|none|null)*\]")
 """How lists of numbers look as texts, which is how tables of arrays are written as CSV."""
@@ -277,19 +271,6 @@ def number_of(cell: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def measured(cells: Sequence[str]) -> tuple[str, int]:
-    """The unit that most of the cells have behind a number, such as kg of `50.5 kg`, and how many of them."""
-    short = (cell for cell in cells if len(cell) <= _LONGEST_MEASURE)
-    units = Counter(match["unit"] for cell in short if (match := _MEASURED.fullmatch(cell)))
-    return units.most_common(1)[0] if units else ("", 0)
-
-
-def without_unit(cell: str, unit: str) -> str:
-    """The number of a cell such as `50.5 kg`, empty for another cell."""
-    number = cell.removesuffix(unit).rstrip()
-    return number if unit and number != cell and is_number(number) else ""
-
-
 def numbers_meant(cell: str) -> tuple[str, str]:
     """How the number is written that a cell with commas may be meant as: with a decimal point in the place of its only
     one, and without those between thousands; empty where that makes no number."""
@@ -297,16 +278,14 @@ def numbers_meant(cell: str) -> tuple[str, str]:
     return point if is_number(point) else "", cell.replace(",", "") if _THOUSANDS.fullmatch(cell) else ""
 
 
-def are_nearly_numbers(cells: Sequence[str], unit: str = "") -> bool:
-    """Whether more than half of these are numbers, or would be with a decimal point, without commas or without this
-    unit."""
-    texts = [cell for cell in cells if number_of(cell) is None and not any(numbers_meant(cell))]
-    return 2 * sum(not without_unit(cell, unit) for cell in texts) < len(cells)
+def is_time(cell: str) -> bool:
+    """Whether a cell is a date, a time of the day, or one between two."""
+    return _TIME.fullmatch(cell) is not None
 
 
 def are_times(cells: Sequence[str]) -> bool:
     """Whether more than half of these are dates or times of the day."""
-    return 2 * sum(_TIME.fullmatch(cell) is not None for cell in cells) > len(cells)
+    return 2 * sum(map(is_time, cells)) > len(cells)
 
 
 def are_lists(cells: Sequence[str]) -> bool:
@@ -368,6 +347,8 @@ def _names_file(cell: str) -> bool:
     """Whether it is a name like clips/c0.mp5 or z.npz#0, and no sentence."""
     ending = rf"\.([0-9]?[a-z][a-z0-9]{{1,11}}|{'|'.join(_OTHER_FILES)})(#[0-9]*)?"
     alone = rf"([^\s]*[^\s.])?{ending}"
+    if re.fullmatch(r"(?i)[+-]?[0-9]+\.[0-9][a-z]{2,12}", cell):
+        return False  # a number with a unit, such as 1.7kg
     return re.fullmatch(rf"(?i){alone}|[^\n]*[^\s.]\.({'|'.join(_OTHER_FILES)})(#[0-9]*)?", cell) is not None
 
 

@@ -13,11 +13,12 @@ import numpy.typing as npt
 import torch
 
 from crossdistill.data.arrays import array_of, has_method, is_gap, listed, objects_of, unmasked, without_tensors
-from crossdistill.data.cells import MODALITY_NAME, are_lists, are_nearly_numbers, are_times, file_named, shortened
+from crossdistill.data.cells import MODALITY_NAME, are_lists, are_times, file_named, shortened
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, KeptColumn, RowColumn, Rows, SequenceColumn
 from crossdistill.data.labels import SPLITS, Strings, groups_of, require_no_zero_characters, split_names
 from crossdistill.data.named import as_frame, warn_of_indices
 from crossdistill.data.number_groups import beginnings
+from crossdistill.data.odd_numbers import number_written
 from crossdistill.data.readers import ReaderSettings, TextColumn
 from crossdistill.data.reading import (
     Mask,
@@ -376,8 +377,9 @@ def texts_in(values: Any) -> list[str]:
 
 def column_of_texts(name: str, texts: Sequence[str], numbers: Rows | None = None) -> Column:
     """The texts as a column; numbers: (N,) how errors number them, where these are some of more. Raises InputError
-    where one is empty or names a file, and where most are numbers, times or lists of numbers, which a manifest would
-    not take for texts either. Numbers with a unit are texts here, as 3 people are, since nothing could say so."""
+    where one is empty or names a file, and where most are numbers, however written, times or lists of numbers, which a
+    manifest would not take for texts either. Numbers with a unit are texts here, as 3 people are, since nothing could
+    say so."""
     places = [f"{name}: row {row}" for row in (range(len(texts)) if numbers is None else numbers)]
     column = TextColumn(texts, places, ReaderSettings(), name)
     for row in range(len(texts)):
@@ -385,9 +387,13 @@ def column_of_texts(name: str, texts: Sequence[str], numbers: Rows | None = None
     if file := file_named(texts):
         found = f"the name of a file, '{shortened(file)}'; files are read from a manifest (read_manifest)"
         raise InputError(f"{name}: expected numbers or texts, found {found}")
-    for odd, found in ((are_nearly_numbers, "numbers as texts"), (are_times, "times"), (are_lists, "lists as texts")):
-        if odd(texts):
-            raise InputError(f"{name}: expected numbers or texts, found {found}, such as '{shortened(texts[0])}'")
+    for found, example in (
+        ("lists as texts", texts[0] if are_lists(texts) else ""),
+        ("times", texts[0] if are_times(texts) else ""),
+        ("numbers as texts", number_written(texts)),
+    ):
+        if example:
+            raise InputError(f"{name}: expected numbers or texts, found {found}, such as '{shortened(example)}'")
     return column
 
 

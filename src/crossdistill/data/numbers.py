@@ -9,17 +9,15 @@ import numpy.typing as npt
 
 from crossdistill.data.cells import (
     ModalityHeader,
-    are_nearly_numbers,
     are_times,
-    measured,
     modalities,
     number_of,
     numbers_meant,
     shortened,
-    without_unit,
 )
 from crossdistill.data.columns import ArrayColumn, Column, float32_of
 from crossdistill.data.number_groups import listed
+from crossdistill.data.odd_numbers import Odd, odd_number
 from crossdistill.data.reading import PartialColumn
 from crossdistill.data.table import Table
 from crossdistill.types import InputError
@@ -31,29 +29,43 @@ def doubt_of(table: Table, column: ModalityHeader) -> str:
     if column.kind or column.header in table.nested:
         return ""
     filled = [(row, cell) for row, cell in enumerate(table.columns[column.header]) if cell]
-    others = [(row, cell) for row, cell in filled if number_of(cell) is None]
-    if not others:
-        return ""
-    (row, cell), meant = others[0], f"('{column.name}:text' as its header says that texts are meant)"
-    place = f"{table.place(row, column.header)}: '{shortened(cell)}'"
-    unit, _ = measured([cell for _, cell in others])
-    if are_nearly_numbers([cell for _, cell in filled], unit):
-        return f"{place} is no number, so all of the column is read as text; {_mended(cell, unit)} {meant}"
-    if are_times([cell for _, cell in filled]):
+    cells, meant = [cell for _, cell in filled], f"('{column.name}:text' as its header says that texts are meant)"
+    if odd := odd_number(cells):
+        row, cell = filled[odd.place]
+        place = f"{table.place(row, column.header)}: '{shortened(cell)}'"
+        return f"{place} is no number, so all of the column is read as text; {_mended(cell, odd, column.name)} {meant}"
+    if are_times(cells):
+        row, cell = next((row, cell) for row, cell in filled if number_of(cell) is None)
+        place = f"{table.place(row, column.header)}: '{shortened(cell)}'"
         return f"{place} is a time, read as text; make numbers of times, such as seconds since the first {meant}"
     return ""
 
 
-def _mended(cell: str, unit: str) -> str:
-    """What to do about a cell of numbers that is none; unit: that others have behind them."""
-    if number := without_unit(cell, unit):
-        return f"numbers have no unit: {number}, and the unit in the column's name, if anywhere"
+def _mended(cell: str, odd: Odd, name: str) -> str:
+    """What to do about a cell that is no number in a column of numbers."""
+    number, *more = odd.meant.numbers or ("",)
+    each = f"a column for each number, {name}_1, {name}_2, or .npy files"
     point, plain = numbers_meant(cell)
     if point and plain:
         return f"numbers have no comma: write {plain} where it parts thousands, {point} where it is a decimal comma"
     if plain:
         return f"numbers have no comma between thousands: {plain}"
-    return f"numbers have a decimal point: {point}" if point else "mend it, or leave the cell empty"
+    if point:
+        return f"numbers have a decimal point: {point}"
+    if odd.meant.form == "units" or (odd.meant.form == "unit" and odd.units):
+        return "numbers have no unit: write all in one unit, and that in the column's name, if anywhere"
+    return {
+        "plain": f"write {number}",
+        "thousands": f"numbers have nothing between thousands: {number}",
+        "brackets": f"write {number}, or -{number} where brackets mean less than 0",
+        "currency": f"write {number}, and the currency in the column's name",
+        "bound": f"write {number}, and what its sign says in a column of its own",
+        "unit": f"numbers have no unit: {number}, and the unit in the column's name, if anywhere",
+        "error": f"write {number}, and {''.join(more)} in a column of its own",
+        "fraction": f"write {number}, or {each}",
+        "pair": f"write {each}",
+        "several": f"write {each}",
+    }.get(odd.meant.form, "mend it, or leave the cell empty")
 
 
 def doubts_of_gaps(table: Table, groups: Mapping[str, Sequence[str]]) -> list[str]:
