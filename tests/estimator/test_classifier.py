@@ -850,3 +850,9 @@ def test_lists_of_labels_are_said_to_want_a_matrix(labels: list) -> None:
         InputError, match=r"labels: expected \(N, C\), .*'p'.*; of lists of labels .*MultiLabelBinarizer"
     ):
         from_arrays({"x": X}, several, task="multilabel")
+
+
+def test_a_table_for_a_student_of_named_modalities_is_said_to_have_none() -> None:
+    model = quick("baseline").fit({"watch": X}, Y)
+    with pytest.raises(InputError, match="'X' is no input of this student; expected watch"):
+        model.predict(pd.DataFrame(X))

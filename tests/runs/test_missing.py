@@ -78,6 +78,7 @@ def test_a_baseline_does_not_notice(tmp_path: Path) -> None:
     run(made, tmp_path / "lacking", dataset=replace(lacking("eye", EYE), name="gestures"))
     whole, some = (json.loads((tmp_path / name / "results.json").read_text()) for name in ("whole", "lacking"))
     right = some["student"].pop("complete")  # so that others are compared with it, on the same samples
+    assert some["student"].pop("complete_measured") == (TEST & ~EYE).sum()
     assert whole["student"] == some["student"]
     student, rows = load(tmp_path / "lacking"), np.flatnonzero(TEST & ~EYE)
     told = student.predict({"wrist": [column_values(gestures(), "wrist")[row] for row in rows]})

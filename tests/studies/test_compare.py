@@ -287,7 +287,7 @@ def test_gaps_by_hand_where_samples_lack_modalities(tmp_path: Path) -> None:
         path = results_in(tmp_path / str(place), made, **views) / "results.json"
         content = json.loads(path.read_text())
         if complete is not None:
-            content["student"]["complete"] = complete
+            content["student"] |= {"complete": complete, "complete_measured": 40}
         path.write_text(json.dumps(content))
         rows.append(row_of(path.parent, made))
     table, nan = write_table(rows, tmp_path / "results.parquet"), math.nan

@@ -26,7 +26,8 @@ def with_control(
     shuffled inputs, as a sequence's length may tell its class; encoders standardise inputs, so their scale says
     nothing. zeroed: zeros in these shapes: all that the method does, but with a teacher that knows nothing more.
     target: the target modalities' own inputs once more, in turn: nothing new to learn from them.
-    Samples that lack an auxiliary modality lack what stands in for it.
+    Samples that lack an auxiliary modality lack what stands in for it, of training's as many: which of them is shuffled
+    along, but with target.
     To ask whether a gain is distillation; a recipe's `data.control` does it.
 
     >>> import numpy as np

@@ -80,7 +80,7 @@ def _names_for_student(estimator: Any, X: Any, reset: bool) -> Any:
     if (texts := getattr(estimator, "feature_names_in_", None)) is not None:
         return texts
     names = getattr(as_frame(X), "columns", None)
-    if reset or names is None:
+    if reset or names is None or TARGET not in estimator.student_.inputs:
         return names
     return names if sorted(map(str, names)) == sorted(estimator.student_.inputs[TARGET].features) else None
 

@@ -12,6 +12,7 @@ from crossdistill.reports.groups import grouped
 from crossdistill.reports.runs import Run, configurations_of, units_of
 from crossdistill.reports.terms import measures as measured
 from crossdistill.reports.units import unit_means
+from crossdistill.runs.results import samples_compared
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,10 +91,15 @@ def headlines(runs: Sequence[Run]) -> dict[str, Headline]:
 
 
 def on_same_samples(runs: Sequence[Run]) -> bool:
-    """Whether the students of a seed and fold either all say how good they are on the samples that have all modalities,
-    or all have no need to; results of before do not, nor does a baseline know of media that were never read."""
-    said = {(run.replicate, math.isnan(run.scores["student"].complete)) for run in runs if "student" in run.scores}
-    return len({replicate for replicate, _ in said}) == len(said)
+    """Whether the students and teachers of each seed and fold are compared on as many samples, those that have all
+    modalities; results of before do not say it, nor does a baseline know of media that were never read."""
+    compared = {
+        (run.replicate, samples_compared(run.scores[view]))
+        for run in runs
+        for view in ("student", "teacher")
+        if view in run.scores
+    }
+    return len({replicate for replicate, _ in compared}) == len(compared)
 
 
 def _headline(runs: Sequence[Run], baseline: Sequence[Run], teacher: Sequence[Run], compared: str) -> Headline:

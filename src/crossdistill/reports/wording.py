@@ -300,7 +300,8 @@ def complete_samples(runs: Sequence[Run]) -> str:
     whole = all(math.isnan(scores.complete) for run in runs for scores in run.scores.values())
     if whole or not teachers or not on_same_samples(runs):
         return ""
-    return f"the {spanned(teachers)} {runs[0].split} samples that have all modalities"
+    have = "sample that has" if max(teachers) == 1 else "samples that have"
+    return f"the {spanned(teachers)} {runs[0].split} {have} all modalities"
 
 
 def gaps_of(runs: Sequence[Run]) -> str:

@@ -187,7 +187,9 @@ def _view_scores(
                 gallery_representations=searched.representations[view],
                 gallery_labels=searched_labels,
             )
-        summary |= {"measured": len(labels), "complete": _of_complete(task, tested, view, complete)}
+        of_complete = _of_complete(task, tested, view, complete)
+        known = 0 if math.isnan(of_complete) else int(complete.sum())
+        summary |= {"measured": len(labels), "complete": of_complete, "complete_measured": known}
         scores[NAMES[view]] = from_plain(SCORES[task.kind], summary)
     return scores
 

@@ -31,8 +31,8 @@ class Scores:
     """One view's measures on the evaluation split, in [0, 1]; NaN where a measure is not defined.
 
     per_class: (C,) recall of each class; confusion: (C, C) counts, row = true class
-    measured: how many samples had all that the view reads; complete: top1 on those of them that have all of the
-    recipe's modalities, NaN where all have, where none has, and in results of before
+    measured: how many samples had all that the view reads; complete: top1 on the complete_measured of them that have
+    all of the recipe's modalities, NaN and 0 where all have, where none has, and in results of before
     """
 
     top1: Measure
@@ -44,6 +44,7 @@ class Scores:
     confusion: npt.NDArray[np.int64]
     measured: int
     complete: Measure = math.nan
+    complete_measured: int = 0
 
     @property
     def headline(self) -> float:
@@ -77,6 +78,7 @@ class LabelScores:
     r5: Measure = math.nan
     map_100: Measure = math.nan
     complete: Measure = math.nan
+    complete_measured: int = 0
 
     @property
     def headline(self) -> float:
@@ -106,6 +108,7 @@ class NumberScores:
     per_number: npt.NDArray[np.float64]
     measured: int
     complete: Measure = math.nan
+    complete_measured: int = 0
 
     @property
     def headline(self) -> float:
@@ -120,6 +123,11 @@ class NumberScores:
 
 
 AnyScores = Scores | LabelScores | NumberScores
+
+
+def samples_compared(scores: AnyScores) -> int:
+    """On how many samples `on_complete` is measured."""
+    return scores.measured if math.isnan(scores.complete) else scores.complete_measured
 
 
 def _on_complete(scores: AnyScores) -> float:
@@ -299,7 +307,7 @@ def _plain(results: RunResults) -> dict[str, Any]:
         del fields["labelled_groups"]
     for measures in scores.values():
         if math.isnan(measures["complete"]):
-            del measures["complete"]
+            del measures["complete"], measures["complete_measured"]
     plain: dict[str, Any] = without_nan({**fields, **scores, "files": files})
     return plain
 

@@ -19,7 +19,7 @@ from crossdistill.runs.results import RunResults, read_results, require_results_
 from crossdistill.tasks import MEASURES, headline
 
 VIEWS = {"student": "student", "teacher": "teacher", "auxiliary": "auxiliary_alone"}
-_COMPLETE = "student_complete"
+_COMPLETE, _SAMPLES = "student_complete", "student_complete_samples"
 Row = dict[str, Any]
 
 
@@ -32,16 +32,16 @@ def write_table(rows: Sequence[Row], output: Path) -> pd.DataFrame:
     from before that was kept does not say; student_top1 (.._wa, .._ua, .._r1, .._r5), likewise teacher_ and
     auxiliary_, fractions, NaN where a method has no such model or the run measured nothing; of other tasks than
     classification their measures (_map, _micro_f1, _macro_f1; _r2, _rmse, _mae, _pearson); where samples lack
-    modalities student_complete, the headline measure on those that have all; gap = teacher - student, and
-    gap_recovered, against the runs labelled baseline and teacher of the same seed and fold, are of these; cosine_pair,
-    cosine_same_class, on the evaluation split; seconds of training; peak_memory_mb, of the run (see
+    modalities student_complete, the headline measure on those student_complete_samples that have all; gap = teacher -
+    student, and gap_recovered, against the runs labelled baseline and teacher of the same seed and fold, are of these;
+    cosine_pair, cosine_same_class, on the evaluation split; seconds of training; peak_memory_mb, of the run (see
     `training.memory.peak_memory_mb`); parameters of the student and in all; versions; recipe, a hash of all settings
     but seed, fold, label and role; folder.
     """
     known = {(row["label"], row["seed"], row["fold"]): row for row in rows}
     table = pd.DataFrame([row | {"gap_recovered": _recovered(row, known)} for row in rows])
     if table[_COMPLETE].isna().all():
-        table = table.drop(columns=_COMPLETE)
+        table = table.drop(columns=[_COMPLETE, _SAMPLES])
     output.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(output) as file:
         table.to_parquet(file, index=False)
@@ -76,7 +76,8 @@ def row_of(folder: Path, recipe: Recipe) -> Row:
     for column, view in VIEWS.items():
         scores = results.scores.get(view)
         row |= {f"{column}_{each.key}": getattr(scores, each.key, math.nan) for each in MEASURES[results.task]}
-    row[_COMPLETE] = getattr(results.scores.get("student"), "complete", math.nan)
+    student = results.scores.get("student")
+    row |= {_COMPLETE: getattr(student, "complete", math.nan), _SAMPLES: getattr(student, "complete_measured", 0)}
     return row | {
         "gap": _headline(row, "teacher") - _on_complete(row),
         "cosine_pair": results.cosine_pair,
@@ -102,7 +103,7 @@ def _recovered(row: Row, known: Mapping[tuple[str, int, int], Row]) -> float:
     baseline, teacher = (known.get((label, row["seed"], row["fold"])) for label in ("baseline", "teacher"))
     if baseline is None or teacher is None:
         return math.nan
-    said = not (math.isnan(row[_COMPLETE]) or math.isnan(baseline[_COMPLETE]))  # both, or both on all samples
+    said = 0 < row[_SAMPLES] == baseline[_SAMPLES]  # else both on all that they are measured on
     student, alone = (_on_complete(each) if said else _headline(each, "student") for each in (row, baseline))
     return gap_recovered(student, alone, _headline(teacher, "teacher"))
 
