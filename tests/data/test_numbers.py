@@ -70,7 +70,7 @@ def test_a_column_of_numbers_is_a_vector_of_one(tmp_path: Path) -> None:
         ),
         (
             ("31", "\u22124.5%", "2%"),
-            r"row 3, column 'age': '\u22124.5%' is no number, so .* have no unit: -4\.5,",
+            r"row 3, column 'age': '\u22124.5%' is no number, so .* have no unit: write all in one unit,",
         ),
         (("3 dogs", "1 cat", "2 horses"), ""),
         (("31", "32", "40"), ""),

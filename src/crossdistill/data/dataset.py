@@ -377,9 +377,8 @@ def texts_in(values: Any) -> list[str]:
 
 def column_of_texts(name: str, texts: Sequence[str], numbers: Rows | None = None) -> Column:
     """The texts as a column; numbers: (N,) how errors number them, where these are some of more. Raises InputError
-    where one is empty or names a file, and where most are numbers, however written, times or lists of numbers, which a
-    manifest would not take for texts either. Numbers with a unit are texts here, as 3 people are, since nothing could
-    say so."""
+    where one is empty or names a file, and where most surely are numbers, times or lists of numbers. What may be
+    either, as 3 people and the score 3 - 1 are, is text here, since nothing could say so as a manifest's header can."""
     places = [f"{name}: row {row}" for row in (range(len(texts)) if numbers is None else numbers)]
     column = TextColumn(texts, places, ReaderSettings(), name)
     for row in range(len(texts)):
@@ -393,7 +392,10 @@ def column_of_texts(name: str, texts: Sequence[str], numbers: Rows | None = None
         ("numbers as texts", number_written(texts)),
     ):
         if example:
-            raise InputError(f"{name}: expected numbers or texts, found {found}, such as '{shortened(example)}'")
+            raise InputError(
+                f"{name}: expected numbers or texts, found {found}, such as '{shortened(example)}'; make numbers of "
+                f"them, or a manifest whose header says {name}:text"
+            )
     return column
 
 

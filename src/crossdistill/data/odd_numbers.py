@@ -19,67 +19,66 @@ _FILLERS = frozenset(
     }
 )
 """What tables have in the place of a number that is missing, in small letters."""
-_FEW = 3
-"""Different numbers that make a column whose other cells all are one text one of numbers."""
+TIMES = {
+    **dict.fromkeys(("k", "K", "thousand"), 10**3),
+    **dict.fromkeys(("M", "Mio", "mio", "mn", "million", "millions"), 10**6),
+    **dict.fromkeys(("bn", "Mrd", "mrd", "billion", "billions"), 10**9),
+    **dict.fromkeys(("%", "‰", "percent", "pct"), 0),
+}
+"""Units that make another number of the one before them -> by how much, 0 for a part of it."""
 _LONGEST_FILLER = 20
 """Characters that these have at most."""
 
 
 @dataclass(frozen=True)
 class Odd:
-    """The cell that makes texts of a column of numbers: which it is, and what it means; units: whether the column has
-    several."""
+    """The cell that makes texts of a column of numbers: which it is, and what it means; several: whether the column
+    has several units or currencies, or one such as % beside numbers without."""
 
     place: int
     meant: Meant
-    units: bool
+    several: bool
 
 
 def odd_number(cells: Sequence[str]) -> Odd | None:
     """The first of these that is no number as it stands, where most of them are, or would be without what is around
     them; most of those that are there, where others say that a number is missing. None where they are texts."""
-    numbers = _numbers(cells, with_units=True)
+    numbers = _numbers(cells)
     odd = [cell for cell, each in numbers.items() if each.form != "number"]
     odd = odd or [cell for cell in dict.fromkeys(cells) if numbers and cell not in numbers]
-    units = {each.unit for each in numbers.values() if each.unit}
-    return Odd(cells.index(odd[0]), numbers.get(odd[0], OTHER), len(units) > 1) if odd else None
+    units = {each.unit.rstrip(".") for each in numbers.values()}
+    currencies = {each.currency.rstrip(".") for each in numbers.values()}
+    several = max(len(units - {""}), len(currencies - {""})) > 1 or (
+        "" in units and any(map(TIMES.__contains__, units))
+    )
+    return Odd(cells.index(odd[0]), numbers.get(odd[0], OTHER), several) if odd else None
 
 
 def number_written(cells: Sequence[str]) -> str:
-    """The first of these that means a number, where most do as in `odd_number`; empty where they are texts, as numbers
-    with a unit are here, too."""
-    return next(iter(_numbers(cells, with_units=False)), "")
+    """The first of these that surely means a number, where most do as in `odd_number`; empty where they are texts."""
+    return next(iter(_numbers(cells, only_sure=True)), "")
 
 
-def _numbers(cells: Sequence[str], with_units: bool) -> dict[str, Meant]:
-    """Those of these that mean numbers, and what they mean; nothing where they are texts.
+def _numbers(cells: Sequence[str], only_sure: bool = False) -> dict[str, Meant]:
+    """Those of these that mean numbers, and what they mean; nothing where they are texts. Known words
+    for that a number is missing do not count beside two different numbers or more.
 
-    with_units: whether numbers with a unit behind them are such
+    only_sure: whether what may be a text as well is one
     """
     times = Counter(cells)
-    meant = _fitting({cell: OTHER if _is_filler(cell) else meaning(cell) for cell in times}, times, with_units)
+    fillers = {cell for cell in times if _is_filler(cell)}
+    meant = _fitting({cell: OTHER if cell in fillers else meaning(cell) for cell in times}, times, only_sure)
     numbers = {cell: each for cell, each in meant.items() if each.form != "other"}
-    are_most = 2 * sum(times[cell] for cell in numbers) > len(cells)
-    return numbers if are_most or _are_there(numbers, times) else {}
-
-
-def _are_there(numbers: Mapping[str, Meant], times: Mapping[str, int]) -> bool:
-    """Whether the cells beside these numbers, half or more of all, say that there is none: they all are one text, or
-    without known words for that most cells are numbers."""
-    others = times.keys() - numbers.keys()
-    unknown = {cell for cell in others if not _is_filler(cell)}
-    if len({cell.casefold() for cell in unknown}) <= 1:
-        return len(numbers) >= (_FEW if unknown else 2)
-    known = len(unknown) < len(others) and len(numbers) >= _FEW
-    return known and sum(times[cell] for cell in numbers) > sum(times[cell] for cell in unknown)
+    there = len(cells) - (sum(times[cell] for cell in fillers) if len(numbers) > 1 else 0)
+    return numbers if 2 * sum(times[cell] for cell in numbers) > there else {}
 
 
 def _is_filler(cell: str) -> bool:
     """Whether a cell says by a known word that a number is missing."""
-    return len(cell) < _LONGEST_FILLER and cell.strip().casefold() in _FILLERS
+    return len(word := cell.strip()) < _LONGEST_FILLER and word.casefold() in _FILLERS
 
 
-def _fitting(meant: dict[str, Meant], times: Mapping[str, int], with_units: bool) -> dict[str, Meant]:
+def _fitting(meant: dict[str, Meant], times: Mapping[str, int], only_sure: bool) -> dict[str, Meant]:
     """The same without numbers that the other cells speak against: those with a unit that is not theirs, and several
     whole ones that may be a code, a phone number or words of digits."""
     units: Counter[str] = Counter()
@@ -92,7 +91,7 @@ def _fitting(meant: dict[str, Meant], times: Mapping[str, int], with_units: bool
     are_codes = len(shapes) == 1 and _is_code(next(iter(shapes)))
 
     def fits(each: Meant) -> bool:
-        if each.unit and not (with_units and (each.unit == most or KNOWN_UNIT.fullmatch(each.unit))):
+        if (only_sure and not each.sure) or not (each.unit in ("", most) or KNOWN_UNIT.fullmatch(each.unit)):
             return False
         return not (each.shape and are_codes) and (are_vectors or not each.whole)
 
