@@ -36,15 +36,14 @@ def doubt_of(table: Table, column: ModalityHeader) -> str:
         return ""
     filled = [(row, cell) for row, cell in enumerate(table.columns[column.header]) if cell]
     cells, meant = [cell for _, cell in filled], f"('{column.name}:text' as its header says that texts are meant)"
-    if odd := odd_number(cells):
-        row, cell = filled[odd.place]
-        place = f"{table.place(row, column.header)}: '{shortened(cell)}'"
-        return f"{place} is no number, so all of the column is read as text; {_mended(cell, odd, column.name)} {meant}"
-    if are_times(cells):
-        row, cell = next((row, cell) for row, cell in filled if number_of(cell) is None)
-        place = f"{table.place(row, column.header)}: '{shortened(cell)}'"
+    odd = odd_number(cells)
+    if odd is None and not are_times(cells):
+        return ""
+    row, cell = filled[odd.place] if odd else next(each for each in filled if number_of(each[1]) is None)
+    place = f"{table.place(row, column.header)}: '{shortened(cell)}'"
+    if odd is None:
         return f"{place} is a time, read as text; make numbers of times, such as seconds since the first {meant}"
-    return ""
+    return f"{place} is no number, so all of the column is read as text; {_mended(cell, odd, column.name)} {meant}"
 
 
 def _mended(cell: str, odd: Odd, name: str) -> str:
