@@ -30,8 +30,9 @@ from crossdistill.models.spec import build_model
 from crossdistill.recipes.library.paper_sets import ucf51
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.build import build_method, model_spec, stages, training_samples
-from crossdistill.training.engine import OneProcess, own_process, seeded
+from crossdistill.training.engine import OneProcess, own_process
 from crossdistill.training.loop import build_optimizers, step
+from crossdistill.training.randomness import seeded
 from crossdistill.types import Batch
 
 WARMUP, CLASSES = 5, 51

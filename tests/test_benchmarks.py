@@ -11,8 +11,9 @@ import pytest
 from crossdistill.methods import METHODS
 from crossdistill.recipes.library.bundled import emoji
 from crossdistill.runs.data import build_dataset
-from crossdistill.training.engine import OneProcess, seeded
+from crossdistill.training.engine import OneProcess
 from crossdistill.training.passes import forward, with_mixing
+from crossdistill.training.randomness import seeded
 from crossdistill.types import Batch
 from tests.processes import run_script
 

@@ -55,8 +55,8 @@ if TYPE_CHECKING:
     from crossdistill.runs.results import RunResults as RunResults
     from crossdistill.runs.run import run as run
     from crossdistill.runs.run import student_of as student_of
-    from crossdistill.runs.train import MemoryLog as MemoryLog
     from crossdistill.runs.train import train as train
+    from crossdistill.runs.training_log import MemoryLog as MemoryLog
     from crossdistill.student import Student as Student
     from crossdistill.student import load as load
     from crossdistill.studies.compare import compare as compare
@@ -118,7 +118,8 @@ _HOMES = {
     "crossdistill.runs.evaluate": ("evaluate",),
     "crossdistill.runs.results": ("RunResults",),
     "crossdistill.runs.run": ("run", "student_of"),
-    "crossdistill.runs.train": ("MemoryLog", "train"),
+    "crossdistill.runs.train": ("train",),
+    "crossdistill.runs.training_log": ("MemoryLog",),
     "crossdistill.student": ("Student", "load"),
     "crossdistill.studies.compare": ("compare",),
     "crossdistill.studies.ray_cluster": ("RayExecutor", "RaySettings"),

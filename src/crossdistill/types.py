@@ -413,6 +413,8 @@ NAMES: dict[View, str] = {"target": "student", "full": "teacher", "auxiliary": "
 """What logs, results and errors call the model behind each view."""
 
 T = TypeVar("T")
+
+CPU = torch.device("cpu")
 Values = Mapping[str, float | int | str]
 
 WARNING = "WARNING: "

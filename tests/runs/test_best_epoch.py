@@ -18,7 +18,8 @@ from crossdistill.methods import METHODS
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.build import build
 from crossdistill.runs.run import run
-from crossdistill.runs.train import MemoryLog, train
+from crossdistill.runs.train import train
+from crossdistill.runs.training_log import MemoryLog
 from crossdistill.training import Record
 from crossdistill.types import InputError
 from tests.contracts.test_runs import assert_same_run

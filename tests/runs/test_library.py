@@ -18,7 +18,8 @@ from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.build import build
 from crossdistill.runs.results import read_results
 from crossdistill.runs.run import run, student_of
-from crossdistill.runs.train import MemoryLog, train
+from crossdistill.runs.train import train
+from crossdistill.runs.training_log import MemoryLog
 from crossdistill.student import load
 from crossdistill.training import Machine
 from crossdistill.types import InputError

@@ -28,7 +28,8 @@ from crossdistill.runs.build import build
 from crossdistill.runs.data import load_dataset
 from crossdistill.runs.measure import epoch_measures
 from crossdistill.runs.run import load_trained, run
-from crossdistill.runs.train import MemoryLog, train
+from crossdistill.runs.train import train
+from crossdistill.runs.training_log import MemoryLog
 from crossdistill.training import Machine
 from crossdistill.types import InputError
 from tests.data.clips import halved, tone, write_sound, write_video

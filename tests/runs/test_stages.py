@@ -13,7 +13,7 @@ from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.methods import AMID, METHODS, MI, Auxiliary, Teacher
 from crossdistill.recipes.library.catalogue import RECIPES
 from crossdistill.recipes.recipe import Recipe
-from crossdistill.runs import train as training
+from crossdistill.runs import stage as stage_module
 from crossdistill.runs.build import build, total_epochs
 from crossdistill.runs.run import run
 from crossdistill.training import Checkpoint
@@ -197,13 +197,13 @@ def test_options_of_the_recipe_reach_the_method() -> None:
 def test_each_stage_draws_its_own_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An epoch of the main stage does not repeat the pre-training's order of samples."""
     seen: list[int] = []
-    original = training.training_batches
+    original = stage_module.training_batches
 
     def watched(*arguments: object, **options: object) -> object:
         seen.append(options["epoch"])  # type: ignore[arg-type]
         return original(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(training, "training_batches", watched)
+    monkeypatch.setattr(stage_module, "training_batches", watched)
     run(recipe(), tmp_path / "run", dataset=gestures())
     assert seen == [0, 1, 2, 3, 4]
 

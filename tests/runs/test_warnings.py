@@ -22,7 +22,8 @@ from crossdistill.recipes.files import load_recipe
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.build import Built, build
 from crossdistill.runs.run import run
-from crossdistill.runs.train import MemoryLog, train
+from crossdistill.runs.train import train
+from crossdistill.runs.training_log import MemoryLog
 from crossdistill.runs.warnings import _MOSTLY, Warnings, _mean_cosine
 from crossdistill.types import Representations, View
 from tests.listening import Heard

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
+from crossdistill.training.devices import device_of
 from crossdistill.training.distributed import _as_bytes
-from crossdistill.training.engine import launched, seeded
+from crossdistill.training.engine import launched
+from crossdistill.training.randomness import seeded
 from crossdistill.training.settings import Machine
+from crossdistill.types import InputError
 
 
 def fail(*_: object) -> None:
@@ -41,6 +44,16 @@ def test_auto_is_a_device_that_has_float64(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert launched(Machine()).device == torch.device("cpu")
+
+
+@pytest.mark.parametrize("setting", ["machine.accelerator", "--device"])
+def test_a_gpu_that_is_not_there_is_refused_by_the_name_of_its_setting(
+    setting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match=f"^{setting}: cuda: no GPU can be used here; take auto or cpu$"):
+        device_of("cuda", setting)
+    assert device_of("auto", setting) == device_of("cpu", setting) == torch.device("cpu")
 
 
 def test_bytes_of_no_rows() -> None:

@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
 
@@ -22,6 +21,8 @@ from crossdistill.data.given import Given, given
 from crossdistill.data.label_cells import LABEL
 from crossdistill.data.table import FILES
 from crossdistill.student import Predictions, Student, load
+from crossdistill.training.devices import device_of
+from crossdistill.training.settings import Accelerator
 from crossdistill.types import InputError, TaskKind
 
 UNREADABLE = 1
@@ -52,7 +53,7 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
     predict.add_argument("--out", type=Path, help="file to write: .csv, .parquet or .jsonl; unless given, a table here")
     predict.add_argument("--top", type=int, default=0, help="the K likeliest classes instead of all probabilities")
     predict.add_argument("--batch-size", type=int, default=0, help="samples at once; as many as fit unless given")
-    predict.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto takes a GPU if there")
+    predict.add_argument("--device", choices=get_args(Accelerator), default="auto", help="auto takes a GPU if there")
     predict.add_argument("--workers", type=int, default=0, help="processes that read files")
     predict.add_argument("--allow-outside", action="store_true", help="files outside a manifest's folder, too")
     return predict
@@ -64,7 +65,7 @@ def execute(options: Namespace, command: str) -> int:
         raise InputError("--top, --batch-size, --workers: expected 0 or more")
     if options.out is not None:
         require_writable(options.out)
-    student = load(options.run).to(_device(options.device))
+    student = load(options.run).to(device_of(options.device, "--device"))
     if options.top and student.spec.task != "classification":
         raise InputError(f"--top: ranks classes, and this student has none (task {student.spec.task}); leave it out")
     sources = [given(path, student.inputs, options.allow_outside) for path in options.inputs]
@@ -151,12 +152,6 @@ def _require_other(out: Path | None, inputs: Sequence[Path]) -> None:
     for path in inputs:
         if any(out.samefile(read) for read in (path, *(path / name for name in FILES)) if read.exists()):
             raise InputError(f"--out {out}: is an input; predictions would take its place")
-
-
-def _device(chosen: str) -> torch.device:
-    if chosen == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device cuda: no GPU can be used here; take auto or cpu")
-    return torch.device("cuda" if chosen != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def _predicted(

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Sampler
 from crossdistill.data.columns import Rows
 from crossdistill.data.dataset import NO_WEIGHTS, MultimodalDataset
 from crossdistill.data.reading import Parts
-from crossdistill.types import Batch, InputError
+from crossdistill.types import CPU, Batch, InputError
 
 Positions = npt.NDArray[np.float64]
 
@@ -246,11 +246,11 @@ class Workers:
     They start with the first pass, and end with the `with` block. Where processes are spawned, each start imports all
     anew. What they read does not depend on how many there are; a pass that is not finished is forgotten by the next.
 
-    count: 0 to read in this process; for_gpu: batches lie where a GPU copies from while the CPU goes on
+    count: 0 to read in this process; device: where the batches are meant for: a GPU copies them while the CPU goes on
     """
 
-    def __init__(self, dataset: MultimodalDataset, count: int, for_gpu: bool = False) -> None:
-        self.dataset, self.count, self.for_gpu = dataset, count, for_gpu
+    def __init__(self, dataset: MultimodalDataset, count: int, device: torch.device = CPU) -> None:
+        self.dataset, self.count, self.device = dataset, count, device
         self._requests: Iterable[_Request] = ()
         self._passes: list[Iterator[Batch | InputError]] = []
         self._loader: DataLoader[Batch | InputError] | None = None
@@ -277,7 +277,7 @@ class Workers:
                 collate_fn=_as_it_is,
                 num_workers=self.count,
                 persistent_workers=self.count > 0,
-                pin_memory=self.for_gpu,
+                pin_memory=self.device.type == "cuda",
                 generator=torch.Generator().manual_seed(0),  # or DataLoader would draw from the global random state
                 worker_init_fn=_begin_worker,
             )

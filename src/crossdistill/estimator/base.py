@@ -24,6 +24,7 @@ from crossdistill.evaluation import gap_recovered
 from crossdistill.methods import METHODS, unknown_method
 from crossdistill.plain import as_python
 from crossdistill.student import Student
+from crossdistill.training.settings import Accelerator
 from crossdistill.types import InputError, TaskKind
 
 Array = npt.NDArray[Any]
@@ -62,7 +63,7 @@ class CrossModalEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         random_state: int | np.random.RandomState | None = None,
-        device: Literal["auto", "cpu", "cuda"] = "auto",
+        device: Accelerator = "auto",
         verbose: int | bool = 0,
     ) -> None:
         self.method = method

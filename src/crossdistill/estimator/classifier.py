@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ from crossdistill.estimator.labels import (
     weights_of,
     weights_of_indicators,
 )
+from crossdistill.training.settings import Accelerator
 from crossdistill.types import InputError
 
 
@@ -111,7 +112,7 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         random_state: int | np.random.RandomState | None = None,
-        device: Literal["auto", "cpu", "cuda"] = "auto",
+        device: Accelerator = "auto",
         verbose: int | bool = 0,
     ) -> None:
         super().__init__(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from crossdistill.runs.measure import logged_scores
-from crossdistill.runs.train import MemoryLog
+from crossdistill.runs.training_log import MemoryLog
 from crossdistill.training import Record
 from crossdistill.types import Listener, Values
 

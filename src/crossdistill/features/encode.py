@@ -55,8 +55,7 @@ def encode(work: Work, share: ChunkShare, listener: Listener) -> list[Note]:
     mine = [number for number in share.chunks(len(rows)) if not features.chunk(number).is_file()]
 
     def made() -> Iterator[int]:
-        on_gpu = work.engine.device.type == "cuda"
-        with Workers(work.dataset, work.settings.machine.workers, on_gpu) as workers:
+        with Workers(work.dataset, work.settings.machine.workers, work.engine.device) as workers:
             for number in mine:
                 found: dict[int, Features] = {}
                 for row, value in encoded(

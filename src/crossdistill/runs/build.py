@@ -25,8 +25,10 @@ from crossdistill.runs.given_teacher import require_logits
 from crossdistill.runs.own_encoders import copied, own_settings, require_rebuilt, require_working
 from crossdistill.runs.statistics import set_statistics
 from crossdistill.tasks.regression import statistics_of
-from crossdistill.training.engine import seeded, with_gradients
+from crossdistill.training.devices import device_of
+from crossdistill.training.engine import with_gradients
 from crossdistill.training.loop import Stage
+from crossdistill.training.randomness import seeded
 from crossdistill.types import InputError, TrainingSamples
 
 BuildDataset = Callable[[DataSettings, int], MultimodalDataset]
@@ -96,7 +98,7 @@ def build(
     _require_labels_for(planned, dataset)
     require_rebuilt(spec, model, own, dataset)
     named = [name for name in model.encoders if name not in own]
-    require_working(spec, model, named, dataset, recipe.machine.accelerator)
+    require_working(spec, model, named, dataset, device_of(recipe.machine.accelerator, "machine.accelerator"))
     return Built(recipe, dataset, spec, method, planned)
 
 

@@ -21,6 +21,7 @@ from crossdistill.models.grouped import select
 from crossdistill.models.spec import ModelSpec
 from crossdistill.plain import as_python, to_plain
 from crossdistill.plugins import class_path
+from crossdistill.training.randomness import forked
 from crossdistill.types import InputError, Modality, one_line, shape_in_words, to_device, values_of
 
 
@@ -95,12 +96,11 @@ def require_rebuilt(spec: ModelSpec, model: CrossModalModel, given: Iterable[str
 
 
 def require_working(
-    spec: ModelSpec, model: CrossModalModel, named: Iterable[str], dataset: MultimodalDataset, accelerator: str
+    spec: ModelSpec, model: CrossModalModel, named: Iterable[str], dataset: MultimodalDataset, device: torch.device
 ) -> None:
     """Raise InputError unless the model's encoder of each modality for which a recipe names one, where it is no class
-    of ours, makes (B, width) of a few training samples; on the GPU where it will be trained on one, since there are
-    classes that need it."""
-    device = torch.device("cuda" if accelerator in ("auto", "cuda") and torch.cuda.is_available() else "cpu")
+    of ours, makes (B, width) of a few training samples; on the device that it will be trained on, since some classes
+    need a GPU."""
     for name in named:
         encoder, settings = model.encoders[name], spec.encoders[name]
         is_ours = type(unstandardized(encoder)).__module__.partition(".")[0] == __name__.partition(".")[0]
@@ -123,7 +123,7 @@ def _tried(place: str, encoder: nn.Module, samples: Modality, device: torch.devi
     are. Raises InputError where that is not float32 (B, width), and where the samples are others afterwards."""
     values, given = values_of(samples), to_device(copy.deepcopy(samples), device)
     try:
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        with forked(device):
             output: Any = copy.deepcopy(encoder).to(device).eval()(given)
     except Exception as error:  # whatever somebody's module raises
         what = f"{type(error).__name__}: {one_line(error)[:200]}"

@@ -139,8 +139,7 @@ def run(
         with interrupts_noted() if interruptible else nullcontext(lambda: GO_ON) as signalled:
             log = RunLog(folder, recipe, heard_by, engine.is_global_zero, signalled)
             held.callback(log.close)
-            on_gpu = engine.device.type == "cuda"
-            workers = held.enter_context(Workers(built.dataset, recipe.machine.workers, on_gpu))
+            workers = held.enter_context(Workers(built.dataset, recipe.machine.workers, engine.device))
             train(built, log, engine, workers)
         own = [name for name in encoders or {} if name in built.spec.inputs]
         require_rebuilt(built.spec, built.model, own, built.dataset)  # training may have moved what no state holds

@@ -1,4 +1,4 @@
-"""Starting the engine, and what a run needs of the process: seeds, deterministic kernels, quiet libraries."""
+"""Starting the engine, and what a run needs of the process: threads, deterministic kernels, quiet libraries."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from crossdistill.extras import needed_for
+from crossdistill.training.devices import device_of
 from crossdistill.training.settings import Machine
 from crossdistill.types import InputError, one_line
 
@@ -84,7 +85,7 @@ def launched(machine: Machine) -> Engine:
     devices = int(os.environ.get("LOCAL_WORLD_SIZE", machine.devices))
     nodes = int(os.environ["GROUP_WORLD_SIZE"]) if "GROUP_WORLD_SIZE" in os.environ else machine.nodes
     end_with_launcher()
-    device = _device(machine.accelerator)
+    device = device_of(machine.accelerator, "machine.accelerator")
     if devices * nodes == 1:
         return OneProcess(device, machine.precision)
     with needed_for("training on several devices"):
@@ -105,14 +106,6 @@ def launched(machine: Machine) -> Engine:
         end_with_ranks(started)  # before it launches: that waits until all ranks have met
     engine.launch()
     return cast(Engine, engine)
-
-
-def _device(accelerator: str) -> torch.device:
-    """The device of this name; auto takes a GPU where there is one."""
-    if accelerator == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"machine.accelerator: {accelerator}: there is none here; take auto or cpu")
-    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
-    return torch.device("cuda", 0) if on_gpu else torch.device("cpu")
 
 
 def end_with_launcher() -> None:
@@ -172,19 +165,6 @@ def on_threads(threads: int) -> Iterator[None]:
     finally:
         if threads:
             torch.set_num_threads(before)
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
-    """Random numbers from this seed inside, on the CPU and, where the device is a GPU, on that one; the caller's random
-    state comes back afterwards. Other GPUs are left alone: even to ask for their state would take memory of each."""
-    gpus = [device] if device is not None and device.type == "cuda" else []
-    with torch.random.fork_rng(devices=gpus):
-        torch.default_generator.manual_seed(seed)
-        for gpu in gpus:
-            with torch.cuda.device(gpu):
-                torch.cuda.manual_seed(seed)
-        yield
 
 
 @contextmanager

@@ -8,6 +8,9 @@ from typing import Literal
 
 from crossdistill.requirements import require_above_zero, require_at_least_zero
 
+Accelerator = Literal["auto", "cpu", "cuda"]
+"""What something may be computed on; auto takes a GPU where there is one."""
+
 
 @dataclass(frozen=True)
 class Optimization:
@@ -92,7 +95,7 @@ class Machine:
         1
     """
 
-    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    accelerator: Accelerator = "auto"
     devices: int = 1
     nodes: int = 1
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
