@@ -13,7 +13,6 @@ docs/media.md.
 from __future__ import annotations
 
 import re
-import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,10 +22,8 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from crossdistill.data.arrays import Array
 from crossdistill.data.cells import (
     MODALITY_NAME,
-    RESERVED,
     ModalityHeader,
     array_cell,
     clip,
@@ -37,30 +34,24 @@ from crossdistill.data.cells import (
     modalities,
     number_of,
     require_parts_fit,
-    require_plain,
     require_small_letters,
     require_whole,
 )
-from crossdistill.data.columns import ArrayColumn, Column, FileColumn, RowColumn, SequenceColumn, open_array
+from crossdistill.data.columns import Column, FileColumn, RowColumn, open_array
 from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_consistency
-from crossdistill.data.folders import new_folder, write_csv
-from crossdistill.data.kept import not_kept, require_kept
-from crossdistill.data.label_cells import LABEL, doubts_of_labels, label_columns, read_labels, write_labels
-from crossdistill.data.labels import SPLITS, groups_of
+from crossdistill.data.label_cells import doubts_of_labels, label_columns, read_labels
+from crossdistill.data.labels import groups_of
 from crossdistill.data.lists import list_column
+from crossdistill.data.manifest_checks import require_cells, require_columns, require_filled, require_modality_name
 from crossdistill.data.number_groups import number_groups, together
 from crossdistill.data.numbers import doubt_of, number_column
 from crossdistill.data.readers import READERS, CacheFolder, MediaColumn, ReaderSettings, TextColumn
-from crossdistill.data.reading import PartialColumn, known_present
+from crossdistill.data.reading import PartialColumn
 from crossdistill.data.table import Table, read_table
 from crossdistill.data.targets import require_task
-from crossdistill.data.wrappers import content_of
 from crossdistill.types import InputError, TaskKind
 
 WEIGHT = "sample_weight"
-
-LONGEST_NAME = 1000
-"""Characters of an id, a label or a group."""
 
 
 def read_manifest(
@@ -117,37 +108,11 @@ def dataset_of(
     require_task(task)
     require_small_letters(table, only)
     of_labels = label_columns(table, task)
-    named = {column.name: column for column in modalities(table)}
-    if "split" not in table.columns:
-        raise InputError(f"{table.path}: no column 'split' ({', '.join(SPLITS)}, of each row); found {table.found}")
-    if not named:
-        raise InputError(f"{table.path}: no modality column; found {table.found}")
-    if "id" not in table.columns:
-        ids = [f"{table.path.name}#{row}" for row in range(len(table.numbers))]
-        table = replace(table, columns={"id": ids, **table.columns})
+    require_columns(table)
+    table, named = _with_ids(table), {column.name: column for column in modalities(table)}
     only = only or _names(table)
-    joined = together(table, [name for name in only if name not in named])
-    if unknown := [name for name, headers in joined.items() if not headers]:
-        hint = f"; columns of numbers {unknown[0]} are '{unknown[0][:-2]}' together" if unknown[0][-2:] == "_*" else ""
-        raise InputError(f"{table.path}: no modality '{unknown[0]}'; found {', '.join(_readable(table))[:200]}{hint}")
-    for name in only:
-        _require_modality_name(table, name, named.get(name))
-    by_header = {column.header: column for column in named.values()}
-    for header in (header for headers in joined.values() for header in headers):
-        require_parts_fit(table, by_header[header], "number")
-    headers = Counter(header for name in only for header in joined.get(name) or [named[name].header])
-    if twice := [header for header, count in headers.items() if count > 1]:
-        raise InputError(f"{table.path}: column '{twice[0]}' is part of two modalities of {', '.join(only)}")
-    needed = [header for name in required for header in joined.get(name) or [named[name].header]]
-    for name in ("id", "split", *needed):
-        _require_filled(table, name)
-    for name in RESERVED:
-        if name != LABEL:
-            require_plain(table, name)
-    _require_plain_labels(table, task)
-    for name in ("id", *of_labels, "group"):
-        _require_keepable(table, name)
-    _require_rows(table, of_labels[0], task)
+    joined = _joined(table, named, only)
+    require_cells(table, of_labels, _headers(named, joined, required), task)
     ids = table.columns["id"]
     labels, classes = read_labels(table, task)
     dataset = MultimodalDataset(
@@ -203,30 +168,40 @@ def check_values(dataset: MultimodalDataset) -> None:
                 others.__getitems__(range(start, min(start + 64, len(dataset))))
 
 
-def write_manifest(folder: Path | str, dataset: MultimodalDataset) -> Path:
-    """Write a data set that is in memory as manifest.csv and .npy files; returns the folder.
+def _with_ids(table: Table) -> Table:
+    """The table, in which samples without an id are called by their row."""
+    if "id" in table.columns:
+        return table
+    ids = [f"{table.path.name}#{row}" for row in range(len(table.numbers))]
+    return replace(table, columns={"id": ids, **table.columns})
 
-    Arrays become `<modality>.npy#row`, sequences `<modality>/<id>.npy`, texts cells. The folder appears whole or not at
-    all. Raises InputError where there is something in it already, it cannot be written, or names of classes, ids or
-    groups would be read back as others. What a manifest has no place for (the licence, the names of a table's columns,
-    the order of classes, classes that no sample has) is a warning.
-    For arrays that the command line, or somebody else, is to train on.
 
-    >>> import tempfile, numpy as np
-    >>> from crossdistill.data import from_arrays, read_manifest, write_manifest
-    >>> data = from_arrays({"gyro": np.eye(4)}, ["wave", "push"] * 2, splits=[False, False, True, True])
-    >>> folder = write_manifest(f"{tempfile.mkdtemp()}/mine", data)
-    >>> sorted(path.name for path in folder.iterdir())
-    ['gyro.npy', 'manifest.csv']
-    >>> read_manifest(folder).classes
-    ('push', 'wave')
+def _joined(table: Table, named: Mapping[str, ModalityHeader], only: Sequence[str]) -> dict[str, list[str]]:
+    """Those of the modalities that are columns of numbers together -> their headers. Raises InputError for a modality
+    that there is not, a name that none may have, and a column that is asked for twice.
+
+    named: the columns by the names of modalities
     """
-    require_kept(dataset)
-    with new_folder(Path(folder)) as written:
-        _write(written, dataset)
-    if lost := not_kept(dataset):
-        warnings.warn(f"{folder}: a manifest does not keep {', '.join(lost)}", stacklevel=2)
-    return Path(folder)
+    joined = together(table, [name for name in only if name not in named])
+    if unknown := [name for name, headers in joined.items() if not headers]:
+        hint = f"; columns of numbers {unknown[0]} are '{unknown[0][:-2]}' together" if unknown[0][-2:] == "_*" else ""
+        raise InputError(f"{table.path}: no modality '{unknown[0]}'; found {', '.join(_readable(table))[:200]}{hint}")
+    for name in only:
+        require_modality_name(table, name, named.get(name))
+    by_header = {column.header: column for column in named.values()}
+    for header in (header for headers in joined.values() for header in headers):
+        require_parts_fit(table, by_header[header], "number")
+    headers = Counter(_headers(named, joined, only))
+    if twice := [header for header, count in headers.items() if count > 1]:
+        raise InputError(f"{table.path}: column '{twice[0]}' is part of two modalities of {', '.join(only)}")
+    return joined
+
+
+def _headers(
+    named: Mapping[str, ModalityHeader], joined: Mapping[str, Sequence[str]], modalities: Sequence[str]
+) -> list[str]:
+    """The headers of all columns of these modalities."""
+    return [header for name in modalities for header in joined.get(name) or [named[name].header]]
 
 
 def _names(table: Table) -> list[str]:
@@ -247,68 +222,6 @@ def _grouped(table: Table, groups: Mapping[str, Sequence[str]]) -> list[str]:
     """The modalities' names, that of a group in the place of its columns'."""
     whole = {column: name for name, columns in groups.items() for column in columns}
     return list(dict.fromkeys(whole.get(column.name, column.name) for column in modalities(table)))
-
-
-def _require_modality_name(table: Table, name: str, column: ModalityHeader | None) -> None:
-    """Raise InputError for a name that no modality may have; where it is a column of numbers but for some cells, and
-    were it not for these a part of a modality such as `acc`, one that names the first of them."""
-    if not MODALITY_NAME.fullmatch(name):
-        if column is not None and (doubt := doubt_of(table, column)):
-            raise InputError(doubt)
-        other = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")
-        raise InputError(
-            f"{table.path} row 1: '{name}': expected letters, digits, _ and - in a modality's name; rename the column"
-            + (f", e.g. to {other}" if other else "")
-        )
-
-
-def _require_filled(table: Table, column: str) -> None:
-    for row, cell in enumerate(table.columns[column]):
-        if not cell:
-            hint = "" if column in RESERVED else "; every sample needs what the student sees"
-            raise InputError(f"{table.place(row, column)}: empty cell{hint}")
-
-
-def _require_plain_labels(table: Table, task: TaskKind) -> None:
-    """Raise InputError for lists as labels where a sample has one label, or numbers."""
-    if task == "regression":
-        require_plain(table, LABEL, "numbers (several are columns label:NAME)")
-    elif task == "classification":
-        require_plain(table, LABEL, hint="; lists of labels need data.task multilabel")
-
-
-def _require_keepable(table: Table, column: str) -> None:
-    """NumPy keeps all of an array's texts as long as its longest, and drops zero characters at their ends."""
-    for row, cell in enumerate(table.columns.get(column, [])):
-        if len(cell) > LONGEST_NAME:
-            raise InputError(
-                f"{table.place(row, column)}: expected at most {LONGEST_NAME:,} characters, found {len(cell):,}"
-            )
-        if "\0" in cell:
-            raise InputError(f"{table.place(row, column)}: expected text without zero characters, found {cell!r}")
-
-
-def _require_rows(table: Table, column: str, task: TaskKind) -> None:
-    """Require known splits, distinct ids, labels where samples are measured, and no class that training never sees.
-
-    column: the label's, or the first of them
-    """
-    ids, splits, labels = (table.columns[name] for name in ("id", "split", column))
-    seen: dict[str, int] = {}
-    learnt = {label for label, split in zip(labels, splits, strict=True) if split == "train" and label}
-    for row, (key, split, label) in enumerate(zip(ids, splits, labels, strict=True)):
-        if split not in SPLITS:
-            raise InputError(f"{table.place(row, 'split')}: expected {', '.join(SPLITS)}; found '{split}'")
-        if seen.setdefault(key, row) != row:
-            raise InputError(f"{table.place(row, 'id')}: '{key}' is already the id of row {table.numbers[seen[key]]}")
-        if not label and split != "train":
-            raise InputError(
-                f"{table.place(row, column)}: empty cell in split {split}; only training samples may lack a label"
-            )
-        if task == "classification" and learnt and label and label not in learnt:
-            number = is_number(label) and not label.lstrip("+-").isdigit()
-            hint = "; numbers that are to be predicted need data.task regression" if number else ""
-            raise InputError(f"{table.place(row, 'label')}: class '{label}' is in {split} but never in train{hint}")
 
 
 def _folds(table: Table) -> npt.NDArray[np.int64]:
@@ -387,64 +300,10 @@ def _thumbnails(table: Table, allow_outside: bool) -> npt.NDArray[np.uint8]:
     name = "thumbnail"
     if name not in table.columns:
         return NO_PICTURES
-    _require_filled(table, name)
+    require_filled(table, name)
     column = _arrays(table, name, range(len(table.numbers)), allow_outside)
     if isinstance(column, RowColumn):
         files = [open_array(path, table.place(0, name)) for path in column.files]
         if len(column.shape) == 3 and column.shape[2] == 3 and all(file.dtype == np.uint8 for file in files):
             return column.raw()
     raise InputError(f"{table.place(0, name)}: expected a row (a.npy#17) of an (N, H, W, 3) uint8 array")
-
-
-def _write(folder: Path, dataset: MultimodalDataset) -> None:
-    cells: dict[str, Sequence[str]] = {"id": dataset.ids, "split": dataset.splits.tolist()}
-    cells |= write_labels(dataset.labels, dataset.classes, dataset.task)
-    if np.any(dataset.folds >= 0):
-        cells["fold"] = [str(fold) for fold in dataset.folds]
-    if tuple(dataset.groups) != dataset.ids:
-        cells["group"] = dataset.groups.tolist()
-    if len(dataset.weights):
-        cells[WEIGHT] = list(map(repr, dataset.weights.tolist()))
-    if dataset.captions:
-        cells["caption"] = dataset.captions
-    if len(dataset.pictures):
-        cells["thumbnail"] = _write_array(folder, "thumbnail", dataset.pictures)
-    for name, column in dataset.columns.items():
-        if name in RESERVED:
-            raise InputError(f"modality '{name}': this name means something else in a manifest; choose another")
-        present = known_present(column)
-        ids = [key for key, has_sample in zip(dataset.ids, present, strict=True) if has_sample]
-        written = iter(_write_column(folder, name, column, ids))
-        header = f"{name}:text" if isinstance(content_of(column), TextColumn) else name
-        cells[header] = [next(written) if has_sample else "" for has_sample in present]
-    write_csv(folder / "manifest.csv", cells)
-
-
-def _write_column(folder: Path, name: str, column: Column, ids: Sequence[str]) -> list[str]:
-    """The cells of the samples `ids`, which are those that have the modality."""
-    if isinstance(column, PartialColumn):
-        return _write_column(folder, name, column.column, ids)
-    if isinstance(column, ArrayColumn):
-        return _write_array(folder, name, column.array)
-    if isinstance(column, SequenceColumn):
-        return _write_sequences(folder / name, column, ids)
-    if isinstance(column, TextColumn):
-        texts = [column.text(row) for row in range(len(column))]
-        if named := [text for text in texts if is_text_file(text)]:
-            raise InputError(f"modality '{name}': '{named[0]}' would be read as the name of a file; end it otherwise")
-        return texts
-    raise TypeError(f"expected columns in memory, found {type(column).__name__} for '{name}'")
-
-
-def _write_array(folder: Path, name: str, array: Array) -> list[str]:
-    np.save(folder / f"{name}.npy", array, allow_pickle=False)
-    return [f"{name}.npy#{row}" for row in range(len(array))]
-
-
-def _write_sequences(folder: Path, column: SequenceColumn, ids: Sequence[str]) -> list[str]:
-    folder.mkdir()
-    safe = all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", key) for key in ids)
-    names = [f"{key}.npy" for key in (ids if safe else range(len(ids)))]
-    for name, sequence in zip(names, column.sequences, strict=True):
-        np.save(folder / name, sequence, allow_pickle=False)
-    return [f"{folder.name}/{name}" for name in names]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,19 +12,15 @@ from crossdistill.data.cells import (
     are_times,
     modalities,
     number_of,
-    numbers_meant,
     shortened,
 )
 from crossdistill.data.columns import ArrayColumn, Column, float32_of
-from crossdistill.data.notations import ONE, Meant
+from crossdistill.data.number_advice import advice
 from crossdistill.data.number_groups import listed
-from crossdistill.data.odd_numbers import TIMES, Odd, odd_number
+from crossdistill.data.odd_numbers import odd_number
 from crossdistill.data.reading import PartialColumn
 from crossdistill.data.table import Table
 from crossdistill.types import InputError
-
-_PARTED = re.compile(r"(?<![0-9.,'_])(?<![0-9]\s)([1-9][0-9]{0,2})([.,])([0-9]{3})(?![0-9.,eE])")
-"""Digits with a comma or point that parts thousands, or that is a decimal one."""
 
 
 def doubt_of(table: Table, column: ModalityHeader) -> str:
@@ -43,67 +37,7 @@ def doubt_of(table: Table, column: ModalityHeader) -> str:
     place = f"{table.place(row, column.header)}: '{shortened(cell)}'"
     if odd is None:
         return f"{place} is a time, read as text; make numbers of times, such as seconds since the first {meant}"
-    return f"{place} is no number, so all of the column is read as text; {_mended(cell, odd, column.name)} {meant}"
-
-
-def _mended(cell: str, odd: Odd, name: str) -> str:
-    """What to do about a cell that is no number in a column of numbers."""
-    meant = odd.meant
-    number, *more = meant.numbers or ("",)
-    point, plain = numbers_meant(cell)
-    if point and plain:
-        return f"numbers have no comma: write {plain} where it parts thousands, {point} where it is a decimal comma"
-    if plain:
-        return f"numbers have no comma between thousands: {plain}"
-    if point:
-        return f"numbers have a decimal point: {point}"
-    kind = "unit" if meant.unit or meant.form == "units" else "currency" if meant.currency else ""
-    readings = _two_readings(cell, meant)
-    each = f"a column for each number, {name}_1, {name}_2, or .npy files"
-    if meant.form == "units" or (odd.several and kind):
-        mended = f"numbers have no {kind}: write all in one {kind}, and that in the column's name, if anywhere"
-        if meant.form in ONE and (factor := TIMES.get(meant.unit)) and not readings:
-            number = f"{(Decimal(number) * factor).normalize():f}"
-            mended += f"; where {meant.unit} means {factor:,}, this is {_in_brackets(number, cell)}"
-    elif meant.form in ONE:
-        number = readings or _in_brackets(number, cell)
-        between = "numbers have nothing between thousands:"
-        mended = {
-            "points": f"{between} {number}; take such points away in all cells (12.500 would be 12.5)",
-            "spaces": f"{between} {number}, or write {each}",
-            "thousands": f"{between} {number}",
-        }.get("" if readings else meant.form, f"write {number}")
-        if kind:
-            mended = f"numbers have no {kind}: {number}, and the {kind} in the column's name, if anywhere"
-    else:
-        mended = {
-            "error": f"write {number}, and {''.join(more)} in a column of its own",
-            "fraction": f"write {number or 'it as a decimal number'}, or {each}",
-            "pair": f"write {each}",
-            "several": f"write {each}",
-        }.get(meant.form, "mend it, or leave the cell empty")
-    return f"{mended}, and what its sign says in a column of its own" if meant.bound else mended
-
-
-def _in_brackets(number: str, cell: str) -> str:
-    """A number as it is said where a cell may have it in brackets in the place of a minus."""
-    may_be_less = cell.startswith("(") and not number.startswith("-")
-    return f"{number}, or -{number} where brackets mean less than 0" if may_be_less else number
-
-
-def _two_readings(cell: str, meant: Meant) -> str:
-    """The two numbers that a cell may mean whose only comma or point is before three digits; empty for another, and
-    where the point has neither unit nor currency."""
-    match = _PARTED.search(cell) if meant.form in ONE else None
-    if not match or not (match[2] == "," or meant.unit or meant.currency):
-        return ""
-    sign = "-" if meant.numbers[0].startswith("-") else ""
-    called = "comma" if match[2] == "," else "point"
-    minus = ", with a minus where brackets mean less than 0" if cell.startswith("(") else ""
-    return (
-        f"{sign}{match[1]}{match[3]} where the {called} parts thousands, {sign}{match[1]}.{match[3]} where it is a "
-        f"decimal {called}{minus}"
-    )
+    return f"{place} is no number, so all of the column is read as text; {advice(cell, odd, column.name)} {meant}"
 
 
 def doubts_of_gaps(table: Table, groups: Mapping[str, Sequence[str]]) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from crossdistill.data.dataset import MultimodalDataset, from_arrays
-from crossdistill.data.manifest import write_manifest
+from crossdistill.data.manifest_writing import write_manifest
 from crossdistill.datasets.bundles import load_bundle
 from crossdistill.datasets.releases import named, release_arrays, texts
 from crossdistill.extras import needed_for

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossdistill.data.dataset import MultimodalDataset, from_arrays
-from crossdistill.data.manifest import write_manifest
+from crossdistill.data.manifest_writing import write_manifest
 from crossdistill.datasets.releases import flags, named, release_arrays, release_files
 from crossdistill.datasets.uci import half_of_each_class, has_npz, numbered, numbers, rows_of_text
 from crossdistill.types import InputError

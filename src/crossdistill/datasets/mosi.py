@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crossdistill.data.dataset import MultimodalDataset, from_arrays
-from crossdistill.data.manifest import write_manifest
+from crossdistill.data.manifest_writing import write_manifest
 from crossdistill.datasets.releases import flags, named, release_arrays, texts
 
 _POLARITIES = ("negative", "positive")

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from crossdistill.data.dataset import MultimodalDataset, from_arrays
 from crossdistill.data.labels import natural_order
-from crossdistill.data.manifest import write_manifest
+from crossdistill.data.manifest_writing import write_manifest
 from crossdistill.datasets.matlab import matlab_array
 from crossdistill.datasets.releases import release_arrays, release_files
 from crossdistill.types import InputError
