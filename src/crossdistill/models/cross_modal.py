@@ -156,7 +156,7 @@ class CrossModalModel(nn.Module):
     def can_mix(self) -> bool:
         """Whether target inputs of two samples are mixed: each target encoder says so by its attribute `mixes`. True
         where it has none; `conv`, `rnn`, `signal` and models of words say no, `make_encoder` of all windows, sequences
-        and texts."""
+        and token ids."""
         return all(getattr(unstandardized(self.encoders[name]), "mixes", True) for name in self.target)
 
     def student_state(self) -> dict[str, Tensor]:
