@@ -72,8 +72,10 @@ ENTRIES = [
 
 
 def parameters_of(item: object) -> set[str]:
-    """The names that a caller gives; a protocol has none. That every method takes a model, `Method` says."""
-    if not is_documented_kind(item) or getattr(item, "_is_protocol", False):
+    """The names that a caller gives; a protocol and a warning have none. That every method takes a model, `Method`
+    says."""
+    is_warning = inspect.isclass(item) and issubclass(item, Warning)
+    if not is_documented_kind(item) or getattr(item, "_is_protocol", False) or is_warning:
         return set()
     parameters = inspect.signature(item).parameters.values()  # type: ignore[arg-type]
     names = {parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD}

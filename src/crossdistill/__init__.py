@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from crossdistill.training.settings import Optimization as Optimization
     from crossdistill.types import InputError as InputError
     from crossdistill.types import Listener as Listener
+    from crossdistill.types import RunWarning as RunWarning
 
 _HOMES = {
     "crossdistill.data.dataset": ("from_arrays",),
@@ -127,7 +128,7 @@ _HOMES = {
     "crossdistill.studies.tune": ("tune",),
     "crossdistill.studies.workers": ("LocalExecutor",),
     "crossdistill.training.settings": ("Machine", "Optimization"),
-    "crossdistill.types": ("InputError", "Listener"),
+    "crossdistill.types": ("InputError", "Listener", "RunWarning"),
 }
 """Module -> the public names that are its. They are imported when they are first used: `import crossdistill` takes no
 torch."""

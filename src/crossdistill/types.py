@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -421,8 +423,41 @@ WARNING = "WARNING: "
 """How a line begins that nobody should miss, so that a listener that is quiet shows it all the same."""
 
 
+class RunWarning(UserWarning):
+    """What a run's numbers hide, such as a class that training never sees, where no listener takes such lines.
+
+    To be told apart from others' warnings in a filter: `run`, `train`, `compare` and `tune` give it unless their
+    listener overrides `say`. A run's folder keeps the same lines in warnings.txt.
+
+    >>> import tempfile, warnings, numpy as np, crossdistill
+    >>> from dataclasses import replace
+    >>> data = crossdistill.from_arrays({"wrist": np.eye(9)}, ["push", "wave", "nan"] * 3, splits=np.arange(9) >= 6)
+    >>> recipe = replace(crossdistill.own(("wrist",), ()), method="baseline", epochs=1)
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     _ = crossdistill.run(recipe, tempfile.mkdtemp(), dataset=data)
+    >>> [str(each.message)[:29] for each in caught if each.category is crossdistill.RunWarning][:1]
+    ["'nan' is taken for a class; a"]
+    """
+
+
+def warn(line: str) -> None:
+    """Python's warning of a line that begins with WARNING, at the caller's line that is not this library's own; nothing
+    of another line."""
+    if line.startswith(WARNING):
+        warnings.warn(line.removeprefix(WARNING), RunWarning, stacklevel=_level_outside())
+
+
+def _level_outside() -> int:
+    """The `stacklevel` of the first frame that is neither this library's nor of a context manager around its code."""
+    ours, level, frame = (__name__.partition(".")[0], "contextlib"), 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ours:
+        level, frame = level + 1, frame.f_back
+    return level
+
+
 class Listener:
-    """Hears how work goes; each method does nothing unless it is overridden.
+    """Hears how work goes; each method does nothing unless it is overridden, but that `say` warns.
 
     A task is something with a length: a run and its epochs, files that are read, trials. To be derived from, for a
     progress bar or a log of your own.
@@ -467,10 +502,22 @@ class Listener:
         """
 
     def say(self, line: str) -> None:
-        """Something that a person should know.
+        """Something that a person should know: Python's `RunWarning` of a line that begins with "WARNING: ".
 
         Args:
             line: what was skipped or guessed
+        """
+        warn(line)
+
+
+class Deaf(Listener):
+    """Hears nothing, and warns of nothing: of several processes that work on one thing, all but the first."""
+
+    def say(self, line: str) -> None:
+        """Nothing.
+
+        Args:
+            line: what another process says
         """
 
 

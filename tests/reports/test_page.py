@@ -324,3 +324,36 @@ def test_a_full_disk_leaves_the_page_that_was_there(
     with pytest.raises(InputError, match=r"report\.html: cannot be written: No space left on device$"):
         write_report(comparison[:1], page)
     assert page.read_text() == "last week's"
+
+
+def test_what_training_warned_of_is_on_the_page(tmp_path: Path) -> None:
+    """What runs have alike but for numbers is one row, which says whose it is; markup in it is text."""
+    runs = {
+        (name, seed): write_run(tmp_path / f"{name}-{seed}", name, seed)
+        for name in ("baseline", "amid")
+        for seed in (0, 1)
+    }
+    for folder in runs.values():
+        (folder / "warnings.txt").write_text("'<b>nan</b>' is taken for a class\n", encoding="utf-8")
+    for seed in (0, 1):
+        with (runs["amid", seed] / "warnings.txt").open("a", encoding="utf-8") as file:
+            file.write(f"amid, epoch {seed + 7}: the discriminator d1 was right on 99.{seed + 6} %\n")
+    with (runs["amid", 1] / "warnings.txt").open("a", encoding="utf-8") as file:
+        file.write("the student ends with one answer\n")
+    (section,) = (
+        each for each in report_of(load_runs([*runs.values()]), "command").sections if each.name == "warnings"
+    )
+    assert section.table is not None
+    assert [row.cells for row in section.table.rows] == [
+        ("'<b>nan</b>' is taken for a class", "all runs"),
+        ("amid, epoch 7: the discriminator d1 was right on 99.6 %", "amid"),
+        ("the student ends with one answer", "amid (1 of 2 runs)"),
+    ]
+    page = write_report([*runs.values()], tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "&lt;b&gt;nan&lt;/b&gt;" in page
+    assert "<b>nan" not in page
+
+
+def test_a_page_of_runs_without_warnings_has_no_such_section(tmp_path: Path) -> None:
+    runs = load_runs([write_run(tmp_path / "baseline", "baseline")])
+    assert "warnings" not in {section.name for section in report_of(runs, "command").sections}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import get_args
 
 import numpy as np
@@ -19,13 +21,14 @@ from crossdistill.data.readers import ReaderSettings
 from crossdistill.evaluation.collect import Outputs
 from crossdistill.methods import DISCRIMINATOR_ACCURACY
 from crossdistill.recipes.files import load_recipe
+from crossdistill.recipes.library.bundled import own
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.build import Built, build
 from crossdistill.runs.run import run
 from crossdistill.runs.train import train
 from crossdistill.runs.training_log import MemoryLog
 from crossdistill.runs.warnings import _MOSTLY, Warnings, _mean_cosine
-from crossdistill.types import Representations, View
+from crossdistill.types import Listener, Representations, RunWarning, Values, View
 from tests.listening import Heard
 from tests.runs.small import SAMPLES, gestures, recipe, with_data
 from tests.runs.test_missing import EYE, TEST, lacking
@@ -479,3 +482,52 @@ def test_the_mean_cosine_is_that_of_all_pairs(count: int) -> None:
     pairs = [(i, j) for i in range(count) for j in range(count) if i != j]
     cosines = [float(torch.cosine_similarity(x[i], x[j], dim=0)) for i, j in pairs]
     assert _mean_cosine(x) == pytest.approx(sum(cosines) / len(pairs), abs=1e-12)
+
+
+CALLED_NAN = from_arrays({"wrist": np.eye(12)}, ["push", "nan", "wave"] * 4, splits=np.arange(12) >= 9)
+WRIST_ALONE = replace(own(("wrist",), ()), method="baseline", epochs=1)
+
+
+def test_without_a_listener_python_warns_at_the_callers_line(tmp_path: Path) -> None:
+    with pytest.warns(RunWarning, match="^'nan' is taken for a class") as warned:
+        run(WRIST_ALONE, tmp_path / "run", dataset=CALLED_NAN)
+    assert {each.filename for each in warned} == {__file__}
+
+
+def test_training_without_a_log_warns_and_with_one_does_not() -> None:
+    made = replace(WRIST_ALONE, data=replace(WRIST_ALONE.data, evaluate_on="none"))
+    with pytest.warns(RunWarning, match="^'nan' is taken for a class"):
+        train(build(made, CALLED_NAN))
+    log = MemoryLog()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        train(build(made, CALLED_NAN), log)
+    assert [line[:12] for line in log.lines if "is taken for" in line] == ["WARNING: 'na"]
+
+
+def test_a_listener_takes_lines_unless_it_leaves_them_to_python(tmp_path: Path) -> None:
+    class Steps(Listener):
+        """Hears of nothing but steps."""
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        heard = Heard()
+        run(WRIST_ALONE, tmp_path / "heard", listener=heard, dataset=CALLED_NAN)
+    assert any("is taken for a class" in line for line in heard.lines)
+    with pytest.warns(RunWarning, match="is taken for a class"):
+        run(WRIST_ALONE, tmp_path / "steps", listener=Steps(), dataset=CALLED_NAN)
+
+
+def test_a_runs_folder_keeps_its_warnings_each_once_also_when_it_goes_on(tmp_path: Path) -> None:
+    class Stops(Heard):
+        def step(self, task: str, values: Values = MappingProxyType({})) -> None:
+            raise KeyboardInterrupt
+
+    made = replace(WRIST_ALONE, epochs=2)
+    with pytest.raises(KeyboardInterrupt):
+        run(made, tmp_path / "run", listener=Stops(), dataset=CALLED_NAN)
+    heard = Heard()
+    run(made, tmp_path / "run", resume=True, listener=heard, dataset=CALLED_NAN)
+    kept = (tmp_path / "run/warnings.txt").read_text(encoding="utf-8").splitlines()
+    assert kept == [line.removeprefix("WARNING: ") for line in heard.lines if line.startswith("WARNING: ")]
+    assert len(kept) == len(set(kept)) > 0

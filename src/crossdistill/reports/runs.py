@@ -15,7 +15,7 @@ from crossdistill.reports.comparable import require_comparable, require_one_reci
 from crossdistill.reports.fields import field_at, number, read_json, read_text, read_yaml
 from crossdistill.reports.formats import listed
 from crossdistill.reports.units import study_units
-from crossdistill.runs.folder import METRICS, RECIPE, RESULTS
+from crossdistill.runs.folder import METRICS, RECIPE, RESULTS, WARNINGS
 from crossdistill.runs.measure import fingerprint_in
 from crossdistill.runs.results import AnyScores, read_results, require_results_of
 from crossdistill.types import InputError, Role, TaskKind
@@ -45,6 +45,7 @@ class Run:
     alone: whether its student learnt alone, since all samples had labels, although its method teaches
     settings: what recipe.yaml holds; deciding: what of it repetitions of the run have in common
     data: the fingerprint of what it was trained and measured on, empty where it does not say
+    warnings: what was said in training that its numbers hide
     """
 
     folder: Path
@@ -75,6 +76,7 @@ class Run:
     settings: Mapping[str, Any] = field(default_factory=dict)
     deciding: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     @property
     def replicate(self) -> tuple[int, int]:
@@ -199,6 +201,7 @@ def _load(folder: Path) -> Run:
         settings=settings if isinstance(settings, dict) else {},
         deciding=deciding(settings) if isinstance(settings, dict) else {},
         data=_fingerprint(folder),
+        warnings=tuple(read_text(path).splitlines()) if (path := folder / WARNINGS).is_file() else (),
     )
 
 

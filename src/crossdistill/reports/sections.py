@@ -25,6 +25,7 @@ from crossdistill.reports.runs import (
 from crossdistill.reports.samples import NO_SAMPLES, Changes, RetrievalExample, SampleViews
 from crossdistill.reports.terms import headline_name
 from crossdistill.reports.tiles import Tile, next_steps, tiles
+from crossdistill.reports.warnings import NOTE, warnings_table
 from crossdistill.types import TaskKind
 
 _RESULTS_NOTE = (
@@ -128,12 +129,13 @@ def report_of(runs: Sequence[Run], command: str, samples: SampleViews = NO_SAMPL
     origin = Origin(command, wording.replicates(runs), versions(runs), _sources(runs))
     measured, left_out = split_by_measured(runs)[0], unmeasured_sentence(runs)
     if not measured:
-        return Report(runs[0].name, (left_out,), (), (), origin, retrieved=tuple(samples.retrieval))
+        sections = tuple(_warnings(runs))
+        return Report(runs[0].name, (left_out,), (), sections, origin, retrieved=tuple(samples.retrieval))
     return Report(
         title=wording.title(measured),
         summary=(*wording.summary(measured), *([left_out] if left_out else [])),
         findings=tuple(wording.findings(measured)),
-        sections=(*_tables(measured), *_figures(measured), *_samples(measured, samples)),
+        sections=(*_tables(measured), *_warnings(runs), *_figures(measured), *_samples(measured, samples)),
         origin=origin,
         lead=wording.lead(measured),
         tiles=tiles(measured),
@@ -191,6 +193,11 @@ def _tables(runs: Sequence[Run]) -> list[Section]:
             )
         )
     return sections
+
+
+def _warnings(runs: Sequence[Run]) -> list[Section]:
+    table = warnings_table(runs)
+    return [Section("warnings", "Warnings", table, NOTE)] if table is not None else []
 
 
 def _figures(runs: Sequence[Run]) -> list[Section]:

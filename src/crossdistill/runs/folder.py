@@ -13,7 +13,9 @@ from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.lock import LOCK
 from crossdistill.types import InputError, cause
 
-RECIPE, METRICS, NOTES = "recipe.yaml", "metrics.jsonl", "notes.txt"
+RECIPE, METRICS = "recipe.yaml", "metrics.jsonl"
+NOTES, WARNINGS = "notes.txt", "warnings.txt"
+"""A line for each thing that went wrong in reading; for each that the run's numbers hide."""
 CHECKPOINT, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 """From which a run goes on: the newest, and the one before it, for when the newest is damaged."""
 TEACHERS = "teachers"

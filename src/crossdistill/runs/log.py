@@ -12,7 +12,7 @@ from pathlib import Path
 from crossdistill.atomic import naming, write_atomically
 from crossdistill.plain import without_nan
 from crossdistill.recipes.recipe import Recipe, name_of
-from crossdistill.runs.folder import CHECKPOINT, METRICS, NOTES, PREVIOUS
+from crossdistill.runs.folder import CHECKPOINT, METRICS, NOTES, PREVIOUS, WARNINGS
 from crossdistill.runs.trackers import Tracker, trackers_of
 from crossdistill.runs.warnings import WARNING
 from crossdistill.tasks import headline, in_percent
@@ -24,7 +24,7 @@ from crossdistill.types import InputError, Listener, Note, one_line
 
 class RunLog:
     """metrics.jsonl, a line an epoch, and what listens to it; notes.txt, a line for each thing that went wrong in
-    reading; the newest checkpoint and the one before it.
+    reading, and warnings.txt, one for each that the numbers hide; the newest checkpoint and the one before it.
 
     A checkpoint holds the log's lines up to its epoch, so that going on from it restores them whatever has become of
     the file. writes: whether this process is the one of several that writes; signalled: which signal is to end the
@@ -141,6 +141,8 @@ class RunLog:
         self.say(f"{WARNING}{tracker.name} takes no more of this run ({one_line(error)}); {METRICS} has all")
 
     def say(self, line: str) -> None:
+        if line.startswith(WARNING):
+            self._append(WARNINGS, [line.removeprefix(WARNING)])
         self.listener.say(line)
 
     def chose(self, epoch: int, score: float) -> None:
@@ -152,14 +154,19 @@ class RunLog:
 
     def note(self, notes: Sequence[Note]) -> None:
         """Write what is not there yet; a file that goes wrong in every epoch is one line."""
-        if not self._writes or not notes:
+        self._append(NOTES, [note.text for note in notes])
+
+    def _append(self, name: str, lines: Sequence[str]) -> None:
+        """Write those of the lines that the file does not have yet, each once."""
+        if not self._writes or not lines:
             return
-        path = self.folder / NOTES
+        path = self.folder / name
         with naming(path):
             known = set(path.read_text(encoding="utf-8", errors="replace").splitlines()) if path.is_file() else set()
-            new = [text for text in dict.fromkeys(note.text for note in notes) if text not in known]
+            each = dict.fromkeys(" ".join(line.splitlines()) for line in lines)
+            new = [line for line in each if line not in known]
             with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
-                file.writelines(f"{text}\n" for text in new)
+                file.writelines(f"{line}\n" for line in new)
 
     def seconds(self) -> float:
         """Training time of all epochs, measuring and saving left out."""

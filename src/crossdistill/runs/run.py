@@ -52,7 +52,7 @@ from crossdistill.training.distributed import on_first_rank
 from crossdistill.training.engine import launched, on_threads
 from crossdistill.training.memory import reset_peak_memory
 from crossdistill.training.pauses import GO_ON
-from crossdistill.types import InputError, Listener, Values, reported
+from crossdistill.types import Deaf, InputError, Listener, Values, reported
 
 
 def run(
@@ -74,7 +74,8 @@ def run(
         recipe: what is to be trained
         folder: for the run, new or empty unless `resume`
         resume: go on from the folder's checkpoint; a finished run is returned as it is
-        listener: hears of each epoch as a step of the task `name_of(recipe)`, on the first rank alone
+        listener: hears of each epoch as a step of the task `name_of(recipe)`, on the first rank alone; one that
+            does not override `say` gives a `RunWarning` of what the numbers hide
         dataset: one made in Python, in place of the recipe's `data.source`
         build_data: makes the data set of a recipe's data settings and seed; the processes of a comparison pass one that
             remembers
@@ -107,7 +108,7 @@ def run(
     require_installed(recipe)
     engine = launched(recipe.machine)
     reset_peak_memory(engine.device)
-    task, heard_by = name_of(recipe), listener if engine.is_global_zero else Listener()
+    task, heard_by = name_of(recipe), listener if engine.is_global_zero else Deaf()
     with reported(heard_by, task, total_epochs(recipe)), ExitStack() as held:
         require_usable(recipe, folder, resume)
         engine.barrier()

@@ -10,7 +10,7 @@ from crossdistill.methods import Method
 from crossdistill.runs.best_epoch import BestEpoch
 from crossdistill.runs.build import Built
 from crossdistill.runs.stage import StageTraining
-from crossdistill.runs.training_log import MemoryLog, TrainingLog
+from crossdistill.runs.training_log import TrainingLog, WarningLog
 from crossdistill.runs.warnings import Warnings
 from crossdistill.training import Checkpoint, Stage
 from crossdistill.training.distributed import require_same_start
@@ -32,7 +32,7 @@ def train(
 
     Args:
         built: what `build` gave
-        log: takes an epoch's record each, `MemoryLog` unless given
+        log: takes an epoch's record each, and lines of what the numbers hide; without one these are a `RunWarning` each
         engine: one that is launched already
         workers: that read the built run's data set, where they have more to read than the training
 
@@ -50,7 +50,7 @@ def train(
     >>> len(log.records)
     2
     """
-    log = log if log is not None else MemoryLog()
+    log = log if log is not None else WarningLog()
     engine = engine if engine is not None else launched(built.recipe.machine)
     with on_threads(built.recipe.machine.threads), seeded(built.recipe.seed, engine.device), ExitStack() as ours:
         workers = workers or ours.enter_context(Workers(built.dataset, built.recipe.machine.workers, engine.device))

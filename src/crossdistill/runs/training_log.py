@@ -7,7 +7,7 @@ from typing import Protocol
 
 from crossdistill.training import Checkpoint, Record
 from crossdistill.training.pauses import GO_ON
-from crossdistill.types import Note
+from crossdistill.types import Note, warn
 
 
 class TrainingLog(Protocol):
@@ -107,3 +107,11 @@ class MemoryLog:
             score: its headline measure on validation samples
         """
         self.best_epoch = epoch
+
+
+class WarningLog(MemoryLog):
+    """Gives a `RunWarning` of a line that nobody should miss, where nobody reads the log."""
+
+    def say(self, line: str) -> None:
+        super().say(line)
+        warn(line)

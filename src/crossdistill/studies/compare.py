@@ -19,7 +19,7 @@ from crossdistill.studies.kept import require_same_data
 from crossdistill.studies.passed_on import WarnedOnce
 from crossdistill.studies.plan import RUNS, plan, require_runnable
 from crossdistill.studies.table import Row, row_of, write_table
-from crossdistill.studies.workers import LocalExecutor
+from crossdistill.studies.workers import LocalExecutor, require_guarded
 from crossdistill.types import InputError, Listener, reported
 
 TABLE = "results.parquet"
@@ -68,7 +68,8 @@ def compare(
 
     Raises:
         InputError: before any run, where the configurations cannot be compared, their data are not there, `out` holds
-            runs of other recipes, or of other data where some are still to be run, or another process compares there.
+            runs of other recipes, or of other data where some are still to be run, or another process compares there;
+            of a script without that line.
 
     >>> import tempfile, numpy as np, crossdistill
     >>> from dataclasses import replace
@@ -85,6 +86,7 @@ def compare(
     0  baseline     0           1.0
     1  baseline     1           1.0
     """
+    require_guarded()
     out = Path(out)
     executor = executor or LocalExecutor(jobs)
     if not configurations:

@@ -99,8 +99,9 @@ def run_all(
     second KeyboardInterrupt meanwhile does not wait. A script
     that calls this needs `if __name__ == "__main__":` around what it does: each process imports it first.
     listener: hears of each job as a task; of a run, of its epochs.
-    Raises InputError where METHODS holds a class that other processes cannot import.
+    Raises InputError where METHODS holds a class that other processes cannot import, and for such a script.
     """
+    require_guarded()
     waiting = iter(jobs)
     entries = pickled_entries()
     pool: list[Worker] = []
@@ -158,6 +159,19 @@ def pickled_entries() -> dict[str, bytes]:
     return entries
 
 
+_UNGUARDED = 78
+"""The exit code of a process that would begin processes while it imports the script that began it: sysexits' EX_CONFIG,
+a word that its configuration is wrong."""
+_GUARD = 'a script that starts processes needs `if __name__ == "__main__":` around what it does'
+
+
+def require_guarded() -> None:
+    """End this process, without a traceback, where it is one of ours and still imports the user's script: the script
+    starts processes whenever it is imported. Who waits for it says what is wrong, once."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise SystemExit(_UNGUARDED)
+
+
 def _start(entries: Mapping[str, bytes]) -> Worker:
     ours, theirs = CONTEXT.Pipe()
     process = CONTEXT.Process(target=_work, args=(theirs, entries))
@@ -196,6 +210,8 @@ def _hear(worker: Worker, listener: Listener) -> tuple[Path, Failure | None] | N
         kind, content = worker.pipe.recv()
     except (EOFError, OSError):
         worker.process.join()
+        if worker.process.exitcode == _UNGUARDED and not worker.started:
+            raise InputError(f"no process could begin: {_GUARD}, for each imports it first") from None
         kind, content = "end", Failure(_exit_reason(worker.process.exitcode, worker.started), mistake=False)
     worker.started = True
     if kind == "step":
@@ -211,7 +227,7 @@ def _hear(worker: Worker, listener: Listener) -> tuple[Path, Failure | None] | N
 def _exit_reason(code: int | None, started: bool) -> str:
     how = f"was killed by signal {-code}" if code is not None and code < 0 else f"died with exit code {code}"
     if code == 1 and not started:
-        return f'its process {how} before it could begin; does the script have `if __name__ == "__main__":`?'
+        return f"its process {how} before it could begin (what it printed says why); {_GUARD}"
     return f"its process {how}; out of memory?" if code == -signal.SIGKILL else f"its process {how}"
 
 
