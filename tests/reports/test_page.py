@@ -345,9 +345,9 @@ def test_what_training_warned_of_is_on_the_page(tmp_path: Path) -> None:
     )
     assert section.table is not None
     assert [row.cells for row in section.table.rows] == [
-        ("'<b>nan</b>' is taken for a class", "all runs"),
-        ("amid, epoch 7: the discriminator d1 was right on 99.6 %", "amid"),
-        ("the student ends with one answer", "amid (1 of 2 runs)"),
+        ("all runs", "'<b>nan</b>' is taken for a class"),
+        ("amid", "amid, epoch 7: the discriminator d1 was right on 99.6 %"),
+        ("amid (1 of 2 runs)", "the student ends with one answer"),
     ]
     page = write_report([*runs.values()], tmp_path / "report.html").read_text(encoding="utf-8")
     assert "&lt;b&gt;nan&lt;/b&gt;" in page

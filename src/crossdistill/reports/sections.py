@@ -135,7 +135,7 @@ def report_of(runs: Sequence[Run], command: str, samples: SampleViews = NO_SAMPL
         title=wording.title(measured),
         summary=(*wording.summary(measured), *([left_out] if left_out else [])),
         findings=tuple(wording.findings(measured)),
-        sections=(*_tables(measured), *_warnings(runs), *_figures(measured), *_samples(measured, samples)),
+        sections=(*_results(measured), *_warnings(runs), *_differences(measured), *_figures(measured), *_samples(measured, samples)),
         origin=origin,
         lead=wording.lead(measured),
         tiles=tiles(measured),
@@ -170,13 +170,18 @@ def _sources(runs: Sequence[Run]) -> dict[str, tuple[tuple[str, ...], str]]:
     }
 
 
-def _tables(runs: Sequence[Run]) -> list[Section]:
+def _results(runs: Sequence[Run]) -> list[Section]:
     table = results_table(runs)
     seeds = captioned.seeds_figure(runs)
     sections = [Section("headline", "Results", table, _results_note(table, runs), (seeds,) if seeds else ())]
     validation = folds.folds_table(runs)
     if validation is not None:
         sections.append(Section("folds", f"Over {len(folds.fold_numbers(runs))} folds", validation, folds.NOTE))
+    return sections
+
+
+def _differences(runs: Sequence[Run]) -> list[Section]:
+    sections = []
     references = {"baseline": "the baseline"} | {name: _NAMES[name] for name in reference_methods(runs)}
     for reference, name in references.items():
         compared = differences(runs, reference)

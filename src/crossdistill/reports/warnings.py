@@ -22,8 +22,8 @@ def warnings_table(runs: Sequence[Run]) -> ReportTable | None:
             said.setdefault(_alike(line), []).append((run, line))
     if not said:
         return None
-    rows = [Row((lines[0][1], _whose([run for run, _ in lines], runs)), "") for lines in said.values()]
-    return ReportTable(("warning", "of"), tuple(rows), prose=True)
+    rows = [Row((_whose([run for run, _ in lines], runs), lines[0][1]), "") for lines in said.values()]
+    return ReportTable(("configuration", "warning"), tuple(rows), prose=True)
 
 
 def _alike(line: str) -> str:
