@@ -27,7 +27,7 @@ labels = np.arange(120) % 3
 strokes = [2 * np.eye(3)[label] + random.normal(size=(random.integers(5, 20), 3)) for label in labels]
 picture = np.eye(3)[labels] + 0.3 * random.normal(size=(120, 3))
 dataset = crossdistill.from_arrays({"pen": strokes, "picture": picture}, labels, splits=np.arange(120) >= 80)
-recipe = replace(crossdistill.own(("pen",), ("picture",)), epochs=10, batch_size=16)
+recipe = replace(crossdistill.own(("pen",), ("picture",)), method="kd", epochs=10, batch_size=16)
 
 # In a recipe, and so in YAML and on the command line: the class's name and its constructor's arguments.
 settings = crossdistill.EncoderSettings("stroke_encoder:StrokeEncoder", {"width": 32})

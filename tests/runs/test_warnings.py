@@ -382,7 +382,8 @@ class Outlook:
             view: torch.ones(len(labels), 2) if view in alike else torch.eye(len(labels)) for view in logits
         }
         outputs = Outputs(Representations(made, logits), labels, torch.arange(len(labels)), everyone, ())
-        self.warnings.measured(self.built.stages[-1], 0, outputs, ends_run)
+        stage = self.built.stages[-1]
+        self.warnings.measured(stage, stage.epochs - 1 if ends_run else 0, outputs, ends_run)
         return self.lines
 
 
@@ -418,6 +419,14 @@ def test_what_a_control_does_on_purpose_is_no_news(control: Control) -> None:
         "auxiliary": control in ("none", "target"),
         "student": True,
     }
+
+
+def test_representations_that_are_alike_at_first_are_no_news() -> None:
+    """As many are before training, and by its end no more."""
+    outlook = Outlook(method="baseline")
+    assert outlook.measure({"target": answers(LABELS, 60)}, LABELS, alike=("target",), ends_run=False) == []
+    (line,) = outlook.measure({"target": answers(LABELS, 60)}, LABELS, alike=("target",))
+    assert "the representations of the student have collapsed" in line
 
 
 def test_the_accuracy_of_the_auxiliary_stage_is_remembered_where_a_run_goes_on() -> None:

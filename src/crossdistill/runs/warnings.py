@@ -220,10 +220,11 @@ class Warnings:
         return modalities_of(METHODS[recipe.method].views, recipe.data.target, recipe.data.auxiliary)
 
     def measured(self, stage: Stage, epoch: int, outputs: Outputs, ends_run: bool) -> None:
-        """Of what an epoch's evaluation has computed: representations that are alike for all samples; after the run's
-        last epoch, a teacher that is no better than what it should surpass. What a control does on purpose is no news:
-        its teacher has nothing more to know, and its auxiliary modalities have nothing to tell samples apart by."""
-        for view in stage.method.predicts:
+        """Of what an epoch's evaluation has computed: after a stage's last epoch, representations that are alike for
+        all samples, as many are at first; after the run's, a teacher that is no better than what it should surpass.
+        What a control does on purpose is no news: its teacher has nothing more to know, and its auxiliary modalities
+        have nothing to tell samples apart by."""
+        for view in stage.method.predicts if epoch + 1 == stage.epochs else ():
             made, labels = outputs.complete(view)
             if view == "auxiliary" and self._control in _TEACH_NOTHING:
                 continue
@@ -232,7 +233,7 @@ class Warnings:
                 if cosine > _COLLAPSED:
                     self._warn(
                         f"collapse of {view}",
-                        f"{stage.name}, epoch {epoch}: the representations of {_WORDS[view]} have collapsed: two "
+                        f"{stage.name}: the representations of {_WORDS[view]} have collapsed: two "
                         f"{self._split} samples have a cosine of {cosine:.3f} on average, of whatever class",
                     )
         if ends_run and "target" in stage.method.predicts and self._task.kind == "classification":
