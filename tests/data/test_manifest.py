@@ -208,6 +208,22 @@ def test_nan_in_a_file_is_named_when_fetched_and_when_checked(tmp_path: Path) ->
             read()
 
 
+def test_nan_throughout_a_sample_is_told_how_to_be_missing(tmp_path: Path) -> None:
+    path = write(tmp_path, rows())
+    video = np.load(tmp_path / "video.npy").astype("f4")
+    empty_cell = "NaN or infinity .* where the sample lacks the modality, leave the cell empty"
+    for hole, advice in ((slice(None), empty_cell), (slice(1), "replace or drop these values")):
+        clip, videos = np.ones((4, 3), "f4"), video.copy()
+        clip[hole], videos[1][hole] = np.nan, np.nan
+        np.save(tmp_path / "clips" / "2.npy", clip)
+        np.save(tmp_path / "video.npy", videos)
+        for name in ("lips", "video"):
+            dataset = read_manifest(path, only=[name])
+            for read in (lambda given: given.__getitems__(range(len(given))), check_values):
+                with pytest.raises(InputError, match=rf"column '{name}'.*{advice}"):
+                    read(dataset)
+
+
 @pytest.mark.parametrize(
     "pictures", [np.zeros((4, 6, 6, 3)), np.zeros((4, 6, 6, 4), np.uint8), np.zeros((4, 9), np.uint8)]
 )

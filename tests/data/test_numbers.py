@@ -345,3 +345,29 @@ def test_numbers_beside_arrays_in_one_student(tmp_path: Path, monkeypatch: pytes
     assert table["error"].notna().tolist() == [False, True, False, False, False]
     one = load("run").predict_proba({"w": np.load("w.npy")[4], "age": float(frame["age:number"][4])})
     np.testing.assert_allclose(table[["p_high", "p_low"]].iloc[4], one[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("word", ["NA", "nan", "n/a", "-", "unknown"])
+def test_a_word_for_what_is_missing_is_told_to_be_an_empty_cell(word: str, tmp_path: Path) -> None:
+    """No other kind of the column would help: the sample lacks the modality, or the number."""
+
+    def error(header: str, *cells: str, only: tuple[str, ...]) -> str:
+        lines = [f"{row},train,{'ab'[row % 2]},{each}" for row, each in enumerate(cells)]
+        with pytest.raises(InputError) as caught:
+            read_manifest(table(tmp_path, *lines, header=f"id,split,label,{header}"), only=only)
+        return str(caught.value)
+
+    np.save(tmp_path / "a.npy", np.eye(3))
+    found = error("imu_x,imu_y", "1,2", f"3,{word}", only=("imu",))
+    assert found.endswith(
+        f"row 3, column 'imu_y': expected a number, found '{word}'; the columns imu_x, imu_y are taken together as "
+        "'imu'; in the row of a sample that lacks them leave all of them empty, else fill the cell"
+    )
+    empty = "where the sample lacks the modality, leave the cell empty"
+    expected = f"row 3, column 'age:number': expected a number, found '{word}'; {empty}"
+    assert error("age:number", "1", word, only=("age",)).endswith(expected)
+    for cells in (("a.npy#0", word), (word, "a.npy#0"), (word, word, "a.npy#0")):
+        found = error("pose", *cells, only=("pose",))
+        place = f"row {2 + cells.index(word)}, column 'pose'"
+        assert found.endswith(f"{place}: expected a path such as a.npy or a.npy#17, found '{word}'; {empty}")
+    assert empty in error("face:video", word, word, only=("face",))

@@ -690,7 +690,7 @@ def test_a_modality_that_is_the_same_in_all_samples_is_said(name: str, kind: str
         "texts": ["just noise"] * SAMPLES,
     }[kind]
     given = {"X": X, "y": FEW, "auxiliary": A} | {name: same}
-    with pytest.warns(UserWarning) as said:
+    with pytest.warns(UserWarning, match="is the same in all") as said:
         quick().fit(**given)
     line = f"{name} is the same in all {SAMPLES} training samples, so that nothing can be learnt from it"
     assert [str(each.message) for each in said].count(line) == 1

@@ -364,9 +364,25 @@ def _column(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike] | Column,
     if isinstance(values, (list, tuple)) and (missing := [row for row, value in enumerate(values) if value is None]):
         number = missing[0] if numbers is None else numbers[missing[0]]
         raise InputError(f"{name}: row {number}: expected a sample, found None; `present` says which samples lack one")
-    if isinstance(values, (list, tuple)) and len({np.shape(value) for value in values}) > 1:
-        return SequenceColumn(values, name, rows=numbers)
-    return ArrayColumn(cast(npt.ArrayLike, values), name, rows=numbers)
+    try:
+        if isinstance(values, (list, tuple)) and len({np.shape(value) for value in values}) > 1:
+            return SequenceColumn(values, name, rows=numbers)
+        return ArrayColumn(cast(npt.ArrayLike, values), name, rows=numbers)
+    except InputError:
+        _require_declared(name, values, numbers)
+        raise
+
+
+def _require_declared(name: str, values: Any, numbers: Rows | None) -> None:
+    """Raise InputError for a sample that is NaN, or masked, throughout: how it is said that it lacks the modality."""
+    samples = values if isinstance(values, (list, tuple)) else np.ma.atleast_1d(array_of(values))
+    for row, sample in enumerate(map(unmasked, map(array_of, samples))):
+        if sample.dtype.kind == "f" and sample.ndim and sample.size and np.isnan(sample).all():
+            raise InputError(
+                f"{name}: row {row if numbers is None else numbers[row]}: NaN or masked throughout; where samples lack "
+                f"the modality, present={{'{name}': ...}} is a truth value for each sample, whether it has one; else "
+                "fill them in"
+            )
 
 
 def texts_in(values: Any) -> list[str]:

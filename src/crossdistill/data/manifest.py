@@ -156,7 +156,7 @@ def check_values(dataset: MultimodalDataset) -> None:
     >>> check_values(read_manifest(folder))
     Traceback (most recent call last):
         ...
-    crossdistill.types.InputError: ...row 3, column 'gyro': NaN or infinity (in float32); replace or drop these values
+    crossdistill.types.InputError: ...row 3, column 'gyro': NaN or infinity (in float32); replace these values or, ...
     """
     for name, column in dataset.columns.items():
         inner = column.column if isinstance(column, PartialColumn) else column
