@@ -189,7 +189,7 @@ def test_natural_order_of_whole_numbers_is_by_value(values: list[int]) -> None:
         ({"modalities": {}}, "no modalities"),
         ({"modalities": {"a": np.zeros((0, 2))}, "labels": [], "splits": []}, "no samples|expected"),
         ({"modalities": {"a.b": np.zeros((6, 2))}}, r"'a\.b'.*letters"),
-        ({"modalities": {1: np.zeros((6, 2))}}, "modality name 1: expected letters"),
+        ({"modalities": {1: np.zeros((6, 2))}}, "modality name 1: expected ASCII letters"),
         ({"task": "regresion"}, "task: expected one of classification, multilabel, regression, found 'regresion'"),
         ({"labels": np.eye(6), "task": "multi-label"}, "task: expected one of .*, found 'multi-label'"),
         ({"labels": ["a\0", "a"] * 3}, r"labels: expected text without zero characters, found 'a.x00'"),

@@ -269,7 +269,7 @@ def test_samples_without_ids_are_called_by_their_place(tmp_path: Path) -> None:
             'id,split,label,x\na,train,b,x.npy\nc,train,d,"' + "x.npy\n" * 30_000,
             "row 3: expected cells of at most 131,072 characters.*a quote may not be closed",
         ),
-        ("id,split,label,x y\na,train,b,x.npy\n", "'x y': expected letters"),
+        ("id,split,label,x y\na,train,b,x.npy\n", "'x y': expected ASCII letters"),
         ("sep=,\nid,split,label,x\na,train,b,x.npy\n", "row 1: expected the names of the columns, found 'sep=', which"),
         ("sep=;\nid;split;label;x\n", "row 1: expected the names of the columns, found 'sep=;', which"),
         ("\nid,split,label,x\na,train,b,x.npy\n", "row 1: expected the names of the columns, found an empty line"),

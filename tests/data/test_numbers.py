@@ -133,9 +133,40 @@ def test_columns_that_no_modality_can_be_called_as_are_a_part_of_one(
         assert read_manifest(path).shapes == modalities
     else:
         with pytest.raises(
-            InputError, match=r"row 1: '(pixel\.mean|id\.x)': expected letters, digits, _ and - in a mod"
+            InputError, match=r"row 1: '(pixel\.mean|id\.x)': expected ASCII letters, digits, _ and - in a mod"
         ):
             read_manifest(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("Günstig", "Gunstig"),
+        ("Gu\u0308nstig", "Gunstig"),
+        ("Größe", "Grosse"),
+        ("вино", ""),
+        ("gr\u03bb", ""),
+    ],
+)
+def test_columns_whose_beginning_no_modality_may_have_are_told_how_to_be_one(
+    name: str, other: str, tmp_path: Path
+) -> None:
+    """As they are, and as prepare looks at each; with other names for all of them they would be one modality."""
+    features = ["alcohol", "ash"]
+    header = ",".join(f"{name}_{feature}" for feature in features)
+    path = table(tmp_path, "1,train,a,1,2", "2,train,b,3,4", header=f"id,split,label,{header}")
+    rule = "expected ASCII letters, digits, _ and - in a modality's name; rename the column"
+    hints = (f", e.g. {name}_alcohol to {other}_alcohol", f", e.g. to {other}_alcohol") if other else ("", "")
+    with pytest.raises(InputError) as together:
+        read_manifest(path, only=[name])
+    assert str(together.value) == f"{path} row 1: '{name}': {rule}s {name}_alcohol, {name}_ash{hints[0]}"
+    with pytest.raises(InputError) as alone:
+        read_manifest(path)
+    assert str(alone.value) == f"{path} row 1: '{name}_alcohol': {rule}{hints[1]}"
+    if other:
+        renamed = header.replace(name, other)
+        path = table(tmp_path, "1,train,a,1,2", "2,train,b,3,4", header=f"id,split,label,{renamed}")
+        assert read_manifest(path, only=[other]).shapes == {other: (2,)}
 
 
 @pytest.mark.parametrize(("name", "is_joint"), [("imu", True), ("im", False), ("imu_", False), ("note", False)])
@@ -224,7 +255,7 @@ def test_no_numbers(cell: str) -> None:
             "acc.x,accx2",
             ["1,b", "2,d"],
             (),
-            r"manifest.csv row 1: 'acc.x': expected letters, .*; rename the column, e.g. to acc_x",
+            r"manifest.csv row 1: 'acc.x': expected ASCII letters, .*; rename the column, e.g. to acc_x",
         ),
         (
             ",".join(f"f{n}" for n in range(99)),

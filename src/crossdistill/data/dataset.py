@@ -313,7 +313,7 @@ def check_consistency(dataset: MultimodalDataset) -> None:
         raise InputError(f"{dataset.name}: no {'modalities' if count else 'samples'}")
     for name in dataset.columns:
         if not isinstance(name, str) or not MODALITY_NAME.fullmatch(name):
-            raise InputError(f"modality name {name!r}: expected letters, digits, _ and - only")
+            raise InputError(f"modality name {name!r}: expected ASCII letters, digits, _ and - only")
     pictures = dataset.pictures
     if len(pictures) and (pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[3] != 3):
         raise InputError(f"pictures: expected (N, H, W, 3) uint8, found {pictures.shape} {pictures.dtype}")
