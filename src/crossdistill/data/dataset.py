@@ -56,6 +56,7 @@ class MultimodalDataset:
     weights: (N,) above 0, in proportion to which training draws the samples; empty where all count alike
     task: what is to be predicted
     doubts: a sentence for each thing that is read in another way than its writer may have meant
+    file: the manifest that it was read from, empty where it was made otherwise
     What every run trains on; `from_arrays` and `read_manifest` make one.
 
     >>> import numpy as np
@@ -82,6 +83,12 @@ class MultimodalDataset:
     weights: npt.NDArray[np.float64] = field(default_factory=lambda: NO_WEIGHTS)
     task: TaskKind = "classification"
     doubts: tuple[str, ...] = ()
+    file: str = ""
+
+    @property
+    def place(self) -> str:
+        """How errors call it: by the file to mend where there is one."""
+        return self.file or self.name
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -183,9 +190,9 @@ class MultimodalDataset:
             if name not in self.columns:
                 joint = any(name == common for column in self.columns for common, _ in beginnings(column))
                 hint = f"; read_manifest(path, only=['{name}', ...]) makes one of columns of numbers" if joint else ""
-                raise InputError(f"{self.name} has no modality '{name}'; it has {', '.join(self.columns)[:200]}{hint}")
+                raise InputError(f"{self.place} has no modality '{name}'; it has {', '.join(self.columns)[:200]}{hint}")
         if not modalities:
-            raise InputError(f"no modality chosen; {self.name} has {', '.join(self.columns)}")
+            raise InputError(f"no modality chosen; {self.place} has {', '.join(self.columns)}")
         return replace(self, columns={name: self.columns[name] for name in modalities})
 
 
@@ -310,7 +317,7 @@ def check_consistency(dataset: MultimodalDataset) -> None:
     """Raise InputError unless lengths agree, ids are distinct, splits are known and training sees every test class."""
     count = len(dataset)
     if not count or not dataset.columns:
-        raise InputError(f"{dataset.name}: no {'modalities' if count else 'samples'}")
+        raise InputError(f"{dataset.place}: no {'modalities' if count else 'samples'}")
     for name in dataset.columns:
         if not isinstance(name, str) or not MODALITY_NAME.fullmatch(name):
             raise InputError(f"modality name {name!r}: expected ASCII letters, digits, _ and - only")
@@ -345,7 +352,7 @@ def require_splits(dataset: MultimodalDataset) -> None:
         rows = dataset.rows(split)
         if len(without := rows[~is_labelled(dataset.labels[rows])]):
             raise InputError(
-                f"{dataset.name}: sample '{dataset.ids[without[0]]}' of split {split} has no label; "
+                f"{dataset.place}: sample '{dataset.ids[without[0]]}' of split {split} has no label; "
                 "only training samples may lack one"
             )
         if dataset.task == "classification" and len(learnt):

@@ -142,6 +142,7 @@ def dataset_of(
         weights=_weights(table),
         task=task,
         doubts=tuple(doubts_of_labels(classes, task)),
+        file=str(table.path),
     )
     check_consistency(dataset)
     return dataset
