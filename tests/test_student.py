@@ -211,7 +211,10 @@ WRONG: dict[str, tuple[Any, str]] = {
         r"wrist: expected float64 of shape \(any length, 3\), one or a list of them, found a sample of shape \(4, 5\)",
     ),
     "one such among others": ({"wrist": [np.zeros((2, 3)), np.zeros((2, 4))]}, r"found a sample of shape \(2, 4\)"),
-    "a sequence of no steps": ({"wrist": [np.zeros((2, 3)), np.zeros((0, 3))]}, r"found a sample of shape \(0, 3\)"),
+    "a sequence of no steps": (
+        {"wrist": [np.zeros((2, 3)), np.zeros((0, 3))]},
+        r"of at least one step, found a sample of shape \(0, 3\)",
+    ),
     "a vector": ({"wrist": np.zeros(3)}, r"found a sample of shape"),
     "words": ({"wrist": "hello"}, "wrist: expected float64 .* found"),
     "text in an array": ({"wrist": np.array([["a", "b", "c"]])}, "of dtype <U1"),

@@ -274,7 +274,9 @@ def test_tables_that_would_be_misread(
     assert "found 3 of wrist, 2 of wrist_lengths" in capsys.readouterr().err
 
 
-def test_rows_without_a_filled_cell_are_left_out_and_counted(table_run: Path, tmp_path: Path) -> None:
+def test_rows_without_a_filled_cell_are_left_out_counted_and_said(
+    table_run: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """As spreadsheets leave them at the end; those that have but one filled cell are samples."""
     (tmp_path / "t.csv").write_text(
         "\n\n".join(["a,b,ä", "1,2,3", " ,,", "4,5,6", ",,7", ",, ", ",,"]), encoding="utf-8"
@@ -282,6 +284,15 @@ def test_rows_without_a_filled_cell_are_left_out_and_counted(table_run: Path, tm
     found = predicted(table_run, tmp_path / "t.csv")
     assert found["id"].tolist() == [f"{tmp_path / 't.csv'}#{row}" for row in (0, 2, 3)]
     assert found["error"].isna().tolist() == [True, True, False]
+    assert f"{tmp_path / 't.csv'}: 3 empty rows left out (#1, #4, #5)\n" in capsys.readouterr().out
+    (tmp_path / "t.csv").write_text("a,b,ä\n1,2,3\n4,5,6\n\n", encoding="utf-8")
+    assert len(predicted(table_run, tmp_path / "t.csv")) == 2
+    assert "empty" not in capsys.readouterr().out, "a line without a comma is no row"
+    for row in range(2):
+        np.save(tmp_path / f"{row}.npy", np.ones((4, 3)))
+    (tmp_path / "files.csv").write_text("id,wrist\nx,0.npy\n,\n\ny,1.npy\n", encoding="utf-8")
+    assert predicted(trained, tmp_path / "files.csv")["id"].tolist() == ["x", "y"]
+    assert f"{tmp_path / 'files.csv'}: 1 empty row left out (row 3)\n" in capsys.readouterr().out
 
 
 def test_filled_rows_are_found_by_columns_and_no_further_than_needed() -> None:

@@ -137,6 +137,19 @@ def test_sequences_of_other_features_are_refused(tmp_path: Path, second: np.ndar
         FileColumn(*save_all(tmp_path, [np.zeros((5, 3)), second]))
 
 
+def test_a_sequence_without_a_step_is_said_to_be_one(tmp_path: Path) -> None:
+    """Of as many features as the others it has the shape (time, features), too."""
+    wanted = r"expected a sequence of at least one step, found \(0, 3\); .* an empty cell"
+    for values in ([np.zeros((5, 3)), np.zeros((0, 3))], [np.zeros((0, 3))] * 2):
+        with pytest.raises(InputError, match=wanted):
+            SequenceColumn(values)
+        with pytest.raises(InputError, match=wanted):
+            FileColumn(*save_all(tmp_path, values))
+    paths, places = save_all(tmp_path, [np.zeros((0, 3))])
+    with pytest.raises(InputError, match=r"row 2.*: expected an array of at least one row, found \(0, 3\)"):
+        RowColumn(paths, [0], places)
+
+
 def test_no_sequences_are_refused() -> None:
     with pytest.raises(InputError, match="none"):
         SequenceColumn([])

@@ -189,7 +189,7 @@ def test_natural_order_of_whole_numbers_is_by_value(values: list[int]) -> None:
         ({"modalities": {}}, "no modalities"),
         ({"modalities": {"a": np.zeros((0, 2))}, "labels": [], "splits": []}, "no samples|expected"),
         ({"modalities": {"a.b": np.zeros((6, 2))}}, r"'a\.b'.*letters"),
-        ({"modalities": {1: np.zeros((6, 2))}}, "modality name 1: expected letters"),
+        ({"modalities": {1: np.zeros((6, 2))}}, "modality name 1: expected ASCII letters"),
         ({"task": "regresion"}, "task: expected one of classification, multilabel, regression, found 'regresion'"),
         ({"labels": np.eye(6), "task": "multi-label"}, "task: expected one of .*, found 'multi-label'"),
         ({"labels": ["a\0", "a"] * 3}, r"labels: expected text without zero characters, found 'a.x00'"),
@@ -330,6 +330,45 @@ def test_masked_numbers_are_refused(values: Any) -> None:
     for present in ({}, {"wrist": [True, True]}):
         with pytest.raises(InputError, match=r"wrist.*: expected numbers everywhere, found masked ones"):
             from_arrays({"wrist": values}, [0, 1], present=present)
+
+
+NAN = np.where(np.arange(4)[:, None] == 2, np.nan, np.ones((4, 3)))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        NAN,
+        pd.DataFrame(NAN, columns=list("abc")),
+        pd.DataFrame(NAN, columns=list("abc")).convert_dtypes(),
+        torch.from_numpy(NAN),
+        list(NAN),
+        np.ma.masked_invalid(NAN),
+        [np.full((3 + row, 2), np.nan if row == 2 else 1.0) for row in range(4)],
+        [np.ma.masked_all((3, 2)) if row == 2 else np.ones((3 + row, 2)) for row in range(4)],
+    ],
+    ids=["array", "table", "NA", "tensor", "rows", "masked", "sequences", "masked sequence"],
+)
+def test_samples_of_nan_alone_are_told_how_to_be_missing(values: Any) -> None:
+    """As the estimator takes them, without a word."""
+    labels, there = [0, 1, 0, 1], np.arange(4) != 2
+    with pytest.raises(
+        InputError, match=r"^bot: row 2: NaN or masked throughout; .* present=\{'bot': \.\.\.\} is a trut"
+    ):
+        from_arrays({"bot": values}, labels)
+    assert from_arrays({"bot": values}, labels, present={"bot": there}).present(["bot"]).tolist() == there.tolist()
+    with pytest.raises(InputError, match=r"^bot: row 2: NaN or masked throughout"):
+        from_arrays({"bot": values}, labels, present={"bot": np.arange(4) > 0})
+
+
+def test_samples_of_nan_in_part_are_not_told_so() -> None:
+    for hole in (np.nan, np.inf):
+        partly = np.ones((4, 3))
+        partly[2, 1] = hole
+        with pytest.raises(InputError, match=r"^bot: row 2: NaN or infinity \(in float32\); replace or drop"):
+            from_arrays({"bot": partly}, [0, 1, 0, 1])
+    with pytest.raises(InputError, match=r"^bot: expected an array of shape \(samples, features"):
+        from_arrays({"bot": np.array([1.0, np.nan])}, [0, 1])
 
 
 def test_masked_labels_are_none() -> None:

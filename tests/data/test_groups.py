@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from crossdistill.cli.main import main
-from crossdistill.data import MultimodalDataset, from_arrays, write_manifest
+from crossdistill.data import MultimodalDataset, from_arrays, read_manifest, write_manifest
 from crossdistill.data.splits import require_groups_apart
 from crossdistill.recipes.recipe import DataSettings
 from crossdistill.runs.data import split_dataset
@@ -63,3 +65,17 @@ def test_prepare_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "group 'a' is in train and in test" in capsys.readouterr().err
     assert main(["prepare", "manifest", str(folder), "--allow-shared-groups"]) == 0
     assert "array" in capsys.readouterr().out
+
+
+def test_errors_name_the_manifest_that_is_to_be_mended_and_else_the_data_set(tmp_path: Path) -> None:
+    """A folder may have several; only what was made in Python has no file."""
+    made = subjects("aabbccaa", "rrrrvvtt")
+    path = (write_manifest(tmp_path / "set", made) / "manifest.csv").rename(tmp_path / "set" / "other.csv")
+    read = read_manifest(path)
+    assert (read.name, made.name) == ("set", "arrays")
+    for dataset, called in ((read, str(path)), (made, "arrays")):
+        for settings, said in ((SETTINGS, ": group 'a' is in"), (replace(SETTINGS, fold=7), " has no fold 7")):
+            with pytest.raises(InputError, match=f"^{re.escape(called)}{said}"):
+                split_dataset(dataset, settings, 0)
+        with pytest.raises(InputError, match=f"^{re.escape(called)}: expected samples of split 'test'"):
+            split_dataset(replace(dataset, splits=np.full(8, "train")), SETTINGS, 0)

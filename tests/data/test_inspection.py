@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from crossdistill import read_manifest
 from crossdistill.atomic import written_whole
 from crossdistill.cli.main import main
-from crossdistill.data import from_arrays
+from crossdistill.data import from_arrays, same_samples
 from crossdistill.data.doubts import doubts_of
 from crossdistill.data.inspection import CacheSettings, check_manifest, spread
 from crossdistill.data.readers import CacheFolder
@@ -253,6 +253,82 @@ def test_groups_on_both_sides_that_may_be_one_are_said(trained: str, measured: s
     assert ascii(measured).replace("'", "") in line
     rows = [f"{trained},train,a,1", f"{measured},test,a,3"]
     assert not doubts_of(read_manifest(table(tmp_path, *rows, header="id,split,label,age"))), "samples are no groups"
+
+
+SAME = "is the same in all 3 training samples, so that nothing can be learnt from it"
+
+
+def test_a_modality_that_is_the_same_in_all_training_samples_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By what cells name: a whole array in place of its rows, one row, one clip, one text, files that are alike."""
+    np.save(tmp_path / "lab.npy", np.arange(12.0).reshape(4, 3))
+    for name in "abcd":
+        np.save(tmp_path / f"{name}.npy", np.ones((4, 3)))
+    write_video(tmp_path / "a.mp4")
+    splits = ["train", "train", "train", "test"]
+
+    def doubts(*cells: str, header: str = "x") -> list[str]:
+        rows = [f"{row},{splits[row]},{'ab'[row % 2]},{row},{cell}" for row, cell in enumerate(cells)]
+        return doubts_of(read_manifest(table(tmp_path, *rows, header=f"id,split,label,age,{header}")))
+
+    hint = "; rows of an array are lab.npy#0, lab.npy#1, ..."
+    assert doubts(*["lab.npy"] * 4) == [f"x {SAME}{hint}"]
+    code, out, _ = said(capsys, tmp_path)
+    assert code == 0
+    assert f"x {SAME}{hint}" in out
+    assert doubts(*(f"lab.npy#{row}" for row in range(4))) == []
+    assert doubts(*["lab.npy#2"] * 3, "lab.npy#1") == [f"x {SAME}"], "training samples alone are learnt from"
+    assert doubts(*(f"a.npy#{row}" for row in range(4))) == [f"x {SAME}"]
+    assert doubts(*(f"{name}.npy" for name in "abcd")) == [f"x {SAME}"]
+    assert doubts(*["a.npy"] * 2, "lab.npy", "a.npy") == []
+    assert doubts(*["so it is"] * 4) == [f"x {SAME}"]
+    assert doubts("so it is", "so it was", "so it is", "so it is") == []
+    assert doubts(*["a.mp4,0,0.2"] * 4, header="x,start,end") == [f"x {SAME}"]
+    assert doubts(*(f"a.mp4,0,0.{row + 1}" for row in range(4)), header="x,start,end") == []
+    assert doubts("so it is", "so it is", "", "so it is") == [], "of two samples it says nothing"
+
+
+def test_columns_of_numbers_are_the_same_together(tmp_path: Path) -> None:
+    """A picture's border is the same in all samples, and the picture is not."""
+    header = "id,split,label,pixel0,pixel1,room"
+    rows = [f"{row},train,{'ab'[row % 2]},0,{row},7" for row in range(3)]
+    checked = check_manifest(table(tmp_path, *rows, header=header), CacheSettings())
+    assert checked.doubts == [f"room {SAME}"]
+    rows = [f"{row},train,{'ab'[row % 2]},0,1,7" for row in range(3)]
+    checked = check_manifest(table(tmp_path, *rows, header=header), CacheSettings())
+    (line,) = checked.doubts
+    assert line == "room, pixel are the same in all 3 training samples, so that nothing can be learnt from them"
+
+
+@pytest.mark.parametrize("sequences", [False, True])
+def test_numbers_in_memory_that_are_the_same_are_said(sequences: bool) -> None:
+    random = np.random.default_rng(0)
+    values, one = random.normal(size=(6, 5, 2)), np.ones((5, 2))
+    labels, there = np.arange(6) % 2, np.arange(6) > 1
+
+    def doubts(given: list[NDArray[Any]], **present: NDArray[np.bool_]) -> list[str]:
+        both = {"x": [*given, np.zeros((7 if sequences else 5, 2))], "age": np.arange(7.0)[:, None]}
+        present = {name: np.append(mask, True) for name, mask in present.items()}
+        return doubts_of(from_arrays(both, np.append(labels, 0), splits=np.arange(7) == 6, present=present))
+
+    assert doubts(list(values)) == []
+    assert doubts([one] * 6) == ["x is the same in all 6 training samples, so that nothing can be learnt from it"]
+    lacking = "x is the same in all 4 training samples that have it, so that nothing can be learnt from it"
+    assert doubts([*values[:2], *[one] * 4], x=there) == [lacking]
+    assert doubts([*[one] * 5, one + 1e-9]) == []
+
+
+def test_of_modalities_that_differ_few_samples_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for row in range(50):
+        np.save(tmp_path / f"{row}.npy", np.full((3, 2), row))
+    rows = [f"{row},train,{'ab'[row % 2]},{row}.npy" for row in range(50)]
+    dataset = read_manifest(table(tmp_path, *rows, header="id,split,label,x"))
+    opened = []
+    opening = same_samples.open_array
+    monkeypatch.setattr(same_samples, "open_array", lambda *given: opened.append(given) or opening(*given))
+    assert doubts_of(dataset) == []
+    assert len(opened) == 2
 
 
 def test_samples_on_both_sides_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

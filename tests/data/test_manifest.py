@@ -208,6 +208,22 @@ def test_nan_in_a_file_is_named_when_fetched_and_when_checked(tmp_path: Path) ->
             read()
 
 
+def test_nan_throughout_a_sample_is_told_how_to_be_missing(tmp_path: Path) -> None:
+    path = write(tmp_path, rows())
+    video = np.load(tmp_path / "video.npy").astype("f4")
+    empty_cell = "NaN or infinity .* where the sample lacks the modality, leave the cell empty"
+    for hole, advice in ((slice(None), empty_cell), (slice(1), "replace or drop these values")):
+        clip, videos = np.ones((4, 3), "f4"), video.copy()
+        clip[hole], videos[1][hole] = np.nan, np.nan
+        np.save(tmp_path / "clips" / "2.npy", clip)
+        np.save(tmp_path / "video.npy", videos)
+        for name in ("lips", "video"):
+            dataset = read_manifest(path, only=[name])
+            for read in (lambda given: given.__getitems__(range(len(given))), check_values):
+                with pytest.raises(InputError, match=rf"column '{name}'.*{advice}"):
+                    read(dataset)
+
+
 @pytest.mark.parametrize(
     "pictures", [np.zeros((4, 6, 6, 3)), np.zeros((4, 6, 6, 4), np.uint8), np.zeros((4, 9), np.uint8)]
 )
@@ -253,7 +269,7 @@ def test_samples_without_ids_are_called_by_their_place(tmp_path: Path) -> None:
             'id,split,label,x\na,train,b,x.npy\nc,train,d,"' + "x.npy\n" * 30_000,
             "row 3: expected cells of at most 131,072 characters.*a quote may not be closed",
         ),
-        ("id,split,label,x y\na,train,b,x.npy\n", "'x y': expected letters"),
+        ("id,split,label,x y\na,train,b,x.npy\n", "'x y': expected ASCII letters"),
         ("sep=,\nid,split,label,x\na,train,b,x.npy\n", "row 1: expected the names of the columns, found 'sep=', which"),
         ("sep=;\nid;split;label;x\n", "row 1: expected the names of the columns, found 'sep=;', which"),
         ("\nid,split,label,x\na,train,b,x.npy\n", "row 1: expected the names of the columns, found an empty line"),

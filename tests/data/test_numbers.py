@@ -133,9 +133,40 @@ def test_columns_that_no_modality_can_be_called_as_are_a_part_of_one(
         assert read_manifest(path).shapes == modalities
     else:
         with pytest.raises(
-            InputError, match=r"row 1: '(pixel\.mean|id\.x)': expected letters, digits, _ and - in a mod"
+            InputError, match=r"row 1: '(pixel\.mean|id\.x)': expected ASCII letters, digits, _ and - in a mod"
         ):
             read_manifest(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("Günstig", "Gunstig"),
+        ("Gu\u0308nstig", "Gunstig"),
+        ("Größe", "Grosse"),
+        ("вино", ""),
+        ("gr\u03bb", ""),
+    ],
+)
+def test_columns_whose_beginning_no_modality_may_have_are_told_how_to_be_one(
+    name: str, other: str, tmp_path: Path
+) -> None:
+    """As they are, and as prepare looks at each; with other names for all of them they would be one modality."""
+    features = ["alcohol", "ash"]
+    header = ",".join(f"{name}_{feature}" for feature in features)
+    path = table(tmp_path, "1,train,a,1,2", "2,train,b,3,4", header=f"id,split,label,{header}")
+    rule = "expected ASCII letters, digits, _ and - in a modality's name; rename the column"
+    hints = (f", e.g. {name}_alcohol to {other}_alcohol", f", e.g. to {other}_alcohol") if other else ("", "")
+    with pytest.raises(InputError) as together:
+        read_manifest(path, only=[name])
+    assert str(together.value) == f"{path} row 1: '{name}': {rule}s {name}_alcohol, {name}_ash{hints[0]}"
+    with pytest.raises(InputError) as alone:
+        read_manifest(path)
+    assert str(alone.value) == f"{path} row 1: '{name}_alcohol': {rule}{hints[1]}"
+    if other:
+        renamed = header.replace(name, other)
+        path = table(tmp_path, "1,train,a,1,2", "2,train,b,3,4", header=f"id,split,label,{renamed}")
+        assert read_manifest(path, only=[other]).shapes == {other: (2,)}
 
 
 @pytest.mark.parametrize(("name", "is_joint"), [("imu", True), ("im", False), ("imu_", False), ("note", False)])
@@ -224,7 +255,7 @@ def test_no_numbers(cell: str) -> None:
             "acc.x,accx2",
             ["1,b", "2,d"],
             (),
-            r"manifest.csv row 1: 'acc.x': expected letters, .*; rename the column, e.g. to acc_x",
+            r"manifest.csv row 1: 'acc.x': expected ASCII letters, .*; rename the column, e.g. to acc_x",
         ),
         (
             ",".join(f"f{n}" for n in range(99)),
@@ -345,3 +376,29 @@ def test_numbers_beside_arrays_in_one_student(tmp_path: Path, monkeypatch: pytes
     assert table["error"].notna().tolist() == [False, True, False, False, False]
     one = load("run").predict_proba({"w": np.load("w.npy")[4], "age": float(frame["age:number"][4])})
     np.testing.assert_allclose(table[["p_high", "p_low"]].iloc[4], one[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("word", ["NA", "nan", "n/a", "-", "unknown"])
+def test_a_word_for_what_is_missing_is_told_to_be_an_empty_cell(word: str, tmp_path: Path) -> None:
+    """No other kind of the column would help: the sample lacks the modality, or the number."""
+
+    def error(header: str, *cells: str, only: tuple[str, ...]) -> str:
+        lines = [f"{row},train,{'ab'[row % 2]},{each}" for row, each in enumerate(cells)]
+        with pytest.raises(InputError) as caught:
+            read_manifest(table(tmp_path, *lines, header=f"id,split,label,{header}"), only=only)
+        return str(caught.value)
+
+    np.save(tmp_path / "a.npy", np.eye(3))
+    found = error("imu_x,imu_y", "1,2", f"3,{word}", only=("imu",))
+    assert found.endswith(
+        f"row 3, column 'imu_y': expected a number, found '{word}'; the columns imu_x, imu_y are taken together as "
+        "'imu'; in the row of a sample that lacks them leave all of them empty, else fill the cell"
+    )
+    empty = "where the sample lacks the modality, leave the cell empty"
+    expected = f"row 3, column 'age:number': expected a number, found '{word}'; {empty}"
+    assert error("age:number", "1", word, only=("age",)).endswith(expected)
+    for cells in (("a.npy#0", word), (word, "a.npy#0"), (word, word, "a.npy#0")):
+        found = error("pose", *cells, only=("pose",))
+        place = f"row {2 + cells.index(word)}, column 'pose'"
+        assert found.endswith(f"{place}: expected a path such as a.npy or a.npy#17, found '{word}'; {empty}")
+    assert empty in error("face:video", word, word, only=("face",))

@@ -181,7 +181,7 @@ def test_the_command_s_manifest_is_read_and_trained_on(
         (["--modality", "photos"], "expected NAME=DIR or NAME:KIND=DIR"),
         (["--modality", "p:film=photos"], "KIND one of array, video, audio, picture, text, found 'p:film=photos'"),
         (["--modality", "p=mixed"], "expected files of one kind, found 1 picture, 1 audio; say it"),
-        (["--modality", "my photo=photos"], "'my photo': expected letters, digits, _ and - only"),
+        (["--modality", "my photo=photos"], "'my photo': expected ASCII letters, digits, _ and - only"),
         (["--modality", "label=photos"], "'label' has another meaning"),
         (["--picture", "photos", "--modality", "picture=photos"], "is given twice"),
         (["--picture", "gone"], "gone: folder not found"),

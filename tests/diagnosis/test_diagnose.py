@@ -193,6 +193,18 @@ class Watched(ArrayColumn):
         return super().fetch(rows)
 
 
+@pytest.mark.parametrize("text", [False, True])
+def test_an_auxiliary_that_is_the_same_in_all_samples_is_said_and_no_library_warns(text):
+    target, y, _ = problem(0.2, 48, count=120)
+    auxiliary = ["just noise"] * 120 if text else np.ones((120, 5))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = crossdistill.diagnose(target, y, auxiliary)
+    assert found.answer == "unlikely"
+    line = "auxiliary is the same in all 120 training samples, so that nothing can be learnt from it"
+    assert line in str(found).replace("\n", " ")
+
+
 def test_only_training_samples_are_read():
     y = np.arange(120) % CLASSES
     columns = {"wrist": Watched(modality(y, 0.5, 0)), "camera": Watched(modality(y, 0.2, 1))}

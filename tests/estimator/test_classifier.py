@@ -398,6 +398,7 @@ HARD = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:X, auxiliary are the same in all")
 @pytest.mark.parametrize("case", HARD)
 def test_hard_cases_train_to_finite_numbers(case: str) -> None:
     x, y, auxiliary = HARD[case]
@@ -676,6 +677,23 @@ def test_a_class_that_looks_like_no_label_is_said(text: str) -> None:
 def test_classes_that_may_be_one_are_said() -> None:
     with pytest.warns(UserWarning, match="'Push' and 'push' are taken for 2 classes; spell them alike"):
         quick("baseline").fit(X, np.where(np.arange(SAMPLES) == 5, "Push", NAMES[Y]), auxiliary=A)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("X", "vectors"), ("X", "sequences"), *(("auxiliary", kind) for kind in ("vectors", "sequences", "texts"))],
+)
+def test_a_modality_that_is_the_same_in_all_samples_is_said(name: str, kind: str) -> None:
+    same = {
+        "vectors": np.ones((SAMPLES, 3)),
+        "sequences": [np.ones((4, 3))] * SAMPLES,
+        "texts": ["just noise"] * SAMPLES,
+    }[kind]
+    given = {"X": X, "y": FEW, "auxiliary": A} | {name: same}
+    with pytest.warns(UserWarning, match="is the same in all") as said:
+        quick().fit(**given)
+    line = f"{name} is the same in all {SAMPLES} training samples, so that nothing can be learnt from it"
+    assert [str(each.message) for each in said].count(line) == 1
 
 
 def test_scores_want_labels_of_training_s_kind() -> None:

@@ -120,6 +120,17 @@ def test_doubts_about_the_data_are_said() -> None:
     assert f"'{data.ids[last]}' is '{data.ids[first]}', say" in repeated
 
 
+def test_a_modality_that_is_the_same_in_all_samples_is_said() -> None:
+    data = gestures()
+    columns = {"wrist": data.columns["wrist"], "eye": np.ones((SAMPLES, 4))}
+    constant = from_arrays(columns, [data.classes[number] for number in data.labels], splits=TEST)
+    line, *_ = lines_of(recipe(method="kd"), constant)
+    assert line == (
+        f"WARNING: eye is the same in all {SAMPLES - int(TEST.sum())} training samples, so that nothing can be learnt "
+        "from it"
+    )
+
+
 def of_numbers(numbers: np.ndarray) -> MultimodalDataset:
     columns = {"wrist": np.ones((len(numbers), 5, 2)), "eye": np.eye(len(numbers))}
     return from_arrays(columns, numbers, splits=np.arange(len(numbers)) >= 60, task="regression")

@@ -19,6 +19,7 @@ from crossdistill.cli.words import printable_line
 from crossdistill.data.cells import LABEL_PREFIX
 from crossdistill.data.given import Given, given
 from crossdistill.data.label_cells import LABEL
+from crossdistill.data.labels import few_of
 from crossdistill.data.table import FILES
 from crossdistill.student import Predictions, Student, load
 from crossdistill.training.devices import device_of
@@ -33,6 +34,8 @@ NO_LABELS = ";"
 """The prediction of a sample that has none of the labels, as a manifest writes it."""
 _SHOWN = 40
 """Rows of the table on the terminal."""
+_NAMED = 3
+"""Rows that a line names; of more it says how many there are."""
 
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
@@ -92,6 +95,11 @@ def execute(options: Namespace, command: str) -> int:
         console().print(_shown(shown, labelled, student.spec.task == "classification"))
         if tally.samples > len(shown):
             console().print(f"{tally.samples - len(shown):,} more; --out FILE keeps them all", soft_wrap=True)
+    for path, source in zip(options.inputs, sources, strict=True):
+        if source.empty:
+            rows = f"{len(source.empty):,} empty row{'s' * (len(source.empty) > 1)}"
+            line = f"{path}: {rows} left out ({few_of(source.empty, _NAMED)})"
+            console().print(printable_line(line), soft_wrap=True)
     for line in tally.lines(options.out):
         console().print(line, soft_wrap=True)
     return UNREADABLE if tally.unread else 0

@@ -47,7 +47,7 @@ def execute(given: Namespace) -> None:
     if odd := [source.name for source in sources if source.name in RESERVED] + twice:
         raise InputError(f"--modality: '{odd[0]}' has another meaning in a manifest, or is given twice")
     if unnamed := [source.name for source in sources if not MODALITY_NAME.fullmatch(source.name)]:
-        raise InputError(f"--modality: '{unnamed[0]}': expected letters, digits, _ and - only")
+        raise InputError(f"--modality: '{unnamed[0]}': expected ASCII letters, digits, _ and - only")
     prepared = prepare(sources, given.out, Shares(given.test, given.validation, given.seed), given.keep_unmatched)
     folder = shlex.quote(str(given.out))
     target, *others = [source.name for source in sources]

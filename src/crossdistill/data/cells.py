@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal, cast, get_args
 
+from crossdistill.data.fillers import is_filler
 from crossdistill.data.folders import is_file
 from crossdistill.data.lists import are_numbers
 from crossdistill.data.readers.media import WHOLE, Box, Clip
@@ -72,6 +73,8 @@ _CALLS = re.compile(r"\b(np\.\w+|array|tensor)\(|,\s*dtype=[\w.]+|\)")
 
 ARRAY = re.compile(r"(?is)(.+\.npy)(?:#(.*))?")
 """A path of an array, and a row of it where one is named."""
+
+_LEAVE_EMPTY = "where the sample lacks the modality, leave the cell empty"
 
 MODALITY_NAME = re.compile(r"[A-Za-z0-9_-]+")
 """What a modality that is trained on may be called."""
@@ -190,7 +193,8 @@ def has_media(table: Table) -> bool:
 
 
 def kind_of(table: Table, column: ModalityHeader) -> Kind:
-    """The kind that the header says, or that the first filled cell looks like; all filled cells must agree with it.
+    """The kind that the header says, or that the first filled cell looks like which is no word for that something is
+    missing; all filled cells must agree with it.
     Where all of them are numbers, or true and false, it is a number.
 
     Raises InputError, naming the row, where they do not, and where no cell is filled.
@@ -202,7 +206,7 @@ def kind_of(table: Table, column: ModalityHeader) -> Kind:
         raise InputError(f"{table.path}: column '{column.header}' has no filled cell")
     if all(number_of(cell) is not None for _, cell in filled) and column.kind in ("", "number"):
         return "number"
-    first, cell = filled[0]
+    first, cell = next(((row, cell) for row, cell in filled if not is_filler(cell)), filled[0])
     if not column.kind and _LIST.fullmatch(_CALLS.sub("", cell)):
         raise InputError(
             f"{table.place(first, column.header)}: found a list of numbers as a text, '{shortened(cell)}'; lists in a "
@@ -215,6 +219,9 @@ def kind_of(table: Table, column: ModalityHeader) -> Kind:
             _require_known_ending(table, column, row, cell)
         looks: Kind = "number" if column.kind == "number" and number_of(cell) is not None else looks_like(cell)
         fits = looks == kind if not column.kind else _fits_header(looks, kind)
+        if not fits and is_filler(cell):
+            place = table.place(row, column.header)
+            raise InputError(f"{place}: expected {EXPECTED[kind]}, found '{cell}'; {_LEAVE_EMPTY}")
         if not fits:
             by = "header" if column.kind else f"first cell, in row {table.numbers[first]}"
             raise InputError(
@@ -377,7 +384,7 @@ def inside(table: Table, allow_outside: bool) -> Callable[[int, str, str], Path]
                     "allow it (--allow-outside, data.allow_outside)"
                 )
             if not is_file:
-                hint = "; write / in place of \\" if "\\" in cell else ""
+                hint = "; write / in place of \\" if "\\" in cell else f"; {_LEAVE_EMPTY}" if is_filler(cell) else ""
                 raise InputError(f"{table.place(row, column)}: file not found: {path}{hint}")
             known[cell] = path
         return known[cell]

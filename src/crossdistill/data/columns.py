@@ -17,6 +17,8 @@ from crossdistill.types import InputError, Modality, Padded, one_line
 
 Rows = npt.NDArray[np.int64]
 
+_EMPTY_CELL = "replace these values or, where the sample lacks the modality, leave the cell empty"
+
 _CHUNK_VALUES = 1 << 22  # values checked at once, so that checking a large array needs little extra memory
 
 
@@ -200,7 +202,7 @@ class FileColumn:
         fixed = slice(1 if self.shape[0] == -1 else 0, None)
         if array.ndim != len(self.shape) or array.shape[fixed] != self.shape[fixed] or 0 in array.shape:
             raise InputError(f"{self.places[row]}: {self.paths[row]} changed to shape {array.shape} while in use")
-        sample: npt.NDArray[np.float32] = _as_float32(array[None], [row], self._place)[0]
+        sample: npt.NDArray[np.float32] = _as_float32(array[None], [row], self._place, _EMPTY_CELL)[0]
         return sample
 
     def _place(self, row: int) -> str:
@@ -220,6 +222,8 @@ class RowColumn:
         self.shape = tuple(shapes[0][1:])
         self.dtype = str(open_array(self.files[0], first[0]).dtype)
         for shape, place in zip(shapes, first, strict=True):
+            if len(shape) > 1 and not shape[0]:
+                raise InputError(f"{place}: expected an array of at least one row, found {shape}")
             if len(shape) < 2 or shape[1:] != self.shape or 0 in shape:
                 features = ", ".join(map(str, self.shape)) or "features, ..."
                 raise InputError(f"{place}: expected an array of shape (rows, {features}), found {shape}")
@@ -237,7 +241,8 @@ class RowColumn:
             in_file = np.flatnonzero(self.file_numbers[rows] == file)
             wanted = rows[in_file]
             array = open_array(self.files[file], self.places[wanted[0]])
-            samples[in_file] = _as_float32(array[self.row_numbers[wanted]], wanted, self.places.__getitem__)
+            numbers = array[self.row_numbers[wanted]]
+            samples[in_file] = _as_float32(numbers, wanted, self.places.__getitem__, _EMPTY_CELL)
         return torch.from_numpy(samples)
 
     def check(self) -> None:
@@ -323,8 +328,13 @@ def require_numbers(array: Array, place: str, table: Any = None) -> None:
 
 def _require_sequence(shape: tuple[int, ...], first: tuple[int, ...], place: str) -> None:
     """Raise InputError unless shape is (T, F) with T and F at least 1 and F as in the first sample."""
+    if len(shape) == 2 and not shape[0]:
+        raise InputError(
+            f"{place}: expected a sequence of at least one step, found {shape}; that a sample lacks the modality is "
+            "said by an empty cell, or by `present` of from_arrays"
+        )
     if len(shape) != 2 or 0 in shape or (len(first) == 2 and shape[1] != first[1]):
-        features = first[1] if len(first) == 2 else "features"
+        features = first[1] if len(first) == 2 and first[1] else "features"
         raise InputError(f"{place}: expected a sequence of shape (time, {features}) like the others, found {shape}")
 
 
@@ -334,12 +344,18 @@ def float32_of(numbers: Array) -> npt.NDArray[np.float32]:
         return np.array(numbers, dtype=np.float32)
 
 
-def _as_float32(samples: Array, rows: Sequence[int] | Rows, place: Callable[[int], str]) -> npt.NDArray[np.float32]:
-    """(B, ...) numbers as a new float32 array. Raises InputError naming `place(row)` of the first NaN or infinity."""
+def _as_float32(
+    samples: Array, rows: Sequence[int] | Rows, place: Callable[[int], str], absent: str = ""
+) -> npt.NDArray[np.float32]:
+    """(B, ...) numbers as a new float32 array. Raises InputError naming `place(row)` of the first NaN or infinity.
+
+    absent: what to do where a sample is NaN throughout, as one that lacks the modality may be
+    """
     values = float32_of(samples)
     if not np.isfinite(values).all():
         first = int(np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))[0])
-        raise InputError(f"{place(int(rows[first]))}: NaN or infinity (in float32); replace or drop these values")
+        advice = absent if absent and np.isnan(values[first]).all() else "replace or drop these values"
+        raise InputError(f"{place(int(rows[first]))}: NaN or infinity (in float32); {advice}")
     return values
 
 
@@ -349,7 +365,8 @@ def _require_finite(opened: Callable[[], Array], row: int, place: Callable[[int]
     shape = opened().shape
     step = max(1, _CHUNK_VALUES // int(np.prod(shape[1:])))
     for start in range(0, shape[0], step):
-        _as_float32(opened()[None, start : start + step], [row], place)
+        is_whole = step >= shape[0]
+        _as_float32(opened()[None, start : start + step], [row], place, _EMPTY_CELL if is_whole else "")
 
 
 def pad(sequences: Sequence[npt.NDArray[np.float32]]) -> Padded:

@@ -56,6 +56,7 @@ class MultimodalDataset:
     weights: (N,) above 0, in proportion to which training draws the samples; empty where all count alike
     task: what is to be predicted
     doubts: a sentence for each thing that is read in another way than its writer may have meant
+    file: the manifest that it was read from, empty where it was made otherwise
     What every run trains on; `from_arrays` and `read_manifest` make one.
 
     >>> import numpy as np
@@ -82,6 +83,12 @@ class MultimodalDataset:
     weights: npt.NDArray[np.float64] = field(default_factory=lambda: NO_WEIGHTS)
     task: TaskKind = "classification"
     doubts: tuple[str, ...] = ()
+    file: str = ""
+
+    @property
+    def place(self) -> str:
+        """How errors call it: by the file to mend where there is one."""
+        return self.file or self.name
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -183,9 +190,9 @@ class MultimodalDataset:
             if name not in self.columns:
                 joint = any(name == common for column in self.columns for common, _ in beginnings(column))
                 hint = f"; read_manifest(path, only=['{name}', ...]) makes one of columns of numbers" if joint else ""
-                raise InputError(f"{self.name} has no modality '{name}'; it has {', '.join(self.columns)[:200]}{hint}")
+                raise InputError(f"{self.place} has no modality '{name}'; it has {', '.join(self.columns)[:200]}{hint}")
         if not modalities:
-            raise InputError(f"no modality chosen; {self.name} has {', '.join(self.columns)}")
+            raise InputError(f"no modality chosen; {self.place} has {', '.join(self.columns)}")
         return replace(self, columns={name: self.columns[name] for name in modalities})
 
 
@@ -310,10 +317,10 @@ def check_consistency(dataset: MultimodalDataset) -> None:
     """Raise InputError unless lengths agree, ids are distinct, splits are known and training sees every test class."""
     count = len(dataset)
     if not count or not dataset.columns:
-        raise InputError(f"{dataset.name}: no {'modalities' if count else 'samples'}")
+        raise InputError(f"{dataset.place}: no {'modalities' if count else 'samples'}")
     for name in dataset.columns:
         if not isinstance(name, str) or not MODALITY_NAME.fullmatch(name):
-            raise InputError(f"modality name {name!r}: expected letters, digits, _ and - only")
+            raise InputError(f"modality name {name!r}: expected ASCII letters, digits, _ and - only")
     pictures = dataset.pictures
     if len(pictures) and (pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[3] != 3):
         raise InputError(f"pictures: expected (N, H, W, 3) uint8, found {pictures.shape} {pictures.dtype}")
@@ -345,7 +352,7 @@ def require_splits(dataset: MultimodalDataset) -> None:
         rows = dataset.rows(split)
         if len(without := rows[~is_labelled(dataset.labels[rows])]):
             raise InputError(
-                f"{dataset.name}: sample '{dataset.ids[without[0]]}' of split {split} has no label; "
+                f"{dataset.place}: sample '{dataset.ids[without[0]]}' of split {split} has no label; "
                 "only training samples may lack one"
             )
         if dataset.task == "classification" and len(learnt):
@@ -364,9 +371,25 @@ def _column(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike] | Column,
     if isinstance(values, (list, tuple)) and (missing := [row for row, value in enumerate(values) if value is None]):
         number = missing[0] if numbers is None else numbers[missing[0]]
         raise InputError(f"{name}: row {number}: expected a sample, found None; `present` says which samples lack one")
-    if isinstance(values, (list, tuple)) and len({np.shape(value) for value in values}) > 1:
-        return SequenceColumn(values, name, rows=numbers)
-    return ArrayColumn(cast(npt.ArrayLike, values), name, rows=numbers)
+    try:
+        if isinstance(values, (list, tuple)) and len({np.shape(value) for value in values}) > 1:
+            return SequenceColumn(values, name, rows=numbers)
+        return ArrayColumn(cast(npt.ArrayLike, values), name, rows=numbers)
+    except InputError:
+        _require_declared(name, values, numbers)
+        raise
+
+
+def _require_declared(name: str, values: Any, numbers: Rows | None) -> None:
+    """Raise InputError for a sample that is NaN, or masked, throughout: how it is said that it lacks the modality."""
+    samples = values if isinstance(values, (list, tuple)) else np.ma.atleast_1d(array_of(values))
+    for row, sample in enumerate(map(unmasked, map(array_of, samples))):
+        if sample.dtype.kind == "f" and sample.ndim and sample.size and np.isnan(sample).all():
+            raise InputError(
+                f"{name}: row {row if numbers is None else numbers[row]}: NaN or masked throughout; where samples lack "
+                f"the modality, present={{'{name}': ...}} is a truth value for each sample, whether it has one; else "
+                "fill them in"
+            )
 
 
 def texts_in(values: Any) -> list[str]:

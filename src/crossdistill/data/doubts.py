@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
 import numpy as np
 
 from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.label_doubts import label_doubts
 from crossdistill.data.repeated_samples import repeated_samples
+from crossdistill.data.same_samples import same_samples
 from crossdistill.data.spellings import groups_told_apart
 
 
-def doubts_of(dataset: MultimodalDataset) -> list[str]:
-    """A sentence for each doubt, as training says it and `prepare manifest`."""
-    return [*dataset.doubts, *label_doubts(dataset), *_groups_alike(dataset), *repeated_samples(dataset)]
+def doubts_of(dataset: MultimodalDataset, together: Mapping[str, Sequence[str]] = MappingProxyType({})) -> list[str]:
+    """A sentence for each doubt, as training says it and `prepare manifest`.
+
+    together: NAME -> modalities that may be read as one of that name
+    """
+    return [
+        *dataset.doubts,
+        *label_doubts(dataset),
+        *_groups_alike(dataset),
+        *same_samples(dataset, together),
+        *repeated_samples(dataset),
+    ]
 
 
 def _groups_alike(dataset: MultimodalDataset) -> list[str]:

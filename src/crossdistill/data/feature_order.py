@@ -24,7 +24,7 @@ def in_order(dataset: MultimodalDataset, specs: Mapping[str, InputSpec]) -> Mult
     for name, spec in specs.items():
         given = input_spec(columns[name]).features if name in columns else ()
         if spec.features and given and given != spec.features:
-            columns[name] = _chosen(columns[name], places_of(f"{dataset.name}: {name}", spec.features, given))
+            columns[name] = _chosen(columns[name], places_of(f"{dataset.place}: {name}", spec.features, given))
     return replace(dataset, columns=columns)
 
 
@@ -35,9 +35,9 @@ def as_trained(dataset: MultimodalDataset, specs: Mapping[str, InputSpec]) -> Mu
     for name, spec in specs.items():
         found = dataset.shapes.get(name)
         if found is None:
-            raise InputError(f"{dataset.name}: expected the modality {name}, found {', '.join(dataset.columns)}")
+            raise InputError(f"{dataset.place}: expected the modality {name}, found {', '.join(dataset.columns)}")
         if found != spec.shape and not (spec.is_sequence and len(found) == 2 and found[1:] == spec.shape[1:]):
-            raise InputError(f"{dataset.name}: {name}: expected {spec}, found samples of shape ({sizes_of(found)})")
+            raise InputError(f"{dataset.place}: {name}: expected {spec}, found samples of shape ({sizes_of(found)})")
     return dataset
 
 

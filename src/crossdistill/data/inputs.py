@@ -235,7 +235,9 @@ def _sequences(name: str, spec: InputSpec, values: Any) -> Column:
         array = _numbers(name, spec, values)
         items = [array] if array.ndim == 2 else list(array)
     for item in items:
-        if item.ndim != 2 or item.shape[1] != spec.shape[1] or not len(item):
+        if item.ndim == 2 and not len(item):
+            raise InputError(f"{name}: expected {spec}, of at least one step, found a sample of shape {item.shape}")
+        if item.ndim != 2 or item.shape[1] != spec.shape[1]:
             raise InputError(f"{name}: expected {spec}, one or a list of them, found a sample of shape {item.shape}")
     if not items:
         raise InputError(f"{name}: expected at least one sample, found none")

@@ -109,7 +109,7 @@ def check_manifest(
         counts += [_count(dataset, name, split, found) for split in SPLITS if len(dataset.rows(split))]
     groups = number_groups(table)
     doubts = [*filter(None, [doubt_of_segments(table)]), *_doubtful_texts(dataset), *doubts_of_gaps(table, groups)]
-    doubts += [*doubts_of(dataset), *_untested(dataset)]
+    doubts += [*doubts_of(dataset, groups), *_untested(dataset)]
     counts = _together(counts, groups)
     return Checked(dataset, counts, broken, damaged, files, doubts)
 

@@ -15,6 +15,10 @@ from crossdistill.types import InputError
 
 Lengths = npt.NDArray[np.int64]
 
+_NOT_FINITE = (
+    "NaN or infinity (in float32); replace or drop these values; the cell of a sample that lacks the modality is null"
+)
+
 
 def are_numbers(kind: Any) -> bool:
     """Whether an Arrow type is that of lists of numbers, or of lists of these."""
@@ -80,7 +84,7 @@ def _unnested(table: Table, header: str, rows: Sequence[int]) -> tuple[list[Leng
         inner = inner.flatten()
     require(inner.is_valid().to_numpy(zero_copy_only=False), "expected numbers everywhere in the list, found null")
     values: Array = inner.to_numpy(zero_copy_only=False)
-    require(np.isfinite(float32_of(values)), "NaN or infinity (in float32); replace or drop these values")
+    require(np.isfinite(float32_of(values)), _NOT_FINITE)
     return levels, values
 
 

@@ -42,7 +42,13 @@ from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_cons
 from crossdistill.data.label_cells import doubts_of_labels, label_columns, read_labels
 from crossdistill.data.labels import groups_of
 from crossdistill.data.lists import list_column
-from crossdistill.data.manifest_checks import require_cells, require_columns, require_filled, require_modality_name
+from crossdistill.data.manifest_checks import (
+    require_cells,
+    require_columns,
+    require_common_name,
+    require_filled,
+    require_modality_name,
+)
 from crossdistill.data.number_groups import number_groups, together
 from crossdistill.data.numbers import doubt_of, number_column
 from crossdistill.data.readers import READERS, CacheFolder, MediaColumn, ReaderSettings, TextColumn
@@ -136,6 +142,7 @@ def dataset_of(
         weights=_weights(table),
         task=task,
         doubts=tuple(doubts_of_labels(classes, task)),
+        file=str(table.path),
     )
     check_consistency(dataset)
     return dataset
@@ -156,7 +163,7 @@ def check_values(dataset: MultimodalDataset) -> None:
     >>> check_values(read_manifest(folder))
     Traceback (most recent call last):
         ...
-    crossdistill.types.InputError: ...row 3, column 'gyro': NaN or infinity (in float32); replace or drop these values
+    crossdistill.types.InputError: ...row 3, column 'gyro': NaN or infinity (in float32); replace these values or, ...
     """
     for name, column in dataset.columns.items():
         inner = column.column if isinstance(column, PartialColumn) else column
@@ -184,6 +191,7 @@ def _joined(table: Table, named: Mapping[str, ModalityHeader], only: Sequence[st
     """
     joined = together(table, [name for name in only if name not in named])
     if unknown := [name for name, headers in joined.items() if not headers]:
+        require_common_name(table, unknown[0])
         hint = f"; columns of numbers {unknown[0]} are '{unknown[0][:-2]}' together" if unknown[0][-2:] == "_*" else ""
         raise InputError(f"{table.path}: no modality '{unknown[0]}'; found {', '.join(_readable(table))[:200]}{hint}")
     for name in only:

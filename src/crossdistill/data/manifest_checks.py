@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from crossdistill.data.cells import MODALITY_NAME, RESERVED, ModalityHeader, is_number, modalities, require_plain
 from crossdistill.data.label_cells import LABEL
 from crossdistill.data.labels import SPLITS
+from crossdistill.data.number_groups import listed
 from crossdistill.data.numbers import doubt_of
 from crossdistill.data.table import Table
 from crossdistill.types import InputError, TaskKind
+
+_LETTERS = str.maketrans(
+    {"ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "ı": "i"}
+)
+"""Letters that Unicode makes no others of."""
 
 LONGEST_NAME = 1000
 """Characters of an id, a label or a group."""
@@ -46,11 +53,34 @@ def require_modality_name(table: Table, name: str, column: ModalityHeader | None
     if not MODALITY_NAME.fullmatch(name):
         if column is not None and (doubt := doubt_of(table, column)):
             raise InputError(doubt)
-        other = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")
+        other = _plain_name(name)
         raise InputError(
-            f"{table.path} row 1: '{name}': expected letters, digits, _ and - in a modality's name; rename the column"
-            + (f", e.g. to {other}" if other else "")
+            f"{table.path} row 1: '{name}': expected ASCII letters, digits, _ and - in a modality's name; rename the "
+            "column" + (f", e.g. to {other}" if other and other not in table.columns else "")
         )
+
+
+def require_common_name(table: Table, name: str) -> None:
+    """Raise InputError for a name that no modality may have and columns begin with, which so are not read as one."""
+    columns = [column.name for column in modalities(table) if column.name.startswith(name)]
+    if MODALITY_NAME.fullmatch(name) or not columns:
+        return
+    other = _plain_name(columns[0]) if _plain_name(name) else ""
+    raise InputError(
+        f"{table.path} row 1: '{name}': expected ASCII letters, digits, _ and - in a modality's name; rename the "
+        f"columns {listed(columns)}"
+        + (f", e.g. {columns[0]} to {other}" if other and other not in table.columns else "")
+    )
+
+
+def _plain_name(name: str) -> str:
+    """A name like this that a modality may have, which begins as others do that begin as this one; empty where letters
+    or digits of it are like no ASCII ones."""
+    letters = unicodedata.normalize("NFKD", name.translate(_LETTERS))
+    kept = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    if any(letter.isalnum() and not letter.isascii() for letter in kept):
+        return ""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", kept).strip("_")
 
 
 def require_filled(table: Table, column: str) -> None:

@@ -15,6 +15,7 @@ from crossdistill.data.cells import (
     number_of,
     shortened,
 )
+from crossdistill.data.fillers import is_filler
 from crossdistill.data.table import Table
 from crossdistill.types import InputError
 
@@ -23,6 +24,9 @@ _PARTS = tuple(map(re.compile, (r"_.+", r"\..+", r" .+", r"-.+", r"[0-9]+(\.[0-9
 
 _NO_END = re.compile(r"[_. -].|[0-9]{2}")
 """The last character of what is no name in common, and the next: imu_ of imu__x, w4 of w400."""
+
+_OF_FILLERS = "; in the row of a sample that lacks them leave all of them empty, else fill the cell"
+"""What to write in the place of a word for that a number is missing."""
 
 _MEANT = ("", "number")
 """The kinds by which a header does not say that a column is something else."""
@@ -99,11 +103,18 @@ def _headers(table: Table, name: str, forms: Sequence[Sequence[ModalityHeader]])
             if cell and number_of(cell) is None:
                 raise InputError(
                     f"{table.place(row, column.header)}: expected a number, found '{shortened(cell)}'; the columns "
-                    f"{listed([each.header for each in joined])} are taken together as '{name}', unless a header "
-                    f"names another kind, e.g. {column.name}:{looks_like(cell)}; categories are numbers as one-hot "
-                    "columns (pandas.get_dummies)"
+                    f"{listed([each.header for each in joined])} are taken together as '{name}'"
+                    + (_OF_FILLERS if is_filler(cell) else _of_others(column, cell))
                 )
     return [column.header for column in joined]
+
+
+def _of_others(column: ModalityHeader, cell: str) -> str:
+    """What to write where a column among these has a cell that is no number."""
+    return (
+        f", unless a header names another kind, e.g. {column.name}:{looks_like(cell)}; categories are numbers as "
+        "one-hot columns (pandas.get_dummies)"
+    )
 
 
 def _all_numbers(table: Table, column: ModalityHeader) -> bool:

@@ -15,6 +15,7 @@ from crossdistill.data.cells import (
     shortened,
 )
 from crossdistill.data.columns import ArrayColumn, Column, float32_of
+from crossdistill.data.fillers import is_filler
 from crossdistill.data.number_advice import advice
 from crossdistill.data.number_groups import listed
 from crossdistill.data.odd_numbers import odd_number
@@ -77,7 +78,8 @@ def numbers(table: Table, headers: Sequence[str], rows: Sequence[int]) -> npt.ND
             cell = table.columns[header][row]
             number = number_of(cell)
             if number is None:
-                hint = "" if cell else f"; a sample has {listed(headers)} all together, or lacks them all"
+                is_gap = not cell or (is_filler(cell) and len(headers) > 1)
+                hint = f"; a sample has {listed(headers)} all together, or lacks them all" if is_gap else ""
                 raise InputError(f"{table.place(row, header)}: expected a number, found '{shortened(cell)}'{hint}")
             values[place, feature] = number
     for place, feature in np.argwhere(~np.isfinite(float32_of(values)))[:1]:

@@ -6,19 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from crossdistill.data.fillers import is_filler
 from crossdistill.data.notations import KNOWN_UNIT, OTHER, Meant, meaning
 
-_FILLERS = frozenset(
-    {
-        *("-", "--", "---", ".", "..", "...", "?", "??", "???", "*", "/", "\\", "x", "_", "\N{HORIZONTAL ELLIPSIS}"),
-        *("na", "n/a", "n.a.", "n.a", "#n/a", "#na", "<na>", "(na)", "nan", "-nan", "nat", "nd", "n.d.", "n/d"),
-        *("inf", "-inf", "+inf", "infinity", "-infinity", "1.#inf", "-1.#inf", "1.#qnan", "-1.#ind", "1.#ind"),
-        *("#div/0!", "#ref!", "#value!", "#num!", "#name?", "#null!", "null", "nil", "none", "<none>", "undefined"),
-        *("unknown", "unk", "missing", "unavailable", "not available", "not applicable", "not measured", "no data"),
-        *("not known", "not recorded", "blank", "empty", "error", "invalid", "tbd", "tba", "no value", "no answer"),
-    }
-)
-"""What tables have in the place of a number that is missing, in small letters."""
 TIMES = {
     **dict.fromkeys(("k", "K", "thousand"), 10**3),
     **dict.fromkeys(("M", "Mio", "mio", "mn", "million", "millions"), 10**6),
@@ -26,8 +16,6 @@ TIMES = {
     **dict.fromkeys(("%", "‰", "percent", "pct"), 0),
 }
 """Units that make another number of the one before them -> by how much, 0 for a part of it."""
-_LONGEST_FILLER = 20
-"""Characters that these have at most."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +54,11 @@ def _numbers(cells: Sequence[str], only_sure: bool = False) -> dict[str, Meant]:
     only_sure: whether what may be a text as well is one
     """
     times = Counter(cells)
-    fillers = {cell for cell in times if _is_filler(cell)}
+    fillers = {cell for cell in times if is_filler(cell)}
     meant = _fitting({cell: OTHER if cell in fillers else meaning(cell) for cell in times}, times, only_sure)
     numbers = {cell: each for cell, each in meant.items() if each.form != "other"}
     there = len(cells) - (sum(times[cell] for cell in fillers) if len(numbers) > 1 else 0)
     return numbers if 2 * sum(times[cell] for cell in numbers) > there else {}
-
-
-def _is_filler(cell: str) -> bool:
-    """Whether a cell says by a known word that a number is missing."""
-    return len(word := cell.strip()) < _LONGEST_FILLER and word.casefold() in _FILLERS
 
 
 def _fitting(meant: dict[str, Meant], times: Mapping[str, int], only_sure: bool) -> dict[str, Meant]:

@@ -34,7 +34,7 @@ def with_fold(dataset: MultimodalDataset, fold: int) -> MultimodalDataset:
     known = np.unique(dataset.folds[dataset.folds >= 0])
     if fold not in known:
         has = ", ".join(map(str, known)) if len(known) else "no folds"
-        raise InputError(f"{dataset.name} has no fold {fold}; it has {has}")
+        raise InputError(f"{dataset.place} has no fold {fold}; it has {has}")
     splits = np.where(dataset.folds == fold, "test", "train").astype("<U10")
     on_fold = replace(dataset, splits=_hold_out_unlabelled(dataset, splits, "test"))
     require_splits(on_fold)
@@ -83,7 +83,7 @@ def require_groups_apart(dataset: MultimodalDataset) -> None:
         shared = rows[np.isin(dataset.groups[rows], trained)]
         if len(shared):
             raise InputError(
-                f"{dataset.name}: group '{dataset.groups[shared[0]]}' is in train and in {split} ({len(shared)} of "
+                f"{dataset.place}: group '{dataset.groups[shared[0]]}' is in train and in {split} ({len(shared)} of "
                 f"{len(rows)} {split} samples are of such groups), so {split} is no test of new ones; split by group, "
                 "or allow it (data.allow_shared_groups)"
             )
@@ -132,7 +132,7 @@ def labelled_folds(dataset: MultimodalDataset, folds: int, seed: int) -> Rows:
     count = min(folds, len(groups) if grouped else len(rows), largest)
     if count < 2:
         raise InputError(
-            f"{dataset.name}: expected labelled samples for two folds at least, two of some class, found {len(rows)}, "
+            f"{dataset.place}: expected labelled samples for two folds at least, two of some class, found {len(rows)}, "
             f"{largest} of the largest class"
         )
     fold: Rows = np.full(len(dataset), -1, dtype=np.int64)
@@ -192,7 +192,7 @@ def _drawn_groups(dataset: MultimodalDataset, rows: Rows, count: int, seed: int)
     for drawn in (in_turn, *(random.permutation(known)[:count] for _ in range(1000))):
         if len(np.unique(dataset.strata[rows[np.isin(dataset.groups[rows], drawn)]])) == classes:
             return drawn
-    raise InputError(f"{dataset.name}: data.labelled_groups: no {count} groups have samples of all {classes} classes")
+    raise InputError(f"{dataset.place}: data.labelled_groups: no {count} groups have samples of all {classes} classes")
 
 
 def _hold_out_unlabelled(dataset: MultimodalDataset, splits: Strings, measured: str) -> Strings:
@@ -211,13 +211,13 @@ def _validation_rows(dataset: MultimodalDataset, fraction: float, seed: int, gro
         named = few_of([f"'{dataset.classes[number]}'" for number in alone], _NAMED)
         because = f"of {named} there is one" if alone and dataset.task == "classification" else str(error)
         raise InputError(
-            f"{dataset.name}: cannot take {fraction:g} of {len(train)} labelled train rows, with one of each of "
+            f"{dataset.place}: cannot take {fraction:g} of {len(train)} labelled train rows, with one of each of "
             f"{len(np.unique(labels))} classes on either side: {because}; label more samples, or take another "
             "validation_fraction"
         ) from None
     lost = np.setdiff1d(labels[held_out], np.delete(labels, held_out))
     if len(lost):
-        raise InputError(f"{dataset.name}: class '{dataset.classes[lost[0]]}' would be in validation but not in train")
+        raise InputError(f"{dataset.place}: class '{dataset.classes[lost[0]]}' would be in validation but not in train")
     return train[held_out]
 
 

@@ -26,12 +26,13 @@ has read it, and in a Parquet file a name of its own."""
 class Table:
     """columns: name -> one text per sample. numbers: each sample's row as a spreadsheet shows it (the header is 1).
     nested: name -> the Arrow column where a cell is no single value but a list, a record or bytes; its texts are its
-    type's name, and "" where it is null."""
+    type's name, and "" where it is null. empty: the numbers of rows without a filled cell, which are left out."""
 
     path: Path
     columns: dict[str, list[str]]
     numbers: Sequence[int]
     nested: Mapping[str, Any] = field(default_factory=dict)
+    empty: Sequence[int] = ()
 
     @property
     def found(self) -> str:
@@ -178,7 +179,8 @@ def _read_csv(path: Path) -> Table:
             columns[name] = cells
         elif place and not all(cell.isdigit() or not cell for cell in cells):
             raise InputError(f"{path} row 1: expected a name for each column, found {name!r} for column {place + 1}")
-    return Table(path, columns, numbers)
+    empty = [number for number, line in enumerate(lines, start=1) if number > 1 and len(line) > 1 and not any(line)]
+    return Table(path, columns, numbers, empty=empty)
 
 
 def _read_parquet(path: Path) -> Table:

@@ -36,7 +36,7 @@ def with_class_weights(dataset: MultimodalDataset, weights: Mapping[str, float] 
     [1.0, 1.0, 1.0, 5.0]
     """
     if dataset.task == "regression":
-        raise InputError(f"data.balanced, data.class_weights: weigh classes or labels, and {dataset.name} has numbers")
+        raise InputError(f"data.balanced, data.class_weights: weigh classes or labels, and {dataset.place} has numbers")
     drawn = dataset.weights.copy() if len(dataset.weights) else np.ones(len(dataset))
     known = is_labelled(dataset.labels)
     each = None if weights is None else _by_number(dataset, weights)
@@ -83,5 +83,5 @@ def _by_number(dataset: MultimodalDataset, weights: Mapping[str, float]) -> Fact
     weights = {str(name): weight for name, weight in weights.items()}  # YAML reads True and 1 as no texts
     if unknown := sorted(set(weights) - set(dataset.classes)):
         known = ", ".join(dataset.classes[:20]) + (", ..." if len(dataset.classes) > 20 else "")
-        raise InputError(f"data.class_weights: expected classes of {dataset.name} ({known}), found {unknown[0]!r}")
+        raise InputError(f"data.class_weights: expected classes of {dataset.place} ({known}), found {unknown[0]!r}")
     return np.array([weights.get(name, 1.0) for name in dataset.classes])

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from crossdistill.data import MultimodalDataset
+from crossdistill.data.same_samples import same_samples
 from crossdistill.data.splits import by_whole_groups
 from crossdistill.data.targets import Labels, is_labelled
 from crossdistill.diagnosis.features import Features, features_of, reduced
@@ -57,7 +58,7 @@ class Evidence:
         student_label: I(S; label) in nats, likewise
         divergence: of what auxiliary and target say of the classes that a sample is not of, Jensen-Shannon in nats; NaN
             where there are no classes
-        notes: sentences on what was left out or cannot be known
+        notes: sentences on what was left out, cannot be known, or is the same in all samples
         task: what is predicted
     """
 
@@ -142,15 +143,16 @@ def _pairs_of(
     names = [*target, *auxiliary]
     complete = rows[dataset.present(names)[rows]]
     if not len(complete):
-        raise InputError(f"{dataset.name}: no training sample has all of {', '.join(names)}")
+        raise InputError(f"{dataset.place}: no training sample has all of {', '.join(names)}")
     found: dict[str, Features] = {}
     present = np.ones(len(complete), dtype=np.bool_)
     for name in names:
         found[name], there = features_of(dataset.columns[name], complete, seed)
         present &= there
     if not present.any():
-        raise InputError(f"{dataset.name}: no training sample of which all of {', '.join(names)} can be read")
-    notes = (f"{(~present).sum()} samples could not be read and were left out",) if not present.all() else ()
+        raise InputError(f"{dataset.place}: no training sample of which all of {', '.join(names)} can be read")
+    notes = [f"{(~present).sum()} samples could not be read and were left out"] if not present.all() else []
+    notes += same_samples(dataset.only(names))
     kept = complete[present]
     made = {name: reduced(features[present], seed) for name, features in found.items()}
     labels = _known(dataset, dataset.labels[kept])
@@ -160,7 +162,11 @@ def _pairs_of(
         view: np.concatenate([made[name] for name in names], axis=1)
         for view, names in (("target", target), ("auxiliary", auxiliary))
     }
-    return Pairs(together["target"], together["auxiliary"], labels, groups, grouped), len(rows) - len(kept), notes
+    return (
+        Pairs(together["target"], together["auxiliary"], labels, groups, grouped),
+        len(rows) - len(kept),
+        tuple(notes),
+    )
 
 
 def _known(dataset: MultimodalDataset, labels: Labels) -> Labels:
@@ -170,13 +176,13 @@ def _known(dataset: MultimodalDataset, labels: Labels) -> Labels:
     among = "among the training samples that have all modalities"
     if dataset.task == "classification":
         if (classes := len(np.unique(known))) < 2:
-            raise InputError(f"{dataset.name}: expected labels of at least two classes {among}, found {classes}")
+            raise InputError(f"{dataset.place}: expected labels of at least two classes {among}, found {classes}")
         return labels
     if not len(known):
-        raise InputError(f"{dataset.name}: expected labels {among}, found none")
+        raise InputError(f"{dataset.place}: expected labels {among}, found none")
     if not np.ptp(known, axis=0).any():
         what = "a label that some have and others lack" if dataset.task == "multilabel" else "numbers that differ"
-        raise InputError(f"{dataset.name}: expected {what} {among}, found {len(known):,} that are labelled alike")
+        raise InputError(f"{dataset.place}: expected {what} {among}, found {len(known):,} that are labelled alike")
     values: Labels = labels.astype(np.float64)
     if dataset.task == "regression":
         mean, deviation = statistics_of(known)

@@ -142,5 +142,6 @@ def _text_features(texts: list[str], seed: int) -> Features:
     kept = min(2 * COMPONENTS, counted.shape[1] - 1, len(texts) - 1)
     if kept < 1:
         return np.zeros((len(texts), 1))
-    made: Features = TruncatedSVD(kept, random_state=seed).fit_transform(counted)
+    with np.errstate(divide="ignore", invalid="ignore"):  # shares of the variance, of which texts all alike have none
+        made: Features = TruncatedSVD(kept, random_state=seed).fit_transform(counted)
     return made

@@ -81,7 +81,7 @@ def batches(student: Student, samples: Samples) -> tuple[list[Arrays], int]:
     batch = samples.dataset.__getitems__(rows.tolist())
     readable = batch.has(student.spec.target).nonzero()[:, 0]
     if not readable.numel():
-        raise InputError(f"{samples.dataset.name}: none of {len(rows)} {samples.described} can be read")
+        raise InputError(f"{samples.dataset.place}: none of {len(rows)} {samples.described} can be read")
     given = {name: select(x, readable) for name, x in batch.modalities.items()}
     count = int(readable.numel())
     parts = [torch.arange(size) % count for size in BATCHES] + [torch.arange(count)]

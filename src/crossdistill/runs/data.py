@@ -103,7 +103,7 @@ def _require_samples(dataset: MultimodalDataset, split: str, target: tuple[str, 
     rows = dataset.rows(split)
     if len(rows) == 0:
         without = "" if split == "train" else "; data.evaluate_on none trains without measuring"
-        raise InputError(f"{dataset.name}: expected samples of split {split!r}, found none{without}")
+        raise InputError(f"{dataset.place}: expected samples of split {split!r}, found none{without}")
     for name in target:
         if len(lacking := rows[~dataset.present([name])[rows]]):
-            raise InputError(f"{dataset.name}: sample '{dataset.ids[lacking[0]]}' lacks the target modality '{name}'")
+            raise InputError(f"{dataset.place}: sample '{dataset.ids[lacking[0]]}' lacks the target modality '{name}'")

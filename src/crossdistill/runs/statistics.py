@@ -60,7 +60,7 @@ def _training_steps(
     rows = dataset.rows("train")
     rows = rows[dataset.present([name])[rows]]
     if not len(rows):
-        raise InputError(f"{dataset.name}: no training sample has the modality '{name}'")
+        raise InputError(f"{dataset.place}: no training sample has the modality '{name}'")
     chunk = min(chunk, max(1, _CHUNK_VALUES // abs(math.prod(dataset.columns[name].shape))))
     for start in range(0, len(rows), chunk):
         part = rows[start : start + chunk]

@@ -35,13 +35,15 @@ class Chunk:
 class Given:
     """One input. count: its samples, -1 where that is not known before they are read; labelled: the columns of
     labels that belong to them; guessed: what was taken for what, where the input does not say it; has_ids: whether its
-    samples have names of its own, which another input's may have, too, and not its path's"""
+    samples have names of its own, which another input's may have, too, and not its path's; empty: the rows that were
+    left out because no cell of them is filled, all of them when the chunks are read"""
 
     count: int
     labelled: tuple[str, ...]
     chunks: Callable[[], Iterator[Chunk]]
     guessed: str = ""
     has_ids: bool = False
+    empty: list[str] = field(default_factory=list)
 
 
 def chunk_of(

@@ -174,8 +174,11 @@ def _features(
         are_whole = _are_whole(values.to_numpy(), specs[name])
         return column_of(specs[name], name, values.astype("int64") if are_whole else values)
 
+    empty: list[str] = []
+
     def chunks() -> Iterator[Chunk]:
-        for frame in _frames(path, texts, used):
+        empty.clear()
+        for frame in _frames(path, texts, used, empty):
             ids = frame["id"].tolist() if "id" in texts else [""] * len(frame)
             labels = {name: frame[name].tolist() for name in labelled}
             splits = frame["split"].tolist() if "split" in texts else []
@@ -185,7 +188,7 @@ def _features(
             names = [key or f"{path}#{row}" for row, key in zip(frame.index.tolist(), ids, strict=True)]
             yield chunk_of(columns, names, labels, splits)
 
-    return Given(-1, labelled, chunks, guessed, "id" in texts)
+    return Given(-1, labelled, chunks, guessed, "id" in texts, empty)
 
 
 def _is_label(column: str) -> bool:
@@ -218,9 +221,10 @@ def _are_whole(values: npt.NDArray[Any], spec: InputSpec) -> bool:
     return np.dtype(spec.dtype).kind in "iu" and bool((values % 1 == 0).all())
 
 
-def _frames(path: Path, texts: Sequence[str], used: Sequence[str]) -> Iterator[Any]:
+def _frames(path: Path, texts: Sequence[str], used: Sequence[str], empty: list[str]) -> Iterator[Any]:
     """A table's columns `used` and `texts` as DataFrames of some rows each, whose index counts from 0; texts: whatever
-    they look like. Rows of a CSV file without a filled cell, as spreadsheets leave them, are counted and left out."""
+    they look like. Rows of a CSV file without a filled cell, as spreadsheets leave them, are counted and left out:
+    `empty` gets their names."""
     if path.suffix.lower() == ".parquet":
         with needed_for("Parquet"):
             import pyarrow as pa
@@ -245,7 +249,9 @@ def _frames(path: Path, texts: Sequence[str], used: Sequence[str]) -> Iterator[A
         frames = pd.read_csv(path, chunksize=CHUNK, dtype=str, keep_default_na=False, skipinitialspace=True)
         for frame in frames:
             frame.columns = frame.columns.str.strip()
-            frame = frame[_filled(frame)]
+            filled = _filled(frame)
+            empty += [f"#{row}" for row in frame.index[~filled]]
+            frame = frame[filled]
             if len(frame):
                 yield frame.assign(**{name: frame[name].str.strip() for name in texts})
     except UnicodeDecodeError as error:
@@ -306,7 +312,7 @@ def _manifest(table: Table, specs: Specs, allow_outside: bool) -> Given:
             yield chunk_of(columns, ids, cells, splits[start:end])
 
     labelled = tuple(name for name, texts in labels.items() if any(texts))
-    return Given(count, labelled, chunks, has_ids=any(keys))
+    return Given(count, labelled, chunks, has_ids=any(keys), empty=[f"row {number}" for number in table.empty])
 
 
 def _label_columns(table: Table) -> list[str]:

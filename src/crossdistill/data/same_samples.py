@@ -1,0 +1,122 @@
+"""Modalities that are the same in all training samples, of which nothing can be learnt."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+
+from crossdistill.data.arrays import Array
+from crossdistill.data.columns import (
+    ArrayColumn,
+    Column,
+    FileColumn,
+    KeptColumn,
+    RowColumn,
+    Rows,
+    SequenceColumn,
+    open_array,
+)
+from crossdistill.data.dataset import MultimodalDataset
+from crossdistill.data.labels import few_of
+from crossdistill.data.readers import MediaColumn, TextColumn
+from crossdistill.data.wrappers import as_given
+
+_LEAST = 3
+"""Samples below which it says nothing that they are the same."""
+
+_CHUNK_VALUES = 1 << 16
+"""Numbers compared at once: few, for the first samples that differ end the comparison."""
+
+_NAMED = 5
+"""Modalities that a line names; of more it says how many there are."""
+
+
+def same_samples(dataset: MultimodalDataset, together: Mapping[str, Sequence[str]] = MappingProxyType({})) -> list[str]:
+    """A sentence where a modality is the same in all training samples that have it: numbers, texts, or file, row and
+    segment. Media are not decoded for that, and columns of a class that is not ours are not looked into.
+
+    together: NAME -> modalities that may be read as one of that name, of which single ones may be the same
+    """
+    rows = dataset.rows("train")
+    found = {name: rows[dataset.present([name])[rows]] for name in dataset.columns}
+    same = {name: len(own) for name, own in found.items() if _are_same(dataset.columns[name], own)}
+    for name, parts in together.items():
+        if all(part in same for part in parts):
+            same[name] = max(same[part] for part in parts)
+        same = {part: count for part, count in same.items() if part not in parts}
+    alike: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
+    for name, count in same.items():
+        alike[count, _rows_meant(dataset.columns[name], found[name]) if name in found else ""].append(name)
+    return [_sentence(names, count, len(rows), hint) for (count, hint), names in alike.items()]
+
+
+def _sentence(names: Sequence[str], count: int, samples: int, hint: str) -> str:
+    verb, them = ("is", "it") if len(names) == 1 else ("are", "them")
+    which = f" that have {them}" if count < samples else ""
+    return (
+        f"{few_of(names, _NAMED, 'more modalities')} {verb} the same in all {count:,} training samples{which}, so that "
+        f"nothing can be learnt from {them}{hint}"
+    )
+
+
+def _rows_meant(column: Column, rows: Rows) -> str:
+    """What to write where each cell names one array as a whole, of which each may have meant a row."""
+    files, rows = _inner(column, rows)
+    if not isinstance(files, FileColumn) or len(files.shape) < 2 or len({files.paths[row] for row in rows}) > 1:
+        return ""
+    name = files.paths[rows[0]].name
+    return f"; rows of an array are {name}#0, {name}#1, ..."
+
+
+def _are_same(column: Column, rows: Rows) -> bool:
+    """Whether these samples, which have the modality, are several and all like the first."""
+    if len(rows) < _LEAST:
+        return False
+    column, rows = _inner(column, rows)
+    if isinstance(column, ArrayColumn):
+        return _are_rows_like(column.array[rows[0]], column.array, rows)
+    if isinstance(column, SequenceColumn):
+        return _are_like_first(lambda row: column.sequences[row], rows)
+    if isinstance(column, RowColumn):
+        return _are_same_rows(column, rows)
+    if isinstance(column, FileColumn):
+        if len({column.paths[row] for row in rows}) == 1:
+            return True
+        return _are_like_first(lambda row: open_array(column.paths[row], column.places[row]), rows)
+    if isinstance(column, TextColumn):
+        return all(column.text(row) == column.text(rows[0]) for row in rows)
+    if isinstance(column, MediaColumn):
+        clips = [column.clips[row] for row in rows]
+        return len({(clip.path, clip.start, clip.end, clip.crop) for clip in clips}) == 1
+    return False
+
+
+def _inner(column: Column, rows: Rows) -> tuple[Column, Rows]:
+    """The column that has the samples, and which of its rows these are."""
+    column, rows = as_given(column, rows)
+    return column.source if isinstance(column, KeptColumn) else column, rows
+
+
+def _are_like_first(sample: Callable[[int], Array], rows: Rows) -> bool:
+    first = sample(rows[0])
+    return all(np.array_equal(first, sample(row)) for row in rows[1:])
+
+
+def _are_same_rows(column: RowColumn, rows: Rows) -> bool:
+    files, numbers = column.file_numbers[rows], column.row_numbers[rows]
+    if (files == files[0]).all() and (numbers == numbers[0]).all():
+        return True
+    first = open_array(column.files[files[0]], column.places[rows[0]])[numbers[0]]
+    return all(
+        _are_rows_like(first, open_array(column.files[file], column.places[rows[0]]), numbers[files == file])
+        for file in np.unique(files)
+    )
+
+
+def _are_rows_like(first: Array, array: Array, rows: Rows) -> bool:
+    step = max(1, _CHUNK_VALUES // math.prod(array.shape[1:]))
+    return all((array[rows[start : start + step]] == first).all() for start in range(0, len(rows), step))
