@@ -15,8 +15,8 @@ from crossdistill.cli.progress import Lines, console
 from crossdistill.data.constant_numbers import not_defined
 from crossdistill.reports.formats import capitalised
 from crossdistill.runs.evaluate import evaluate
-from crossdistill.runs.results import RunResults, constant_in, read_results
-from crossdistill.tasks import MEASURES
+from crossdistill.runs.results import NumberScores, RunResults, constant_in, read_results
+from crossdistill.tasks import MEASURES, measures_of
 
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
@@ -41,6 +41,8 @@ def execute(options: Namespace, command: str) -> int:
         return 0
     table = _scores_table(again, f"{folder}: {again.samples[again.split]} {again.split} samples")
     console().print(table.shown(console().width))
+    if (numbers := _numbers_table(again)) is not None:
+        console().print(numbers.shown(console().width))
     constant = constant_in(again.scores, again.classes)
     if text := not_defined(constant, again.classes, f"{again.split} samples"):
         console().print(capitalised(f"{text}."), soft_wrap=True)
@@ -51,10 +53,25 @@ def execute(options: Namespace, command: str) -> int:
 
 def _scores_table(results: RunResults, title: str) -> Columns:
     """A row for each view, its measures."""
-    measures = MEASURES[results.task]
+    measures = measures_of(results.task, len(results.classes))
     table = Columns(("", *(measure.name for measure in measures)), ("",), title)
     for view, scores in results.scores.items():
         table.add(view, *(measure.shown(getattr(scores, measure.key)) for measure in measures))
+    return table
+
+
+def _numbers_table(results: RunResults) -> Columns | None:
+    """Of several numbers each one's measures by each view, errors in its own unit; None elsewhere."""
+    if results.task != "regression" or len(results.classes) == 1:
+        return None
+    share, *errors = (measure for measure in MEASURES["regression"] if measure.key in ("r2", "rmse", "mae"))
+    table = Columns(("number", "", share.name, *(measure.name for measure in errors)), ("number", ""))
+    for place, name in enumerate(results.classes):
+        for view, scores in results.scores.items():
+            if isinstance(scores, NumberScores):
+                own = (scores.per_number_rmse[place], scores.per_number_mae[place])
+                cells = (measure.shown(float(value)) for measure, value in zip(errors, own, strict=True))
+                table.add(name, view, share.shown(float(scores.per_number[place])), *cells)
     return table
 
 
@@ -73,5 +90,5 @@ def _predictions_of(results: RunResults) -> dict[tuple[str, str], npt.NDArray[An
         (view, name): array
         for view, scores in results.scores.items()
         for name, (array, _) in scores.of_names().items()
-        if name != "per_class"
+        if name != "per_class" and not name.startswith("per_number_")  # which results of before do not have
     }

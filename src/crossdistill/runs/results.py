@@ -96,9 +96,10 @@ class LabelScores:
 class NumberScores:
     """One view's measures of predicted numbers, the mean over K numbers; NaN where a measure is not defined.
 
-    r2: R², at most 1; rmse, mae: in the numbers' units, lower is better; pearson: within [-1, 1]; per_number: (K,) R²
-    of each, NaN of one that is the same in all samples, which r2 and pearson leave out; measured: how many samples had
-    all that the view reads; complete: r2 on complete samples, as in `Scores`
+    r2: R², at most 1; rmse, mae: lower is better, in the number's unit, and no measure where several numbers have
+    several units; pearson: within [-1, 1]; per_number: (K,) R² of each, NaN of one that is the same in all samples,
+    which r2 and pearson leave out; per_number_rmse, per_number_mae: (K,) of each in its own unit, (0,) in results of
+    before; measured: how many samples had all that the view reads; complete: r2 on complete samples, as in `Scores`
     """
 
     r2: Measure
@@ -107,6 +108,8 @@ class NumberScores:
     pearson: Measure
     per_number: npt.NDArray[np.float64]
     measured: int
+    per_number_rmse: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    per_number_mae: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     complete: Measure = math.nan
     complete_measured: int = 0
 
@@ -119,7 +122,8 @@ class NumberScores:
         return _on_complete(self)
 
     def of_names(self) -> Mapping[str, tuple[npt.NDArray[Any], int]]:
-        return {"per_number": (self.per_number, 1)}
+        errors = {"per_number_rmse": (self.per_number_rmse, 1), "per_number_mae": (self.per_number_mae, 1)}
+        return {"per_number": (self.per_number, 1)} | {name: each for name, each in errors.items() if len(each[0])}
 
 
 AnyScores = Scores | LabelScores | NumberScores
@@ -308,6 +312,9 @@ def _plain(results: RunResults) -> dict[str, Any]:
     for measures in scores.values():
         if math.isnan(measures["complete"]):
             del measures["complete"], measures["complete_measured"]
+        for name in ("per_number_rmse", "per_number_mae"):
+            if name in measures and not measures[name]:
+                del measures[name]
     plain: dict[str, Any] = without_nan({**fields, **scores, "files": files})
     return plain
 
