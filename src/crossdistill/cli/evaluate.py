@@ -14,8 +14,9 @@ from crossdistill.cli.columns import Columns
 from crossdistill.cli.progress import Lines, console
 from crossdistill.data.constant_numbers import not_defined
 from crossdistill.reports.formats import capitalised
+from crossdistill.reports.wording import not_measured
 from crossdistill.runs.evaluate import evaluate
-from crossdistill.runs.results import NumberScores, RunResults, constant_in, read_results
+from crossdistill.runs.results import NumberScores, RunResults, constant_in, read_results, unmeasured_views
 from crossdistill.tasks import MEASURES, measures_of
 
 
@@ -46,6 +47,9 @@ def execute(options: Namespace, command: str) -> int:
     constant = constant_in(again.scores, again.classes)
     if text := not_defined(constant, again.classes, f"{again.split} samples"):
         console().print(capitalised(f"{text}."), soft_wrap=True)
+    if views := unmeasured_views(again.method, again.scores):
+        sentence = not_measured(views, again.split, (*again.target, *again.auxiliary), again.absent)
+        console().print(capitalised(f"{sentence}."), soft_wrap=True)
     same = _same_predictions(again, read_results(folder))
     console().print("The same predictions as when it was trained." if same else "Not the predictions of its training.")
     return 0

@@ -45,6 +45,7 @@ class Run:
     alone: whether its student learnt alone, since all samples had labels, although its method teaches
     settings: what recipe.yaml holds; deciding: what of it repetitions of the run have in common
     data: the fingerprint of what it was trained and measured on, empty where it does not say
+    absent: modalities that no measured sample has, empty where it does not say
     """
 
     folder: Path
@@ -75,6 +76,7 @@ class Run:
     settings: Mapping[str, Any] = field(default_factory=dict)
     deciding: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
 
     @property
     def replicate(self) -> tuple[int, int]:
@@ -199,6 +201,7 @@ def _load(folder: Path) -> Run:
         settings=settings if isinstance(settings, dict) else {},
         deciding=deciding(settings) if isinstance(settings, dict) else {},
         data=_fingerprint(folder),
+        absent=results.absent,
     )
 
 

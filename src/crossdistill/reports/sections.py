@@ -235,8 +235,7 @@ def _samples(runs: Sequence[Run], samples: SampleViews) -> list[Section]:
 
 def _results_note(table: ReportTable, runs: Sequence[Run]) -> str:
     notes = [_RESULTS_NOTE.format(*_measured(runs))]
-    if gaps := wording.gaps_of(runs):
-        notes.append(gaps)
+    notes += [sentence for sentence in (wording.without_teacher(runs), wording.gaps_of(runs)) if sentence]
     if few_runs(runs):
         notes.append(f"{capitalised(FEW_NOTE)}.")
     if any(row.best for row in table.rows):

@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from crossdistill.atomic import write_atomically
+from crossdistill.methods import METHODS
 from crossdistill.models.storage import CONFIG, RESULTS, read_config, read_json
 from crossdistill.plain import KEY, Measure, from_plain, to_plain, without_nan
 from crossdistill.runs.folder import CHECKPOINT, PREVIOUS, TEACHERS, is_finished
 from crossdistill.runs.lock import LOCK, locked
-from crossdistill.types import NAMES, InputError, Role, TaskKind
+from crossdistill.types import NAMES, InputError, Role, TaskKind, View
 
 _SERVED = (CHECKPOINT, PREVIOUS, f"{CHECKPOINT}.partial")
 """Files that a finished run needs no longer."""
@@ -146,6 +147,14 @@ def constant_in(scores: Mapping[str, AnyScores], names: Sequence[str]) -> tuple[
     return tuple(name for place, name in enumerate(names) if any(math.isnan(r2[place]) for r2 in found))
 
 
+def unmeasured_views(method: str, scores: Mapping[str, AnyScores]) -> tuple[View, ...]:
+    """What the method predicts with beside its student and yet has no scores of, where the student has some; nothing of
+    methods that are not known here."""
+    if method not in METHODS or NAMES["target"] not in scores:
+        return ()
+    return tuple(view for view in METHODS[method].predicts if NAMES[view] not in scores)
+
+
 SCORES: Mapping[TaskKind, type[Scores] | type[LabelScores] | type[NumberScores]] = {
     "classification": Scores,
     "multilabel": LabelScores,
@@ -191,6 +200,8 @@ class RunResults(Mapping[str, Any]):
         best_epoch: whose model it is, counted from 0, where validation samples chose it; -1: the last one's
         task: what was predicted
         labelled_groups: the groups that kept their labels, sorted; empty where labels were not drawn by groups
+        absent: modalities that no measured sample has, so that models which read them have no scores; empty in results
+            of before
 
     >>> import tempfile, numpy as np, crossdistill
     >>> from dataclasses import replace
@@ -223,6 +234,7 @@ class RunResults(Mapping[str, Any]):
     best_epoch: int = -1
     task: TaskKind = "classification"
     labelled_groups: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
     def __getitem__(self, key: str) -> Any:
         """What results.json holds under a key, as plain values: `results["student"]["top1"]`."""
@@ -307,8 +319,9 @@ def _remove_checkpoints(folder: Path) -> None:
 def _plain(results: RunResults) -> dict[str, Any]:
     fields = to_plain(results)
     scores, files = fields.pop("scores"), fields.pop("files")
-    if not results.labelled_groups:
-        del fields["labelled_groups"]
+    for name in ("labelled_groups", "absent"):
+        if not fields[name]:
+            del fields[name]
     for measures in scores.values():
         if math.isnan(measures["complete"]):
             del measures["complete"], measures["complete_measured"]
