@@ -78,6 +78,12 @@ class Run:
     data: Mapping[str, str] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        """Which run it is, where it lies and what was measured: not its records."""
+        of_fold = f", fold {self.fold}" if self.fold >= 0 else ""
+        measured = f"{', '.join(self.scores)} measured on {self.split}" if self.scores else "nothing measured"
+        return f"Run({str(self.folder)!r}: {self.name!r}, {self.label}, seed {self.seed}{of_fold}; {measured})"
+
     @property
     def replicate(self) -> tuple[int, int]:
         """What runs of different configurations share when they may be compared as a pair: fold and seed."""

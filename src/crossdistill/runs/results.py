@@ -19,6 +19,7 @@ from crossdistill.models.storage import CONFIG, RESULTS, read_config, read_json
 from crossdistill.plain import KEY, Measure, from_plain, to_plain, without_nan
 from crossdistill.runs.folder import CHECKPOINT, PREVIOUS, TEACHERS, is_finished
 from crossdistill.runs.lock import LOCK, locked
+from crossdistill.tasks import headline
 from crossdistill.types import NAMES, InputError, Role, TaskKind, View
 
 _SERVED = (CHECKPOINT, PREVIOUS, f"{CHECKPOINT}.partial")
@@ -241,6 +242,15 @@ class RunResults(Mapping[str, Any]):
         return _plain(self)[key]
 
     __eq__, __hash__ = object.__eq__, object.__hash__  # a mapping's would compare arrays, and make sets impossible
+
+    def __repr__(self) -> str:
+        """Which run it is, and each view's headline measure; what results.json holds is under its keys."""
+        head = headline(self.task)
+        views = [f"{view} {head.name} {head.shown(scores.headline)}" for view, scores in self.scores.items()]
+        of_fold = f", fold {self.fold}" if self.fold >= 0 else ""
+        measured = f"{', '.join(views)} on {self.samples.get(self.split, 0):,} {self.split} samples"
+        about = f"{self.name!r}, {self.label or self.method}, seed {self.seed}{of_fold}"
+        return f"RunResults({about}: {measured if views else 'nothing measured'})"
 
     def __iter__(self) -> Iterator[str]:
         """The keys of results.json."""
