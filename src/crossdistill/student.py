@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from crossdistill.atomic import write_atomically
 from crossdistill.data.arrays import has_method
-from crossdistill.data.dataset import MultimodalDataset, without_labels
+from crossdistill.data.dataset import CALLED, MultimodalDataset, without_labels
 from crossdistill.data.feature_order import as_trained
 from crossdistill.data.folders import filled, is_file
 from crossdistill.data.inputs import InputSpec, column_of
@@ -105,6 +105,8 @@ def _student(
     return Student(_with_tokenizers(spec, folder), network, kept)
 
 
+_SHOWN = 8
+"""Classes that a student's `repr` names."""
 NOT_FINITE = "predictions are not finite: the inputs are too large, or the student is"
 
 
@@ -127,6 +129,12 @@ class Predictions:
     problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
     values: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+
+    def __repr__(self) -> str:
+        """How many samples, and of how many there is no prediction: no values."""
+        failed = sum(map(bool, self.problems))
+        unread = f", {failed:,} without a prediction" if failed else ""
+        return f"Predictions({len(self.ids):,} samples{unread}, {len(self.classes):,} outputs)"
 
 
 class Student(nn.Module):
@@ -173,6 +181,13 @@ class Student(nn.Module):
         self.spec, self.about = spec, dict(about)
         self.network = network
         self.eval()
+
+    def __repr__(self) -> str:
+        """What it takes and answers, and its size; `student.network` shows its layers."""
+        inputs = ", ".join(f"{name}: {spec}" for name, spec in self.inputs.items())
+        named = ", ".join(self.classes[:_SHOWN]) + (", ..." if len(self.classes) > _SHOWN else "")
+        size = sum(parameter.numel() for parameter in self.parameters())
+        return f"Student({inputs} -> {len(self.classes):,} {CALLED[self.spec.task]} ({named}); {size:,} parameters)"
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -437,7 +437,9 @@ def test_predictions_never_take_an_input_s_place(
     [
         (["no-such.npy"], "no-such.npy: no such file or folder"),
         (["x.npy", "--out", "x.txt"], "expected a file that ends in .csv, .parquet, .jsonl"),
-        (["x.npy", "--out", "gone/x.csv"], "there is no folder gone"),
+        (["x.npy", "--out", "wrong.csv/x.csv"], "wrong.csv: expected a folder, found a file; choose another --out"),
+        (["x.npy", "--out", "empty"], "expected a file that ends in .csv, .parquet, .jsonl"),
+        (["wrong.csv", "--out", "gone/x.csv"], "expected the column 'wrist'"),
         (["x.npy", "--top", "-1"], "--top"),
         (["wrong.csv"], "expected the column 'wrist'"),
         (["flat.npy"], "found shape (2, 3, 3, 3)"),
@@ -465,6 +467,14 @@ def test_mistakes_write_nothing(
     assert sorted(Path.cwd().iterdir()) == before
 
 
+def test_the_folder_of_the_file_is_made(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As that of a run is."""
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", sequences(4)[0])
+    assert main(["predict", str(trained), "x.npy", "--out", "new/one/x.csv"]) == 0
+    assert pd.read_csv("new/one/x.csv")["id"].tolist() == ["x.npy"]
+
+
 @pytest.mark.parametrize("width", [40, 80])
 def test_the_table_of_the_terminal_fits(
     width: int, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -481,6 +491,27 @@ def test_the_table_of_the_terminal_fits(
     assert "x.npy" in text
     assert "gesture" in text
     assert "1 of 2 samples predicted, 1 could not be read" in text
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_no_part_of_a_path_is_broken_that_fits_into_the_terminal(
+    width: int, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Letter by letter, no file would be found again; each sample's answer stands beside or below its name."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", str(width))
+    folder = Path("recordings/subject_03/of_the_morning")
+    folder.mkdir(parents=True)
+    names = [f"a_long_name_of_take_{place}.npy" for place in range(3)]
+    for name in names:
+        np.save(folder / name, sequences(4)[0])
+    (folder / "broken.npy").write_bytes(b"x")
+    assert main(["predict", str(trained), str(folder)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines[1:-1])) <= width, "but for what is one line: where the samples are, and how many"
+    for part in (*folder.parts, *names):
+        assert sum(part in line for line in lines[1:]) >= 1, part
+    assert sum("gesture" in line for line in lines) == len(names)
 
 
 def test_a_reader_that_has_seen_enough_is_no_failed_sample(trained: Path, tmp_path: Path) -> None:

@@ -527,3 +527,19 @@ def test_test_samples_lack_what_stands_in_for_what_they_lack(control: Control) -
     assert batch.present["camera"].tolist() == [True, False, True]
     if control == "target":
         assert batch.modalities["camera"][[0, 2], 0].tolist() == [4.0, 2.0]
+
+
+def test_what_stands_for_a_data_set_is_one_short_line_however_large_it_is() -> None:
+    """Of ten thousand samples as of ten: its name, splits, shapes, and how many have a label."""
+    shown = {}
+    for count in (10, 10_000):
+        labels = [["a", "b", None][row % 3] for row in range(count)]
+        test = np.arange(count) % 6 == 1
+        wide = {f"sensor{place}": np.zeros((count, 1)) for place in range(30)}
+        data = from_arrays({"wrist": np.zeros((count, 4, 3)), **wide}, labels, splits=test, name="gestures")
+        shown[count] = repr(data)
+        assert str(data) == shown[count]
+    assert "\n" not in shown[10_000]
+    assert len(shown[10_000]) < len(shown[10]) + 20 < 350
+    told = ("'gestures'", "8,333 train", "1,667 test", "wrist (4, 3)", "2 classes", "6,667 samples labelled", "more")
+    assert all(part in shown[10_000] for part in told)

@@ -244,6 +244,30 @@ def test_labels_that_commas_part_are_doubted(tmp_path: Path) -> None:
     assert not doubts_of(read_manifest(path))
 
 
+@pytest.mark.parametrize(
+    ("cells", "doubted"),
+    [
+        (("red / dry", "dry / sweet"), "dry / sweet"),
+        (("dry", "red / dry"), "red / dry"),
+        (("dog + cat", "dog"), "dog + cat"),
+        (("dog & cat", "cat"), "dog & cat"),
+        (("red / dry", "white / sweet"), ""),
+        (("10 km/h", "20 km/h"), ""),
+        (("2024/05/01", "2024/05/02"), ""),
+        (("C++", "C"), ""),
+        (("dog|cat", "dog"), ""),
+    ],
+)
+def test_labels_that_other_marks_part_are_doubted(cells: tuple[str, ...], doubted: str, tmp_path: Path) -> None:
+    """Where a part is in another label, too; a bar does part labels."""
+    rows = [f"{row},train,{cell},{row}" for row, cell in enumerate(cells)]
+    path = table(tmp_path, *rows, header="id,split,label,age")
+    found = [line for line in doubts_of(read_manifest(path, task="multilabel")) if "taken for one label" in line]
+    line = f"'{doubted}' is taken for one label; write ; between labels where it is several"
+    assert found == ([line] if doubted else [])
+    assert not any("taken for one label" in line for line in doubts_of(read_manifest(path)))
+
+
 @pytest.mark.parametrize(("trained", "measured"), [("P1", "p1"), ("P6", "P06"), ("1", "1.0"), ("a\u0308", "\xe4")])
 def test_groups_on_both_sides_that_may_be_one_are_said(trained: str, measured: str, tmp_path: Path) -> None:
     rows = [f"1,train,a,{trained},1", f"2,train,b,{trained},2", f"3,test,a,{measured},3", "4,test,b,P9,4"]

@@ -6,6 +6,7 @@ import os
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -770,6 +771,24 @@ def test_numbers_of_numpy_are_numbers_as_searches_give_them() -> None:
         quick(**options, method_options={"alpha_1": np.float64(4.0)}).fit(X, Y, auxiliary=A).predict_proba(X),
         quick(method_options={"alpha_1": 4.0}).fit(X, Y, auxiliary=A).predict_proba(X),
     )
+
+
+def test_a_modality_that_is_missing_at_prediction_is_named() -> None:
+    """How many features all have together names none of them."""
+    named = {"arm": X[:, :2], "leg": X[:, 2:]}
+    model = quick("kd").fit(named, Y, auxiliary={"camera": A})
+    for asked in (model.predict, partial(model.teacher_score, y=Y, auxiliary={"camera": A})):
+        with pytest.raises(InputError, match=r"X lacks the modality leg: expected arm, leg as in fit, found arm$"):
+            asked({"arm": X[:, :2]})
+        with pytest.raises(
+            InputError, match=r"training did not have, hip: expected arm, leg as in fit, found arm, leg,"
+        ):
+            asked({**named, "hip": X})
+        with pytest.raises(InputError, match=r"leg: expected float64 of shape \(4\)"):
+            asked({**named, "leg": X[:, 3:]})
+    assert model.predict(dict(reversed(named.items()))).tolist() == model.predict(named).tolist()
+    with pytest.raises(InputError, match=r"X: expected samples without a modality's name, as in fit, found arm$"):
+        quick("kd").fit(X, Y, auxiliary=A).predict({"arm": X})
 
 
 def test_a_class_whose_samples_all_have_weight_0_is_none() -> None:

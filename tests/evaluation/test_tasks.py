@@ -43,6 +43,17 @@ def test_numbers_are_measured_as_scikit_learn_does() -> None:
     np.testing.assert_allclose(pearson_correlations(TOLD, NUMBERS), each)
 
 
+def test_each_number_has_errors_in_its_own_unit() -> None:
+    """As scikit-learn has them one by one; another unit of one number changes that number's alone."""
+    found, other = evaluate_numbers(TOLD, NUMBERS), evaluate_numbers(TOLD * [1, 1, 1000], NUMBERS * [1, 1, 1000])
+    for name, measure in {
+        "per_number_rmse": metrics.root_mean_squared_error,
+        "per_number_mae": metrics.mean_absolute_error,
+    }.items():
+        np.testing.assert_allclose(found[name], measure(NUMBERS, TOLD, multioutput="raw_values"))
+        np.testing.assert_allclose(np.divide(other[name], found[name]), [1, 1, 1000])
+
+
 @pytest.mark.parametrize("offset", [0.0, 1e6, 1e8, 1.7e9, 1e12])
 def test_numbers_far_from_0_are_measured_in_all_their_digits(offset: float) -> None:
     """Seconds since 1970 that vary by some, say; of tensors as of arrays, beside scikit-learn in float64."""

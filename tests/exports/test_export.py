@@ -197,8 +197,14 @@ def test_mistakes(options: dict[str, Any], problem: str, trained: Path, tmp_path
     student: Student = load(trained)
     with pytest.raises(InputError, match=problem):
         export(student, tmp_path / f"x{'.pt2' if 'format' in options else '.onnx'}", **options)
-    with pytest.raises(InputError, match="no such folder"):
-        export(student, tmp_path / "gone/x.onnx")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="file: expected a folder, found a file; choose another path"):
+        export(student, tmp_path / "file/new/x.onnx")
+
+
+def test_the_folder_of_a_file_is_made(trained: Path, tmp_path: Path) -> None:
+    assert main(["export", str(trained), "--out", str(tmp_path / "new/one/x.pt2")]) == 0
+    assert [path.name for path in (tmp_path / "new/one").iterdir()] == ["x.pt2"]
 
 
 def test_the_ending_says_the_format(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

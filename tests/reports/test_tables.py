@@ -176,7 +176,27 @@ def test_a_narrow_terminal_gets_the_labels_and_the_students(tmp_path: Path, comp
     assert any(line.startswith("baseline") and "61.0 ± " in line for line in lines)
     assert any(line.startswith("amid, ") for line in lines)
     assert "…" not in text.getvalue()
-    assert "recovered" not in text.getvalue()
+    header, caption = text.getvalue().split("left out at 40 columns: ")
+    assert "recovered" not in header
+    assert "gap recovered" in " ".join(caption.split())
+
+
+@pytest.mark.parametrize("label", ["amid", "amid, shuffled auxiliary"])
+@pytest.mark.parametrize("room", [40, 59, 60, 80, 120])
+def test_each_column_is_in_the_printed_table_or_said_to_be_left_out(
+    room: int, label: str, tmp_path: Path, comparison: list[Path]
+) -> None:
+    text = io.StringIO()
+    runs = load_runs([*comparison, write_run(tmp_path / "s", "amid", 4, label=label)])
+    table = headline_table(runs, room)
+    Console(file=text, width=room, color_system=None).print(table)
+    printed = " ".join(text.getvalue().split())
+    shown = [str(column.header).replace("\n", " ") for column in table.columns]
+    columns = [name for name in results_table(runs).columns if name not in ("WA", "seconds")]  # it never has these two
+    left_out = ", ".join(name for name in columns if name not in shown)
+    assert (f"left out at {room} columns: {left_out}, which" in printed) == bool(left_out)
+    assert ("left out" in printed) == bool(left_out)
+    assert bool(left_out) == (room < 80)
 
 
 @pytest.mark.parametrize(("accuracies", "said"), [((0.6, 0.95), True), ((0.70, 0.71), False), ((0.6, 0.95) * 3, False)])

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crossdistill.cli.headline import show_headline
 from crossdistill.reports import load_runs
 from crossdistill.reports.groups import main_configuration, reference_method, reference_methods
 from crossdistill.reports.sections import report_of
 from crossdistill.reports.tiles import next_steps
-from crossdistill.reports.wording import findings, lead, replicates, summary, title
+from crossdistill.reports.wording import findings, lead, replicates, summary, title, verdict
 from tests.reports.synthetic import edit_results, run_of, runs_of, scores, write_run
 
 
@@ -94,6 +95,31 @@ def test_a_student_that_learnt_alone_is_not_said_to_be_distilled(tmp_path: Path)
     for folder in folders[3:6]:
         edit_results(folder, samples={"train": 1000, "labelled": 10, "test": 500})
     assert "which had audio and text in training" in lead(load_runs(folders))
+
+
+@pytest.mark.parametrize("method", ["amid", "amid_u", "kd"])
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_what_stands_below_the_table_of_a_comparison_is_what_the_report_says(
+    method: str, seeds: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the report begins with: with all labels AMID-U's student learns alone, and one seed has no test."""
+    folders = pair(tmp_path, (0.60, 0.64, 0.62)[:seeds], (0.65, 0.60, 0.66)[:seeds], method)
+    runs = load_runs(folders)
+    said = verdict(runs)
+    assert said
+    assert {*said} <= {lead(runs), *summary(runs), *findings(runs)}
+    assert any(word in " ".join(said) for word in ("significant", "cannot tell a difference"))
+    show_headline(runs)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert all(sentence in printed for sentence in said)
+    show_headline(runs, quiet=True)
+    assert said[0] not in " ".join(capsys.readouterr().out.split())
+    assert verdict(load_runs(folders[:seeds])) == [], "one configuration is compared with nothing"
+
+
+def test_methods_without_a_baseline_are_said_to_be_compared_with_nothing(tmp_path: Path) -> None:
+    runs = load_runs([write_run(tmp_path / method, method, 0) for method in ("amid", "kd")])
+    assert any(sentence.startswith("Without a baseline run of the same seed") for sentence in verdict(runs))
 
 
 def test_ablations_stand_beside_the_method_that_they_take_apart(tmp_path: Path) -> None:

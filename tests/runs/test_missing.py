@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from crossdistill import load
+from crossdistill.cli.headline import show_headline
 from crossdistill.data import MultimodalDataset, from_arrays
 from crossdistill.data.controls import Control
 from crossdistill.recipes.recipe import DataSettings
@@ -66,10 +67,37 @@ def test_the_student_is_measured_on_all_and_the_teacher_on_complete_samples(tmp_
     assert "skipped" not in record, "nothing is read from files that could break"
 
 
-def test_a_test_split_without_the_auxiliary_modality_measures_the_student_alone(tmp_path: Path) -> None:
+def test_a_test_split_without_the_auxiliary_modality_measures_the_student_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And terminal and report say why there is no more, of results of before as far as these tell."""
     results = run(recipe(), tmp_path / "run", dataset=lacking("eye", TEST))
     assert results["student"]["measured"] == TEST.sum()
     assert set(results.scores) == {"student"}
+    assert results["absent"] == ["eye"]
+    runs, said = load_runs([tmp_path / "run"]), "No test sample has eye, so the teacher and the gap cannot be measured."
+    report = report_of(runs, "report")
+    assert said in report.summary
+    assert said in report.sections[0].note
+    show_headline(runs)
+    assert said in capsys.readouterr().out
+    file = tmp_path / "run" / "results.json"
+    content = json.loads(file.read_text())
+    del content["absent"]
+    file.write_text(json.dumps(content))
+    of_before = report_of(load_runs([tmp_path / "run"]), "report").summary
+    assert any("has all of wrist and eye, so the teacher and the gap cannot be measured" in each for each in of_before)
+
+
+def test_where_the_teacher_is_measured_nothing_is_said_of_why_it_is_not(tmp_path: Path) -> None:
+    results = run(recipe(), tmp_path / "run", dataset=lacking("eye", EYE))
+    assert "absent" not in results
+    assert "cannot be measured" not in repr(report_of(load_runs([tmp_path / "run"]), "report"))
+
+
+def test_a_baseline_has_no_teacher_that_could_be_missed(tmp_path: Path) -> None:
+    run(recipe(method="baseline"), tmp_path / "run", dataset=lacking("eye", TEST))
+    assert "cannot be measured" not in repr(report_of(load_runs([tmp_path / "run"]), "report"))
 
 
 def test_a_baseline_does_not_notice(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from crossdistill import load
 from crossdistill.data import MultimodalDataset
 from crossdistill.data.columns import Rows
 from crossdistill.data.reading import Parts
@@ -18,7 +19,7 @@ from crossdistill.encoders.settings import EncoderSettings
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.reports import load_runs
 from crossdistill.runs.data import build_dataset, epochs_between_measurements
-from crossdistill.runs.results import to_json
+from crossdistill.runs.results import read_results, to_json
 from crossdistill.runs.run import load_trained, run
 from crossdistill.types import Batch, InputError
 from tests.listening import Heard
@@ -216,7 +217,7 @@ def test_a_folder_with_a_run_is_left_alone(tmp_path: Path) -> None:
     for attempt in (made, replace(made, seed=5)):
         with pytest.raises(InputError, match="already holds a run; continue it with --resume"):
             run(attempt, folder, dataset=gestures())
-    with pytest.raises(InputError, match=r"another recipe \(first difference: 'seed: 5'\)"):
+    with pytest.raises(InputError, match=r"another recipe \(first difference: seed: the folder's run has 0, found 5\)"):
         run(replace(made, seed=5), folder, resume=True, dataset=gestures())
     assert snapshot(folder) == before
     assert to_json(run(made, folder, resume=True, dataset=gestures())).encode() == before["results.json"]
@@ -226,7 +227,9 @@ def test_a_folder_with_a_run_is_left_alone(tmp_path: Path) -> None:
     (folder / "recipe.yaml").write_text(earlier)
     run(made, folder, resume=True, dataset=gestures())  # of a version that did not have these fields yet
     (folder / "recipe.yaml").write_text(earlier.replace("epochs: 1\n", "epochs: 2\n", 1))
-    with pytest.raises(InputError, match=r"another recipe \(first difference: 'epochs: 1'\)"):
+    with pytest.raises(
+        InputError, match=r"another recipe \(first difference: epochs: the folder's run has 2, found 1\)"
+    ):
         run(made, folder, resume=True, dataset=gestures())
 
 
@@ -398,3 +401,16 @@ def test_results_of_another_run_are_not_taken_for_its_own(tmp_path: Path) -> Non
         run(made[0], folders[0], resume=True, dataset=gestures())
     with pytest.raises(InputError, match=said):
         load_runs(folders)
+
+
+def test_what_stands_for_a_run_its_results_and_its_student_is_one_short_line(finished: Path) -> None:
+    built, results, student = load_trained(finished), read_results(finished), load(finished)
+    made = [
+        repr(each) for each in (built, results, student, student.predictions(built.dataset), *load_runs([finished]))
+    ]
+    assert [text.partition("(")[0] for text in made] == ["Built", "RunResults", "Student", "Predictions", "Run"]
+    assert all(len(text) < 300 and "\n" not in text for text in made)
+    assert f"student top-1 {100 * results['student']['top1']:.1f} %" in made[1]
+    assert f"teacher top-1 {100 * results['teacher']['top1']:.1f} % on 16 test samples" in made[1]
+    assert "wrist: float" in made[2]
+    assert "3 classes (gesture 0, gesture 1, gesture 2)" in made[2]

@@ -325,6 +325,65 @@ def test_a_comparison_and_its_report_say_what_was_measured(
         assert "RMSE and MAE in the label's units" in printed
 
 
+def in_two_units() -> MultimodalDataset:
+    """The disease's course beside the body mass, which is a thousandth of it."""
+    data, other = diabetes(), load_diabetes().data[:, 2:3]
+    return replace(data, labels=np.hstack([data.labels, other]), classes=("progression", "mass"))
+
+
+def test_errors_of_several_numbers_are_never_shown_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mean over units is in none: tables, terminal and card have each number's own, as scikit-learn measures it."""
+    monkeypatch.setenv("COLUMNS", "120")
+    data, folder = in_two_units(), tmp_path / "run"
+    results = run(recipe("regression", epochs=2), folder, dataset=data)
+    test = data.rows("test")
+    told = load(folder).predict(data.columns["body"].fetch(test).numpy())
+    errors = root_mean_squared_error(data.labels[test], told, multioutput="raw_values")
+    np.testing.assert_allclose(results["student"]["per_number_rmse"], errors, rtol=1e-5)
+    assert "per_number_mae" in results["teacher"]
+    runs = load_runs([folder])
+    report = report_of(runs, "report")
+    [headline_section, numbers] = [each for each in report.sections if each.name in ("headline", "numbers")]
+    assert headline_section.table is not None
+    assert numbers.table is not None
+    assert not {"RMSE", "MAE"} & {*headline_section.table.columns}
+    place = numbers.table.columns.index("RMSE")
+    assert {row.cells[0]: row.cells[place] for row in numbers.table.rows} == {
+        name: f"{error:.4g}" for name, error in zip(data.classes, errors, strict=True)
+    }
+    mean = f"{results['student']['rmse']:.4g}"
+    assert mean not in repr(report)
+    capsys.readouterr()
+    assert main(["report", str(folder), "--out", str(tmp_path / "report.html")]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "RMSE and MAE are each number's own" in printed
+    assert mean not in printed
+    text = (load(folder).save(tmp_path / "saved") / "README.md").read_text()
+    assert f"| mass | {errors[1]:.3g} |" in text
+    assert "rmse" not in text
+    assert f"{results['student']['rmse']:.3g}" not in text
+
+
+def test_results_of_before_each_number_had_errors_are_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They have no table of numbers, and say so."""
+    folder, source = tmp_path / "run", write_manifest(tmp_path / "data", in_two_units())
+    run(recipe("regression", source, method="baseline", epochs=1), folder)
+    file = folder / "results.json"
+    content = json.loads(file.read_text())
+    for name in ("per_number_rmse", "per_number_mae"):
+        del content["student"][name]
+    file.write_text(json.dumps(content))
+    assert dict(read_results(folder)) == content
+    sections = report_of(load_runs([folder]), "report").sections
+    assert "numbers" not in [section.name for section in sections]
+    assert "do not say them" in sections[0].note
+    capsys.readouterr()
+    assert main(["evaluate", str(folder)]) == 0
+    assert "The same predictions as when it was trained." in capsys.readouterr().out
+
+
 def test_a_table_keeps_numbers_however_large(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -107,6 +107,18 @@ def test_classes_that_may_be_one_are_said() -> None:
     assert line == "WARNING: '1' and '1.0' are taken for 2 classes; spell them alike where they are one"
 
 
+def test_classes_that_training_knows_and_nothing_measures_are_said() -> None:
+    """As `prepare` says them; where validation samples are measured nothing is said of test samples."""
+    labels = np.array(["a", "b", "c", "d"])[ROWS % 4]
+    labels[TEST & (ROWS % 4 > 1)] = "a"
+    made, data = recipe(method="baseline"), of_labels(labels.tolist())
+    assert lines_of(made, data) == [
+        "WARNING: no test sample is of class 'c', 'd', which training samples have",
+    ]
+    assert lines_of(with_data(made, evaluate_on="validation"), data) == []
+    assert lines_of(made, of_labels(np.array(["a", "b", "c", "d"])[ROWS % 4].tolist())) == []
+
+
 def test_doubts_about_the_data_are_said() -> None:
     """Those of whoever read them, and samples that are in train and in test."""
     data = gestures()

@@ -147,7 +147,9 @@ def test_runs_that_were_asked_for_before_stay_in_the_table(source: Path, tmp_pat
     assert set(made.table.seed) == {9}, "nothing of other recipes"
     left = [line for line in heard.lines if "left out" in line]
     assert any(
-        "kd-seed0: left out: " in line and "another recipe (first difference: 'epochs: 3')" in line for line in left
+        "kd-seed0: left out: " in line
+        and "another recipe (first difference: epochs: the folder's run has 2, found 3)" in line
+        for line in left
     )
 
 

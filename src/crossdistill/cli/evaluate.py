@@ -14,9 +14,10 @@ from crossdistill.cli.columns import Columns
 from crossdistill.cli.progress import Lines, console
 from crossdistill.data.constant_numbers import not_defined
 from crossdistill.reports.formats import capitalised
+from crossdistill.reports.wording import not_measured
 from crossdistill.runs.evaluate import evaluate
-from crossdistill.runs.results import RunResults, constant_in, read_results
-from crossdistill.tasks import MEASURES
+from crossdistill.runs.results import NumberScores, RunResults, constant_in, read_results, unmeasured_views
+from crossdistill.tasks import MEASURES, measures_of
 
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
@@ -41,9 +42,14 @@ def execute(options: Namespace, command: str) -> int:
         return 0
     table = _scores_table(again, f"{folder}: {again.samples[again.split]} {again.split} samples")
     console().print(table.shown(console().width))
+    if (numbers := _numbers_table(again)) is not None:
+        console().print(numbers.shown(console().width))
     constant = constant_in(again.scores, again.classes)
     if text := not_defined(constant, again.classes, f"{again.split} samples"):
         console().print(capitalised(f"{text}."), soft_wrap=True)
+    if views := unmeasured_views(again.method, again.scores):
+        sentence = not_measured(views, again.split, (*again.target, *again.auxiliary), again.absent)
+        console().print(capitalised(f"{sentence}."), soft_wrap=True)
     same = _same_predictions(again, read_results(folder))
     console().print("The same predictions as when it was trained." if same else "Not the predictions of its training.")
     return 0
@@ -51,10 +57,25 @@ def execute(options: Namespace, command: str) -> int:
 
 def _scores_table(results: RunResults, title: str) -> Columns:
     """A row for each view, its measures."""
-    measures = MEASURES[results.task]
+    measures = measures_of(results.task, len(results.classes))
     table = Columns(("", *(measure.name for measure in measures)), ("",), title)
     for view, scores in results.scores.items():
         table.add(view, *(measure.shown(getattr(scores, measure.key)) for measure in measures))
+    return table
+
+
+def _numbers_table(results: RunResults) -> Columns | None:
+    """Of several numbers each one's measures by each view, errors in its own unit; None elsewhere."""
+    if results.task != "regression" or len(results.classes) == 1:
+        return None
+    share, *errors = (measure for measure in MEASURES["regression"] if measure.key in ("r2", "rmse", "mae"))
+    table = Columns(("number", "", share.name, *(measure.name for measure in errors)), ("number", ""))
+    for place, name in enumerate(results.classes):
+        for view, scores in results.scores.items():
+            if isinstance(scores, NumberScores):
+                own = (scores.per_number_rmse[place], scores.per_number_mae[place])
+                cells = (measure.shown(float(value)) for measure, value in zip(errors, own, strict=True))
+                table.add(name, view, share.shown(float(scores.per_number[place])), *cells)
     return table
 
 
@@ -73,5 +94,5 @@ def _predictions_of(results: RunResults) -> dict[tuple[str, str], npt.NDArray[An
         (view, name): array
         for view, scores in results.scores.items()
         for name, (array, _) in scores.of_names().items()
-        if name != "per_class"
+        if name != "per_class" and not name.startswith("per_number_")  # which results of before do not have
     }

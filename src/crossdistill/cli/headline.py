@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from crossdistill.cli.progress import console
-from crossdistill.reports import Run, findings, headline_table, lead, split_by_measured, undefined, unmeasured_sentence
+from crossdistill.reports import (
+    Run,
+    headline_table,
+    split_by_measured,
+    undefined,
+    unmeasured_sentence,
+    verdict,
+    without_teacher,
+)
 
 
 def show_headline(runs: Sequence[Run], quiet: bool = False) -> None:
@@ -15,9 +23,10 @@ def show_headline(runs: Sequence[Run], quiet: bool = False) -> None:
     measured, _ = split_by_measured(runs)
     if measured:
         console().print(headline_table(measured, console().width))
-        if text := undefined(measured):
-            console().print(text, soft_wrap=True)
-        if said := [] if quiet else [sentence for sentence in (lead(measured), *findings(measured)) if sentence]:
+        for text in (undefined(measured), without_teacher(measured)):
+            if text:
+                console().print(text, soft_wrap=True)
+        if said := [] if quiet else verdict(measured):
             console().print(Text("\n".join(["", *said, ""])))
     if left_out := unmeasured_sentence(runs):
         console().print(left_out, soft_wrap=True)

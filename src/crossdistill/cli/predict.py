@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -11,6 +12,8 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 from jsonargparse import ArgumentParser, Namespace
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 
 from crossdistill.cli.predictions_file import Record, require_writable, written_predictions
@@ -36,6 +39,8 @@ _SHOWN = 40
 """Rows of the table on the terminal."""
 _NAMED = 3
 """Rows that a line names; of more it says how many there are."""
+_WHOLE = ("input", "sample")
+"""Columns of the table whose cells are names of files, or as short as these."""
 
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
@@ -92,7 +97,7 @@ def execute(options: Namespace, command: str) -> int:
                 writer.write(records)
             shown += records[: max(0, _SHOWN - len(shown))] if options.out is None else []
     if options.out is None:
-        console().print(_shown(shown, labelled, student.spec.task == "classification"))
+        console().print(_shown(shown, labelled, student.spec.task == "classification", console().width))
         if tally.samples > len(shown):
             console().print(f"{tally.samples - len(shown):,} more; --out FILE keeps them all", soft_wrap=True)
     for path, source in zip(options.inputs, sources, strict=True):
@@ -227,30 +232,70 @@ def _text(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _shown(records: Sequence[Record], labelled: Sequence[str], has_classes: bool) -> Table:
-    """A table that fits 40 columns: an error stands where the prediction would."""
-    table = Table()
+def _shown(records: Sequence[Record], labelled: Sequence[str], has_classes: bool, room: int) -> RenderableType:
+    """A table where names and words fit whole into so many columns of the terminal, lines elsewhere; an error stands
+    where the prediction would."""
     of_several = any("input" in record for record in records)
-    if of_several:
-        table.add_column("input", overflow="fold")
-    table.add_column("sample", overflow="fold")
-    table.add_column("prediction", overflow="fold")
-    if has_classes:
-        table.add_column("%", justify="right", no_wrap=True)
-    if labelled:
-        table.add_column("label", overflow="fold")
-    for record in records:
-        error = record["error"]
-        cells = [f"– {error}" if error else _prediction(record)]
-        if has_classes:
-            cells.append("" if error else f"{100 * record['probability']:.1f}")
-        table.add_row(
-            *([record["input"]] if of_several else []),
-            record["id"],
-            *cells,
-            *([_labels(record, labelled)] if labelled else []),
+    names = (*(["input"] if of_several else []), "sample", "prediction", *(["%"] if has_classes else []))
+    names = (*names, *(["label"] if labelled else []))
+    rows = [_cells(record, names, labelled) for record in records]
+    shortest = {
+        name: max(map(len, [name, *(word for row in rows for word in _kept(name, row[name]))])) for name in names
+    }
+    if sum(shortest.values()) + 3 * len(names) + 1 > room:
+        return Group(*(line for row in rows for line in _lines(row, room)))
+    table = Table()
+    for name in names:
+        is_whole = name in (*_WHOLE, "%")
+        table.add_column(
+            name,
+            justify="right" if name == "%" else "left",
+            no_wrap=is_whole,
+            min_width=shortest[name],
+            overflow="fold",
         )
+    for row in rows:
+        table.add_row(*row.values())
     return table
+
+
+def _cells(record: Record, names: Sequence[str], labelled: Sequence[str]) -> dict[str, str]:
+    """Column -> a record's cell."""
+    error = record["error"]
+    made = {
+        "input": str(record.get("input", "")),
+        "sample": record["id"],
+        "prediction": f"– {error}" if error else _prediction(record),
+        "%": "" if error or "probability" not in record else f"{100 * record['probability']:.1f}",
+        "label": _labels(record, labelled),
+    }
+    return {name: made[name] for name in names}
+
+
+def _kept(name: str, cell: str) -> list[str]:
+    """What of a cell is not to be broken: a file's name, and words that are no error's."""
+    return [cell] if name in _WHOLE else [] if cell.startswith("– ") else cell.split()
+
+
+def _lines(row: Mapping[str, str], room: int) -> Iterator[RenderableType]:
+    """A sample's name, broken between folders where it has to be, and below it what is said of it."""
+    names = [row[name] for name in _WHOLE if name in row]
+    together = ", ".join(names)
+    for name in [together] if len(together) <= room else names:
+        yield from _folded(name, room)
+    share = f", {row['%']} %" if row.get("%") else ""
+    label = f"; label {row['label']}" if row.get("label") else ""
+    yield Padding(f"{row['prediction']}{share}{label}", (0, 0, 0, 2))
+
+
+def _folded(path: str, room: int) -> list[str]:
+    """The path in lines of at most so many letters if its parts have no more."""
+    lines = [""]
+    for part in re.findall(r"[^/]*/|[^/]+", path):
+        if lines[-1] and len(lines[-1]) + len(part) > room:
+            lines.append("")
+        lines[-1] += part
+    return lines
 
 
 def _labels(record: Record, labelled: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from crossdistill.atomic import written_whole
-from crossdistill.data.folders import CsvLines
+from crossdistill.data.folders import CsvLines, make_folder, require_place
 from crossdistill.extras import needed_for
 from crossdistill.types import InputError
 
@@ -87,14 +87,15 @@ def require_writable(path: Path) -> None:
     """Raise InputError for an ending that is none of ours, and where no file can be."""
     if path.suffix.lower() not in WRITERS:
         raise InputError(f"--out {path}: expected a file that ends in {', '.join(WRITERS)}")
-    if path.is_dir() or not path.parent.is_dir():
-        found = "found a folder of this name" if path.is_dir() else f"there is no folder {path.parent}"
-        raise InputError(f"--out {path}: expected a file to write, {found}")
+    if path.is_dir():
+        raise InputError(f"--out {path}: expected a file to write, found a folder of this name")
+    require_place(path.parent)
 
 
 @contextmanager
 def written_predictions(path: Path, columns: Mapping[str, type]) -> Iterator[Writer]:
-    """A writer of a file that appears whole, when the block ends well, or not at all."""
+    """A writer of a file that appears whole, when the block ends well, or not at all; its folder is made."""
+    make_folder(path.parent)
     with written_whole(path) as file:
         writer = WRITERS[path.suffix.lower()](file, columns)
         yield writer

@@ -36,6 +36,10 @@ from crossdistill.data.wrappers import content_of
 from crossdistill.types import Batch, InputError, Pixels, TaskKind
 
 NO_PICTURES: npt.NDArray[np.uint8] = np.zeros((0, 0, 0, 3), dtype=np.uint8)
+CALLED: Mapping[TaskKind, str] = {"classification": "classes", "multilabel": "labels", "regression": "numbers"}
+"""What the things are that a task names."""
+_SHOWN = 8
+"""Modalities that a data set's `repr` names; of more it says how many there are."""
 NO_WEIGHTS: npt.NDArray[np.float64] = np.zeros(0)
 
 
@@ -92,6 +96,18 @@ class MultimodalDataset:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __repr__(self) -> str:
+        """Name, samples by split, modalities with the shape of a sample, and what is predicted: no values."""
+        counts = Counter(map(str, self.splits))
+        splits = ", ".join(f"{counts[split]:,} {split}" for split in (*SPLITS, "held_out") if counts[split])
+        shapes = [f"{name} {shape}" for name, shape in list(self.shapes.items())[:_SHOWN]]
+        shapes += [f"{len(self.columns) - _SHOWN:,} more"] * (len(self.columns) > _SHOWN)
+        labelled = int(is_labelled(self.labels).sum())
+        return (
+            f"MultimodalDataset({self.name!r}: {splits or f'{len(self):,}'} samples; {', '.join(shapes)}; "
+            f"{len(self.classes):,} {CALLED[self.task]}, {labelled:,} samples labelled)"
+        )
 
     def __getitems__(self, rows: Sequence[int]) -> Batch:
         """The rows as one `Batch`, in this order; of samples longer than a model takes at once, the middle."""

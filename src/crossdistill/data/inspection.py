@@ -16,7 +16,7 @@ from crossdistill.data.cells import doubt_of_segments
 from crossdistill.data.columns import Column
 from crossdistill.data.doubts import doubts_of
 from crossdistill.data.inputs import input_spec
-from crossdistill.data.labels import SPLITS, few_of
+from crossdistill.data.labels import SPLITS
 from crossdistill.data.manifest import check_values, dataset_of
 from crossdistill.data.number_groups import number_groups
 from crossdistill.data.numbers import doubts_of_gaps
@@ -26,6 +26,7 @@ from crossdistill.data.readers.inspection import Inspected, at_segment, inspect
 from crossdistill.data.readers.media import MediaKind
 from crossdistill.data.reading import known_present
 from crossdistill.data.table import read_table
+from crossdistill.data.untested_classes import untested_classes
 from crossdistill.data.wrappers import content_of
 from crossdistill.processes import end_with_parent
 from crossdistill.types import Listener, TaskKind, tracked
@@ -33,9 +34,6 @@ from crossdistill.types import Listener, TaskKind, tracked
 Form = Literal["none", "jpeg", "raw"]
 T = TypeVar("T")
 R = TypeVar("R")
-
-_NAMED = 3
-"""Classes that a line names; of more it says how many there are."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ def check_manifest(
         counts += [_count(dataset, name, split, found) for split in SPLITS if len(dataset.rows(split))]
     groups = number_groups(table)
     doubts = [*filter(None, [doubt_of_segments(table)]), *_doubtful_texts(dataset), *doubts_of_gaps(table, groups)]
-    doubts += [*doubts_of(dataset, groups), *_untested(dataset)]
+    doubts += [*doubts_of(dataset, groups), *untested_classes(dataset)]
     counts = _together(counts, groups)
     return Checked(dataset, counts, broken, damaged, files, doubts)
 
@@ -118,16 +116,6 @@ def _doubtful_texts(dataset: MultimodalDataset) -> list[str]:
     """A line for each column that may not be meant as texts."""
     columns = map(content_of, dataset.columns.values())
     return [column.doubt for column in columns if isinstance(column, TextColumn) and column.doubt]
-
-
-def _untested(dataset: MultimodalDataset) -> list[str]:
-    """A line for classes that are trained and of which no test sample is."""
-    tested = dataset.rows("test")
-    if dataset.task != "classification" or not len(tested):
-        return []
-    learnt = dataset.labels[dataset.labelled_rows("train")]
-    missing = [f"'{dataset.classes[number]}'" for number in np.setdiff1d(learnt, dataset.labels[tested])]
-    return [f"no test sample is of class {few_of(missing, _NAMED)}, which training samples have"] if missing else []
 
 
 def _check_others(dataset: MultimodalDataset) -> None:

@@ -21,6 +21,9 @@ SEPARATORS = re.compile(r"[;|]")
 """Between the labels of a cell. One of them alone: the sample has none of the labels, as somebody has found; an empty
 cell: nobody has looked."""
 
+_MARKS = (",", " / ", " + ", " & ")
+"""What somebody may have written between labels; without space around it a slash is as often in a unit or a date."""
+
 _LIST = re.compile(r"(?s)[\[({]\s*['\"].*['\"],?\s*[\])}]")
 """How lists of labels look as texts: ['dog', 'outdoors'], as NumPy writes them ['dog' 'outdoors']."""
 
@@ -62,12 +65,19 @@ def read_labels(table: Table, task: TaskKind) -> tuple[Labels, tuple[str, ...]]:
 
 
 def doubts_of_labels(names: Sequence[str], task: TaskKind) -> list[str]:
-    """A line for labels with commas that are labels of others, too."""
-    parts = Counter(part.strip() for name in names for part in name.split(","))
-    joined = [name for name in names if "," in name and any(parts[part.strip()] > 1 for part in name.split(","))]
-    if not joined or task != "multilabel":
+    """A line for labels of which a part, between commas, slashes and their like, is in other labels, too."""
+    if task != "multilabel":
         return []
-    return [f"'{joined[0]}' is taken for one label; write ; between labels where it is several"]
+    for mark in _MARKS:
+        parts = Counter(part for name in names for part in _parts(name, mark))
+        for name in names:
+            if len(own := _parts(name, mark)) > 1 and any(parts[part] > 1 for part in own):
+                return [f"'{name}' is taken for one label; write ; between labels where it is several"]
+    return []
+
+
+def _parts(name: str, mark: str) -> list[str]:
+    return [part.strip() for part in name.split(mark)]
 
 
 def write_labels(labels: Labels, names: Sequence[str], task: TaskKind) -> dict[str, list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,17 +58,31 @@ def checked_target(estimator: Any, X: Any, reset: bool) -> dict[str, Any]:
     if not _has_names(X) and not is_list_of_sequences(X) and getattr(X, "ndim", 2) < 3:
         array = validate_data(estimator, X, reset=reset, dtype=[np.float64, np.float32])
         return {TARGET: _table(array, _names_for_student(estimator, X, reset))}
-    values = {name: _numbers(value, name) for name, value in _by_name(X, TARGET).items()}
+    given = _by_name(X, TARGET)
+    if not reset and _has_names(X):
+        _require_same_modalities(given, estimator.student_.inputs)
+    values = {name: _numbers(value, name) for name, value in given.items()}
     features = sum(features_of(value) for value in values.values())
     if reset:
         estimator.n_features_in_ = features
         vars(estimator).pop("feature_names_in_", None)
-    elif features != estimator.n_features_in_:
+    elif not _has_names(X) and features != estimator.n_features_in_:  # else the student names the modality
         raise InputError(
             f"X has {features} features, but {type(estimator).__name__} is expecting {estimator.n_features_in_} "
             "features as input"
         )
     return values
+
+
+def _require_same_modalities(given: Collection[str], trained: Collection[str]) -> None:
+    """Raise InputError where a modality of training is missing, or there is one that training did not have."""
+    if list(trained) == [TARGET] and list(given) != [TARGET]:
+        raise InputError(f"X: expected samples without a modality's name, as in fit, found {', '.join(given)}")
+    expected = f"expected {', '.join(trained)} as in fit, found {', '.join(given)}"
+    if missing := [name for name in trained if name not in given]:
+        raise InputError(f"X lacks the modality {', '.join(missing)}: {expected}")
+    if unknown := [name for name in given if name not in trained]:
+        raise InputError(f"X has a modality that training did not have, {', '.join(unknown)}: {expected}; leave it out")
 
 
 def _names_for_student(estimator: Any, X: Any, reset: bool) -> Any:

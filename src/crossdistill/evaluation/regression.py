@@ -28,28 +28,51 @@ def r2_scores(predicted: Array, true: Array) -> npt.NDArray[np.float64]:
     return np.asarray(1 - rest)
 
 
+def root_mean_squared_errors(predicted: Array, true: Array) -> npt.NDArray[np.float64]:
+    """(K,) √(mean (ŷ − y)²) of each number, in its own unit; lower is better.
+
+    >>> import numpy as np
+    >>> from crossdistill.evaluation.regression import root_mean_squared_errors
+    >>> root_mean_squared_errors(np.array([[3.0, 500.0], [0.0, 0.0]]), np.array([[0.0, 0.0], [3.0, 500.0]])).tolist()
+    [3.0, 500.0]
+    """
+    given, known = _checked(predicted, true)
+    return np.asarray(np.sqrt(np.square(given - known).mean(0)))
+
+
+def mean_absolute_errors(predicted: Array, true: Array) -> npt.NDArray[np.float64]:
+    """(K,) the mean of |ŷ − y| of each number, in its own unit; lower is better.
+
+    >>> import numpy as np
+    >>> from crossdistill.evaluation.regression import mean_absolute_errors
+    >>> mean_absolute_errors(np.array([[3.0, 500.0], [0.0, 0.0]]), np.array([[0.0, 0.0], [0.0, 0.0]])).tolist()
+    [1.5, 250.0]
+    """
+    given, known = _checked(predicted, true)
+    return np.asarray(np.abs(given - known).mean(0))
+
+
 def root_mean_squared_error(predicted: Array, true: Array) -> float:
-    """The mean over the K numbers of √(mean (ŷ − y)²), in their units; lower is better.
+    """The mean over the K numbers of √(mean (ŷ − y)²); lower is better. Of numbers in several units it is in none.
 
     >>> import numpy as np
     >>> from crossdistill.evaluation.regression import root_mean_squared_error
     >>> root_mean_squared_error(np.array([[3.0], [0.0]]), np.array([[0.0], [3.0]]))
     3.0
     """
-    given, known = _checked(predicted, true)
-    return float(np.sqrt(np.square(given - known).mean(0)).mean())
+    return float(root_mean_squared_errors(predicted, true).mean())
 
 
 def mean_absolute_error(predicted: Array, true: Array) -> float:
-    """The mean of |ŷ − y|, in their units; lower is better, and one sample that is far off weighs less than in RMSE.
+    """The mean of |ŷ − y|; lower is better, and one sample that is far off weighs less than in RMSE. Of numbers in
+    several units it is in none.
 
     >>> import numpy as np
     >>> from crossdistill.evaluation.regression import mean_absolute_error
     >>> mean_absolute_error(np.array([[3.0], [0.0]]), np.array([[0.0], [0.0]]))
     1.5
     """
-    given, known = _checked(predicted, true)
-    return float(np.abs(given - known).mean())
+    return float(mean_absolute_errors(predicted, true).mean())
 
 
 def pearson_correlations(predicted: Array, true: Array) -> npt.NDArray[np.float64]:

@@ -17,10 +17,10 @@ from crossdistill.evaluation.classification import (
 )
 from crossdistill.evaluation.multilabel import average_precisions, f1
 from crossdistill.evaluation.regression import (
-    mean_absolute_error,
+    mean_absolute_errors,
     pearson_correlations,
     r2_scores,
-    root_mean_squared_error,
+    root_mean_squared_errors,
 )
 from crossdistill.evaluation.retrieval import Search, recall_at_k
 
@@ -111,8 +111,9 @@ def evaluate_retrieval(
 def evaluate_numbers(predicted: Array, true: Array) -> _ViewSummary:
     """Metrics of predicted numbers as plain numbers; both arguments are (N, K), in their own units.
 
-    Keys: rmse, mae (floats, means over the K), r2, pearson (floats, means over those of the K that have an R²),
-    per_number (K,; R²). A number that is the same in all samples has none: NaN, as where no mean is defined.
+    Keys: r2, pearson (floats, means over those of the K that have an R²), rmse, mae (floats, means over the K, which
+    say nothing where these have several units), per_number (K,; R²), per_number_rmse, per_number_mae (K,; each in its
+    own unit). A number that is the same in all samples has no R²: NaN, as where no mean is defined.
 
     >>> import numpy as np
     >>> from crossdistill.evaluation.summary import evaluate_numbers
@@ -121,13 +122,16 @@ def evaluate_numbers(predicted: Array, true: Array) -> _ViewSummary:
     (0.5, 0.5, True)
     """
     r2 = r2_scores(predicted, true)
+    squared, absolute = root_mean_squared_errors(predicted, true), mean_absolute_errors(predicted, true)
     defined = ~np.isnan(r2)
     return {
         "r2": _mean(r2[defined]),
-        "rmse": root_mean_squared_error(predicted, true),
-        "mae": mean_absolute_error(predicted, true),
+        "rmse": _mean(squared),
+        "mae": _mean(absolute),
         "pearson": _mean(pearson_correlations(predicted, true)[defined]),
         "per_number": r2.tolist(),
+        "per_number_rmse": squared.tolist(),
+        "per_number_mae": absolute.tolist(),
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from crossdistill.atomic import written_whole
 from crossdistill.data.dataset import MultimodalDataset
+from crossdistill.data.folders import make_folder, require_place
 from crossdistill.data.inputs import InputSpec
 from crossdistill.exports.formats import Answer, onnx_answer, onnx_bytes, require_onnx, torch_answer, torch_bytes
 from crossdistill.exports.graph import StudentGraph, output_dtypes, output_sizes, traced
@@ -195,17 +196,17 @@ def _is_cut(given: InputSpec) -> bool:
 def _require_writable(path: Path) -> None:
     """Raise InputError before minutes are spent on a file that cannot be."""
     try:
-        is_folder, has_parent = path.is_dir(), path.parent.is_dir()
+        is_folder = path.is_dir()
     except (OSError, ValueError) as error:  # a name that no file can have
         raise InputError(f"{str(path)[:200]}: cannot be written: {cause(error)[:200]}") from error
     if is_folder:
         raise InputError(f"{path}: expected a file to write, found a folder")
-    if not has_parent:
-        raise InputError(f"{path}: no such folder: {path.parent}")
+    require_place(path.parent, "path")
 
 
 def _write(path: Path, content: bytes) -> None:
     try:
+        make_folder(path.parent, "path")
         with written_whole(path) as file:
             file.write(content)
     except OSError as error:

@@ -151,12 +151,14 @@ def digests_of(folder: Path, config: Mapping[str, Any]) -> dict[str, str]:
 
 def measured_of(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     """What a run measured of its student and teacher, as the config.json of a saved student keeps it: split, seed, and
-    for each view that was measured its task's measures (`MEASURES`) and `samples`; nothing where nothing was."""
+    for each view that was measured its task's measures (`MEASURES`), those of each number, and `samples`; nothing
+    where nothing was."""
     if "files" in config or not (folder / RESULTS).is_file():
         return dict(config["measured"]) if isinstance(config.get("measured"), Mapping) else {}
     results = read_json(folder / RESULTS)
     scores = {view: results[view] for view in ("student", "teacher") if isinstance(results.get(view), Mapping)}
     keys = [measure.key for measures in MEASURES.values() for measure in measures]
+    keys += ["per_number", "per_number_rmse", "per_number_mae"]
     views = {
         view: {**{key: found[key] for key in keys if found.get(key) is not None}, "samples": found["measured"]}
         for view, found in scores.items()

@@ -19,7 +19,7 @@ from crossdistill.reports.samples import (
     SampleViews,
 )
 from crossdistill.reports.tables import headline
-from crossdistill.reports.wording import findings, lead, undefined
+from crossdistill.reports.wording import findings, lead, undefined, verdict, without_teacher
 
 if TYPE_CHECKING:
     from crossdistill.reports.captioned import illustrated
@@ -55,6 +55,8 @@ __all__ = [
     "split_by_measured",
     "undefined",
     "unmeasured_sentence",
+    "verdict",
+    "without_teacher",
     "write_markdown",
     "write_report",
 ]

@@ -20,7 +20,7 @@ from crossdistill.reports.samples import Changes
 from crossdistill.reports.tables import Headline, headlines
 from crossdistill.reports.terms import measures
 from crossdistill.reports.wording import complete_samples
-from crossdistill.tasks import Measured
+from crossdistill.tasks import MEASURES, Measured
 
 _LAST = ("WA", "UA")
 """Measures that stand behind the others."""
@@ -177,32 +177,38 @@ def _headline_caption(runs: Sequence[Run], columns: Collection[str]) -> str:
     shares = f"{head.name}{' and gap' if 'gap' in columns else ''} in %" if in_units or plain else "%"
     notes = [f"{listed(in_units)} in the label's units"] if in_units else []
     notes += [f"{listed(plain)} from −1 to 1"] if plain else []
+    if own := [measure.name for measure in MEASURES[runs[0].task] if measure not in (head, *others)]:
+        notes.append(f"{listed(own)} are each number's own: per_number_... in results.json, and in the report")
     notes += [f"gap on {complete}"] if "gap" in columns and (complete := complete_samples(runs)) else []
     notes += [FEW_NOTE] if few_runs(runs) else []
     return "; ".join([f"{shares}, mean ± 95 % confidence interval over {over}", *notes])
 
 
-_NARROW, _LABEL = 60, len("configuration")
-"""Columns of a narrow terminal, and how many of any are a label's at least."""
+_NARROW, _LABEL, _LONG = 60, len("configuration"), 14
+"""Columns of a narrow terminal, how many of any are a label's at least, and from where on a label is long."""
 
 
 def headline_table(runs: Sequence[Run], room: int = 80) -> Table:
-    """The headline for a terminal `room` columns wide; WA, which equals top-1, seconds and the paper are left out.
+    """The headline for a terminal `room` columns wide; WA, which equals top-1, seconds and the paper are not in it.
 
-    What does not fit is left out from the right; on narrow terminals the number of runs is, too.
+    What does not fit is left out, which the caption says: beside long labels some of the others first, on narrow
+    terminals the number of runs, then from the right.
     """
     headline = results_table(runs)
     longest = max(len(row.cells[0]) for row in headline.rows)
-    left_out = ("WA", "seconds", *((f"auxiliary {measures(runs)[0].name}", "R@5", "UA") if longest > 14 else ()))
-    left_out = (*left_out, *(("runs",) if room < _NARROW else ()))
-    asked = [i for i, name in enumerate(headline.columns) if name not in left_out and not name.endswith(", paper")]
+    unasked = ("WA", "seconds")
+    asked = [i for i, name in enumerate(headline.columns) if name not in unasked and not name.endswith(", paper")]
+    widths = {index: 1 + _least_width(headline, index) for index in asked[1:]}
+    first = (f"auxiliary {measures(runs)[0].name}", "R@5", "UA") if longest + sum(widths.values()) > room else ()
+    first = (*(first if longest > _LONG else ()), *(("runs",) if room < _NARROW else ()))
     kept, taken = asked[:1], _LABEL
-    for index in asked[1:]:
-        words = [*headline.columns[index].split(), *(row.cells[index] for row in headline.rows)]
-        taken += 1 + max(map(len, words))
+    for index in (index for index in asked[1:] if headline.columns[index] not in first):
+        taken += widths[index]
         if taken <= room:
             kept.append(index)
     caption = _headline_caption(runs, [headline.columns[index] for index in kept])
+    if left_out := [headline.columns[index] for index in asked if index not in kept]:
+        caption += f"; left out at {room} columns: {', '.join(left_out)}, which a wider terminal or the report shows"
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0, caption=caption, caption_justify="left")
     table.add_column(headline.columns[0], min_width=_LABEL, overflow="fold")
     for index in kept[1:]:
@@ -212,3 +218,8 @@ def headline_table(runs: Sequence[Run], room: int = 80) -> Table:
             table.add_row(*(Text(row.cells[index]) for index in kept))  # Text: a label is no markup
         table.add_section()
     return table
+
+
+def _least_width(table: ReportTable, column: int) -> int:
+    """Columns of the terminal below which a cell would be cut, or a word of the name."""
+    return max(map(len, [*table.columns[column].split(), *(row.cells[column] for row in table.rows)]))

@@ -46,6 +46,7 @@ class Run:
     settings: what recipe.yaml holds; deciding: what of it repetitions of the run have in common
     data: the fingerprint of what it was trained and measured on, empty where it does not say
     warnings: what was said in training that its numbers hide
+    absent: modalities that no measured sample has, empty where it does not say
     """
 
     folder: Path
@@ -77,6 +78,13 @@ class Run:
     deciding: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Which run it is, where it lies and what was measured: not its records."""
+        of_fold = f", fold {self.fold}" if self.fold >= 0 else ""
+        measured = f"{', '.join(self.scores)} measured on {self.split}" if self.scores else "nothing measured"
+        return f"Run({str(self.folder)!r}: {self.name!r}, {self.label}, seed {self.seed}{of_fold}; {measured})"
 
     @property
     def replicate(self) -> tuple[int, int]:
@@ -202,6 +210,7 @@ def _load(folder: Path) -> Run:
         deciding=deciding(settings) if isinstance(settings, dict) else {},
         data=_fingerprint(folder),
         warnings=tuple(read_text(path).splitlines()) if (path := folder / WARNINGS).is_file() else (),
+        absent=results.absent,
     )
 
 

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from crossdistill.reports import captioned, folds, wording
+from crossdistill.reports import captioned, folds, numbers, wording
 from crossdistill.reports.captioned import CaptionedFigure
 from crossdistill.reports.cells import FEW_NOTE, ReportTable, changes_table, differences_table, few_runs, results_table
 from crossdistill.reports.comparison import LEVEL, differences
@@ -43,10 +43,15 @@ _MEASURED: Mapping[TaskKind, tuple[str, str]] = {
     ),
     "regression": (
         "R², the share of the variance that is explained,",
-        "RMSE and MAE, in the numbers' own units, are lower where they are better; they and Pearson's r are the "
+        "RMSE and MAE, in the number's own unit, are lower where they are better; they and Pearson's r are the "
         "student's.",
     ),
 }
+_SEVERAL_NUMBERS = (
+    "R², the share of the variance that is explained,",
+    "R² and Pearson's r are means over the numbers, the latter the student's. RMSE and MAE are each number's own and "
+    "have no mean over several units: {}.",
+)
 _BEST_NOTE = (
     "Bold: best, that is significantly better than the baseline and not significantly worse than the highest mean "
     f"(paired t-tests with Holm's correction, level {LEVEL:g})."
@@ -180,6 +185,9 @@ def _results(runs: Sequence[Run]) -> list[Section]:
     table = results_table(runs)
     seeds = captioned.seeds_figure(runs)
     sections = [Section("headline", "Results", table, _results_note(table, runs), (seeds,) if seeds else ())]
+    one_by_one = numbers.numbers_table(runs)
+    if one_by_one is not None:
+        sections.append(Section("numbers", numbers.HEADING, one_by_one, numbers.note_of(one_by_one, runs)))
     validation = folds.folds_table(runs)
     if validation is not None:
         sections.append(Section("folds", f"Over {len(folds.fold_numbers(runs))} folds", validation, folds.NOTE))
@@ -244,9 +252,8 @@ def _samples(runs: Sequence[Run], samples: SampleViews) -> list[Section]:
 
 
 def _results_note(table: ReportTable, runs: Sequence[Run]) -> str:
-    notes = [_RESULTS_NOTE.format(*_MEASURED[runs[0].task])]
-    if gaps := wording.gaps_of(runs):
-        notes.append(gaps)
+    notes = [_RESULTS_NOTE.format(*_measured(runs))]
+    notes += [sentence for sentence in (wording.without_teacher(runs), wording.gaps_of(runs)) if sentence]
     if few_runs(runs):
         notes.append(f"{capitalised(FEW_NOTE)}.")
     if any(row.best for row in table.rows):
@@ -260,6 +267,15 @@ def _results_note(table: ReportTable, runs: Sequence[Run]) -> str:
     if repeated := wording.labelled_sets(runs):
         notes.append(repeated)
     return " ".join(notes)
+
+
+def _measured(runs: Sequence[Run]) -> tuple[str, str]:
+    """What the columns are, in words: of shares, and of the others."""
+    if runs[0].task != "regression" or len(runs[0].classes) == 1:
+        return _MEASURED[runs[0].task]
+    shares, others = _SEVERAL_NUMBERS
+    there = numbers.numbers_table(runs) is not None
+    return shares, others.format(f"see {numbers.HEADING}" if there else "runs of before do not say them")
 
 
 def _differences_note(runs: Sequence[Run], reference: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from crossdistill.reports.runs import Run
-from crossdistill.tasks import MEASURES, Measured
+from crossdistill.tasks import Measured, measures_of
 from crossdistill.types import TaskKind
 
 
@@ -74,7 +74,7 @@ def terms(runs: Sequence[Run]) -> Terms:
 
 def measures(runs: Sequence[Run]) -> tuple[Measured, ...]:
     """What was measured of these runs, the headline first."""
-    return MEASURES[runs[0].task]
+    return measures_of(runs[0].task, len(runs[0].classes))
 
 
 def headline_name(runs: Sequence[Run]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from crossdistill.data.constant_numbers import not_defined
 from crossdistill.reports.comparison import LEVEL, Difference, best, differences, highest
@@ -20,7 +20,8 @@ from crossdistill.reports.runs import Run, alike, configurations_of, paired_by, 
 from crossdistill.reports.samples import Changes
 from crossdistill.reports.tables import Headline, headlines, on_same_samples
 from crossdistill.reports.terms import Terms, terms
-from crossdistill.runs.results import constant_in
+from crossdistill.runs.results import constant_in, unmeasured_views
+from crossdistill.types import View
 
 _VERDICTS = {
     "better": "Significantly better than {}",
@@ -41,9 +42,8 @@ def title(runs: Sequence[Run]) -> str:
 def summary(runs: Sequence[Run]) -> list[str]:
     """Sentences on the main configuration, to follow `lead`: how measured, what the test says, the gap, caveats."""
     main = main_configuration(runs)
-    table, paired = headlines(runs), differences(runs)
+    table = headlines(runs)
     run = configurations_of(runs)[main][0]
-    what = "distillation" if _helpers(run) else main
     first = lead(runs)
     sentences = [_setting(runs, main)]
     if math.isnan(table[main].student):
@@ -51,19 +51,38 @@ def summary(runs: Sequence[Run]) -> list[str]:
         return [*sentences, undefined(runs) or missing]
     if not first:
         sentences.append(_accuracy(table[main], main, terms(runs)))
-    if main in paired:
-        sentences += _difference(paired[main], runs, tested(paired), what)
-    elif main != "baseline":
-        sentences.append(
-            f"Without a baseline run of the same {paired_by(runs)}, these runs cannot say whether {what} helped."
-        )
+    sentences += _compared(runs, main)
     sentences += _learnt_alone(main) if run.alone else _gap(table[main], main, complete_samples(runs))
-    sentences += [sentence for sentence in (undefined(runs), labelled_sets(runs)) if sentence]
+    sentences += [sentence for sentence in (undefined(runs), without_teacher(runs), labelled_sets(runs)) if sentence]
     if len(runs) > len(table):
         sentences.append(
             "Intervals cover the variation between these runs, not what other data or other settings would give."
         )
     return sentences
+
+
+def verdict(runs: Sequence[Run]) -> list[str]:
+    """What the runs of several configurations say, to stand below their table, a sentence each: the lead, or what the
+    summary says in its place, and the findings; nothing of one configuration."""
+    main, first = main_configuration(runs), lead(runs)
+    if first:
+        return [first, *findings(runs)]
+    row = headlines(runs)[main]
+    if len(configurations_of(runs)) == 1 or math.isnan(row.student):
+        return findings(runs)
+    alone = _learnt_alone(main) if configurations_of(runs)[main][0].alone else []
+    return [_accuracy(row, main, terms(runs)), *_compared(runs, main), *alone, *findings(runs)]
+
+
+def _compared(runs: Sequence[Run], main: str) -> list[str]:
+    """How the main configuration differs from the baseline, and what the test says."""
+    paired, run = differences(runs), configurations_of(runs)[main][0]
+    what = "distillation" if _helpers(run) else main
+    if main in paired:
+        return _difference(paired[main], runs, tested(paired), what)
+    if main == "baseline":
+        return []
+    return [f"Without a baseline run of the same {paired_by(runs)}, these runs cannot say whether {what} helped."]
 
 
 def undefined(runs: Sequence[Run]) -> str:
@@ -73,6 +92,30 @@ def undefined(runs: Sequence[Run]) -> str:
     some = "" if len({*constant}) == 1 else " of some runs"
     sentence = not_defined(most, runs[0].classes, f"{runs[0].split} samples{some}")
     return f"{capitalised(sentence)}." if sentence else ""
+
+
+def without_teacher(runs: Sequence[Run]) -> str:
+    """Why models beside the student were not measured although the method trains them; empty where all were."""
+    lacking = [run for run in runs if unmeasured_views(run.method, run.scores)]
+    if not lacking:
+        return ""
+    some = f"in {counted(len(lacking), 'run')} " if any(len(run.scores) > 1 for run in runs) else ""
+    first = lacking[0]
+    views = [view for run in lacking for view in unmeasured_views(run.method, run.scores)]
+    sentence = not_measured(views, first.split, (*first.target, *first.auxiliary), first.absent)
+    return f"{capitalised(f'{some}{sentence}')}."
+
+
+def not_measured(views: Collection[View], split: str, modalities: Sequence[str], absent: Sequence[str]) -> str:
+    """Why these views have no scores, as a sentence without its end; absent: the modalities that no measured sample
+    has."""
+    what = ["the teacher"] * ("full" in views) + ["the auxiliary model"] * ("auxiliary" in views)
+    what += ["the gap"] * ("full" in views)
+    if absent:
+        lacked = f"no {split} sample has {listed(absent)}"
+    else:
+        lacked = f"no {split} sample, or no labelled training sample, has all of {listed(modalities)}"
+    return f"{lacked}, so {listed(what)} cannot be measured"
 
 
 def findings(runs: Sequence[Run]) -> list[str]:

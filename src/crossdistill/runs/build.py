@@ -19,7 +19,7 @@ from crossdistill.models.cross_modal import CrossModalModel, modalities_of
 from crossdistill.models.spec import ModelSpec, build_model
 from crossdistill.recipes.check import check
 from crossdistill.recipes.cross_fitted import CROSS_FITTED, OUTPUTS, is_cross_fitted, of_fold, taught
-from crossdistill.recipes.recipe import FROM_PYTHON, DataSettings, Recipe
+from crossdistill.recipes.recipe import FROM_PYTHON, DataSettings, Recipe, name_of
 from crossdistill.runs.data import build_dataset, split_dataset
 from crossdistill.runs.given_teacher import require_logits
 from crossdistill.runs.own_encoders import copied, own_settings, require_rebuilt, require_working
@@ -47,6 +47,12 @@ class Built:
     spec: ModelSpec
     method: Method
     stages: tuple[Stage, ...]
+
+    def __repr__(self) -> str:
+        """Which run it is, of which data, and its size; its fields show themselves."""
+        size = sum(parameter.numel() for parameter in self.model.parameters())
+        stages = ", ".join(stage.name for stage in self.stages) or "none"
+        return f"Built({name_of(self.recipe)}: {self.dataset}; {size:,} parameters; stages: {stages})"
 
     @property
     def model(self) -> CrossModalModel:

@@ -8,7 +8,8 @@ from crossdistill.atomic import write_atomically
 from crossdistill.data.folders import require_place
 from crossdistill.models.storage import RESULTS as RESULTS
 from crossdistill.plain_text import read_text
-from crossdistill.recipes.files import load_recipe, to_yaml
+from crossdistill.plain_yaml import read_yaml
+from crossdistill.recipes.files import leaves, load_recipe, to_yaml
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.lock import LOCK
 from crossdistill.types import InputError, cause
@@ -40,12 +41,20 @@ def _require_same(recipe: Recipe, folder: Path) -> None:
     now = to_yaml(recipe)
     if _read_text(folder / RECIPE) == now or (earlier := to_yaml(read_recipe(folder))) == now:
         return
-    lines = now.splitlines()
-    changed = next((b for a, b in zip(earlier.splitlines(), lines, strict=False) if a != b), lines[-1])
     raise InputError(
-        f"{folder / RECIPE}: the run to resume has another recipe (first difference: {changed.strip()!r}); "
-        "choose another --out"
+        f"{folder / RECIPE}: the run to resume has another recipe (first difference: {_difference(earlier, now)}); ask "
+        "for the same, or choose another --out"
     )
+
+
+def _difference(earlier: str, now: str) -> str:
+    """What the folder's recipe has and what was asked for instead, of the first field that differs."""
+    there, asked = (dict(leaves(read_yaml(text))) for text in (earlier, now))
+    for name in {**there, **asked}:
+        has, found = (repr(values[name]) if name in values else "nothing" for values in (there, asked))
+        if has != found:
+            return f"{name}: the folder's run has {has}, found {found}"
+    return "the order of its fields"
 
 
 def _read_text(path: Path) -> str:

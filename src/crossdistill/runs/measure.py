@@ -277,6 +277,7 @@ def with_scores(
     require_measurable(tested, method.predicts, recipe.data.evaluate_on)
     alignment = cosines(tested, method.model)
     modalities = (*recipe.data.target, *recipe.data.auxiliary)
+    absent = [name for name in modalities if not dataset.present([name])[tested.rows].any()]
     return replace(
         results,
         samples=_sample_counts(built),
@@ -284,4 +285,5 @@ def with_scores(
         scores=_view_scores(tested, gallery, method.predicts, method.task, _complete(dataset, modalities, tested)),
         cosine_pair=alignment.get(COSINE_PAIR, math.nan),
         cosine_same_class=alignment.get(COSINE_SAME_CLASS, math.nan),
+        absent=tuple(absent) if len(tested.rows) else (),
     )

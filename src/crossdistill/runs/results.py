@@ -14,11 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from crossdistill.atomic import write_atomically
+from crossdistill.methods import METHODS
 from crossdistill.models.storage import CONFIG, RESULTS, read_config, read_json
 from crossdistill.plain import KEY, Measure, from_plain, to_plain, without_nan
 from crossdistill.runs.folder import CHECKPOINT, PREVIOUS, TEACHERS, is_finished
 from crossdistill.runs.lock import LOCK, locked
-from crossdistill.types import NAMES, InputError, Role, TaskKind
+from crossdistill.tasks import headline
+from crossdistill.types import NAMES, InputError, Role, TaskKind, View
 
 _SERVED = (CHECKPOINT, PREVIOUS, f"{CHECKPOINT}.partial")
 """Files that a finished run needs no longer."""
@@ -96,9 +98,10 @@ class LabelScores:
 class NumberScores:
     """One view's measures of predicted numbers, the mean over K numbers; NaN where a measure is not defined.
 
-    r2: R², at most 1; rmse, mae: in the numbers' units, lower is better; pearson: within [-1, 1]; per_number: (K,) R²
-    of each, NaN of one that is the same in all samples, which r2 and pearson leave out; measured: how many samples had
-    all that the view reads; complete: r2 on complete samples, as in `Scores`
+    r2: R², at most 1; rmse, mae: lower is better, in the number's unit, and no measure where several numbers have
+    several units; pearson: within [-1, 1]; per_number: (K,) R² of each, NaN of one that is the same in all samples,
+    which r2 and pearson leave out; per_number_rmse, per_number_mae: (K,) of each in its own unit, (0,) in results of
+    before; measured: how many samples had all that the view reads; complete: r2 on complete samples, as in `Scores`
     """
 
     r2: Measure
@@ -107,6 +110,8 @@ class NumberScores:
     pearson: Measure
     per_number: npt.NDArray[np.float64]
     measured: int
+    per_number_rmse: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    per_number_mae: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     complete: Measure = math.nan
     complete_measured: int = 0
 
@@ -119,7 +124,8 @@ class NumberScores:
         return _on_complete(self)
 
     def of_names(self) -> Mapping[str, tuple[npt.NDArray[Any], int]]:
-        return {"per_number": (self.per_number, 1)}
+        errors = {"per_number_rmse": (self.per_number_rmse, 1), "per_number_mae": (self.per_number_mae, 1)}
+        return {"per_number": (self.per_number, 1)} | {name: each for name, each in errors.items() if len(each[0])}
 
 
 AnyScores = Scores | LabelScores | NumberScores
@@ -140,6 +146,14 @@ def constant_in(scores: Mapping[str, AnyScores], names: Sequence[str]) -> tuple[
     """Those of the numbers that are the same in all samples of some view, so that they have no R²; none of classes."""
     found = [each.per_number for each in scores.values() if isinstance(each, NumberScores)]
     return tuple(name for place, name in enumerate(names) if any(math.isnan(r2[place]) for r2 in found))
+
+
+def unmeasured_views(method: str, scores: Mapping[str, AnyScores]) -> tuple[View, ...]:
+    """What the method predicts with beside its student and yet has no scores of, where the student has some; nothing of
+    methods that are not known here."""
+    if method not in METHODS or NAMES["target"] not in scores:
+        return ()
+    return tuple(view for view in METHODS[method].predicts if NAMES[view] not in scores)
 
 
 SCORES: Mapping[TaskKind, type[Scores] | type[LabelScores] | type[NumberScores]] = {
@@ -187,6 +201,8 @@ class RunResults(Mapping[str, Any]):
         best_epoch: whose model it is, counted from 0, where validation samples chose it; -1: the last one's
         task: what was predicted
         labelled_groups: the groups that kept their labels, sorted; empty where labels were not drawn by groups
+        absent: modalities that no measured sample has, so that models which read them have no scores; empty in results
+            of before
 
     >>> import tempfile, numpy as np, crossdistill
     >>> from dataclasses import replace
@@ -219,12 +235,22 @@ class RunResults(Mapping[str, Any]):
     best_epoch: int = -1
     task: TaskKind = "classification"
     labelled_groups: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
     def __getitem__(self, key: str) -> Any:
         """What results.json holds under a key, as plain values: `results["student"]["top1"]`."""
         return _plain(self)[key]
 
     __eq__, __hash__ = object.__eq__, object.__hash__  # a mapping's would compare arrays, and make sets impossible
+
+    def __repr__(self) -> str:
+        """Which run it is, and each view's headline measure; what results.json holds is under its keys."""
+        head = headline(self.task)
+        views = [f"{view} {head.name} {head.shown(scores.headline)}" for view, scores in self.scores.items()]
+        of_fold = f", fold {self.fold}" if self.fold >= 0 else ""
+        measured = f"{', '.join(views)} on {self.samples.get(self.split, 0):,} {self.split} samples"
+        about = f"{self.name!r}, {self.label or self.method}, seed {self.seed}{of_fold}"
+        return f"RunResults({about}: {measured if views else 'nothing measured'})"
 
     def __iter__(self) -> Iterator[str]:
         """The keys of results.json."""
@@ -303,11 +329,15 @@ def _remove_checkpoints(folder: Path) -> None:
 def _plain(results: RunResults) -> dict[str, Any]:
     fields = to_plain(results)
     scores, files = fields.pop("scores"), fields.pop("files")
-    if not results.labelled_groups:
-        del fields["labelled_groups"]
+    for name in ("labelled_groups", "absent"):
+        if not fields[name]:
+            del fields[name]
     for measures in scores.values():
         if math.isnan(measures["complete"]):
             del measures["complete"], measures["complete_measured"]
+        for name in ("per_number_rmse", "per_number_mae"):
+            if name in measures and not measures[name]:
+                del measures[name]
     plain: dict[str, Any] = without_nan({**fields, **scores, "files": files})
     return plain
 

@@ -11,7 +11,7 @@ from typing import Any
 from crossdistill.data.inputs import InputSpec
 from crossdistill.evaluation import wilson_interval
 from crossdistill.models.spec import ModelSpec
-from crossdistill.tasks import MEASURES
+from crossdistill.tasks import measures_of
 from crossdistill.types import TaskKind
 
 CARD = "README.md"
@@ -73,7 +73,7 @@ def card(spec: ModelSpec, about: Mapping[str, Any], origin: Origin) -> str:
     import yaml  # what predicts does without
 
     head = yaml.safe_dump(_metadata(spec, about, origin), sort_keys=False, allow_unicode=True)
-    measured = _measured(spec.task, about)
+    measured = _measured(spec, about)
     parts = (_what(spec, about), _training(about), measured, _use(spec, origin), _limits(spec.task, about, origin))
     return f"---\n{head}---\n\n" + "\n\n".join(parts) + "\n"
 
@@ -90,7 +90,7 @@ def _metadata(spec: ModelSpec, about: Mapping[str, Any], origin: Origin) -> dict
     if origin.datasets:
         found["datasets"] = list(origin.datasets)
     found["tags"] = ["knowledge-distillation", "cross-modal", *([method] if (method := _text(about, "method")) else [])]
-    values = _values(spec.task, about, "student")
+    values = _values(spec, about, "student")
     metrics = [{"type": _METRICS[key], "value": round(values[key], 4)} for key in _METRICS if key in values]
     if metrics:
         data = _text(about, "data", "name") or "unknown"
@@ -159,9 +159,10 @@ def _training(about: Mapping[str, Any]) -> str:
     )
 
 
-def _measured(task: TaskKind, about: Mapping[str, Any]) -> str:
+def _measured(spec: ModelSpec, about: Mapping[str, Any]) -> str:
+    task = spec.task
     result = "accuracy" if task == "classification" else "result"
-    views = [name for name in ("student", "teacher") if _values(task, about, name)]
+    views = [name for name in ("student", "teacher") if _values(spec, about, name)]
     if "student" not in views:
         return f"## What was measured\n\nNothing: no {result} of this student is known here."
     split, seed = _inline(_text(about, "measured", "split")), _whole(_at(about, "measured", "seed"))
@@ -173,7 +174,7 @@ def _measured(task: TaskKind, about: Mapping[str, Any]) -> str:
             "independent;\nwhat another seed, or samples of another origin, would give may lie outside."
         )
     else:
-        rows = _measures(task, about, views, split)
+        rows = [*_measures(spec, about, views, split), *_numbers(spec, about)]
         says = f"Of one run{of_seed}; another seed, or samples of another origin, would give other numbers."
     lines = ["## What was measured", "", *rows, "", says]
     if "teacher" in views:
@@ -187,19 +188,34 @@ def _accuracies(about: Mapping[str, Any], views: Sequence[str], split: str) -> l
     return [*head, *(_row(name, right, samples) for name, (right, samples) in shares.items())]
 
 
-def _measures(task: TaskKind, about: Mapping[str, Any], views: Sequence[str], split: str) -> list[str]:
+def _measures(spec: ModelSpec, about: Mapping[str, Any], views: Sequence[str], split: str) -> list[str]:
     """Of labels or numbers: every measure of theirs, which have no interval by themselves."""
-    student = _values(task, about, "student")
-    measures = [measure for measure in MEASURES[task] if measure.key in student]
+    student = _values(spec, about, "student")
+    measures = [measure for measure in measures_of(spec.task, len(spec.classes)) if measure.key in student]
     rows = [
         f"| | {' | '.join(measure.name for measure in measures)} | {split} samples |",
         f"|---|{'---|' * len(measures)}---|",
     ]
     for name in views:
-        values = _values(task, about, name)
+        values = _values(spec, about, name)
         shown = [measure.shown(values[measure.key]) if measure.key in values else "–" for measure in measures]
         rows.append(f"| {name} | {' | '.join(shown)} | {_whole(_at(about, 'measured', name, 'samples')):,} |")
     return rows
+
+
+def _numbers(spec: ModelSpec, about: Mapping[str, Any]) -> list[str]:
+    """Of several numbers the student's errors on each, in its own unit; nothing where the run does not say them."""
+    columns = [_at(about, "measured", "student", key) for key in ("per_number_rmse", "per_number_mae")]
+    names = spec.classes
+    if spec.task != "regression" or len(names) == 1:
+        return []
+    if not all(isinstance(column, list | tuple) and len(column) == len(names) for column in columns):
+        return []
+    rows = [
+        f"| {_inline(name)} | {' | '.join(f'{value:.3g}' if _is_number(value) else '–' for value in values)} |"
+        for name, *values in list(zip(names, *columns, strict=True))[:_MOST_NAMES]
+    ]
+    return ["", "| number, in its own unit | RMSE | MAE |", "|---|---|---|", *rows]
 
 
 def _row(name: str, right: int, samples: int) -> str:
@@ -280,12 +296,13 @@ def _view(about: Mapping[str, Any], name: str) -> tuple[int, int] | None:
     return round(share * samples), samples
 
 
-def _values(task: TaskKind, about: Mapping[str, Any], name: str) -> dict[str, float]:
+def _values(spec: ModelSpec, about: Mapping[str, Any], name: str) -> dict[str, float]:
     """What was measured of a view, by key; of classes only the accuracy."""
-    if task == "classification":
+    if spec.task == "classification":
         view = _view(about, name)
         return {} if view is None else {"top1": view[0] / view[1]}
-    found = {measure.key: _at(about, "measured", name, measure.key) for measure in MEASURES[task]}
+    measures = measures_of(spec.task, len(spec.classes))
+    found = {measure.key: _at(about, "measured", name, measure.key) for measure in measures}
     if not _whole(_at(about, "measured", name, "samples")):
         return {}
     return {key: float(value) for key, value in found.items() if _is_number(value)}

@@ -29,14 +29,14 @@ def write_table(rows: Sequence[Row], output: Path) -> pd.DataFrame:
     Columns: label, role, method, seed, fold, split; target and auxiliary, modalities joined by " + "; classes, train,
     labelled and evaluated, how many classes, training samples, labelled ones among these, and measured samples there
     were; labelled_groups, the groups that kept their labels joined by " + ", "" where none were drawn, null where a run
-    from before that was kept does not say; student_top1 (.._wa, .._ua, .._r1, .._r5), likewise teacher_ and
-    auxiliary_, fractions, NaN where a method has no such model or the run measured nothing; of other tasks than
-    classification their measures (_map, _micro_f1, _macro_f1; _r2, _rmse, _mae, _pearson); where samples lack
-    modalities student_complete, the headline measure on those student_complete_samples that have all; gap = teacher -
-    student, and gap_recovered, against the runs labelled baseline and teacher of the same seed and fold, are of these;
-    cosine_pair, cosine_same_class, on the evaluation split; seconds of training; peak_memory_mb, of the run (see
-    `training.memory.peak_memory_mb`); parameters of the student and in all; versions; recipe, a hash of all settings
-    but seed, fold, label and role; folder.
+    from before that was kept does not say; student_top1 (.._wa, .._ua, .._r1, .._r5), likewise teacher_ and auxiliary_,
+    fractions, NaN where a method has no such model or the run measured nothing; of other tasks than classification
+    their measures (_map, _micro_f1, _macro_f1; _r2, _rmse, _mae, _pearson, of several numbers their means, also where
+    these have several units); where samples lack modalities student_complete, the headline measure on those
+    student_complete_samples that have all; gap = teacher - student, and gap_recovered, against the runs labelled
+    baseline and teacher of the same seed and fold, are of these; cosine_pair, cosine_same_class, on the evaluation
+    split; seconds of training; peak_memory_mb, of the run (see `training.memory.peak_memory_mb`); parameters of the
+    student and in all; versions; recipe, a hash of all settings but seed, fold, label and role; folder.
     """
     known = {(row["label"], row["seed"], row["fold"]): row for row in rows}
     table = pd.DataFrame([row | {"gap_recovered": _recovered(row, known)} for row in rows])

@@ -1,7 +1,7 @@
 """What a model predicts, and all that follows from it: one of several classes, any number of labels, or numbers."""
 
 from crossdistill.tasks.classification import Classification
-from crossdistill.tasks.measures import MEASURES, Measured, headline, in_percent
+from crossdistill.tasks.measures import MEASURES, Measured, headline, in_percent, measures_of
 from crossdistill.tasks.multilabel import MultiLabel
 from crossdistill.tasks.regression import Regression
 from crossdistill.tasks.task import Task
@@ -16,6 +16,7 @@ __all__ = [
     "Task",
     "headline",
     "in_percent",
+    "measures_of",
     "task_of",
 ]
 

@@ -60,6 +60,17 @@ recovered are of. More of it is better for every task: of numbers that is R², t
 explained, which is free of units and falls as the squared error rises."""
 
 
+def measures_of(kind: TaskKind, outputs: int) -> tuple[Measured, ...]:
+    """What a model with so many outputs is measured by, the headline first: of several numbers no measure that is in
+    their units, since the mean over several units is in none.
+
+    >>> from crossdistill.tasks import measures_of
+    >>> [[measure.name for measure in measures_of("regression", numbers)] for numbers in (1, 2)]
+    [['R²', 'RMSE', 'MAE', "Pearson's r"], ['R²', "Pearson's r"]]
+    """
+    return tuple(measure for measure in MEASURES[kind] if outputs == 1 or not measure.in_units)
+
+
 def in_percent(value: float) -> str:
     """A share in %, one decimal; powers of ten for one so far from 0 that its digits would fill a table.
 
