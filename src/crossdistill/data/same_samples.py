@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -31,13 +31,17 @@ _LEAST = 3
 _CHUNK_VALUES = 1 << 16
 """Numbers compared at once: few, for the first samples that differ end the comparison."""
 
+_LARGE = 1 << 22
+"""Numbers of a sample in a file from which it is not looked into: constant ones would have to be read to their end."""
+
 _NAMED = 5
 """Modalities that a line names; of more it says how many there are."""
 
 
 def same_samples(dataset: MultimodalDataset, together: Mapping[str, Sequence[str]] = MappingProxyType({})) -> list[str]:
     """A sentence where a modality is the same in all training samples that have it: numbers, texts, or file, row and
-    segment. Media are not decoded for that, and columns of a class that is not ours are not looked into.
+    segment. Media are not decoded for that, arrays in files of which a sample is large are not read, and columns of a
+    class that is not ours are not looked into.
 
     together: NAME -> modalities that may be read as one of that name, of which single ones may be the same
     """
@@ -80,13 +84,13 @@ def _are_same(column: Column, rows: Rows) -> bool:
     if isinstance(column, ArrayColumn):
         return _are_rows_like(column.array[rows[0]], column.array, rows)
     if isinstance(column, SequenceColumn):
-        return _are_like_first(lambda row: column.sequences[row], rows)
+        return all(np.array_equal(column.sequences[rows[0]], column.sequences[row]) for row in rows)
     if isinstance(column, RowColumn):
         return _are_same_rows(column, rows)
     if isinstance(column, FileColumn):
         if len({column.paths[row] for row in rows}) == 1:
             return True
-        return _are_like_first(lambda row: open_array(column.paths[row], column.places[row]), rows)
+        return _are_same_files(column, rows)
     if isinstance(column, TextColumn):
         return all(column.text(row) == column.text(rows[0]) for row in rows)
     if isinstance(column, MediaColumn):
@@ -101,20 +105,29 @@ def _inner(column: Column, rows: Rows) -> tuple[Column, Rows]:
     return column.source if isinstance(column, KeptColumn) else column, rows
 
 
-def _are_like_first(sample: Callable[[int], Array], rows: Rows) -> bool:
-    first = sample(rows[0])
-    return all(np.array_equal(first, sample(row)) for row in rows[1:])
+def _are_same_files(column: FileColumn, rows: Rows) -> bool:
+    samples = (open_array(column.paths[row], column.places[row]) for row in rows)
+    first = next(samples)
+    return first.size < _LARGE and all(np.array_equal(first, sample) for sample in samples)
 
 
 def _are_same_rows(column: RowColumn, rows: Rows) -> bool:
+    """Chunk by chunk, each file opened anew: what is mapped of one counts as memory as long as it is open."""
     files, numbers = column.file_numbers[rows], column.row_numbers[rows]
     if (files == files[0]).all() and (numbers == numbers[0]).all():
         return True
-    first = open_array(column.files[files[0]], column.places[rows[0]])[numbers[0]]
-    return all(
-        _are_rows_like(first, open_array(column.files[file], column.places[rows[0]]), numbers[files == file])
-        for file in np.unique(files)
-    )
+    size = math.prod(column.shape)
+    if size >= _LARGE:
+        return False
+    first = np.array(open_array(column.files[files[0]], column.places[rows[0]])[numbers[0]])
+    step = max(1, _CHUNK_VALUES // size)
+    for start in range(0, len(rows), step):
+        chunk = slice(start, start + step)
+        for file in np.unique(files[chunk]):
+            array = open_array(column.files[file], column.places[rows[0]])
+            if not (array[numbers[chunk][files[chunk] == file]] == first).all():
+                return False
+    return True
 
 
 def _are_rows_like(first: Array, array: Array, rows: Rows) -> bool:
