@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import MappingProxyType
 
-from crossdistill.types import Listener, Values
+from crossdistill.listening import Listener, Values
 
 
 class Heard(Listener):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crossdistill.types import Listener, reported, tracked
+from crossdistill.listening import Listener, reported, tracked
 from tests.listening import Heard
 
 

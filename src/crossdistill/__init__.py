@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from crossdistill.estimator.modalities import Modalities as Modalities
     from crossdistill.estimator.regressor import CrossModalRegressor as CrossModalRegressor
     from crossdistill.exports.export import export as export
+    from crossdistill.listening import Listener as Listener
+    from crossdistill.listening import RunWarning as RunWarning
     from crossdistill.methods import AMID as AMID
     from crossdistill.methods import AMIDU as AMIDU
     from crossdistill.methods import C2KD as C2KD
@@ -69,8 +71,6 @@ if TYPE_CHECKING:
     from crossdistill.training.settings import Machine as Machine
     from crossdistill.training.settings import Optimization as Optimization
     from crossdistill.types import InputError as InputError
-    from crossdistill.types import Listener as Listener
-    from crossdistill.types import RunWarning as RunWarning
 
 _HOMES = {
     "crossdistill.data.dataset": ("from_arrays",),
@@ -128,7 +128,8 @@ _HOMES = {
     "crossdistill.studies.tune": ("tune",),
     "crossdistill.studies.workers": ("LocalExecutor",),
     "crossdistill.training.settings": ("Machine", "Optimization"),
-    "crossdistill.types": ("InputError", "Listener", "RunWarning"),
+    "crossdistill.listening": ("Listener", "RunWarning"),
+    "crossdistill.types": ("InputError",),
 }
 """Module -> the public names that are its. They are imported when they are first used: `import crossdistill` takes no
 torch."""

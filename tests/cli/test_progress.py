@@ -11,9 +11,10 @@ from rich.progress import Progress
 
 from crossdistill.cli import progress
 from crossdistill.cli.main import main
+from crossdistill.listening import Listener, Values, reported
 from crossdistill.runs.warnings import WARNING
 from crossdistill.studies.compare import RUNS
-from crossdistill.types import InputError, Listener, Values, reported
+from crossdistill.types import InputError
 
 
 def shown(terminal: bool) -> tuple[Progress, io.StringIO]:

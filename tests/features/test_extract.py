@@ -25,10 +25,11 @@ from crossdistill.encoders.log_mel import LogMel
 from crossdistill.features import encode as module
 from crossdistill.features.extract import extract
 from crossdistill.features.settings import Extraction, default_reader
+from crossdistill.listening import Listener
 from crossdistill.runs import lock
 from crossdistill.runs.jobs import Failure, InProcess, Job
 from crossdistill.training import Machine
-from crossdistill.types import InputError, Listener
+from crossdistill.types import InputError
 from tests.data.clips import tone, write_video
 from tests.listening import Heard
 from tests.processes import command, start_command, start_ranks

@@ -15,13 +15,14 @@ import crossdistill
 from crossdistill.data import from_arrays
 from crossdistill.data.splits import labelled_folds
 from crossdistill.evaluation.collect import outputs_of
+from crossdistill.listening import Listener
 from crossdistill.recipes.cross_fitted import OUTPUTS
 from crossdistill.recipes.files import load_recipe, to_yaml
 from crossdistill.recipes.variants.controls import controlled
 from crossdistill.runs.cross_fitting import temperature_of
 from crossdistill.runs.results import read_results
 from crossdistill.runs.run import load_trained, run
-from crossdistill.types import InputError, Listener
+from crossdistill.types import InputError
 from tests.runs.small import gestures, recipe, with_data
 
 

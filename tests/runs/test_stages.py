@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from crossdistill.encoders.settings import EncoderSettings
+from crossdistill.listening import Listener, Values
 from crossdistill.methods import AMID, METHODS, MI, Auxiliary, Teacher
 from crossdistill.recipes.library.catalogue import RECIPES
 from crossdistill.recipes.recipe import Recipe
@@ -17,7 +18,7 @@ from crossdistill.runs import stage as stage_module
 from crossdistill.runs.build import build, total_epochs
 from crossdistill.runs.run import run
 from crossdistill.training import Checkpoint
-from crossdistill.types import InputError, Listener, Values
+from crossdistill.types import InputError
 from tests.runs.small import gestures, recipe, with_model
 
 SETTINGS = [

@@ -19,6 +19,7 @@ from crossdistill.data import MultimodalDataset, from_arrays
 from crossdistill.data.controls import Control
 from crossdistill.data.readers import ReaderSettings
 from crossdistill.evaluation.collect import Outputs
+from crossdistill.listening import Listener, RunWarning, Values
 from crossdistill.methods import DISCRIMINATOR_ACCURACY
 from crossdistill.recipes.files import load_recipe
 from crossdistill.recipes.library.bundled import own
@@ -28,7 +29,7 @@ from crossdistill.runs.run import run
 from crossdistill.runs.train import train
 from crossdistill.runs.training_log import MemoryLog
 from crossdistill.runs.warnings import _MOSTLY, Warnings, _mean_cosine
-from crossdistill.types import Listener, Representations, RunWarning, Values, View
+from crossdistill.types import Representations, View
 from tests.listening import Heard
 from tests.runs.small import SAMPLES, gestures, recipe, with_data
 from tests.runs.test_missing import EYE, TEST, lacking

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from crossdistill.listening import Listener
 from crossdistill.studies.passed_on import PassedOn, WarnedOnce, Within
-from crossdistill.types import Listener
 
 
 class Kept(Listener):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from crossdistill.listening import Listener, Values
 from crossdistill.recipes.files import load_recipe
 from crossdistill.runs.build import BuildDataset
 from crossdistill.runs.jobs import Executor, Failure, InProcess, Job, RunJob
@@ -18,7 +19,7 @@ from crossdistill.studies.ray_cluster import RayExecutor, RaySettings
 from crossdistill.studies.remote import Ended, Performance, run_on
 from crossdistill.studies.slurm import SlurmExecutor, SlurmSettings
 from crossdistill.studies.workers import LocalExecutor
-from crossdistill.types import InputError, Listener, Values
+from crossdistill.types import InputError
 from tests.listening import Heard
 from tests.runs.small import folder_of, gestures, recipe
 

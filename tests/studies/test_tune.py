@@ -15,6 +15,7 @@ import optuna
 import pytest
 
 from crossdistill.data import write_manifest
+from crossdistill.listening import Listener
 from crossdistill.methods import METHODS
 from crossdistill.recipes.files import load_recipe
 from crossdistill.recipes.recipe import Recipe
@@ -23,7 +24,7 @@ from crossdistill.runs.jobs import Failure, InProcess, RunJob
 from crossdistill.studies import tune as tuning
 from crossdistill.studies.search_space import SHARED, present, search_space, with_values
 from crossdistill.studies.tune import accuracy_of, runs_of, tune
-from crossdistill.types import Choice, DivergedError, InputError, Listener, LogUniform
+from crossdistill.types import Choice, DivergedError, InputError, LogUniform
 from tests.listening import Heard
 from tests.runs.small import folder_of, gestures, recipe, with_data, with_model
 

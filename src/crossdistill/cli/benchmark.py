@@ -14,6 +14,7 @@ from crossdistill.cli.benchmark_pages import write_pages
 from crossdistill.cli.compare import ABLATIONS, parse_methods, tell_of_failures
 from crossdistill.cli.engine_options import add_engine, chosen_executor
 from crossdistill.cli.progress import NOTHING, add_quiet, shown
+from crossdistill.listening import Listener, Values
 from crossdistill.methods import METHODS, load_plugins
 from crossdistill.recipes.variants.benchmark import (
     QUICK_BUDGETS,
@@ -27,7 +28,7 @@ from crossdistill.recipes.variants.benchmark import (
 )
 from crossdistill.studies.benchmark import SETTINGS, Asked, benchmark
 from crossdistill.studies.plan import RUNS
-from crossdistill.types import InputError, Listener, Values
+from crossdistill.types import InputError
 
 SEEDS = 10
 

@@ -28,8 +28,9 @@ from crossdistill.data.reading import known_present
 from crossdistill.data.table import read_table
 from crossdistill.data.untested_classes import untested_classes
 from crossdistill.data.wrappers import content_of
+from crossdistill.listening import Listener, tracked
 from crossdistill.processes import end_with_parent
-from crossdistill.types import Listener, TaskKind, tracked
+from crossdistill.types import TaskKind
 
 Form = Literal["none", "jpeg", "raw"]
 T = TypeVar("T")

@@ -25,7 +25,8 @@ from crossdistill.datasets.media_release import (
     video_files,
     write_rows,
 )
-from crossdistill.types import InputError, Listener
+from crossdistill.listening import Listener
+from crossdistill.types import InputError
 
 PAPER = {"training": 10024, "validation": 4926}
 """Videos in the AMID paper: as many as the annotations have."""

@@ -24,7 +24,8 @@ from crossdistill.datasets.media_release import (
     require_folder,
     write_rows,
 )
-from crossdistill.types import InputError, Listener
+from crossdistill.listening import Listener
+from crossdistill.types import InputError
 
 _EMOTIONS = {"ang": "angry", "hap": "happy", "exc": "happy", "sad": "sad", "neu": "neutral"}
 """Emotion of the release -> class; turns with others, or on which the annotators disagreed (xxx), are no samples."""

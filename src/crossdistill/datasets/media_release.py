@@ -13,8 +13,9 @@ from crossdistill.data.folders import new_folder, write_csv
 from crossdistill.data.readers.clock import declared_seconds
 from crossdistill.data.readers.media import UnreadableError
 from crossdistill.data.readers.opening import opened
+from crossdistill.listening import Listener, tracked
 from crossdistill.plain_text import read_bytes
-from crossdistill.types import InputError, Listener, tracked
+from crossdistill.types import InputError
 
 Row = Mapping[str, str]
 """Column name -> cell, the same columns in all rows."""

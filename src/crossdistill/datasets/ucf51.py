@@ -26,7 +26,8 @@ from crossdistill.datasets.media_release import (
     video_files,
     write_rows,
 )
-from crossdistill.types import InputError, Listener
+from crossdistill.listening import Listener
+from crossdistill.types import InputError
 
 CLASSES = (
     "ApplyEyeMakeup",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from crossdistill.listening import Listener, Values
 from crossdistill.runs.measure import logged_scores
 from crossdistill.runs.training_log import MemoryLog
 from crossdistill.training import Record
-from crossdistill.types import Listener, Values
 
 _LOSS = "training/loss/"
 _ON_LABELS = ("classification", "regression")

@@ -23,6 +23,7 @@ from crossdistill.estimator.defaults import THREADS, encoder_for, options_for, s
 from crossdistill.estimator.inputs import Samples, auxiliary_column
 from crossdistill.estimator.progress import EstimatorLog, Lines
 from crossdistill.evaluation.collect import outputs_of
+from crossdistill.listening import Listener, reported
 from crossdistill.models.cross_modal import CrossModalModel
 from crossdistill.models.spec import ModelSpec
 from crossdistill.recipes.library.bundled import own
@@ -34,7 +35,7 @@ from crossdistill.runs.warnings import WARNING
 from crossdistill.student import Student
 from crossdistill.training.engine import on_threads
 from crossdistill.training.settings import Machine
-from crossdistill.types import InputError, Listener, TaskKind, reported
+from crossdistill.types import InputError, TaskKind
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,11 @@ from crossdistill.exports.graph import StudentGraph, output_dtypes, output_sizes
 from crossdistill.exports.parity import LIMIT, largest_difference
 from crossdistill.exports.quantize import Cost, cost_of, quantized, require_kept
 from crossdistill.exports.samples import Samples, batches, samples_for
+from crossdistill.listening import Listener
 from crossdistill.models.flat import BATCH, flat_inputs
 from crossdistill.plain import to_plain
 from crossdistill.student import Student, load, without_tokenizers
-from crossdistill.types import InputError, Listener, cause
+from crossdistill.types import InputError, cause
 from crossdistill.version import __version__
 
 Format = Literal["onnx", "torch", "safetensors"]

@@ -17,9 +17,10 @@ from crossdistill.data.columns import Rows
 from crossdistill.data.loading import Workers, evaluation_batches, windows_of
 from crossdistill.features.settings import Extraction
 from crossdistill.features.shards import FeatureFolder, Features
+from crossdistill.listening import Listener, tracked
 from crossdistill.models.grouped import select
 from crossdistill.training.engine import Engine
-from crossdistill.types import Batch, InputError, Listener, Modality, Note, Padded, tracked
+from crossdistill.types import Batch, InputError, Modality, Note, Padded
 
 
 @dataclass(frozen=True)

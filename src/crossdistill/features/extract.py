@@ -30,12 +30,13 @@ from crossdistill.features.settings import (
     with_tokenizer,
 )
 from crossdistill.features.shards import CHUNK, FeatureFolder
+from crossdistill.listening import Listener, Values
 from crossdistill.runs.build import BuildDataset
 from crossdistill.runs.jobs import Executor, require_done
 from crossdistill.runs.lock import locked
 from crossdistill.training.distributed import gather_notes, on_first_rank
 from crossdistill.training.engine import launched, on_threads
-from crossdistill.types import InputError, Listener, Note, Values
+from crossdistill.types import InputError, Note
 
 FOLDER, NOTES = "features", "notes.json"
 

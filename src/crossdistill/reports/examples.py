@@ -16,6 +16,7 @@ from crossdistill.data.columns import ArrayColumn, Rows
 from crossdistill.data.reading import middle, read
 from crossdistill.evaluation import nearest
 from crossdistill.evaluation.collect import Outputs, outputs_of
+from crossdistill.listening import Listener
 from crossdistill.losses.cosine import unit_rows
 from crossdistill.methods import Method
 from crossdistill.recipes.recipe import FROM_PYTHON, DataSettings, Recipe
@@ -36,7 +37,7 @@ from crossdistill.runs.data import build_dataset
 from crossdistill.runs.folder import read_recipe
 from crossdistill.runs.run import load_trained
 from crossdistill.runs.same_data import require_data_of_training
-from crossdistill.types import NAMES, InputError, Listener, View
+from crossdistill.types import NAMES, InputError, View
 
 _ASKED: tuple[View, ...] = ("target", "full")
 _NEAREST = 5

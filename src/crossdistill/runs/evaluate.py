@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 
 from crossdistill.data.dataset import MultimodalDataset
+from crossdistill.listening import Listener
 from crossdistill.runs.folder import read_recipe
 from crossdistill.runs.measure import with_scores
 from crossdistill.runs.results import RunResults, read_results
 from crossdistill.runs.run import load_trained
 from crossdistill.runs.same_data import changed_since_training, require_data_of_training
 from crossdistill.training.engine import on_threads
-from crossdistill.types import Listener
 
 
 def evaluate(

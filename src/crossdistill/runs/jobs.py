@@ -14,13 +14,14 @@ from typing import Protocol
 
 from crossdistill.atomic import write_atomically
 from crossdistill.data.folders import make_folder
+from crossdistill.listening import Listener, Values
 from crossdistill.recipes.recipe import Recipe, name_of
 from crossdistill.runs.build import BuildDataset, total_epochs
 from crossdistill.runs.data import build_dataset
 from crossdistill.runs.folder import METRICS, is_finished, require_usable, write_recipe
 from crossdistill.runs.lock import LockedError
 from crossdistill.runs.run import run
-from crossdistill.types import DivergedError, InputError, Listener, Values, one_line
+from crossdistill.types import DivergedError, InputError, one_line
 
 TRACEBACKS = "crashes.txt"
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from crossdistill.data.folders import make_folder
-from crossdistill.types import WARNING, InputError
+from crossdistill.listening import WARNING
+from crossdistill.types import InputError
 
 LOCK = ".lock"
 """The locked file in a folder. One that a killed process left behind is locked no longer, and in nobody's way."""

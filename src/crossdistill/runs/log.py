@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from crossdistill.atomic import naming, write_atomically
+from crossdistill.listening import Listener
 from crossdistill.plain import without_nan
 from crossdistill.recipes.recipe import Recipe, name_of
 from crossdistill.runs.folder import CHECKPOINT, METRICS, NOTES, PREVIOUS, WARNINGS
@@ -19,7 +20,7 @@ from crossdistill.tasks import headline, in_percent
 from crossdistill.training import Checkpoint, Record
 from crossdistill.training.checkpoint import UnreadableCheckpointError
 from crossdistill.training.pauses import GO_ON, SAVE
-from crossdistill.types import InputError, Listener, Note, one_line
+from crossdistill.types import InputError, Note, one_line
 
 
 class RunLog:

@@ -16,6 +16,7 @@ from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.feature_order import in_order
 from crossdistill.data.fingerprint import differing, fingerprint
 from crossdistill.data.loading import Workers
+from crossdistill.listening import Deaf, Listener, Values, reported
 from crossdistill.methods import METHODS
 from crossdistill.models import CrossModalModel
 from crossdistill.models.spec import ModelSpec, loadable, model_to_load
@@ -52,7 +53,7 @@ from crossdistill.training.distributed import on_first_rank
 from crossdistill.training.engine import launched, on_threads
 from crossdistill.training.memory import reset_peak_memory
 from crossdistill.training.pauses import GO_ON
-from crossdistill.types import Deaf, InputError, Listener, Values, reported
+from crossdistill.types import InputError
 
 
 def run(

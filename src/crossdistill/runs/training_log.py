@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from crossdistill.listening import warn
 from crossdistill.training import Checkpoint, Record
 from crossdistill.training.pauses import GO_ON
-from crossdistill.types import Note, warn
+from crossdistill.types import Note
 
 
 class TrainingLog(Protocol):

@@ -20,6 +20,7 @@ from crossdistill.data.labels import few_of
 from crossdistill.data.precision import rounded_away
 from crossdistill.data.untested_classes import untested_classes
 from crossdistill.evaluation.collect import Outputs
+from crossdistill.listening import WARNING as WARNING
 from crossdistill.losses.cosine import unit_rows
 from crossdistill.methods import DISCRIMINATOR_ACCURACY, METHODS
 from crossdistill.models.cross_modal import modalities_of
@@ -29,7 +30,6 @@ from crossdistill.runs.measure import score_key
 from crossdistill.tasks import Task
 from crossdistill.training import Record, Stage
 from crossdistill.types import NAMES, View
-from crossdistill.types import WARNING as WARNING
 
 _FEW = 0.5
 """The share of complete samples from which their number is said without the word."""

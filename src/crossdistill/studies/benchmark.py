@@ -10,6 +10,7 @@ import pandas as pd
 
 from crossdistill.atomic import written_whole
 from crossdistill.extras import needed_for
+from crossdistill.listening import Listener, reported
 from crossdistill.methods import METHODS
 from crossdistill.models.storage import REST, STUDENT
 from crossdistill.recipes.recipe import Recipe
@@ -25,7 +26,7 @@ from crossdistill.studies.plan import configurations, plan
 from crossdistill.studies.record import Record, kept_record, read_record, write_record
 from crossdistill.studies.table import row_of, write_table
 from crossdistill.studies.tune import tune
-from crossdistill.types import InputError, Listener, cause, reported
+from crossdistill.types import InputError, cause
 
 SETTINGS = "settings"
 """The task of which each setting is a step."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from crossdistill.listening import Listener, reported
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.data import load_dataset
 from crossdistill.runs.folder import RECIPE, RESULTS, is_finished, require_usable
@@ -20,7 +21,7 @@ from crossdistill.studies.passed_on import WarnedOnce
 from crossdistill.studies.plan import RUNS, plan, require_runnable
 from crossdistill.studies.table import Row, row_of, write_table
 from crossdistill.studies.workers import LocalExecutor, require_guarded
-from crossdistill.types import InputError, Listener, reported
+from crossdistill.types import InputError
 
 TABLE = "results.parquet"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
+from crossdistill.listening import Listener, Values
 from crossdistill.runs.warnings import WARNING
-from crossdistill.types import Listener, Values
 
 
 class PassedOn(Listener):

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from crossdistill.data.folders import make_folder
 from crossdistill.extras import needed_for
+from crossdistill.listening import Listener
 from crossdistill.requirements import require_above_zero, require_at_least_zero
 from crossdistill.runs.jobs import Failure, Job
 from crossdistill.studies.remote import Ended, Performance, output_into, performance, run_on
-from crossdistill.types import InputError, Listener, one_line
+from crossdistill.types import InputError, one_line
 
 if TYPE_CHECKING:
     import ray

@@ -17,12 +17,13 @@ from pathlib import Path
 from socket import gethostname
 from typing import Generic, Protocol, TypeVar
 
+from crossdistill.listening import Listener
 from crossdistill.runs.jobs import Failure, Job
 from crossdistill.runs.mounts import locking_alone
 from crossdistill.runs.signals import interrupts_at_once
 from crossdistill.runs.warnings import WARNING
 from crossdistill.studies.workers import pickled_entries, run_all, take_entries
-from crossdistill.types import Listener, one_line
+from crossdistill.types import one_line
 
 POLL = 1.0
 """Seconds between two looks at what is on."""

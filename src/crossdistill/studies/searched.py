@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from crossdistill.data.fingerprint import differing, fingerprint, surely_differing
 from crossdistill.encoders.make import with_dropout
+from crossdistill.listening import Listener
 from crossdistill.plain import to_plain
 from crossdistill.recipes.deciding import deciding, first_difference
 from crossdistill.recipes.files import options_in
 from crossdistill.recipes.recipe import DataSettings, Recipe
 from crossdistill.runs.data import load_dataset
-from crossdistill.types import InputError, Listener
+from crossdistill.types import InputError
 
 if TYPE_CHECKING:
     import optuna

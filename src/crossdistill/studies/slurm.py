@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Literal
 from crossdistill.atomic import write_atomically
 from crossdistill.data.folders import make_folder
 from crossdistill.extras import needed_for
+from crossdistill.listening import Listener
 from crossdistill.requirements import require_above_zero, require_at_least_zero
 from crossdistill.runs.jobs import Failure, Job
 from crossdistill.studies.remote import Ended, Performance, performance, run_on
 from crossdistill.training.pauses import Interrupted
-from crossdistill.types import InputError, Listener, one_line
+from crossdistill.types import InputError, one_line
 
 if TYPE_CHECKING:
     import submitit

@@ -21,6 +21,7 @@ import yaml
 from crossdistill.atomic import write_atomically
 from crossdistill.data.folders import make_folder
 from crossdistill.extras import needed_for
+from crossdistill.listening import Listener, reported
 from crossdistill.methods import METHODS, judged_view, unknown_method
 from crossdistill.recipes.files import as_dict
 from crossdistill.recipes.recipe import Recipe, as_method
@@ -29,7 +30,7 @@ from crossdistill.runs.lock import locked
 from crossdistill.runs.results import read_results
 from crossdistill.studies.search_space import SHARED, Values, present, search_space, with_values
 from crossdistill.studies.searched import SearchedData, decided_by, require_same_search
-from crossdistill.types import NAMES, Choice, InputError, Listener, LogUniform, SearchSpace, one_line, reported
+from crossdistill.types import NAMES, Choice, InputError, LogUniform, SearchSpace, one_line
 
 if TYPE_CHECKING:
     import optuna

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from crossdistill import data
 from crossdistill.data import MultimodalDataset
 from crossdistill.encoders.kinds import ENCODERS
+from crossdistill.listening import Listener, Values
 from crossdistill.methods import METHODS
 from crossdistill.processes import end_with_parent
 from crossdistill.recipes.recipe import DataSettings
@@ -27,7 +28,7 @@ from crossdistill.runs.jobs import Failure, Job, attempted
 from crossdistill.runs.warnings import WARNING
 from crossdistill.training.engine import deterministic_kernels, own_process, silence_libraries
 from crossdistill.training.pauses import Interrupted
-from crossdistill.types import InputError, Listener, Values, one_line
+from crossdistill.types import InputError, one_line
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerContext, SpawnContext
