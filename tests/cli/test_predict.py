@@ -367,7 +367,7 @@ def test_tables_whose_first_lines_are_odd(
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("header.csv", "header.csv: the table is empty; it needs one row per sample"),
+        ("header.csv", "header.csv: the table is empty, no row has a filled cell; it needs one row per sample"),
         ("blank.csv", "blank.csv: the table is empty"),
         ("header.parquet", "header.parquet: the table is empty"),
         ("manifest.csv", "manifest.csv: the manifest is empty"),

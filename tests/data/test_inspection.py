@@ -355,6 +355,18 @@ def test_of_modalities_that_differ_few_samples_are_read(monkeypatch: pytest.Monk
     assert len(opened) == 2
 
 
+def test_a_word_for_a_missing_number_is_told_to_go_with_its_row(tmp_path: Path) -> None:
+    """As training on the columns together would; the advice makes a manifest that it takes."""
+    header, rows = "id,split,label,lab_a,lab_b", [f"{row},train,{'ab'[row % 2]},{row},{row + 1}" for row in range(8)]
+    doubtful = [*rows[:3], "3,train,b,3,nan", *rows[4:]]
+    (line,) = check_manifest(table(tmp_path, *doubtful, header=header), CacheSettings()).doubts
+    assert "column 'lab_b': 'nan' is no number" in line
+    assert "leave it empty, and with it all of that row's columns that are one modality with it, such as 'lab'" in line
+    mended = table(tmp_path, *rows[:3], "3,train,b,,", *rows[4:], header=header)
+    assert check_manifest(mended, CacheSettings()).doubts == []
+    assert read_manifest(mended, only=("lab",)).present(["lab"]).sum() == 7
+
+
 def test_samples_on_both_sides_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """By all modalities: numbers, texts, and files with their rows."""
     np.save(tmp_path / "pose.npy", np.arange(12.0).reshape(4, 3))

@@ -203,6 +203,14 @@ def test_an_auxiliary_that_is_the_same_in_all_samples_is_said_and_no_library_war
     assert found.answer == "unlikely"
     line = "auxiliary is the same in all 120 training samples, so that nothing can be learnt from it"
     assert line in str(found).replace("\n", " ")
+    assert "Mend the auxiliary" in str(found)
+    assert "helped to name" not in str(found), "which would be chance"
+
+
+def test_a_target_that_is_the_same_in_all_samples_has_nothing_to_gain():
+    _, y, auxiliary = problem(0.2, 48, count=120)
+    found = crossdistill.diagnose(np.ones((120, 4)), y, auxiliary)
+    assert (found.answer, "Mend the target" in str(found)) == ("unlikely", True)
 
 
 def test_only_training_samples_are_read():

@@ -695,6 +695,7 @@ def test_a_modality_that_is_the_same_in_all_samples_is_said(name: str, kind: str
         quick().fit(**given)
     line = f"{name} is the same in all {SAMPLES} training samples, so that nothing can be learnt from it"
     assert [str(each.message) for each in said].count(line) == 1
+    assert {each.filename for each in said} == {__file__}
 
 
 def test_scores_want_labels_of_training_s_kind() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import pytest
+
 from crossdistill.reports.runs import Run
 from crossdistill.reports.tiles import next_steps, tiles
 from tests.reports.synthetic import runs_of
@@ -81,3 +83,18 @@ def test_more_of_what_is_independent_is_asked_for() -> None:
     assert re.search(r"about \d+ distinct labelled sets to be told", " ".join(next_steps(labelled)))
     in_turn = [replace(run, fold=run.seed % 2, seed=run.seed // 2, in_turn=True) for run in labelled]
     assert re.search(r"about \d+ folds to be told", " ".join(next_steps(in_turn)))
+
+
+def test_warnings_come_before_what_else_there_is_to_do() -> None:
+    runs = [replace(run, warnings=("'-1' is taken for a class",)) for run in runs_of(UNCLEAR)]
+    first, second, *_ = next_steps(runs)
+    assert first.startswith("First see to what training warned of")
+    assert second == next_steps(runs_of(UNCLEAR))[0]
+
+
+@pytest.mark.parametrize(("teacher", "said"), [(0.9, ""), (0.612, "is hardly better"), (0.4, "is worse")])
+def test_a_teacher_is_called_what_it_is(teacher: float, said: str) -> None:
+    runs = runs_of({**UNCLEAR, "teacher": (teacher,) * 3})
+    runs = [replace(run, scores={run.label: run.scores["student"]}) if run.label == "teacher" else run for run in runs]
+    told = [step for step in next_steps(runs) if step.startswith("The teacher, which sees all")]
+    assert [said in step for step in told] == [True] * bool(said)

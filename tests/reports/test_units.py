@@ -130,7 +130,7 @@ def test_what_is_said_of_folds() -> None:
     said = said_of(over_folds())
     assert "With labels for 200 to 203 of 1,170 to 1,200 training samples" in said
     assert "200 to 203 of 1,170 to 1,200 training samples; watch: 1 class, 100 to 130 test samples" in said
-    assert "Paired by fold and seed, it differs" in said
+    assert "Paired by fold and seed, amid_u differs" in said
     assert "over the runs that share fold and seed with a run of it" in said
     assert "Of 100 test samples of fold 0, the amid_u student of seed 0" in said
     assert "Folds share training samples, so" in said

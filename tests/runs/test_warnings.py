@@ -393,9 +393,15 @@ def test_a_teacher_that_ends_below_what_it_should_surpass_is_named(
 class Outlook:
     """A built run's warnings, fed by hand."""
 
-    def __init__(self, log: tuple[str, ...] = (), method: str = "kd", control: Control = "none") -> None:
+    def __init__(
+        self,
+        log: tuple[str, ...] = (),
+        method: str = "kd",
+        control: Control = "none",
+        built: Built | None = None,
+    ) -> None:
         self.lines: list[str] = []
-        self.built: Built = build(with_data(recipe(method=method), control=control), gestures())
+        self.built: Built = built or build(with_data(recipe(method=method), control=control), gestures())
         self.warnings = Warnings(self.built, self.lines.append, log)
 
     def measure(
@@ -445,6 +451,22 @@ def test_what_a_control_does_on_purpose_is_no_news(control: Control) -> None:
     }
 
 
+def test_a_teacher_of_several_labels_is_judged_by_what_is_shown_of_it(tmp_path: Path) -> None:
+    """It says each label of all samples, in the right order: more of its decisions are wrong, and its mAP is 1."""
+    labels = (torch.rand(90, 2, generator=torch.Generator().manual_seed(0)) < 0.3).float()
+    noise = torch.rand(90, 2, generator=torch.Generator().manual_seed(1))
+    values, known = np.random.default_rng(0).normal(size=(90, 3)), labels.numpy()
+    dataset = from_arrays(
+        {"wrist": values, "eye": values}, known, splits=np.arange(90) >= 45, task="multilabel", classes=("sweet", "dry")
+    )
+    made = with_data(recipe(method="kd"), task="multilabel")
+    outlook = Outlook(built=build(replace(made, model=replace(made.model, encoders={})), dataset))
+    ordered, never = 1 + labels, noise - 2
+    assert outlook.measure({"full": ordered, "target": never}, labels) == []
+    (line,) = outlook.measure({"full": never, "target": 2 * labels - 1}, labels)
+    assert "the teacher ends below the student" in line
+
+
 def test_representations_that_are_alike_at_first_are_no_news() -> None:
     """As many are before training, and by its end no more."""
     outlook = Outlook(method="baseline")
@@ -468,7 +490,7 @@ def test_a_discriminator_that_is_never_wrong_for_an_epoch_is_said_once() -> None
     for epoch, accuracy in enumerate([0.7, 0.99, 1.0, 1.0]):
         outlook.warnings.epoch({"stage": "amid", "epoch": epoch, f"training/d2_{DISCRIMINATOR_ACCURACY}": accuracy})
     (line,) = outlook.lines
-    assert line.startswith("WARNING: amid, epoch 2: the discriminator d2 was right on 100.0 %")
+    assert line.startswith("WARNING: epoch 3: the discriminator d2 was right on 100.0 %")
 
 
 def test_discriminators_that_learn_far_faster_than_the_student_are_said() -> None:

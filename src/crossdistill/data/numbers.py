@@ -17,7 +17,7 @@ from crossdistill.data.cells import (
 from crossdistill.data.columns import ArrayColumn, Column, float32_of
 from crossdistill.data.fillers import is_filler
 from crossdistill.data.number_advice import advice
-from crossdistill.data.number_groups import listed
+from crossdistill.data.number_groups import beginnings, listed
 from crossdistill.data.odd_numbers import odd_number
 from crossdistill.data.reading import PartialColumn
 from crossdistill.data.table import Table
@@ -38,7 +38,13 @@ def doubt_of(table: Table, column: ModalityHeader) -> str:
     place = f"{table.place(row, column.header)}: '{shortened(cell)}'"
     if odd is None:
         return f"{place} is a time, read as text; make numbers of times, such as seconds since the first {meant}"
-    return f"{place} is no number, so all of the column is read as text; {advice(cell, odd, column.name)} {meant}"
+    mend = advice(cell, odd, column.name)
+    if is_filler(cell) and (beginning := next(beginnings(column.name), None)):
+        mend = (
+            f"fill the cell, or leave it empty, and with it all of that row's columns that are one modality with it, "
+            f"such as '{beginning[0]}'"
+        )
+    return f"{place} is no number, so all of the column is read as text; {mend} {meant}"
 
 
 def doubts_of_gaps(table: Table, groups: Mapping[str, Sequence[str]]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -60,6 +60,7 @@ class Evidence:
             where there are no classes
         notes: sentences on what was left out, cannot be known, or is the same in all samples
         task: what is predicted
+        same: "target" and "auxiliary" where all of these modalities are the same in all samples
     """
 
     counts: Counts
@@ -70,6 +71,7 @@ class Evidence:
     divergence: float
     notes: tuple[str, ...] = field(default=())
     task: TaskKind = "classification"
+    same: tuple[str, ...] = ()
 
     @property
     def is_scored(self) -> bool:
@@ -103,9 +105,11 @@ def evidence_of(
         raise InputError(f"{both[0]}: is both target and auxiliary; what prediction has teaches it nothing new")
     with threadpool_limits(1):  # small matrices; several threads wait for each other more than they compute
         pairs, incomplete, notes = _pairs_of(dataset, target, auxiliary, seed)
+        sides = {"target": target, "auxiliary": auxiliary}
+        same = tuple(side for side, names in sides.items() if all(same_samples(dataset.only([n])) for n in names))
         counts = _counts(pairs, incomplete, dataset.task)
         if not folds_of(pairs, seed):
-            return _without_scores(counts, notes, dataset.task)
+            return replace(_without_scores(counts, notes, dataset.task), same=same)
         rehearsed = rehearse(pairs, _simple(dataset), seed)
         between, of_labels = information_of(rehearsed, dataset.task, seed)
         return Evidence(
@@ -120,6 +124,7 @@ def evidence_of(
             non_target_divergence(rehearsed) if dataset.task == "classification" else math.nan,
             notes,
             dataset.task,
+            same,
         )
 
 

@@ -60,6 +60,8 @@ def judge(evidence: Evidence, thresholds: Thresholds = Thresholds()) -> Verdict:
         thresholds: of that gain
     """
     counts, gap = evidence.counts, evidence.differences["gap"]
+    if evidence.same:
+        return _of_nothing(evidence)
     if evidence.task != "classification":
         return _uncalibrated(evidence)
     if counts.unlabelled * FEW < counts.labelled:
@@ -82,6 +84,13 @@ COMPARE = f"{_COMPARE.capitalize()}; label more samples to know before."
 def rehearsed_gain(evidence: Evidence) -> float:
     """The smaller of the rehearsal's two gains, over the target alone and over the target taught by itself."""
     return min(evidence.differences["taught"].mean, evidence.differences["by auxiliary"].mean)
+
+
+def _of_nothing(evidence: Evidence) -> Verdict:
+    """Where a side is the same in all samples, whatever else was measured is chance."""
+    which = " and ".join(evidence.same)
+    because = f"What is {which} is the same in all samples (below), so that nothing can be learnt from it."
+    return Verdict("unlikely", (because,), f"Mend the {which}, and ask again: each sample should have its own.")
 
 
 def _with_all_labels(evidence: Evidence) -> Verdict:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,7 +22,7 @@ from crossdistill.estimator.defaults import THREADS, encoder_for, options_for, s
 from crossdistill.estimator.inputs import Samples, auxiliary_column
 from crossdistill.estimator.progress import EstimatorLog, Lines
 from crossdistill.evaluation.collect import outputs_of
-from crossdistill.listening import Listener, reported
+from crossdistill.listening import Listener, reported, warn
 from crossdistill.models.cross_modal import CrossModalModel
 from crossdistill.models.spec import ModelSpec
 from crossdistill.recipes.library.bundled import own
@@ -31,7 +30,6 @@ from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.build import build, total_epochs
 from crossdistill.runs.run import student_of
 from crossdistill.runs.train import train
-from crossdistill.runs.warnings import WARNING
 from crossdistill.student import Student
 from crossdistill.training.engine import on_threads
 from crossdistill.training.settings import Machine
@@ -139,8 +137,8 @@ def fitted(
             train(built, log)
         model = built.model.cpu()
         student = student_of(built)  # to build it draws random numbers, too
-    for line in (line for line in log.lines if line.startswith(WARNING)):
-        warnings.warn(line.removeprefix(WARNING), stacklevel=3)
+    for line in log.lines:
+        warn(line)
     best = log.best_epoch if settings.validation_fraction is not None else None
     return Fit(student, model, built.spec, "full" in built.method.predicts, log.records, best)
 

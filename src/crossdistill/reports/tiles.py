@@ -17,6 +17,8 @@ from crossdistill.reports.terms import Terms, headline_name, terms
 from crossdistill.reports.wording import complete_samples, pairs_in_words, replicates, tested
 from crossdistill.runs.folder import RECIPE
 
+_POINT = 0.01
+"""The least difference of accuracies that is called one."""
 _VERDICTS = {
     "better": "It helps",
     "worse": "It does harm",
@@ -66,6 +68,8 @@ def next_steps(runs: Sequence[Run]) -> tuple[str, ...]:
     if row.verdict == "better":
         return (*_before_shipping(runs, main), _shipping(first))
     steps = ["Ship the student alone, the baseline's: nothing here shows that the other one is better."]
+    if any(run.warnings for run in runs):
+        steps[:0] = ["First see to what training warned of (Warnings, below): it may be why."]
     if row.verdict == "no significant difference" and not first.alone and (pairs := _pairs_needed(row)):
         if repeated_units(runs):
             units = "folds" if several_folds(runs) else "distinct labelled sets"
@@ -75,8 +79,8 @@ def next_steps(runs: Sequence[Run]) -> tuple[str, ...]:
         )
     if _teacher_is_no_better(table):
         steps.append(
-            "The teacher, which sees all modalities, is hardly better than the student alone: the auxiliary ones add "
-            "nothing that could be taught. Look at them, or take others."
+            f"The teacher, which sees all modalities, is {_how_much_better(table)} than the student alone: the "
+            "auxiliary ones add nothing that could be taught. Look at them, or take others."
         )
     elif not unlabelled(first):
         steps.append(
@@ -170,8 +174,13 @@ def _pairs_needed(row: Difference) -> int:
     return pairs if row.pairs < pairs <= _MANY_PAIRS else 0
 
 
+def _how_much_better(table: dict[str, Headline]) -> str:
+    way = table["baseline"].way
+    return "worse" if way.teacher - way.baseline < -_POINT else "hardly better"
+
+
 def _teacher_is_no_better(table: dict[str, Headline]) -> bool:
     if "baseline" not in table:
         return False
     way = table["baseline"].way
-    return way.teacher - way.baseline < 0.01
+    return way.teacher - way.baseline < _POINT

@@ -79,7 +79,7 @@ def _compared(runs: Sequence[Run], main: str) -> list[str]:
     paired, run = differences(runs), configurations_of(runs)[main][0]
     what = "distillation" if _helpers(run) else main
     if main in paired:
-        return _difference(paired[main], runs, tested(paired), what)
+        return _difference(main, paired[main], runs, tested(paired), what)
     if main == "baseline":
         return []
     return [f"Without a baseline run of the same {paired_by(runs)}, these runs cannot say whether {what} helped."]
@@ -149,7 +149,8 @@ def _beside(reference: str, runs: Sequence[Run], ablations_alone: bool = False) 
             return ablated(run) == reference
         return run.role != "variation" and not ablations_alone
 
-    return {label: row for label, row in table.items() if is_named(configurations[label][0])}
+    others = {label: row for label, row in table.items() if label != "baseline"}  # which is compared with it above
+    return {label: row for label, row in others.items() if is_named(configurations[label][0])}
 
 
 def against(reference: str, table: Mapping[str, Difference]) -> list[str]:
@@ -303,7 +304,7 @@ def _accuracy(row: Headline, label: str, words: Terms) -> str:
     )
 
 
-def _difference(row: Difference, runs: Sequence[Run], comparisons: int, what: str) -> list[str]:
+def _difference(label: str, row: Difference, runs: Sequence[Run], comparisons: int, what: str) -> list[str]:
     pairs, key = pairs_in_words(row, runs), paired_by(runs)
     if math.isnan(row.difference):
         return ["Its difference to the baseline is not defined: a measure is missing."]
@@ -315,7 +316,7 @@ def _difference(row: Difference, runs: Sequence[Run], comparisons: int, what: st
     same = math.isnan(row.half_width)
     spread = "the same in each pair" if same else f"95 % CI {interval(row.difference, row.half_width)}"
     measured = (
-        f"Paired by {key}, it differs from the baseline by {points(row.difference)} points "
+        f"Paired by {key}, {label} differs from the baseline by {points(row.difference)} points "
         f"({spread}, {pairs}, p {equals(row.p)})."
     )
     sure = "All pairs differ alike" if same else "The interval excludes zero"

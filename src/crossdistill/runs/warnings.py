@@ -26,7 +26,7 @@ from crossdistill.methods import DISCRIMINATOR_ACCURACY, METHODS
 from crossdistill.models.cross_modal import modalities_of
 from crossdistill.runs.build import Built
 from crossdistill.runs.data import split_after_epochs
-from crossdistill.runs.measure import score_key
+from crossdistill.runs.measure import headline_of, score_key
 from crossdistill.tasks import Task
 from crossdistill.training import Record, Stage
 from crossdistill.types import NAMES, View
@@ -236,13 +236,17 @@ class Warnings:
                 if cosine > _COLLAPSED:
                     self._warn(
                         f"collapse of {view}",
-                        f"{stage.name}: the representations of {_WORDS[view]} have collapsed: two "
+                        f"{self._before(stage)}the representations of {_WORDS[view]} have collapsed: two "
                         f"{self._split} samples have a cosine of {cosine:.3f} on average, of whatever class",
                     )
         if ends_run and "target" in stage.method.predicts and self._task.kind == "classification":
             self._tell_of_one_class(outputs)
         if ends_run and "full" in stage.method.predicts and self._control == "none":
             self._compare_teacher(stage, outputs)
+
+    def _before(self, stage: Stage) -> str:
+        """How a line begins that is not of the method itself."""
+        return "" if stage is self._built.stages[-1] else f"in the stage of {stage.name}, "
 
     def _tell_of_one_class(self, outputs: Outputs) -> None:
         """As where a student teaches itself what it says most often; not where nearly all samples are of that class."""
@@ -266,6 +270,10 @@ class Warnings:
         for view in others:
             if view in stage.method.predicts:
                 made, labels = outputs.complete("full", view)
+                if len(labels) and headline_of(self._task, made.full_logits, labels) >= headline_of(
+                    self._task, made.logits[view], labels
+                ):
+                    continue  # of several labels more decisions may be wrong, and the order of samples better
                 teacher, other = (self._task.right(made.logits[name], labels) for name in ("full", view))
                 self._tell_of_teacher(view, teacher, other, float((other - teacher).square().sum().sqrt()))
         measured_before = "auxiliary" not in stage.method.predicts and not math.isnan(self._auxiliary)
@@ -309,7 +317,7 @@ class Warnings:
                 which = name.removeprefix("training/").removesuffix(DISCRIMINATOR_ACCURACY).strip("_")
                 self._warn(
                     name,
-                    f"{record['stage']}, epoch {record['epoch']}: the discriminator {which} was right on "
+                    f"epoch {int(record['epoch']) + 1}: the discriminator {which} was right on "
                     f"{100 * float(value):.1f} % of the epoch's samples, so that the student hardly learns from it; a "
                     "lower optimization.discriminator_learning_rate or a narrower one leaves it a chance",
                 )

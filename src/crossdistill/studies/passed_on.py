@@ -39,8 +39,13 @@ class Within(PassedOn):
         super().say(f"{self._name}: {line}")
 
 
+_MEASURED = re.compile(r"epoch [0-9]+|[0-9]+(\.[0-9]+)? %|[0-9]+\.[0-9]+")
+"""What a warning says of a measurement, which each run has its own of."""
+
+
 class WarnedOnce(PassedOn):
-    """Passes a warning on once that runs of one configuration have alike, whatever their seeds and folds."""
+    """Passes a warning on once that runs have alike but for what was measured and when, whatever their configurations,
+    seeds and folds."""
 
     def __init__(self, listener: Listener) -> None:
         super().__init__(listener)
@@ -49,8 +54,7 @@ class WarnedOnce(PassedOn):
     def say(self, line: str) -> None:
         if not line.startswith(WARNING):
             return super().say(line)
-        run, colon, text = line.removeprefix(WARNING).partition(": ")
-        alike = re.sub(r" (seed|fold) \d+", "", run) + colon + text
-        if alike not in self._said:
-            self._said.add(alike)
+        said = _MEASURED.sub("0", line.partition(": ")[2].partition(": ")[2])
+        if said not in self._said:
+            self._said.add(said)
             super().say(line)

@@ -162,7 +162,7 @@ def _features(
     if twice := [column for column in (*used, *texts) if header.count(column) > 1]:
         raise InputError(f"{path}: expected one column {twice[0]!r}, found {header.count(twice[0])} of that name")
     if _is_empty(path):
-        raise InputError(f"{path}: the table is empty; it needs one row per sample")
+        raise InputError(f"{path}: the table is empty, no row has a filled cell; it needs one row per sample")
 
     def opened(frame: Any, name: str, rows: Rows) -> Column:
         part = frame.iloc[rows][list(features[name])]
