@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from rich.cells import cell_len
 
 from crossdistill.cli.main import main
 from crossdistill.cli.predictions_file import CsvWriter
@@ -512,6 +513,19 @@ def test_no_part_of_a_path_is_broken_that_fits_into_the_terminal(
     for part in (*folder.parts, *names):
         assert sum(part in line for line in lines[1:]) >= 1, part
     assert sum("gesture" in line for line in lines) == len(names)
+
+
+def test_names_in_wide_letters_are_as_wide_as_they_are_shown(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A terminal shows them in two columns each; no column of the table is cut off for that."""
+    monkeypatch.chdir(tmp_path)
+    np.save("日本語ファイル名日本語ファイル名.npy", sequences(4)[0])
+    for width in (30, 44, 60, 80):
+        monkeypatch.setenv("COLUMNS", str(width))
+        assert main(["predict", str(trained), "日本語ファイル名日本語ファイル名.npy"]) == 0
+        shown = [line for line in capsys.readouterr().out.splitlines() if "┃" in line or "│" in line]
+        assert all(cell_len(line) <= width and line.rstrip().endswith(("┃", "│")) for line in shown)
 
 
 def test_a_reader_that_has_seen_enough_is_no_failed_sample(trained: Path, tmp_path: Path) -> None:

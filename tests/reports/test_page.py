@@ -357,3 +357,33 @@ def test_what_training_warned_of_is_on_the_page(tmp_path: Path) -> None:
 def test_a_page_of_runs_without_warnings_has_no_such_section(tmp_path: Path) -> None:
     runs = load_runs([write_run(tmp_path / "baseline", "baseline")])
     assert "warnings" not in {section.name for section in report_of(runs, "command").sections}
+
+
+def test_warnings_of_other_names_are_others(tmp_path: Path) -> None:
+    """Digits of a name, and two lines of one run, are never one row."""
+    for seed, name in enumerate(("sensor1", "sensor2")):
+        folder = write_run(tmp_path / name, "baseline", seed)
+        lines = f"{name} is the same in all 40 training samples\nclass '3' and 5 more\nclass '7' and 6 more\n"
+        (folder / "warnings.txt").write_text(lines, encoding="utf-8")
+    (section,) = (
+        each
+        for each in report_of(load_runs([tmp_path / "sensor1", tmp_path / "sensor2"]), "command").sections
+        if each.name == "warnings"
+    )
+    assert section.table is not None
+    assert [row.cells for row in section.table.rows] == [
+        ("baseline (1 of 2 runs)", "sensor1 is the same in all 40 training samples"),
+        ("baseline", "class '3' and 5 more"),
+        ("baseline", "class '7' and 6 more"),
+        ("baseline (1 of 2 runs)", "sensor2 is the same in all 40 training samples"),
+    ]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe broken \x00\n\n  \n", b"a" * 300_000, None])
+def test_warnings_that_cannot_be_read_stop_no_report(content: bytes | None, tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", "baseline") / "warnings.txt"
+    path.write_bytes(content) if content is not None else path.mkdir()
+    (run,) = load_runs([tmp_path / "run"])
+    assert all(line.strip() for line in run.warnings)
+    assert sum(map(len, run.warnings)) <= 100_000
+    write_report([tmp_path / "run"], tmp_path / "report.html")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crossdistill.listening import Listener
-from crossdistill.studies.passed_on import PassedOn, WarnedOnce, Within
+from crossdistill.studies.passed_on import PassedOn, Said, WarnedOnce, Within
 
 
 class Kept(Listener):
@@ -42,16 +42,30 @@ def test_what_runs_warn_of_alike_is_said_once() -> None:
         "WARNING: amid_u fold 1 seed 1: only 41 of 57 samples have all",
         "WARNING: kd fold 0 seed 0: the file of seed 1 is empty",
         "WARNING: kd fold 0 seed 1: the file of seed 2 is empty",
+        "WARNING: without the name of a run: a line",
+        "WARNING: without the name of a run: another line",
         "WARNING: amid fold 0 seed 0: epoch 9: the discriminator was right on 99.5 % of the samples",
         "kd fold 0 seed 0: no warning",
         "kd fold 0 seed 1: no warning",
     )
     again = (
         "WARNING: amid_u fold 1 seed 0: only 40 of 57 samples have all",
-        "WARNING: kd fold 0 seed 0: only 40 of 57 samples have all",
+        "WARNING: amid_u: no ramp fold 0 seed 0: only 40 of 57 samples have all",
         "WARNING: amid fold 0 seed 1: epoch 12: the discriminator was right on 99.8 % of the samples",
         "WARNING: amid, shuffled auxiliary fold 0 seed 1: epoch 7: the discriminator was right on 100 % of the samples",
     )
     for line in (*said, *again):
         once.say(line)
-    assert [line for (line,) in kept.heard] == [f"emoji: {line}" for line in said]
+    assert [line for (line,) in kept.heard] == [
+        f"WARNING: emoji: {line.removeprefix('WARNING: ')}" if "WARNING" in line else f"emoji: {line}" for line in said
+    ]
+
+
+def test_of_the_runs_of_a_trial_only_what_is_said_is_passed_on() -> None:
+    kept = Kept()
+    said = Said(kept)
+    said.begin("kd seed 0", 2)
+    said.step("kd seed 0", {"epoch": 0})
+    said.end("kd seed 0")
+    said.say("WARNING: kd seed 0: a class has one sample")
+    assert kept.heard == [("WARNING: kd seed 0: a class has one sample",)]

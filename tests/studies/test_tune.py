@@ -394,6 +394,26 @@ def test_trials_side_by_side_are_as_many_and_each_is_of_its_own_runs(
     assert not (tmp_path / "out" / "trials").exists()
 
 
+def test_what_runs_of_trials_warn_of_is_said_once_and_their_epochs_are_not(tmp_path: Path, executor: Makes) -> None:
+    class Speaks(Measured):
+        def run_all(
+            self, jobs: Iterable[RunJob], listener: Listener = Listener()
+        ) -> Generator[tuple[Path, Failure | None], None, None]:
+            for outcome in super().run_all(jobs, listener):
+                listener.begin("a run", 3)
+                listener.say("WARNING: baseline seed 0: a doubt")
+                listener.step("a run")
+                listener.end("a run")
+                yield outcome
+
+    used = executor(lambda made, folder: 0.5)
+    made = with_data(recipe(folder_of(gestures(), tmp_path), method="baseline"))
+    speaks = Speaks(used.measure, used.accuracies)
+    tune(made, ["baseline"], 2, 2, tmp_path / "out", listener=(heard := Heard()), executor=speaks)
+    assert [line for line in heard.lines if "a doubt" in line] == ["WARNING: baseline seed 0: a doubt"]
+    assert "a run" not in repr(vars(heard))
+
+
 def test_a_run_that_crashes_ends_the_search_with_its_folder_and_its_traceback(tmp_path: Path) -> None:
     class Crashing(Measured):
         def run_all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 from collections.abc import Mapping
@@ -17,8 +18,9 @@ from crossdistill.runs.build import build_dataset
 from crossdistill.runs.jobs import Failure, RunJob
 from crossdistill.runs.run import run
 from crossdistill.studies import workers as jobs
-from crossdistill.studies.workers import DatasetCache, run_all
+from crossdistill.studies.workers import DatasetCache, require_guarded, run_all
 from crossdistill.training import Machine, Optimization
+from crossdistill.types import InputError
 from tests.contracts.test_runs import assert_same_run
 from tests.listening import Heard
 from tests.processes import children, fork_workers
@@ -164,3 +166,15 @@ def test_a_kept_data_set_is_the_one_that_would_be_read(change: dict[str, object]
         assert kept.splits.tolist() == read.splits.tolist()
         rows = read.rows("train")
         assert np.array_equal(kept.columns["eye"].fetch(rows), read.columns["eye"].fetch(rows))
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_process_that_still_imports_its_script_begins_none(ours: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of ours ends without a word, for who waits for it says why; another's is told."""
+    process = multiprocessing.current_process()
+    require_guarded()
+    monkeypatch.setattr(process, "_inheriting", True, raising=False)
+    monkeypatch.setattr(process, "_name", jobs._OURS if ours else "SpawnProcess-1")
+    with pytest.raises(SystemExit if ours else InputError) as caught:
+        require_guarded()
+    assert ours or "if __name__" in str(caught.value)

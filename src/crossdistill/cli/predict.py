@@ -12,6 +12,7 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 from jsonargparse import ArgumentParser, Namespace
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -240,7 +241,7 @@ def _shown(records: Sequence[Record], labelled: Sequence[str], has_classes: bool
     names = (*names, *(["label"] if labelled else []))
     rows = [_cells(record, names, labelled) for record in records]
     shortest = {
-        name: max(map(len, [name, *(word for row in rows for word in _kept(name, row[name]))])) for name in names
+        name: max(map(cell_len, [name, *(word for row in rows for word in _kept(name, row[name]))])) for name in names
     }
     if sum(shortest.values()) + 3 * len(names) + 1 > room:
         return Group(*(line for row in rows for line in _lines(row, room)))
@@ -281,18 +282,18 @@ def _lines(row: Mapping[str, str], room: int) -> Iterator[RenderableType]:
     """A sample's name, broken between folders where it has to be, and below it what is said of it."""
     names = [row[name] for name in _WHOLE if name in row]
     together = ", ".join(names)
-    for name in [together] if len(together) <= room else names:
+    for name in [together] if cell_len(together) <= room else names:
         yield from _folded(name, room)
     share = f", {row['%']} %" if row.get("%") else ""
     label = f"; label {row['label']}" if row.get("label") else ""
-    yield Padding(f"{row['prediction']}{share}{label}", (0, 0, 0, 2))
+    yield Padding(f"{row['prediction']}{share}{label}", (0, 0, 0, 2), expand=False)
 
 
 def _folded(path: str, room: int) -> list[str]:
     """The path in lines of at most so many letters if its parts have no more."""
     lines = [""]
     for part in re.findall(r"[^/]*/|[^/]+", path):
-        if lines[-1] and len(lines[-1]) + len(part) > room:
+        if lines[-1] and cell_len(lines[-1]) + cell_len(part) > room:
             lines.append("")
         lines[-1] += part
     return lines

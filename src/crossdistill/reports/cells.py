@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from rich import box
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -178,7 +179,9 @@ def _headline_caption(runs: Sequence[Run], columns: Collection[str]) -> str:
     notes = [f"{listed(in_units)} in the label's units"] if in_units else []
     notes += [f"{listed(plain)} from −1 to 1"] if plain else []
     if own := [measure.name for measure in MEASURES[runs[0].task] if measure not in (head, *others)]:
-        notes.append(f"{listed(own)} are each number's own: per_number_... in results.json, and in the report")
+        have = any(len(getattr(scores, "per_number_rmse", ())) for run in runs for scores in run.scores.values())
+        where = "per_number_... in results.json, and in the report" if have else "runs of before do not say them"
+        notes.append(f"{listed(own)} are each number's own: {where}")
     notes += [f"gap on {complete}"] if "gap" in columns and (complete := complete_samples(runs)) else []
     notes += [FEW_NOTE] if few_runs(runs) else []
     return "; ".join([f"{shares}, mean ± 95 % confidence interval over {over}", *notes])
@@ -195,7 +198,7 @@ def headline_table(runs: Sequence[Run], room: int = 80) -> Table:
     terminals the number of runs, then from the right.
     """
     headline = results_table(runs)
-    longest = max(len(row.cells[0]) for row in headline.rows)
+    longest = max(cell_len(row.cells[0]) for row in headline.rows)
     unasked = ("WA", "seconds")
     asked = [i for i, name in enumerate(headline.columns) if name not in unasked and not name.endswith(", paper")]
     widths = {index: 1 + _least_width(headline, index) for index in asked[1:]}
@@ -222,4 +225,4 @@ def headline_table(runs: Sequence[Run], room: int = 80) -> Table:
 
 def _least_width(table: ReportTable, column: int) -> int:
     """Columns of the terminal below which a cell would be cut, or a word of the name."""
-    return max(map(len, [*table.columns[column].split(), *(row.cells[column] for row in table.rows)]))
+    return max(map(cell_len, [*table.columns[column].split(), *(row.cells[column] for row in table.rows)]))

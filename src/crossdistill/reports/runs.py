@@ -21,6 +21,8 @@ from crossdistill.runs.results import AnyScores, read_results, require_results_o
 from crossdistill.types import InputError, Role, TaskKind
 
 CHOOSE_EPOCH_ON = "data.choose_epoch_on"
+_MOST_WARNED = 10**5
+"""Characters that are read of a run's warnings."""
 _MOST_EPOCHS = 10**9
 """More than any training has."""
 
@@ -209,9 +211,19 @@ def _load(folder: Path) -> Run:
         settings=settings if isinstance(settings, dict) else {},
         deciding=deciding(settings) if isinstance(settings, dict) else {},
         data=_fingerprint(folder),
-        warnings=tuple(read_text(path).splitlines()) if (path := folder / WARNINGS).is_file() else (),
+        warnings=_warnings(folder / WARNINGS),
         absent=results.absent,
     )
+
+
+def _warnings(path: Path) -> tuple[str, ...]:
+    """The lines of a run's warnings.txt, of a large one the first; none where there is no such file, or none that can
+    be read: the results do not depend on it."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return tuple(line for line in file.read(_MOST_WARNED).splitlines() if line.strip())
+    except OSError:
+        return ()
 
 
 def _fingerprint(folder: Path) -> dict[str, str]:

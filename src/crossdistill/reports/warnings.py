@@ -18,8 +18,10 @@ def warnings_table(runs: Sequence[Run]) -> ReportTable | None:
     """A row for each warning, what runs have alike but for numbers being one; None where there are none."""
     said: dict[str, list[tuple[Run, str]]] = {}
     for run in runs:
+        own = dict[str, str]()
         for line in run.warnings:
-            said.setdefault(_alike(line), []).append((run, line))
+            alike = _alike(line)
+            said.setdefault(alike if own.setdefault(alike, line) == line else line, []).append((run, line))
     if not said:
         return None
     rows = [Row((_whose([run for run, _ in lines], runs), lines[0][1]), "") for lines in said.values()]
@@ -27,7 +29,8 @@ def warnings_table(runs: Sequence[Run]) -> ReportTable | None:
 
 
 def _alike(line: str) -> str:
-    return re.sub(r"[0-9]+([.,][0-9]+)*", "0", line)
+    """The line without the numbers that stand by themselves, which are no part of a name."""
+    return re.sub(r"(?<![\w'.-])[0-9]+([.,][0-9]+)*(?![\w'])", "0", line)
 
 
 def _whose(own: Sequence[Run], runs: Sequence[Run]) -> str:

@@ -99,11 +99,16 @@ def without_teacher(runs: Sequence[Run]) -> str:
     lacking = [run for run in runs if unmeasured_views(run.method, run.scores)]
     if not lacking:
         return ""
-    some = f"in {counted(len(lacking), 'run')} " if any(len(run.scores) > 1 for run in runs) else ""
-    first = lacking[0]
-    views = [view for run in lacking for view in unmeasured_views(run.method, run.scores)]
-    sentence = not_measured(views, first.split, (*first.target, *first.auxiliary), first.absent)
-    return f"{capitalised(f'{some}{sentence}')}."
+    by_cause: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[Run]] = {}
+    for run in lacking:
+        by_cause.setdefault((run.split, (*run.target, *run.auxiliary), run.absent), []).append(run)
+    some = len(by_cause) > 1 or any(len(run.scores) > 1 for run in runs)
+    sentences = []
+    for (split, modalities, absent), own in by_cause.items():
+        views = [view for run in own for view in unmeasured_views(run.method, run.scores)]
+        where = f"in {counted(len(own), 'run')} " if some else ""
+        sentences.append(f"{capitalised(where + not_measured(views, split, modalities, absent))}.")
+    return " ".join(sentences)
 
 
 def not_measured(views: Collection[View], split: str, modalities: Sequence[str], absent: Sequence[str]) -> str:

@@ -26,6 +26,7 @@ from crossdistill.studies.plan import configurations, plan
 from crossdistill.studies.record import Record, kept_record, read_record, write_record
 from crossdistill.studies.table import row_of, write_table
 from crossdistill.studies.tune import tune
+from crossdistill.studies.workers import require_guarded
 from crossdistill.types import InputError, cause
 
 SETTINGS = "settings"
@@ -78,6 +79,7 @@ def benchmark(
     command: what asked for it, to be kept; executor: as of `compare` and `tune`. Raises InputError where none of
     the settings has its data, or another process is at it in `out`.
     """
+    require_guarded()
     _require_possible(asked)
     ready, skipped = _with_data(settings)
     for reason in skipped.values():

@@ -36,9 +36,25 @@ class Within(PassedOn):
         self._name = name
 
     def say(self, line: str) -> None:
-        super().say(f"{self._name}: {line}")
+        prefix = WARNING if line.startswith(WARNING) else ""
+        super().say(f"{prefix}{self._name}: {line.removeprefix(prefix)}")
 
 
+class Said(PassedOn):
+    """Passes on what is said, and no tasks: of runs that are steps of another one."""
+
+    def begin(self, task: str, total: int) -> None:
+        """Not passed on."""
+
+    def step(self, task: str, values: Values = MappingProxyType({})) -> None:
+        """Not passed on."""
+
+    def end(self, task: str, problem: str = "") -> None:
+        """Not passed on."""
+
+
+_RUN = re.compile(r"^.*? seed [0-9]+: ")
+"""How a line begins that names its run."""
 _MEASURED = re.compile(r"epoch [0-9]+|[0-9]+(\.[0-9]+)? %|[0-9]+\.[0-9]+")
 """What a warning says of a measurement, which each run has its own of."""
 
@@ -54,7 +70,7 @@ class WarnedOnce(PassedOn):
     def say(self, line: str) -> None:
         if not line.startswith(WARNING):
             return super().say(line)
-        said = _MEASURED.sub("0", line.partition(": ")[2].partition(": ")[2])
+        said = _MEASURED.sub("0", _RUN.sub("", line.removeprefix(WARNING)))
         if said not in self._said:
             self._said.add(said)
             super().say(line)

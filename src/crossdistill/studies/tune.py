@@ -28,8 +28,10 @@ from crossdistill.recipes.recipe import Recipe, as_method
 from crossdistill.runs.jobs import Executor, Failure, InProcess, RunJob, require_done
 from crossdistill.runs.lock import locked
 from crossdistill.runs.results import read_results
+from crossdistill.studies.passed_on import Said, WarnedOnce
 from crossdistill.studies.search_space import SHARED, Values, present, search_space, with_values
 from crossdistill.studies.searched import SearchedData, decided_by, require_same_search
+from crossdistill.studies.workers import require_guarded
 from crossdistill.types import NAMES, Choice, InputError, LogUniform, SearchSpace, one_line
 
 if TYPE_CHECKING:
@@ -84,6 +86,7 @@ def tune(
     >>> 3e-4 <= tuned.optimization.learning_rate <= 1e-2, (folder / "tuned/tuned.yaml").is_file()
     (True, True)
     """
+    require_guarded()
     _check(methods, trials, seeds)
     folder = Path(folder)
     make_folder(folder)
@@ -287,7 +290,7 @@ def _search(search: _Search, executor: Executor, listener: Listener) -> Values:
     if (to_do := search.to_do()) > 0:
         with reported(listener, method, to_do):
             try:
-                with closing(executor.run_all(search.runs())) as outcomes:
+                with closing(executor.run_all(search.runs(), WarnedOnce(Said(listener)))) as outcomes:
                     for folder, failure in outcomes:
                         if (heard := search.ended(folder, failure)) is not None:
                             listener.step(method, heard)

@@ -166,16 +166,24 @@ a word that its configuration is wrong."""
 _GUARD = 'a script that starts processes needs `if __name__ == "__main__":` around what it does'
 
 
+_OURS = "crossdistill-worker"
+"""How the processes are called that are started here."""
+
+
 def require_guarded() -> None:
     """End this process, without a traceback, where it is one of ours and still imports the user's script: the script
-    starts processes whenever it is imported. Who waits for it says what is wrong, once."""
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise SystemExit(_UNGUARDED)
+    starts processes whenever it is imported. Who waits for it says what is wrong, once. In a process of somebody
+    else's that does so, raise InputError."""
+    process = multiprocessing.current_process()
+    if getattr(process, "_inheriting", False):
+        if process.name == _OURS:
+            raise SystemExit(_UNGUARDED)
+        raise InputError(f"processes cannot begin where a script is imported: {_GUARD}")
 
 
 def _start(entries: Mapping[str, bytes]) -> Worker:
     ours, theirs = CONTEXT.Pipe()
-    process = CONTEXT.Process(target=_work, args=(theirs, entries))
+    process = CONTEXT.Process(target=_work, args=(theirs, entries), name=_OURS)
     with _ignoring_interrupts():  # a child inherits that: Ctrl-C reaches this process alone, which ends the children
         process.start()
     theirs.close()
