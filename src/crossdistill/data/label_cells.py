@@ -65,13 +65,13 @@ def read_labels(table: Table, task: TaskKind) -> tuple[Labels, tuple[str, ...]]:
 
 
 def doubts_of_labels(names: Sequence[str], task: TaskKind) -> list[str]:
-    """A line for labels of which all parts, between commas, slashes and their like, are in other labels, too."""
+    """A line for labels of which a part, between commas, slashes and their like, is in other labels, too."""
     if task != "multilabel":
         return []
     for mark in _MARKS:
         parts = Counter(part for name in names for part in _parts(name, mark))
         for name in names:
-            if len(own := _parts(name, mark)) > 1 and all(parts[part] > 1 for part in own):
+            if len(own := _parts(name, mark)) > 1 and any(parts[part] > 1 for part in own):
                 return [f"'{name}' is taken for one label; write ; between labels where it is several"]
     return []
 
