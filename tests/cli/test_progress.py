@@ -11,8 +11,7 @@ from rich.progress import Progress
 
 from crossdistill.cli import progress
 from crossdistill.cli.main import main
-from crossdistill.listening import Listener, Values, reported
-from crossdistill.runs.warnings import WARNING
+from crossdistill.listening import WARNING, Listener, Values, reported
 from crossdistill.studies.compare import RUNS
 from crossdistill.types import InputError
 

@@ -11,10 +11,10 @@ from sklearn import metrics
 from crossdistill.evaluation import top1
 from crossdistill.evaluation.multilabel import average_precisions, f1
 from crossdistill.evaluation.regression import (
-    mean_absolute_error,
+    mean_absolute_errors,
     pearson_correlations,
     r2_scores,
-    root_mean_squared_error,
+    root_mean_squared_errors,
 )
 from crossdistill.evaluation.summary import evaluate_labels, evaluate_numbers
 
@@ -89,7 +89,7 @@ def test_what_is_not_defined_is_nan_and_not_zero() -> None:
     constant = np.ones((4, 1))
     assert np.isnan(r2_scores(constant, constant)[0])
     assert np.isnan(pearson_correlations(constant, NUMBERS[:4, :1])[0])
-    assert root_mean_squared_error(constant, constant) == mean_absolute_error(constant, constant) == 0
+    assert root_mean_squared_errors(constant, constant) == mean_absolute_errors(constant, constant) == 0
 
 
 def test_numbers_that_are_the_same_in_all_samples_are_left_out_of_means_that_need_a_spread() -> None:
@@ -126,7 +126,7 @@ def test_equal_scores_come_in_together_where_they_are_infinite() -> None:
         assert average_precisions(scores, np.array(labels)[:, None]).tolist() == [0.5]
 
 
-@pytest.mark.parametrize("measure", [f1, average_precisions, r2_scores, root_mean_squared_error])
+@pytest.mark.parametrize("measure", [f1, average_precisions, r2_scores, root_mean_squared_errors])
 def test_shapes_that_disagree_are_refused(measure: object) -> None:
     with pytest.raises(ValueError, match="of one shape"):
         measure(np.ones((4, 2)), np.ones((4, 3)))  # type: ignore[operator]

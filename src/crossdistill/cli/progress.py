@@ -15,9 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from crossdistill.cli.words import is_first_rank, printable, printable_line, warn
-from crossdistill.listening import Listener, Values
+from crossdistill.listening import WARNING, Listener, Values
 from crossdistill.runs.measure import logged_scores
-from crossdistill.runs.warnings import WARNING
 from crossdistill.studies.plan import RUNS
 from crossdistill.tasks import in_percent
 

@@ -11,7 +11,6 @@ from crossdistill.data.columns import (
     ArrayColumn,
     Column,
     FileColumn,
-    KeptColumn,
     RowColumn,
     Rows,
     SequenceColumn,
@@ -34,7 +33,6 @@ def rounded_away(name: str, column: Column, rows: Rows) -> str:
     constant.
     """
     content, rows = as_given(column, rows)
-    content = content.source if isinstance(content, KeptColumn) else content
     read = _reader(content)
     if read is None or not len(rows) or np.can_cast((first := read(int(rows[0]))).dtype, np.float16):
         return ""

@@ -14,7 +14,6 @@ from crossdistill.data.columns import (
     ArrayColumn,
     Column,
     FileColumn,
-    KeptColumn,
     RowColumn,
     Rows,
     SequenceColumn,
@@ -39,23 +38,40 @@ _NAMED = 5
 
 
 def same_samples(dataset: MultimodalDataset, together: Mapping[str, Sequence[str]] = MappingProxyType({})) -> list[str]:
-    """A sentence where a modality is the same in all training samples that have it: numbers, texts, or file, row and
-    segment. Media are not decoded for that, arrays in files of which a sample is large are not read, and columns of a
-    class that is not ours are not looked into.
+    """A sentence where a modality is the same in all training samples that have it.
 
     together: NAME -> modalities that may be read as one of that name, of which single ones may be the same
     """
-    rows = dataset.rows("train")
-    found = {name: rows[dataset.present([name])[rows]] for name in dataset.columns}
-    same = {name: len(own) for name, own in found.items() if _are_same(dataset.columns[name], own)}
+    same = same_modalities(dataset)
     for name, parts in together.items():
         if all(part in same for part in parts):
             same[name] = max(same[part] for part in parts)
         same = {part: count for part, count in same.items() if part not in parts}
+    return sentences_of(dataset, same)
+
+
+def same_modalities(dataset: MultimodalDataset) -> dict[str, int]:
+    """The modalities that are the same in all training samples that have them, and how many these are: by numbers,
+    texts, or file, row and segment. Media are not decoded for that, arrays in files of which a sample is large are not
+    read, and columns of a class that is not ours are not looked into."""
+    found = {name: _rows_of(dataset, name) for name in dataset.columns}
+    return {name: len(rows) for name, rows in found.items() if _are_same(dataset.columns[name], rows)}
+
+
+def sentences_of(dataset: MultimodalDataset, same: Mapping[str, int]) -> list[str]:
+    """What is said of these modalities, or columns together, of which so many samples are the same."""
     alike: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
     for name, count in same.items():
-        alike[count, _rows_meant(dataset.columns[name], found[name]) if name in found else ""].append(name)
-    return [_sentence(names, count, len(rows), hint) for (count, hint), names in alike.items()]
+        column = dataset.columns.get(name)
+        alike[count, _rows_meant(column, _rows_of(dataset, name)) if column is not None else ""].append(name)
+    samples = len(dataset.rows("train"))
+    return [_sentence(names, count, samples, hint) for (count, hint), names in alike.items()]
+
+
+def _rows_of(dataset: MultimodalDataset, name: str) -> Rows:
+    """The training samples that have the modality."""
+    rows = dataset.rows("train")
+    return rows[dataset.present([name])[rows]]
 
 
 def _sentence(names: Sequence[str], count: int, samples: int, hint: str) -> str:
@@ -69,7 +85,7 @@ def _sentence(names: Sequence[str], count: int, samples: int, hint: str) -> str:
 
 def _rows_meant(column: Column, rows: Rows) -> str:
     """What to write where each cell names one array as a whole, of which each may have meant a row."""
-    files, rows = _inner(column, rows)
+    files, rows = as_given(column, rows)
     if not isinstance(files, FileColumn) or len(files.shape) < 2 or len({files.paths[row] for row in rows}) > 1:
         return ""
     name = files.paths[rows[0]].name
@@ -80,7 +96,7 @@ def _are_same(column: Column, rows: Rows) -> bool:
     """Whether these samples, which have the modality, are several and all like the first."""
     if len(rows) < _LEAST:
         return False
-    column, rows = _inner(column, rows)
+    column, rows = as_given(column, rows)
     if isinstance(column, ArrayColumn):
         return _are_rows_like(column.array[rows[0]], column.array, rows)
     if isinstance(column, SequenceColumn):
@@ -97,12 +113,6 @@ def _are_same(column: Column, rows: Rows) -> bool:
         clips = [column.clips[row] for row in rows]
         return len({(clip.path, clip.start, clip.end, clip.crop) for clip in clips}) == 1
     return False
-
-
-def _inner(column: Column, rows: Rows) -> tuple[Column, Rows]:
-    """The column that has the samples, and which of its rows these are."""
-    column, rows = as_given(column, rows)
-    return column.source if isinstance(column, KeptColumn) else column, rows
 
 
 def _are_same_files(column: FileColumn, rows: Rows) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from crossdistill.data.columns import Column, Rows
+from crossdistill.data.columns import Column, KeptColumn, Rows
 from crossdistill.data.reading import PartialColumn, Parts, Reading, known_present, middle, read, windows
 from crossdistill.types import Modality, Padded
 
@@ -92,8 +92,9 @@ def content_of(column: Column) -> Column:
 
 
 def as_given(column: Column, rows: Rows) -> tuple[Column, Rows]:
-    """The column that has the samples as they were given, and which of its rows these are, of those that are there."""
+    """The column that has the samples as they were given, and which of its rows these are, of those that are there; of
+    one that is kept in memory, the column that was read."""
     while isinstance(column, PartialColumn | ReorderedColumn):
         rows = column.positions(rows) if isinstance(column, PartialColumn) else column.source[rows]
         column = column.column
-    return column, rows
+    return column.source if isinstance(column, KeptColumn) else column, rows

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from crossdistill.data import MultimodalDataset
-from crossdistill.data.same_samples import same_samples
+from crossdistill.data.same_samples import same_modalities, sentences_of
 from crossdistill.data.splits import by_whole_groups
 from crossdistill.data.targets import Labels, is_labelled
 from crossdistill.diagnosis.features import Features, features_of, reduced
@@ -105,8 +105,11 @@ def evidence_of(
         raise InputError(f"{both[0]}: is both target and auxiliary; what prediction has teaches it nothing new")
     with threadpool_limits(1):  # small matrices; several threads wait for each other more than they compute
         pairs, incomplete, notes = _pairs_of(dataset, target, auxiliary, seed)
+        measured = dataset.only([*target, *auxiliary])
+        found = same_modalities(measured)
+        notes = (*notes, *sentences_of(measured, found))
         sides = {"target": target, "auxiliary": auxiliary}
-        same = tuple(side for side, names in sides.items() if all(same_samples(dataset.only([n])) for n in names))
+        same = tuple(side for side, names in sides.items() if all(name in found for name in names))
         counts = _counts(pairs, incomplete, dataset.task)
         if not folds_of(pairs, seed):
             return replace(_without_scores(counts, notes, dataset.task), same=same)
@@ -156,8 +159,7 @@ def _pairs_of(
         present &= there
     if not present.any():
         raise InputError(f"{dataset.place}: no training sample of which all of {', '.join(names)} can be read")
-    notes = [f"{(~present).sum()} samples could not be read and were left out"] if not present.all() else []
-    notes += same_samples(dataset.only(names))
+    notes = (f"{(~present).sum()} samples could not be read and were left out",) if not present.all() else ()
     kept = complete[present]
     made = {name: reduced(features[present], seed) for name, features in found.items()}
     labels = _known(dataset, dataset.labels[kept])
@@ -167,11 +169,7 @@ def _pairs_of(
         view: np.concatenate([made[name] for name in names], axis=1)
         for view, names in (("target", target), ("auxiliary", auxiliary))
     }
-    return (
-        Pairs(together["target"], together["auxiliary"], labels, groups, grouped),
-        len(rows) - len(kept),
-        tuple(notes),
-    )
+    return Pairs(together["target"], together["auxiliary"], labels, groups, grouped), len(rows) - len(kept), notes
 
 
 def _known(dataset: MultimodalDataset, labels: Labels) -> Labels:

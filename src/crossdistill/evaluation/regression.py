@@ -52,29 +52,6 @@ def mean_absolute_errors(predicted: Array, true: Array) -> npt.NDArray[np.float6
     return np.asarray(np.abs(given - known).mean(0))
 
 
-def root_mean_squared_error(predicted: Array, true: Array) -> float:
-    """The mean over the K numbers of √(mean (ŷ − y)²); lower is better. Of numbers in several units it is in none.
-
-    >>> import numpy as np
-    >>> from crossdistill.evaluation.regression import root_mean_squared_error
-    >>> root_mean_squared_error(np.array([[3.0], [0.0]]), np.array([[0.0], [3.0]]))
-    3.0
-    """
-    return float(root_mean_squared_errors(predicted, true).mean())
-
-
-def mean_absolute_error(predicted: Array, true: Array) -> float:
-    """The mean of |ŷ − y|; lower is better, and one sample that is far off weighs less than in RMSE. Of numbers in
-    several units it is in none.
-
-    >>> import numpy as np
-    >>> from crossdistill.evaluation.regression import mean_absolute_error
-    >>> mean_absolute_error(np.array([[3.0], [0.0]]), np.array([[0.0], [0.0]]))
-    1.5
-    """
-    return float(mean_absolute_errors(predicted, true).mean())
-
-
 def pearson_correlations(predicted: Array, true: Array) -> npt.NDArray[np.float64]:
     """(K,) the linear correlation of ŷ and y, within [-1, 1], NaN where either is constant: right order and proportions
     are enough for 1, wherever the values lie.

@@ -21,6 +21,7 @@ from crossdistill.reports.samples import Changes
 from crossdistill.reports.tables import Headline, headlines
 from crossdistill.reports.terms import measures
 from crossdistill.reports.wording import complete_samples
+from crossdistill.runs.results import says_errors
 from crossdistill.tasks import MEASURES, Measured
 
 _LAST = ("WA", "UA")
@@ -179,7 +180,7 @@ def _headline_caption(runs: Sequence[Run], columns: Collection[str]) -> str:
     notes = [f"{listed(in_units)} in the label's units"] if in_units else []
     notes += [f"{listed(plain)} from −1 to 1"] if plain else []
     if own := [measure.name for measure in MEASURES[runs[0].task] if measure not in (head, *others)]:
-        have = any(len(getattr(scores, "per_number_rmse", ())) for run in runs for scores in run.scores.values())
+        have = any(says_errors(scores) for run in runs for scores in run.scores.values())
         where = "per_number_... in results.json, and in the report" if have else "runs of before do not say them"
         notes.append(f"{listed(own)} are each number's own: {where}")
     notes += [f"gap on {complete}"] if "gap" in columns and (complete := complete_samples(runs)) else []

@@ -10,7 +10,7 @@ from crossdistill.reports.formats import NONE, counted, listed, percent
 from crossdistill.reports.groups import main_configuration
 from crossdistill.reports.runs import Run, configurations_of, units_of
 from crossdistill.reports.units import unit_means
-from crossdistill.runs.results import NumberScores
+from crossdistill.runs.results import says_errors
 
 HEADING = "Number by number"
 _MOST = 40
@@ -25,7 +25,7 @@ def numbers_table(runs: Sequence[Run]) -> ReportTable | None:
         return None
     configurations, rows = configurations_of(runs), []
     for label in dict.fromkeys((main_configuration(runs), "baseline")):
-        own = [run for run in configurations.get(label, []) if _scores(run) is not None]
+        own = [run for run in configurations.get(label, []) if says_errors(run.scores.get("student"))]
         for place, name in enumerate(names[:_MOST]) if own else ():
             rows.append(Row((name, *_cells(own, place)), label))
     return ReportTable(("number", "R²", "RMSE", "MAE"), tuple(rows)) if rows else None
@@ -41,17 +41,11 @@ def note_of(table: ReportTable, runs: Sequence[Run]) -> str:
     )
 
 
-def _scores(run: Run) -> NumberScores | None:
-    """The student's, where they have each number's errors."""
-    scores = run.scores.get("student")
-    return scores if isinstance(scores, NumberScores) and len(scores.per_number_rmse) else None
-
-
 def _cells(runs: Sequence[Run], place: int) -> tuple[str, ...]:
     """R², RMSE and MAE of one number."""
-    units, found = units_of(runs), [scores for run in runs if (scores := _scores(run)) is not None]
+    units = units_of(runs)
     r2, rmse, mae = (
-        _mean(unit_means(units, [float(getattr(scores, name)[place]) for scores in found]))
+        _mean(unit_means(units, [float(getattr(run.scores["student"], name)[place]) for run in runs]))
         for name in ("per_number", "per_number_rmse", "per_number_mae")
     )
     return percent(r2), *(NONE if math.isnan(value) else f"{value:.4g}" for value in (rmse, mae))

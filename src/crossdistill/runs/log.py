@@ -10,12 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from crossdistill.atomic import naming, write_atomically
-from crossdistill.listening import Listener
+from crossdistill.listening import WARNING, Listener
 from crossdistill.plain import without_nan
 from crossdistill.recipes.recipe import Recipe, name_of
 from crossdistill.runs.folder import CHECKPOINT, METRICS, NOTES, PREVIOUS, WARNINGS
 from crossdistill.runs.trackers import Tracker, trackers_of
-from crossdistill.runs.warnings import WARNING
 from crossdistill.tasks import headline, in_percent
 from crossdistill.training import Checkpoint, Record
 from crossdistill.training.checkpoint import UnreadableCheckpointError

@@ -148,6 +148,11 @@ def constant_in(scores: Mapping[str, AnyScores], names: Sequence[str]) -> tuple[
     return tuple(name for place, name in enumerate(names) if any(math.isnan(r2[place]) for r2 in found))
 
 
+def says_errors(scores: AnyScores | None) -> bool:
+    """Whether these say each number's errors, as those of before do not."""
+    return isinstance(scores, NumberScores) and len(scores.per_number_rmse) > 0
+
+
 def unmeasured_views(method: str, scores: Mapping[str, AnyScores]) -> tuple[View, ...]:
     """What the method predicts with beside its student and yet has no scores of, where the student has some; nothing of
     methods that are not known here."""

@@ -8,16 +8,18 @@ from functools import cached_property, partial
 
 import numpy as np
 
+from crossdistill.data.columns import Rows
 from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.loading import Workers, training_batches
 from crossdistill.evaluation.collect import outputs_of
+from crossdistill.listening import WARNING
 from crossdistill.methods import Method
 from crossdistill.runs.best_epoch import BestEpoch
 from crossdistill.runs.build import Built
 from crossdistill.runs.data import epochs_between_measurements, split_after_epochs
 from crossdistill.runs.measure import epoch_measures, require_measurable
 from crossdistill.runs.training_log import TrainingLog
-from crossdistill.runs.warnings import WARNING, Warnings
+from crossdistill.runs.warnings import Warnings
 from crossdistill.training import Checkpoint, Observer, Record, Stage, fit
 from crossdistill.training.distributed import gather_notes
 from crossdistill.training.engine import Engine
@@ -103,19 +105,26 @@ class StageTraining:
         """The data set's modalities that the stage's method learns from."""
         return self.built.dataset.only(self.stage.method.model.modalities_of(*self.stage.method.views))
 
+    @cached_property
+    def labelled(self) -> Rows:
+        return self.built.dataset.labelled_rows("train")
+
+    @cached_property
+    def unlabelled(self) -> Rows:
+        return np.setdiff1d(self.built.dataset.rows("train"), self.labelled)
+
     def batches(self, epoch: int, first_step: int) -> Iterator[Batch]:
-        recipe, dataset = self.built.recipe, self.built.dataset
-        labelled = dataset.labelled_rows("train")
+        recipe = self.built.recipe
         return training_batches(
             self.read,
-            labelled,
+            self.labelled,
             recipe.batch_size,
             seed=recipe.seed,
             epoch=self.earlier + epoch,
             rank=self.engine.global_rank,
             world_size=self.engine.world_size,
             workers=self.workers,
-            unlabelled=np.setdiff1d(dataset.rows("train"), labelled),
+            unlabelled=self.unlabelled,
             share=recipe.unlabelled_share if self.stage.method.learns_unlabelled else 0.0,
             first_step=first_step,
         )

@@ -20,7 +20,7 @@ from crossdistill.data.labels import few_of
 from crossdistill.data.precision import rounded_away
 from crossdistill.data.untested_classes import untested_classes
 from crossdistill.evaluation.collect import Outputs
-from crossdistill.listening import WARNING as WARNING
+from crossdistill.listening import WARNING
 from crossdistill.losses.cosine import unit_rows
 from crossdistill.methods import DISCRIMINATOR_ACCURACY, METHODS
 from crossdistill.models.cross_modal import modalities_of

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
-from crossdistill.listening import Listener, Values
-from crossdistill.runs.warnings import WARNING
+from crossdistill.listening import WARNING, Listener, Values
 
 
 class PassedOn(Listener):

@@ -17,11 +17,10 @@ from pathlib import Path
 from socket import gethostname
 from typing import Generic, Protocol, TypeVar
 
-from crossdistill.listening import Listener
+from crossdistill.listening import WARNING, Listener
 from crossdistill.runs.jobs import Failure, Job
 from crossdistill.runs.mounts import locking_alone
 from crossdistill.runs.signals import interrupts_at_once
-from crossdistill.runs.warnings import WARNING
 from crossdistill.studies.workers import pickled_entries, run_all, take_entries
 from crossdistill.types import one_line
 

@@ -19,13 +19,12 @@ from typing import TYPE_CHECKING, Any
 from crossdistill import data
 from crossdistill.data import MultimodalDataset
 from crossdistill.encoders.kinds import ENCODERS
-from crossdistill.listening import Listener, Values
+from crossdistill.listening import WARNING, Listener, Values
 from crossdistill.methods import METHODS
 from crossdistill.processes import end_with_parent
 from crossdistill.recipes.recipe import DataSettings
 from crossdistill.runs.data import build_dataset, is_drawn
 from crossdistill.runs.jobs import Failure, Job, attempted
-from crossdistill.runs.warnings import WARNING
 from crossdistill.training.engine import deterministic_kernels, own_process, silence_libraries
 from crossdistill.training.pauses import Interrupted
 from crossdistill.types import InputError, one_line
