@@ -233,6 +233,7 @@ def test_a_folder_that_holds_a_run_is_left_alone(quick: Path, capsys: pytest.Cap
         assert_one_line(capsys.readouterr().err, str(quick.parent))
         assert snapshot(quick.parent) == before
     assert main(["train", str(quick), "--out", str(quick.parent), "--resume"]) == 0
+    assert f"Run: {quick.parent}, which had finished before\n" in capsys.readouterr().out
     assert snapshot(quick.parent) == before
 
 

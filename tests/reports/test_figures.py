@@ -25,7 +25,7 @@ def test_curve_is_mean_and_range_over_runs(tmp_path: Path) -> None:
     whole = load_runs([write_run(tmp_path / str(seed), "amid", seed, epochs=6) for seed in range(3)])
     runs = [replace(run, records=run.records[: 4 + run.seed]) for run in whole]  # some lost what they had logged last
     curve = curves(runs, "evaluation/student/top1")["amid"]
-    assert curve.epochs.tolist() == [0, 1, 2, 3, 4, 5]
+    assert curve.epochs.tolist() == [1, 2, 3, 4, 5, 6]
     logged = [[record["evaluation/student/top1"] for record in run.records] for run in runs]
     first = [values[0] for values in logged]
     assert (curve.mean[0], curve.low[0], curve.high[0]) == pytest.approx((np.mean(first), min(first), max(first)))
@@ -38,7 +38,7 @@ def test_what_is_no_finite_number_is_not_drawn(tmp_path: Path) -> None:
     values = (0.5, None, math.nan, "broken", 10**400, -1e308, math.inf, 0.25)
     records = tuple({**record, "x": value} for record, value in zip(run.records, values, strict=True))
     curve = curves([replace(run, records=records)], "x")["amid"]
-    assert (curve.epochs.tolist(), curve.mean.tolist()) == ([0, 7], [0.5, 0.25])
+    assert (curve.epochs.tolist(), curve.mean.tolist()) == ([1, 8], [0.5, 0.25])
 
 
 def test_gap_is_worked_out_where_it_was_not_logged(tmp_path: Path) -> None:
@@ -118,6 +118,21 @@ def test_difference_colours_are_the_verdicts() -> None:
     [axes] = figures.difference_intervals(table, dict.fromkeys(table, "methods")).axes
     colors = [to_hex(line.get_color()) for line in axes.lines if line.get_marker() == "o"]
     assert colors == [style.GAIN, style.LOSS, style.NEITHER]
+
+
+def test_intervals_wider_than_what_can_be_do_not_widen_the_axis() -> None:
+    """Two runs have intervals of hundreds of points; means below 0, as R² has them, are shown."""
+    for difference, shown in ((0.05, 104), (-3.0, 308)):
+        table = {"up": Difference(2, difference, 4.0, 0.5, 0.5)}
+        [axes] = figures.difference_intervals(table, {"up": "methods"}).axes
+        low, high = axes.get_xlim()
+        assert low >= -shown, "and the mean is on it"
+        assert low <= 100 * difference <= high <= 110
+    for mean in (0.6, -0.7):
+        scores = {"amid": [mean - 0.01, mean + 0.01]}
+        [axes] = figures.seed_scatter(scores, {"amid": (mean, 5.0)}, {}, {"amid": "methods"}, math.nan).axes
+        low, high = axes.get_xlim()
+        assert min(0, 100 * mean) - 6 <= low <= 100 * mean <= high <= 105
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 7, 40])

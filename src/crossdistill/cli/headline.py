@@ -18,15 +18,15 @@ from crossdistill.reports import (
 )
 
 
-def show_headline(runs: Sequence[Run], quiet: bool = False) -> None:
-    """The table of what was measured, what it says unless that is to be quiet, and which runs measured nothing."""
+def show_headline(runs: Sequence[Run]) -> None:
+    """The table of what was measured, what it says, and which runs measured nothing."""
     measured, _ = split_by_measured(runs)
     if measured:
         console().print(headline_table(measured, console().width))
         for text in (undefined(measured), without_teacher(measured)):
             if text:
                 console().print(text, soft_wrap=True)
-        if said := [] if quiet else verdict(measured):
+        if said := verdict(measured):
             console().print(Text("\n".join(["", *said, ""])))
     if left_out := unmeasured_sentence(runs):
         console().print(left_out, soft_wrap=True)

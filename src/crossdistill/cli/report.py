@@ -58,7 +58,7 @@ def execute(options: Namespace, command: str) -> int:
     report = report_of(runs, "", sample_views(runs, Lines(), options.data.source))
     if options.out is not None:
         write_page(_by(report, shlex.join([*words, "--out", str(options.out)])), options.out)
-    show_headline(runs, quiet=False)
+    show_headline(runs)
     if options.out is not None:
         console().print(f"Report: {options.out}", soft_wrap=True)
     if options.markdown is not None:
@@ -95,7 +95,7 @@ def write(folders: Sequence[Path], out: Path, command: str, quiet: bool = False)
     """The page of these runs; command: the one that was given, which the page names."""
     runs = load_runs(folders)
     write_page(report_of(runs, command, sample_views(runs, Quiet() if quiet else Lines())), out)
-    show_headline(runs, quiet)
+    show_headline(runs)
     console().print(f"Report: {out}", soft_wrap=True)
 
 

@@ -13,7 +13,7 @@ from crossdistill.cli.progress import add_quiet, console, epoch_bars, shown
 from crossdistill.cli.recipe_options import RECIPE_HELP, add_recipe
 from crossdistill.recipes.files import load_recipe, recipe_of
 from crossdistill.reports import load_runs
-from crossdistill.runs.folder import NOTES
+from crossdistill.runs.folder import NOTES, is_finished
 from crossdistill.runs.run import run
 
 
@@ -38,10 +38,11 @@ def execute(options: Namespace, command: str) -> int:
     recipe = recipe_of(options, load_recipe(options.recipe))
     name = re.sub(r"[/\\]+", "_", recipe.name)  # one folder, and in runs/, whatever the recipe is called
     folder = options.out or Path("runs") / f"{name}-{recipe.method}-seed{recipe.seed}"
+    was_finished = is_finished(folder)
     with shown(options.quiet, epoch_bars) as listener:
         run(recipe, folder, options.resume, listener, interruptible=True)
-    show_headline(load_runs([folder]), options.quiet)
-    console().print(f"Run: {folder}", soft_wrap=True)
+    show_headline(load_runs([folder]))
+    console().print(f"Run: {folder}{', which had finished before' if was_finished else ''}", soft_wrap=True)
     if (notes := folder / NOTES).is_file():
         count = len(notes.read_text(encoding="utf-8").splitlines())
         console().print(f"Files with something wrong or missing: {count} lines in {notes}", soft_wrap=True)

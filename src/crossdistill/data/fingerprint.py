@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from crossdistill.data.columns import ArrayColumn, Column, FileColumn, KeptColumn, RowColumn, SequenceColumn
+from crossdistill.data.columns import ArrayColumn, Column, FileColumn, RowColumn, SequenceColumn
 from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.readers.cache import stamp
 from crossdistill.data.readers.media import MediaColumn
 from crossdistill.data.readers.text import TextColumn
 from crossdistill.data.reading import known_present
-from crossdistill.data.wrappers import content_of
+from crossdistill.data.wrappers import read_from
 
 _CONTENT = "content of "
 """Begins the name of a modality's second digest, which a copy of its files has, too."""
@@ -88,7 +88,7 @@ def _content(path: Path, size: int, changed: int) -> str:
 
 def _description(column: Column) -> list[object]:
     """What tells a column from others, but for its files."""
-    content = content_of(column)
+    content = read_from(column)
     parts: list[object] = [list(column.shape), known_present(column).tobytes()]
     if isinstance(content, ArrayColumn) and not isinstance(content.array, np.memmap):
         parts += [content.dtype, np.ascontiguousarray(content.array)]
@@ -100,8 +100,7 @@ def _description(column: Column) -> list[object]:
         parts += [text for text in content.texts if isinstance(text, str)]
     elif isinstance(content, MediaColumn):
         parts += [(clip.path.name, clip.start, clip.end, clip.crop) for clip in content.clips]
-    content = content.source if isinstance(content, KeptColumn) else content
-    if isinstance(content, RowColumn):
+    elif isinstance(content, RowColumn):
         parts += [content.file_numbers, content.row_numbers]
     elif isinstance(content, FileColumn):
         parts += [path.name for path in content.paths]
@@ -120,8 +119,7 @@ def _place_in_file(array: np.ndarray[Any, Any]) -> list[object]:
 
 def source_files(column: Column) -> Iterable[Path]:
     """The files that a column reads."""
-    content = content_of(column)
-    content = content.source if isinstance(content, KeptColumn) else content
+    content = read_from(column)
     if isinstance(content, MediaColumn):
         return [clip.path for clip in content.clips]
     if isinstance(content, TextColumn):

@@ -91,6 +91,12 @@ def content_of(column: Column) -> Column:
     return column
 
 
+def read_from(column: Column) -> Column:
+    """The content, and of one that is kept in memory the column that was read."""
+    content = content_of(column)
+    return content.source if isinstance(content, KeptColumn) else content
+
+
 def as_given(column: Column, rows: Rows) -> tuple[Column, Rows]:
     """The column that has the samples as they were given, and which of its rows these are, of those that are there; of
     one that is kept in memory, the column that was read."""

@@ -19,7 +19,8 @@ _LARGEST = 1e100
 
 @dataclass(frozen=True)
 class Curve:
-    """A quantity over epochs: (E,) epochs at which it was measured, and its mean, lowest and highest over the runs."""
+    """A quantity over epochs: (E,) epochs after which it was measured, the first being 1, and its mean, lowest and
+    highest over the runs."""
 
     epochs: npt.NDArray[np.float64]
     mean: npt.NDArray[np.float64]
@@ -40,13 +41,14 @@ def keys_starting_with(runs: Sequence[Run], prefix: str) -> list[str]:
 
 
 def _by_epoch(runs: Sequence[Run], key: str) -> dict[int, list[float]]:
-    """Epoch -> the values of the runs that logged one then; NaN and what is too large to be drawn are none."""
+    """Epoch, from 1 as on the terminal (logs count from 0) -> the values of the runs that logged one then; NaN and what
+    is too large to be drawn are none."""
     by_epoch: dict[int, list[float]] = {}
     for run in runs:
         for record in run.records:
             value = _logged(record, key, run)
             if abs(value) < _LARGEST:
-                by_epoch.setdefault(record["epoch"], []).append(value)
+                by_epoch.setdefault(record["epoch"] + 1, []).append(value)
     return by_epoch
 
 

@@ -152,6 +152,8 @@ def difference_intervals(table: Mapping[str, Difference], groups: Mapping[str, s
     intervals = [(row.difference, row.half_width) for row in table.values()]
     _draw_intervals(axes, intervals, _places(list(table), groups), [row.verdict for row in table.values()], "o", 5.5, 3)
     axes.axvline(0, color=INK, linewidth=0.9)
+    differences = [100 * row.difference for row in table.values()]
+    _cut(axes, min(-100, *differences), max(100, *differences))  # those of R² may be above 1
     return figure
 
 
@@ -178,7 +180,15 @@ def seed_scatter(
     axes.plot(values, np.concatenate(dots), "o", color=INK, markersize=3.4, markeredgewidth=0, zorder=3)
     if math.isfinite(reference):
         axes.axvline(100 * reference, color=INK, linewidth=0.9, dashes=(3, 2))
+    _cut(axes, min(0.0, values.min()), 100)  # R² may be below 0
     return figure
+
+
+def _cut(axes: Axes, lowest: float, highest: float) -> None:
+    """Show nothing beyond what can be: the interval of two runs may be ten times as wide, and hide the rest."""
+    low, high = axes.get_xlim()
+    beyond = 0.02 * (highest - lowest)  # a mark at the end is whole
+    axes.set_xlim(max(low, lowest - beyond), min(high, highest + beyond))
 
 
 def _draw_intervals(

@@ -16,6 +16,7 @@ from crossdistill.runs.folder import RECIPE, RESULTS, is_finished, require_usabl
 from crossdistill.runs.jobs import Executor, Failure, RunJob, write_tracebacks
 from crossdistill.runs.lock import locked
 from crossdistill.runs.results import tidy
+from crossdistill.studies.comparable import require_comparable
 from crossdistill.studies.kept import require_same_data
 from crossdistill.studies.passed_on import WarnedOnce
 from crossdistill.studies.plan import RUNS, plan, require_runnable
@@ -68,9 +69,9 @@ def compare(
         executor: what does the runs in the place of these processes, on a cluster (`SlurmExecutor`, `RayExecutor`)
 
     Raises:
-        InputError: before any run, where the configurations cannot be compared, their data are not there, `out` holds
-            runs of other recipes, or of other data where some are still to be run, or another process compares there;
-            of a script without that line.
+        InputError: before any run, where the configurations cannot be compared, such as those measured on different
+            samples, their data are not there, `out` holds runs of other recipes, or of other data where some are still
+            to be run, or another process compares there; of a script without that line.
 
     >>> import tempfile, numpy as np, crossdistill
     >>> from dataclasses import replace
@@ -97,6 +98,7 @@ def compare(
     unfinished = {folder: recipe for folder, recipe in recipes.items() if not finished(recipe, folder)}
     if unfinished:  # data that are not there are one line, not one for each run
         _require_folds(configurations[0], folds)
+        require_comparable(recipes.values())
         require_same_data({folder: recipe for folder, recipe in recipes.items() if folder not in unfinished})
     with locked(out, "comparison", listener.say):
         return _run_and_write(recipes, unfinished, out, executor, WarnedOnce(listener))
