@@ -101,3 +101,10 @@ def test_demsar_s_groups() -> None:
     average = ranking(-DEMSAR).average
     assert [set(group) for group in not_separated(average, 1.25)] == [{0, 1, 2, 3}]
     assert [set(group) for group in not_separated(average, 1.12)] == [{1, 2, 3}, {0, 2}]
+
+
+def test_sums_in_another_order_are_ties() -> None:
+    """0.1 + 0.2 + 0.3 depends on where one begins."""
+    one, other = (0.1 + 0.2) + 0.3, 0.1 + (0.2 + 0.3)
+    assert one != other
+    assert ranking([[one, other, 0.5]]).average == (1.5, 1.5, 3.0)

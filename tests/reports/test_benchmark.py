@@ -54,7 +54,8 @@ Levels = Mapping[str, float]
 def accuracies(levels: Levels, place: int, noise: float = 1.0) -> dict[str, Sequence[float]]:
     """Label -> five seeds around this level, with noise of its own in each setting."""
     return {
-        label: (level + noise * NOISE[place, number]).tolist() for number, (label, level) in enumerate(levels.items())
+        label: np.clip(level + noise * NOISE[place, number], 0, 1).tolist()
+        for number, (label, level) in enumerate(levels.items())
     }
 
 
@@ -136,6 +137,7 @@ def test_the_share_of_the_gap_adds_gains_and_gaps_up() -> None:
     ("settings", "better", "worse", "difference", "half_width", "expected"),
     [
         (10, 5, 0, 0.02, 0.01, "holds"),
+        (10, 5, 0, 0.02, 0.03, "cannot tell"),  # two of few sets may be significant, and the mean anything
         (10, 4, 0, 0.02, 0.01, "cannot tell"),
         (10, 9, 1, 0.05, 0.01, "cannot tell"),
         (10, 1, 1, 0.0, 0.01, "does not hold"),
@@ -395,6 +397,36 @@ def test_a_table_that_is_none_is_one_line() -> None:
         report(table.drop(columns="student_top1"))
     with pytest.raises(InputError, match="two runs of baseline seed 0 on set0"):
         report(pd.concat([table, table.iloc[:1]]))
+    with pytest.raises(InputError, match="at least one run, found none"):
+        report(table.iloc[:0])
+    for column, value, found in (
+        ("seed", math.nan, "a number as seed, found nan"),
+        ("student_top1", 63.1, "student_top1 within 0 and 1, found 63.1"),
+        ("teacher_top1", math.inf, "teacher_top1 within 0 and 1, found inf"),
+        ("student_r1", -0.1, "student_r1 within 0 and 1, found -0.1"),
+        ("method", "other", "expected one method of this label, found several"),
+    ):
+        odd = table.astype({"seed": float})
+        odd.loc[2, column] = value
+        with pytest.raises(InputError, match=rf"baseline on set0, 10 % of labels: .*{re.escape(found)}"):
+            report(odd)
+
+
+def test_a_run_that_measured_nothing_is_left_out_and_named() -> None:
+    """Averaged away it would move the means of its own configuration alone."""
+    table = study(sets=1)
+    lost = (table.label == "kd") & (table.seed == 3) & (table.budget == FEW)
+    without = table[~lost]
+    table.loc[lost, "student_top1"] = math.nan
+    (few, _), (known, _) = settings_of(table), settings_of(without)
+    assert few.lost == ("kd seed 3",)
+    assert few.configurations["kd"] == known.configurations["kd"]
+    assert not known.lost
+    assert "Left out, as nothing was measured: kd seed 3." in report(table).sections[-2].note
+    folds = table.assign(fold=table.seed, seed=0, labelled_groups=table.seed.astype(str))
+    (few, _) = settings_of(folds)
+    assert few.left_out == ((3, 0),), "no configuration is measured on the fold that one lacks"
+    assert few.lost == ("kd fold 3 seed 0",)
 
 
 def by_subject(drawn: Sequence[str], sets: int = 3) -> pd.DataFrame:
@@ -516,6 +548,18 @@ def test_shares_ranks_and_gains_are_of_the_seeds_that_all_have() -> None:
     assert found is not None
     order = dict(zip(found.labels, found.ranking.average, strict=True))
     assert sorted(order, key=lambda label: order[label]) == ["amid_u", "dist", "kd", "baseline"]
+
+
+def test_ranks_are_of_the_runs_that_all_methods_have() -> None:
+    """Gains in other draws of labels are no ranks among methods."""
+    few = {"baseline": [0.5] * 4, "kd": [0.6, 0.6, 0.8, 0.8], "dist": [0.65, 0.65, 0.65, 0.65]}
+    table = study_table({("set0", FEW): few})
+    whole, part = settings_of(table), settings_of(table[(table.label != "dist") | (table.seed < 2)])
+    for settings, first in ((whole, "kd"), (part, "dist")):
+        found = ranked(settings)
+        assert found is not None
+        assert found.labels[int(np.argmin(found.ranking.average))] == first
+    assert ranked(settings_of(table[(table.label == "kd") == (table.seed < 2)])) is None, "no run that both have"
 
 
 def test_nobody_is_half_way_to_a_teacher_that_is_behind() -> None:

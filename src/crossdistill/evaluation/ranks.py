@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from crossdistill.extras import needed_for
 
+_DECIMALS = 10
 Scores = Sequence[Sequence[float]] | npt.NDArray[np.floating]
 
 
@@ -47,7 +48,8 @@ def ranking(scores: Scores, level: float = 0.05) -> Ranking:
     one data set p is NaN.
 
     Args:
-        scores: (N, k), row = data set; equal scores share their mean rank
+        scores: (N, k), row = data set; scores that are equal to ten decimals share their mean rank, as sums of the same
+            numbers in another order are
         level: of significance, of the critical difference
 
     Raises:
@@ -62,7 +64,7 @@ def ranking(scores: Scores, level: float = 0.05) -> Ranking:
     if values.ndim != 2 or values.shape[0] < 1 or values.shape[1] < 2 or not np.isfinite(values).all():
         raise ValueError(f"expected finite scores (data sets, at least two methods), found shape {values.shape}")
     data_sets, methods = values.shape
-    average = np.stack([_ranks(row) for row in values]).mean(axis=0)
+    average = np.stack([_ranks(row) for row in values.round(_DECIMALS)]).mean(axis=0)
     centred = float(np.square(average).sum()) - methods * (methods + 1) ** 2 / 4
     chi_square = max(0.0, 12 * data_sets / (methods * (methods + 1)) * centred)
     return Ranking(

@@ -37,11 +37,12 @@ POINT = 0.01
 """The least gain that a claim can mean: where the interval excludes it and no setting shows one, there is none."""
 RULE = (
     "A claim that one is better than another holds where the corrected test says so on at least half of the data sets "
-    "and the reverse on none. It does not hold where the test says the reverse on at least as many data sets as it "
-    "agrees; nor where it agrees in no setting and the mean difference over the data sets is, by its 95 % interval, "
-    "less than one point. Else these runs cannot tell. Sets that share their samples are one data set, whose settings "
-    "are averaged; a test says that one is better on a data set where it says so in every one of its settings at that "
-    "level of labels, and worse where it does in any."
+    "and the reverse on none, and the mean difference over the data sets is, by its 95 % interval, above 0. It does "
+    "not hold where the test says the reverse on at least as many data sets as it agrees; nor where it agrees in no "
+    "setting and the mean difference over the data sets is, by its 95 % interval, less than one point. Else these runs "
+    "cannot tell. Sets that share their samples are one data set, whose settings are averaged; a test says that one is "
+    "better on a data set where it says so in every one of its settings at that level of labels, and worse where it "
+    "does in any."
 )
 LEVELS: Mapping[Level, str] = {"few": f"at most {FEW} %", "between": f"more than {FEW} %", "all": "all"}
 
@@ -164,7 +165,8 @@ def verdict(evidence: Evidence) -> Verdict:
     """Whether a claim holds that the first of the pair is better: see `RULE`."""
     if evidence.worse and evidence.worse >= evidence.better:
         return "does not hold"
-    if not evidence.worse and evidence.better and 2 * evidence.better >= evidence.sets:
+    is_sure = not evidence.difference - evidence.half_width <= 0  # True where there is no interval
+    if not evidence.worse and evidence.better and 2 * evidence.better >= evidence.sets and is_sure:
         return "holds"
     if not evidence.partly and evidence.difference + evidence.half_width < POINT:  # False where there is no interval
         return "does not hold"

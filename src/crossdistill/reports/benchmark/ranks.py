@@ -8,7 +8,7 @@ from functools import partial
 
 from crossdistill.evaluation.ranks import Ranking, not_separated, ranking
 from crossdistill.reports.benchmark.rank_figure import critical_difference_figure
-from crossdistill.reports.benchmark.results import Level, Setting, standing
+from crossdistill.reports.benchmark.results import Level, Setting, common_replicates, standing
 from crossdistill.reports.captioned import CaptionedFigure
 from crossdistill.reports.cells import ReportTable, Row
 from crossdistill.reports.formats import counted, equals, listed
@@ -49,13 +49,19 @@ def ranked_labels(settings: Sequence[Setting]) -> list[str]:
 
 
 def ranked(settings: Sequence[Setting]) -> Ranked | None:
-    """The methods' ranks by their students' `standing` on each source of data, the mean over its settings; None where
-    fewer than two are in all settings."""
+    """The methods' ranks by their students' `standing` on each source of data, the mean over its settings, in the runs
+    that all of them have; None where fewer than two are in all settings, or share no run of one."""
     labels = ranked_labels(settings)
     if not settings or len(labels) < 2:
         return None
     sources = [setting.source for setting in settings]
-    means = [unit_means(sources, [standing(each, label) for each in settings]) for label in labels]
+    common = [
+        common_replicates(*(each.configurations[label].values["student"] for label in labels)) for each in settings
+    ]
+    if not all(common):
+        return None
+    held = list(zip(settings, common, strict=True))
+    means = [unit_means(sources, [standing(each, label, over) for each, over in held]) for label in labels]
     left_out = [label for label in students(settings) if label not in labels]
     return Ranked(tuple(labels), tuple(left_out), ranking(list(zip(*means, strict=True))))
 

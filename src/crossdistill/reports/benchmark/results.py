@@ -7,6 +7,7 @@ from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from crossdistill.evaluation.significance import mean_ci
@@ -64,7 +65,8 @@ class Setting:
     where replicates label or test others; share: of the training samples that are labelled, mean; units: replicate ->
     what those share that are no independent repetitions, a fold that is tested in turn or the groups that are labelled,
     its own where none were drawn; configurations: label -> configuration, as they were run; left_out: replicates that
-    some configuration lacks, where folds are tested
+    some configuration lacks, where folds are tested; lost: runs that measured nothing where others of their
+    configuration did, in words
     """
 
     name: str
@@ -80,6 +82,7 @@ class Setting:
     units: Mapping[Replicate, Hashable]
     configurations: Mapping[str, Configuration]
     left_out: tuple[Replicate, ...] = ()
+    lost: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -102,32 +105,37 @@ class Setting:
         return "few" if round(100 * self.share) <= FEW else "between"
 
 
-def common_replicates(*values: Mapping[Replicate, float]) -> frozenset[Replicate]:
+def common_replicates(*values: Collection[Replicate]) -> frozenset[Replicate]:
     """Those that each of these measurements was made in: means over others are of other labels, splits or seeds."""
     return frozenset[Replicate].intersection(*map(frozenset, values))
 
 
-def paired_mean(first: Configuration, second: Configuration) -> float:
-    """By how much the first one's students are better than the second one's, over the replicates that both have; over
-    each one's own where they share none."""
-    common = common_replicates(first.values["student"], second.values["student"]) or None
+def paired_mean(first: Configuration, second: Configuration, *over: Collection[Replicate]) -> float:
+    """By how much the first one's students are better than the second one's, over the replicates that both have, and
+    each of `over`; over each one's own where there are none."""
+    common = common_replicates(first.values["student"], second.values["student"], *over) or None
     return first.mean(over=common)[0] - second.mean(over=common)[0]
 
 
-def standing(setting: Setting, label: str) -> float:
+def standing(setting: Setting, label: str, *over: Collection[Replicate]) -> float:
     """What a configuration's students are ranked by: their mean gain over the student alone, as the page shows it, so
-    that one with fewer runs is held against the same ones; their mean where there is no student alone."""
+    that one with fewer runs is held against the same ones; their mean where there is no student alone. over: replicates
+    that count, where not all do."""
     made, alone = setting.configurations[label], setting.configurations.get("baseline")
-    return paired_mean(made, alone) if alone is not None and alone.values["student"] else made.mean()[0]
+    if alone is not None and alone.values["student"]:
+        return paired_mean(made, alone, *over)
+    return made.mean(over=common_replicates(made.values["student"], *over))[0]
 
 
 def settings_of(table: pd.DataFrame) -> list[Setting]:
-    """The settings in the order of the table. Raises InputError for a column that is missing or a run that is twice."""
+    """The settings in the order of the table. Raises InputError for a column that is missing, a run that is twice and a
+    value that none can have."""
     needed = ["set", "budget", "label", "role", "method", "seed", "target", "auxiliary", "classes", "train", "labelled",
               "evaluated", *_COLUMNS.values()]  # fmt: skip
     if missing := [name for name in needed if name not in table.columns]:
         raise InputError(f"the benchmark's table: expected a column {missing[0]}; run the benchmark again")
     table = table.assign(fold=table["fold"].fillna(-1) if "fold" in table.columns else -1)
+    _require_possible(table)
     if len(twice := table[table.duplicated(["set", "budget", "label", "fold", "seed"])]):
         row = twice.iloc[0]
         raise InputError(
@@ -137,9 +145,35 @@ def settings_of(table: pd.DataFrame) -> list[Setting]:
     return [_setting(str(name), str(budget), rows) for (name, budget), rows in groups]
 
 
+def _require_possible(table: pd.DataFrame) -> None:
+    """Raise InputError for a table without runs, and for one that no study writes."""
+    if table.empty:
+        raise InputError("the benchmark's table: expected at least one run, found none")
+    for name in ("seed", "fold", "classes", "train", "labelled", "evaluated"):
+        if len(odd := table[~(table[name] >= (-1 if name == "fold" else 0)) | np.isinf(table[name])]):
+            raise InputError(
+                f"the benchmark's table: {_place(odd)}: expected a number as {name}, found {odd[name].iloc[0]}"
+            )
+    for measure, column in _COLUMNS.items():
+        least = -1 if measure == "gap" else 0
+        if len(odd := table[~table[column].between(least, 1) & table[column].notna()]):
+            raise InputError(
+                f"the benchmark's table: {_place(odd)}: expected {column} within {least} and 1, found "
+                f"{odd[column].iloc[0]:g}"
+            )
+    if len(odd := table[table.groupby(["set", "budget", "label"]).method.transform("nunique") > 1]):
+        raise InputError(f"the benchmark's table: {_place(odd)}: expected one method of this label, found several")
+
+
+def _place(rows: pd.DataFrame) -> str:
+    first: Any = rows.iloc[0]
+    return f"{first.label} on {first['set']}, {first.budget}"
+
+
 def _setting(name: str, budget: str, rows: pd.DataFrame) -> Setting:
     everything = set(_replicates(rows))
-    rows = _of_common_folds(rows)
+    lost = _measured_nothing(rows)
+    without, rows = rows[lost], _of_common_folds(rows[~lost])
     first: Any = rows.iloc[0]
     units = _units(rows)
     return Setting(
@@ -156,7 +190,18 @@ def _setting(name: str, budget: str, rows: pd.DataFrame) -> Setting:
         units=units,
         configurations={str(label): _configuration(own, units) for label, own in rows.groupby("label", sort=False)},
         left_out=tuple(sorted(everything - units.keys())),
+        lost=tuple(f"{label} {_named(*each)}" for label, each in zip(without.label, _replicates(without), strict=True)),
     )
+
+
+def _measured_nothing(rows: pd.DataFrame) -> pd.Series:
+    """Which runs have no student, or no teacher, where others of their configuration have one: they are as good as not
+    there, and not to be averaged away."""
+    lost = pd.Series(False, index=rows.index)
+    for name in (_COLUMNS["student"], _COLUMNS["teacher"]):
+        has = rows[name].notna()
+        lost |= ~has & has.groupby(rows.label).transform("any")
+    return lost
 
 
 def _of_common_folds(rows: pd.DataFrame) -> pd.DataFrame:

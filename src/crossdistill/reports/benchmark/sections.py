@@ -163,6 +163,10 @@ def _setting(setting: Setting, tests: Tests, number: int) -> Section:
         note += f" The auxiliary modalities alone: {mean_of(setting, 'auxiliary', 'auxiliary')}."
     if setting.folds:
         note += f" {counted(setting.folds, 'fold')}, each tested in turn with labels of other groups."
+    if setting.lost:
+        note += f" Left out, as nothing was measured: {listed(setting.lost)}."
+    if len({made.runs for made in setting.configurations.values()}) > 1:
+        note += " Rows of fewer runs are of some of the seeds; differences are over those that both sides have."
     if setting.left_out:
         lacking = listed([f"fold {fold} seed {seed}" for fold, seed in setting.left_out])
         note += f" Left out, because some configuration lacks a run there: {lacking}."
@@ -212,7 +216,7 @@ def _notes(made: Provenance, tests: Tests, command: str, settings: Sequence[Sett
         f"page; level {LEVEL:g}. {_DEPENDENT if any(each.folds for each in settings) else ''}Intervals are Student's, "
         "each for itself.",
         tuning,
-        "The test split was measured once, after the last epoch; nothing was chosen by it.",
+        "Each run measures the test split once, after its last epoch.",
         *(f"Left out: {reason}" for reason in made.skipped),
         *failed,
     )
