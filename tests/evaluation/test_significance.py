@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from crossdistill.evaluation import gap_recovered, holm, mean_ci, paired_test, signed_rank_test, wilson_interval
+from crossdistill.evaluation import (
+    gap_recovered,
+    holm,
+    least_significant,
+    mean_ci,
+    paired_test,
+    signed_rank_test,
+    wilson_interval,
+)
 
 
 def test_mean_ci_with_the_printed_t_table() -> None:
@@ -132,3 +140,14 @@ def test_wilson_s_ends_are_shares_that_a_score_test_just_does_not_reject(
 def test_wilson_refuses_what_is_no_share(right: int, samples: int) -> None:
     with pytest.raises(ValueError, match="right of at least one sample"):
         wilson_interval(right, samples)
+
+
+@pytest.mark.parametrize("pairs", [2, 5, 30])
+@pytest.mark.parametrize("level", [0.05, 0.05 / 1200])
+def test_the_least_significant_mean_is_where_the_paired_test_reaches_the_level(pairs: int, level: float) -> None:
+    spread = np.random.default_rng(pairs).normal(size=pairs)
+    spread = (spread - spread.mean()) / spread.std(ddof=1)
+    assert paired_test(spread + least_significant(pairs, level), np.zeros(pairs)) == pytest.approx(level)
+    for wrong in ((1, 0.05), (5, 0.0), (5, 1.0)):
+        with pytest.raises(ValueError, match="at least two pairs"):
+            least_significant(*wrong)

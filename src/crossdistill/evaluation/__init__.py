@@ -12,6 +12,7 @@ from crossdistill.evaluation.retrieval import map_at_k, nearest, recall_at_k
 from crossdistill.evaluation.significance import (
     gap_recovered,
     holm,
+    least_significant,
     mean_ci,
     paired_test,
     signed_rank_test,
@@ -26,6 +27,7 @@ __all__ = [
     "evaluate_view",
     "gap_recovered",
     "holm",
+    "least_significant",
     "map_at_k",
     "mean_ci",
     "nearest",

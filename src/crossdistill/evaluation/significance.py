@@ -120,6 +120,30 @@ def paired_test(a: Values, b: Values) -> float:
     return float(2 * special.stdtr(len(difference) - 1, -abs(t)))
 
 
+def least_significant(pairs: int, level: float = 0.05) -> float:
+    """The least mean difference that `paired_test` finds significant, in standard deviations of the differences.
+
+    Use it for what a comparison could have shown, where it shows nothing.
+
+    Args:
+        pairs: how many, at least two
+        level: of significance, inside (0, 1); divided by the number of tests, that of Holm's first step
+
+    Raises:
+        ValueError: fewer than two pairs, or a level outside (0, 1).
+
+    >>> from crossdistill.evaluation import least_significant
+    >>> round(least_significant(5), 2), round(least_significant(10), 2), round(least_significant(5, 0.05 / 1000), 1)
+    (1.24, 0.72, 8.3)
+    """
+    if pairs < 2 or not 0 < level < 1:
+        raise ValueError(f"expected at least two pairs and a level inside (0, 1), found {pairs} and {level}")
+    with needed_for("this statistic"):
+        from scipy import special
+
+    return float(special.stdtrit(pairs - 1, 1 - level / 2)) / math.sqrt(pairs)
+
+
 def differ_alike(a: Values, b: Values) -> bool:
     """Whether all pairs of two methods' scores, two pairs or more, differ by the same, up to rounding."""
     first, second = _vector(a, "a"), _vector(b, "b")

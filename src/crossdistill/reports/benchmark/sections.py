@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
+from crossdistill.evaluation.significance import least_significant
 from crossdistill.reports.benchmark.claims import RULE, Outcome, outcomes, pairs, unmeasured
 from crossdistill.reports.benchmark.gains import gains_section
 from crossdistill.reports.benchmark.paired import Tests, count_of, paired_tests
@@ -213,8 +215,8 @@ def _notes(made: Provenance, tests: Tests, command: str, settings: Sequence[Sett
     return (
         *commands,
         f"p: paired t-test over {_over(settings)}, and corrected by Holm for all {count_of(tests):,} tests of this "
-        f"page; level {LEVEL:g}. {_DEPENDENT if any(each.folds for each in settings) else ''}Intervals are Student's, "
-        "each for itself.",
+        f"page; level {LEVEL:g}. {_least_significant(tests)}Intervals are Student's, each for itself. "
+        + " ".join(_dependent(settings)),
         tuning,
         "Each run measures the test split once, after its last epoch.",
         *(f"Left out: {reason}" for reason in made.skipped),
@@ -222,10 +224,29 @@ def _notes(made: Provenance, tests: Tests, command: str, settings: Sequence[Sett
     )
 
 
-_DEPENDENT = (
-    "Folds share training samples, and labelled sets of several groups may have one in common, so their p is somewhat "
-    "too small. "
-)
+def _least_significant(tests: Tests) -> str:
+    """How large a mean must be beside its spread to pass Holm's first step, by the number of its pairs."""
+    tested = [row.pairs for row in tests.values() if not math.isnan(row.p)]
+    least = [f"{least_significant(n, LEVEL / len(tested)):.1f} of {n} pairs" for n in sorted(set(tested))]
+    if not least:
+        return ""
+    return f"To be the first that is significant a mean must be {listed(least)}, in standard deviations of its pairs. "
+
+
+def _dependent(settings: Sequence[Setting]) -> list[str]:
+    """What runs that count as independent have in common, in sentences."""
+    sentences = []
+    if any(each.folds for each in settings):
+        sentences.append(
+            "Folds share training samples, and labelled sets of several groups may have one in common, so their p is "
+            "somewhat too small."
+        )
+    if not all(each.folds for each in settings):
+        sentences.append(
+            "Seeds of one split share its samples, and draw labels and initialisations: their intervals say nothing of "
+            "other test samples."
+        )
+    return sentences
 
 
 def _unsaid(table: pd.DataFrame) -> tuple[str, ...]:
