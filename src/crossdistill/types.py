@@ -398,13 +398,16 @@ class Objective:
 class Turn:
     """One player's move: the parameters it may change and what it minimises by changing them.
 
-    adversary: True for discriminators, which are stepped by Adam(0.5, 0.999) at a constant learning rate of their own.
+    adversary: True for discriminators, which are stepped by Adam(0.5, 0.999) at a constant learning rate of their own;
+    labels_student: whether labels train the student's logits in it, and so those of samples without auxiliary
+    modalities, too.
     """
 
     name: str
     parameters: Sequence[nn.Parameter]
     objective: Callable[[Representations, Batch], Objective]
     adversary: bool = False
+    labels_student: bool = True
 
 
 NAMES: dict[View, str] = {"target": "student", "full": "teacher", "auxiliary": "auxiliary_alone"}

@@ -14,12 +14,15 @@ import torch
 from crossdistill import load
 from crossdistill.data import ArrayColumn, MultimodalDataset, from_arrays, with_validation
 from crossdistill.data.reading import PartialColumn
+from crossdistill.evaluation import top1
+from crossdistill.evaluation.collect import Outputs
 from crossdistill.methods import METHODS
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.build import build
 from crossdistill.runs.run import run
 from crossdistill.runs.train import train
 from crossdistill.runs.training_log import MemoryLog
+from crossdistill.runs.warnings import Warnings
 from crossdistill.training import Record
 from crossdistill.types import InputError
 from tests.contracts.test_runs import assert_same_run
@@ -106,6 +109,20 @@ def test_a_run_keeps_says_and_measures_the_chosen_model(tmp_path: Path) -> None:
     assert isinstance(wrist, torch.Tensor)
     predicted = load(tmp_path / "run").predict(wrist.numpy())
     assert np.mean(predicted == np.array(data.classes)[data.labels[held_out]]) == pytest.approx(lines[best][STUDENT])
+
+
+def test_what_is_said_at_the_end_is_of_the_chosen_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last epoch's may have collapsed, and is not kept."""
+    heard: list[Outputs] = []
+    monkeypatch.setattr(Warnings, "ended", lambda self, stage, outputs: heard.append(outputs))
+    made, data = noisy(seed=1)
+    log = MemoryLog()
+    train(build(made, data), log)
+    best, last = (float(log.records[epoch][STUDENT]) for epoch in (log.best_epoch, -1))
+    assert best != last, "else the test shows nothing"
+    [outputs] = heard
+    representations, labels = outputs.complete("target")
+    assert top1(representations.target_logits, labels) == pytest.approx(best)
 
 
 def test_test_samples_are_read_after_training_alone(tmp_path: Path) -> None:

@@ -413,7 +413,7 @@ class Outlook:
         }
         outputs = Outputs(Representations(made, logits), labels, torch.arange(len(labels)), everyone, ())
         stage = self.built.stages[-1]
-        self.warnings.measured(stage, stage.epochs - 1 if ends_run else 0, outputs, ends_run)
+        self.warnings.ended(stage if ends_run else replace(stage, index=stage.index - 1), outputs)
         return self.lines
 
 
@@ -467,12 +467,14 @@ def test_a_teacher_of_several_labels_is_judged_by_what_is_shown_of_it(tmp_path: 
     assert "the teacher ends below the student" in line
 
 
-def test_representations_that_are_alike_at_first_are_no_news() -> None:
+def test_representations_that_are_alike_at_first_are_no_news(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many are before training, and by its end no more."""
-    outlook = Outlook(method="baseline")
-    assert outlook.measure({"target": answers(LABELS, 60)}, LABELS, alike=("target",), ends_run=False) == []
-    (line,) = outlook.measure({"target": answers(LABELS, 60)}, LABELS, alike=("target",))
+    (line,) = Outlook(method="baseline").measure({"target": answers(LABELS, 60)}, LABELS, alike=("target",))
     assert "the representations of the student have collapsed" in line
+    ended: list[str] = []
+    monkeypatch.setattr(Warnings, "ended", lambda self, stage, outputs: ended.append(stage.name))
+    lines_of(recipe(method="kd", epochs=3, auxiliary_epochs=2), gestures())
+    assert ended == ["auxiliary", "teacher", "kd"]
 
 
 def test_the_accuracy_of_the_auxiliary_stage_is_remembered_where_a_run_goes_on() -> None:
@@ -491,6 +493,10 @@ def test_a_discriminator_that_is_never_wrong_for_an_epoch_is_said_once() -> None
         outlook.warnings.epoch({"stage": "amid", "epoch": epoch, f"training/d2_{DISCRIMINATOR_ACCURACY}": accuracy})
     (line,) = outlook.lines
     assert line.startswith("WARNING: epoch 3: the discriminator d2 was right on 100.0 %")
+    said = {"stage": "amid", "epoch": 2, f"training/d2_{DISCRIMINATOR_ACCURACY}": 1.0}
+    resumed = Outlook((json.dumps(said),), method="amid")
+    resumed.warnings.epoch({**said, "epoch": 3})
+    assert resumed.lines == [], "the run has said it before it was stopped"
 
 
 def test_discriminators_that_learn_far_faster_than_the_student_are_said() -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
+import lightning_fabric
 import pytest
 import torch
 
@@ -54,6 +58,20 @@ def test_a_gpu_that_is_not_there_is_refused_by_the_name_of_its_setting(
     with pytest.raises(InputError, match=f"^{setting}: cuda: no GPU can be used here; take auto or cpu$"):
         device_of("cuda", setting)
     assert device_of("auto", setting) == device_of("cpu", setting) == torch.device("cpu")
+
+
+def test_ranks_wait_for_one_that_measures_for_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch's own half an hour ends a run whose first rank measures for longer."""
+    asked: dict[str, Any] = {}
+
+    def fabric(**options: Any) -> None:
+        asked.update(options)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(lightning_fabric, "Fabric", fabric)
+    with pytest.raises(InputError, match="enough"):
+        launched(Machine("cpu", devices=2))
+    assert asked["strategy"]._timeout >= timedelta(hours=12)
 
 
 def test_bytes_of_no_rows() -> None:

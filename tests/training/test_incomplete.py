@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD
 
-from crossdistill.methods import METHODS, Method
+from crossdistill.methods import GMC, METHODS, FitNets, Method
 from crossdistill.training.engine import OneProcess
 from crossdistill.training.incomplete import divide
 from crossdistill.training.loop import step
@@ -127,6 +127,23 @@ def test_the_log_says_what_the_others_cost() -> None:
     torch.testing.assert_close(terms["classification_incomplete"], cross_entropy(logits, rest.labels))
     whole = step(cpu(), method, chosen, optimizers, real_batch(SIZE), math.inf).terms
     assert set(terms) - set(whole) == {"classification_incomplete"}
+
+
+def test_labels_teach_incomplete_samples_only_where_they_teach_the_student() -> None:
+    """Not in FitNets' first stage, and not where GMC trains the joint representation's predictions alone."""
+    model = build("kd").model
+    for method, taught in (
+        (GMC(model), True),
+        (GMC(model, supervision="joint"), False),
+        (FitNets(model, hint_epochs=1), False),
+    ):
+        chosen = method.turns(0)
+        optimizers = {turn.name: SGD(turn.parameters, lr=0.0) for turn in chosen}
+        terms = step(cpu(), method, chosen, optimizers, incomplete(), math.inf).terms
+        assert ("classification_incomplete" in terms) == taught
+        lacking = torch.ones(SIZE, dtype=torch.bool)
+        alone = step(cpu(), method, chosen, optimizers, incomplete(0.0, lacking), math.inf).terms
+        assert bool(alone) == taught
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,9 +16,10 @@ from torch.optim import SGD, Adam, AdamW
 from crossdistill.encoders import MLP, RNN, Conv
 from crossdistill.methods import AMID, Baseline, Method
 from crossdistill.models import CrossModalModel
-from crossdistill.training import Checkpoint, Observer, Optimization, Record, Stage, fit
+from crossdistill.training import Checkpoint, Observer, Optimization, Record, Stage, fit, loop
 from crossdistill.training.distributed import average_gradients, gather
 from crossdistill.training.loop import build_optimizers, epoch_seed, set_learning_rates, step
+from crossdistill.training.pauses import SAVE
 from crossdistill.types import Batch, DivergedError, Padded, Pixels, Turn
 from tests.training.small import amid, batch, cpu
 
@@ -184,6 +186,28 @@ def fitted(method: Method, epochs: int, resume: Checkpoint | None = None) -> tup
         Observer(evaluate, finish, save=lambda take: kept.append(take())),
     )
     return records, kept[-1]
+
+
+def test_an_epoch_s_seconds_are_those_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint inside an epoch may take as long as its steps: here a clock that runs while one is saved alone."""
+    records: list[Record] = []
+    saved: list[int] = []
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: float(len(saved))))
+
+    def save(take: Callable[[], Checkpoint]) -> None:
+        saved.append(1)
+
+    fit(
+        cpu(),
+        Stage(0, "amid", amid(), 1),
+        lambda epoch, first: [batch()],
+        Optimization(),
+        0,
+        None,
+        Observer(finish_epoch=lambda record, epoch: records.append(record), wish=lambda: SAVE, save=save),
+    )
+    assert len(saved) == 2, "one inside the epoch, one at its end"
+    assert records[0]["seconds"] == 0
 
 
 def test_an_epoch_s_record() -> None:

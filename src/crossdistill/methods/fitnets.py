@@ -86,20 +86,20 @@ class FitNets(Method):
             shared = self.model.classifier_of("full") is classifier
             above = set() if shared else set(classifier.parameters())
             below = [p for p in parameters if p not in above]  # a hint guides the layers below the classifier
-            return [Turn("hints", [*below, *self.regressor.parameters()], self._hints)]
+            return [Turn("hints", [*below, *self.regressor.parameters()], self._hints, labels_student=False)]
         objective = partial(self._distillation, self.soft_weight_at(epoch))
         regressor = self.regressor.parameters() if self.hint_weight > 0 else ()
         return [Turn("student and teacher", [*parameters, *regressor], objective)]
 
     def soft_weight_at(self, epoch: int) -> float:
-        """λ of Eq. 2 in this epoch of the run.
+        """λ of Eq. 2 in this epoch of the run; before the second stage, which it is for, that stage's first.
 
         Args:
             epoch: the first of which is 0
         """
         if self.anneal_epochs == 0:
             return self.soft_weight
-        progress = min((epoch - self.hint_epochs) / self.anneal_epochs, 1.0)
+        progress = min(max(epoch - self.hint_epochs, 0) / self.anneal_epochs, 1.0)
         return self.soft_weight + progress * (self.final_soft_weight - self.soft_weight)
 
     def _hints(self, representations: Representations, batch: Batch) -> Objective:

@@ -69,7 +69,8 @@ class GMC(Method):
 
     def turns(self, epoch: int) -> Sequence[Turn]:
         parameters = [*self.model.parameters_of("target", "auxiliary", "full"), *self.projection.parameters()]
-        return [Turn("student and teacher", parameters, self._objective)]
+        labels_student = self.supervision == "student_and_joint"
+        return [Turn("student and teacher", parameters, self._objective, labels_student=labels_student)]
 
     def _objective(self, representations: Representations, batch: Batch) -> Objective:
         joint = self.projection(representations.full)

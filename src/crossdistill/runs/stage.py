@@ -11,7 +11,7 @@ import numpy as np
 from crossdistill.data.columns import Rows
 from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.loading import Workers, training_batches
-from crossdistill.evaluation.collect import outputs_of
+from crossdistill.evaluation.collect import Outputs, outputs_of
 from crossdistill.listening import WARNING
 from crossdistill.methods import Method
 from crossdistill.runs.best_epoch import BestEpoch
@@ -21,7 +21,7 @@ from crossdistill.runs.measure import epoch_measures, require_measurable
 from crossdistill.runs.training_log import TrainingLog
 from crossdistill.runs.warnings import Warnings
 from crossdistill.training import Checkpoint, Observer, Record, Stage, fit
-from crossdistill.training.distributed import gather_notes
+from crossdistill.training.distributed import gather_notes, on_first_rank
 from crossdistill.training.engine import Engine
 from crossdistill.types import Batch, Note
 
@@ -31,7 +31,7 @@ _NAMED = 8
 """Samples that a message names; of more it says how many there are."""
 
 
-class Reading:
+class Unreadable:
     """What could not be read: written into the log, and said once for each split of which it is more than a tenth.
 
     skipped: training samples of the last epoch that were left out
@@ -95,13 +95,18 @@ class StageTraining:
             self.best.put_back(self.engine, self.stage.method.model)
             if on_first:
                 self.log.chose(self.best.epoch, self.best.score)
+            on_first_rank(self.engine, self.tell_of_best)
+
+    def tell_of_best(self) -> None:
+        """Say what the kept epoch's numbers hide, which are not the last one's."""
+        self.warnings.ended(self.stage, self.outputs(split_after_epochs(self.built.recipe.data)))
 
     @cached_property
-    def reading(self) -> Reading:
-        return Reading(self.log)
+    def unreadable(self) -> Unreadable:
+        return Unreadable(self.log)
 
     @cached_property
-    def read(self) -> MultimodalDataset:
+    def learnt_from(self) -> MultimodalDataset:
         """The data set's modalities that the stage's method learns from."""
         return self.built.dataset.only(self.stage.method.model.modalities_of(*self.stage.method.views))
 
@@ -116,7 +121,7 @@ class StageTraining:
     def batches(self, epoch: int, first_step: int) -> Iterator[Batch]:
         recipe = self.built.recipe
         return training_batches(
-            self.read,
+            self.learnt_from,
             self.labelled,
             recipe.batch_size,
             seed=recipe.seed,
@@ -130,11 +135,11 @@ class StageTraining:
         )
 
     def finish_reading(self, notes: Sequence[Note], asked: int) -> None:
-        if self.read.may_fail:
+        if self.learnt_from.may_fail:
             everyone = gather_notes(self.engine, notes)
-            self.reading.skipped = sum(note.skipped for note in everyone)
+            self.unreadable.skipped = sum(note.skipped for note in everyone)
             if self.engine.is_global_zero:
-                self.reading.tell("training", everyone, asked * self.engine.world_size)
+                self.unreadable.tell("training", everyone, asked * self.engine.world_size)
 
     def evaluate(self, method: Method, epoch: int) -> dict[str, float]:
         recipe, dataset = self.built.recipe, self.built.dataset
@@ -142,16 +147,23 @@ class StageTraining:
         is_last = epoch + 1 == self.stage.epochs
         if split == "none" or ((epoch + 1) % every and not is_last):
             return {}
-        rows, windows = dataset.rows(split), recipe.data.windows if self.best is not None else 1  # as it is measured by
-        outputs = outputs_of(dataset, rows, method.model, method.predicts, self.engine.device, self.workers, windows)
-        self.reading.tell(split, outputs.notes, len(rows))
+        outputs = self.outputs(split)
+        self.unreadable.tell(split, outputs.notes, len(dataset.rows(split)))
         require_measurable(outputs, method.predicts, split)
-        ends_run = is_last and self.stage is self.built.stages[-1]
-        self.warnings.measured(self.stage, epoch, outputs, ends_run=ends_run)
+        if is_last and self.best is None:
+            self.warnings.ended(self.stage, outputs)
         return epoch_measures(outputs, method.predicts, method.model)
 
+    def outputs(self, split: str) -> Outputs:
+        """What the model gives for the split's samples now; where the split chooses the epoch, by all their windows."""
+        windows = self.built.recipe.data.windows if self.best is not None else 1
+        rows, method = self.built.dataset.rows(split), self.stage.method
+        return outputs_of(
+            self.built.dataset, rows, method.model, method.predicts, self.engine.device, self.workers, windows
+        )
+
     def finish_epoch(self, record: Record, epoch: int) -> None:
-        self.log.write(record | ({"skipped": self.reading.skipped} if self.read.may_fail else {}))
+        self.log.write(record | ({"skipped": self.unreadable.skipped} if self.learnt_from.may_fail else {}))
         if self.best is not None:
             self.best.consider(record, self.stage.method.model)
         self.warnings.epoch(record)

@@ -31,7 +31,7 @@ from crossdistill.tasks import Task
 from crossdistill.training import Record, Stage
 from crossdistill.types import NAMES, View
 
-_FEW = 0.5
+_HALF = 0.5
 """The share of complete samples from which their number is said without the word."""
 _COLLAPSED = 0.99
 """Mean cosine of two samples' representations above which all samples have one direction."""
@@ -69,8 +69,9 @@ class Warnings:
         self._built, self._say = built, say
         self._told: set[str] = set()
         self._auxiliary = math.nan
-        for line in log:
-            self._remember(json.loads(line))
+        for record in map(json.loads, log):
+            self._remember(record)
+            self._told |= _never_wrong(record).keys()
 
     def at_start(self, ranks: int = 1) -> None:
         """Say what is wrong or doubtful before training begins.
@@ -154,7 +155,7 @@ class Warnings:
         everyone, labelled = len(dataset.rows("train")), len(dataset.labelled_rows("train"))
         if labelled < everyone:
             self._say(
-                f"{WARNING if labelled < _FEW * everyone else ''}{everyone - labelled} of {everyone} training samples "
+                f"{WARNING if labelled < _HALF * everyone else ''}{everyone - labelled} of {everyone} training samples "
                 f"have no label, and {recipe.method} learns nothing from them; amid_u, kd and others do"
             )
 
@@ -182,9 +183,10 @@ class Warnings:
         rows = dataset.rows("train") if learns_unlabelled else dataset.labelled_rows("train")
         complete = int(dataset.present(self._read)[rows].sum())
         if complete < len(rows):
+            are_few = complete < _HALF * len(rows)
             self._say(
-                f"{WARNING if complete < _FEW * len(rows) else ''}only {complete} of {len(rows)} training samples have "
-                f"all modalities ({', '.join(self._read)}); nothing that needs them all is learnt from the others"
+                f"{WARNING if are_few else ''}only {complete} of {len(rows)} training samples have all modalities "
+                f"({', '.join(self._read)}); nothing that needs them all is learnt from the others"
             )
 
     def _tell_of_labels_that_teach_nothing(self) -> None:
@@ -197,7 +199,7 @@ class Warnings:
         labelled, complete = self._labelled_and_complete()
         read, count = ", ".join(self._read), int(complete.sum())
         has_unlabelled = len(labelled) < len(dataset.rows("train"))  # else the line before has said it
-        if method.learns_unlabelled and has_unlabelled and count < _FEW * len(labelled):
+        if method.learns_unlabelled and has_unlabelled and count < _HALF * len(labelled):
             those = f"the {len(labelled)} labelled training samples"
             found = f"only {count} of {those} have" if count else f"none of {those} has"
             left = "no label of the others" if count else "no label"
@@ -222,12 +224,12 @@ class Warnings:
         recipe = self._built.recipe
         return modalities_of(METHODS[recipe.method].views, recipe.data.target, recipe.data.auxiliary)
 
-    def measured(self, stage: Stage, epoch: int, outputs: Outputs, ends_run: bool) -> None:
-        """Of what an epoch's evaluation has computed: after a stage's last epoch, representations that are alike for
-        all samples, as many are at first; after the run's, a teacher that is no better than what it should surpass.
-        What a control does on purpose is no news: its teacher has nothing more to know, and its auxiliary modalities
-        have nothing to tell samples apart by."""
-        for view in stage.method.predicts if epoch + 1 == stage.epochs else ():
+    def ended(self, stage: Stage, outputs: Outputs) -> None:
+        """Of what the model gives when a stage has ended: representations that are alike for all samples, as many are
+        at first; when the last one has, a teacher that is no better than what it should surpass. What a control does on
+        purpose is no news: its teacher has nothing more to know, and its auxiliary modalities have nothing to tell
+        samples apart by."""
+        for view in stage.method.predicts:
             made, labels = outputs.complete(view)
             if view == "auxiliary" and self._control in _TEACH_NOTHING:
                 continue
@@ -239,9 +241,11 @@ class Warnings:
                         f"{self._before(stage)}the representations of {_WORDS[view]} have collapsed: two "
                         f"{self._split} samples have a cosine of {cosine:.3f} on average, of whatever class",
                     )
-        if ends_run and "target" in stage.method.predicts and self._task.kind == "classification":
+        if stage is not self._built.stages[-1]:
+            return
+        if "target" in stage.method.predicts and self._task.kind == "classification":
             self._tell_of_one_class(outputs)
-        if ends_run and "full" in stage.method.predicts and self._control == "none":
+        if "full" in stage.method.predicts and self._control == "none":
             self._compare_teacher(stage, outputs)
 
     def _before(self, stage: Stage) -> str:
@@ -312,15 +316,14 @@ class Warnings:
     def epoch(self, record: Record) -> None:
         """Of an epoch's record: a discriminator that is never wrong, from which its opponent learns nothing."""
         self._remember(record)
-        for name, value in record.items():
-            if name.endswith(DISCRIMINATOR_ACCURACY) and float(value) > _CERTAIN:
-                which = name.removeprefix("training/").removesuffix(DISCRIMINATOR_ACCURACY).strip("_")
-                self._warn(
-                    name,
-                    f"epoch {int(record['epoch']) + 1}: the discriminator {which} was right on "
-                    f"{100 * float(value):.1f} % of the epoch's samples, so that the student hardly learns from it; a "
-                    "lower optimization.discriminator_learning_rate or a narrower one leaves it a chance",
-                )
+        for name, accuracy in _never_wrong(record).items():
+            which = name.removeprefix("training/").removesuffix(DISCRIMINATOR_ACCURACY).strip("_")
+            self._warn(
+                name,
+                f"epoch {int(record['epoch']) + 1}: the discriminator {which} was right on {100 * accuracy:.1f} % of "
+                "the epoch's samples, so that the student hardly learns from it; a lower "
+                "optimization.discriminator_learning_rate or a narrower one leaves it a chance",
+            )
 
     def _remember(self, record: Mapping[str, Any]) -> None:
         accuracy = record.get(score_key(NAMES["auxiliary"], self._task.kind))
@@ -335,6 +338,12 @@ class Warnings:
         if key not in self._told:
             self._told.add(key)
             self._say(f"{WARNING}{line}")
+
+
+def _never_wrong(record: Mapping[str, Any]) -> dict[str, float]:
+    """The accuracies in an epoch's record of discriminators that are hardly ever wrong."""
+    found = {name: value for name, value in record.items() if name.endswith(DISCRIMINATOR_ACCURACY)}
+    return {name: float(value) for name, value in found.items() if value is not None and float(value) > _CERTAIN}
 
 
 def _learns_statistics(encoder: nn.Module) -> bool:

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 import torch
@@ -24,6 +25,8 @@ from crossdistill.types import InputError, one_line
 
 Part = TypeVar("Part", bound=nn.Module)
 
+_LONGEST_WAIT = timedelta(days=1)
+"""Of ranks for one that measures or saves alone, which may take hours; one that has died is noticed without it."""
 _WATCH = "crossdistill: ends with its launcher"
 
 
@@ -90,13 +93,14 @@ def launched(machine: Machine) -> Engine:
         return OneProcess(device, machine.precision)
     with needed_for("training on several devices"):
         from lightning_fabric import Fabric  # seconds, which a run in one process need not wait for
+        from lightning_fabric.strategies.ddp import DDPStrategy
 
     try:
         engine = Fabric(
             accelerator=device.type,
             devices=devices,
             num_nodes=nodes,
-            strategy="ddp",
+            strategy=DDPStrategy(timeout=_LONGEST_WAIT),
             precision=machine.precision,
         )
     except (RuntimeError, ValueError, TypeError) as error:  # what there is no such device for

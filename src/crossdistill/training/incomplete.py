@@ -48,7 +48,7 @@ class DividedBatch:
         """n_c/B times the method's objective on the complete samples, plus n_r/B times what labels teach S on the rest.
 
         B = n_c + n_r. Without a rest it is the method's objective itself. The second term is the student's, so it is in
-        the turns that move the whole student, and only where the method trains S's logits.
+        the turns that move the whole student, and only where labels train S's logits.
         """
         if self.rest_count == 0:
             return objective_of(self.method, turn, self.complete, self.batch)
@@ -68,7 +68,7 @@ class DividedBatch:
         return Objective(torch.stack(parts).sum(), terms, measures)
 
     def _classifies_rest(self, turn: Turn) -> bool:
-        if self.rest_count == 0 or turn.adversary or "target" not in self.method.predicts:
+        if self.rest_count == 0 or turn.adversary or not turn.labels_student or "target" not in self.method.predicts:
             return False
         moved = {id(p) for p in turn.parameters}
         return all(id(p) in moved for p in self.method.model.parameters_of("target"))

@@ -107,10 +107,12 @@ def fit(
             if so_far.steps % LOOKED_AT == 0 or agreed >= SAVE:
                 losses.look(epoch)
             if agreed >= SAVE:
-                stored = so_far.stored(engine, method, time.perf_counter() - started)
+                paused = time.perf_counter()
+                stored = so_far.stored(engine, method, paused - started)
                 take = partial(Checkpoint.of, stage.index, epoch, model, method, shards.states(optimizers), stored)
                 with shards.whole():
                     on_first_rank(engine, partial(observer.save, take))
+                started += time.perf_counter() - paused
             if agreed > SAVE:
                 raise Interrupted(agreed)
         losses.look(epoch)
