@@ -92,14 +92,32 @@ def test_a_rehearsed_gain_is_likely_only_with_a_gap_that_is_sure():
     assert judge(replace(evidence, differences=none)).answer == "unlikely"
 
 
-def test_of_eight_samples_that_are_all_told_right_the_interval_is_wilson_s_and_little_is_left_to_gain():
+@pytest.mark.parametrize(
+    ("labels", "answer", "lever"), [(8, "cannot tell", "label more"), (80, "unlikely", "little left")]
+)
+def test_of_few_samples_that_are_all_told_right_the_interval_is_wilson_s(labels, answer, lever):
+    """Eight do not say that there is little left to gain."""
     random = np.random.default_rng(0)
-    y = np.arange(120) % 2
-    target, auxiliary = random.normal(size=(120, 2)) + 9.0 * y[:, None], random.normal(size=(120, 2))
-    found = crossdistill.diagnose(target, np.where(np.arange(120) < 8, y, -1), auxiliary)
+    y = np.arange(400) % 2
+    target, auxiliary = random.normal(size=(400, 2)) + 9.0 * y[:, None], random.normal(size=(400, 2))
+    found = crossdistill.diagnose(target, np.where(np.arange(400) < labels, y, -1), auxiliary)
     score = found.evidence.scores["target"]
-    assert (score.mean, score.low) == (1.0, pytest.approx(wilson_interval(8, 8)[0], abs=1e-6))
-    assert "little left to gain" in found.verdict.lever
+    assert (score.mean, score.low) == (1.0, pytest.approx(wilson_interval(labels, labels)[0], abs=1e-6))
+    assert found.answer == answer
+    assert lever in found.verdict.lever
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_loss_in_rehearsal_of_few_labels_is_not_unlikely_where_a_gap_may_be_wide(seed):
+    """The auxiliary names the class, which six labels may not show: amid_u gains 20 points here."""
+    random = np.random.default_rng(100 + seed)
+    y = random.integers(3, size=120)
+    target = np.eye(3, 6)[y] + 0.6 * random.normal(size=(120, 6))
+    auxiliary = np.eye(3, 4)[y] + 0.1 * random.normal(size=(120, 4))
+    labelled = np.concatenate([np.flatnonzero(y == label)[:2] for label in range(3)])
+    few = np.full(120, -1)
+    few[labelled] = y[labelled]
+    assert crossdistill.diagnose(target, few, auxiliary).answer != "unlikely"
 
 
 def test_the_target_twice_adds_nothing():
@@ -372,6 +390,7 @@ def test_arrays_that_cannot_be_diagnosed(change, message):
 def test_thresholds_decide_between_likely_and_unlikely():
     target, y, auxiliary = problem(0.2, 48)
     evidence = crossdistill.diagnose(target, y, auxiliary).evidence
+    evidence = replace(evidence, differences={**evidence.differences, "gap": Score(0.05, 0.01, 0.09)})
     thresholds = crossdistill.diagnosis.Thresholds
     answers = [judge(evidence, thresholds(*pair)).answer for pair in ((0.01, 0.0), (2.0, 0.0), (2.0, 1.0))]
     assert answers == ["likely", "cannot tell", "unlikely"]

@@ -44,6 +44,10 @@ FEW = 4
 """Unlabelled pairs are few where they are less than one for so many labelled ones."""
 
 
+ROOM = 0.1
+"""A gap that may be as wide, as far as so few labels tell, leaves room for a gain that the rehearsal did not find."""
+
+
 def judge(evidence: Evidence, thresholds: Thresholds = Thresholds()) -> Verdict:
     """The verdict on what was measured.
 
@@ -69,7 +73,8 @@ def judge(evidence: Evidence, thresholds: Thresholds = Thresholds()) -> Verdict:
     if not evidence.is_scored:
         return _unscored(evidence)
     least, rehearsal = rehearsed_gain(evidence), _rehearsal_in_words(evidence)
-    if gap.high <= 0 or (gap.mean <= 0 and least < thresholds.likely) or least <= thresholds.unlikely:
+    is_low = (gap.mean <= 0 and least < thresholds.likely) or least <= thresholds.unlikely
+    if gap.high <= 0 or (is_low and gap.high < ROOM):
         return Verdict("unlikely", (_gap_in_words(evidence), rehearsal), _lever_of_a_weak_auxiliary(evidence))
     if least >= thresholds.likely and gap.low > 0:
         lever = f"Labels are few and unlabelled pairs many: train amid_u, which learns from all {counts.unlabelled:,}."
