@@ -11,6 +11,7 @@ import pytest
 
 from crossdistill.cli.main import main
 from crossdistill.data import MultimodalDataset, from_arrays, read_manifest, write_manifest
+from crossdistill.data.doubts import doubts_of
 from crossdistill.data.splits import require_groups_apart
 from crossdistill.recipes.recipe import DataSettings
 from crossdistill.runs.data import split_dataset
@@ -65,6 +66,22 @@ def test_prepare_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "group 'a' is in train and in test" in capsys.readouterr().err
     assert main(["prepare", "manifest", str(folder), "--allow-shared-groups"]) == 0
     assert "array" in capsys.readouterr().out
+
+
+def test_samples_without_a_group_beside_others_are_said() -> None:
+    """Nothing keeps them on one side of a split with the person that they are of."""
+    labels, values = [0, 1] * 3, {"wrist": np.arange(6.0)[:, None]}
+    for groups, said in (
+        (["a", "", "b", "b", None, "c"], "2 of 6 samples have no group, as '1', and each counts as one of its own"),
+        (["1", "", "1", "2", "2", "2"], "1 of 6 samples have no group, as '1', and"),
+        (["a"] * 6, ""),
+        (["1", "1", "1", "2", "2", "2"], ""),
+        ([""] * 6, ""),
+        ((), ""),
+    ):
+        lines = [line for line in doubts_of(from_arrays(values, labels, groups=groups)) if "no group" in line]
+        assert len(lines) == (1 if said else 0)
+        assert all(line.startswith(said) for line in lines)
 
 
 def test_errors_name_the_manifest_that_is_to_be_mended_and_else_the_data_set(tmp_path: Path) -> None:

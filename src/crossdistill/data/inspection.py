@@ -26,6 +26,7 @@ from crossdistill.data.readers.inspection import Inspected, at_segment, inspect
 from crossdistill.data.readers.media import MediaKind
 from crossdistill.data.reading import known_present
 from crossdistill.data.table import read_table
+from crossdistill.data.unlike_training import unlike_training
 from crossdistill.data.untested_classes import untested_classes
 from crossdistill.data.wrappers import content_of
 from crossdistill.listening import Listener, tracked
@@ -109,6 +110,7 @@ def check_manifest(
     groups = number_groups(table)
     doubts = [*filter(None, [doubt_of_segments(table)]), *_doubtful_texts(dataset), *doubts_of_gaps(table, groups)]
     doubts += [*doubts_of(dataset, groups), *untested_classes(dataset)]
+    doubts += [text for split in ("validation", "test") for text in unlike_training(dataset, split, groups)]
     counts = _together(counts, groups)
     return Checked(dataset, counts, broken, damaged, files, doubts)
 

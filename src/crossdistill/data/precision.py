@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
@@ -32,23 +33,32 @@ def rounded_away(name: str, column: Column, rows: Rows) -> str:
     Times since 1970 are such, metres from the equator, and whatever varies by less than 1e-38: every model sees a
     constant.
     """
-    content, rows = as_given(column, rows)
-    read = _reader(content)
-    if read is None or not len(rows) or np.can_cast((first := read(int(rows[0]))).dtype, np.float16):
+    given = sampled_numbers(column, rows)
+    if given is None or np.can_cast(given.dtype, np.float16):
         return ""
-    count = min(len(rows), _MOST, max(2, _MOST_VALUES // first.size))
-    samples = [read(row) for row in rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)].tolist()]
-    values = np.concatenate([sample.reshape(-1, sample.shape[-1]) for sample in samples]).astype(np.float64)
+    values = given.astype(np.float64)
     lost, deviation = _lost(values)
     if not len(lost):
         return ""
-    worst, features = int(lost[0]), getattr(content, "features", ())
+    worst, features = int(lost[0]), getattr(as_given(column, rows)[0], "features", ())
     called = f"feature {worst}" + (f" ('{features[worst]}')" if features else "")
     more = f", and of {len(lost) - 1} more" if len(lost) > 1 else ""
     return (
         f"{name}: float32 loses most of {called}, which varies by {deviation[worst]:.2g} around "
         f"{values[:, worst].mean():.6g}{more}; take an offset away, or choose another unit"
     )
+
+
+def sampled_numbers(column: Column, rows: Rows, most: int = _MOST) -> Array | None:
+    """(steps, features) the numbers of these rows as they were given, all steps of each together; of more rows than
+    `most` some, at equal distances. None without any, and of a column that has no numbers."""
+    content, rows = as_given(column, rows)
+    read = _reader(content)
+    if read is None or not len(rows):
+        return None
+    count = min(len(rows), most, max(2, _MOST_VALUES // read(int(rows[0])).size))
+    samples = [read(row) for row in rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)].tolist()]
+    return np.concatenate([sample.reshape(-1, sample.shape[-1]) for sample in samples])
 
 
 def _lost(values: Array) -> tuple[Rows, Array]:
@@ -73,5 +83,10 @@ def _reader(content: Column) -> Callable[[int], Array] | None:
         return lambda row: open_array(content.paths[row], content.places[row])
     if isinstance(content, RowColumn):
         files, numbers = content.file_numbers, content.row_numbers
-        return lambda row: open_array(content.files[files[row]], content.places[row])[numbers[row]]
+
+        @lru_cache(maxsize=1)  # rows of one file follow each other, and opening it is most of the time
+        def opened(file: int) -> Array:
+            return open_array(content.files[file], content.places[int(np.argmax(files == file))])
+
+        return lambda row: np.array(opened(int(files[row]))[numbers[row]])
     return None

@@ -42,19 +42,23 @@ def same_samples(dataset: MultimodalDataset, together: Mapping[str, Sequence[str
 
     together: NAME -> modalities that may be read as one of that name, of which single ones may be the same
     """
-    same = same_modalities(dataset)
-    for name, parts in together.items():
-        if all(part in same for part in parts):
-            same[name] = max(same[part] for part in parts)
-        same = {part: count for part, count in same.items() if part not in parts}
-    return sentences_of(dataset, same)
+    return sentences_of(dataset, as_one(same_modalities(dataset), together))
 
 
-def same_modalities(dataset: MultimodalDataset) -> dict[str, int]:
-    """The modalities that are the same in all training samples that have them, and how many these are: by numbers,
+def as_one(same: Mapping[str, int], together: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """Those of the modalities, with those that may be read as one under its name where all of them are the same, and
+    else left out."""
+    parts = {part for named in together.values() for part in named}
+    whole = {name: named for name, named in together.items() if all(part in same for part in named)}
+    alone = {name: count for name, count in same.items() if name not in parts}
+    return alone | {name: max(same[part] for part in named) for name, named in whole.items()}
+
+
+def same_modalities(dataset: MultimodalDataset, split: str = "train") -> dict[str, int]:
+    """The modalities that are the same in all samples of a split that have them, and how many these are: by numbers,
     texts, or file, row and segment. Media are not decoded for that, arrays in files of which a sample is large are not
     read, and columns of a class that is not ours are not looked into."""
-    found = {name: _rows_of(dataset, name) for name in dataset.columns}
+    found = {name: rows_with(dataset, name, split) for name in dataset.columns}
     return {name: len(rows) for name, rows in found.items() if _are_same(dataset.columns[name], rows)}
 
 
@@ -63,14 +67,14 @@ def sentences_of(dataset: MultimodalDataset, same: Mapping[str, int]) -> list[st
     alike: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
     for name, count in same.items():
         column = dataset.columns.get(name)
-        alike[count, _rows_meant(column, _rows_of(dataset, name)) if column is not None else ""].append(name)
+        alike[count, _rows_meant(column, rows_with(dataset, name)) if column is not None else ""].append(name)
     samples = len(dataset.rows("train"))
     return [_sentence(names, count, samples, hint) for (count, hint), names in alike.items()]
 
 
-def _rows_of(dataset: MultimodalDataset, name: str) -> Rows:
-    """The training samples that have the modality."""
-    rows = dataset.rows("train")
+def rows_with(dataset: MultimodalDataset, name: str, split: str = "train") -> Rows:
+    """The samples of a split that have the modality."""
+    rows = dataset.rows(split)
     return rows[dataset.present([name])[rows]]
 
 

@@ -18,6 +18,7 @@ from crossdistill.data.controls import Control
 from crossdistill.data.doubts import doubts_of
 from crossdistill.data.labels import few_of
 from crossdistill.data.precision import rounded_away
+from crossdistill.data.unlike_training import unlike_training
 from crossdistill.data.untested_classes import untested_classes
 from crossdistill.evaluation.collect import Outputs
 from crossdistill.listening import WARNING
@@ -78,7 +79,8 @@ class Warnings:
 
         - training samples: numbers that float32 cannot hold, settings without effect on how they are read, doubts
           about them (`doubts_of`), labels that are all the same
-        - measured samples: numbers that are the same in all of them, classes of which none is
+        - measured samples: numbers that are the same in all of them, modalities that are, or are far from training's,
+          classes of which none is
         - labels and modalities that samples lack, and samples that the method cannot use or can learn nothing from
         - a method whose first stages or warm-up take all epochs
         - chunks that divide nothing, or that change an encoder with batch normalisation
@@ -100,7 +102,9 @@ class Warnings:
                 "them, and nothing else is learnt from their labels"
             )
         for split in dict.fromkeys((self._built.recipe.data.evaluate_on, self._split)):
-            if split != "none" and (text := constant_numbers(dataset, split)):
+            if split == "none":
+                continue
+            for text in (*filter(None, [constant_numbers(dataset, split)]), *unlike_training(dataset, split)):
                 self._say(f"{WARNING}{text}")
         for text in untested_classes(dataset) if self._built.recipe.data.evaluate_on == "test" else ():
             self._say(f"{WARNING}{text}")

@@ -1,0 +1,68 @@
+"""Measured samples that are unlike training's: a sensor that is dead there, another unit, an offset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+
+from crossdistill.data.dataset import MultimodalDataset
+from crossdistill.data.labels import few_of
+from crossdistill.data.precision import sampled_numbers
+from crossdistill.data.same_samples import as_one, rows_with, same_modalities
+
+_LEAST = 10
+"""Measured samples below which chance may make them all the same, or far away."""
+_FAR = 4.0
+"""Standard deviations of the training samples beyond which hardly any of their numbers are."""
+_MOST = 200
+"""Samples of each side that are looked at, which suffice for a median."""
+_NAMED = 5
+"""Modalities that a line names; of more it says how many there are."""
+
+
+def unlike_training(
+    dataset: MultimodalDataset, split: str, together: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> list[str]:
+    """A sentence on modalities that are the same in all samples of a measured split and not in training, and one on
+    those whose numbers are far from training's.
+
+    together: NAME -> modalities that may be read as one of that name
+    """
+    measured = {name for name in dataset.columns if len(rows_with(dataset, name, split)) >= _LEAST}
+    trained = same_modalities(dataset)
+    there = {name: count for name, count in same_modalities(dataset, split).items() if name in measured}
+    same = [name for name in as_one(there, together) if name not in as_one(trained, together)]
+    distances = {name: _distance(dataset, name, split) for name in dataset.columns if name in measured}
+    far = {name: distance for name, distance in distances.items() if distance > _FAR}
+    sentences = []
+    if same:
+        verb, it = ("is", "it") if len(same) == 1 else ("are", "them")
+        sentences.append(
+            f"{few_of(same, _NAMED, 'more modalities')} {verb} the same in all {split} samples, and not in training: "
+            f"what is measured there says nothing of {it}"
+        )
+    if far:
+        worst = max(far, key=lambda name: far[name])
+        which = "" if len(far) == 1 else f", of {worst}"
+        sentences.append(
+            f"{few_of(list(far), _NAMED, 'more modalities')}: half of the {split} samples' numbers or more are beyond "
+            f"{_FAR:g} standard deviations of the training samples (in the median {far[worst]:.3g} away{which}); have "
+            "both the same unit and offset?"
+        )
+    return sentences
+
+
+def _distance(dataset: MultimodalDataset, name: str, split: str) -> float:
+    """How many of the training samples' deviations the split's numbers are away from their mean, the median of the
+    feature in which it is most; 0 of what has no numbers, and of features that are the same in all training samples."""
+    column = dataset.columns[name]
+    trained, measured = (sampled_numbers(column, rows_with(dataset, name, part), _MOST) for part in ("train", split))
+    if trained is None or measured is None or trained.shape[1] != measured.shape[1]:
+        return 0.0
+    with np.errstate(all="ignore"):  # of NaN and infinity in files reading itself will tell
+        trained, measured = trained.astype(np.float64), measured.astype(np.float64)
+        deviation = trained.std(0)
+        away = np.median(np.abs(measured - trained.mean(0)), 0) / deviation
+    return float(np.max(away, where=(deviation > 0) & np.isfinite(away), initial=0.0))
