@@ -105,6 +105,7 @@ def memory_contrast(method: CRD | CMC, batch: Batch, other: str) -> Callable[[],
     """Both directions of noise contrast, against all training samples that may be negatives."""
     model, contrast, labels = method.model, method.contrast, batch.labels
     views, samples = ("target", other), len(contrast.sampler.rows)
+    known = contrast.sampler.rows.to(labels.device)
     banks = [bank.vectors.clone() for bank in (contrast.bank_first, contrast.bank_second)]
     embeddings = [contrast.embed_first, contrast.embed_second]
     parameters = [p for p in model.parameters_of(*views) if p.requires_grad] + list(contrast.parameters())
@@ -112,7 +113,7 @@ def memory_contrast(method: CRD | CMC, batch: Batch, other: str) -> Callable[[],
 
     def run() -> None:
         made = model(batch.modalities, views)
-        places = torch.searchsorted(contrast.sampler.rows, batch.rows)
+        places = torch.searchsorted(known, batch.rows)
         second = made.representations[other]
         sides = [made.target, second.detach() if other == "full" else second]
         allowed = torch.arange(samples) != places[:, None]

@@ -113,7 +113,7 @@ class Pixels(NamedTuple):
         >>> pixels.numbers().flatten(1).round(decimals=6).tolist()
         [[0.0, 0.4, 1.6], [0.0, 0.0, 0.0]]
         """
-        values = _copied(self.values, device)
+        values = copied_to(self.values, device)
         shape = (3, *[1] * (values.ndim - 2))
         scale = torch.tensor([1 / (255 * std) for std in self.std], dtype=torch.float32).view(shape)
         shifts = [mean / std for mean, std in zip(self.mean, self.std, strict=True)]
@@ -138,13 +138,17 @@ class Note(NamedTuple):
 class Mixing(NamedTuple):
     """How samples were mixed by pairs (mixup): sample i is weight x_i + (1 - weight) x_partner.
 
-    partners: (B,) int64 places in the batch; weights: (B,) in [0, 1]; whole: (B,) bool, False where the partner is no
-    longer in the batch
+    partners: (B,) int64 places in the batch; weights: (B,) in [0, 1]; whole: (B,) bool on the CPU, False where the
+    partner is no longer in the batch
     """
 
     partners: Int[Tensor, " batch"]
     weights: Float[Tensor, " batch"]
     whole: Bool[Tensor, " batch"]
+
+    def to(self, device: torch.device | str) -> Mixing:
+        """The same on a device; `whole` stays on the CPU, where it is decided which rows an encoder sees."""
+        return Mixing(copied_to(self.partners, device), copied_to(self.weights, device), self.whole.cpu())
 
 
 class Share(NamedTuple):
@@ -239,10 +243,10 @@ class Batch:
         return replace(
             self,
             modalities=moved | {name: pixels.numbers(device) for name, pixels in self.pixels.items()},
-            labels=_copied(self.labels, device),
-            rows=_copied(self.rows, device),
-            chance=_copied(self.chance, device),
-            mixing=Mixing(*(_copied(tensor, device) for tensor in self.mixing)) if self.mixing is not None else None,
+            labels=copied_to(self.labels, device),
+            rows=copied_to(self.rows, device),
+            chance=copied_to(self.chance, device),
+            mixing=self.mixing.to(device) if self.mixing is not None else None,
             pixels={},
         )
 
@@ -270,11 +274,11 @@ class Batch:
 
 def to_device(modality: Modality, device: torch.device | str) -> Modality:
     if isinstance(modality, Padded):
-        return Padded(_copied(modality.values, device), _copied(modality.lengths, device))
-    return _copied(modality, device)
+        return Padded(copied_to(modality.values, device), copied_to(modality.lengths, device))
+    return copied_to(modality, device)
 
 
-def _copied(tensor: Tensor, device: torch.device | str) -> Tensor:
+def copied_to(tensor: Tensor, device: torch.device | str) -> Tensor:
     """On the device; the CPU does not wait for a GPU's copy from pinned memory, but for a copy to itself."""
     return tensor.to(device, non_blocking=torch.device(device).type == "cuda")
 

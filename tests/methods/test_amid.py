@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from crossdistill.losses import class_partners
 from crossdistill.methods import AMID, MI
 from crossdistill.types import Batch, Representations
 from tests.losses import equations
@@ -90,6 +91,28 @@ def test_both_objectives_are_the_printed_equations(options: dict[str, object], l
     assert student.objective(made, given).total.item() == pytest.approx(eq_17(method, made, labels), rel=1e-4)
     expected = eq_13(method, made, labels, method.adversary.settings.expected_partners)
     assert discriminators.objective(made, given).total.item() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(("second_discriminator", "worked_out", "seen"), [(True, 1, 3), (False, 0, 0)])
+def test_a_step_works_pairs_out_once_and_d2_sees_them_where_it_takes_part(
+    second_discriminator: bool, worked_out: int, seen: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S in the student's turn, M and S in its own."""
+    calls = list[Tensor]()
+
+    def counted(labels: Tensor) -> tuple[Tensor, Tensor]:
+        calls.append(labels)
+        return class_partners(labels)
+
+    monkeypatch.setattr("crossdistill.methods.adversary.class_partners", counted)
+    method = amid(second_discriminator=second_discriminator)
+    runs = list[int]()
+    method.adversary.d2.register_forward_hook(lambda module, given, made: runs.append(len(made)))
+    for step in range(1, 3):
+        given = batch()
+        for turn in method.turns(AFTER):
+            turn.objective(leaves(), given)
+        assert (len(calls), len(runs)) == (step * worked_out, step * seen)
 
 
 def test_the_logged_terms_are_the_unweighted_losses() -> None:

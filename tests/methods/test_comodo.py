@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from crossdistill.methods import COMODO, Auxiliary
-from crossdistill.methods.embedding_queue import EmbeddingQueue
 from crossdistill.runs.build import build
 from crossdistill.types import InputError, TrainingSamples
 from tests.losses.test_queue_similarity import divergence
@@ -24,20 +23,6 @@ def comodo(**options: object) -> COMODO:
     method = COMODO(model(), hidden=12, **options)  # type: ignore[arg-type]
     method.prepare(TrainingSamples(torch.arange(SIZE), torch.zeros(SIZE, dtype=torch.int64)))
     return method
-
-
-def test_the_queue_holds_the_latest_first_and_forgets_the_oldest() -> None:
-    queue, given = EmbeddingQueue(5, 2), torch.arange(16.0).view(8, 2)
-    assert queue.extended(given[:3]).tolist() == given[:3].tolist(), "empty at the start"
-    queue.push(given[:3])
-    assert int(queue.filled) == 3
-    assert queue.extended(given[3:5]).tolist() == given[[3, 4, 0, 1, 2]].tolist()
-    queue.push(given[3:7])
-    assert queue.extended(given[:0]).tolist() == given[[3, 4, 5, 6, 0]].tolist()
-    queue.push(given)
-    assert queue.extended(given[:0]).tolist() == given[:5].tolist(), "a batch larger than the queue"
-    with pytest.raises(ValueError, match="at least 1 sample"):
-        EmbeddingQueue(0, 2)
 
 
 @pytest.mark.parametrize("weight", [0.0, 1.0, 4.0])
@@ -58,14 +43,31 @@ def test_the_objective_is_the_sum_of_its_printed_terms(weight: float) -> None:
     assert objective.total.item() == pytest.approx(total, rel=1e-5)
 
 
+@pytest.mark.parametrize("queue", [3, 10])
+def test_the_queue_s_term_is_over_this_batch_and_the_latest_embeddings(queue: int) -> None:
+    """Where the ring has gone round, and where a batch of seven is larger than the queue."""
+    method, earlier = comodo(queue=queue), [leaves(seed=seed) for seed in range(4)]
+    for made in earlier:
+        method.end_step(made, batch())
+    made = leaves(seed=9)
+    latest = [row for step in reversed(earlier) for row in rows(step.auxiliary)][:queue]
+    expected = divergence(
+        rows(method.head(made.target)), rows(made.auxiliary), [*rows(made.auxiliary), *latest], 0.05, 0.1
+    )
+    term = method.turns(0)[0].objective(made, batch()).terms["queue"]
+    assert term.item() == pytest.approx(expected, rel=1e-4)
+
+
 def test_the_queue_is_no_larger_than_the_training_set_and_part_of_the_state() -> None:
     method = comodo()
     assert method.queue.size == SIZE
     method.end_step(leaves(), batch())
     again = comodo()
     again.load_state_dict(method.state_dict())
-    assert torch.equal(again.queue.vectors, method.queue.vectors)
-    assert int(again.queue.filled) == len(LABELS)
+    made = leaves(seed=3)
+    one, other = (each.turns(0)[0].objective(made, batch()).terms["queue"] for each in (method, again))
+    assert torch.equal(one, other)
+    assert again.queue.filled == len(LABELS)
 
 
 def test_without_labels_the_student_alone_learns() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from crossdistill.methods import CRCD
-from crossdistill.methods.teacher_queue import Elements, TeacherQueue
+from crossdistill.methods.crcd import Elements
 from crossdistill.models import CrossModalModel, RelationNetwork
 from crossdistill.types import Batch, Representations, TrainingSamples
 from tests.losses import contrast_equations, equations
@@ -163,29 +163,24 @@ def test_a_separate_teacher_s_gradients_are_at_its_own_classifier() -> None:
     method, made = CRCD(shared, negatives=len(LABELS)), leaves()
     method.end_step(made, batch())
     expected = of_view(made.full, made.full_logits, LABELS, shared.teacher_classifier.weight)  # type: ignore[arg-type]
-    torch.testing.assert_close(method.queue.gradients, torch.tensor([sample.gradient for sample in expected]))
+    torch.testing.assert_close(remembered(method).gradients, torch.tensor([sample.gradient for sample in expected]))
+
+
+def remembered(method: CRCD) -> Elements:
+    """All that is remembered, the latest first, and empty places."""
+    names = Elements._fields
+    return Elements(*(torch.cat(method.queue.latest(name, method.queue.size)) for name in names))
 
 
 def elements(count: int, start: float) -> Elements:
-    numbers = start + torch.arange(count, dtype=torch.float32)[:, None].expand(count, 3)
+    numbers = start + torch.arange(count, dtype=torch.float32)[:, None].expand(count, WIDTH)
     return Elements(numbers, -numbers)
 
 
-def test_the_queue_keeps_the_latest_samples() -> None:
-    queue = TeacherQueue(5, 3)
-    for count, start in ((3, 10.0), (4, 20.0)):
-        queue.push(elements(count, start), torch.arange(count) + int(start))
-    assert queue.labels.tolist() == [20, 21, 22, 23, 10]
-    assert queue.features[:, 0].tolist() == queue.labels.tolist()
-    assert torch.equal(queue.gradients, -queue.features)
-    queue.push(elements(7, 30.0), torch.arange(7) + 30)
-    assert queue.labels.tolist() == [30, 31, 32, 33, 34]
-
-
 def test_an_empty_place_is_nobody_s_negative() -> None:
-    queue = TeacherQueue(6, 3)
-    queue.push(elements(1, 5.0), torch.tensor([2]))
-    candidates, negatives = queue.candidates(elements(3, 0.0), torch.tensor([0, 2, 0]))
+    method = crcd(negatives=6)
+    method.queue.push({**elements(1, 5.0)._asdict(), "labels": torch.tensor([2])})
+    candidates, negatives = method._candidates(elements(3, 0.0), torch.tensor([0, 2, 0]))
     assert candidates.features[:4, 0].tolist() == [0.0, 1.0, 2.0, 5.0]
     assert len(candidates.features) == len(candidates.gradients) == 6
     assert negatives.tolist() == [
@@ -196,7 +191,7 @@ def test_an_empty_place_is_nobody_s_negative() -> None:
 
 
 def test_a_batch_larger_than_the_queue_is_its_own_candidates() -> None:
-    candidates, negatives = TeacherQueue(2, 3).candidates(elements(4, 0.0), torch.tensor([0, 1, 1, 0]))
+    candidates, negatives = crcd(negatives=2)._candidates(elements(4, 0.0), torch.tensor([0, 1, 1, 0]))
     assert len(candidates.features) == 4
     assert negatives.shape == (4, 4)
 
@@ -205,15 +200,15 @@ def test_a_batch_larger_than_the_queue_is_its_own_candidates() -> None:
 def test_no_more_samples_are_remembered_than_there_are(samples: int, size: int) -> None:
     method = crcd(negatives=12)
     method.prepare(TrainingSamples(torch.arange(samples), torch.zeros(samples, dtype=torch.int64)))
-    assert method.queue.size == len(method.queue.labels) == size
+    assert method.queue.size == len(remembered(method).features) == size
 
 
 def test_what_is_remembered_is_a_part_of_the_state_and_no_parameter() -> None:
     method, other = crcd(), crcd()
     method.end_step(leaves(), batch())
     other.load_state_dict(method.state_dict())
-    assert torch.equal(other.queue.features, method.queue.features)
-    assert (other.queue.labels >= 0).sum() == len(LABELS)
+    assert all(map(torch.equal, remembered(other), remembered(method)))
+    assert other.queue.filled == len(LABELS)
     names = {name for name, _ in method.named_parameters()}
     assert not any(name.startswith("queue") for name in names)
 
@@ -224,7 +219,7 @@ def test_elements_have_length_1_so_that_scale_is_no_matter() -> None:
     first, second = (method.turns(0)[0].objective(r, batch()).terms["feature_relations"] for r in (made, longer))
     assert second.item() == pytest.approx(first.item(), rel=1e-5)
     method.end_step(longer, batch())
-    torch.testing.assert_close(method.queue.features[: len(LABELS)], normalize(made.full.detach()))
+    torch.testing.assert_close(remembered(method).features[: len(LABELS)], normalize(made.full.detach()))
 
 
 def test_a_student_that_relates_as_the_teacher_does_has_less_to_learn() -> None:

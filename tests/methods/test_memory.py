@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 from torch.testing import assert_close
 
 from crossdistill.methods.memory import MemoryBank, Negatives, NegativeSampler
-from crossdistill.types import Batch, TrainingSamples
+from crossdistill.types import Batch, Share, TrainingSamples
 from tests.methods.contrast import PLACES, SAMPLE_LABELS, SAMPLES, step_of, unit
 
 BATCH = step_of().batch
@@ -191,6 +193,65 @@ def test_a_draw_does_not_depend_on_the_order_of_the_batch() -> None:
     turned = Batch({}, BATCH.labels[order], BATCH.rows[order], {})
     found, expected = chosen(made.draw(turned)), chosen(made.draw(BATCH))
     assert found == [expected[anchor] for anchor in order]
+
+
+def test_what_is_drawn_goes_to_the_device_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a thousand samples those that may be negatives, and not the order of all."""
+    moved = list[int]()
+
+    def counted(tensor: Tensor, device: torch.device) -> Tensor:
+        moved.append(len(tensor))
+        return tensor.to(device)
+
+    monkeypatch.setattr("crossdistill.methods.memory.copied_to", counted)
+    made = sampler(2, other_classes=False, samples=TrainingSamples(torch.arange(1000), torch.zeros(1000).long()))
+    made.draw(Batch({}, torch.zeros(5).long(), torch.arange(5), {}))
+    assert max(moved) == 5, "the batch; of the negatives there are two, and perhaps the anchor itself"
+
+
+@pytest.mark.parametrize("count", [2, 100])
+def test_a_share_of_a_batch_has_the_negatives_that_it_has_in_the_batch(count: int) -> None:
+    made = sampler(count)
+    whole = chosen(made.draw(BATCH))
+    assert [found for rank in range(2) for found in chosen(made.draw(BATCH, Share.of(len(whole), rank, 2)))] == whole
+
+
+def test_rows_are_looked_for_once_a_step() -> None:
+    """However often they are asked for: to find them waits for the device that they are on."""
+
+    class Rows(Tensor):
+        waited = 0
+
+        def cpu(self, *given: Any) -> Tensor:
+            type(self).waited += 1
+            return self.as_subclass(Tensor)
+
+    made = sampler(2)
+    for step in range(3):
+        rows = BATCH.rows.clone().as_subclass(Rows)
+        assert Rows.waited == step
+        for _ in range(2):
+            made.draw(replace(BATCH, rows=rows))
+            assert made.positions(rows).tolist() == list(PLACES)
+    assert Rows.waited == 3
+
+
+def test_rows_that_change_in_place_are_looked_for_again() -> None:
+    made, rows = sampler(2), SAMPLES.rows[[0, 1]].clone()
+    assert made.positions(rows).tolist() == [0, 1]
+    rows.copy_(SAMPLES.rows[[4, 2]])
+    assert made.positions(rows).tolist() == [4, 2]
+    made.prepare(TrainingSamples(SAMPLES.rows[1:], SAMPLES.labels[1:]))
+    assert made.positions(rows).tolist() == [3, 1]
+
+
+def test_what_is_counted_does_not_go_to_the_device() -> None:
+    """Seed and step, which each draw reads."""
+    made = sampler(2).to("meta")
+    assert made.labels.is_meta
+    made.end_step()
+    assert (made.get_extra_state().device.type, made.get_extra_state().tolist()) == ("cpu", [made.seed, 1])
+    assert made.positions(BATCH.rows).tolist() == list(PLACES)
 
 
 def test_runs_with_other_seeds_draw_others() -> None:

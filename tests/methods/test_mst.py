@@ -269,6 +269,26 @@ def test_who_does_not_learn_runs_without_dropout() -> None:
         assert method.model.encoders["audio"].training == trains
 
 
+@pytest.mark.parametrize(
+    ("epoch", "learning"), [(FIRST, {"target", "auxiliary", "full"}), (SECOND, set()), (THIRD, {"target"})]
+)
+def test_who_does_not_learn_makes_no_graph(epoch: int, learning: set[str]) -> None:
+    method = mst()
+    for earlier in range(epoch + 1):
+        method.model.hold(method.held(earlier))
+    made = method.model(batch().modalities, method.views)
+    assert {view for view in VIEWS if made.logits[view].requires_grad} == learning
+    assert {view for view in VIEWS if made.representations[view].requires_grad} == learning
+
+
+def test_an_epoch_s_turns_may_be_asked_for_before_its_parts_are_held_or_after() -> None:
+    method = mst()
+    before = {epoch: [id(p) for p in method.turns(epoch)[0].parameters] for epoch in (FIRST, SECOND, THIRD)}
+    for held, epoch in itertools.product((FIRST, SECOND, THIRD), repeat=2):
+        method.model.hold(method.held(held))
+        assert [id(p) for p in method.turns(epoch)[0].parameters] == before[epoch]
+
+
 EXTREMES = {
     "identical rows": lambda t: t[:1].expand_as(t),
     "zero": torch.zeros_like,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -107,6 +111,63 @@ def test_what_a_held_teacher_says_has_no_dropout() -> None:
     first, second = (module(inputs(), ALL) for _ in range(2))
     assert torch.equal(first.full_logits, second.full_logits)
     assert not torch.equal(first.target_logits, second.target_logits)
+
+
+def trainable(module: CrossModalModel) -> set[str]:
+    return {name for name, p in module.named_parameters() if p.requires_grad}
+
+
+def test_what_is_held_makes_no_graph_and_learns_again_when_others_are_held() -> None:
+    module = model(separate_teacher=True)
+    before = trainable(module)
+    module.hold(module.modules_of("auxiliary"))
+    made = module(inputs(), ALL)
+    assert [made.logits[view].requires_grad for view in ALL] == [True, False, True]
+    module.hold(module.modules_of("full"))
+    made = module(inputs(), ALL)
+    assert [made.logits[view].requires_grad for view in ALL] == [True, True, False]
+    module.hold(())
+    assert trainable(module) == before
+
+
+def test_a_held_part_passes_gradients_on_to_what_comes_before_it() -> None:
+    module = model()
+    module.hold([module.classifier])
+    module(inputs(), ("target",)).target_logits.sum().backward()
+    assert module.encoders["video"].weight.grad is not None  # type: ignore[union-attr]
+    assert module.classifier.weight.grad is None
+
+
+def test_frozen_parts_are_frozen_still_when_they_are_no_longer_held() -> None:
+    """Also those that are frozen while they are held."""
+    module = model(separate_teacher=True)
+    module.freeze_auxiliary_encoders()
+    module.hold([module.encoders, module.fusion, module.teacher_encoders, module.teacher_classifier])
+    module.freeze_teacher()
+    module.hold(())
+    frozen = ("encoders.audio", "encoders.text", "teacher_", "fusion")
+    assert trainable(module) == {name for name, _ in module.named_parameters() if not name.startswith(frozen)}
+
+
+def test_optimisers_are_offered_what_is_held_for_a_time() -> None:
+    """They are made once for a whole run, and the turns of an epoch before its parts are held."""
+    module = model(separate_teacher=True)
+    module.freeze_auxiliary_encoders()
+    before = [id(p) for p in module.parameters_of(*ALL)]
+    module.hold(module.modules_of(*ALL))
+    assert [id(p) for p in module.parameters_of(*ALL)] == before
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))])
+def test_a_copy_of_what_is_held_is_released_by_itself(copied: Callable[[CrossModalModel], CrossModalModel]) -> None:
+    module = model()
+    before = trainable(module)
+    module.hold(module.modules_of(*ALL))
+    other = copied(module)
+    assert len(other.parameters_of(*ALL)) == len(module.parameters_of(*ALL))
+    other.hold(())
+    assert trainable(other) == before
+    assert not trainable(module)
 
 
 def test_a_teacher_that_shares_encoders_cannot_be_frozen() -> None:

@@ -98,6 +98,14 @@ def test_the_discriminators_move_after_the_student_on_the_same_representations()
     torch.testing.assert_close(terms["discriminators"], expected)
 
 
+def test_what_a_step_tells_keeps_no_graph() -> None:
+    method = amid()
+    optimizers = {turn.name: SGD(turn.parameters, lr=0.5) for turn in method.turns(9)}
+    made = step(cpu(), method, method.turns(9), optimizers, batch(), math.inf)
+    assert made.terms
+    assert not any(value.requires_grad for value in (*made.terms.values(), *made.measures.values()))
+
+
 def test_a_step_makes_numbers_of_pixels_once(monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = Pixels(torch.zeros(4, 3, 2, 2, dtype=torch.uint8), torch.ones(4, dtype=torch.bool), (0.5,) * 3, (0.2,) * 3)
     model = CrossModalModel({"picture": MLP(12, 8)}, ["picture"], [], width=8, classes=2)

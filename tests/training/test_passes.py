@@ -76,6 +76,16 @@ def test_selected_pairs() -> None:
     assert torch.equal(chosen.weights, mixing.weights[[0, 1, 3, 4, 5]])
 
 
+def test_which_pairs_are_whole_stays_on_the_cpu() -> None:
+    """Where it is read without waiting for a device, as `Batch.present` is."""
+    lacking = torch.tensor([True, False, True, True])
+    moved = Batch({}, torch.zeros(4), torch.arange(4), {}, mixing=mixing_of(chance(4), lacking, 1.0)).to("meta").mixing
+    assert moved is not None
+    assert moved.partners.is_meta
+    assert moved.weights.is_meta
+    assert moved.whole.tolist() == [False, False, True, True]
+
+
 def small() -> tuple[CrossModalModel, Batch]:
     torch.manual_seed(0)
     model = CrossModalModel({"a": MLP(3, 4, dropout=0.5), "b": MLP(2, 4, dropout=0.5)}, ("a",), ("b",), 4, 3, 0.5)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -54,7 +57,17 @@ def queue_similarity_loss(
     require_floating(queue, "queue")
     require_temperature(student_temperature)
     require_temperature(teacher_temperature)
+    return similarity_divergence(student, teacher, [queue], student_temperature, teacher_temperature)
+
+
+def similarity_divergence(
+    student: Tensor, teacher: Tensor, queue: Sequence[Tensor], student_temperature: float, teacher_temperature: float
+) -> Tensor:
+    """`queue_similarity_loss` of a queue in parts: their cosines are joined, not their embeddings, which are larger."""
     with without_autocast(student):
-        student, teacher, queue = (unit_rows(full_precision(rows)) for rows in (student, teacher, queue))
-        ours, theirs = student @ queue.T / student_temperature, teacher @ queue.T / teacher_temperature
+        parts = [unit_rows(full_precision(rows)) for rows in queue]
+        ours, theirs = (
+            torch.cat([unit_rows(full_precision(rows)) @ part.T for part in parts], dim=1) / temperature
+            for rows, temperature in ((student, student_temperature), (teacher, teacher_temperature))
+        )
     return soft_label_divergences(ours, theirs, 1.0).mean()

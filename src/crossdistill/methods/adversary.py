@@ -11,6 +11,7 @@ from crossdistill.losses import class_partners, discriminator_loss, student_adve
 from crossdistill.losses.cosine import alignment
 from crossdistill.methods.adaptive_weights import AdaptiveWeights
 from crossdistill.methods.base import DISCRIMINATOR_ACCURACY, EpochMeans
+from crossdistill.methods.once import Once
 from crossdistill.models import Discriminator
 from crossdistill.requirements import require_above_zero
 from crossdistill.tasks import Task
@@ -57,6 +58,7 @@ class Adversary(nn.Module):
         self.d2 = Discriminator(3, settings.width, width)
         self.adaptive_weights = AdaptiveWeights(settings.beta)
         self._means = EpochMeans()
+        self._pairs = Once[tuple[Tensor, Tensor]]()
 
     @property
     def weights(self) -> Weights:
@@ -76,21 +78,21 @@ class Adversary(nn.Module):
 
     def student_loss(self, target: Tensor, positives: Tensor, batch: Batch, weights: Weights) -> Tensor:
         """L_adv (Eq. 11, 12): what S minimises; positives (B,) equal for samples of one class."""
-        anchors, partners = class_partners(positives)
+        anchors, partners = self._partners(positives, batch)
         own, of_pairs = batch.share(), batch.share(len(anchors))
-        logits = self.d1(own.take(target)), self.d2(target[of_pairs.take(partners)])
+        logits = self.d1(own.take(target)), self._d2(target[of_pairs.take(partners)])
         return student_adversarial_loss(*logits, *self._divided(weights, own, of_pairs, len(anchors)))
 
     def _objective(self, made: Representations, positives: Tensor, batch: Batch, weights: Weights) -> Objective:
         """L_D (Eq. 13) on detached representations: what D1 and D2 minimise."""
         full, target = made.full.detach(), made.target.detach()
-        anchors, partners = class_partners(positives)
+        anchors, partners = self._partners(positives, batch)
         own, of_pairs = batch.share(), batch.share(len(anchors))
         d1 = self.d1(own.take(full)), self.d1(own.take(target))
-        d2 = self.d2(full[of_pairs.take(anchors)]), self.d2(target[of_pairs.take(partners)])
+        d2 = self._d2(full[of_pairs.take(anchors)]), self._d2(target[of_pairs.take(partners)])
         loss = discriminator_loss(*d1, *d2, *self._divided(weights, own, of_pairs, len(anchors)))
         measures = {f"d1_{DISCRIMINATOR_ACCURACY}": own.weight * _told_apart(*d1)}
-        if self.settings.second and len(anchors):
+        if len(anchors):
             measures[f"d2_{DISCRIMINATOR_ACCURACY}"] = of_pairs.weight * _told_apart(*d2)
         return Objective(loss, {"discriminators": loss}, measures)
 
@@ -108,6 +110,18 @@ class Adversary(nn.Module):
         if "cosine_same_class" in means:  # an epoch without two samples of a class in any batch says nothing about D2
             self.adaptive_weights.update(means["cosine_pair"], means["cosine_same_class"])
         return {**means, "lambda_1": lambda_1, "lambda_2": lambda_2}
+
+    def _partners(self, positives: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The pairs that D2 sees, which both turns of a step ask for; none where it takes no part."""
+        if not self.settings.second:
+            nobody = torch.empty(0, dtype=torch.int64, device=positives.device)
+            return nobody, nobody
+        return self._pairs.of(batch.labels, lambda: class_partners(positives))
+
+    def _d2(self, rows: Tensor) -> Tensor:
+        """D2's logits; where it takes no part there are none."""
+        logits: Tensor = self.d2(rows) if self.settings.second else rows.new_empty(0)
+        return logits
 
     def _divided(self, weights: Weights, own: Share, of_pairs: Share, pairs: int) -> tuple[Weights, float]:
         """λ and d for logits that are of a share of the rows and of a share of the pairs only."""

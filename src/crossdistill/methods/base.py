@@ -133,7 +133,7 @@ class Method(nn.Module):
 
     def held(self, epoch: int) -> Sequence[nn.Module]:
         """The model's parts that this epoch's turns only read, such as teachers that have learnt: they run in
-        evaluation mode, without dropout.
+        evaluation mode, without dropout, and have no gradients.
 
         Args:
             epoch: of the method's stage, counted from 0

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
-from crossdistill.losses import labelled_cross_entropy, queue_similarity_loss
+from crossdistill.losses import labelled_cross_entropy
+from crossdistill.losses.queue_similarity import similarity_divergence
 from crossdistill.methods.base import Method
-from crossdistill.methods.embedding_queue import EmbeddingQueue
+from crossdistill.methods.latest_rows import LatestRows
 from crossdistill.models import CrossModalModel
 from crossdistill.requirements import require_above_zero, require_at_least_zero
 from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, Share, TrainingSamples, Turn
@@ -46,7 +48,7 @@ class COMODO(Method):
         ['classification_student', 'classification_auxiliary', 'queue']
         >>> method.end_step(made, batch)
         >>> method.end_step(made, batch)
-        >>> int(method.queue.filled)  # of two batches of 32, the latest 40
+        >>> method.queue.filled  # of two batches of 32, the latest 40
         40
     """
 
@@ -79,7 +81,7 @@ class COMODO(Method):
         self.head = nn.Sequential(  # departure: layer for batch normalisation, whose statistics a loss would move
             nn.Linear(model.width, hidden), nn.LayerNorm(hidden), nn.GELU(), nn.Linear(hidden, model.width)
         )
-        self.queue = EmbeddingQueue(queue, model.width)
+        self.queue = self._queue(queue)
 
     def prepare(self, samples: TrainingSamples) -> None:
         """Make the queue, no longer than there are samples.
@@ -87,7 +89,7 @@ class COMODO(Method):
         Args:
             samples: which there are to train on
         """
-        self.queue = EmbeddingQueue(min(self.size, len(samples.rows)), self.model.width)
+        self.queue = self._queue(min(self.size, len(samples.rows)))
 
     def turns(self, epoch: int) -> Sequence[Turn]:
         parameters = [*self.model.parameters_of("target", "auxiliary"), *self.head.parameters()]
@@ -102,13 +104,17 @@ class COMODO(Method):
 
     def _similarity(self, made: Representations, share: Share) -> Tensor:
         embeddings = made.auxiliary.detach()
-        return share.weight * queue_similarity_loss(
+        remembered = [part.to(embeddings) for part in self.queue.latest("embeddings", self.queue.filled)]
+        return share.weight * similarity_divergence(
             self.head(share.take(made.target)),
             share.take(embeddings),
-            self.queue.extended(embeddings),
+            [embeddings, *remembered],
             self.student_temperature,
             self.teacher_temperature,
         )
 
+    def _queue(self, size: int) -> LatestRows:
+        return LatestRows(size, {"embeddings": torch.zeros(self.model.width)})
+
     def end_step(self, representations: Representations, batch: Batch) -> None:
-        self.queue.push(representations.auxiliary.detach())
+        self.queue.push({"embeddings": representations.auxiliary})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
+import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -12,10 +14,27 @@ from crossdistill.losses import relation_contrastive_loss
 from crossdistill.losses.cosine import unit_rows
 from crossdistill.losses.relation_contrast import gradient_direction
 from crossdistill.methods.base import Method
-from crossdistill.methods.teacher_queue import Elements, TeacherQueue
+from crossdistill.methods.latest_rows import LatestRows
 from crossdistill.models import CrossModalModel, RelationNetwork
 from crossdistill.requirements import require_above_zero, require_at_least_zero
-from crossdistill.types import Batch, Choice, LogUniform, Objective, Representations, TrainingSamples, Turn
+from crossdistill.types import (
+    UNLABELLED,
+    Batch,
+    Choice,
+    LogUniform,
+    Objective,
+    Representations,
+    TrainingSamples,
+    Turn,
+    is_labelled,
+)
+
+
+class Elements(NamedTuple):
+    """What the relations of n samples are made of: features, (n, D), and gradients, (n, D)."""
+
+    features: Float[Tensor, "samples width"]
+    gradients: Float[Tensor, "samples width"]
 
 
 class RelationPair(nn.Module):
@@ -86,7 +105,7 @@ class CRCD(Method):
         self.temperature, self.negatives, self.anchors = temperature, negatives, anchors
         self.features = RelationPair(model.width, relation_width)
         self.gradients = RelationPair(model.width, relation_width)
-        self.queue = TeacherQueue(negatives, model.width)
+        self.queue = self._queue(negatives)
 
     def prepare(self, samples: TrainingSamples) -> None:
         """Make the queue, no longer than there are samples.
@@ -94,7 +113,7 @@ class CRCD(Method):
         Args:
             samples: which there are to train on
         """
-        self.queue = TeacherQueue(min(self.negatives, len(samples.rows)), self.model.width)
+        self.queue = self._queue(min(self.negatives, len(samples.rows)))
 
     def turns(self, epoch: int) -> Sequence[Turn]:
         parameters = [*self.model.parameters_of("target", "full"), *self.parameters()]
@@ -102,7 +121,7 @@ class CRCD(Method):
 
     def _objective(self, representations: Representations, batch: Batch) -> Objective:
         student, teacher = self._student(representations, batch), self._teacher(representations, batch)
-        candidates, negatives = self.queue.candidates(teacher, batch.labels)
+        candidates, negatives = self._candidates(teacher, batch.labels)
         features = self._contrast(self.features, student.features, candidates.features, negatives)
         gradients = self._contrast(self.gradients, student.gradients, candidates.gradients, negatives)
         hard = cross_entropy(representations.target_logits, batch.labels)
@@ -133,5 +152,24 @@ class CRCD(Method):
         gradients = gradient_direction(representations.full_logits.detach(), batch.labels, classifier.weight.detach())
         return Elements(unit_rows(representations.full.detach()), gradients)
 
+    def _queue(self, size: int) -> LatestRows:
+        """The teacher's elements of the latest training samples and their labels; nobody's label is `UNLABELLED`."""
+        nothing = torch.zeros(self.model.width)
+        return LatestRows(size, {"features": nothing, "gradients": nothing, "labels": torch.tensor(UNLABELLED)})
+
+    def _candidates(
+        self, teacher: Elements, labels: Int[Tensor, " batch"]
+    ) -> tuple[Elements, Bool[Tensor, "batch candidates"]]:
+        """A batch's elements followed by the remembered ones, and for each sample of the batch which of all these are
+        of another class.
+
+        As many as the queue holds, or the batch itself where that is larger.
+        """
+        batch = {**teacher._asdict(), "labels": labels}
+        remembered = max(self.queue.size - len(labels), 0)
+        joined = {name: torch.cat([rows, *self.queue.latest(name, remembered)]) for name, rows in batch.items()}
+        candidates = joined.pop("labels")
+        return Elements(**joined), (candidates != labels[:, None]) & is_labelled(candidates)
+
     def end_step(self, representations: Representations, batch: Batch) -> None:
-        self.queue.push(self._teacher(representations, batch), batch.labels)
+        self.queue.push({**self._teacher(representations, batch)._asdict(), "labels": batch.labels})

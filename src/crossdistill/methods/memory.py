@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from crossdistill.losses.cosine import unit_rows
-from crossdistill.types import Batch, TrainingSamples
+from crossdistill.methods.once import Once
+from crossdistill.types import EVERYTHING, Batch, Share, TrainingSamples, copied_to, is_labelled
 
 
 def places_among(
@@ -47,12 +48,13 @@ class MemoryBank(nn.Module):
     @torch.no_grad()
     def update(self, positions: Int[Tensor, " batch"], vectors: Float[Tensor, "batch width"]) -> None:
         """Move the bank's vectors at `positions` (B,) towards new `vectors` (B, width), of any length; one that comes
-        several times moves once for each, in the batch's order."""
-        now = unit_rows(vectors.to(self.vectors))
+        several times moves once for each, in the batch's order. Positions on the CPU spare waits for the bank's device.
+        """
+        now, device = unit_rows(vectors.to(self.vectors)), self.vectors.device
         earlier = _times_before(positions)
         for times in range(int(earlier.max()) + 1):  # written at once, a GPU would keep any of them, each rank another
-            rows = (earlier == times).nonzero().squeeze(1)
-            places = positions[rows]
+            of_batch = (earlier == times).nonzero().squeeze(1)
+            rows, places = copied_to(of_batch, device), copied_to(positions[of_batch], device)
             self.vectors[places] = unit_rows(self.momentum * self.vectors[places] + (1 - self.momentum) * now[rows])
 
 
@@ -87,29 +89,33 @@ class NegativeSampler(nn.Module):
     Raises ValueError when count < 1.
     """
 
-    rows: Int[Tensor, " samples"]
     labels: Int[Tensor, " samples"]
-    seed: Int[Tensor, ""]
-    steps: Int[Tensor, ""]
 
     def __init__(self, count: int, other_classes: bool) -> None:
         super().__init__()
         if count < 1:
             raise ValueError(f"expected at least 1 negative, got {count}")
         self.count, self.other_classes, self.never_allowed = count, other_classes, 1
-        nothing = torch.zeros(0, dtype=torch.int64)
-        self.register_buffer("rows", nothing, persistent=False)
-        self.register_buffer("labels", nothing, persistent=False)
-        self.register_buffer("seed", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.rows = torch.zeros(0, dtype=torch.int64)  # no buffer: they stay on the CPU
+        self.register_buffer("labels", torch.zeros(0, dtype=torch.int64), persistent=False)
+        self.seed = self.steps = 0
+        self._positions = Once[Tensor]()
 
     def prepare(self, samples: TrainingSamples) -> None:
         """Takes the training samples, and a seed from the global random state."""
         self.rows, self.labels = samples.rows.to(self.rows), samples.labels.to(self.labels)
+        self._positions = Once()
         known = self.labels[self.labels >= 0]
         largest_class = int(known.bincount().max()) if self.other_classes and len(known) else 0
         self.never_allowed = largest_class + 1  # at most: the anchor's class and the anchor's own place
-        self.seed = torch.randint(2**62, ()).to(self.seed)
+        self.seed = int(torch.randint(2**62, ()))
+
+    def get_extra_state(self) -> Tensor:
+        """Seed and number of steps, which are no buffers: reading them would wait for the device."""
+        return torch.tensor([self.seed, self.steps])
+
+    def set_extra_state(self, state: Tensor) -> None:
+        self.seed, self.steps = state.tolist()
 
     @property
     def takes_all(self) -> bool:
@@ -117,21 +123,30 @@ class NegativeSampler(nn.Module):
         return self.count >= len(self.rows)
 
     def positions(self, rows: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
-        """(B,) where the data set's rows are in the banks. Raises ValueError for one that is no training sample."""
+        """(B,) where the data set's rows are in the banks, on the CPU. Raises ValueError for one that is no training
+        sample.
+
+        Rows on another device are waited for, but once a step only.
+        """
+        return self._positions.of(rows, lambda: self._found(rows.cpu()))
+
+    def _found(self, rows: Tensor) -> Tensor:
         if len(self.rows):
             places, there = places_among(self.rows, rows)
             if bool(there.all()):
                 return places
         raise ValueError("expected rows of the training samples that the method was prepared with")
 
-    def draw(self, batch: Batch) -> Negatives:
-        """This step's negatives of a batch; the next step's differ. An anchor's class is what the batch says."""
+    def draw(self, batch: Batch, share: Share = EVERYTHING) -> Negatives:
+        """This step's negatives of a share of a batch; the next step's differ. An anchor's class is the batch's."""
         everything = self.takes_all
-        places = self._all() if everything else self._order()[: self.count + self.never_allowed]
-        allowed = places[None, :] != self.positions(batch.rows)[:, None]
+        places = self._all() if everything else self._order(self.count + self.never_allowed)
+        own = copied_to(share.take(self.positions(batch.rows)), self.labels.device)
+        allowed = places[None, :] != own[:, None]
         if self.other_classes:
-            same_class = self.labels[places][None, :] == batch.labels[:, None]
-            allowed &= ~(same_class & batch.labelled[:, None])
+            labels = share.take(batch.labels)
+            same_class = self.labels[places][None, :] == labels[:, None]
+            allowed &= ~(same_class & is_labelled(labels)[:, None])
         if not everything:
             allowed &= allowed.cumsum(dim=1) <= self.count
         return Negatives(places, allowed)
@@ -140,9 +155,9 @@ class NegativeSampler(nn.Module):
         self.steps += 1
 
     def _all(self) -> Tensor:
-        return torch.arange(len(self.rows), device=self.rows.device)
+        return torch.arange(len(self.rows), device=self.labels.device)
 
-    def _order(self) -> Tensor:
-        """A permutation of the samples, drawn on the CPU so that it is the same on every device."""
-        generator = torch.Generator().manual_seed(int(self.seed) + int(self.steps))
-        return torch.randperm(len(self.rows), generator=generator).to(self.rows.device)
+    def _order(self, count: int) -> Tensor:
+        """The first of a permutation of the samples, drawn on the CPU so that it is the same on every device."""
+        generator = torch.Generator().manual_seed(self.seed + self.steps)
+        return copied_to(torch.randperm(len(self.rows), generator=generator)[:count], self.labels.device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Literal, NamedTuple, get_args
 
 import torch
@@ -13,7 +12,7 @@ from crossdistill.losses.checks import full_precision, require_one_of, require_t
 from crossdistill.losses.cosine import unit_rows
 from crossdistill.losses.noise_contrastive import loss_of_scores, normalizer_of_scores
 from crossdistill.methods.memory import MemoryBank, Negatives, NegativeSampler
-from crossdistill.types import EVERYTHING, Batch, Share, TrainingSamples
+from crossdistill.types import EVERYTHING, Batch, Share, TrainingSamples, copied_to
 
 Normalization = Literal["first_batch", "none"]
 
@@ -69,7 +68,7 @@ class NoiseContrast(nn.Module):
 
     def forward(self, first: Tensor, second: Tensor, batch: Batch) -> Tensor:
         """The loss of both directions, added up. first, second: (B, D)."""
-        share = EVERYTHING if self._is_first_step() else batch.share()  # whose constants are of the whole batch
+        share = EVERYTHING if self._is_first_step else batch.share()  # whose constants are of the whole batch
         directions = self._directions(first, second, batch, share)
         constants = self._normalizers(directions)
         losses = [loss_of_scores(*scores, constant) for scores, constant in zip(directions, constants, strict=True)]
@@ -78,7 +77,7 @@ class NoiseContrast(nn.Module):
     @torch.no_grad()
     def end_step(self, first: Tensor, second: Tensor, batch: Batch) -> None:
         """Move the banks' vectors, once after each step, with the global batch."""
-        if self._is_first_step():
+        if self._is_first_step:
             self.log_normalizers.copy_(self._normalizers(self._directions(first, second, batch, EVERYTHING)))
         positions = self.sampler.positions(batch.rows)
         self.bank_first.update(positions, self.embed_first(first))
@@ -86,8 +85,8 @@ class NoiseContrast(nn.Module):
         self.sampler.end_step()
 
     def _directions(self, first: Tensor, second: Tensor, batch: Batch, share: Share) -> tuple[Scores, Scores]:
-        batch = replace(batch, labels=share.take(batch.labels), rows=share.take(batch.rows))
-        positions, negatives = self.sampler.positions(batch.rows), self.sampler.draw(batch)
+        positions = copied_to(share.take(self.sampler.positions(batch.rows)), first.device)
+        negatives = self.sampler.draw(batch, share)
         one, other = self.embed_first(share.take(first)), self.embed_second(share.take(second))
         return (
             self._scores(one, self.bank_second, positions, negatives),
@@ -109,10 +108,11 @@ class NoiseContrast(nn.Module):
 
     def _normalizers(self, directions: tuple[Scores, Scores]) -> Tensor:
         """Log Z (2,) of each direction: that of the first step, or, as long as that lasts, of the batch itself."""
-        if self.normalization == "none" or not self._is_first_step():
+        if self.normalization == "none" or not self._is_first_step:
             return self.log_normalizers
         with torch.no_grad():
             return torch.stack([normalizer_of_scores(*scores) for scores in directions])
 
+    @property
     def _is_first_step(self) -> bool:
-        return int(self.sampler.steps) == 0
+        return self.sampler.steps == 0

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from crossdistill.models import CrossModalModel
 from crossdistill.tasks import Task
-from crossdistill.types import Batch, Labels, Pass, Representations, View, is_labelled
+from crossdistill.types import Batch, Labels, Pass, Representations, View, copied_to, is_labelled
 
 
 def passes_for(model: CrossModalModel, views: tuple[View, ...], concentration: float) -> Sequence[Pass]:
@@ -41,11 +41,14 @@ def soft_terms(
 def mixture_terms(task: Task, made: Representations, batch: Batch, q: Tensor, weights: Tensor) -> dict[str, Tensor]:
     """The loss of S on mixed inputs with targets and samples' weights (B,) that are mixed alike, targets from the label
     where it is known, else from q; nothing where nothing was mixed."""
-    if batch.mixing is None or "mixed" not in made.passes or not bool(batch.mixing.whole.any()):
+    if batch.mixing is None or "mixed" not in made.passes:
         return {}
     partners, shares, whole = batch.mixing
+    rows = copied_to(whole.nonzero().squeeze(1), partners.device)
+    if not len(rows):
+        return {}
     targets = task.known_or(q, batch.labels)
     mixture = shares[:, None] * targets + (1 - shares[:, None]) * targets[partners]
     mixed_weights = shares * weights + (1 - shares) * weights[partners]
     logits = made.passes["mixed"].target_logits
-    return {"mixture": task.soft_loss(logits[whole], mixture[whole], mixed_weights[whole])}
+    return {"mixture": task.soft_loss(logits[rows], mixture[rows], mixed_weights[rows])}

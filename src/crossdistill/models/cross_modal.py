@@ -113,6 +113,7 @@ class CrossModalModel(nn.Module):
         self.teacher_classifier = copy.deepcopy(self.classifier) if separate_teacher else nn.Identity()
         self._frozen: list[nn.Module] = []
         self._held: tuple[nn.Module, ...] = ()
+        self._resting: set[nn.Parameter] = set()  # of what is held, all that is trained in other epochs
 
     def forward(
         self, modalities: ModalityTensors, views: Sequence[View], present: _Present = _EVERYTHING
@@ -210,12 +211,13 @@ class CrossModalModel(nn.Module):
         return nn.ModuleList(modules)
 
     def parameters_of(self, *views: View) -> list[nn.Parameter]:
-        """The trainable parameters that the given views depend on, each once.
+        """The trainable parameters that the given views depend on, each once; those of held parts among them, which
+        train in other epochs.
 
         Args:
             views: of "target", "auxiliary", "full"
         """
-        return [p for p in self.modules_of(*views).parameters() if p.requires_grad]
+        return [p for p in self.modules_of(*views).parameters() if p.requires_grad or p in self._resting]
 
     def has_auxiliary_encoder_parameters(self) -> bool:
         """Whether the auxiliary encoders have parameters that are not frozen."""
@@ -266,13 +268,19 @@ class CrossModalModel(nn.Module):
         self._freeze([self.auxiliary_projection, self.auxiliary_classifier])
 
     def hold(self, modules: Sequence[nn.Module]) -> None:
-        """Keep these parts, and no longer those held before, in evaluation mode while the others train.
+        """Keep these parts, and no longer those held before, in evaluation mode and without gradients while the others
+        train.
 
         Args:
             modules: parts of the model
         """
-        training, self._held = self.training, tuple(modules)
-        self.train(training)
+        for p in self._resting:
+            p.requires_grad_()
+        self._held = tuple(modules)
+        self._resting = {p for module in modules for p in module.parameters() if p.requires_grad}
+        for p in self._resting:
+            p.requires_grad_(False)
+        self.train(self.training)
 
     def train(self, mode: bool = True) -> CrossModalModel:
         super().train(mode)
@@ -284,6 +292,7 @@ class CrossModalModel(nn.Module):
         self._frozen += modules
         for module in modules:
             module.requires_grad_(False).eval()
+            self._resting -= {*module.parameters()}
 
     def _encoded(self, views: Sequence[View]) -> list[str]:
         """The modalities whose shared encoders the views need, in the declared order."""

@@ -33,14 +33,14 @@ def gather(engine: Engine, representations: Representations, batch: Batch) -> tu
     mixing = batch.mixing
     if mixing is not None:
         first = engine.global_rank * len(batch.labels)  # partners are of this rank's own rows
-        mixing = mixing._replace(partners=mixing.partners + first)
+        mixing = mixing._replace(partners=mixing.partners + first, whole=mixing.whole.to(engine.device))
     gathered = iter(
         _Gather.apply(engine, *representations.tensors(), batch.labels, batch.rows, *masks, *(mixing or ()))  # type: ignore[no-untyped-call]
     )
     everywhere = representations.map(lambda _: next(gathered))
     labels, rows = next(gathered), next(gathered)
     present = {name: next(gathered).cpu() for name in batch.present}
-    mixing = None if mixing is None else Mixing(*gathered)
+    mixing = None if mixing is None else Mixing(*gathered).to(engine.device)
     return everywhere, Batch({}, labels, rows, present, mixing=mixing, rank=engine.global_rank, ranks=engine.world_size)
 
 

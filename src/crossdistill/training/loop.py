@@ -179,7 +179,7 @@ def step(
         shards.settle()
         shards.clip(turn.parameters, clip_norm)
         optimizers[turn.name].step()
-        made.terms.update(objective.terms)
+        made.terms.update({name: term.detach() for name, term in objective.terms.items()})
         made.measures.update(objective.measures)
     shards.divide()
     if samples.complete_count > 0:

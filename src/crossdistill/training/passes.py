@@ -15,7 +15,7 @@ from crossdistill.extras import needed_for
 from crossdistill.methods import Method
 from crossdistill.models import CrossModalModel
 from crossdistill.models.grouped import select
-from crossdistill.types import Batch, Mixing, Modality, Padded, Pass, Representations, values_of
+from crossdistill.types import Batch, Mixing, Modality, Padded, Pass, Representations, copied_to, values_of
 
 
 def forward(method: Method, batch: Batch, quiet: bool = True) -> Representations:
@@ -38,21 +38,20 @@ def with_mixing(method: Method, batch: Batch) -> Batch:
         return batch
     count, device = len(batch.labels), batch.labels.device
     chance = batch.chance if len(batch.chance) == count else torch.rand(count, dtype=torch.float64)
-    complete = batch.has(method.model.modalities_of(*method.views)).to(device)
+    complete = batch.has(method.model.modalities_of(*method.views))
     return replace(batch, mixing=mixing_of(chance.to(device), complete, method.mixing))
 
 
 def mixing_of(chance: Tensor, complete: Tensor, concentration: float) -> Mixing:
     """Pair neighbours of the batch, which comes in random order; weights follow Beta(concentration, concentration).
 
-    complete: (B,) bool, which samples may take part. An odd last sample is its own partner. Pairs are the same on one
-    process as on several with even shares.
+    complete: (B,) bool on the CPU, which samples may take part. An odd last sample is its own partner. Pairs are the
+    same on one process as on several with even shares.
     """
-    places = torch.arange(chance.shape[0], device=chance.device)
-    partners = (places ^ 1).clamp_max(max(chance.shape[0] - 1, 0))
+    partners = (torch.arange(chance.shape[0]) ^ 1).clamp_max(max(chance.shape[0] - 1, 0))
     quantiles = _beta_quantiles(concentration).to(chance.device)
     weights = quantiles[(chance * len(quantiles)).long()]
-    return Mixing(partners, weights, complete & complete[partners])
+    return Mixing(copied_to(partners, chance.device), weights, complete & complete[partners])
 
 
 def select_mixing(mixing: Mixing, rows: Tensor) -> Mixing:
@@ -60,7 +59,8 @@ def select_mixing(mixing: Mixing, rows: Tensor) -> Mixing:
     place = torch.full_like(mixing.partners, -1)
     place[rows] = torch.arange(len(rows), device=rows.device)
     partners = place[mixing.partners[rows]]
-    return Mixing(partners.clamp_min(0), mixing.weights[rows], mixing.whole[rows] & (partners >= 0))
+    whole = mixing.whole[rows.cpu()] & (partners >= 0).cpu()
+    return Mixing(partners.clamp_min(0), mixing.weights[rows], whole)
 
 
 def select_batch(batch: Batch, rows: Tensor | slice) -> Batch:
@@ -100,7 +100,7 @@ def _run(asked: Pass, model: CrossModalModel, batch: Batch) -> Representations:
     if asked.mixed:
         assert batch.mixing is not None
         inputs: Mapping[str, Modality] = {name: mixed(batch.modalities[name], batch.mixing) for name in model.target}
-        made: Representations = model(inputs, asked.views, dict.fromkeys(model.target, batch.mixing.whole.cpu()))
+        made: Representations = model(inputs, asked.views, dict.fromkeys(model.target, batch.mixing.whole))
         return made
     if not asked.quiet:
         again: Representations = model(batch.modalities, asked.views, batch.present)
