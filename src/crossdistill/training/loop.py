@@ -136,6 +136,7 @@ def fit(
             if (epoch + 1) % checkpoint_every == 0 or epoch + 1 == stage.epochs:
                 take = partial(Checkpoint.of, stage.index, epoch + 1, model, method, shards.states(optimizers))
                 on_first_rank(engine, partial(observer.save, take))
+    model.hold(())
     shards.close()
 
 
