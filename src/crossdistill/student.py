@@ -115,7 +115,8 @@ class Predictions:
     """What a student makes of N samples.
 
     ids: N names; classes: C names, of classes, labels or numbers; probabilities: (N, C), of regression (N, 0), and
-    values, the predicted numbers in their own units, (N, C), of any other task (N, 0); representations: (N, width)
+    values, the predicted numbers in their own units, (N, C), of any other task (N, 0); representations: (N, width);
+    logits: (N, C), of numbers in deviations from their mean
     predicted: what `Student.predict` answers of each sample
     problems: N texts, why a sample has no prediction, "" for one that has; its numbers then mean nothing
     notes: what else went wrong in reading, such as a file that ends early
@@ -129,6 +130,7 @@ class Predictions:
     problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
     values: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    logits: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def __repr__(self) -> str:
         """How many samples, and of how many there is no prediction: no values."""
@@ -393,6 +395,7 @@ class Student(nn.Module):
             problems=tuple(problems),
             notes=tuple(warned),
             values=values.double().numpy(),
+            logits=logits.numpy(),
         )
 
     def _predicted(self, inputs: Any) -> Predictions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -492,6 +493,27 @@ def test_the_table_of_the_terminal_fits(
     assert "x.npy" in text
     assert "gesture" in text
     assert "1 of 2 samples predicted, 1 could not be read" in text
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_the_likeliest_classes_stand_on_the_terminal_too(
+    width: int, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each in a line of its own, beside its probability."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", str(width))
+    name = "x.npy" if width == 80 else "one_that_needs_all_of_the_room_there.npy"
+    values = sequences(4)[0]
+    np.save(name, values)
+    Path("broken.npy").write_bytes(b"x")
+    shares = dict(zip(load(trained).classes, load(trained).predict_proba([values])[0], strict=True))
+    ranked = sorted(shares, key=lambda each: -shares[each])
+    for top in (1, 2, 3, 9):
+        assert main(["predict", str(trained), name, "broken.npy", "--top", str(top)]) == 1
+        lines = capsys.readouterr().out.splitlines()
+        assert max(map(len, lines[:-1])) <= width
+        found = [" ".join(re.findall(r"gesture \d|[0-9.]+(?= %| +│)", line)) for line in lines if "gesture" in line]
+        assert found == [f"{each} {100 * shares[each]:.1f}" for each in ranked[: min(top, 3)]]
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossdistill.data import from_arrays, with_fold, with_validation
+from crossdistill.data import from_arrays, read_manifest, with_fold, with_validation, write_manifest
 from crossdistill.data.controls import Control, with_control
 from crossdistill.data.labels import natural_order
 from crossdistill.data.wrappers import content_of
@@ -267,19 +268,34 @@ def test_the_data_set_itself_keeps_its_splits() -> None:
     assert np.array_equal(dataset.splits, before)
 
 
+def test_a_fold_that_holds_all_of_a_class_is_named_and_so_is_the_file(tmp_path: Path) -> None:
+    made = from_arrays({"x": np.zeros((6, 1))}, ["a", "a", "a", "a", "c&d", "c&d"], folds=[0, 1, 0, 1, 1, 1])
+    with_fold(made, 0)
+    source = write_manifest(tmp_path / "data", made)
+    problem = "data/manifest.csv: class 'c&d' is in test but never in train: fold 1 is tested, and outside of it no"
+    with pytest.raises(InputError, match=problem):
+        with_fold(read_manifest(source), 1)
+
+
 def test_validation_that_cannot_be_taken_is_refused() -> None:
     with pytest.raises(InputError, match="above 0 and below 1"):
         with_validation(grouped(4, 4), 1.0, 0)
     rare = from_arrays({"x": np.zeros((9, 1))}, [0] * 8 + [1], splits=np.zeros(9, bool))
     with pytest.raises(
-        InputError, match=r"take 0.3 of 9 labelled train rows, .* side: of '1' there is one; label more"
+        InputError, match=r"take 0.3 of 9 labelled train rows for .* side: of '1' there is one; label more"
     ):
         with_validation(rare, 0.3, 0)
     one_group = from_arrays(
         {"x": np.zeros((8, 1))}, [0, 1] * 4, splits=[False] * 6 + [True] * 2, groups=list("aaaaaabb")
     )
-    with pytest.raises(InputError, match="cannot take"):
+    with pytest.raises(InputError, match=r"cannot take .* on either side and no group on both, of 1 group; label more"):
         with_validation(one_group, 0.3, 0)
+    plain = from_arrays({"x": np.zeros((25, 1))}, [0] * 13 + [1] * 12)
+    with pytest.raises(InputError, match=r"2 classes on either side: 25 would be for validation and 0 for training;"):
+        with_validation(plain, 0.99, 0)
+    numbers = from_arrays({"x": np.zeros((25, 1))}, np.arange(25.0), task="regression")
+    with pytest.raises(InputError, match=r"with one on either side: 25 would be for validation and 0 for training;"):
+        with_validation(numbers, 0.99, 0)
     by_class = from_arrays(
         {"x": np.zeros((8, 1))}, [0, 0, 0, 1, 1, 1, 0, 1], splits=[False] * 6 + [True] * 2, groups=list("aaabbbcc")
     )

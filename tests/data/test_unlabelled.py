@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from crossdistill.data import MultimodalDataset, from_arrays, read_manifest, with_fold, with_validation, write_manifest
+from crossdistill.data.doubts import doubts_of
 from crossdistill.data.loading import EpochBatches, training_batches
 from crossdistill.data.splits import require_groups_apart, with_labels
 from crossdistill.types import UNLABELLED, InputError
@@ -32,6 +33,8 @@ GAPS = {
     "-1 beside texts": ["a", "b", "c", -1] * 15,
     "-1 beside texts as objects": np.array(["a", "b", "c", np.int64(-1)] * 15, dtype=object),
     "objects": np.array(["a", "b", "c", None] * 15, dtype=object),
+    "spaces": ["a", "b", "c", "  "] * 15,
+    "spaces in an array": np.array(["a", "b", "c", "\t "] * 15),
 }
 
 
@@ -58,6 +61,32 @@ def test_labels_that_say_nothing_are_refused(case: str) -> None:
     labels, message = WRONG[case]
     with pytest.raises(InputError, match=message):
         dataset(labels)
+
+
+def test_a_class_that_is_called_by_a_space_is_one() -> None:
+    made = from_arrays({"gyro": np.eye(4)}, ["a", " ", "a", " "], classes=("a", " "))
+    assert made.labels.tolist() == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize(("dtype", "number"), [(np.uint8, 255), (np.uint16, 65535), (np.uint32, 2**32 - 1)])
+def test_minus_one_in_an_unsigned_type_is_said(dtype: type, number: int) -> None:
+    """As datasets of pictures have their labels; as many classes as the type has numbers are classes."""
+    made = dataset(np.array([0, 1, 2, -1] * 15).astype(dtype))
+    (line,) = doubts_of(made)
+    assert line.startswith(
+        f"{number} is taken for a class, far above the others; -1 becomes {number} in {np.dtype(dtype)}"
+    )
+    assert not doubts_of(dataset(np.arange(N).astype(np.uint8)))
+    if dtype is np.uint8:
+        assert not dataset((255 - np.arange(N)).astype(np.uint8)).doubts, "others are near to it"
+
+
+def test_a_manifest_without_a_label_is_named(tmp_path: Path) -> None:
+    source = write_manifest(tmp_path / "data", dataset([0, 1] * (N // 2)))
+    text = (source / "manifest.csv").read_text().replace(",train,0", ",train,").replace(",train,1", ",train, ")
+    (source / "manifest.csv").write_text(text)
+    with pytest.raises(InputError, match=r"data/manifest.csv: column 'label': expected labels, found none: every row"):
+        read_manifest(source)
 
 
 def test_what_is_measured_needs_a_label() -> None:

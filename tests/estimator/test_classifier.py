@@ -135,6 +135,7 @@ def test_sequences_given_as_a_list_may_have_other_lengths_later() -> None:
         [NAMES[label] if label >= 0 else None for label in FEW],
         np.array([NAMES[label] if label >= 0 else np.nan for label in FEW], dtype=object),
         np.where(FEW < 0, "", NAMES[FEW]),
+        np.where(FEW < 0, "  ", NAMES[FEW]),
         pd.Series([NAMES[label] if label >= 0 else pd.NA for label in FEW], dtype="string"),
         pd.Series([label if label >= 0 else pd.NA for label in FEW], dtype="Int64"),
         pd.Series(np.where(FEW < 0, None, NAMES[FEW])),
@@ -143,7 +144,19 @@ def test_sequences_given_as_a_list_may_have_other_lengths_later() -> None:
         np.ma.masked_array(NAMES[Y], FEW < 0),
     ],
     ids=[
-        *("-1", "-1.0", "NaN", "None", "None of texts", "NaN of texts", "empty", "NA", "NA of numbers", "series"),
+        *(
+            "-1",
+            "-1.0",
+            "NaN",
+            "None",
+            "None of texts",
+            "NaN of texts",
+            "empty",
+            "spaces",
+            "NA",
+            "NA of numbers",
+            "series",
+        ),
         *("NumPy's -1 among objects", "masked", "masked text"),
     ],
 )
@@ -240,6 +253,34 @@ def test_minus_one_that_may_be_a_class_is_said(y: list[Any], doubted: bool) -> N
     said = [str(warning.message) for warning in caught if "-1 is taken for no label" in str(warning.message)]
     assert len(said) == doubted
     assert -1 not in fitted.classes_.tolist()
+
+
+def test_minus_one_that_an_unsigned_type_has_made_another_number_is_said() -> None:
+    with pytest.warns(UserWarning, match="y: 255 is taken for a class, far above the others; -1 becomes 255 in uint8"):
+        quick("baseline", n_epochs=1).fit(X, FEW.astype(np.uint8))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        quick("baseline", n_epochs=1).fit(X, Y.astype(np.uint8))
+
+
+def test_logarithms_of_probabilities_are_theirs() -> None:
+    model = quick("baseline").fit(X, Y)
+    with np.errstate(all="raise"):
+        np.testing.assert_allclose(np.exp(model.predict_log_proba(X)), model.predict_proba(X), atol=1e-12)
+        far = model.predict_log_proba(1e6 * X)
+    assert not np.isnan(far).any()
+    assert (far <= 0).all()
+    several = quick("baseline").fit(X, np.eye(CLASSES, dtype=int)[Y])
+    assert np.array_equal(several.predict_log_proba(X), np.log(several.predict_proba(X)))
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.99])
+def test_too_few_labels_to_hold_some_out_are_said_in_own_words(fraction: float) -> None:
+    model = quick("baseline", early_stopping=True, validation_fraction=fraction)
+    with pytest.raises(
+        InputError, match=r"labelled train rows for validation, with one of each of 3 classes on either"
+    ):
+        model.fit(X, np.where(np.arange(SAMPLES) < 6, Y, -1))
 
 
 def test_minus_one_beside_one_alone_is_a_class() -> None:
@@ -661,7 +702,7 @@ def test_columns_of_several_labels_are_known_by_their_names() -> None:
     assert regressor.score(X, numbers[["b", "a"]]) == regressor.score(X, numbers)
 
 
-@pytest.mark.parametrize("text", ["nan", "-1", "None", " "])
+@pytest.mark.parametrize("text", ["nan", "-1", "None"])
 def test_a_class_that_looks_like_no_label_is_said(text: str) -> None:
     labels = np.where(FEW < 0, text, NAMES[Y])
     with pytest.warns(UserWarning, match="is taken for a class") as said:

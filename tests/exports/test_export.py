@@ -123,6 +123,29 @@ def test_int8_needs_labelled_samples(tmp_path: Path) -> None:
     assert export(student, tmp_path / "x.onnx", int8=True, force=True).cost is None
 
 
+@pytest.mark.parametrize("labels", ["no column", "empty cells"])
+def test_samples_to_check_on_need_no_label_but_int8_does(
+    labels: str, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file is named, and so is what takes it all the same."""
+    monkeypatch.chdir(tmp_path)
+    for row, values in enumerate(sequences((4, 2))):
+        np.save(f"{row}.npy", values)
+    lines = ["wrist", "0.npy", "1.npy"]
+    if labels == "empty cells":
+        lines = ["id,split,label,wrist", "a,train,,0.npy", "b,train, ,1.npy"]
+    Path("new.csv").write_text("\n".join(lines))
+    arguments = ["export", str(trained), "--data", "new.csv", "--out", "x.onnx"]
+    assert main(arguments) == 0
+    assert "on 2 unlabelled samples of new.csv" in capsys.readouterr().out
+    assert main([*arguments, "--int8"]) == 2
+    error = capsys.readouterr().err
+    assert "the unlabelled samples of new.csv have no labels" in error
+    assert "name labelled data by --data, or take it so by --force" in error
+    assert main([*arguments, "--int8", "--force"]) == 0
+    assert "int8: what it costs was not measured" in capsys.readouterr().out
+
+
 def test_int8_of_convolutions_over_time(tmp_path: Path) -> None:
     """As wide as those that are taken where nothing is chosen: the converter folds what is made of small weights."""
     settings = EncoderSettings("conv", {"width": 5, "layers": 2, "hidden": 64})

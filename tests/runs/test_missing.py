@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import pytest
 
 from crossdistill import load
 from crossdistill.cli.headline import show_headline
-from crossdistill.data import MultimodalDataset, from_arrays
+from crossdistill.cli.main import main
+from crossdistill.data import MultimodalDataset, from_arrays, write_manifest
 from crossdistill.data.controls import Control
 from crossdistill.recipes.recipe import DataSettings
 from crossdistill.reports.runs import load_runs
@@ -21,6 +23,7 @@ from crossdistill.reports.tables import headlines
 from crossdistill.runs.build import build
 from crossdistill.runs.data import split_dataset
 from crossdistill.runs.folder import read_recipe
+from crossdistill.runs.results import read_results
 from crossdistill.runs.run import run
 from crossdistill.runs.statistics import feature_statistics
 from crossdistill.studies.table import row_of, write_table
@@ -65,6 +68,24 @@ def test_the_student_is_measured_on_all_and_the_teacher_on_complete_samples(tmp_
     record = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
     assert "training/loss/classification_incomplete" in record
     assert "skipped" not in record, "nothing is read from files that could break"
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_each_view_says_on_how_many_samples_it_was_measured_where_these_are_not_all(
+    width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    for name, data in (("whole", gestures()), ("parts", lacking("eye", EYE))):
+        run(recipe(write_manifest(tmp_path / f"{name}-data", data)), tmp_path / name)
+    capsys.readouterr()
+    assert main(["evaluate", str(tmp_path / "whole")]) == 0
+    assert " of 16" not in capsys.readouterr().out
+    assert main(["evaluate", str(tmp_path / "parts")]) == 0
+    said = capsys.readouterr().out
+    assert "16 of 16" in said
+    assert f"{(TEST & ~EYE).sum()} of 16" in said
+    results = repr(read_results(tmp_path / "parts"))
+    assert re.search(r"student top-1 [0-9.]+ % on 16, teacher top-1 [0-9.]+ % on 10 of 16 test samples\)", results)
 
 
 def test_a_test_split_without_the_auxiliary_modality_measures_the_student_alone(

@@ -251,7 +251,9 @@ def test_predict_writes_labels_of_several_columns(
     out = tmp_path / f"told.{ending}"
     capsys.readouterr()
     assert main(["predict", str(trained.folder), str(tmp_path / "given.csv"), "--out", str(out)]) == 0
-    assert "Labels stand beside the predictions" in capsys.readouterr().out
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.startswith("Labels of 2 samples not compared; the first: ")
+    assert line.endswith(f"given.csv#0: no column 'label:{trained.data.classes[0]}'")
     read = {"csv": pd.read_csv, "parquet": pd.read_parquet, "jsonl": partial(pd.read_json, lines=True)}[ending]
     told = read(out)[columns].astype(float)
     np.testing.assert_array_equal(told.to_numpy(), [[1, 0], [np.nan, np.nan], [0, 1]])

@@ -11,13 +11,14 @@ import numpy.typing as npt
 from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.columns import Columns
+from crossdistill.cli.number_scores import numbers_table
 from crossdistill.cli.progress import Lines, console
 from crossdistill.data.constant_numbers import not_defined
 from crossdistill.reports.formats import capitalised
 from crossdistill.reports.wording import not_measured
 from crossdistill.runs.evaluate import evaluate
 from crossdistill.runs.results import NumberScores, RunResults, constant_in, read_results, unmeasured_views
-from crossdistill.tasks import MEASURES, measures_of
+from crossdistill.tasks import measures_of
 
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
@@ -40,9 +41,9 @@ def execute(options: Namespace, command: str) -> int:
         reason = "its data.evaluate_on is none" if again.split == "none" else f"no {again.split} sample can be measured"
         console().print(f"{folder}: nothing to measure: {reason}", soft_wrap=True)
         return 0
-    table = _scores_table(again, f"{folder}: {again.samples[again.split]} {again.split} samples")
-    console().print(table.shown(console().width))
-    if (numbers := _numbers_table(again)) is not None:
+    console().print(_scores_table(again, folder).shown(console().width))
+    known = {view: scores for view, scores in again.scores.items() if isinstance(scores, NumberScores)}
+    if (numbers := numbers_table(again.classes, known)) is not None:
         console().print(numbers.shown(console().width))
     constant = constant_in(again.scores, again.classes)
     if text := not_defined(constant, again.classes, f"{again.split} samples"):
@@ -55,27 +56,16 @@ def execute(options: Namespace, command: str) -> int:
     return 0
 
 
-def _scores_table(results: RunResults, title: str) -> Columns:
-    """A row for each view, its measures."""
-    measures = measures_of(results.task, len(results.classes))
-    table = Columns(("", *(measure.name for measure in measures)), ("",), title)
+def _scores_table(results: RunResults, folder: Path) -> Columns:
+    """A row for each view, its measures, and on how many samples where some view was not measured on all."""
+    measures, held = measures_of(results.task, len(results.classes)), results.samples[results.split]
+    counts = {view: scores.measured for view, scores in results.scores.items()}
+    on_all = set(counts.values()) == {held}
+    names = ("", *(measure.name for measure in measures), *([] if on_all else ["samples"]))
+    table = Columns(names, ("",), f"{folder}: {held:,} {results.split} samples")
     for view, scores in results.scores.items():
-        table.add(view, *(measure.shown(getattr(scores, measure.key)) for measure in measures))
-    return table
-
-
-def _numbers_table(results: RunResults) -> Columns | None:
-    """Of several numbers each one's measures by each view, errors in its own unit; None elsewhere."""
-    if results.task != "regression" or len(results.classes) == 1:
-        return None
-    share, *errors = (measure for measure in MEASURES["regression"] if measure.key in ("r2", "rmse", "mae"))
-    table = Columns(("number", "", share.name, *(measure.name for measure in errors)), ("number", ""))
-    for place, name in enumerate(results.classes):
-        for view, scores in results.scores.items():
-            if isinstance(scores, NumberScores):
-                own = (scores.per_number_rmse[place], scores.per_number_mae[place])
-                cells = (measure.shown(float(value)) for measure, value in zip(errors, own, strict=True))
-                table.add(name, view, share.shown(float(scores.per_number[place])), *cells)
+        cells = [measure.shown(getattr(scores, measure.key)) for measure in measures]
+        table.add(view, *cells, *([] if on_all else [f"{counts[view]:,} of {held:,}"]))
     return table
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.progress import Lines, console
-from crossdistill.data.manifest import read_manifest
+from crossdistill.data.dataset import MultimodalDataset
+from crossdistill.data.given import Given, given
+from crossdistill.data.label_cells import has_labels
+from crossdistill.data.manifest import dataset_of
+from crossdistill.data.table import read_table
 from crossdistill.exports import ENDINGS, Exported, export
 from crossdistill.student import load
 from crossdistill.types import InputError
@@ -74,17 +80,26 @@ def said(exported: Exported) -> list[str]:
     return lines
 
 
-def _samples(options: Namespace) -> Any:
-    student = load(options.run)
+def _samples(options: Namespace) -> MultimodalDataset:
+    """The samples of `--data`. What an export's answers are compared on needs no label; what int8 costs does."""
+    student, table = load(options.run), read_table(options.data)
+    if not has_labels(table):
+        return _unlabelled(given(options.data, student.inputs, options.allow_outside), options.data)
     readers = {name: spec.reading for name, spec in student.inputs.items()}
-    return read_manifest(
-        options.data,
+    return dataset_of(
+        table,
         only=student.spec.target,
         required=student.spec.target,
         readers=readers,
         allow_outside=options.allow_outside,
         task=student.spec.task,
     )
+
+
+def _unlabelled(source: Given, path: Path) -> MultimodalDataset:
+    """The first samples of what somebody gives to be predicted, as if for training, which alone needs no label."""
+    samples = next(source.chunks()).samples
+    return replace(samples, name=str(path), splits=np.full(len(samples), "train"))
 
 
 def _shapes(shapes: Any) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -19,6 +19,7 @@ from rich.table import Table
 
 from crossdistill.cli.predictions_file import Record, require_writable, written_predictions
 from crossdistill.cli.progress import console
+from crossdistill.cli.tally import Labels, Tally
 from crossdistill.cli.words import printable_line
 from crossdistill.data.cells import LABEL_PREFIX
 from crossdistill.data.given import Given, given
@@ -32,8 +33,6 @@ from crossdistill.types import InputError, TaskKind
 
 UNREADABLE = 1
 """The exit code where some samples have no prediction; all others are written."""
-Labels = Mapping[str, Sequence[str]]
-"""Column -> the samples' labels as texts, "" for none."""
 NO_LABELS = ";"
 """The prediction of a sample that has none of the labels, as a manifest writes it."""
 _SHOWN = 40
@@ -106,57 +105,12 @@ def execute(options: Namespace, command: str) -> int:
             rows = f"{len(source.empty):,} empty row{'s' * (len(source.empty) > 1)}"
             line = f"{path}: {rows} left out ({few_of(source.empty, _NAMED)})"
             console().print(printable_line(line), soft_wrap=True)
-    for line in tally.lines(options.out):
-        console().print(line, soft_wrap=True)
+    for said in tally.lines(options.out, len(shown)):
+        if isinstance(said, str):
+            console().print(said, soft_wrap=True)
+        else:
+            console().print(said.shown(console().width))
     return UNREADABLE if tally.unread else 0
-
-
-class Tally:
-    """What came of all samples, counted as they come."""
-
-    def __init__(self, student: Student) -> None:
-        self.classes, self.has_classes = student.classes, student.spec.task == "classification"
-        self.samples = self.unread = self.foreign = 0
-        self.right: Counter[str] = Counter()
-        self.labelled: Counter[str] = Counter()
-        self.notes: dict[str, None] = {}
-
-    def add(self, predictions: Predictions, labels: Labels, splits: Sequence[str]) -> None:
-        """Labels: column -> as many as samples, as splits are, "" where there is none."""
-        self.samples += len(splits)
-        self.notes |= dict.fromkeys(predictions.notes[: max(0, _SHOWN - len(self.notes))])
-        compared = {LABEL: labels.get(LABEL, [])} if self.has_classes else labels  # a class has one column
-        for row, split in enumerate(splits):
-            if predictions.problems[row]:
-                self.unread += 1
-            elif any(cells[row] for cells in compared.values() if cells):
-                self.labelled[split] += 1
-                if self.has_classes:
-                    label = self._known(compared[LABEL][row])
-                    self.foreign += label not in self.classes
-                    self.right[split] += str(predictions.predicted[row]) == label
-
-    def _known(self, label: str) -> str:
-        """The class that is meant: pandas writes 1 as 1.0 in a column with gaps."""
-        same = (label, f"{label}.0", label.removesuffix(".0"))
-        return next((name for name in same if name in self.classes), label)
-
-    def lines(self, out: Path | None) -> Iterator[str]:
-        """What a person should know at the end."""
-        yield from self.notes
-        where = f"{out}: " if out is not None else ""
-        failed = f", {self.unread:,} could not be read" if self.unread else ""
-        yield f"{where}{self.samples - self.unread:,} of {self.samples:,} samples predicted{failed}"
-        if self.labelled and not self.has_classes:
-            yield "Labels stand beside the predictions and are not compared with them; evaluate measures a run again"
-        elif self.labelled:
-            strange = f"; labels that the student does not know: {self.foreign:,}" if self.foreign else ""
-            right, labelled = self.right.total(), self.labelled.total()
-            yield f"Right on {right:,} of {labelled:,} labelled samples ({100 * right / labelled:.1f} %){strange}"
-        if self.has_classes and len(self.labelled) > 1:  # the share of all would hide what training saw
-            for split, count in self.labelled.items():
-                share = 100 * self.right[split] / count
-                yield f"  {split or 'without a split'}: {self.right[split]:,} of {count:,} ({share:.1f} %)"
 
 
 def _require_other(out: Path | None, inputs: Sequence[Path]) -> None:
@@ -267,15 +221,17 @@ def _cells(record: Record, names: Sequence[str], labelled: Sequence[str]) -> dic
         "input": str(record.get("input", "")),
         "sample": record["id"],
         "prediction": f"– {error}" if error else _prediction(record),
-        "%": "" if error or "probability" not in record else f"{100 * record['probability']:.1f}",
+        "%": "" if error else "\n".join(f"{100 * share:.1f}" for share in _ranked(record, "probability")),
         "label": _labels(record, labelled),
     }
     return {name: made[name] for name in names}
 
 
 def _kept(name: str, cell: str) -> list[str]:
-    """What of a cell is not to be broken: a file's name, and words that are no error's."""
-    return [cell] if name in _WHOLE else [] if cell.startswith("– ") else cell.split()
+    """What of a cell is not to be broken: a file's name, the lines of several, and words that are no error's."""
+    if name in _WHOLE or "\n" in cell:
+        return cell.split("\n")
+    return [] if cell.startswith("– ") else cell.split()
 
 
 def _lines(row: Mapping[str, str], room: int) -> Iterator[RenderableType]:
@@ -284,9 +240,12 @@ def _lines(row: Mapping[str, str], room: int) -> Iterator[RenderableType]:
     together = ", ".join(names)
     for name in [together] if cell_len(together) <= room else names:
         yield from _folded(name, room)
-    share = f", {row['%']} %" if row.get("%") else ""
+    first, *rest = [row["prediction"]]
+    if row.get("%"):
+        ranked = zip(row["prediction"].split("\n"), row["%"].split("\n"), strict=True)
+        first, *rest = (f"{name}, {share} %" for name, share in ranked)
     label = f"; label {row['label']}" if row.get("label") else ""
-    yield Padding(f"{row['prediction']}{share}{label}", (0, 0, 0, 2), expand=False)
+    yield from (Padding(line, (0, 0, 0, 2), expand=False) for line in (f"{first}{label}", *rest))
 
 
 def _folded(path: str, room: int) -> list[str]:
@@ -306,10 +265,17 @@ def _labels(record: Record, labelled: Sequence[str]) -> str:
     return ", ".join(f"{called[name]}{cell}" for name, cell in filled.items())
 
 
+def _ranked(record: Record, what: str) -> list[Any]:
+    """`prediction` or `probability` of a class and of those that --top asks for beside it; none where there is none."""
+    asked = itertools.takewhile(record.__contains__, (f"{what}_{rank}" for rank in itertools.count(2)))
+    return [record[name] for name in (what, *asked) if name in record]
+
+
 def _prediction(record: Record) -> str:
-    """What was predicted, in one cell; of several numbers one after the other."""
+    """What was predicted, in one cell: of --top a line for each class; of several numbers one after the other."""
     if "prediction" in record:
-        return _text_of(record["prediction"])
+        classes = _ranked(record, "prediction") if "probability" in record else [record["prediction"]]
+        return "\n".join(printable_line(_text_of(name)) for name in classes)
     return ", ".join(_text_of(value) for name, value in record.items() if name.startswith("prediction_"))
 
 

@@ -42,7 +42,7 @@ class _Console(Console):
 
 def console() -> Console:
     """Where output goes, brackets as they are; ranks other than the first are silent."""
-    return _Console(highlight=False, markup=False, quiet=not is_first_rank())
+    return _Console(highlight=False, markup=False, emoji=False, quiet=not is_first_rank())
 
 
 def progress_bar() -> Progress:

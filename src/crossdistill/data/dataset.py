@@ -15,7 +15,14 @@ import torch
 from crossdistill.data.arrays import array_of, has_method, is_gap, listed, objects_of, unmasked, without_tensors
 from crossdistill.data.cells import MODALITY_NAME, are_lists, are_times, file_named, shortened
 from crossdistill.data.columns import ArrayColumn, Column, FileColumn, KeptColumn, RowColumn, Rows, SequenceColumn
-from crossdistill.data.labels import SPLITS, Strings, groups_of, require_no_zero_characters, split_names
+from crossdistill.data.labels import (
+    SPLITS,
+    Strings,
+    doubt_of_wrapped,
+    groups_of,
+    require_no_zero_characters,
+    split_names,
+)
 from crossdistill.data.named import as_frame, warn_of_indices
 from crossdistill.data.number_groups import beginnings
 from crossdistill.data.odd_numbers import number_written
@@ -237,9 +244,9 @@ def from_arrays(
         modalities: name -> (N, ...) array, or N arrays: stacked where their shapes are equal, else sequences (T_i, F);
             of DataFrames, which may be such sequences, too, columns are known by their names; N texts, which are read
             as counts of their letters; or any `Column`, as it is
-        labels: (N,) whole numbers or strings; -1, "", None or NaN for a training sample without a label. Of task
-            multilabel (N, C), 0 or 1, and of task regression (N,) or (N, K) numbers; a row of NaN for one without a
-            label
+        labels: (N,) whole numbers or strings; -1, "" or spaces alone, None or NaN for a training sample without a
+            label. Of task multilabel (N, C), 0 or 1, and of task regression (N,) or (N, K) numbers; a row of NaN for
+            one without a label
         splits: (N,) "train" | "validation" | "test", or (N,) bool, True for test; None: all are for training
         ids: N distinct names, or empty where there are none
         groups: N entries, what must not be on both sides of a split; None, NaN or "" for a sample that is a group of
@@ -293,6 +300,7 @@ def from_arrays(
         licence=licence,
         weights=np.asarray(unmasked(without_tensors(weights)), dtype=np.float64),
         task=task,
+        doubts=(doubt,) if task == "classification" and (doubt := doubt_of_wrapped(labels)) else (),
     )
     for key in present:
         if key not in modalities:
@@ -357,9 +365,12 @@ def check_consistency(dataset: MultimodalDataset) -> None:
     require_splits(dataset)
 
 
-def require_splits(dataset: MultimodalDataset) -> None:
+def require_splits(dataset: MultimodalDataset, because: str = "") -> None:
     """Raise InputError for an unknown split, for a measured sample without a label, and for a class that is measured
-    but never trained. Of several labels a rare one may be in no labelled training sample: see `unlearnt_labels`."""
+    but never trained. Of several labels a rare one may be in no labelled training sample: see `unlearnt_labels`.
+
+    because: why samples are of these splits, where the data do not say it themselves
+    """
     unknown = sorted(set(dataset.splits.tolist()) - {*SPLITS, "held_out"})
     if unknown:
         raise InputError(f"unknown split '{unknown[0]}': expected one of {', '.join(SPLITS)}")
@@ -374,7 +385,8 @@ def require_splits(dataset: MultimodalDataset) -> None:
         if dataset.task == "classification" and len(learnt):
             unseen = np.setdiff1d(dataset.labels[rows], dataset.labels[learnt])
             if len(unseen):
-                raise InputError(f"class '{dataset.classes[unseen[0]]}' is in {split} but never in train")
+                where = f"{dataset.place}: class '{dataset.classes[unseen[0]]}' is in {split} but never in train"
+                raise InputError(where + because)
 
 
 def _column(name: str, values: npt.ArrayLike | Sequence[npt.ArrayLike] | Column, numbers: Rows | None = None) -> Column:

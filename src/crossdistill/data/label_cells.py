@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ _LIST = re.compile(r"(?s)[\[({]\s*['\"].*['\"],?\s*[\])}]")
 """How lists of labels look as texts: ['dog', 'outdoors'], as NumPy writes them ['dog' 'outdoors']."""
 
 _EMPTY = re.compile(r"[\[({]\s*[\])}]|set\(\)")
-"""How those of none of the labels look; a class may be called so, a bracket say."""
+"""How those of none of the labels look."""
 
 
 def label_columns(table: Table, task: TaskKind) -> list[str]:
@@ -50,9 +51,17 @@ def label_columns(table: Table, task: TaskKind) -> list[str]:
     return several or [LABEL]
 
 
+def has_labels(table: Table) -> bool:
+    """Whether some row has a label."""
+    return any(any(cells) for name, cells in table.columns.items() if name == LABEL or name.startswith(PREFIX))
+
+
 def read_labels(table: Table, task: TaskKind) -> tuple[Labels, tuple[str, ...]]:
     """The labels and their names, as of `encode`. Raises InputError with the place of the first mistake."""
     columns = label_columns(table, task)
+    if not has_labels(table):
+        called = f"column '{columns[0]}'" if len(columns) == 1 else f"columns '{columns[0]}' and its like"
+        raise InputError(f"{table.path}: {called}: expected labels, found none: every row is unlabelled")
     if task != "regression":
         _require_no_lists(table, columns, task)
     if task == "classification":
@@ -95,10 +104,7 @@ def write_labels(labels: Labels, names: Sequence[str], task: TaskKind) -> dict[s
 def _sets(table: Table) -> tuple[Labels, tuple[str, ...]]:
     """Of cells such as `dog; outdoors`."""
     cells = table.columns[LABEL]
-    if LABEL in table.nested:
-        sets = _listed(table)
-    else:
-        sets = [{part.strip() for part in SEPARATORS.split(cell)} - {""} for cell in cells]
+    sets = _listed(table) if LABEL in table.nested else [parts_of(cell) for cell in cells]
     names = tuple(natural_order([name for found in sets for name in found]))
     if not names:
         raise InputError(f"{table.path}: column '{LABEL}': expected labels such as 'dog;outdoors', found none")
@@ -115,11 +121,29 @@ def _require_no_lists(table: Table, columns: Sequence[str], task: TaskKind) -> N
     if columns != [LABEL] or LABEL in table.nested:
         return
     for row, cell in enumerate(table.columns[LABEL]):
-        if _LIST.fullmatch(cell) or (task == "multilabel" and _EMPTY.fullmatch(cell)):
+        if is_list(cell) if task == "multilabel" else _LIST.fullmatch(cell):  # a class may be called []
             raise InputError(
                 f"{table.place(row, LABEL)}: found a list of labels as a text, '{shortened(cell)}'; write ; between "
                 "labels (dog;outdoors) and ; alone for none, or save lists in a .parquet file (data.task multilabel)"
             )
+
+
+def parts_of(cell: str) -> set[str]:
+    """The labels of a cell such as `dog; outdoors`.
+
+    >>> sorted(parts_of("dog; outdoors")), parts_of(";")
+    (['dog', 'outdoors'], set())
+    """
+    return {part.strip() for part in SEPARATORS.split(cell)} - {""}
+
+
+def is_list(cell: str) -> bool:
+    """Whether a cell is a list of labels, or an empty one, as Python writes it.
+
+    >>> is_list("['dog', 'outdoors']"), is_list("dog;outdoors")
+    (True, False)
+    """
+    return bool(_LIST.fullmatch(cell) or _EMPTY.fullmatch(cell))
 
 
 def _listed(table: Table) -> list[set[str]]:
@@ -133,23 +157,43 @@ def _listed(table: Table) -> list[set[str]]:
 
 def label_texts(table: Table) -> list[str]:
     """The column of labels as a CSV file has it, lists of labels with ; between them; empty where there is none."""
-    if LABEL not in table.nested:
-        return table.columns.get(LABEL, [])
-    cells = table.nested[LABEL].to_pylist()
+    return list_texts(table.nested[LABEL].to_pylist()) if LABEL in table.nested else table.columns.get(LABEL, [])
+
+
+def list_texts(cells: Iterable[Any]) -> list[str]:
+    """Lists of labels, of a Parquet file, as a CSV file has them.
+
+    >>> list_texts([["dog", "outdoors"], [], None])
+    ['dog;outdoors', ';', '']
+    """
     return [
         "" if cell is None else ";".join(map(str, cell)) or ";" if isinstance(cell, list) else str(cell)
         for cell in cells
     ]
 
 
+def number_in(cell: str, task: TaskKind) -> float | None:
+    """The number that a cell of a label's column holds, of several labels 0 or 1; None for anything else.
+
+    >>> number_in("1.5", "regression"), number_in("1.5", "multilabel"), number_in("true", "multilabel")
+    (1.5, None, 1.0)
+    """
+    number = number_of(cell) if task == "multilabel" or is_number(cell) else None
+    return None if task == "multilabel" and number not in (0, 1) else number
+
+
+def expected_in(task: TaskKind) -> str:
+    """What such a cell should hold, in words."""
+    return "0 or 1" if task == "multilabel" else "a number"
+
+
 def _number(table: Table, row: int, column: str, task: TaskKind) -> float:
     cell = table.columns[column][row]
     if not cell:
         return np.nan
-    number = number_of(cell) if task == "multilabel" or is_number(cell) else None
-    if number is None or (task == "multilabel" and number not in (0, 1)):
-        expected = "0 or 1" if task == "multilabel" else "a number"
-        raise InputError(f"{table.place(row, column)}: expected {expected} (data.task {task}), found '{cell}'")
+    if (number := number_in(cell, task)) is None:
+        expected = f"expected {expected_in(task)} (data.task {task})"
+        raise InputError(f"{table.place(row, column)}: {expected}, found '{cell}'")
     if not np.isfinite(float32_of(np.array(number))):
         fix = "leave the cell empty where there is no label, or give the numbers in a larger unit"
         expected = "expected a number within float32's range"

@@ -37,8 +37,9 @@ def natural_order(texts: Sequence[str]) -> list[str]:
 def encode_labels(labels: Sequence[Any] | npt.NDArray[Any], classes: tuple[str, ...]) -> tuple[Rows, tuple[str, ...]]:
     """Class numbers (N,), `UNLABELLED` where there is no label, and class names.
 
-    labels: whole numbers, or strings; -1, an empty string, None, NaN and pandas' NA stand for no label. True and False
-    are called so, as in a table, unless there are other names of classes, of which they are numbers 1 and 0.
+    labels: whole numbers, or strings; -1, an empty string, one of spaces alone unless a class is called so, None, NaN
+    and pandas' NA stand for no label. True and False are called so, as in a table, unless there are other names of
+    classes, of which they are numbers 1 and 0.
     """
     labels = without_tensors(labels)
     values = _with_gaps(labels)
@@ -46,6 +47,8 @@ def encode_labels(labels: Sequence[Any] | npt.NDArray[Any], classes: tuple[str, 
         values = np.array(["" if number == UNLABELLED else str(bool(number)) for number in values.tolist()])
     if len(set(classes)) < len(classes):
         raise InputError("classes: names must be distinct")
+    if values.dtype.kind == "U":  # which a table's cell would not keep, either
+        values = np.array(["" if is_blank(text) and text not in classes else text for text in values.tolist()], np.str_)
     labelled = values != UNLABELLED if values.dtype.kind == "i" else values != ""
     if values.dtype.kind == "i" and classes:
         outside = values[labelled & ((values < 0) | (values >= len(classes)))]
@@ -147,6 +150,30 @@ def objects_in(labels: Any) -> npt.NDArray[Any]:
     return np.array(labels, dtype=object)
 
 
+def is_blank(label: Any) -> bool:
+    """Whether this is a text without anything to be seen in it."""
+    return isinstance(label, str) and not label.strip()
+
+
+def doubt_of_wrapped(labels: Any) -> str:
+    """A sentence where labels of an unsigned type are what -1 becomes in it, far above all others; else empty.
+
+    >>> [doubt_of_wrapped(np.array(labels, np.uint8))[:24] for labels in ([0, 1, 255], [254, 255])]
+    ['255 is taken for a class', '']
+    """
+    values = np.asarray(without_tensors(labels)) if hasattr(labels, "dtype") else np.empty(0)
+    if values.dtype.kind != "u" or not values.size:
+        return ""
+    most = np.iinfo(values.dtype).max
+    others = values[values != most]
+    if len(others) == values.size or others.max(initial=0) >= most // 2:
+        return ""
+    return (
+        f"{most} is taken for a class, far above the others; -1 becomes {most} in {values.dtype}: where it stands for "
+        "no label, give labels of a type with signs, such as int64"
+    )
+
+
 def is_minus_one(label: Any) -> bool:
     """Whether this is the number that stands for no label."""
     return isinstance(label, int | float | np.number) and bool(label == UNLABELLED)
@@ -169,7 +196,7 @@ _TEXTS_OF_GAPS = {
 def seems_no_label(name: object) -> bool:
     """Whether a class is called what becomes of a sample without a label where labels are made texts, or what tables
     write in its cell."""
-    return isinstance(name, str) and (name in _TEXTS_OF_GAPS or not name.strip())
+    return isinstance(name, str) and (name in _TEXTS_OF_GAPS or is_blank(name))
 
 
 def few_of(names: Sequence[str], most: int, more: str = "more") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import replace
 from typing import Any
@@ -37,7 +38,8 @@ def with_fold(dataset: MultimodalDataset, fold: int) -> MultimodalDataset:
         raise InputError(f"{dataset.place} has no fold {fold}; it has {has}")
     splits = np.where(dataset.folds == fold, "test", "train").astype("<U10")
     on_fold = replace(dataset, splits=_hold_out_unlabelled(dataset, splits, "test"))
-    require_splits(on_fold)
+    fix = "leave these samples out, or spread them over several folds"
+    require_splits(on_fold, f": fold {fold} is tested, and outside of it no labelled sample is of the class; {fix}")
     return on_fold
 
 
@@ -207,18 +209,30 @@ def _validation_rows(dataset: MultimodalDataset, fraction: float, seed: int, gro
     try:
         held_out = _by_group(labels, groups, fraction, seed) if grouped else _by_class(labels, fraction, seed)
     except ValueError as error:
-        alone = [number for number, count in zip(*np.unique(labels, return_counts=True), strict=True) if count == 1]
-        named = few_of([f"'{dataset.classes[number]}'" for number in alone], _NAMED)
-        because = f"of {named} there is one" if alone and dataset.task == "classification" else str(error)
         raise InputError(
-            f"{dataset.place}: cannot take {fraction:g} of {len(train)} labelled train rows, with one of each of "
-            f"{len(np.unique(labels))} classes on either side: {because}; label more samples, or take another "
-            "validation_fraction"
-        ) from None
+            f"{dataset.place}: cannot take {fraction:g} of {len(train)} labelled train rows for validation, with "
+            f"{_on_either_side(dataset, labels, groups if grouped else None, fraction)}; label more samples, or take "
+            "another validation_fraction"
+        ) from error
     lost = np.setdiff1d(labels[held_out], np.delete(labels, held_out))
     if len(lost):
         raise InputError(f"{dataset.place}: class '{dataset.classes[lost[0]]}' would be in validation but not in train")
     return train[held_out]
+
+
+def _on_either_side(dataset: MultimodalDataset, labels: Rows, groups: Strings | None, fraction: float) -> str:
+    """What both sides of a split of these labelled samples need, and why they cannot have it; groups: (N,) where none
+    may be on both sides."""
+    classes, counts = np.unique(labels, return_counts=True)
+    has_classes = dataset.task == "classification"
+    needed = f"one of each of {len(classes)} classes on either side" if has_classes else "one on either side"
+    if has_classes and (alone := [f"'{dataset.classes[number]}'" for number in classes[counts == 1]]):
+        return f"{needed}: of {few_of(alone, _NAMED)} there is one"
+    if groups is not None:
+        count = len(np.unique(groups))
+        return f"{needed} and no group on both, of {count} group{'s' * (count > 1)}"
+    held_out = math.ceil(fraction * len(labels))
+    return f"{needed}: {held_out} would be for validation and {len(labels) - held_out} for training"
 
 
 def by_whole_groups(dataset: MultimodalDataset) -> bool:

@@ -42,10 +42,10 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
 
     X, and auxiliary alike: a table (N, F) or DataFrame; windows (N, T, F); a list of N sequences (T_i, F); or several
     of these by name, in `crossdistill.Modalities` or a dict; an auxiliary one may be N texts, too. NaN in all numbers
-    of an auxiliary sample, or None in a list: this sample lacks the modality. y: (N,); -1 among numbers, NaN or None: a
-    sample without a label, from which methods such as amid_u learn all the same. Or y: (N, C), an indicator matrix of 0
-    and 1, for samples with any number of labels (multi-label); a row of -1, or of NaN: a sample without a label. The
-    same random_state gives the same bits on the same machine.
+    of an auxiliary sample, or None in a list: this sample lacks the modality. y: (N,); -1 among numbers, NaN, None or
+    a text of spaces at most: a sample without a label, from which methods such as amid_u learn all the same. Or y:
+    (N, C), an indicator matrix of 0 and 1, for samples with any number of labels (multi-label); a row of -1, or of NaN:
+    a sample without a label. The same random_state gives the same bits on the same machine.
 
     Args:
         method: one of crossdistill.METHODS that trains a student
@@ -92,6 +92,8 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
         ([0, 1, 2], ('0', '1', '2'))
         >>> model.predict_proba(wrist[:3]).shape, model.transform(wrist[:3]).shape
         ((3, 3), (3, 128))
+        >>> bool(np.isclose(np.exp(model.predict_log_proba(wrist[:3])).sum(), 3))
+        True
         >>> model.teacher_score(wrist, y, camera) > 0.9
         True
     """
@@ -197,6 +199,20 @@ class CrossModalClassifier(ClassifierMixin, CrossModalEstimator):  # type: ignor
             return probabilities
         normalized: npt.NDArray[np.float64] = probabilities / probabilities.sum(1, keepdims=True)
         return normalized
+
+    def predict_log_proba(self, X: Any) -> npt.NDArray[np.float64]:
+        """The natural logarithms of `predict_proba` (N, C); minus infinity of a probability of 0.
+
+        Args:
+            X: as in `fit`
+
+        Raises:
+            NotFittedError: before `fit`.
+            ValueError: inputs that are not as in `fit`.
+        """
+        with np.errstate(divide="ignore"):
+            logarithms: npt.NDArray[np.float64] = np.log(self.predict_proba(X))
+        return logarithms
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The share of samples whose class is predicted, or of several labels all of them, of those that have a label.

@@ -15,6 +15,8 @@ from crossdistill.data.arrays import is_gap, objects_of, unmasked, without_tenso
 from crossdistill.data.cells import shortened
 from crossdistill.data.columns import Rows
 from crossdistill.data.labels import (
+    doubt_of_wrapped,
+    is_blank,
     is_minus_one,
     is_mixed,
     objects_in,
@@ -138,7 +140,8 @@ def sample_weights(sample_weight: Any, count: int) -> npt.NDArray[np.float64]:
 
 
 def is_labelled(labels: Array, classes: Array) -> npt.NDArray[np.bool_]:
-    """(N,) False where there is no label: NaN, None or an empty text, and -1 unless it is one of the classes."""
+    """(N,) False where there is no label: NaN, None, a text that is empty or of spaces alone, and -1 unless it is one
+    of the classes."""
     given = _is_given(labels)
     return given if UNLABELLED in classes.tolist() else given & ~_is_minus_one(labels)
 
@@ -179,6 +182,8 @@ def classes_of(labels: Array) -> Array:
             f"{', '.join(map(str, classes.tolist()[:5]))}; where it is a class, give classes names or other numbers",
             stacklevel=3,
         )
+    if doubt := doubt_of_wrapped(labels):
+        warnings.warn(f"y: {doubt}", stacklevel=3)
     if len(classes) < 2:
         without = "; -1 stands for no label, so give classes other numbers" if minus_one.any() else ""
         raise InputError(f"y: expected at least two classes, found one class, {classes.tolist()[0]!r}{without}")
@@ -207,14 +212,14 @@ def classes_among(labels: Array, classes: Array) -> Array:
 
 
 def _is_given(labels: Array) -> npt.NDArray[np.bool_]:
-    """(N,) False for NaN, None and an empty text."""
+    """(N,) False for NaN, None and a text that is empty or of spaces alone."""
     if labels.dtype.kind in "biu":
         return np.ones(len(labels), dtype=np.bool_)
     import pandas as pd
 
     given: npt.NDArray[np.bool_] = ~np.asarray(pd.isna(labels), dtype=np.bool_)
     if labels.dtype.kind in "OUT":
-        given[given] = [label != "" for label in labels[given].tolist()]
+        given[given] = [not is_blank(label) for label in labels[given].tolist()]
     return given
 
 

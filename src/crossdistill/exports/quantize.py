@@ -92,7 +92,7 @@ def require_kept(cost: Cost | str, samples: Samples) -> None:
     """Raise InputError where int8 costs too much, or nothing says what it costs."""
     if isinstance(cost, str):
         raise InputError(
-            f"--int8: what it costs cannot be measured ({cost}); name data by --data, or take it so by --force"
+            f"--int8: what it costs cannot be measured ({cost}); name labelled data by --data, or take it so by --force"
         )
     if not cost.lost <= MOST_LOST:
         before, after = cost.measure.shown(cost.before), cost.measure.shown(cost.after)

@@ -71,7 +71,8 @@ def _of(student: Student, dataset: MultimodalDataset, splits: Sequence[str]) -> 
     """The samples of the first of these splits that has some."""
     split = next(split for split in splits if len(dataset.rows(split)))
     chosen = dataset.only(student.spec.target)
-    return Samples(chosen, chosen.rows(split), f"{split} samples of {dataset.name}")
+    kind = split if len(dataset.labelled_rows(split)) else "unlabelled"
+    return Samples(chosen, chosen.rows(split), f"{kind} samples of {dataset.name}")
 
 
 def batches(student: Student, samples: Samples) -> tuple[list[Arrays], int]:

@@ -249,11 +249,17 @@ class RunResults(Mapping[str, Any]):
     __eq__, __hash__ = object.__eq__, object.__hash__  # a mapping's would compare arrays, and make sets impossible
 
     def __repr__(self) -> str:
-        """Which run it is, and each view's headline measure; what results.json holds is under its keys."""
+        """Which run it is, and each view's headline measure, with the samples that it is of where these are not all;
+        what results.json holds is under its keys."""
         head = headline(self.task)
-        views = [f"{view} {head.name} {head.shown(scores.headline)}" for view, scores in self.scores.items()]
+        held = self.samples.get(self.split, 0)
+        on_all = all(scores.measured == held for scores in self.scores.values())
+        views = [
+            f"{view} {head.name} {head.shown(scores.headline)}" + ("" if on_all else f" on {scores.measured:,}")
+            for view, scores in self.scores.items()
+        ]
         of_fold = f", fold {self.fold}" if self.fold >= 0 else ""
-        measured = f"{', '.join(views)} on {self.samples.get(self.split, 0):,} {self.split} samples"
+        measured = f"{', '.join(views)} {'on' if on_all else 'of'} {held:,} {self.split} samples"
         about = f"{self.name!r}, {self.label or self.method}, seed {self.seed}{of_fold}"
         return f"RunResults({about}: {measured if views else 'nothing measured'})"
 

@@ -30,7 +30,7 @@ from crossdistill.data.cells import (
 from crossdistill.data.columns import Column, Rows, open_array
 from crossdistill.data.given.chunks import CHUNK, Chunk, Given, Specs, as_batch, chunk_of, starts
 from crossdistill.data.inputs import InputSpec, column_of, text_column
-from crossdistill.data.label_cells import LABEL, label_texts
+from crossdistill.data.label_cells import LABEL, label_texts, list_texts
 from crossdistill.data.lazy import LazyColumn
 from crossdistill.data.lists import list_arrays
 from crossdistill.data.numbers import filled_rows, headers_of, numbers
@@ -233,7 +233,7 @@ def _frames(path: Path, texts: Sequence[str], used: Sequence[str], empty: list[s
         try:
             start = 0
             for batch in pa.parquet.ParquetFile(path).iter_batches(batch_size=CHUNK, columns=[*used, *texts]):
-                cells = {name: texts_of(path, name, batch.column(name)) for name in texts}
+                cells = {name: _texts(path, name, batch.column(name)) for name in texts}
                 frame = batch.to_pandas(ignore_metadata=True).assign(**cells)  # pandas would make an index of some
                 yield frame.set_axis(range(start, start + len(frame)))
                 start += len(frame)
@@ -260,6 +260,12 @@ def _frames(path: Path, texts: Sequence[str], used: Sequence[str], empty: list[s
         if "EOF inside string" in str(error):
             raise InputError(f"{path} row {unreadable_row(path)}: {OPEN_QUOTE}") from None
         raise InputError(f"{path}: cannot be read as a table: {cause(error)}") from None
+
+
+def _texts(path: Path, name: str, column: Any) -> list[str]:
+    """A Parquet column's cells as texts, of lists of labels as a CSV file has them."""
+    is_list = name == LABEL and str(column.type).startswith(("list<", "large_list<"))
+    return list_texts(column.to_pylist()) if is_list else texts_of(path, name, column)
 
 
 def _filled(frame: Any) -> npt.NDArray[np.bool_]:
