@@ -26,6 +26,7 @@ from crossdistill.data.named import as_frame
 from crossdistill.data.readers.text import load_tokenizer
 from crossdistill.evaluation.collect import raw_outputs_of
 from crossdistill.models.cross_modal import CrossModalModel
+from crossdistill.models.far_inputs import far_inputs
 from crossdistill.models.flat import flattened
 from crossdistill.models.spec import ModelSpec, loadable, model_to_load, outline
 from crossdistill.models.storage import (
@@ -119,7 +120,7 @@ class Predictions:
     logits: (N, C), of numbers in deviations from their mean
     predicted: what `Student.predict` answers of each sample
     problems: N texts, why a sample has no prediction, "" for one that has; its numbers then mean nothing
-    notes: what else went wrong in reading, such as a file that ends early
+    notes: what else is odd, such as a file that ends early, or samples that are far from all of training
     """
 
     ids: tuple[str, ...]
@@ -393,7 +394,7 @@ class Student(nn.Module):
             representations=made.made.target.numpy(),
             predicted=task.predicted(logits),
             problems=tuple(problems),
-            notes=tuple(warned),
+            notes=(*warned, *far_inputs(self.network, samples)),
             values=values.double().numpy(),
             logits=logits.numpy(),
         )

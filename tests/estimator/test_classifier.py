@@ -263,6 +263,7 @@ def test_minus_one_that_an_unsigned_type_has_made_another_number_is_said() -> No
         quick("baseline", n_epochs=1).fit(X, Y.astype(np.uint8))
 
 
+@pytest.mark.filterwarnings("ignore:X. half of a feature's numbers:UserWarning")
 def test_logarithms_of_probabilities_are_theirs() -> None:
     model = quick("baseline").fit(X, Y)
     with np.errstate(all="raise"):

@@ -12,9 +12,9 @@ from crossdistill.data.labels import few_of
 from crossdistill.data.precision import sampled_numbers
 from crossdistill.data.same_samples import as_one, rows_with, same_modalities
 
-_LEAST = 10
+LEAST = 10
 """Measured samples below which chance may make them all the same, or far away."""
-_FAR = 4.0
+FAR = 4.0
 """Standard deviations of the training samples beyond which hardly any of their numbers are."""
 _MOST = 200
 """Samples of each side that are looked at, which suffice for a median."""
@@ -30,12 +30,12 @@ def unlike_training(
 
     together: NAME -> modalities that may be read as one of that name
     """
-    measured = {name for name in dataset.columns if len(rows_with(dataset, name, split)) >= _LEAST}
+    measured = {name for name in dataset.columns if len(rows_with(dataset, name, split)) >= LEAST}
     trained = same_modalities(dataset)
     there = {name: count for name, count in same_modalities(dataset, split).items() if name in measured}
     same = [name for name in as_one(there, together) if name not in as_one(trained, together)]
     distances = {name: _distance(dataset, name, split) for name in dataset.columns if name in measured}
-    far = {name: distance for name, distance in distances.items() if distance > _FAR}
+    far = {name: distance for name, distance in distances.items() if distance > FAR}
     sentences = []
     if same:
         verb, it = ("is", "it") if len(same) == 1 else ("are", "them")
@@ -48,7 +48,7 @@ def unlike_training(
         which = "" if len(far) == 1 else f", of {worst}"
         sentences.append(
             f"{few_of(list(far), _NAMED, 'more modalities')}: half of the {split} samples' numbers or more are beyond "
-            f"{_FAR:g} standard deviations of the training samples (in the median {far[worst]:.3g} away{which}); have "
+            f"{FAR:g} standard deviations of the training samples (in the median {far[worst]:.3g} away{which}); have "
             "both the same unit and offset?"
         )
     return sentences
