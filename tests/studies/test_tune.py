@@ -504,7 +504,7 @@ def test_trials_side_by_side_are_as_many_and_each_is_of_its_own_runs(
     assert not (tmp_path / "out" / "trials").exists()
 
 
-def test_what_runs_of_trials_warn_of_is_said_once_and_their_epochs_are_not(tmp_path: Path, executor: Makes) -> None:
+def test_what_runs_of_trials_say_is_said_once_and_their_epochs_are_not(tmp_path: Path, executor: Makes) -> None:
     class Speaks(Measured):
         def run_all(
             self, jobs: Iterable[RunJob], listener: Listener = Listener()
@@ -512,6 +512,7 @@ def test_what_runs_of_trials_warn_of_is_said_once_and_their_epochs_are_not(tmp_p
             for outcome in super().run_all(jobs, listener):
                 listener.begin("a run", 3)
                 listener.say("WARNING: baseline seed 0: a doubt")
+                listener.say("only 3 of 4 samples have all")
                 listener.step("a run")
                 listener.end("a run")
                 yield outcome
@@ -519,8 +520,8 @@ def test_what_runs_of_trials_warn_of_is_said_once_and_their_epochs_are_not(tmp_p
     used = executor(lambda made, folder: 0.5)
     made = with_data(recipe(folder_of(gestures(), tmp_path), method="baseline"))
     speaks = Speaks(used.measure, used.accuracies)
-    tune(made, ["baseline"], 2, 2, tmp_path / "out", listener=(heard := Heard()), executor=speaks)
-    assert [line for line in heard.lines if "a doubt" in line] == ["WARNING: baseline seed 0: a doubt"]
+    tune(made, ["baseline", "kd"], 2, 2, tmp_path / "out", listener=(heard := Heard()), executor=speaks)
+    assert heard.lines == ["WARNING: baseline seed 0: a doubt", "only 3 of 4 samples have all"]
     assert "a run" not in repr(vars(heard))
 
 

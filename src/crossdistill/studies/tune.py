@@ -27,7 +27,7 @@ from crossdistill.recipes.recipe import Recipe, as_method
 from crossdistill.runs.jobs import Executor, Failure, InProcess, RunJob, require_done
 from crossdistill.runs.lock import locked
 from crossdistill.runs.results import read_results
-from crossdistill.studies.passed_on import Said, WarnedOnce
+from crossdistill.studies.passed_on import Said, SaidOnce
 from crossdistill.studies.search_space import SHARED, Values, search_space, with_values
 from crossdistill.studies.searched import SearchedData, decided_by, require_same_search
 from crossdistill.studies.trials import best_of_first, storage_at, study_of, suggest, take_up, to_do
@@ -94,6 +94,7 @@ def tune(
     data = SearchedData(recipe.data)
     shared = SHARED if "baseline" in methods else {}  # by the time another method is on, the baseline's best
     chosen: Values = {}
+    of_runs = SaidOnce(Said(listener))
     with locked(folder, "search", listener.say) if not storage else nullcontext():
         for method in sorted(methods, key=lambda name: name != "baseline"):
             space = search_space(method)
@@ -113,7 +114,7 @@ def tune(
                 )
                 if not is_over and not storage:
                     take_up(study)
-                best = _search(search, executor or InProcess(), listener, is_shared=bool(storage))
+                best = _search(search, executor or InProcess(), listener, of_runs, is_shared=bool(storage))
                 chosen = best if method == "baseline" else chosen
                 recipe = with_values(recipe, method, best)
                 if not storage:
@@ -260,13 +261,14 @@ class _Search:
                 self.study.tell(trial.trial, state=TrialState.FAIL)
 
 
-def _search(search: _Search, executor: Executor, listener: Listener, is_shared: bool) -> Values:
-    """The values of the best trial. Raises InputError where all diverged, or a run failed."""
+def _search(search: _Search, executor: Executor, listener: Listener, of_runs: Listener, *, is_shared: bool) -> Values:
+    """The values of the best trial; of_runs: hears what its runs say. Raises InputError where all diverged, or a run
+    failed."""
     method = search.recipe.method
     if (left := search.to_do()) > 0:
         with reported(listener, method, left):
             try:
-                with closing(executor.run_all(search.runs(), WarnedOnce(Said(listener)))) as outcomes:
+                with closing(executor.run_all(search.runs(), of_runs)) as outcomes:
                     for folder, failure in outcomes:
                         if (heard := search.ended(folder, failure)) is not None:
                             listener.step(method, heard)
