@@ -72,10 +72,11 @@ def test_a_search_shows_the_last_trial_and_the_best() -> None:
     listener = progress.trial_bars(bars)
     listener.begin("kd", 3)
     notes = []
-    for values in ({"trial": 0, "accuracy": 0.5}, {"trial": 1, "accuracy": 0.25}, {"trial": 2}):
+    found: list[Values] = [{"trial": 0, "accuracy": 0.5, "best": 0.75}, {"trial": 1, "accuracy": 1.0, "best": 1.0}]
+    for values in (*found, {"trial": 2}):
         listener.step("kd", values)
         notes.append(bars.tasks[0].fields["note"])
-    assert notes == ["trial 0 50.0 %, best 50.0 %", "trial 1 25.0 %, best 50.0 %", "trial 2 diverged"]
+    assert notes == ["trial 0 50.0 %, best 75.0 %", "trial 1 100.0 %, best 100.0 %", "trial 2 diverged"]
     assert bars.tasks[0].completed == 3
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from crossdistill.cli import train
+from crossdistill.cli.main import main
 from crossdistill.cli.parsing import parsed
 from crossdistill.methods import METHODS
 from crossdistill.recipes.files import load_recipe, options_of, recipe_of, to_yaml, with_fields
@@ -66,3 +68,47 @@ def test_fields_are_replaced_and_other_methods_options_kept() -> None:
     assert_others_kept(replace(found, epochs=RECIPES["emoji"]().epochs), "kd")
     with pytest.raises(InputError, match="temperature"):
         with_fields(RECIPES["emoji"](), {"kd.temperature": "warm"})
+
+
+WITHOUT = "crossdistill: warning: {}: without effect, for the {}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["train", "own", "--amid.alpha_1", "50"], WITHOUT.format("amid.alpha_1", "method is amid_u")),
+        (["train", "own", "--amid_u.alpha_1", "50"], ""),
+        (["train", "own", "--kd.temperature", f"{options_of(METHODS['kd'])['temperature']}"], ""),
+        (["train", "emoji", "--method", "kd"], ""),
+        (["train", "mine.yaml"], WITHOUT.format("amid.alpha_1", "method is amid_u")),
+        (["train", "mine.yaml", "--amid.alpha_1", "3"], WITHOUT.format("amid.alpha_1", "method is amid_u")),
+        (["train", "mine.yaml", "--method", "kd"], ""),
+        (["train", "both.yaml"], ""),
+        (["compare", "own", "--methods", "kd,amid", "--amid.alpha_1", "50"], ""),
+        (["compare", "own", "--table", "4", "--amid.alpha_1", "50"], ""),
+        (["compare", "mine.yaml", "--methods", "kd,amid_u"], ""),
+        (
+            ["compare", "own", "--methods", "kd,amid_u", "--amid.alpha_1=50", "--dkd.beta", "3"],
+            WITHOUT.format("dkd.beta, amid.alpha_1", "methods are kd, amid_u"),
+        ),
+        (
+            ["tune", "own", "--methods", "baseline", "--amid.alpha_1", "50"],
+            WITHOUT.format("amid.alpha_1", "method is baseline"),
+        ),
+    ],
+)
+def test_options_of_other_methods_than_those_that_are_trained_are_said(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not those of bundled recipes, nor of files that may be for several methods."""
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text("method: amid_u\namid: {alpha_1: 50}\n", encoding="utf-8")
+    Path("both.yaml").write_text("method: amid_u\namid: {alpha_1: 50}\namid_u: {alpha_1: 2}\n", encoding="utf-8")
+
+    def enough(*arguments: object, **named: object) -> object:
+        raise InputError("enough")
+
+    name = words[0]
+    monkeypatch.setattr(f"crossdistill.cli.{name}.{'run' if name == 'train' else name}", enough)
+    assert main([*words, "--data.target", "w", "--data.auxiliary", "c"]) == 2
+    assert capsys.readouterr().err == f"{said}crossdistill: error: enough\n"

@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from crossdistill.cli.headline import show_headline
 from crossdistill.data import MultimodalDataset
-from crossdistill.data.fingerprint import fingerprint
+from crossdistill.data.fingerprint import fingerprint, surely_differing
+from crossdistill.data.reading import PartialColumn
 from crossdistill.recipes.files import to_yaml, with_fields
-from crossdistill.reports import configurations_of, load_runs
+from crossdistill.reports import configurations_of, load_runs, targets_sentence
+from crossdistill.reports.sections import report_of
 from crossdistill.runs.data import split_dataset
 from crossdistill.types import InputError
 from tests.reports.synthetic import CLASSES, edit_results, write_run
@@ -165,7 +168,7 @@ def measured(folder: Path, method: str, data: MultimodalDataset, seed: int = 0, 
     (folder / "recipe.yaml").write_text(to_yaml(made), encoding="utf-8")
     described = {"data": {"fingerprint": fingerprint(split_dataset(data, made.data, seed))}}
     (folder / "config.json").write_text(json.dumps(described), encoding="utf-8")
-    edit_results(folder, target=list(made.data.target))
+    edit_results(folder, target=list(made.data.target), auxiliary=list(made.data.auxiliary))
     return folder
 
 
@@ -189,6 +192,45 @@ def test_runs_of_different_data_are_refused(tmp_path: Path) -> None:
     elsewhere = measured(tmp_path / "elsewhere", "baseline", own, target=("eye",), auxiliary=("wrist",))
     with pytest.raises(InputError, match="different target modalities"):
         load_runs([first, elsewhere])
+
+
+def test_runs_of_one_label_have_the_same_data_whatever_files_they_are_in(tmp_path: Path) -> None:
+    """What a method does not read may differ, and what a control draws by the seed does."""
+    own, other = gestures(), gestures(lambda values: values + 1)
+    halves = replace(own, columns={**own.columns, "eye": other.columns["eye"]})
+    first = measured(tmp_path / "first", "kd", own, source="here")
+    assert len(load_runs([first, measured(tmp_path / "copy", "kd", own, 1, source="there")])) == 2
+    for name, data, found in (("both", other, "wrist and eye"), ("eye", halves, "eye")):
+        folder = measured(tmp_path / name, "kd", data, 1, source="there")
+        with pytest.raises(
+            InputError, match=f"both are labelled kd, but their data differ in {found}; leave"
+        ) as caught:
+            load_runs([first, folder])
+        assert "\n" not in str(caught.value)
+    alone = [measured(tmp_path / f"baseline{seed}", "baseline", (own, halves)[seed], seed) for seed in range(2)]
+    assert len(load_runs(alone)) == 2
+    lacking = replace(own, columns={**own.columns, "eye": PartialColumn(own.columns["eye"], np.arange(48) % 5 > 0)})
+    changes = {"control": "shuffled", "labelled": 0.5}
+    drawn = [measured(tmp_path / f"control{seed}", "crd", lacking, seed, **changes) for seed in range(2)]
+    assert surely_differing(*(run.data for run in load_runs(drawn))) == ["labels", "modality eye"]
+
+
+def test_configurations_with_different_target_data_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own, other = gestures(), gestures(lambda values: values + 1)
+    folders = [
+        measured(tmp_path / "kd", "kd", own, source="here"),
+        measured(tmp_path / "mi", "mi", own, source="there"),
+        measured(tmp_path / "crd", "crd", other, source="elsewhere"),
+    ]
+    runs = load_runs(folders)
+    assert targets_sentence(runs[:2]) == ""
+    said = targets_sentence(runs)
+    assert said.startswith("Target data differ between configurations: wrist of kd and mi (here), of crd (elsewhere). ")
+    assert [line for line in report_of(runs, "").summary if line == targets_sentence([runs[2], *runs[:2]])]
+    show_headline(runs)
+    assert said in capsys.readouterr().out
 
 
 def test_runs_that_drew_or_hide_some_of_the_same_data_are_compared(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ from crossdistill.methods import DISCRIMINATOR_ACCURACY
 from crossdistill.recipes.files import load_recipe
 from crossdistill.recipes.library.bundled import own
 from crossdistill.recipes.recipe import Recipe
+from crossdistill.reports import load_runs
+from crossdistill.reports.warnings import warnings_table
 from crossdistill.runs.build import Built, build
 from crossdistill.runs.run import run
 from crossdistill.runs.train import train
@@ -577,6 +579,21 @@ def test_a_listener_takes_lines_unless_it_leaves_them_to_python(tmp_path: Path) 
     assert any("is taken for a class" in line for line in heard.lines)
     with pytest.warns(RunWarning, match="is taken for a class"):
         run(WRIST_ALONE, tmp_path / "steps", listener=Steps(), dataset=CALLED_NAN)
+
+
+def test_a_runs_folder_keeps_what_is_said_of_its_data_and_reports_show_it(tmp_path: Path) -> None:
+    """Also what is no warning; which epoch was kept is in results.json."""
+    made = with_data(recipe(method="kd", epochs=1), choose_epoch_on="validation", validation_fraction=0.3)
+    heard = Heard()
+    run(made, tmp_path / "run", listener=heard, dataset=lacking("eye", EYE))
+    [line] = [line for line in heard.lines if line.startswith("only ")]
+    kept = (tmp_path / "run/warnings.txt").read_text(encoding="utf-8").splitlines()
+    assert line in kept
+    assert any("kept the model" in line for line in heard.lines)
+    assert not any("kept the model" in line for line in kept)
+    table = warnings_table(load_runs([tmp_path / "run"]))
+    assert table is not None
+    assert line in [row.cells[1] for row in table.rows]
 
 
 def test_a_runs_folder_keeps_its_warnings_each_once_also_when_it_goes_on(tmp_path: Path) -> None:

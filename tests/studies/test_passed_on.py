@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crossdistill.listening import Listener
-from crossdistill.studies.passed_on import PassedOn, Said, WarnedOnce, Within
+from crossdistill.studies.passed_on import PassedOn, Said, SaidOnce, Within
 
 
 class Kept(Listener):
@@ -25,7 +25,7 @@ class Kept(Listener):
 
 def test_all_is_passed_on() -> None:
     kept = Kept()
-    before = PassedOn(WarnedOnce(kept))
+    before = PassedOn(SaidOnce(kept))
     before.begin("run", 2)
     before.step("run", {"epoch": 0})
     before.end("run", "died")
@@ -33,10 +33,12 @@ def test_all_is_passed_on() -> None:
     assert kept.heard == [("run", 2), ("run", {"epoch": 0}), ("run", "died"), ("3 runs",)]
 
 
-def test_what_runs_warn_of_alike_is_said_once() -> None:
-    """Of whatever configuration, seed and fold, and whatever they have measured; counts and names are no measures."""
+def test_what_runs_say_alike_is_said_once() -> None:
+    """Of whatever configuration, seed and fold, and whatever they have measured; counts and names are no measures.
+
+    What is no warning is of the data unless it names its run."""
     kept = Kept()
-    once = WarnedOnce(Within(kept, "emoji"))
+    once = SaidOnce(Within(kept, "emoji"))
     said = (
         "WARNING: amid_u fold 0 seed 0: only 40 of 57 samples have all",
         "WARNING: amid_u fold 1 seed 1: only 41 of 57 samples have all",
@@ -47,8 +49,12 @@ def test_what_runs_warn_of_alike_is_said_once() -> None:
         "WARNING: amid fold 0 seed 0: epoch 9: the discriminator was right on 99.5 % of the samples",
         "kd fold 0 seed 0: no warning",
         "kd fold 0 seed 1: no warning",
+        "only 50 of 57 samples have all",
+        "only 51 of 57 samples have all",
+        "WARNING: only 51 of 57 samples have all",
     )
     again = (
+        "only 50 of 57 samples have all",
         "WARNING: amid_u fold 1 seed 0: only 40 of 57 samples have all",
         "WARNING: amid_u: no ramp fold 0 seed 0: only 40 of 57 samples have all",
         "WARNING: amid fold 0 seed 1: epoch 12: the discriminator was right on 99.8 % of the samples",

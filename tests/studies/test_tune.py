@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import shutil
 from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -248,6 +249,115 @@ def test_a_search_that_is_stopped_however_often_ends_as_one_that_is_not(
         assert [accuracy for _, _, accuracy in told] == [accuracy for _, _, accuracy in expected][stops[0] - 1 :]
 
 
+def depends_on_what_is_shared(chosen: Recipe, folder: Path) -> float:
+    """The baseline is best at 8e-3; which temperature is best for kd depends on the learning rate."""
+    rate = chosen.optimization.learning_rate
+    if chosen.method == "baseline":
+        return float(1 / (1 + abs(np.log(rate / 8e-3))))
+    return float(1 / (1 + abs(chosen.options["kd"]["temperature"] - 1000 * rate)))
+
+
+def searched(folder: Path, executor: Makes, *trials: int, storage: str = "", stop: int = 0) -> tuple[Recipe, list[str]]:
+    """What a search with so many trials of baseline and kd, one after another in the same folder, ends with, and the
+    lines that the last one says; stop: a run at which the last search is interrupted once."""
+    calls = 0
+
+    def measured(chosen: Recipe, place: Path) -> float:
+        nonlocal calls
+        calls += 1
+        if calls == stop:
+            place.mkdir(parents=True, exist_ok=True)
+            raise KeyboardInterrupt
+        return depends_on_what_is_shared(chosen, place)
+
+    folder.mkdir(exist_ok=True)
+    made, url = recipe(folder_of(gestures(), folder)), storage.format(folder)
+    for count in trials:
+        calls, heard = 0 if count == trials[-1] else -100, Heard()
+        for _ in range(2 if stop and count == trials[-1] else 1):
+            with suppress(KeyboardInterrupt):
+                best = tune(made, ["kd", "baseline"], count, 1, folder / "out", url, heard, executor(measured))
+    return best, heard.lines
+
+
+@pytest.mark.parametrize("storage", ["", "sqlite:///{}/trials.db"])
+def test_what_is_found_does_not_depend_on_earlier_searches_with_fewer_or_more_trials(
+    storage: str, tmp_path: Path, executor: Makes
+) -> None:
+    """Trials under settings that the baseline's new trials have replaced are none of this search's."""
+    once, said = searched(tmp_path / "once", executor, 6, storage=storage)
+    few, _ = searched(tmp_path / "few", executor, 2, storage=storage)
+    assert few.optimization != once.optimization
+    assert not [line for line in said if "of before" in line]
+    more, said = searched(tmp_path / "more", executor, 2, 6, storage=storage)
+    assert (more.optimization, more.options) == (once.optimization, once.options)
+    [line] = [line for line in said if "of before" in line]
+    assert line.startswith("kd: 2 trials of before were under other settings than all methods have now")
+    back, said = searched(tmp_path / "back", executor, 6, 2, 6, storage=storage)
+    assert (back.optimization, back.options) == (once.optimization, once.options)
+    assert not [line for line in said if "of before" in line], "all that it asks for is there"
+    fewer, _ = searched(tmp_path / "fewer", executor, 6, 2, storage=storage)
+    assert (fewer.optimization, fewer.options) == (few.optimization, few.options)
+
+
+@pytest.mark.parametrize("stop", [2, 5, 8])
+def test_a_search_with_more_trials_that_is_stopped_ends_as_one_that_is_not(
+    stop: int, tmp_path: Path, executor: Makes
+) -> None:
+    once, _ = searched(tmp_path / "once", executor, 6)
+    more, _ = searched(tmp_path / "more", executor, 2, 6, stop=stop)
+    assert (more.optimization, more.options) == (once.optimization, once.options)
+    assert not (tmp_path / "more/out/trials").exists()
+
+
+def test_runs_that_were_interrupted_under_other_settings_do_not_stay(tmp_path: Path, executor: Makes) -> None:
+    made = recipe(folder_of(gestures(), tmp_path))
+
+    def interrupted(chosen: Recipe, folder: Path) -> float:
+        folder.mkdir(parents=True, exist_ok=True)
+        if chosen.method == "kd":
+            raise KeyboardInterrupt
+        return depends_on_what_is_shared(chosen, folder)
+
+    with pytest.raises(KeyboardInterrupt):
+        tune(made, ["baseline", "kd"], 2, 1, tmp_path / "out", executor=executor(interrupted))
+    assert list((tmp_path / "out/trials").glob("kd-*"))
+    tune(made, ["baseline", "kd"], 6, 1, tmp_path / "out", executor=executor(depends_on_what_is_shared))
+    assert not (tmp_path / "out/trials").exists()
+
+
+def test_of_machines_at_the_last_trial_the_first_decides_for_all(tmp_path: Path, executor: Makes) -> None:
+    """A trial with a lower number that ends later would else have the machines go on under different settings."""
+    made, url = recipe(folder_of(gestures(), tmp_path), method="baseline"), f"sqlite:///{tmp_path}/trials.db"
+
+    others: list[Recipe] = []
+    begun: list[Path] = []
+
+    def measured(chosen: Recipe, folder: Path) -> float:
+        begun.append(folder)
+        if len(begun) > 1:
+            return 0.5
+        others.append(search())  # of another machine, which does as many while this one is at its first
+        return 0.9
+
+    ran = executor(measured)
+
+    def search() -> Recipe:
+        return tune(made, ["baseline"], 2, 1, tmp_path / "out", url, executor=ran)
+
+    assert search().optimization == others[0].optimization
+    assert len(begun) == 3
+
+
+def test_the_best_trial_so_far_is_that_of_the_whole_search(tmp_path: Path, executor: Makes) -> None:
+    """Also of one that goes on."""
+    made, heard = recipe(folder_of(gestures(), tmp_path)), Heard()
+    for trials, accuracy in ((1, 0.75), (2, 0.5), (3, 1.0)):
+        measured = executor(lambda *_, found=accuracy: found)
+        tune(made, ["baseline"], trials, 1, tmp_path / "out", listener=heard, executor=measured)
+    assert [values["best"] for _, values in heard.steps] == [0.75, 0.75, 1.0]
+
+
 @pytest.mark.parametrize("where", [".", ""])
 def test_a_lock_that_a_killed_search_left_is_no_hindrance(
     where: str, tmp_path: Path, executor: Makes, monkeypatch: pytest.MonkeyPatch
@@ -394,7 +504,7 @@ def test_trials_side_by_side_are_as_many_and_each_is_of_its_own_runs(
     assert not (tmp_path / "out" / "trials").exists()
 
 
-def test_what_runs_of_trials_warn_of_is_said_once_and_their_epochs_are_not(tmp_path: Path, executor: Makes) -> None:
+def test_what_runs_of_trials_say_is_said_once_and_their_epochs_are_not(tmp_path: Path, executor: Makes) -> None:
     class Speaks(Measured):
         def run_all(
             self, jobs: Iterable[RunJob], listener: Listener = Listener()
@@ -402,6 +512,7 @@ def test_what_runs_of_trials_warn_of_is_said_once_and_their_epochs_are_not(tmp_p
             for outcome in super().run_all(jobs, listener):
                 listener.begin("a run", 3)
                 listener.say("WARNING: baseline seed 0: a doubt")
+                listener.say("only 3 of 4 samples have all")
                 listener.step("a run")
                 listener.end("a run")
                 yield outcome
@@ -409,8 +520,8 @@ def test_what_runs_of_trials_warn_of_is_said_once_and_their_epochs_are_not(tmp_p
     used = executor(lambda made, folder: 0.5)
     made = with_data(recipe(folder_of(gestures(), tmp_path), method="baseline"))
     speaks = Speaks(used.measure, used.accuracies)
-    tune(made, ["baseline"], 2, 2, tmp_path / "out", listener=(heard := Heard()), executor=speaks)
-    assert [line for line in heard.lines if "a doubt" in line] == ["WARNING: baseline seed 0: a doubt"]
+    tune(made, ["baseline", "kd"], 2, 2, tmp_path / "out", listener=(heard := Heard()), executor=speaks)
+    assert heard.lines == ["WARNING: baseline seed 0: a doubt", "only 3 of 4 samples have all"]
     assert "a run" not in repr(vars(heard))
 
 

@@ -9,7 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.engine_options import add_engine, chosen_executor
 from crossdistill.cli.progress import RunBars, add_quiet, console, shown
-from crossdistill.cli.recipe_options import RECIPE_HELP, add_recipe
+from crossdistill.cli.recipe_options import RECIPE_HELP, add_recipe, warn_of_idle_options
 from crossdistill.cli.report import write
 from crossdistill.cli.words import complain
 from crossdistill.methods import METHODS, unknown_method
@@ -65,14 +65,17 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
 def execute(options: Namespace, command: str) -> int:
     printed = parse_printed(options.table, options.figure)
     methods = parse_methods(options.methods or "all") if options.methods or not printed else []
+    base = load_recipe(options.recipe)
+    recipe = recipe_of(options, base)
     recipes = configurations(
-        recipe_of(options, load_recipe(options.recipe)),
+        recipe,
         methods,
         with_ablations=options.ablations,
         with_controls=options.controls,
         vary=options.vary,
         printed=printed,
     )
+    warn_of_idle_options(recipe, base, list(dict.fromkeys(each.method for each in recipes)))
     folds = parse_folds(options.folds, known_folds(recipes[0]) if options.folds else ())
     executor = chosen_executor(options, options.out)
     return compare_and_report(recipes, options.out, options.seeds, folds, executor, command, options.quiet)

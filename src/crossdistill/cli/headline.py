@@ -11,6 +11,7 @@ from crossdistill.reports import (
     Run,
     headline_table,
     split_by_measured,
+    targets_sentence,
     undefined,
     unmeasured_sentence,
     verdict,
@@ -23,7 +24,7 @@ def show_headline(runs: Sequence[Run]) -> None:
     measured, _ = split_by_measured(runs)
     if measured:
         console().print(headline_table(measured, console().width))
-        for text in (undefined(measured), without_teacher(measured)):
+        for text in (undefined(measured), without_teacher(measured), targets_sentence(measured)):
             if text:
                 console().print(text, soft_wrap=True)
         if said := verdict(measured):

@@ -161,16 +161,14 @@ def _epoch_note(task: str, values: Values) -> str:
 
 def trial_bars(progress: Progress) -> StepBars:
     """Each method's trials, with the accuracy of the last and of the best."""
-    best: dict[str, float] = {}
+    return StepBars(progress, "trials", _trial_note)
 
-    def note(task: str, values: Values) -> str:
-        if "accuracy" not in values:
-            return f"trial {values['trial']} diverged"
-        accuracy = float(values["accuracy"])
-        best[task] = max(accuracy, best.get(task, accuracy))
-        return f"trial {values['trial']} {in_percent(accuracy)} %, best {in_percent(best[task])} %"
 
-    return StepBars(progress, "trials", note)
+def _trial_note(task: str, values: Values) -> str:
+    if "accuracy" not in values:
+        return f"trial {values['trial']} diverged"
+    accuracy, best = (in_percent(float(values[name])) for name in ("accuracy", "best"))
+    return f"trial {values['trial']} {accuracy} %, best {best} %"
 
 
 @dataclass

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from jsonargparse import ArgumentParser
 
+from crossdistill.cli.words import is_first_rank, warn
 from crossdistill.methods import METHODS
+from crossdistill.plain import to_plain
 from crossdistill.plain_yaml import read_yaml
-from crossdistill.recipes.files import add_recipe_arguments, load_recipe, set_recipe_defaults
+from crossdistill.recipes.cross_fitted import is_cross_fitted
+from crossdistill.recipes.files import add_recipe_arguments, load_recipe, options_in, options_of, set_recipe_defaults
 from crossdistill.recipes.library.catalogue import RECIPES
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.recipes.sections import require_sections
@@ -58,6 +61,31 @@ def recipe_among(arguments: Sequence[str]) -> str:
         alone = "=" in word or word in FLAGS
         position += 1 if alone else 2
     return ""
+
+
+def warn_of_idle_options(recipe: Recipe, base: Recipe, methods: Collection[str], source: str = "") -> None:
+    """Say in one line which options of other methods than these were given, as amid's are where amid_u is trained.
+
+    base: the recipe without what the command line has. source: of the base where it is its own method that is trained:
+    of a file that gives that method no options those of others are told, too. Any other file may be for several
+    methods, as a bundled recipe and what `tune` writes are.
+    """
+    read = {*methods, *(["teacher"] if is_cross_fitted(recipe) else [])}
+    given = dict.fromkeys(_changed(recipe, base, read))
+    if source and source not in RECIPES and options_in(base, base.method) == options_of(METHODS[base.method]):
+        given |= dict.fromkeys(_changed(base, Recipe(), read))
+    if given and is_first_rank():
+        is_one = len(methods) == 1
+        warn(f"{', '.join(given)}: without effect, for the method{' is' if is_one else 's are'} {', '.join(methods)}")
+
+
+def _changed(recipe: Recipe, base: Recipe, read: Collection[str]) -> Iterator[str]:
+    """The options of methods that are not read whose values are others than in the base, in dotted names."""
+    for method in (name for name in recipe.options if name not in read):
+        before = options_in(base, method)
+        for name, value in recipe.options[method].items():
+            if to_plain(value) != to_plain(before.get(name)):
+                yield f"{method}.{name}"
 
 
 def _require_sections(arguments: Sequence[str]) -> None:

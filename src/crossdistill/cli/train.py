@@ -10,7 +10,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.headline import show_headline
 from crossdistill.cli.progress import add_quiet, console, epoch_bars, shown
-from crossdistill.cli.recipe_options import RECIPE_HELP, add_recipe
+from crossdistill.cli.recipe_options import RECIPE_HELP, add_recipe, warn_of_idle_options
 from crossdistill.recipes.files import load_recipe, recipe_of
 from crossdistill.reports import load_runs
 from crossdistill.runs.folder import NOTES, is_finished
@@ -35,7 +35,9 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
 
 def execute(options: Namespace, command: str) -> int:
     """Train and show how it goes, then print the headline."""
-    recipe = recipe_of(options, load_recipe(options.recipe))
+    base = load_recipe(options.recipe)
+    recipe = recipe_of(options, base)
+    warn_of_idle_options(recipe, base, [recipe.method], options.recipe if recipe.method == base.method else "")
     name = re.sub(r"[/\\]+", "_", recipe.name)  # one folder, and in runs/, whatever the recipe is called
     folder = options.out or Path("runs") / f"{name}-{recipe.method}-seed{recipe.seed}"
     was_finished = is_finished(folder)

@@ -11,7 +11,7 @@ from crossdistill.atomic import naming
 from crossdistill.cli.compare import parse_methods
 from crossdistill.cli.engine_options import add_engine, chosen_executor, is_alone
 from crossdistill.cli.progress import add_quiet, console, shown, trial_bars
-from crossdistill.cli.recipe_options import RECIPE_HELP, add_recipe
+from crossdistill.cli.recipe_options import RECIPE_HELP, add_recipe, warn_of_idle_options
 from crossdistill.recipes.files import load_recipe, recipe_of
 from crossdistill.runs.jobs import InProcess
 from crossdistill.studies.tune import tune
@@ -40,7 +40,9 @@ def parser(arguments: Sequence[str]) -> ArgumentParser:
 
 def execute(options: Namespace, command: str) -> int:
     """Tune and show how it goes, then say where the recipe is."""
-    recipe, methods = recipe_of(options, load_recipe(options.recipe)), parse_methods(options.methods)
+    base, methods = load_recipe(options.recipe), parse_methods(options.methods)
+    recipe = recipe_of(options, base)
+    warn_of_idle_options(recipe, base, methods)
     executor = InProcess(interruptible=True) if is_alone(options) else chosen_executor(options, options.out)
     with shown(options.quiet, trial_bars) as listener, naming(options.out, unless_named=True):  # as the journal's
         tune(recipe, methods, options.trials, options.seeds, options.out, options.storage, listener, executor)

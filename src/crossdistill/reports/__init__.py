@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossdistill.extras import needed_for
 from crossdistill.reports.cells import headline_table
+from crossdistill.reports.comparable import targets_sentence
 from crossdistill.reports.comparison import Difference, best, differences
 from crossdistill.reports.runs import Run, configurations_of, load_runs, split_by_measured, unmeasured_sentence
 from crossdistill.reports.samples import (
@@ -53,6 +54,7 @@ __all__ = [
     "lead",
     "load_runs",
     "split_by_measured",
+    "targets_sentence",
     "undefined",
     "unmeasured_sentence",
     "verdict",

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from crossdistill.data.fingerprint import surely_differing
+from crossdistill.methods import METHODS
 from crossdistill.recipes.deciding import first_difference
 from crossdistill.reports.fields import field_at
+from crossdistill.reports.formats import listed
 from crossdistill.types import InputError
 
 if TYPE_CHECKING:
     from crossdistill.reports.runs import Run
+
+
+_MANY = 6
+"""Configurations that a line names; of more it says how many there are."""
+_MODALITY = "modality "
+"""Begins the name of a modality's part of a fingerprint."""
 
 
 def require_comparable(runs: Sequence[Run]) -> None:
@@ -56,6 +65,62 @@ def require_one_recipe(label: str, runs: Sequence[Run]) -> None:
             )
 
 
+def require_same_inputs(label: str, runs: Sequence[Run]) -> None:
+    """Raise InputError where runs of one configuration surely learn from or predict with other data, whatever files
+    these lie in."""
+    for one, other in itertools.combinations(runs, 2):
+        shared = _inputs(one).items() & _inputs(other).items()
+        changed = [part for part in surely_differing(one.data, other.data) if part in dict(shared)]
+        if changed:
+            names = listed([part.removeprefix(_MODALITY) for part in changed])
+            raise InputError(
+                f"{other.folder} and {one.folder}: both are labelled {label}, but their data differ in {names}; leave "
+                "one out, or train it with another label"
+            )
+
+
+def targets_sentence(runs: Sequence[Run]) -> str:
+    """Which configurations surely have other data of the target modalities than which, as two kinds of features are;
+    empty where none have."""
+    firsts = list({run.label: run for run in reversed(runs) if run.data}.values())[::-1]
+    found = []
+    for name in runs[0].target:
+        kinds: list[list[Run]] = []
+        for run in firsts:
+            alike = (kind for kind in kinds if _MODALITY + name not in surely_differing(kind[0].data, run.data))
+            own = next(alike, None)
+            if own is None:
+                kinds.append([run])
+            else:
+                own.append(run)
+        if len(kinds) > 1:
+            found.append(f"{name} of {', of '.join(map(_labels, kinds))}")
+    if not found:
+        return ""
+    return (
+        f"Target data differ between configurations: {'; '.join(found)}. What these differ by may come of the data and "
+        "not of how they learn."
+    )
+
+
+def _labels(kind: Sequence[Run]) -> str:
+    """The configurations of these runs, or how many they are, and where their data were."""
+    source = field_at(kind[0].settings, "data.source")
+    words = listed([run.label for run in kind]) if len(kind) <= _MANY else f"{len(kind)} configurations"
+    return f"{words} ({source})" if source else words
+
+
+def _inputs(run: Run) -> dict[str, Hashable]:
+    """The parts of the fingerprint that are modalities which the run reads, each with what decides beside its files
+    what it is: runs in which that is the same have the same data if the files are the same."""
+    control = field_at(run.settings, "data.control") or "none"
+    drawn = None if control == "none" else (control, *_split(run), run.seed)
+    method = METHODS.get(run.method)
+    auxiliary = () if method is not None and set(method.views) == {"target"} else run.auxiliary
+    inputs: dict[str, Hashable] = {f"{_MODALITY}{name}": drawn for name in auxiliary}
+    return inputs | {f"{_MODALITY}{name}": None for name in run.target}
+
+
 def _require_same_data(runs: Sequence[Run]) -> None:
     """Raise InputError where runs are of other samples, or have them otherwise: labels and splits as far as nothing was
     drawn for a run alone, and the target modalities of one source; two sources may have two kinds of features of the
@@ -77,17 +142,22 @@ def _require_same_data(runs: Sequence[Run]) -> None:
 
 def _parts(run: Run) -> Mapping[str, Hashable]:
     """Parts of the data's fingerprint that runs which share a value have in common."""
-
-    def asked(*names: str) -> tuple[str, ...]:
-        return tuple(str(field_at(run.settings, f"data.{name}")) for name in names)
-
-    validation = asked("evaluate_on", "choose_epoch_on", "validation_fraction")
-    split = (run.fold, *validation, run.seed if "validation" in validation else None)
-    labels = asked("labelled", "labelled_groups")
+    split, labels = _split(run), _asked(run, "labelled", "labelled_groups")
     is_drawn = labels not in (("None", "None"), ("1.0", "0"), ("1", "0"))
     return {
         "ids": None,
         "labels": (*labels, run.seed, *split) if is_drawn else None,
         "splits": split,
-        **{f"modality {name}": asked("source", f"readers.{name}") for name in run.target},
+        **{f"{_MODALITY}{name}": _asked(run, "source", f"readers.{name}") for name in run.target},
     }
+
+
+def _split(run: Run) -> tuple[Hashable, ...]:
+    """What decides which samples are in which split."""
+    validation = _asked(run, "evaluate_on", "choose_epoch_on", "validation_fraction")
+    return (run.fold, *validation, run.seed if "validation" in validation else None)
+
+
+def _asked(run: Run, *names: str) -> tuple[str, ...]:
+    """What the run's recipe says in its data settings."""
+    return tuple(str(field_at(run.settings, f"data.{name}")) for name in names)

@@ -11,7 +11,7 @@ from typing import Any
 from crossdistill.models.storage import CONFIG
 from crossdistill.models.storage import read_json as json_in
 from crossdistill.recipes.deciding import deciding
-from crossdistill.reports.comparable import require_comparable, require_one_recipe
+from crossdistill.reports.comparable import require_comparable, require_one_recipe, require_same_inputs
 from crossdistill.reports.fields import field_at, number, read_json, read_text, read_yaml
 from crossdistill.reports.formats import listed
 from crossdistill.reports.units import study_units
@@ -104,13 +104,14 @@ def load_runs(paths: Sequence[Path]) -> list[Run]:
 
     Runs that measured nothing are among them. Raises InputError when a folder is no finished run, a file in it cannot
     be read, runs were evaluated on different targets, classes, splits or data, two runs have the same label, seed and
-    fold, or one label stands for two methods, roles or recipes.
+    fold, or one label stands for two methods, roles, recipes or kinds of data.
     """
     if not paths:
         raise InputError("no run folders given; name at least one, e.g. runs/amid-0")
     runs = [_load(Path(path)) for path in paths]
     for label, own in configurations_of(runs).items():
         require_one_recipe(label, own)
+        require_same_inputs(label, own)
     measured, _ = split_by_measured(runs)
     if measured:
         require_comparable(measured)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from crossdistill.reports import captioned, folds, numbers, wording
 from crossdistill.reports.captioned import CaptionedFigure
 from crossdistill.reports.cells import FEW_NOTE, ReportTable, changes_table, differences_table, few_runs, results_table
+from crossdistill.reports.comparable import targets_sentence
 from crossdistill.reports.comparison import LEVEL, differences
 from crossdistill.reports.formats import capitalised, counted, listed
 from crossdistill.reports.groups import grouped, reference_methods
@@ -138,7 +139,7 @@ def report_of(runs: Sequence[Run], command: str, samples: SampleViews = NO_SAMPL
         return Report(runs[0].name, (left_out,), (), sections, origin, retrieved=tuple(samples.retrieval))
     return Report(
         title=wording.title(measured),
-        summary=(*wording.summary(measured), *([left_out] if left_out else [])),
+        summary=(*wording.summary(measured), *filter(None, (targets_sentence(measured), left_out))),
         findings=tuple(wording.findings(measured)),
         sections=(
             *_results(measured),

@@ -141,13 +141,12 @@ class RunLog:
         self.say(f"{WARNING}{tracker.name} takes no more of this run ({one_line(error)}); {METRICS} has all")
 
     def say(self, line: str) -> None:
-        if line.startswith(WARNING):
-            self._append(WARNINGS, [line.removeprefix(WARNING)])
+        self._append(WARNINGS, [line.removeprefix(WARNING)])
         self.listener.say(line)
 
     def chose(self, epoch: int, score: float) -> None:
         self.best_epoch = epoch
-        self.say(
+        self.listener.say(  # nothing that numbers hide: results.json has it
             f"{self.task}: kept the model of epoch {epoch + 1} of {self._epochs}, with {self._headline} "
             f"{in_percent(score)} % on validation samples"
         )

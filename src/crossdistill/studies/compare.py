@@ -18,7 +18,7 @@ from crossdistill.runs.lock import locked
 from crossdistill.runs.results import tidy
 from crossdistill.studies.comparable import require_comparable
 from crossdistill.studies.kept import require_same_data
-from crossdistill.studies.passed_on import WarnedOnce
+from crossdistill.studies.passed_on import SaidOnce
 from crossdistill.studies.plan import RUNS, plan, require_runnable
 from crossdistill.studies.table import Row, row_of, write_table
 from crossdistill.studies.workers import LocalExecutor, require_guarded
@@ -101,7 +101,7 @@ def compare(
         require_comparable(recipes.values())
         require_same_data({folder: recipe for folder, recipe in recipes.items() if folder not in unfinished})
     with locked(out, "comparison", listener.say):
-        return _run_and_write(recipes, unfinished, out, executor, WarnedOnce(listener))
+        return _run_and_write(recipes, unfinished, out, executor, SaidOnce(listener))
 
 
 def _run_and_write(

@@ -58,18 +58,19 @@ _MEASURED = re.compile(r"epoch [0-9]+|[0-9]+(\.[0-9]+)? %|[0-9]+\.[0-9]+")
 """What a warning says of a measurement, which each run has its own of."""
 
 
-class WarnedOnce(PassedOn):
-    """Passes a warning on once that runs have alike but for what was measured and when, whatever their configurations,
-    seeds and folds."""
+class SaidOnce(PassedOn):
+    """Passes on once what runs say alike, whatever their configurations, seeds and folds: a warning whatever was
+    measured and when, and of other lines those that name no run, which are of the data."""
 
     def __init__(self, listener: Listener) -> None:
         super().__init__(listener)
         self._said: set[str] = set()
 
     def say(self, line: str) -> None:
-        if not line.startswith(WARNING):
+        is_warning = line.startswith(WARNING)
+        if not is_warning and _RUN.match(line):
             return super().say(line)
-        said = _MEASURED.sub("0", _RUN.sub("", line.removeprefix(WARNING)))
+        said = _MEASURED.sub("0", _RUN.sub(WARNING, line)) if is_warning else line
         if said not in self._said:
             self._said.add(said)
             super().say(line)

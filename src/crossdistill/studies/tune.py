@@ -14,13 +14,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import yaml
 
 from crossdistill.atomic import write_atomically
 from crossdistill.data.folders import make_folder
-from crossdistill.extras import needed_for
 from crossdistill.listening import Listener, reported
 from crossdistill.methods import METHODS, judged_view, unknown_method
 from crossdistill.recipes.files import as_dict
@@ -28,11 +27,12 @@ from crossdistill.recipes.recipe import Recipe, as_method
 from crossdistill.runs.jobs import Executor, Failure, InProcess, RunJob, require_done
 from crossdistill.runs.lock import locked
 from crossdistill.runs.results import read_results
-from crossdistill.studies.passed_on import Said, WarnedOnce
-from crossdistill.studies.search_space import SHARED, Values, present, search_space, with_values
+from crossdistill.studies.passed_on import Said, SaidOnce
+from crossdistill.studies.search_space import SHARED, Values, search_space, with_values
 from crossdistill.studies.searched import SearchedData, decided_by, require_same_search
+from crossdistill.studies.trials import best_of_first, storage_at, study_of, suggest, take_up, to_do
 from crossdistill.studies.workers import require_guarded
-from crossdistill.types import NAMES, Choice, InputError, LogUniform, SearchSpace, one_line
+from crossdistill.types import NAMES, InputError, SearchSpace
 
 if TYPE_CHECKING:
     import optuna
@@ -55,16 +55,17 @@ def tune(
 
     To be done before a comparison, for every method that takes part in it. The first trial of each method is the recipe
     as it stands. What is on when the search is interrupted is in `folder`/trials, and the same call goes on with it.
+    Where more trials choose other settings for the baseline, those of the other methods begin anew.
 
     Args:
         recipe: where the search begins
         methods: names, each of which is searched for
-        trials: for each method, those that the storage already has among them
+        trials: for each method, those that the storage already has among them; where it has more, the first count
         seeds: validation splits and initial weights over which a trial's accuracy is averaged
         folder: of the search
         storage: an Optuna URL that several machines may share, or empty for a journal in `folder`
-        listener: hears, of each method's trials that are still to do, `trial` and its mean `accuracy` on validation
-            samples; of one that diverged, the number alone
+        listener: hears, of each method's trials that are still to do, `trial`, its mean `accuracy` on validation
+            samples and the `best` of all so far; of one that diverged, the number alone
         executor: what does the runs of trials, one after another in this process unless given; with several at once,
             trials are drawn before the last ones' accuracies are known
 
@@ -92,31 +93,43 @@ def tune(
     make_folder(folder)
     data = SearchedData(recipe.data)
     shared = SHARED if "baseline" in methods else {}  # by the time another method is on, the baseline's best
+    chosen: Values = {}
+    of_runs = SaidOnce(Said(listener))
     with locked(folder, "search", listener.say) if not storage else nullcontext():
         for method in sorted(methods, key=lambda name: name != "baseline"):
             space = search_space(method)
             if space:
                 trialled = as_method(recipe, method)
-                study = _study(trialled, space, _storage(storage, folder))
+                study = study_of(trialled, space, storage_at(storage, folder), chosen, listener)
                 search = _Search(study, trialled, space, trials, seeds, folder)
-                to_do = search.to_do() > 0
+                is_over = search.to_do() <= 0
                 require_same_search(
                     study,
                     decided_by(trialled, seeds, {*space, *shared}),
                     data,
                     storage or str(folder),
-                    is_over=not to_do,
+                    is_over=is_over,
                     is_shared=bool(storage),
                     listener=listener,
                 )
-                if to_do and not storage:
-                    _take_up(study)
-                best = _search(search, executor or InProcess(), listener)
+                if not is_over and not storage:
+                    take_up(study)
+                best = _search(search, executor or InProcess(), listener, of_runs, is_shared=bool(storage))
+                chosen = best if method == "baseline" else chosen
                 recipe = with_values(recipe, method, best)
+                if not storage:
+                    _remove_runs(method, folder)
                 write_atomically(folder / "tuned.yaml", _tuned_yaml(recipe))
     with suppress(OSError):
         (folder / TRIALS).rmdir()
     return recipe
+
+
+def _remove_runs(method: str, folder: Path) -> None:
+    """Of a search that is over: those of trials that were interrupted under other settings, and are gone on with no
+    more."""
+    for place in (folder / TRIALS).glob(f"{method}-{'[0-9a-f]' * 16}*"):
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _tuned_yaml(recipe: Recipe) -> str:
@@ -153,39 +166,6 @@ def _place(folder: Path, recipe: Recipe) -> Path:
     return folder / TRIALS / f"{recipe.method}-{hashlib.sha256(_tuned_yaml(recipe).encode()).hexdigest()[:16]}"
 
 
-def _study(recipe: Recipe, space: SearchSpace, storage: optuna.storages.BaseStorage) -> optuna.Study:
-    """The recipe's, with its own values as the first trial."""
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # a trial that is interrupted is told here
-    study = optuna.create_study(
-        storage=storage, study_name=f"{recipe.name} {recipe.method}", direction="maximize", load_if_exists=True
-    )
-    if not study.get_trials(deepcopy=False):
-        study.enqueue_trial({name: value for name, value in present(recipe, space).items() if value is not None})
-    return study
-
-
-def _take_up(study: optuna.Study) -> None:
-    """Let the trials that a search before this one was interrupted in be the next, each once however often it was: what
-    there is of their runs is gone on with."""
-    from optuna.trial import TrialState
-
-    over = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.WAITING)
-    known = [_values_of(trial) for trial in study.get_trials(deepcopy=False, states=over)]
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.FAIL)):
-        if trial.state == TrialState.RUNNING:  # of a process that was killed, as this one alone is at it now
-            study.tell(trial.number, state=TrialState.FAIL)
-        if (values := _values_of(trial)) and values not in known:
-            study.enqueue_trial(values)
-            known.append(values)
-
-
-def _values_of(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
-    """The values of a trial; of one that was queued those that it was to have, though it was stopped before it had."""
-    return {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-
-
 @dataclass
 class _Trial:
     """A trial that has been begun.
@@ -216,10 +196,7 @@ class _Search:
 
     def to_do(self) -> int:
         """Trials that are still to be begun."""
-        from optuna.trial import TrialState
-
-        ended = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-        return self.trials - len(ended) - sum(not trial.told for trial in self.begun)
+        return to_do(self.study, self.trials) - sum(not trial.told for trial in self.begun)
 
     def runs(self) -> Iterator[RunJob]:
         """The runs of one trial after another; of one that has diverged meanwhile, no more."""
@@ -241,7 +218,7 @@ class _Search:
         count = len(self.study.get_trials(deepcopy=False, states=begun))
         self.study.sampler = optuna.samplers.TPESampler(seed=count, multivariate=True, constant_liar=True)
         asked = self.study.ask()
-        values = {name: _suggest(asked, name, kind) for name, kind in self.space.items()}
+        values = {name: suggest(asked, name, kind) for name, kind in self.space.items()}
         tried = with_values(self.recipe, self.recipe.method, values)
         place = _place(self.folder, tried)
         if any(trial.folder == place for trial in self.begun):  # the same values once more, side by side
@@ -262,6 +239,8 @@ class _Search:
                 require_done({folder: failure}, self.folder)
             heard = {"trial": trial.trial.number} | ({"accuracy": accuracy_of(trial.runs)} if failure is None else {})
             self._tell(trial, heard.get("accuracy"))
+            if failure is None:
+                heard["best"] = self.study.best_value
         if trial.told and not trial.on:
             shutil.rmtree(trial.folder, ignore_errors=True)
             self.begun.remove(trial)
@@ -282,45 +261,22 @@ class _Search:
                 self.study.tell(trial.trial, state=TrialState.FAIL)
 
 
-def _search(search: _Search, executor: Executor, listener: Listener) -> Values:
-    """The values of the best finished trial. Raises InputError where none finished, or a run failed."""
-    from optuna.trial import TrialState
-
+def _search(search: _Search, executor: Executor, listener: Listener, of_runs: Listener, *, is_shared: bool) -> Values:
+    """The values of the best trial; of_runs: hears what its runs say. Raises InputError where all diverged, or a run
+    failed."""
     method = search.recipe.method
-    if (to_do := search.to_do()) > 0:
-        with reported(listener, method, to_do):
+    if (left := search.to_do()) > 0:
+        with reported(listener, method, left):
             try:
-                with closing(executor.run_all(search.runs(), WarnedOnce(Said(listener)))) as outcomes:
+                with closing(executor.run_all(search.runs(), of_runs)) as outcomes:
                     for folder, failure in outcomes:
                         if (heard := search.ended(folder, failure)) is not None:
                             listener.step(method, heard)
             finally:
                 search.leave()
-    if not search.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+    if not (best := best_of_first(search.study, search.trials, is_shared)):
         raise InputError(f"{method}: every one of {search.trials} trials diverged; lower optimization.learning_rate")
-    return cast(Values, search.study.best_params)
-
-
-def _suggest(trial: optuna.Trial, name: str, kind: LogUniform | Choice) -> Any:
-    if isinstance(kind, Choice):
-        return trial.suggest_categorical(name, list(kind.values))
-    return trial.suggest_float(name, kind.low, kind.high, log=True)
-
-
-def _storage(url: str, folder: Path) -> optuna.storages.BaseStorage:
-    with needed_for("tuning"):
-        import optuna
-        from optuna.storages.journal import JournalFileBackend
-    if not url:
-        journal = (folder / "trials.journal").absolute()  # Optuna's lock is a link to it, which must not be relative
-        journal.with_name(f"{journal.name}.lock").unlink(
-            missing_ok=True
-        )  # of a process that was killed: `tune` has its own
-        return optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
-    try:
-        return optuna.storages.RDBStorage(url)
-    except Exception as error:  # what SQLAlchemy raises depends on the database's driver
-        raise InputError(f"--storage {url}: cannot be opened: {one_line(error)[:200]}") from error
+    return best
 
 
 def _check(methods: Sequence[str], trials: int, seeds: int) -> None:
