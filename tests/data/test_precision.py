@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossdistill.data import ArrayColumn, SequenceColumn
+from crossdistill.data import ArrayColumn, SequenceColumn, from_arrays
 from crossdistill.data.columns import Column, FileColumn, KeptColumn, RowColumn
-from crossdistill.data.precision import rounded_away
+from crossdistill.data.precision import rounded_away, sampled_numbers
 from crossdistill.data.reading import PartialColumn
 from crossdistill.data.wrappers import ReorderedColumn
 
@@ -95,3 +95,17 @@ def test_only_rows_that_are_asked_for_are_looked_at() -> None:
 def test_what_reading_will_refuse_is_its_to_tell(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.where(np.eye(SAMPLES, 2) > 0, [np.nan, np.inf], 1.0))
     assert rounded_away("wrist", ArrayColumn(np.load(tmp_path / "x.npy", mmap_mode="r")), ROWS) == ""
+
+
+def test_of_many_numbers_some_are_sampled() -> None:
+    """Of samples of any length, in no more than the numbers asked for."""
+    sequences = [np.arange(2.0 * steps).reshape(steps, 2) for steps in (3, 1000, 7)]
+    column = from_arrays({"x": sequences}, [0, 1, 0]).columns["x"]
+    found = sampled_numbers(column, np.arange(3), most_values=60)
+    assert found is not None
+    assert found.size <= 60
+    assert found.shape[1] == 2
+    assert sampled_numbers(column, np.arange(3), most_values=1) is None, "more features than numbers"
+    whole = sampled_numbers(column, np.arange(3))
+    assert whole is not None
+    assert len(whole) == 1010

@@ -22,6 +22,7 @@ from tests.encoders.tiny_models import PICTURE, WAVES
 from tests.exports.students import KINDS, PICTURES, SOUND, VIDEO, drawn, logits_of, student_of
 
 pytest.importorskip("onnxscript", reason="needs the extra 'export'")
+pytestmark = pytest.mark.filterwarnings("ignore:.*half of a feature's numbers:UserWarning")  # of students of no data
 
 BATCHES = {"sound": ((1, 300), (3, 40_000)), "sequence": ((1, 1), (2, 33), (3, 2), (7, 9), (300, 20))}
 """(batch size, longest sequence) that are tried; the traced batch has 5 samples."""

@@ -49,16 +49,24 @@ def rounded_away(name: str, column: Column, rows: Rows) -> str:
     )
 
 
-def sampled_numbers(column: Column, rows: Rows, most: int = _MOST) -> Array | None:
-    """(steps, features) the numbers of these rows as they were given, all steps of each together; of more rows than
-    `most` some, at equal distances. None without any, and of a column that has no numbers."""
+def sampled_numbers(column: Column, rows: Rows, most: int = _MOST, most_values: int = _MOST_VALUES) -> Array | None:
+    """(steps, features) the numbers of these rows as they were given, the steps of all together; of more rows than
+    `most`, and of more numbers, some at equal distances. None without any, of a column that has no numbers, and of more
+    features than there may be numbers."""
     content, rows = as_given(column, rows)
     read = _reader(content)
-    if read is None or not len(rows):
+    if read is None or not len(rows) or (first := read(int(rows[0]))).shape[-1] > most_values:
         return None
-    count = min(len(rows), most, max(2, _MOST_VALUES // read(int(rows[0])).size))
-    samples = [read(row) for row in rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)].tolist()]
-    return np.concatenate([sample.reshape(-1, sample.shape[-1]) for sample in samples])
+    count = min(len(rows), most, max(2, most_values // first.size))
+    steps = max(1, most_values // (count * first.shape[-1]))
+    chosen = rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)].tolist()
+    return np.concatenate([_thinned(read(row), steps) for row in chosen])
+
+
+def _thinned(sample: Array, steps: int) -> Array:
+    """(at most so many steps, features) of a sample."""
+    every = sample.reshape(-1, sample.shape[-1])
+    return every[:: max(1, -(-len(every) // steps))]
 
 
 def _lost(values: Array) -> tuple[Rows, Array]:

@@ -208,6 +208,8 @@ def _validation_rows(dataset: MultimodalDataset, fraction: float, seed: int, gro
     labels, groups = dataset.strata[train], dataset.groups[train]
     try:
         held_out = _by_group(labels, groups, fraction, seed) if grouped else _by_class(labels, fraction, seed)
+    except InputError:  # of what is not installed
+        raise
     except ValueError as error:
         raise InputError(
             f"{dataset.place}: cannot take {fraction:g} of {len(train)} labelled train rows for validation, with "

@@ -16,8 +16,8 @@ LEAST = 10
 """Measured samples below which chance may make them all the same, or far away."""
 FAR = 4.0
 """Standard deviations of the training samples beyond which hardly any of their numbers are."""
-_MOST = 200
-"""Samples of each side that are looked at, which suffice for a median."""
+_MOST, MOST_VALUES = 200, 1 << 20
+"""Samples of each side, and about how many numbers, that are looked at: they suffice for a median."""
 _NAMED = 5
 """Modalities that a line names; of more it says how many there are."""
 
@@ -57,8 +57,8 @@ def unlike_training(
 def _distance(dataset: MultimodalDataset, name: str, split: str) -> float:
     """How many of the training samples' deviations the split's numbers are away from their mean, the median of the
     feature in which it is most; 0 of what has no numbers, and of features that are the same in all training samples."""
-    column = dataset.columns[name]
-    trained, measured = (sampled_numbers(column, rows_with(dataset, name, part), _MOST) for part in ("train", split))
+    parts = (rows_with(dataset, name, part) for part in ("train", split))
+    trained, measured = (sampled_numbers(dataset.columns[name], rows, _MOST, MOST_VALUES) for rows in parts)
     if trained is None or measured is None or trained.shape[1] != measured.shape[1]:
         return 0.0
     with np.errstate(all="ignore"):  # of NaN and infinity in files reading itself will tell

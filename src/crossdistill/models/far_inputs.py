@@ -6,7 +6,7 @@ import numpy as np
 
 from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.precision import sampled_numbers
-from crossdistill.data.unlike_training import FAR, LEAST
+from crossdistill.data.unlike_training import FAR, LEAST, MOST_VALUES
 from crossdistill.encoders import Standardized
 from crossdistill.models.cross_modal import CrossModalModel
 
@@ -29,7 +29,7 @@ def _are_far(encoder: object, samples: MultimodalDataset, name: str) -> bool:
     if not isinstance(encoder, Standardized) or encoder.center or encoder.axis != -1:
         return False
     rows = np.flatnonzero(samples.present([name]))
-    numbers = sampled_numbers(samples.columns[name], rows, _MOST) if len(rows) >= LEAST else None
+    numbers = sampled_numbers(samples.columns[name], rows, _MOST, MOST_VALUES) if len(rows) >= LEAST else None
     if numbers is None or numbers.shape[1] != len(encoder.mean):
         return False
     mean, inverse = (tensor.double().cpu().numpy() for tensor in (encoder.mean, encoder.inverse_std))
