@@ -84,6 +84,7 @@ WITHOUT = "crossdistill: warning: {}: without effect, for the {}\n"
         (["train", "mine.yaml", "--amid.alpha_1", "3"], WITHOUT.format("amid.alpha_1", "method is amid_u")),
         (["train", "mine.yaml", "--method", "kd"], ""),
         (["train", "both.yaml"], ""),
+        (["train", "tuned.yaml"], ""),
         (["compare", "own", "--methods", "kd,amid", "--amid.alpha_1", "50"], ""),
         (["compare", "own", "--table", "4", "--amid.alpha_1", "50"], ""),
         (["compare", "mine.yaml", "--methods", "kd,amid_u"], ""),
@@ -103,6 +104,7 @@ def test_options_of_other_methods_than_those_that_are_trained_are_said(
     """Not those of bundled recipes, nor of files that may be for several methods."""
     monkeypatch.chdir(tmp_path)
     Path("mine.yaml").write_text("method: amid_u\namid: {alpha_1: 50}\n", encoding="utf-8")
+    Path("tuned.yaml").write_text("method: baseline\namid: {alpha_1: 50}\n", encoding="utf-8")
     Path("both.yaml").write_text("method: amid_u\namid: {alpha_1: 50}\namid_u: {alpha_1: 2}\n", encoding="utf-8")
 
     def enough(*arguments: object, **named: object) -> object:

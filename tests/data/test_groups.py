@@ -73,7 +73,8 @@ def test_samples_without_a_group_beside_others_are_said() -> None:
     labels, values = [0, 1] * 3, {"wrist": np.arange(6.0)[:, None]}
     for groups, said in (
         (["a", "", "b", "b", None, "c"], "2 of 6 samples have no group, as '1', and each counts as one of its own"),
-        (["1", "", "1", "2", "2", "2"], "1 of 6 samples have no group, as '1', and"),
+        (["1", "", "1", "2", "2", "2"], "1 of 6 samples has no group, as '1', and it counts as one"),
+        (["0", "1", "2", "3", "5", "5"], ""),  # groups that are called as samples are
         (["a"] * 6, ""),
         (["1", "1", "1", "2", "2", "2"], ""),
         ([""] * 6, ""),

@@ -75,3 +75,32 @@ def test_numbers_in_files_are_the_same_as_in_memory(tmp_path: Path) -> None:
     made = dataset(lambda values: 1000 * values)
     written = read_manifest(write_manifest(tmp_path / "data", made))
     assert unlike_training(written, "test") == unlike_training(made, "test")
+
+
+@pytest.mark.parametrize(
+    ("trained", "measured", "features"), [(4, 12, 10), (6, 20, 50), (48, 12, 200_000), (30, 30, 512)]
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_drawn_alike_is_not_unlike(trained: int, measured: int, features: int, seed: int) -> None:
+    """Few training samples, or few that can be looked at, have no deviation to speak of."""
+    count = trained + measured
+    values = np.random.default_rng(seed).normal(size=(count, features)).astype(np.float32)
+    made = from_arrays({"x": values}, np.arange(count) % 2, splits=np.arange(count) >= trained)
+    assert unlike_training(made, "test") == []
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.1, 0.2), (1e9 / 3, 1e9 / 7)])
+def test_a_feature_that_is_the_same_in_training_is_no_news(before: float, after: float) -> None:
+    """Whose deviation is rounding's."""
+    random = np.random.default_rng(0)
+    values = np.column_stack([np.where(TEST, after + random.normal(size=60), before), random.normal(size=60)])
+    assert unlike_training(from_arrays({"x": values}, np.arange(60) % 2, splits=TEST), "test") == []
+
+
+def test_what_a_person_or_class_has_is_no_news() -> None:
+    """One of 24 is 1 in all measured samples and rare in training, or a height that nobody else has."""
+    random = np.random.default_rng(0)
+    hours = np.eye(24)[np.where(np.arange(480) < 400, np.arange(480) % 24, 9)]
+    heights = np.where(np.arange(480) < 400, 170 + np.arange(480) % 3, 195.0)
+    values = np.column_stack([hours, heights, random.normal(size=480)])
+    assert unlike_training(from_arrays({"x": values}, np.arange(480) % 2, splits=np.arange(480) >= 400), "test") == []

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import crossdistill
+from crossdistill.cli.main import main
 from crossdistill.data import from_arrays
 from crossdistill.student import Student
 
@@ -33,6 +34,8 @@ def test_another_unit_or_offset_is_a_warning_and_none_else(tmp_path: Path, steps
         trained.predict(samples)
         trained.predict(samples + 2.0)
         trained.predict(samples[:9] * 1000)  # a few may be odd
+        two = np.where(samples > 5, 0.0, 9000.0) if not steps else samples
+        trained.predict(two)  # of a class or a person all may be, and rare in training
     for changed in (samples * 1000, samples + np.array([0.0, 0.0, 50.0]), samples * 1e30):
         with pytest.warns(
             UserWarning, match="wrist: half of a feature's numbers or more are beyond 4 standard"
@@ -40,3 +43,20 @@ def test_another_unit_or_offset_is_a_warning_and_none_else(tmp_path: Path, steps
             trained.predict(changed)
         assert len(said) == 1
         assert said[0].filename == __file__
+
+
+@pytest.mark.parametrize("steps", [0, 6])
+def test_predict_says_it_of_files(tmp_path: Path, steps: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whose samples are opened when they are read; some may be missing."""
+    _, samples = student(tmp_path, steps)
+    np.save(tmp_path / "same.npy", samples)
+    np.save(tmp_path / "milli.npy", samples * 1000)
+    for name, said in (("same", 0), ("milli", 1)):
+        assert main(["predict", str(tmp_path / "run"), str(tmp_path / f"{name}.npy"), "--device", "cpu"]) == 0
+        assert capsys.readouterr().out.replace("\n", " ").count("half of a feature's numbers or more") == said
+    for row, sample in enumerate(samples[:12]):
+        np.save(tmp_path / f"s{row}.npy", sample * 1000)
+    rows = ["id,wrist", *(f"{row},s{row}.npy" for row in range(12)), "12,missing.npy"]
+    (tmp_path / "new.csv").write_text("\n".join(rows) + "\n")
+    assert main(["predict", str(tmp_path / "run"), str(tmp_path / "new.csv"), "--device", "cpu"]) == 1
+    assert "half of a feature's numbers" in capsys.readouterr().out

@@ -147,6 +147,7 @@ def test_the_share_of_the_gap_adds_gains_and_gaps_up() -> None:
         (10, 0, 0, -0.02, 0.05, "cannot tell"),
         (10, 1, 0, 0.001, 0.008, "cannot tell"),
         (1, 0, 0, -0.02, math.nan, "cannot tell"),
+        (1, 1, 0, 0.02, math.nan, "cannot tell"),
         (1, 1, 0, 0.1, 0.05, "holds"),
     ],
 )

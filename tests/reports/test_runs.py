@@ -194,6 +194,16 @@ def test_runs_of_different_data_are_refused(tmp_path: Path) -> None:
         load_runs([first, elsewhere])
 
 
+def test_a_run_that_measured_nothing_may_have_learnt_from_more(tmp_path: Path) -> None:
+    """Such as the student that is shipped, beside the runs that say how good it is."""
+    first = measured(tmp_path / "first", "kd", gestures())
+    shipped = measured(tmp_path / "shipped", "kd", gestures(lambda values: values + 1), 1, evaluate_on="none")
+    path = shipped / "results.json"
+    kept = {name: value for name, value in json.loads(path.read_text()).items() if name not in ("student", "teacher")}
+    path.write_text(json.dumps({**kept, "split": "none"}), encoding="utf-8")
+    assert len(load_runs([first, shipped])) == 2
+
+
 def test_runs_of_one_label_have_the_same_data_whatever_files_they_are_in(tmp_path: Path) -> None:
     """What a method does not read may differ, and what a control draws by the seed does."""
     own, other = gestures(), gestures(lambda values: values + 1)

@@ -16,7 +16,7 @@ import optuna
 import pytest
 
 from crossdistill.data import write_manifest
-from crossdistill.listening import Listener
+from crossdistill.listening import WARNING, Listener
 from crossdistill.methods import METHODS
 from crossdistill.recipes.files import load_recipe
 from crossdistill.recipes.recipe import Recipe
@@ -292,7 +292,9 @@ def test_what_is_found_does_not_depend_on_earlier_searches_with_fewer_or_more_tr
     more, said = searched(tmp_path / "more", executor, 2, 6, storage=storage)
     assert (more.optimization, more.options) == (once.optimization, once.options)
     [line] = [line for line in said if "of before" in line]
-    assert line.startswith("kd: 2 trials of before were under other settings than all methods have now")
+    assert line.startswith(
+        f"{WARNING}kd: 2 trials of before were made when the baseline had not chosen what all methods"
+    )
     back, said = searched(tmp_path / "back", executor, 6, 2, 6, storage=storage)
     assert (back.optimization, back.options) == (once.optimization, once.options)
     assert not [line for line in said if "of before" in line], "all that it asks for is there"

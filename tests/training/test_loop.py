@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW
 
 from crossdistill.encoders import MLP, RNN, Conv
-from crossdistill.methods import AMID, Baseline, Method
+from crossdistill.methods import AMID, KD, Baseline, Method
 from crossdistill.models import CrossModalModel
 from crossdistill.training import Checkpoint, Observer, Optimization, Record, Stage, fit, loop
 from crossdistill.training.distributed import average_gradients, gather
@@ -194,6 +194,38 @@ def fitted(method: Method, epochs: int, resume: Checkpoint | None = None) -> tup
         Observer(evaluate, finish, save=lambda take: kept.append(take())),
     )
     return records, kept[-1]
+
+
+class Resting(KD):
+    """Holds the student's encoder in its first epoch, and the classifier always, which its turn moves all the same."""
+
+    def held(self, epoch: int) -> Sequence[nn.Module]:
+        return [self.model.classifier, *(self.model.modules_of("target") if epoch == 0 else ())]
+
+    def turns(self, epoch: int) -> Sequence[Turn]:
+        (turn,) = super().turns(epoch)
+        resting = {*self.model.modules_of("target").parameters()} if epoch == 0 else set()
+        resting -= {*self.model.classifier.parameters()}
+        return [replace(turn, parameters=[p for p in turn.parameters if p.requires_grad and p not in resting])]
+
+
+def test_what_is_held_in_one_epoch_trains_in_the_next_and_what_a_turn_moves_always_does() -> None:
+    method = Resting(amid().model)
+    encoder, classifier = next(method.model.modules_of("target").parameters()), method.model.classifier
+    states = []
+    fit(
+        cpu(),
+        Stage(0, "kd", method, 2),
+        lambda epoch, first: [batch(seed=epoch)],
+        Optimization(),
+        0,
+        None,
+        Observer(finish_epoch=lambda *_: states.append([p.clone() for p in (encoder, *classifier.parameters())])),
+    )
+    assert len(method.turns(1)[0].parameters) > len(method.turns(0)[0].parameters)
+    (first, *of_first), (second, *of_second) = states
+    assert not torch.equal(first, second), "the encoder learns in the second epoch"
+    assert not torch.equal(of_first[0], of_second[0])
 
 
 def test_an_epoch_s_seconds_are_those_of_training(monkeypatch: pytest.MonkeyPatch) -> None:

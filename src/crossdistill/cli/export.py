@@ -81,9 +81,10 @@ def said(exported: Exported) -> list[str]:
 
 
 def _samples(options: Namespace) -> MultimodalDataset:
-    """The samples of `--data`. What an export's answers are compared on needs no label; what int8 costs does."""
+    """The samples of `--data`. What an export's answers are compared on needs neither label nor split; what int8 costs
+    does."""
     student, table = load(options.run), read_table(options.data)
-    if not has_labels(table):
+    if not has_labels(table) or "split" not in table.columns:
         return _unlabelled(given(options.data, student.inputs, options.allow_outside), options.data)
     readers = {name: spec.reading for name, spec in student.inputs.items()}
     return dataset_of(

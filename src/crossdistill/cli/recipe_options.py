@@ -67,12 +67,13 @@ def warn_of_idle_options(recipe: Recipe, base: Recipe, methods: Collection[str],
     """Say in one line which options of other methods than these were given, as amid's are where amid_u is trained.
 
     base: the recipe without what the command line has. source: of the base where it is its own method that is trained:
-    of a file that gives that method no options those of others are told, too. Any other file may be for several
-    methods, as a bundled recipe and what `tune` writes are.
+    of a file that gives that method none of its options those of others are told, too. Any other file may be for
+    several methods, as a bundled recipe and what `tune` writes are.
     """
     read = {*methods, *(["teacher"] if is_cross_fitted(recipe) else [])}
     given = dict.fromkeys(_changed(recipe, base, read))
-    if source and source not in RECIPES and options_in(base, base.method) == options_of(METHODS[base.method]):
+    defaults = options_of(METHODS[base.method])
+    if source and source not in RECIPES and defaults and options_in(base, base.method) == defaults:
         given |= dict.fromkeys(_changed(base, Recipe(), read))
     if given and is_first_rank():
         is_one = len(methods) == 1

@@ -19,6 +19,7 @@ from crossdistill.data.labels import (
     SPLITS,
     Strings,
     doubt_of_wrapped,
+    doubts_of_groups,
     groups_of,
     require_no_zero_characters,
     split_names,
@@ -283,6 +284,7 @@ def from_arrays(
     label_numbers, class_names = encode(cast(Any, labels), tuple(map(str, classes)), task)
     count = len(label_numbers)
     texts = tuple(map(str, ids)) if len(ids) else tuple(map(str, range(count)))
+    named = _named_groups(groups) if len(groups) else [""] * count
     dataset = MultimodalDataset(
         name=name,
         columns={
@@ -293,14 +295,17 @@ def from_arrays(
         classes=class_names,
         ids=texts,
         splits=split_names(np.zeros(count, dtype=np.bool_) if splits is None else np.asarray(splits)),
-        groups=_groups(groups, texts) if len(groups) else np.array(texts, dtype=np.str_),
+        groups=groups_of(named, texts) if len(named) == len(texts) else np.array(named, dtype=np.str_),
         folds=_whole_numbers(folds) if len(folds) else np.full(count, -1, dtype=np.int64),
         pictures=pictures,
         captions=tuple(map(str, captions)),
         licence=licence,
         weights=np.asarray(unmasked(without_tensors(weights)), dtype=np.float64),
         task=task,
-        doubts=(doubt,) if task == "classification" and (doubt := doubt_of_wrapped(labels)) else (),
+        doubts=(
+            *filter(None, [doubt_of_wrapped(labels) if task == "classification" else ""]),
+            *(doubts_of_groups(named, texts) if len(named) == len(texts) else ()),
+        ),
     )
     for key in present:
         if key not in modalities:
@@ -309,12 +314,12 @@ def from_arrays(
     return dataset
 
 
-def _groups(groups: Sequence[Any] | npt.NDArray[Any], ids: Sequence[str]) -> Strings:
-    """Each sample's group as a text; one of its own where there is none, as in a manifest."""
+def _named_groups(groups: Sequence[Any] | npt.NDArray[Any]) -> list[str]:
+    """Each sample's group as a text; empty where there is none, as in a manifest."""
     given = objects_of(groups) if isinstance(groups, np.ma.MaskedArray) else without_tensors(groups)
     texts = ["" if is_gap(group) else str(group).strip() for group in given]
     require_no_zero_characters("groups", texts)
-    return groups_of(texts, ids) if len(texts) == len(ids) else np.array(texts, dtype=np.str_)
+    return texts
 
 
 def _whole_numbers(folds: Sequence[int] | Rows) -> Rows:

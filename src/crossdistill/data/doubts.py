@@ -22,27 +22,9 @@ def doubts_of(dataset: MultimodalDataset, together: Mapping[str, Sequence[str]] 
     return [
         *dataset.doubts,
         *label_doubts(dataset),
-        *_without_group(dataset),
         *_groups_alike(dataset),
         *same_samples(dataset, together),
         *repeated_samples(dataset),
-    ]
-
-
-def _without_group(dataset: MultimodalDataset) -> list[str]:
-    """A sentence where some samples name a group and others none, which then are of no person that others are of."""
-    _, which, sizes = np.unique(dataset.groups, return_inverse=True, return_counts=True)
-    named_so = np.array(
-        [group.rstrip("'") == key.rstrip("'") for group, key in zip(dataset.groups, dataset.ids, strict=True)]
-    )
-    alone = named_so & (sizes[which] == 1)  # else a group whose name is a sample's id
-    count = int(alone.sum())
-    if count in (0, len(alone)):
-        return []
-    return [
-        f"{count} of {len(alone)} samples have no group, as '{dataset.ids[int(alone.argmax())]}', and each counts as "
-        "one of its own, which nothing keeps on one side of a split with others of the same group; fill them all, or "
-        "give no groups"
     ]
 
 

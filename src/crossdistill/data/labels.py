@@ -84,6 +84,24 @@ def groups_of(named: Sequence[str], ids: Sequence[str]) -> Strings:
     return np.array([group or own(key) for group, key in zip(named, ids, strict=True)], dtype=np.str_)
 
 
+def doubts_of_groups(named: Sequence[str], ids: Sequence[str]) -> list[str]:
+    """A sentence where some samples name a group and others none, which then are of no person that others are of.
+
+    >>> [line[:34] for line in doubts_of_groups(["Ann", "", "Bob"], ["1", "2", "3"])]
+    ["1 of 3 samples has no group, as '2'"]
+    >>> doubts_of_groups(["", ""], ["1", "2"]) + doubts_of_groups(["Ann", "Bob"], ["1", "2"])
+    []
+    """
+    alone = [key for group, key in zip(named, ids, strict=True) if not group]
+    if len(alone) in (0, len(ids)):
+        return []
+    have, each = ("has", "it counts") if len(alone) == 1 else ("have", "each counts")
+    return [
+        f"{len(alone)} of {len(ids)} samples {have} no group, as '{alone[0]}', and {each} as one of its own, which "
+        "nothing keeps on one side of a split with others of the same group; fill them all, or give no groups"
+    ]
+
+
 def require_no_zero_characters(what: str, items: Iterable[Any]) -> None:
     """Raise InputError for a text with one: at a text's end NumPy drops it, and two texts would become one."""
     if odd := [item for item in items if isinstance(item, str) and "\0" in item]:
@@ -166,7 +184,7 @@ def doubt_of_wrapped(labels: Any) -> str:
         return ""
     most = np.iinfo(values.dtype).max
     others = values[values != most]
-    if len(others) == values.size or others.max(initial=0) >= most // 2:
+    if len(others) in (0, values.size) or others.max() >= most // 2:
         return ""
     return (
         f"{most} is taken for a class, far above the others; -1 becomes {most} in {values.dtype}: where it stands for "

@@ -40,7 +40,7 @@ from crossdistill.data.cells import (
 from crossdistill.data.columns import Column, FileColumn, RowColumn, open_array
 from crossdistill.data.dataset import NO_PICTURES, MultimodalDataset, check_consistency
 from crossdistill.data.label_cells import doubts_of_labels, label_columns, read_labels
-from crossdistill.data.labels import groups_of
+from crossdistill.data.labels import doubts_of_groups, groups_of
 from crossdistill.data.lists import list_column
 from crossdistill.data.manifest_checks import (
     require_cells,
@@ -141,7 +141,7 @@ def dataset_of(
         captions=tuple(table.columns.get("caption", ())),
         weights=_weights(table),
         task=task,
-        doubts=tuple(doubts_of_labels(classes, task)),
+        doubts=(*doubts_of_labels(classes, task), *doubts_of_groups(table.columns.get("group", [""] * len(ids)), ids)),
         file=str(table.path),
     )
     check_consistency(dataset)

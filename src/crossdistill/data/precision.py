@@ -49,16 +49,21 @@ def rounded_away(name: str, column: Column, rows: Rows) -> str:
     )
 
 
-def sampled_numbers(column: Column, rows: Rows, most: int = _MOST, most_values: int = _MOST_VALUES) -> Array | None:
+def sampled_numbers(
+    column: Column, rows: Rows, least: int = 1, most: int = _MOST, most_values: int = _MOST_VALUES
+) -> Array | None:
     """(steps, features) the numbers of these rows as they were given, the steps of all together; of more rows than
-    `most`, and of more numbers, some at equal distances. None without any, of a column that has no numbers, and of more
-    features than there may be numbers."""
+    `most`, and of more numbers, some at equal distances. None of a column that has no numbers, of fewer rows than
+    `least`, and where so many numbers are of fewer."""
     content, rows = as_given(column, rows)
     read = _reader(content)
-    if read is None or not len(rows) or (first := read(int(rows[0]))).shape[-1] > most_values:
+    if read is None or len(rows) < max(1, least):
         return None
-    count = min(len(rows), most, max(2, most_values // first.size))
-    steps = max(1, most_values // (count * first.shape[-1]))
+    features = read(int(rows[0])).shape[-1]
+    count = min(len(rows), most, max(2, most_values // features))
+    if count < least or features > most_values:
+        return None
+    steps = max(1, most_values // (count * features))
     chosen = rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)].tolist()
     return np.concatenate([_thinned(read(row), steps) for row in chosen])
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
+import numpy.typing as npt
 
+from crossdistill.data.arrays import Array
 from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.labels import few_of
 from crossdistill.data.precision import sampled_numbers
@@ -14,6 +16,8 @@ from crossdistill.data.same_samples import as_one, rows_with, same_modalities
 
 LEAST = 10
 """Measured samples below which chance may make them all the same, or far away."""
+LEAST_TRAINED = 20
+"""Training samples below which their deviation may be far from what it would be of many."""
 FAR = 4.0
 """Standard deviations of the training samples beyond which hardly any of their numbers are."""
 _MOST, MOST_VALUES = 200, 1 << 20
@@ -56,13 +60,25 @@ def unlike_training(
 
 def _distance(dataset: MultimodalDataset, name: str, split: str) -> float:
     """How many of the training samples' deviations the split's numbers are away from their mean, the median of the
-    feature in which it is most; 0 of what has no numbers, and of features that are the same in all training samples."""
-    parts = (rows_with(dataset, name, part) for part in ("train", split))
-    trained, measured = (sampled_numbers(dataset.columns[name], rows, _MOST, MOST_VALUES) for rows in parts)
+    feature in which it is most; 0 of what has no numbers or too few training samples, of features that are the same in
+    all of these, and of those that have two values at most, as a class or a person has."""
+    column, least = dataset.columns[name], {"train": LEAST_TRAINED, split: LEAST}
+    trained, measured = (
+        sampled_numbers(column, rows_with(dataset, name, part), count, _MOST, MOST_VALUES)
+        for part, count in least.items()
+    )
     if trained is None or measured is None or trained.shape[1] != measured.shape[1]:
         return 0.0
     with np.errstate(all="ignore"):  # of NaN and infinity in files reading itself will tell
         trained, measured = trained.astype(np.float64), measured.astype(np.float64)
-        deviation = trained.std(0)
-        away = np.median(np.abs(measured - trained.mean(0)), 0) / deviation
-    return float(np.max(away, where=(deviation > 0) & np.isfinite(away), initial=0.0))
+        mean, deviation = trained.mean(0), trained.std(0)
+        away = np.median(np.abs(measured - mean), 0) / deviation
+    counts = (deviation > 1e-7 * np.abs(mean)) & varies(measured) & np.isfinite(away)
+    return float(np.max(away, where=counts, initial=0.0))
+
+
+def varies(numbers: Array) -> npt.NDArray[np.bool_]:
+    """(features,) which of (steps, features) have more than two values."""
+    between = (numbers != numbers.min(0)) & (numbers != numbers.max(0))
+    varying: npt.NDArray[np.bool_] = between.any(0)
+    return varying

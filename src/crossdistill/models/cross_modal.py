@@ -267,17 +267,18 @@ class CrossModalModel(nn.Module):
         self.freeze_auxiliary_encoders()
         self._freeze([self.auxiliary_projection, self.auxiliary_classifier])
 
-    def hold(self, modules: Sequence[nn.Module]) -> None:
+    def hold(self, modules: Sequence[nn.Module], moved: Sequence[nn.Parameter] = ()) -> None:
         """Keep these parts, and no longer those held before, in evaluation mode and without gradients while the others
         train.
 
         Args:
             modules: parts of the model
+            moved: parameters that train all the same, such as those of a classifier that a held part shares
         """
         for p in self._resting:
             p.requires_grad_()
         self._held = tuple(modules)
-        self._resting = {p for module in modules for p in module.parameters() if p.requires_grad}
+        self._resting = {p for module in modules for p in module.parameters() if p.requires_grad} - {*moved}
         for p in self._resting:
             p.requires_grad_(False)
         self.train(self.training)

@@ -111,8 +111,9 @@ def load_runs(paths: Sequence[Path]) -> list[Run]:
     runs = [_load(Path(path)) for path in paths]
     for label, own in configurations_of(runs).items():
         require_one_recipe(label, own)
-        require_same_inputs(label, own)
     measured, _ = split_by_measured(runs)
+    for label, own in configurations_of(measured).items():
+        require_same_inputs(label, own)
     if measured:
         require_comparable(measured)
     in_turn = several_folds(runs)

@@ -54,7 +54,7 @@ def _same(one: npt.ArrayLike, other: npt.ArrayLike) -> bool:
 
 def _different(one: Recipe, other: Recipe, found: str) -> InputError:
     names = " and ".join(recipe.label or recipe.method for recipe in (one, other))
-    return InputError(f"{names}: {found}; what is compared is measured on the same samples; compare these apart")
+    return InputError(f"{names}: {found}; what is compared has the same samples and labels; compare these apart")
 
 
 def _told(value: object) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from crossdistill.extras import needed_for
-from crossdistill.listening import Listener
+from crossdistill.listening import WARNING, Listener
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.studies.search_space import Values, present
 from crossdistill.types import Choice, InputError, LogUniform, SearchSpace, one_line
@@ -23,8 +23,8 @@ def study_of(
 ) -> optuna.Study:
     """The recipe's, with its own values as the first trial.
 
-    shared: what was chosen for the baseline and is kept for every method, none where the recipe's own is. Trials that
-    were measured under others are those of another study; the listener hears that they do not count.
+    shared: what was chosen for the baseline and is kept for every method, none where no baseline is searched. Trials
+    that were measured under others are those of another study; the listener hears that they do not count.
     """
     import optuna
 
@@ -37,8 +37,9 @@ def study_of(
         if count := sum(len(_ended(optuna.load_study(study_name=each, storage=storage))) for each in others):
             trials, were = ("trial", "was") if count == 1 else ("trials", "were")
             listener.say(
-                f"{recipe.method}: {count} {trials} of before {were} under other settings than all methods have now "
-                "(learning rate, weight decay, dropout), and do not count; its search begins anew"
+                f"{WARNING}{recipe.method}: {count} {trials} of before {were} made when the baseline had not chosen "
+                "what all methods have now (learning rate, weight decay, dropout), and do not count; its search begins "
+                "anew"
             )
         study.enqueue_trial({name: value for name, value in present(recipe, space).items() if value is not None})
     return study

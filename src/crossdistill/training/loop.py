@@ -93,9 +93,10 @@ def fit(
     agreement, inside = Agreement(engine), resume.inside if resume is not None else {}
     for epoch in range(resume.epoch if resume is not None else 0, stage.epochs):
         torch.manual_seed(epoch_seed(seed, stage.index, epoch, engine.global_rank))
+        model.hold(())
         turns = method.turns(epoch)
         learning_rate = set_learning_rates(optimizers, turns, settings, epoch, stage.epochs)
-        model.hold(method.held(epoch))
+        model.hold(method.held(epoch), [p for turn in turns for p in turn.parameters])
         model.train()
         so_far = EpochSoFar.restored(inside, engine, method) if inside else EpochSoFar()
         started, inside = time.perf_counter() - so_far.seconds, {}

@@ -165,7 +165,7 @@ def verdict(evidence: Evidence) -> Verdict:
     """Whether a claim holds that the first of the pair is better: see `RULE`."""
     if evidence.worse and evidence.worse >= evidence.better:
         return "does not hold"
-    is_sure = not evidence.difference - evidence.half_width <= 0  # True where there is no interval
+    is_sure = evidence.difference - evidence.half_width > 0  # False where there is no interval
     if not evidence.worse and evidence.better and 2 * evidence.better >= evidence.sets and is_sure:
         return "holds"
     if not evidence.partly and evidence.difference + evidence.half_width < POINT:  # False where there is no interval
