@@ -54,6 +54,8 @@ def _some(samples: MultimodalDataset, name: str) -> Array | None:
         return None
     reading = read(column, rows, middle(len(rows)))
     numbers, present = reading.numbers, reading.present
+    if int(present.sum()) < LEAST:
+        return None
     if isinstance(numbers, Padded):
         there = time_mask(numbers.lengths, numbers.values.shape[1]) & present[:, None]
         return numbers.values[there].double().numpy()
