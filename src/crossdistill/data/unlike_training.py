@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 
 from crossdistill.data.arrays import Array
 from crossdistill.data.dataset import MultimodalDataset
@@ -35,9 +34,11 @@ def unlike_training(
     together: NAME -> modalities that may be read as one of that name
     """
     measured = {name for name in dataset.columns if len(rows_with(dataset, name, split)) >= LEAST}
-    trained = same_modalities(dataset)
     there = {name: count for name, count in same_modalities(dataset, split).items() if name in measured}
-    same = [name for name in as_one(there, together) if name not in as_one(trained, together)]
+    same = list(as_one(there, together))
+    if same:  # which is rare: else training's samples need not be read for it
+        trained = as_one(same_modalities(dataset), together)
+        same = [name for name in same if name not in trained]
     distances = {name: _distance(dataset, name, split) for name in dataset.columns if name in measured}
     far = {name: distance for name, distance in distances.items() if distance > FAR}
     sentences = []
@@ -72,13 +73,14 @@ def _distance(dataset: MultimodalDataset, name: str, split: str) -> float:
     with np.errstate(all="ignore"):  # of NaN and infinity in files reading itself will tell
         trained, measured = trained.astype(np.float64), measured.astype(np.float64)
         mean, deviation = trained.mean(0), trained.std(0)
-        away = np.median(np.abs(measured - mean), 0) / deviation
-    counts = (deviation > 1e-7 * np.abs(mean)) & varies(measured) & np.isfinite(away)
-    return float(np.max(away, where=counts, initial=0.0))
+        inverse = np.where(deviation > 1e-7 * np.abs(mean), 1 / deviation, 0.0)
+    return farthest(measured, mean, inverse)
 
 
-def varies(numbers: Array) -> npt.NDArray[np.bool_]:
-    """(features,) which of (steps, features) have more than two values."""
-    between = (numbers != numbers.min(0)) & (numbers != numbers.max(0))
-    varying: npt.NDArray[np.bool_] = between.any(0)
-    return varying
+def farthest(numbers: Array, mean: Array, inverse_deviation: Array) -> float:
+    """How many deviations the (steps, features) are away from the mean (features,), the median of the feature in which
+    it is most, of those that have more than two values; 0 of a feature whose inverse deviation is 0."""
+    with np.errstate(all="ignore"):
+        away = np.median(np.abs(numbers - mean), 0) * inverse_deviation
+    varying = ((numbers != numbers.min(0)) & (numbers != numbers.max(0))).any(0)
+    return float(np.max(away, where=varying & np.isfinite(away), initial=0.0))

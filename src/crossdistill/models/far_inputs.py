@@ -9,7 +9,7 @@ import numpy as np
 from crossdistill.data.arrays import Array
 from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.reading import middle, read
-from crossdistill.data.unlike_training import FAR, LEAST, MOST_VALUES, varies
+from crossdistill.data.unlike_training import FAR, LEAST, MOST_VALUES, farthest
 from crossdistill.encoders import Standardized
 from crossdistill.encoders.sequences import time_mask
 from crossdistill.models.cross_modal import CrossModalModel
@@ -38,9 +38,7 @@ def _are_far(encoder: object, samples: MultimodalDataset, name: str) -> bool:
     if numbers is None or numbers.shape[1] != len(encoder.mean):
         return False
     mean, inverse = (tensor.double().cpu().numpy() for tensor in (encoder.mean, encoder.inverse_std))
-    with np.errstate(all="ignore"):  # of NaN and infinity reading itself tells
-        away = np.median(np.abs(numbers - mean) * inverse, 0)
-    return bool(((away > FAR) & varies(numbers)).any())
+    return farthest(numbers, mean, inverse) > FAR
 
 
 def _some(samples: MultimodalDataset, name: str) -> Array | None:

@@ -68,9 +68,10 @@ def require_one_recipe(label: str, runs: Sequence[Run]) -> None:
 def require_same_inputs(label: str, runs: Sequence[Run]) -> None:
     """Raise InputError where runs of one configuration surely learn from or predict with other data, whatever files
     these lie in."""
-    for one, other in itertools.combinations(runs, 2):
-        shared = _inputs(one).items() & _inputs(other).items()
-        changed = [part for part in surely_differing(one.data, other.data) if part in dict(shared)]
+    inputs = [_inputs(run) for run in runs]
+    for (one, own), (other, others) in itertools.combinations(zip(runs, inputs, strict=True), 2):
+        shared = dict(own.items() & others.items())
+        changed = [part for part in surely_differing(one.data, other.data) if part in shared]
         if changed:
             names = listed([part.removeprefix(_MODALITY) for part in changed])
             raise InputError(
