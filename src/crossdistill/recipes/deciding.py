@@ -30,6 +30,10 @@ _FIELDS = frozenset(
 repetition."""
 
 
+DECIDE_SPLITS = ("fold", "evaluate_on", "choose_epoch_on", "validation_fraction")
+"""Fields of `data` that decide, with the seed, which samples are in which split."""
+
+
 def deciding(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Dotted name -> value of what repetitions of a run have in common, of a recipe's plain fields by section.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from crossdistill.data.fingerprint import surely_differing
 from crossdistill.methods import METHODS
-from crossdistill.recipes.deciding import first_difference
+from crossdistill.recipes.deciding import DECIDE_SPLITS, first_difference
 from crossdistill.reports.fields import field_at
 from crossdistill.reports.formats import listed
 from crossdistill.types import InputError
@@ -155,8 +155,8 @@ def _parts(run: Run) -> Mapping[str, Hashable]:
 
 def _split(run: Run) -> tuple[Hashable, ...]:
     """What decides which samples are in which split."""
-    validation = _asked(run, "evaluate_on", "choose_epoch_on", "validation_fraction")
-    return (run.fold, *validation, run.seed if "validation" in validation else None)
+    decisive = _asked(run, *DECIDE_SPLITS)
+    return (run.fold, *decisive, run.seed if "validation" in decisive else None)
 
 
 def _asked(run: Run, *names: str) -> tuple[str, ...]:

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from crossdistill.data import MultimodalDataset
+from crossdistill.recipes.deciding import DECIDE_SPLITS
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.data import load_dataset
 from crossdistill.types import InputError
 
 _MEASURED_ON = ("target", "task", "evaluate_on")
-_DECIDE_SPLITS = ("fold", "choose_epoch_on", "validation_fraction")
 
 
 def require_comparable(recipes: Iterable[Recipe]) -> None:
@@ -42,7 +42,7 @@ def _require_same_samples(recipes: Sequence[Recipe]) -> None:
 def _differing(dataset: MultimodalDataset, against: MultimodalDataset, recipe: Recipe, other: Recipe) -> list[str]:
     """What two data sets do not have in common of what a comparison measures on."""
     split = "folds" if recipe.data.fold >= 0 else "splits"
-    drawn_alike = all(getattr(recipe.data, name) == getattr(other.data, name) for name in _DECIDE_SPLITS)
+    drawn_alike = all(getattr(recipe.data, name) == getattr(other.data, name) for name in DECIDE_SPLITS)
     parts = ("ids", "labels", "classes", *((split,) if drawn_alike else ()))
     return [part for part in parts if not _same(getattr(dataset, part), getattr(against, part))]
 

@@ -118,19 +118,7 @@ def fit(
                 raise Interrupted(agreed)
         losses.look(epoch)
         observer.finish_reading(so_far.notes, so_far.asked)
-        record: Record = {"stage": stage.name, "epoch": epoch, "learning_rate": learning_rate}
-        so_far.terms.share(partial(mean_over_ranks, engine))
-        so_far.measures.share(partial(mean_over_ranks, engine))
-        means = so_far.terms.read()
-        if not means:
-            raise InputError(
-                f"{stage.name}, epoch {epoch}: no training sample could be read with all modalities that {stage.name} "
-                "learns from; the notes of the run, notes.txt in its folder, name what is wrong with each"
-            )
-        record |= {f"training/loss/{name}": value for name, value in means.items()}
-        record |= {
-            f"training/{name}": value for name, value in (so_far.measures.read() | method.end_epoch(epoch)).items()
-        }
+        record = _told(engine, stage, epoch, so_far, learning_rate)
         record["seconds"] = time.perf_counter() - started
         with shards.whole():
             on_first_rank(engine, partial(_measure_and_finish, record, method, epoch, observer))
@@ -139,6 +127,26 @@ def fit(
                 on_first_rank(engine, partial(observer.save, take))
     model.hold(())
     shards.close()
+
+
+def _told(engine: Engine, stage: Stage, epoch: int, so_far: EpochSoFar, learning_rate: float) -> Record:
+    """What is recorded of an epoch's training: means over its steps and over ranks."""
+    so_far.terms.share(partial(mean_over_ranks, engine))
+    so_far.measures.share(partial(mean_over_ranks, engine))
+    terms = so_far.terms.read()
+    if not terms:
+        raise InputError(
+            f"{stage.name}, epoch {epoch}: no training sample could be read with all modalities that {stage.name} "
+            "learns from; the notes of the run, notes.txt in its folder, name what is wrong with each"
+        )
+    measures = so_far.measures.read() | stage.method.end_epoch(epoch)
+    return {
+        "stage": stage.name,
+        "epoch": epoch,
+        "learning_rate": learning_rate,
+        **{f"training/loss/{name}": value for name, value in terms.items()},
+        **{f"training/{name}": value for name, value in measures.items()},
+    }
 
 
 def _measure_and_finish(record: Record, method: Method, epoch: int, observer: Observer) -> None:
