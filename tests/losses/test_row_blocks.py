@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.autograd import gradcheck
+from torch.nn.functional import normalize
 
 from crossdistill.losses import mutual_information, mutual_information_bound, mutual_information_loss, row_blocks
 from crossdistill.losses.row_blocks import loss_and_bound, rows_in_torch
@@ -82,6 +83,35 @@ def test_gradients_are_the_value_s_slopes(labels: str, mean: bool, believed: boo
         sides = [side.detach().requires_grad_(moving) for side, moving in zip((full, other), moves, strict=True)]
         loss(*sides).backward()
         assert [side.grad is not None for side in sides] == list(moves)
+
+
+@pytest.mark.parametrize("mean", [False, True])
+@pytest.mark.parametrize("tau", [0.5, 0.01, 0.002])
+@pytest.mark.parametrize("alike", [1, 2, 5])
+def test_a_candidate_that_is_surely_of_the_anchor_s_class_does_not_count(mean: bool, tau: float, alike: int) -> None:
+    """Also where it is so near, and τ so small, that a least weight would not hold it down: the first anchors' loss is
+    that of a batch without those candidates."""
+    full, other = normal(6, 4, seed=3), normal(6, 4, seed=4)
+    other[:alike] = full[:1] + 0.01 * normal(alike, 4, seed=6)  # nearer to the first than its own
+    other[0] = -full[0]
+    labels = torch.arange(6)
+    beliefs = torch.eye(6, dtype=torch.float64)[[0] * alike + list(range(alike, 6))]
+
+    def first(one: Tensor, two: Tensor, rows: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        one, two = one[rows].to(dtype).requires_grad_(), two[rows].to(dtype).requires_grad_()
+        room = [torch.empty(1, len(rows), dtype=dtype) for _ in range(3)]
+        z = (normalize(one[:1], dim=1) @ normalize(two, dim=1).T / tau).detach()
+        apart = (1 - beliefs[rows[:1]] @ beliefs[rows].T).to(dtype)
+        loss, _ = rows_in_torch(z, room, labels[rows[:1]], labels[rows], apart, mean, True)
+        return loss, z
+
+    everyone, those_apart = torch.arange(6), torch.tensor([0, *range(alike, 6)])
+    for dtype, near in ((torch.float64, 1e-9), (torch.float32, 1e-4)):
+        loss, gradient = first(full, other, everyone, dtype)
+        alone, of_alone = first(full, other, those_apart, dtype)
+        torch.testing.assert_close(loss, alone, rtol=near, atol=near)
+        torch.testing.assert_close(gradient[:, those_apart], of_alone, rtol=near, atol=near)
+        assert not gradient[:, 1:alike].any()
 
 
 @pytest.mark.parametrize("labels", LABELS)

@@ -115,6 +115,13 @@ def test_a_step_works_pairs_out_once_and_d2_sees_them_where_it_takes_part(
         assert (len(calls), len(runs)) == (step * worked_out, step * seen)
 
 
+def test_in_inference_mode_the_objectives_are_the_same() -> None:
+    expected = [turn.objective(leaves(), batch()).total for turn in amid().turns(AFTER)]
+    with torch.inference_mode():
+        found = [turn.objective(leaves(), batch()).total for turn in amid().turns(AFTER)]
+    assert [total.item() for total in found] == pytest.approx([total.item() for total in expected])
+
+
 def test_the_logged_terms_are_the_unweighted_losses() -> None:
     method, made = amid(), leaves()
     terms = method.turns(AFTER)[0].objective(made, batch()).terms

@@ -77,3 +77,16 @@ def test_what_costs_little_and_what_looks_across_samples_is_encoded_at_once() ->
     with torch.no_grad():
         encode(normalised.eval(), batch(*LENGTHS))
     assert len(normalised.sizes) == 3
+
+
+@pytest.mark.parametrize("norm", [nn.BatchNorm1d(8), nn.Sequential(nn.BatchNorm1d(8), nn.ReLU())])
+def test_a_sample_alone_takes_the_statistics_that_batch_normalisation_has(norm: nn.Module) -> None:
+    """PyTorch refuses to make some of one value; those of all other samples are as they were."""
+    encoder = nn.Sequential(nn.Linear(3, 8), norm).train()
+    for _ in range(3):
+        encode(encoder, 1 + torch.randn(16, 3))
+    x, before = torch.randn(1, 3), {key: value.clone() for key, value in encoder.state_dict().items()}
+    made = encode(encoder, x)
+    assert all(module.training for module in encoder.modules())
+    assert all(torch.equal(value, before[key]) for key, value in encoder.state_dict().items())
+    torch.testing.assert_close(made, encoder.eval()(x))

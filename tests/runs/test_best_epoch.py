@@ -57,6 +57,17 @@ class States(MemoryLog):
         self.states.append({key: value.clone() for key, value in take().model.items()})
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_no_epoch_of_the_warm_up_is_chosen_unless_there_are_no_others(seed: int) -> None:
+    """A student of the first stages is not what the method is named for, however good it is."""
+    for warmup, first in ((5, 5), (8, 0)):
+        made, data = noisy(seed=seed, method="amid", options={"amid": {"warmup_epochs": warmup}})
+        log = States()
+        model = train(build(made, data), log).model
+        best = first + best_by_hand(log.records[first:])
+        assert all(torch.equal(value, log.states[best][key]) for key, value in model.state_dict().items())
+
+
 def best_by_hand(records: list[Record], measure: str = STUDENT) -> int:
     accuracies = [float(record[measure]) for record in records]
     return max(epoch for epoch, accuracy in enumerate(accuracies) if accuracy == max(accuracies))

@@ -26,7 +26,7 @@ from crossdistill.recipes.library.bundled import own
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.reports import load_runs
 from crossdistill.reports.warnings import warnings_table
-from crossdistill.runs.build import Built, build
+from crossdistill.runs.build import Built, build, training_samples
 from crossdistill.runs.run import run
 from crossdistill.runs.train import train
 from crossdistill.runs.training_log import MemoryLog
@@ -54,7 +54,9 @@ def test_a_run_with_nothing_to_hide_says_nothing(method: str) -> None:
 def test_a_method_that_teaches_by_unlabelled_pairs_says_where_there_are_none() -> None:
     made = recipe(method="amid_u")
     (line,) = lines_of(made, gestures())
-    assert line.startswith("WARNING: all training pairs have labels, so that amid_u's student learns from these alone")
+    assert line.startswith(
+        "WARNING: all pairs that it trains on have labels, so that amid_u's student learns from these alone"
+    )
     assert lines_of(replace(made, options={"amid_u": {"fading": False}}), gestures()) == []
     assert lines_of(replace(made, data=replace(made.data, labelled=0.5)), gestures()) == []
 
@@ -91,6 +93,44 @@ def test_first_stages_that_take_all_epochs_are_said(method: str, options: dict[s
     )
     enough = replace(made, epochs=1 + sum(options.values()))
     assert lines_of(enough, gestures()) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "epochs", "first"),
+    [
+        ("amid_u", {}, 1, 1),
+        ("amid_u", {"warmup": 0.9}, 2, 2),
+        ("amid_u", {"warmup": 0.0}, 1, 0),
+        ("amid_u", {"alpha_1": 0.0, "alpha_2": 0.0}, 1, 1),
+        ("self_training", {}, 1, 1),
+        ("self_training", {"ramp": 0.0}, 1, 0),
+    ],
+)
+def test_a_schedule_in_shares_of_epochs_that_never_begins_is_said(
+    method: str, options: dict[str, float], epochs: int, first: int
+) -> None:
+    made = replace(recipe(method=method), epochs=epochs, options={method: options})
+    partly = gestures()
+    labels = np.where(np.arange(len(partly.labels)) % 3 == 0, -1, partly.labels)
+    labels[partly.rows("test")] = partly.labels[partly.rows("test")]
+    lines = lines_of(made, replace(partly, labels=labels))
+    said = f"WARNING: epochs {epochs}: the first stages or the warm-up of {method} take {first}"
+    assert any(line.startswith(said) for line in lines) == (first > 0)
+    assert build(replace(made, epochs=10), replace(partly, labels=labels)).method.first_epochs < 10
+
+
+def test_without_a_share_of_batches_unlabelled_samples_are_none_that_a_method_is_prepared_for() -> None:
+    """No bank has a place for them, and AMID-U, which has no pair without a label then, says so."""
+    partly = gestures()
+    labels = np.where((np.arange(len(partly.labels)) % 3 == 0) & ~TEST, -1, partly.labels)
+    without = replace(recipe(method="amid_u", epochs=6), unlabelled_share=0.0)
+    built = build(without, replace(partly, labels=labels))
+    assert built.method.teaching == 0
+    rows = training_samples(without, built.dataset).rows
+    assert rows.tolist() == built.dataset.labelled_rows("train").tolist()
+    assert len(training_samples(replace(without, unlabelled_share=0.5), built.dataset).rows) > len(rows)
+    (line,) = [line for line in lines_of(without, built.dataset) if "fading" in line]
+    assert line.startswith("WARNING: all pairs that it trains on have labels")
 
 
 def of_labels(labels: list[str]) -> MultimodalDataset:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -11,11 +13,13 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD
 
-from crossdistill.methods import GMC, METHODS, FitNets, Method
+from crossdistill.methods import GMC, KD, METHODS, FitNets, GeneralizedDistillation, Method
+from crossdistill.models import CrossModalModel
 from crossdistill.training.engine import OneProcess
 from crossdistill.training.incomplete import divide
 from crossdistill.training.loop import step
 from crossdistill.training.passes import forward, select_mixing, with_mixing
+from crossdistill.training.pauses import EpochSoFar
 from crossdistill.types import Batch, Representations, Turn
 from tests.contracts.small import AUXILIARY, TARGET, build, last_epoch, real_batch
 from tests.training.small import cpu
@@ -144,6 +148,36 @@ def test_labels_teach_incomplete_samples_only_where_they_teach_the_student() -> 
         lacking = torch.ones(SIZE, dtype=torch.bool)
         alone = step(cpu(), method, chosen, optimizers, incomplete(0.0, lacking), math.inf).terms
         assert bool(alone) == taught
+
+
+@pytest.mark.parametrize(
+    "method",
+    [partial(KD, hard_weight=0.0), partial(GeneralizedDistillation, imitation=1.0)],
+    ids=["kd", "generalized_distillation"],
+)
+def test_labels_whose_weight_is_0_teach_no_incomplete_sample(method: Callable[[CrossModalModel], Method]) -> None:
+    built = method(build("kd").model if method.func is KD else build("generalized_distillation").model)  # type: ignore[attr-defined]
+    (turn,) = built.turns(0)
+    terms = step(cpu(), built, [turn], {turn.name: SGD(turn.parameters, lr=0.0)}, incomplete(), math.inf).terms
+    assert "classification_incomplete" not in terms
+
+
+@pytest.mark.parametrize("name", ["amid_u", "kd"])
+def test_the_mean_of_what_labels_cost_is_over_steps_that_have_some(name: str) -> None:
+    """Where only incomplete samples have labels, what the complete ones cost is unknown, and not 0."""
+    method, means = build(name), EpochSoFar()
+    turns_of_step = method.turns(last_epoch(method))
+    optimizers = {turn.name: SGD(turn.parameters, lr=0.0) for turn in turns_of_step}
+    known = incomplete()
+    unknown = replace(known, labels=torch.where(LACKING, known.labels, -1))
+    for batch in (known, unknown, unknown):
+        made = step(cpu(), method, turns_of_step, optimizers, batch, math.inf)
+        means.add(batch, made.terms, made.weights, made.measures)
+        if batch is known:
+            expected = made.terms
+    read = means.terms.read()
+    for term in ("classification_student", "classification_teacher", "classification_incomplete"):
+        assert read[term] == pytest.approx(float(expected[term]), rel=1e-6)
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -28,6 +28,9 @@ from torch.autograd.function import once_differentiable
 from crossdistill.losses.checks import without_autocast
 from crossdistill.types import EVERYTHING, Share
 
+NOWHERE = -1e30
+"""For the logarithm of a candidate's weight of 0: below any similarity, and finite, as 0 times it is to be 0."""
+
 Rows = Callable[[Tensor, Sequence[Tensor], Tensor, Tensor, Tensor | None, bool, bool], tuple[Tensor, Tensor]]
 
 
@@ -232,7 +235,7 @@ def rows_in_torch(
         apart = torch.maximum(apart, positive)  # a positive is to stay in Eq. 7 whole
     size = z.shape[1]
     if apart is not None:
-        z.add_(torch.clamp_min(apart, torch.finfo(z.dtype).tiny, out=work).log_())
+        z.add_(torch.log(apart, out=work).clamp_min_(NOWHERE))
     k = positive.sum(1, keepdim=True)
     n = size - k if apart is None else apart.sum(1, keepdim=True) - k
 

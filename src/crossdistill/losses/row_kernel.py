@@ -9,6 +9,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from crossdistill.losses.row_blocks import NOWHERE
+
 LARGEST_TILE = 8192
 """Columns that a program has in registers at a time."""
 
@@ -28,7 +30,7 @@ def rows_in_kernel(
     with torch.cuda.device(z.device):  # Triton starts on the current one
         _rows[(rows,)](
             z, z if apart is None else apart, anchors, labels, loss, bound, size,
-            TINY=torch.finfo(z.dtype).tiny, WEIGHTED=apart is not None, MEAN=mean, LEARNS=learns, TILE=tile,
+            FLOOR=NOWHERE, WEIGHTED=apart is not None, MEAN=mean, LEARNS=learns, TILE=tile,
             num_warps=max(1, min(16, tile // 256)),
         )  # fmt: skip
     return loss, bound
@@ -37,7 +39,7 @@ def rows_in_kernel(
 @triton.jit
 def _rows(
     z_rows, apart_rows, anchors, labels, loss, bound, size,
-    TINY: tl.constexpr, WEIGHTED: tl.constexpr, MEAN: tl.constexpr, LEARNS: tl.constexpr, TILE: tl.constexpr,
+    FLOOR: tl.constexpr, WEIGHTED: tl.constexpr, MEAN: tl.constexpr, LEARNS: tl.constexpr, TILE: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0).to(tl.int64)
     z_row, apart_row, own = z_rows + row * size, apart_rows + row * size, tl.load(anchors + row)
@@ -46,7 +48,7 @@ def _rows(
     top, second, place, k, n = zero - float("inf"), zero - float("inf"), 0, zero, zero
     top_negative = zero
     for start in range(0, size, TILE):
-        column, z, positive, weight = _tile(z_row, apart_row, labels, own, start, size, TINY, WEIGHTED, TILE)
+        column, z, positive, weight = _tile(z_row, apart_row, labels, own, start, size, FLOOR, WEIGHTED, TILE)
         k += tl.sum(positive)
         n += tl.sum(weight)
         largest, at = tl.max(z), tl.argmax(z, 0)
@@ -63,7 +65,7 @@ def _rows(
 
     others, positives = zero, zero
     for start in range(0, size, TILE):
-        column, z, positive, _ = _tile(z_row, apart_row, labels, own, start, size, TINY, WEIGHTED, TILE)
+        column, z, positive, _ = _tile(z_row, apart_row, labels, own, start, size, FLOOR, WEIGHTED, TILE)
         rest = (column != place) & (column < size)
         others += tl.sum(tl.where(rest, tl.exp(z - second), 0.0))
         positives += tl.sum(tl.where(rest & (positive > 0), z - second, 0.0))
@@ -77,7 +79,7 @@ def _rows(
 
     negatives, r = zero, zero
     for start in range(0, size, TILE):
-        column, z, _, weight = _tile(z_row, apart_row, labels, own, start, size, TINY, WEIGHTED, TILE)
+        column, z, _, weight = _tile(z_row, apart_row, labels, own, start, size, FLOOR, WEIGHTED, TILE)
         rest = (column != place) & (column < size)
         h = tl.where(rest & (weight > 0), tl.exp(z - second) * scale, 0.0)
         negatives += tl.sum(weight * _log1p(-h))
@@ -96,7 +98,7 @@ def _rows(
         of_negative = (a * k + b * (top_negative - r)) * h_top
         of_top = tl.where(top_is_positive, of_positive, of_negative)
         for start in range(0, size, TILE):
-            column, z, positive, weight = _tile(z_row, apart_row, labels, own, start, size, TINY, WEIGHTED, TILE)
+            column, z, positive, weight = _tile(z_row, apart_row, labels, own, start, size, FLOOR, WEIGHTED, TILE)
             e = tl.exp(z - second)
             h = tl.where(weight > 0, e * scale, 0.0)
             gradient = e * of_e + b * weight * h / (1 - h) - a * positive
@@ -105,7 +107,7 @@ def _rows(
 
 @triton.jit
 def _tile(
-    z_row, apart_row, labels, own, start, size, TINY: tl.constexpr, WEIGHTED: tl.constexpr, TILE: tl.constexpr
+    z_row, apart_row, labels, own, start, size, FLOOR: tl.constexpr, WEIGHTED: tl.constexpr, TILE: tl.constexpr
 ):  # fmt: skip
     """Columns, similarities, 1 for positives, and the weights of negatives, of a part of the row."""
     column = start + tl.arange(0, TILE)
@@ -114,7 +116,7 @@ def _tile(
     same = (tl.load(labels + column, mask=inside, other=0) == own) & inside
     if WEIGHTED:
         apart = tl.load(apart_row + column, mask=inside, other=0.0)
-        z += tl.where(same, 0.0, tl.log(tl.maximum(apart, TINY)))
+        z += tl.where(same, 0.0, tl.maximum(tl.log(apart), FLOOR))
         weight = tl.where(same, 0.0, apart)
     else:
         weight = tl.where(same | ~inside, 0.0, 1.0)

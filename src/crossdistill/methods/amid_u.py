@@ -140,6 +140,15 @@ class AMIDU(Method):
             self.teaching = min(1.0, 2 * (1 - labelled)) if labelled else 0.0  # teachers without a label know nothing
         if not self.teaching:
             self.passes = ()
+            return
+        begun = (epoch for epoch in range(self.epochs) if self._has_begun(epoch / self.epochs))
+        self.first_epochs = next(begun, self.epochs)
+
+    def _has_begun(self, progress: float) -> bool:
+        """Whether more than labels is learnt from: L_MI, or q where L_MI has no weight."""
+        if self.alpha_1 or self.alpha_2:
+            return progress >= self.warmup
+        return self.soft_weight * risen(progress, self.ramp) > 0 or not self.soft_weight
 
     def turns(self, epoch: int) -> Sequence[Turn]:
         progress = epoch / self.epochs

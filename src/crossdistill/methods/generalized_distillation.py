@@ -57,7 +57,7 @@ class GeneralizedDistillation(Method):
 
     def turns(self, epoch: int) -> Sequence[Turn]:
         parameters = self.model.parameters_of("target", "auxiliary")
-        return [Turn("student and teacher", parameters, self._objective)]
+        return [Turn("student and teacher", parameters, self._objective, labels_student=self.imitation < 1)]
 
     def _objective(self, made: Representations, batch: Batch) -> Objective:
         """Eq. 4, its first term over the labelled samples, its second over all."""

@@ -70,7 +70,8 @@ class KD(Method):
         self.standardize = standardize
 
     def turns(self, epoch: int) -> Sequence[Turn]:
-        return [Turn("student and teacher", self.model.parameters_of("target", "full"), self._objective)]
+        parameters, by_labels = self.model.parameters_of("target", "full"), self.hard_weight > 0
+        return [Turn("student and teacher", parameters, self._objective, labels_student=by_labels)]
 
     def _objective(self, representations: Representations, batch: Batch) -> Objective:
         hard = self.task.loss(representations.target_logits, batch.labels)

@@ -26,7 +26,8 @@ class Once(Generic[Made]):
         self._kept: tuple[Tensor, int, Made] | None = None
 
     def of(self, tensor: Tensor, make: Callable[[], Made]) -> Made:
+        version = 0 if tensor.is_inference() else tensor._version  # which is not counted in inference mode
         kept = self._kept
-        if kept is None or kept[0] is not tensor or kept[1] != tensor._version:
-            kept = self._kept = tensor, tensor._version, make()
+        if kept is None or kept[0] is not tensor or kept[1] != version:
+            kept = self._kept = tensor, version, make()
         return kept[2]

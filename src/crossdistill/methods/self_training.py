@@ -80,6 +80,7 @@ class SelfTraining(Method):
 
     def prepare(self, samples: TrainingSamples) -> None:
         self.epochs = samples.epochs
+        self.first_epochs = 1 if self.ramp and self.soft_weight else 0  # q has no weight in it
 
     def turns(self, epoch: int) -> Sequence[Turn]:
         soft = self.soft_weight * risen(epoch / self.epochs, self.ramp)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from crossdistill.types import Modality, Padded
+from crossdistill.types import Modality, Padded, values_of
 
 _STEPS = 1 << 15
 """Padded steps that an encoder is given at once where no gradient is asked for: at width 256, 32 MiB a layer."""
@@ -27,10 +27,19 @@ def encode(encoder: nn.Module, x: Modality) -> Tensor:
     """(B, width) features of a batch, as of `encoder(x)` but for rounding and the order in which dropout draws.
 
     Sequences of very different length are encoded in groups, one long one apart from many short ones; without
-    gradients no group is large. An encoder whose training looks across samples (batch statistics) gets all at once.
+    gradients no group is large. An encoder whose training looks across samples (batch statistics) gets all at once,
+    and takes the statistics that it has for a sample alone, which has none.
     """
     if torch.compiler.is_exporting():
         return cast(Tensor, encoder(x))
+    if encoder.training and len(values_of(x)) == 1 and (norms := _own_norms(encoder)):
+        for norm in norms:
+            norm.eval()
+        try:
+            return cast(Tensor, encoder(x))
+        finally:
+            for norm in norms:
+                norm.train()
     if not isinstance(x, Padded):
         return _in_parts(encoder, x)
     if not _is_costly(x):
@@ -43,6 +52,12 @@ def encode(encoder: nn.Module, x: Modality) -> Tensor:
         return cast(Tensor, encoder(x))
     encoded = torch.cat([cast(Tensor, encoder(select(x, order[start:end]))) for start, end in groups])
     return torch.empty_like(encoded).index_copy(0, order, encoded)
+
+
+def _own_norms(encoder: nn.Module) -> list[nn.Module]:
+    """The encoder's batch normalisations in training that see this process's samples alone."""
+    modules = [module for module in encoder.modules() if isinstance(module, _BatchNorm) and module.training]
+    return [module for module in modules if not isinstance(module, nn.SyncBatchNorm) and module.track_running_stats]
 
 
 def _in_parts(encoder: nn.Module, x: Tensor) -> Tensor:

@@ -18,14 +18,18 @@ from crossdistill.types import NAMES, InputError
 class BestEpoch:
     """The best epoch so far of those that were measured, and the model as it was then, on the model's device.
 
+    Epochs of the method's first stages or its warm-up are not among them, where others follow: a student of those is
+    not yet the method's.
     Best by the task's headline measure of the view that the method is for. Of epochs that are equally good the last
     is kept: validation samples are few, so ties are many, and the learning rate is lowest at the end.
 
-    stored: what an earlier one's `stored` gave, from a checkpoint; empty for a new training.
+    epochs: that the method trains for; stored: what an earlier one's `stored` gave, from a checkpoint; empty for a new
+    training.
     """
 
-    def __init__(self, method: Method, stored: Mapping[str, Any]) -> None:
+    def __init__(self, method: Method, epochs: int, stored: Mapping[str, Any]) -> None:
         view = judged_view(method)
+        self._first = method.first_epochs if method.first_epochs < epochs else 0
         self._measure = score_key(NAMES[view], method.task.kind)
         self.epoch = int(stored.get("epoch", -1))
         self.score = float(stored.get("score", -math.inf))
@@ -33,8 +37,9 @@ class BestEpoch:
 
     def consider(self, record: Record, model: nn.Module) -> None:
         """Keep the model if the epoch of the record is none worse than the best one; its state is copied."""
-        if self._measure in record and float(record[self._measure]) >= self.score:
-            self.epoch, self.score = int(record["epoch"]), float(record[self._measure])
+        epoch = int(record["epoch"])
+        if epoch >= self._first and self._measure in record and float(record[self._measure]) >= self.score:
+            self.epoch, self.score = epoch, float(record[self._measure])
             self._model = {key: value.detach().clone() for key, value in model.state_dict().items()}
 
     def stored(self) -> dict[str, Any]:

@@ -171,8 +171,8 @@ def label_statistics(dataset: MultimodalDataset) -> tuple[tuple[float, ...], tup
 
 def training_samples(recipe: Recipe, dataset: MultimodalDataset) -> TrainingSamples:
     """The training samples that the method learns from: those that have all that its views read, and a label, unless
-    it learns from unlabelled ones, too. Raises InputError where there is none."""
-    learnt = METHODS[recipe.method].learns_unlabelled
+    it learns from unlabelled ones, too, and batches have some. Raises InputError where there is none."""
+    learnt = METHODS[recipe.method].learns_unlabelled and recipe.unlabelled_share > 0
     rows = dataset.rows("train") if learnt else dataset.labelled_rows("train")
     read = modalities_of(METHODS[recipe.method].views, recipe.data.target, recipe.data.auxiliary)
     rows = rows[dataset.present(read)[rows]]

@@ -76,7 +76,7 @@ def _best_epoch(built: Built, stage: Stage, checkpoint: Checkpoint | None) -> Be
     """Keeps the best epoch of the last stage, where the recipe has it chosen."""
     if built.recipe.data.choose_epoch_on == "none" or stage is not built.stages[-1]:
         return None
-    return BestEpoch(stage.method, checkpoint.best if checkpoint is not None else {})
+    return BestEpoch(stage.method, stage.epochs, checkpoint.best if checkpoint is not None else {})
 
 
 def _require_place(checkpoint: Checkpoint | None, stages: Sequence[Stage]) -> None:

@@ -141,8 +141,7 @@ class Warnings:
         if recipe.epochs <= first:
             self._say(
                 f"{WARNING}epochs {recipe.epochs}: the first stages or the warm-up of {recipe.method} take {first}, so "
-                "that what it is named for never begins; give it more epochs, or these fewer (its options that end in "
-                "_epochs)"
+                "that what it is named for never begins; give it more epochs, or these fewer by its options"
             )
 
     def _tell_of_unlabelled(self) -> None:
@@ -170,9 +169,9 @@ class Warnings:
         labelled, complete = self._labelled_and_complete()
         if complete.any():
             self._say(
-                f"{WARNING}all training pairs have labels, so that {method}'s student learns from these alone: what "
-                "its teachers say counts where labels are missing. Other methods, or its option fading false, teach it "
-                "all the same"
+                f"{WARNING}all pairs that it trains on have labels, so that {method}'s student learns from these "
+                "alone: what its teachers say counts where labels are missing. Other methods, or its option fading "
+                "false, teach it all the same"
             )
             return
         self._say(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -66,6 +66,14 @@ class DividedBatch:
             parts.append(self.rest_count / (self.complete_count + self.rest_count) * loss)
             terms[f"{task.term}_incomplete"] = loss
         return Objective(torch.stack(parts).sum(), terms, measures)
+
+    def weights(self, terms: Iterable[str]) -> dict[str, Tensor]:
+        """Of the terms that labels of the complete samples give, in the epoch's means: 0 where none of these has a
+        label, and the term is 0 for that alone."""
+        has_labels = self.batch.labelled.any().double()
+        named = self.method.task.term
+        of_rest = f"{named}_incomplete"
+        return {name: has_labels for name in terms if name.startswith(f"{named}_") and name != of_rest}
 
     def _classifies_rest(self, turn: Turn) -> bool:
         if self.rest_count == 0 or turn.adversary or not turn.labels_student or "target" not in self.method.predicts:

@@ -102,7 +102,7 @@ def fit(
         started, inside = time.perf_counter() - so_far.seconds, {}
         for batch in batches(epoch, so_far.steps):
             made = step(engine, method, turns, optimizers, batch, settings.clip_norm, settings.chunk_size, shards)
-            so_far.add(batch, made.terms, made.measures)
+            so_far.add(batch, made.terms, made.weights, made.measures)
             losses.add(so_far.steps, batch.rows, made.terms)
             agreed = agreement.reached(observer.wish())
             if so_far.steps % LOOKED_AT == 0 or agreed >= SAVE:
@@ -155,10 +155,12 @@ def _measure_and_finish(record: Record, method: Method, epoch: int, observer: Ob
 
 @dataclass(frozen=True)
 class Step:
-    """What the turns of a step had in their objectives: terms and measures by name."""
+    """What the turns of a step had in their objectives: terms and measures by name, and how much a term counts in an
+    epoch's mean where that is not 1."""
 
     terms: dict[str, Tensor]
     measures: dict[str, Tensor]
+    weights: dict[str, Tensor]
 
 
 def step(
@@ -180,7 +182,7 @@ def step(
     batch = with_mixing(method, batch)
     local = represent(engine, method, batch, chunk_size, shards)
     samples = divide(method, *gather(engine, local, batch))
-    made = Step({}, {})
+    made = Step({}, {}, {})
     for turn in filter(samples.can_learn, turns):
         objective = samples.objective(turn)
         optimizers[turn.name].zero_grad()
@@ -190,6 +192,7 @@ def step(
         shards.clip(turn.parameters, clip_norm)
         optimizers[turn.name].step()
         made.terms.update({name: term.detach() for name, term in objective.terms.items()})
+        made.weights.update(samples.weights(objective.terms))
         made.measures.update(objective.measures)
     shards.divide()
     if samples.complete_count > 0:

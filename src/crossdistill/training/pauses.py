@@ -79,11 +79,19 @@ class EpochSoFar:
     terms: EpochMeans = field(default_factory=EpochMeans)
     measures: EpochMeans = field(default_factory=EpochMeans)
 
-    def add(self, batch: Batch, terms: Mapping[str, Tensor], measures: Mapping[str, Tensor]) -> None:
+    def add(
+        self,
+        batch: Batch,
+        terms: Mapping[str, Tensor],
+        weights: Mapping[str, Tensor],
+        measures: Mapping[str, Tensor],
+    ) -> None:
+        """One more step. weights: of terms in their means, 1 where there is none."""
         self.steps += 1
         self.asked += len(batch.labels)
         self.notes += batch.notes
-        self.terms.add_all(terms)
+        for name, term in terms.items():
+            self.terms.add(name, term, weights.get(name, 1.0))
         self.measures.add_all(measures)
 
     def stored(self, engine: Engine, method: Method, seconds: float) -> dict[str, Any]:
