@@ -249,6 +249,16 @@ def test_truth_values_are_numbers_as_in_training(table_run: Path, tmp_path: Path
         assert predicted(table_run, tmp_path / name)["probability"].to_numpy() == pytest.approx(expected)
 
 
+def test_a_cell_that_is_no_number_is_told_as_in_training(table_run: Path, tmp_path: Path) -> None:
+    """With its column, and what to write in its place."""
+    (tmp_path / "t.csv").write_text('a,ä,b\n0,"1,5",2\n14,1e400,11\n2,3%,5\n0,1,2\n', encoding="utf-8")
+    errors = predicted(table_run, tmp_path / "t.csv")["error"].fillna("").tolist()
+    assert errors[0].endswith("column 'ä': expected a number, found '1,5'; numbers have a decimal point: 1.5")
+    assert errors[1].endswith("column 'ä': expected a number within float32's range, found '1e400'")
+    assert "column 'ä': expected a number, found '3%'; " in errors[2]
+    assert errors[3] == ""
+
+
 def test_bytes_that_are_no_text_are_no_number(table_run: Path, tmp_path: Path) -> None:
     pd.DataFrame({"a": [0, 14], "ä": [b"\xff", b"\xfe1"], "b": [2, 11]}).to_parquet(tmp_path / "t.parquet")
     errors = predicted(table_run, tmp_path / "t.parquet")["error"]

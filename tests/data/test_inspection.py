@@ -695,3 +695,13 @@ def test_an_empty_cell_beside_numbers_of_one_modality_is_said(
     assert read_manifest(path, only=["b_1"]).present(["b_1"]).tolist() == [True, False, False, False]
     code, out, _ = said(capsys, table(tmp_path, *rows[::2], header="id,split,label,b_0,b_1,b_2,age"))
     assert (code, "empty cell" in out) == (0, False)
+
+
+def test_a_table_that_no_method_can_train_on_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It may be looked through before anybody has labelled it."""
+    rows = ["split,label,x_a,x_b", *(f"train,,{row},{row * 2}" for row in range(4)), "test,a,1,2", "test,b,3,4"]
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    assert main(["prepare", "manifest", str(tmp_path / "manifest.csv")]) == 0
+    assert "no sample of split 'train' has a label, and every method learns from some: fill a few" in " ".join(
+        capsys.readouterr().out.split()
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from crossdistill.data import read_manifest
+from crossdistill.data.few_shades import few_shades
 from crossdistill.data.inputs import InputSpec, column_of, input_spec
 from crossdistill.data.readers import CacheFolder, MediaColumn, PictureReader, ReaderSettings, UnreadableError
 from crossdistill.data.readers.cache_writer import fill
@@ -90,6 +93,62 @@ def test_grey_has_three_equal_colours(mode: str, tmp_path: Path) -> None:
     assert (pixels[:, :4] == 255).all()
     if mode != "1":
         assert (pixels[:, 4:] == 128).all()
+
+
+def test_levels_are_black_and_white_of_16_bits_alone(tmp_path: Path) -> None:
+    """In a file, in memory and whatever a cache has; what is beyond them is black or white."""
+    depths = np.array([[0, 400, 1300, 2200], [4000, 4001, 65535, 1300]], dtype=np.uint16).repeat(16, 0).repeat(8, 1)
+    levels = replace(PLAIN, levels=(400, 4000), mirror=False, least_area=1.0)
+    path = saved(tmp_path / "a.png", Image.fromarray(depths))
+    expected = np.array([[0, 0, 64, 128], [255, 255, 255, 64]]).repeat(16, 0).repeat(8, 1)
+    assert (np.asarray(open_picture(path, levels.levels)) == expected[..., None]).all()
+    from_file = taken(tmp_path, path, settings=levels)
+    np.testing.assert_allclose(from_file, np.broadcast_to(expected / 255, (3, 32, 32)), atol=1e-6)
+    assert np.array_equal(reader(tmp_path, levels).of_pictures([Image.open(path)])[0], from_file)
+    assert fill(CacheFolder(tmp_path), path, "picture", "raw", 0, 32000)
+    assert np.array_equal(taken(tmp_path, path, settings=levels), from_file)
+    assert not np.array_equal(taken(tmp_path, path), from_file)
+    of_bytes = saved(tmp_path / "b.png")
+    assert corners(open_picture(of_bytes, (400, 4000))) == list(CORNERS)
+
+
+@pytest.mark.parametrize("levels", [(4000, 400), (5, 5), (-1, 9), (0, 65536)])
+def test_levels_that_no_picture_can_have(levels: tuple[int, int]) -> None:
+    with pytest.raises(InputError, match=f"photo.levels: .*black below white, found {levels[0]}, {levels[1]}"):
+        replace(PLAIN, levels=levels).check("photo.")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "levels", "said"),
+    [
+        ((900, 1079), (0, 65535), "depth: of pictures of 16 bits whose numbers are 900 to 1,079 .* keeps 2 of 256"),
+        ((28000, 33000), (0, 65535), r"levels: \[28000, 33000\]"),
+        ((0, 4095), (0, 65535), "keeps 17 of 256 shades"),
+        ((900, 1079), (900, 1079), ""),
+        ((0, 65535), (0, 65535), ""),
+        ((900, 1079), (20000, 65535), "keeps 1 of 256 shades"),
+        ((700, 700), (0, 65535), ""),
+    ],
+)
+def test_few_shades_of_16_bits_are_said(
+    numbers: tuple[int, int], levels: tuple[int, int], said: str, tmp_path: Path
+) -> None:
+    rows = ["split,label,depth"]
+    for row in range(6):
+        depths = np.linspace(*numbers, 64).astype(np.uint16).reshape(8, 8)
+        Image.fromarray(depths).save(tmp_path / f"{row}.png")
+        rows.append(f"{'train' if row < 4 else 'test'},{'ab'[row % 2]},{row}.png")
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    found = few_shades(read_manifest(tmp_path, readers={"depth": ReaderSettings(levels=levels)}))
+    assert len(found) == bool(said)
+    assert all(re.search(said, line) for line in found)
+
+
+def test_pictures_of_8_bits_and_what_is_no_picture_are_silent(tmp_path: Path) -> None:
+    saved(tmp_path / "0.png")
+    (tmp_path / "1.png").write_bytes(b"no picture")
+    (tmp_path / "manifest.csv").write_text("split,label,face\ntrain,a,0.png\ntest,a,1.png\n")
+    assert few_shades(read_manifest(tmp_path)) == []
 
 
 def test_what_is_transparent_is_white(tmp_path: Path) -> None:

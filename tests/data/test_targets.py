@@ -84,6 +84,13 @@ def test_a_cell_holds_a_number(tmp_path: Path) -> None:
         ("regression", "label", ("3", "True"), r"row 3, column 'label': expected a number .*found 'True'"),
         ("regression", "label:a,label:b", ("1,0", "0,", "1,1"), r"row 3, column 'label:b': empty cell beside filled"),
         ("regression", "label,label:b", ("1,0", "0,1"), r"row 1: expected the column 'label' or 'label:b'.*found both"),
+        (
+            "regression",
+            "label",
+            ("3", '"5,251"'),
+            r"row 3.*found '5,251'; numbers have no comma: .*5\.251",
+        ),
+        ("regression", "label", ("4%", "4.5%"), r"found '4%'; numbers have no unit: 4,"),
         ("regression", "label:", ("1", "2"), r"row 1: 'label:': expected a name"),
         ("classification", "label:a,label:b", ("1,0", "0,1"), r"'label:a': a class has one column.*data\.task"),
         ("regression", "label", ("3", ""), r"row 3, column 'label': empty cell in split test"),

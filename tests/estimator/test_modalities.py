@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 from sklearn.model_selection import train_test_split
@@ -91,6 +92,18 @@ def test_a_series_of_arrays_is_what_its_arrays_are(as_lists: bool, tmp_path: Pat
     assert np.array_equal(given.predict_proba(table["x"]), plain.predict_proba(X))
     named = quick().fit(Modalities(wrist=table["x"]), y, auxiliary=Modalities(camera=table["steps"]))
     assert np.array_equal(named.predict_proba(Modalities(wrist=table["x"])), plain.predict_proba(X))
+
+
+def test_columns_of_arrow_are_what_they_hold() -> None:
+    """As Polars' are: texts, vectors, sequences."""
+    X, y, A = problem()
+    texts = [f"{'left' if label else 'right'} {row % 3}" for row, label in enumerate(y)]
+    steps = [np.repeat(row[None], 2 + place % 3, axis=0).tolist() for place, row in enumerate(A)]
+    for items in (texts, A.tolist(), steps):
+        plain, given = (quick().fit(X, y, auxiliary=values) for values in (items, pa.chunked_array([items])))
+        assert np.array_equal(given.predict_proba(X), plain.predict_proba(X))
+    vectors = quick().fit(X, y, auxiliary=A)
+    assert np.array_equal(vectors.predict_proba(pa.array(X.tolist())), vectors.predict_proba(X.tolist()))
 
 
 @pytest.mark.parametrize("gap", [None, float("nan"), np.float32("nan"), pd.NA, pd.NaT])

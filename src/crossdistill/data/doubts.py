@@ -8,6 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from crossdistill.data.dataset import MultimodalDataset
+from crossdistill.data.few_shades import few_shades
 from crossdistill.data.label_doubts import label_doubts
 from crossdistill.data.repeated_samples import repeated_samples
 from crossdistill.data.same_samples import same_samples
@@ -25,6 +26,7 @@ def doubts_of(dataset: MultimodalDataset, together: Mapping[str, Sequence[str]] 
         *_groups_alike(dataset),
         *same_samples(dataset, together),
         *repeated_samples(dataset),
+        *few_shades(dataset),
     ]
 
 

@@ -110,6 +110,8 @@ def check_manifest(
     groups = number_groups(table)
     doubts = [*filter(None, [doubt_of_segments(table)]), *_doubtful_texts(dataset), *doubts_of_gaps(table, groups)]
     doubts += [*doubts_of(dataset, groups), *untested_classes(dataset)]
+    if not len(dataset.labelled_rows("train")):
+        doubts.append(f"{path}: no sample of split 'train' has a label, and every method learns from some: fill a few")
     doubts += [text for split in ("validation", "test") for text in unlike_training(dataset, split, groups)]
     counts = _together(counts, groups)
     return Checked(dataset, counts, broken, damaged, files, doubts)

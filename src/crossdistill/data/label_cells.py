@@ -13,6 +13,7 @@ from crossdistill.data.cells import LABEL_PREFIX as PREFIX
 from crossdistill.data.cells import is_number, number_of, shortened
 from crossdistill.data.columns import float32_of
 from crossdistill.data.labels import natural_order
+from crossdistill.data.number_advice import hint
 from crossdistill.data.table import Table
 from crossdistill.data.targets import Labels, encode, is_labelled
 from crossdistill.types import InputError, TaskKind
@@ -193,7 +194,8 @@ def _number(table: Table, row: int, column: str, task: TaskKind) -> float:
         return np.nan
     if (number := number_in(cell, task)) is None:
         expected = f"expected {expected_in(task)} (data.task {task})"
-        raise InputError(f"{table.place(row, column)}: {expected}, found '{cell}'")
+        mend = hint(cell, table.columns[column], column) if task == "regression" else ""
+        raise InputError(f"{table.place(row, column)}: {expected}, found '{shortened(cell)}'{mend}")
     if not np.isfinite(float32_of(np.array(number))):
         fix = "leave the cell empty where there is no label, or give the numbers in a larger unit"
         expected = "expected a number within float32's range"

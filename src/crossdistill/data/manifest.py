@@ -248,7 +248,10 @@ def _weights(table: Table) -> npt.NDArray[np.float64]:
         spared = not cell and table.columns["split"][row] != "train"
         weight = 1.0 if spared else number_of(cell) if is_number(cell) else None
         if weight is None or not weight > 0:
-            raise InputError(f"{table.place(row, WEIGHT)}: expected a number above 0, found '{cell}'")
+            raise InputError(
+                f"{table.place(row, WEIGHT)}: expected a number above 0, found '{cell}'; write 1 for as much as most "
+                "samples, and leave out rows that are to count for nothing"
+            )
         weights.append(weight)
     return np.array(weights, dtype=np.float64)
 

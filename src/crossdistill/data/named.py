@@ -65,9 +65,19 @@ def table_of_rows(name: str, values: Any) -> Any:
 
 
 def as_frame(values: Any) -> Any:
-    """A table of Arrow's, whose `columns` are its data, as one of pandas'; anything else as it is."""
+    """A table of Arrow's, whose `columns` are its data, as one of pandas', and a column of texts or lists that is none
+    of pandas' (Polars', Arrow's) as the list of them; anything else as it is."""
     is_arrow = hasattr(type(values), "column_names") and has_method(values, "to_pandas")
-    return values.to_pandas() if is_arrow else values
+    return values.to_pandas() if is_arrow else _items(values)
+
+
+def _items(values: Any) -> Any:
+    """What a column holds, where that is no numbers and NumPy would make one array of it or none."""
+    as_list = next((name for name in ("to_list", "to_pylist") if has_method(values, name)), "")
+    if not as_list or hasattr(values, "iloc") or isinstance(values, np.ndarray):
+        return values
+    items: list[Any] = getattr(values, as_list)()
+    return items if any(isinstance(item, str | list | tuple) for item in items) else values
 
 
 def warn_of_indices(inputs: Mapping[str, Any], stacklevel: int) -> None:

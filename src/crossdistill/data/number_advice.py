@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 
-from crossdistill.data.cells import numbers_meant
+from crossdistill.data.cells import is_time, numbers_meant
+from crossdistill.data.fillers import is_filler
 from crossdistill.data.notations import ONE, Meant
-from crossdistill.data.odd_numbers import TIMES, Odd
+from crossdistill.data.odd_numbers import TIMES, Odd, odd_number
 
 _PARTED = re.compile(r"(?<![0-9.,'_])(?<![0-9]\s)([1-9][0-9]{0,2})([.,])([0-9]{3})(?![0-9.,eE])")
 """Digits with a comma or point that parts thousands, or that is a decimal one."""
@@ -34,6 +36,19 @@ def advice(cell: str, odd: Odd, name: str) -> str:
     else:
         mended = _several_numbers(meant, name)
     return f"{mended}, and what its sign says in a column of its own" if meant.bound else mended
+
+
+def hint(cell: str, cells: Iterable[str], name: str) -> str:
+    """What to write in the place of a cell that is no number, to end an error with; empty where it means none.
+
+    cells: the column's others, which say what its cells are; name: of the column
+    """
+    others = [other for other in cells if other]
+    if is_time(cell):
+        return "; make numbers of times, such as seconds since the first"
+    odd = odd_number([cell, *others]) or odd_number([cell])
+    known = odd is not None and odd.place == 0 and odd.meant.form != "other" and not is_filler(cell)
+    return f"; {advice(cell, odd, name)}" if odd is not None and known else ""
 
 
 def _one_unit(cell: str, meant: Meant, kind: str) -> str:

@@ -16,6 +16,7 @@ from crossdistill.data.cells import (
     shortened,
 )
 from crossdistill.data.fillers import is_filler
+from crossdistill.data.number_advice import hint
 from crossdistill.data.table import Table
 from crossdistill.types import InputError
 
@@ -101,10 +102,11 @@ def _headers(table: Table, name: str, forms: Sequence[Sequence[ModalityHeader]])
     for column in joined:
         for row, cell in enumerate(table.columns[column.header]):
             if cell and number_of(cell) is None:
+                meant = hint(cell, table.columns[column.header], column.name)
                 raise InputError(
                     f"{table.place(row, column.header)}: expected a number, found '{shortened(cell)}'; the columns "
                     f"{listed([each.header for each in joined])} are taken together as '{name}'"
-                    + (_OF_FILLERS if is_filler(cell) else _of_others(column, cell))
+                    + (_OF_FILLERS if is_filler(cell) else meant or _of_others(column, cell))
                 )
     return [column.header for column in joined]
 

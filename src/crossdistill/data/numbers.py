@@ -16,7 +16,7 @@ from crossdistill.data.cells import (
 )
 from crossdistill.data.columns import ArrayColumn, Column, float32_of
 from crossdistill.data.fillers import is_filler
-from crossdistill.data.number_advice import advice
+from crossdistill.data.number_advice import advice, hint
 from crossdistill.data.number_groups import beginnings, listed
 from crossdistill.data.odd_numbers import odd_number
 from crossdistill.data.reading import PartialColumn
@@ -85,8 +85,9 @@ def numbers(table: Table, headers: Sequence[str], rows: Sequence[int]) -> npt.ND
             number = number_of(cell)
             if number is None:
                 is_gap = not cell or (is_filler(cell) and len(headers) > 1)
-                hint = f"; a sample has {listed(headers)} all together, or lacks them all" if is_gap else ""
-                raise InputError(f"{table.place(row, header)}: expected a number, found '{shortened(cell)}'{hint}")
+                mend = f"; a sample has {listed(headers)} all together, or lacks them all" if is_gap else ""
+                mend = mend or hint(cell, table.columns[header], header)
+                raise InputError(f"{table.place(row, header)}: expected a number, found '{shortened(cell)}'{mend}")
             values[place, feature] = number
     for place, feature in np.argwhere(~np.isfinite(float32_of(values)))[:1]:
         where = table.place(rows[place], headers[feature])

@@ -145,7 +145,10 @@ class CrossModalRegressor(RegressorMixin, CrossModalEstimator):  # type: ignore[
         labelled = ~np.isnan(numbers.reshape(len(numbers), -1)).any(1)
         labelled = labelled if counted is None else labelled & counted
         if not labelled.any():
-            raise InputError("y: expected numbers to compare with, found none")
+            raise InputError(
+                "y: expected numbers to compare with, found none; in cross-validation shuffle the folds "
+                "(KFold(shuffle=True)), so that each has some samples with a label"
+            )
         weights = sample_weights(sample_weight, len(numbers))[labelled]
         if not weights.any():
             raise InputError("sample_weight: expected some above 0 among the samples with a label, found none")

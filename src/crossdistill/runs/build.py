@@ -177,7 +177,9 @@ def training_samples(recipe: Recipe, dataset: MultimodalDataset) -> TrainingSamp
     read = modalities_of(METHODS[recipe.method].views, recipe.data.target, recipe.data.auxiliary)
     rows = rows[dataset.present(read)[rows]]
     if not len(dataset.labelled_rows("train")):
-        raise InputError(f"{dataset.place}: no training sample has a label; every method learns S from some")
+        raise InputError(
+            f"{dataset.place}: no training sample has a label; every method learns S from some: label a few"
+        )
     if not len(rows):
         which = "training sample" if learnt else "labelled training sample"
         raise InputError(f"{dataset.place}: no {which} has all modalities that {recipe.method} learns from")

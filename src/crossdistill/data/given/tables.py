@@ -26,13 +26,15 @@ from crossdistill.data.cells import (
     require_parts_fit,
     require_plain,
     require_whole,
+    shortened,
 )
-from crossdistill.data.columns import Column, Rows, open_array
+from crossdistill.data.columns import Column, Rows, float32_of, open_array
 from crossdistill.data.given.chunks import CHUNK, Chunk, Given, Specs, as_batch, chunk_of, starts
 from crossdistill.data.inputs import InputSpec, column_of, text_column
 from crossdistill.data.label_cells import LABEL, label_texts, list_texts
 from crossdistill.data.lazy import LazyColumn
 from crossdistill.data.lists import list_arrays
+from crossdistill.data.number_advice import hint
 from crossdistill.data.numbers import filled_rows, headers_of, numbers
 from crossdistill.data.readers import READERS, CacheFolder, MediaColumn
 from crossdistill.data.reading import PartialColumn
@@ -169,8 +171,12 @@ def _features(
         values = part.apply(_numbers)
         values.columns = list(specs[name].features or values.columns)  # without a kind after a colon
         for row, column in np.argwhere(values.isna().to_numpy())[:1]:
-            found = part.iat[row, column]
-            raise InputError(f"column '{part.columns[column]}': expected a number, found '{found}'")
+            cell, cells = str(part.iat[row, column]), part.iloc[:, column].map(str)
+            mend = hint(cell, cells, str(part.columns[column]))
+            raise InputError(f"column '{part.columns[column]}': expected a number, found '{shortened(cell)}'{mend}")
+        for row, column in np.argwhere(~np.isfinite(float32_of(values.to_numpy())))[:1]:
+            found = f"expected a number within float32's range, found '{shortened(str(part.iat[row, column]))}'"
+            raise InputError(f"column '{part.columns[column]}': {found}")
         are_whole = _are_whole(values.to_numpy(), specs[name])
         return column_of(specs[name], name, values.astype("int64") if are_whole else values)
 

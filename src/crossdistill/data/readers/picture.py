@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from crossdistill.data.readers.cache import CacheFolder
+from crossdistill.data.readers.cache import CacheFolder, Found
 from crossdistill.data.readers.cached_video import CachedFrames, scaled_part
 from crossdistill.data.readers.frames import chosen_part
 from crossdistill.data.readers.media import WHOLE, Clip, MediaKind, Taken, UnreadableError
-from crossdistill.data.readers.settings import ReaderSettings
+from crossdistill.data.readers.settings import OF_16_BITS, ReaderSettings
 from crossdistill.data.unpacking import require_unpackable
 from crossdistill.extras import needed_for
 from crossdistill.types import Pixels
@@ -46,20 +46,22 @@ class PictureReader:
         return 1
 
     def take(self, clip: Clip, positions: Sequence[float], seed: int | None) -> Taken:
-        cached = self.cache.find(clip.path, "picture")
+        levels = self.settings.levels
+        cached = self.cache.find(clip.path, "picture") if levels == OF_16_BITS else Found(None)
         box, mirrored = chosen_part(clip.crop, self.settings, seed)
         if cached.entry is not None:
             frames = CachedFrames(cached.entry)
             pixels, warning = frames.take([0.0], box, self.settings.size)[:, 0], frames.warning
         else:
-            pixels, warning = scaled_part(open_picture(clip.path), box, self.settings.size), cached.warning
+            pixels, warning = scaled_part(open_picture(clip.path, levels), box, self.settings.size), cached.warning
         pixels = pixels[..., ::-1] if mirrored else pixels
         return Taken(np.repeat(pixels[None], len(positions), axis=0), warning)
 
     def of_pictures(self, pictures: Sequence[Image.Image]) -> npt.NDArray[np.float32]:
         """(N, 3, H, W) numbers of pictures in memory, as they are read in evaluation. Raises UnreadableError."""
         box, _ = chosen_part(WHOLE, self.settings, None)
-        parts = np.stack([scaled_part(in_colour(picture), box, self.settings.size) for picture in pictures])
+        size, levels = self.settings.size, self.settings.levels
+        parts = np.stack([scaled_part(in_colour(picture, levels), box, size) for picture in pictures])
         there = torch.ones(len(parts), dtype=torch.bool)
         numbers: npt.NDArray[np.float32] = (
             Pixels(torch.from_numpy(parts), there, self.settings.mean, self.settings.std).numbers().numpy()
@@ -88,7 +90,7 @@ def _is_of_bytes(shape: tuple[int, ...]) -> bool:
     return 0 not in shape and (len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4)))
 
 
-def open_picture(path: Path) -> Image.Image:
+def open_picture(path: Path, levels: tuple[int, int] = OF_16_BITS) -> Image.Image:
     """The picture in a file, upright, in red, green and blue.
 
     Raises UnreadableError for a file that is no picture, or not whole; InputError where Pillow is not installed.
@@ -100,22 +102,47 @@ def open_picture(path: Path) -> Image.Image:
             with image.open(path, formats=_FORMATS) as picture:
                 require_unpackable("it", path.stat().st_size, 3 * picture.width * picture.height)
                 picture.load()
-                return in_colour(picture)
+                return in_colour(picture, levels)
     except UnreadableError:
         raise
     except Exception as error:  # what Pillow raises for a damaged file depends on the damage
         raise UnreadableError(f"cannot read it as a picture ({_reason(error, path)})") from None
 
 
-def in_colour(picture: Image.Image) -> Image.Image:
-    """Turned as its EXIF says, what is transparent on white, 16 bits scaled to 8: in red, green and blue.
+def extremes_of(path: Path) -> tuple[int, int] | None:
+    """The least and the largest number of a picture of 16 bits; None of any other, and of what cannot be read. Raises
+    InputError where Pillow is not installed."""
+    image = pillow()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with image.open(path, formats=_FORMATS) as picture:
+                if not _has_16_bits(picture):
+                    return None
+                require_unpackable("it", path.stat().st_size, 3 * picture.width * picture.height)
+                numbers = np.asarray(picture)
+                return int(numbers.min()), int(numbers.max())
+    except Exception:  # reading it will say what is wrong
+        return None
+
+
+def _has_16_bits(picture: Image.Image) -> bool:
+    """Whether it is grey of 16 bits, which Pillow has as 32 of some PNG files."""
+    return picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PNG")
+
+
+def in_colour(picture: Image.Image, levels: tuple[int, int] = OF_16_BITS) -> Image.Image:
+    """Turned as its EXIF says, what is transparent on white, 16 bits between the levels scaled to 8: in red, green and
+    blue.
 
     Raises UnreadableError for numbers of 32 bits, of which nothing says which is white.
     """
     image = pillow()
-    turned = _upright(picture)
-    if turned.mode.startswith("I;16") or (turned.mode == "I" and picture.format == "PNG"):
-        turned = image.fromarray(np.rint(np.asarray(turned) / 257).astype(np.uint8))
+    has_16_bits, turned = _has_16_bits(picture), _upright(picture)
+    if has_16_bits:
+        black, white = levels
+        shares = np.clip((np.asarray(turned, dtype=np.float64) - black) / (white - black), 0, 1)
+        turned = image.fromarray(np.rint(255 * shares).astype(np.uint8))
     if turned.mode in ("I", "F"):
         raise UnreadableError("has pixels of 32 bits, whose black and white are not known; give it as an array")
     if {"A", "a"} & set(turned.getbands()) or "transparency" in turned.info:

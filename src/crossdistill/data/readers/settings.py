@@ -9,9 +9,11 @@ from crossdistill.requirements import require_above_zero, require_at_least_zero
 from crossdistill.types import InputError
 
 _OF_PICTURES = ("size", "resize", "least_area", "mirror", "mean", "std")
+OF_16_BITS = (0, 65535)
+"""The levels of pictures that use all of their 16 bits."""
 _READ = {
     "video": ("frames", "stride", "fps", "last_window", *_OF_PICTURES),
-    "picture": _OF_PICTURES,
+    "picture": (*_OF_PICTURES, "levels"),
     "audio": ("rate", "seconds", "last_window"),
     "text": ("tokenizer", "max_tokens"),
     "array": (),
@@ -39,6 +41,8 @@ class ReaderSettings:
         seconds: of sound, drawn at random in training and from the middle in evaluation; 0 takes all, of any length
         tokenizer: folder or hub id of a Hugging Face tokenizer, for text; without one a text is 1,024 counts of letters
         max_tokens: of a text; what is longer is cut
+        levels: of pictures of 16 bits, such as depths, the numbers that are black and white; what is beyond is cut off.
+            Other levels than all of the range are read from the files, not from a cache
     """
 
     frames: int = 16
@@ -55,6 +59,7 @@ class ReaderSettings:
     seconds: float = 0.0
     tokenizer: str = ""
     max_tokens: int = 512
+    levels: tuple[int, int] = OF_16_BITS
 
     def unread(self, kind: Literal["array", "video", "audio", "picture", "text"]) -> list[str]:
         """The settings that are not the defaults, and have no effect on samples of this kind."""
@@ -77,5 +82,10 @@ class ReaderSettings:
         require_at_least_zero({"fps": self.fps, "seconds": self.seconds}, place)
         if self.least_area > 1:
             raise InputError(f"{place}least_area: expected at most 1, found {self.least_area}")
+        black, white = self.levels
+        if not 0 <= black < white <= OF_16_BITS[1]:
+            raise InputError(
+                f"{place}levels: expected two numbers from 0 to 65535, black below white, found {black}, {white}"
+            )
         if self.resize < self.size:
             raise InputError(f"{place}resize: expected at least size {self.size}, found {self.resize}")
