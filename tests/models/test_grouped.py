@@ -90,3 +90,18 @@ def test_a_sample_alone_takes_the_statistics_that_batch_normalisation_has(norm: 
     assert all(module.training for module in encoder.modules())
     assert all(torch.equal(value, before[key]) for key, value in encoder.state_dict().items())
     torch.testing.assert_close(made, encoder.eval()(x))
+
+
+def test_a_sample_alone_of_many_numbers_a_channel_has_statistics_of_its_own() -> None:
+    """As with chunks of one clip; what it teaches batch normalisation is kept."""
+    encoder = nn.Sequential(nn.Conv1d(3, 8, 1), nn.BatchNorm1d(8), nn.AdaptiveAvgPool1d(1), nn.Flatten())
+    encoder.append(nn.BatchNorm1d(8)).train()
+    x = torch.randn(1, 3, 20)
+    steps = encoder[0](x)
+    expected = (steps - steps.mean(2, keepdim=True)) / (steps.var(2, unbiased=False, keepdim=True) + 1e-5).sqrt()
+    seen: list[torch.Tensor] = []
+    encoder[1].register_forward_hook(lambda module, given, made: seen.append(made))
+    encode(encoder, x)
+    torch.testing.assert_close(seen[0], expected)
+    assert encoder[1].num_batches_tracked == 1
+    assert encoder[4].num_batches_tracked == 0

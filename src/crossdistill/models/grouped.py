@@ -28,18 +28,12 @@ def encode(encoder: nn.Module, x: Modality) -> Tensor:
 
     Sequences of very different length are encoded in groups, one long one apart from many short ones; without
     gradients no group is large. An encoder whose training looks across samples (batch statistics) gets all at once,
-    and takes the statistics that it has for a sample alone, which has none.
+    and takes those that it has where a sample alone has a single number of each channel.
     """
     if torch.compiler.is_exporting():
         return cast(Tensor, encoder(x))
     if encoder.training and len(values_of(x)) == 1 and (norms := _own_norms(encoder)):
-        for norm in norms:
-            norm.eval()
-        try:
-            return cast(Tensor, encoder(x))
-        finally:
-            for norm in norms:
-                norm.train()
+        return _of_one(encoder, norms, x)
     if not isinstance(x, Padded):
         return _in_parts(encoder, x)
     if not _is_costly(x):
@@ -58,6 +52,22 @@ def _own_norms(encoder: nn.Module) -> list[nn.Module]:
     """The encoder's batch normalisations in training that see this process's samples alone."""
     modules = [module for module in encoder.modules() if isinstance(module, _BatchNorm) and module.training]
     return [module for module in modules if not isinstance(module, nn.SyncBatchNorm) and module.track_running_stats]
+
+
+def _of_one(encoder: nn.Module, norms: Sequence[nn.Module], x: Modality) -> Tensor:
+    """A sample alone, of which PyTorch makes no statistics where a channel has one number."""
+
+    def keep_statistics(norm: nn.Module, inputs: tuple[Tensor]) -> None:
+        if inputs[0].numel() == inputs[0].shape[1]:
+            norm.eval()
+
+    hooks = [norm.register_forward_pre_hook(keep_statistics) for norm in norms]
+    try:
+        return cast(Tensor, encoder(x))
+    finally:
+        for hook, norm in zip(hooks, norms, strict=True):
+            hook.remove()
+            norm.train()
 
 
 def _in_parts(encoder: nn.Module, x: Tensor) -> Tensor:
