@@ -121,9 +121,13 @@ def test_levels_that_no_picture_can_have(levels: tuple[int, int]) -> None:
 @pytest.mark.parametrize(
     ("numbers", "levels", "said"),
     [
-        ((900, 1079), (0, 65535), "depth: of pictures of 16 bits whose numbers are 900 to 1,079 .* keeps 2 of 256"),
-        ((28000, 33000), (0, 65535), r"levels: \[28000, 33000\]"),
-        ((0, 4095), (0, 65535), "keeps 17 of 256 shades"),
+        (
+            (900, 1079),
+            (0, 65535),
+            r"^depth: .* of 16 bits whose numbers are 900 to 1,079 .* keeps 1 of 256 shades",
+        ),
+        ((28000, 33000), (0, 65535), r"depth.levels, such as \[28000, 33000\]"),
+        ((1, 4095), (0, 65535), "keeps 17 of 256 shades"),
         ((900, 1079), (900, 1079), ""),
         ((0, 65535), (0, 65535), ""),
         ((900, 1079), (20000, 65535), "keeps 1 of 256 shades"),
@@ -135,13 +139,22 @@ def test_few_shades_of_16_bits_are_said(
 ) -> None:
     rows = ["split,label,depth"]
     for row in range(6):
-        depths = np.linspace(*numbers, 64).astype(np.uint16).reshape(8, 8)
+        depths = np.linspace(*numbers, 256).astype(np.uint16).reshape(16, 16)
         Image.fromarray(depths).save(tmp_path / f"{row}.png")
         rows.append(f"{'train' if row < 4 else 'test'},{'ab'[row % 2]},{row}.png")
     (tmp_path / "manifest.csv").write_text("\n".join(rows))
     found = few_shades(read_manifest(tmp_path, readers={"depth": ReaderSettings(levels=levels)}))
     assert len(found) == bool(said)
     assert all(re.search(said, line) for line in found)
+
+
+def test_what_stands_for_no_reading_hides_nothing(tmp_path: Path) -> None:
+    depths = np.linspace(900, 1100, 256).astype(np.uint16).reshape(16, 16)
+    depths[0, 0], depths[0, 1] = 0, 65535
+    Image.fromarray(depths).save(tmp_path / "0.png")
+    (tmp_path / "manifest.csv").write_text("split,label,depth\ntrain,a,0.png\ntest,a,0.png\n")
+    (line,) = few_shades(read_manifest(tmp_path))
+    assert line.endswith("such as [901, 1100]")
 
 
 def test_pictures_of_8_bits_and_what_is_no_picture_are_silent(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from crossdistill.evaluation import top1
 from crossdistill.evaluation.collect import Outputs
 from crossdistill.methods import METHODS
 from crossdistill.recipes.recipe import Recipe
+from crossdistill.runs.best_epoch import BestEpoch
 from crossdistill.runs.build import build
 from crossdistill.runs.run import run
 from crossdistill.runs.train import train
@@ -66,6 +67,14 @@ def test_no_epoch_of_the_warm_up_is_chosen_unless_there_are_no_others(seed: int)
         model = train(build(made, data), log).model
         best = first + best_by_hand(log.records[first:])
         assert all(torch.equal(value, log.states[best][key]) for key, value in model.state_dict().items())
+
+
+def test_an_epoch_of_the_warm_up_that_a_checkpoint_of_before_has_is_not_kept() -> None:
+    made, data = noisy(method="amid", options={"amid": {"warmup_epochs": 5}})
+    built = build(made, data)
+    chosen = BestEpoch(built.method, 8, {"epoch": 2, "score": 0.95, "model": built.model.state_dict()})
+    chosen.consider({"epoch": 6, STUDENT: 0.9}, built.model)
+    assert (chosen.epoch, chosen.score) == (6, 0.9)
 
 
 def best_by_hand(records: list[Record], measure: str = STUDENT) -> int:

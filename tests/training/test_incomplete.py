@@ -172,7 +172,7 @@ def test_the_mean_of_what_labels_cost_is_over_steps_that_have_some(name: str) ->
     unknown = replace(known, labels=torch.where(LACKING, known.labels, -1))
     for batch in (known, unknown, unknown):
         made = step(cpu(), method, turns_of_step, optimizers, batch, math.inf)
-        means.add(batch, made.terms, made.weights, made.measures)
+        means.add(batch, made.terms, made.measures, made.weights)
         if batch is known:
             expected = made.terms
     read = means.terms.read()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from crossdistill.data.columns import Column
 from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.readers import MediaColumn
-from crossdistill.data.readers.picture import PictureReader, extremes_of
+from crossdistill.data.readers.picture import PictureReader, shades, some_numbers
+from crossdistill.data.readers.settings import OF_16_BITS
 from crossdistill.data.wrappers import content_of
 from crossdistill.types import InputError
 
-_LOOKED_AT = 16
+_LOOKED_AT = 8
 """Pictures of a modality that are opened, from the first to the last."""
 _FEW = 64
 """Of 256 shades, below which it is said."""
@@ -26,19 +28,26 @@ def _sentence(name: str, column: Column) -> str:
     if not isinstance(column, MediaColumn) or not isinstance(column.reader, PictureReader):
         return ""
     places = np.unique(np.linspace(0, len(column.clips) - 1, _LOOKED_AT).astype(int)) if column.clips else ()
+    found: list[npt.NDArray[np.int64]] = []
     try:
-        found = [each for place in places if (each := extremes_of(column.clips[place].path)) is not None]
+        for place in places:
+            if (numbers := some_numbers(column.clips[place].path)) is None:
+                continue
+            found.append(numbers)
+            if len(np.unique(shades(column.reader.settings.levels)[numbers])) >= _FEW:
+                return ""
     except InputError:  # without Pillow, where frames are in a cache
         return ""
     if not found:
         return ""
-    low, high = min(least for least, _ in found), max(most for _, most in found)
-    black, white = column.reader.settings.levels
-    shades = round(255 * max(0, min(high, white) - max(low, black)) / (white - black)) + 1
-    if shades >= _FEW or low == high:
+    everyone = np.concatenate(found)
+    real = everyone[(everyone > 0) & (everyone < OF_16_BITS[1])]  # which often stand for what is not known
+    left = len(np.unique(shades(column.reader.settings.levels)[everyone]))
+    if left >= _FEW or not len(real) or real.min() == real.max():
         return ""
+    low, high = int(real.min()), int(real.max())
     return (
-        f"{name}: of pictures of 16 bits whose numbers are {low:,} to {high:,} (of {len(found)} looked at) reading "
-        f"keeps {shades} of 256 shades; say which numbers are black and white: --data.readers "
-        f"'{{{name}: {{levels: [{low}, {high}]}}}}'"
+        f"{name}: of grey pictures of 16 bits whose numbers are {low:,} to {high:,} ({len(found)} looked at) reading "
+        f"keeps {left} of 256 shades; say which numbers are black and white: data.readers.{name}.levels, such as "
+        f"[{low}, {high}]"
     )

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from crossdistill.data.cells import LABEL_PREFIX as PREFIX
-from crossdistill.data.cells import is_number, number_of, shortened
+from crossdistill.data.cells import is_number, number_of, numbers_meant, shortened
 from crossdistill.data.columns import float32_of
 from crossdistill.data.labels import natural_order
-from crossdistill.data.number_advice import hint
 from crossdistill.data.table import Table
 from crossdistill.data.targets import Labels, encode, is_labelled
 from crossdistill.types import InputError, TaskKind
@@ -194,7 +193,9 @@ def _number(table: Table, row: int, column: str, task: TaskKind) -> float:
         return np.nan
     if (number := number_in(cell, task)) is None:
         expected = f"expected {expected_in(task)} (data.task {task})"
-        mend = hint(cell, table.columns[column], column) if task == "regression" else ""
+        point, plain = numbers_meant(cell) if task == "regression" else ("", "")
+        written = " or ".join(dict.fromkeys(filter(None, (point, plain))))
+        mend = f"; numbers have a decimal point and nothing else: {written}" if written else ""
         raise InputError(f"{table.place(row, column)}: {expected}, found '{shortened(cell)}'{mend}")
     if not np.isfinite(float32_of(np.array(number))):
         fix = "leave the cell empty where there is no label, or give the numbers in a larger unit"

@@ -76,8 +76,11 @@ def _items(values: Any) -> Any:
     as_list = next((name for name in ("to_list", "to_pylist") if has_method(values, name)), "")
     if not as_list or hasattr(values, "iloc") or isinstance(values, np.ndarray):
         return values
+    kind = str(getattr(values, "dtype", getattr(values, "type", ""))).lower()
+    if not kind.startswith(("str", "utf8", "large_str", "list", "large_list", "categorical", "enum", "object")):
+        return values
     items: list[Any] = getattr(values, as_list)()
-    return items if any(isinstance(item, str | list | tuple) for item in items) else values
+    return items
 
 
 def warn_of_indices(inputs: Mapping[str, Any], stacklevel: int) -> None:

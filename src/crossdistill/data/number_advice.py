@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from decimal import Decimal
+from itertools import islice
 
 from crossdistill.data.cells import is_time, numbers_meant
 from crossdistill.data.fillers import is_filler
@@ -13,6 +14,10 @@ from crossdistill.data.odd_numbers import TIMES, Odd, odd_number
 
 _PARTED = re.compile(r"(?<![0-9.,'_])(?<![0-9]\s)([1-9][0-9]{0,2})([.,])([0-9]{3})(?![0-9.,eE])")
 """Digits with a comma or point that parts thousands, or that is a decimal one."""
+
+
+_LOOKED_AT = 1000
+"""Other cells of a column that say what its cells are."""
 
 
 def advice(cell: str, odd: Odd, name: str) -> str:
@@ -43,7 +48,7 @@ def hint(cell: str, cells: Iterable[str], name: str) -> str:
 
     cells: the column's others, which say what its cells are; name: of the column
     """
-    others = [other for other in cells if other]
+    others = list(islice(filter(None, cells), _LOOKED_AT))
     if is_time(cell):
         return "; make numbers of times, such as seconds since the first"
     odd = odd_number([cell, *others]) or odd_number([cell])

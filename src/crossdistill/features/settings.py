@@ -131,6 +131,8 @@ def fingerprint(settings: Extraction, dataset: MultimodalDataset, table: Table) 
         del described[key]
     described["machine"] = settings.machine.precision
     described["weights"] = Path(settings.weights).name
+    if settings.reader.levels == ReaderSettings.levels:  # which came later: features of before are the same
+        del described["reader"]["levels"]
     described["reader"]["tokenizer"] = Path(settings.reader.tokenizer).name
     weights = [path for path in _sorted_files(Path(settings.weights)) if path.is_file()] if settings.weights else []
     header = next(column.header for column in modalities(table) if column.name == settings.modality)

@@ -145,8 +145,8 @@ class AMIDU(Method):
         self.first_epochs = next(begun, self.epochs)
 
     def _has_begun(self, progress: float) -> bool:
-        """Whether more than labels is learnt from: L_MI, or q where L_MI has no weight."""
-        if self.alpha_1 or self.alpha_2:
+        """Whether more than labels is learnt from: L_MI and L_adv, or q where these have no weight."""
+        if self.alpha_1 or self.alpha_2 or (self.alpha_3 and not self.soft_weight):
             return progress >= self.warmup
         return self.soft_weight * risen(progress, self.ramp) > 0 or not self.soft_weight
 

@@ -31,9 +31,10 @@ class BestEpoch:
         view = judged_view(method)
         self._first = method.first_epochs if method.first_epochs < epochs else 0
         self._measure = score_key(NAMES[view], method.task.kind)
-        self.epoch = int(stored.get("epoch", -1))
-        self.score = float(stored.get("score", -math.inf))
-        self._model: Mapping[str, Tensor] = stored.get("model", {})
+        known = stored if int(stored.get("epoch", -1)) >= self._first else {}
+        self.epoch = int(known.get("epoch", -1))
+        self.score = float(known.get("score", -math.inf))
+        self._model: Mapping[str, Tensor] = known.get("model", {})
 
     def consider(self, record: Record, model: nn.Module) -> None:
         """Keep the model if the epoch of the record is none worse than the best one; its state is copied."""

@@ -102,7 +102,7 @@ def fit(
         started, inside = time.perf_counter() - so_far.seconds, {}
         for batch in batches(epoch, so_far.steps):
             made = step(engine, method, turns, optimizers, batch, settings.clip_norm, settings.chunk_size, shards)
-            so_far.add(batch, made.terms, made.weights, made.measures)
+            so_far.add(batch, made.terms, made.measures, made.weights)
             losses.add(so_far.steps, batch.rows, made.terms)
             agreed = agreement.reached(observer.wish())
             if so_far.steps % LOOKED_AT == 0 or agreed >= SAVE:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -83,8 +84,8 @@ class EpochSoFar:
         self,
         batch: Batch,
         terms: Mapping[str, Tensor],
-        weights: Mapping[str, Tensor],
         measures: Mapping[str, Tensor],
+        weights: Mapping[str, Tensor] = MappingProxyType({}),
     ) -> None:
         """One more step. weights: of terms in their means, 1 where there is none."""
         self.steps += 1

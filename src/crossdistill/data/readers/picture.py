@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 """Pillow's names of what is read, whatever a file's ending says."""
+
+_SOME = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -109,9 +112,16 @@ def open_picture(path: Path, levels: tuple[int, int] = OF_16_BITS) -> Image.Imag
         raise UnreadableError(f"cannot read it as a picture ({_reason(error, path)})") from None
 
 
-def extremes_of(path: Path) -> tuple[int, int] | None:
-    """The least and the largest number of a picture of 16 bits; None of any other, and of what cannot be read. Raises
-    InputError where Pillow is not installed."""
+@cache
+def shades(levels: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """(65536,) of each number of 16 bits the shade that is read, from 0 at the first level to 255 at the second."""
+    black, white = levels
+    return np.rint(255 * np.clip((np.arange(1 << 16) - black) / (white - black), 0, 1)).astype(np.uint8)
+
+
+def some_numbers(path: Path) -> npt.NDArray[np.int64] | None:
+    """About `_SOME` numbers of a grey picture of 16 bits, all over it; None of any other, and of what cannot be read.
+    Raises InputError where Pillow is not installed."""
     image = pillow()
     try:
         with warnings.catch_warnings():
@@ -120,8 +130,8 @@ def extremes_of(path: Path) -> tuple[int, int] | None:
                 if not _has_16_bits(picture):
                     return None
                 require_unpackable("it", path.stat().st_size, 3 * picture.width * picture.height)
-                numbers = np.asarray(picture)
-                return int(numbers.min()), int(numbers.max())
+                step = max(1, round((picture.width * picture.height / _SOME) ** 0.5))
+                return np.asarray(picture)[::step, ::step].ravel().astype(np.int64)
     except Exception:  # reading it will say what is wrong
         return None
 
@@ -140,9 +150,7 @@ def in_colour(picture: Image.Image, levels: tuple[int, int] = OF_16_BITS) -> Ima
     image = pillow()
     has_16_bits, turned = _has_16_bits(picture), _upright(picture)
     if has_16_bits:
-        black, white = levels
-        shares = np.clip((np.asarray(turned, dtype=np.float64) - black) / (white - black), 0, 1)
-        turned = image.fromarray(np.rint(255 * shares).astype(np.uint8))
+        turned = image.fromarray(shades(levels)[np.asarray(turned).astype(np.uint16, copy=False)])
     if turned.mode in ("I", "F"):
         raise UnreadableError("has pixels of 32 bits, whose black and white are not known; give it as an array")
     if {"A", "a"} & set(turned.getbands()) or "transparency" in turned.info:

@@ -41,8 +41,8 @@ class ReaderSettings:
         seconds: of sound, drawn at random in training and from the middle in evaluation; 0 takes all, of any length
         tokenizer: folder or hub id of a Hugging Face tokenizer, for text; without one a text is 1,024 counts of letters
         max_tokens: of a text; what is longer is cut
-        levels: of pictures of 16 bits, such as depths, the numbers that are black and white; what is beyond is cut off.
-            Other levels than all of the range are read from the files, not from a cache
+        levels: of grey pictures of 16 bits, such as depths, the numbers that are black and white; what is beyond is cut
+            off. Other levels than all of the range are read from the files, not from a cache
     """
 
     frames: int = 16
