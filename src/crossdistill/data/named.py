@@ -74,7 +74,7 @@ def as_frame(values: Any) -> Any:
 def _items(values: Any) -> Any:
     """What a column holds, where that is no numbers and NumPy would make one array of it or none."""
     as_list = next((name for name in ("to_list", "to_pylist") if has_method(values, name)), "")
-    if not as_list or hasattr(values, "iloc") or isinstance(values, np.ndarray):
+    if not as_list or hasattr(values, "iloc"):
         return values
     kind = str(getattr(values, "dtype", getattr(values, "type", ""))).lower()
     if not kind.startswith(("str", "utf8", "large_str", "list", "large_list", "categorical", "enum", "object")):

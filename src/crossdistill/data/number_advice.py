@@ -15,7 +15,8 @@ from crossdistill.data.odd_numbers import TIMES, Odd, odd_number
 _PARTED = re.compile(r"(?<![0-9.,'_])(?<![0-9]\s)([1-9][0-9]{0,2})([.,])([0-9]{3})(?![0-9.,eE])")
 """Digits with a comma or point that parts thousands, or that is a decimal one."""
 
-
+OF_TIMES = "make numbers of times, such as seconds since the first"
+"""What to do where cells are times."""
 _LOOKED_AT = 1000
 """Other cells of a column that say what its cells are."""
 
@@ -48,12 +49,12 @@ def hint(cell: str, cells: Iterable[str], name: str) -> str:
 
     cells: the column's others, which say what its cells are; name: of the column
     """
-    others = list(islice(filter(None, cells), _LOOKED_AT))
     if is_time(cell):
-        return "; make numbers of times, such as seconds since the first"
-    odd = odd_number([cell, *others]) or odd_number([cell])
-    known = odd is not None and odd.place == 0 and odd.meant.form != "other" and not is_filler(cell)
-    return f"; {advice(cell, odd, name)}" if odd is not None and known else ""
+        return f"; {OF_TIMES}"
+    odd = odd_number([cell, *islice(filter(None, cells), _LOOKED_AT)]) or odd_number([cell])
+    if odd is None or odd.place or odd.meant.form == "other" or is_filler(cell):
+        return ""
+    return f"; {advice(cell, odd, name)}"
 
 
 def _one_unit(cell: str, meant: Meant, kind: str) -> str:

@@ -16,7 +16,7 @@ from crossdistill.data.cells import (
 )
 from crossdistill.data.columns import ArrayColumn, Column, float32_of
 from crossdistill.data.fillers import is_filler
-from crossdistill.data.number_advice import advice, hint
+from crossdistill.data.number_advice import OF_TIMES, advice, hint
 from crossdistill.data.number_groups import beginnings, listed
 from crossdistill.data.odd_numbers import odd_number
 from crossdistill.data.reading import PartialColumn
@@ -37,7 +37,7 @@ def doubt_of(table: Table, column: ModalityHeader) -> str:
     row, cell = filled[odd.place] if odd else next(each for each in filled if number_of(each[1]) is None)
     place = f"{table.place(row, column.header)}: '{shortened(cell)}'"
     if odd is None:
-        return f"{place} is a time, read as text; make numbers of times, such as seconds since the first {meant}"
+        return f"{place} is a time, read as text; {OF_TIMES} {meant}"
     mend = advice(cell, odd, column.name)
     if is_filler(cell) and (beginning := next(beginnings(column.name), None)):
         mend = (
@@ -85,8 +85,8 @@ def numbers(table: Table, headers: Sequence[str], rows: Sequence[int]) -> npt.ND
             number = number_of(cell)
             if number is None:
                 is_gap = not cell or (is_filler(cell) and len(headers) > 1)
-                mend = f"; a sample has {listed(headers)} all together, or lacks them all" if is_gap else ""
-                mend = mend or hint(cell, table.columns[header], header)
+                together = f"; a sample has {listed(headers)} all together, or lacks them all"
+                mend = together if is_gap else hint(cell, table.columns[header], header)
                 raise InputError(f"{table.place(row, header)}: expected a number, found '{shortened(cell)}'{mend}")
             values[place, feature] = number
     for place, feature in np.argwhere(~np.isfinite(float32_of(values)))[:1]:

@@ -64,16 +64,18 @@ class DividedBatch:
             task = self.method.task
             loss = task.loss(self.rest_logits, self.rest_labels)
             parts.append(self.rest_count / (self.complete_count + self.rest_count) * loss)
-            terms[f"{task.term}_incomplete"] = loss
+            terms[self._term_of_rest] = loss
         return Objective(torch.stack(parts).sum(), terms, measures)
 
     def weights(self, terms: Iterable[str]) -> dict[str, Tensor]:
         """Of the terms that labels of the complete samples give, in the epoch's means: 0 where none of these has a
         label, and the term is 0 for that alone."""
-        has_labels = self.batch.labelled.any().double()
-        named = self.method.task.term
-        of_rest = f"{named}_incomplete"
-        return {name: has_labels for name in terms if name.startswith(f"{named}_") and name != of_rest}
+        has_labels, named = self.batch.labelled.any().double(), f"{self.method.task.term}_"
+        return {name: has_labels for name in terms if name.startswith(named) and name != self._term_of_rest}
+
+    @property
+    def _term_of_rest(self) -> str:
+        return f"{self.method.task.term}_incomplete"
 
     def _classifies_rest(self, turn: Turn) -> bool:
         if self.rest_count == 0 or turn.adversary or not turn.labels_student or "target" not in self.method.predicts:

@@ -192,8 +192,8 @@ def step(
         shards.clip(turn.parameters, clip_norm)
         optimizers[turn.name].step()
         made.terms.update({name: term.detach() for name, term in objective.terms.items()})
-        made.weights.update(samples.weights(objective.terms))
         made.measures.update(objective.measures)
+    made.weights.update(samples.weights(made.terms))
     shards.divide()
     if samples.complete_count > 0:
         method.end_step(samples.complete, samples.batch)

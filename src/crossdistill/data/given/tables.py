@@ -171,8 +171,8 @@ def _features(
         values = part.apply(_numbers)
         values.columns = list(specs[name].features or values.columns)  # without a kind after a colon
         for row, column in np.argwhere(values.isna().to_numpy())[:1]:
-            cell, cells = str(part.iat[row, column]), part.iloc[:1000, column].map(str)
-            mend = hint(cell, cells, str(part.columns[column]))
+            cell = str(part.iat[row, column])
+            mend = hint(cell, map(str, part.iloc[:, column]), str(part.columns[column]))
             raise InputError(f"column '{part.columns[column]}': expected a number, found '{shortened(cell)}'{mend}")
         for row, column in np.argwhere(~np.isfinite(float32_of(values.to_numpy())))[:1]:
             found = f"expected a number within float32's range, found '{shortened(str(part.iat[row, column]))}'"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -30,6 +31,7 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 """Pillow's names of what is read, whatever a file's ending says."""
 
 _SOME = 1 << 16
+"""Numbers of a picture that are looked at."""
 
 
 @dataclass(frozen=True)
@@ -100,16 +102,23 @@ def open_picture(path: Path, levels: tuple[int, int] = OF_16_BITS) -> Image.Imag
     """
     image = pillow()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a large picture, and of odd tags; what is too large is an error
-            with image.open(path, formats=_FORMATS) as picture:
-                require_unpackable("it", path.stat().st_size, 3 * picture.width * picture.height)
-                picture.load()
-                return in_colour(picture, levels)
+        with _opened(path, image) as picture:
+            picture.load()
+            return in_colour(picture, levels)
     except UnreadableError:
         raise
     except Exception as error:  # what Pillow raises for a damaged file depends on the damage
         raise UnreadableError(f"cannot read it as a picture ({_reason(error, path)})") from None
+
+
+@contextmanager
+def _opened(path: Path, image: ModuleType) -> Iterator[Image.Image]:
+    """The picture in a file, not decoded yet, and small enough to be. Raises what Pillow does, and UnreadableError."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a large picture, and of odd tags; what is too large is an error
+        with image.open(path, formats=_FORMATS) as picture:
+            require_unpackable("it", path.stat().st_size, 3 * picture.width * picture.height)
+            yield picture
 
 
 @cache
@@ -124,14 +133,11 @@ def some_numbers(path: Path) -> npt.NDArray[np.int64] | None:
     Raises InputError where Pillow is not installed."""
     image = pillow()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with image.open(path, formats=_FORMATS) as picture:
-                if not _has_16_bits(picture):
-                    return None
-                require_unpackable("it", path.stat().st_size, 3 * picture.width * picture.height)
-                step = max(1, round((picture.width * picture.height / _SOME) ** 0.5))
-                return np.asarray(picture)[::step, ::step].ravel().astype(np.int64)
+        with _opened(path, image) as picture:
+            if not _has_16_bits(picture):
+                return None
+            step = max(1, round((picture.width * picture.height / _SOME) ** 0.5))
+            return np.asarray(picture)[::step, ::step].ravel().astype(np.int64)
     except Exception:  # reading it will say what is wrong
         return None
 
