@@ -296,6 +296,9 @@ def test_chunks_that_divide_nothing_or_divide_what_an_encoder_looks_at_are_said(
     assert f"is {size // 2} samples" in line
     (line,) = said(size // 2)
     assert "in the encoder of wrist, sees that many samples at a time" in line
+    assert "learns no statistics" not in line
+    (line,) = said(1)
+    assert line.endswith("where a sample is one number a channel, it learns no statistics at all")
     built.model.freeze_encoders(["wrist"])
     assert said(size // 2) == []
 

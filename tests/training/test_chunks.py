@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.optim import SGD
 
 from crossdistill.encoders import MLP, RNN, Conv
@@ -253,15 +254,39 @@ class Normalised(nn.Module):
         return normalised
 
 
-def test_batch_normalisation_is_of_a_chunk_and_its_statistics_move_once() -> None:
+class OwnStatistics(nn.BatchNorm1d):
+    """As of a sample alone, which is differentiated after later samples have moved the running statistics."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            return super().forward(x)
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        return functional.batch_norm(
+            x, self.running_mean.clone(), self.running_var.clone(), self.weight, self.bias, eps=self.eps
+        )
+
+
+class NormalisedByHand(Normalised):
+    def __init__(self) -> None:
+        super().__init__()
+        self.normalisation = OwnStatistics(WIDTH)
+
+
+@pytest.mark.parametrize(("chunk_size", "moves"), [(5, 3), (2, 6), (1, 0)])
+def test_batch_normalisation_is_of_a_chunk_and_its_statistics_move_once(chunk_size: int, moves: int) -> None:
+    """A sample alone is normalised by the running statistics, which other chunks move before and after."""
     found = []
-    for make in (lambda m, b: by_hand(m, b, 5), lambda m, b: represent(OneProcess(), m, b, 5)):
-        method = method_of("kd", 0.0, Normalised)
+    for encoder, make in (
+        (NormalisedByHand, lambda m, b: by_hand(m, b, chunk_size)),
+        (Normalised, lambda m, b: represent(OneProcess(), m, b, chunk_size)),
+    ):
+        method = method_of("kd", 0.0, encoder)
         gradients = gradients_of(method, batch_of(), make(method, batch_of()))
         found.append((gradients, dict(method.model.named_buffers())))
     (expected, buffers), (gradients, again) = found
     assert_same_gradients(gradients, expected)
-    assert int(buffers["encoders.steps.normalisation.num_batches_tracked"]) == 3
+    assert int(buffers["encoders.steps.normalisation.num_batches_tracked"]) == moves
     for name, buffer in buffers.items():
         assert torch.equal(buffer, again[name]), name
 

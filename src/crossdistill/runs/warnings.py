@@ -134,6 +134,7 @@ class Warnings:
             self._say(
                 f"{place}batch normalisation, in the encoder of {', '.join(across)}, sees that many samples at a time, "
                 "and no longer the whole batch: another model, whose gradient this is"
+                + ("; where a sample is one number a channel, it learns no statistics at all" * (chunk_size == 1))
             )
 
     def _tell_of_first_stages(self) -> None:

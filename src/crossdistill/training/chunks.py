@@ -46,9 +46,9 @@ def represent(
     parts = chunks(batch, chunk_size)
     if len(parts) == 1:
         return make(batch)
-    states, made, learn = [], list[Representations](), list[bool]()
+    before, made, learn = list[_State](), list[Representations](), list[bool]()
     for part in parts:
-        states.append(random_state(engine.device))
+        before.append(_State.of(method.model, engine.device))
         whole = make(part)  # with a graph, which nobody will use: without, some kernels draw and round otherwise
         learn = [tensor.requires_grad for tensor in whole.tensors()]
         made.append(whole.map(Tensor.detach))
@@ -56,7 +56,7 @@ def represent(
     joined = [torch.cat(tensors) for tensors in zip(*(each.tensors() for each in made), strict=True)]
     learning = [tensor for tensor, learns in zip(joined, learn, strict=True) if learns]
     parameters = [p for p in method.model.parameters() if p.requires_grad]
-    second = _SecondPass(method.model, make, parts, states, [tensor.detach() for tensor in learning], parameters)
+    second = _SecondPass(method.model, make, parts, before, [tensor.detach() for tensor in learning], parameters)
     cached = iter(_Cached.apply(second, learning, *parameters) if learning else ())  # type: ignore[no-untyped-call]
     tensors = iter([next(cached) if learns else tensor for tensor, learns in zip(joined, learn, strict=True)])
     return made[0].map(lambda _: next(tensors))
@@ -105,17 +105,37 @@ class _Cached(torch.autograd.Function):
 
 
 @dataclass(frozen=True)
+class _State:
+    """What an encoder's pass depends on and moves, beside its parameters.
+
+    buffers: such as running statistics, which a sample alone is normalised by
+    """
+
+    random: RandomState
+    buffers: Sequence[Tensor]
+
+    @classmethod
+    def of(cls, model: nn.Module, device: torch.device) -> _State:
+        return cls(random_state(device), [buffer.clone() for buffer in model.buffers()])
+
+    def restore(self, model: nn.Module, device: torch.device) -> None:
+        set_random_state(self.random, device)
+        for buffer, was in zip(model.buffers(), self.buffers, strict=True):
+            buffer.copy_(was)
+
+
+@dataclass(frozen=True)
 class _SecondPass:
     """What is needed to run the encoders again as they ran.
 
-    make: from a part to its representations, without quiet ones where it is told so; states: before each part
+    make: from a part to its representations, without quiet ones where it is told so; before: the state before each part
     cached: what has a gradient, (B, ...) each, in the order of `Representations.tensors`
     """
 
     model: nn.Module
     make: Callable[[Batch, bool], Representations]
     parts: Sequence[Batch]
-    states: Sequence[RandomState]
+    before: Sequence[_State]
     cached: Sequence[Tensor]
     parameters: Sequence[nn.Parameter]
 
@@ -124,19 +144,19 @@ class _SecondPass:
         sums: list[Tensor | None] = [None] * len(self.parameters)
         if all(gradient is None for gradient in of_cached):
             return sums
-        apart, start = list[Tensor](), 0
-        with _left_as_it_was(self.model, self.cached[0].device):
-            for part, state in zip(self.parts, self.states, strict=True):
+        apart, start, device = list[Tensor](), 0, self.cached[0].device
+        with _left_as_it_was(self.model, device):
+            for part, before in zip(self.parts, self.before, strict=True):
                 rows = slice(start, start + len(part.labels))
-                set_random_state(state, self.cached[0].device)
+                before.restore(self.model, device)
                 with torch.enable_grad():
                     again = [tensor for tensor in self.make(part, False).tensors() if tensor.requires_grad]
                 made, given = list[Tensor](), list[Tensor]()
-                for tensor, before, gradient in zip(again, self.cached, of_cached, strict=True):
+                for tensor, cached, gradient in zip(again, self.cached, of_cached, strict=True):
                     if gradient is not None:
                         made.append(tensor)
                         given.append(gradient[rows])
-                        apart.append(_distance(tensor.detach(), before[rows]))
+                        apart.append(_distance(tensor.detach(), cached[rows]))
                 of_part = torch.autograd.grad(made, self.parameters, given, allow_unused=True)
                 sums = [_added(old, new) for old, new in zip(sums, of_part, strict=True)]
                 start = rows.stop
@@ -152,14 +172,12 @@ def _added(first: Tensor | None, second: Tensor | None) -> Tensor | None:
 
 @contextmanager
 def _left_as_it_was(model: nn.Module, device: torch.device) -> Iterator[None]:
-    """Random state and buffers, such as running statistics, which the first pass has moved already."""
-    random, buffers = random_state(device), [(buffer, buffer.clone()) for buffer in model.buffers()]
+    """With what the first pass has moved already."""
+    state = _State.of(model, device)
     try:
         yield
     finally:
-        set_random_state(random, device)
-        for buffer, before in buffers:
-            buffer.copy_(before)
+        state.restore(model, device)
 
 
 def _distance(now: Tensor, before: Tensor) -> Tensor:
