@@ -13,6 +13,7 @@ import pytest
 
 from crossdistill import __version__
 from crossdistill.cli.main import COMMANDS, main
+from crossdistill.cli.parsers import command_parser
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "numpy", "jsonargparse", "pandas", "rich", "yaml", "lightning_fabric")
@@ -97,9 +98,39 @@ def test_each_command_has_its_own_parser(
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit):
         importlib.import_module(COMMANDS[name][0]).parser(["--help"]).parse_args(["--help"])
-    first = capsys.readouterr().out.splitlines()[0]
-    assert first.split()[:3] == ["usage:", "crossdistill", name]
-    assert len(first) <= 80
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:3] == ["usage:", "crossdistill", name]
+    assert max(map(len, lines)) <= 80
+    for noise in ("<class", "(type", ", type:", "default: null", "default: )", "default: ()", "default: [])"):
+        assert not [line for line in lines if noise in line], noise
+
+
+def test_help_says_defaults_and_what_is_required(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    parser = command_parser("try", "One of each kind.")
+    parser.add_argument("folder", type=Path, help="positional")
+    parser.add_argument("--out", type=Path, help="no default")
+    parser.add_argument("--page", type=Path, default=Path("page.html"), help="a path")
+    parser.add_argument("--quiet", action="store_true", help="a flag")
+    parser.add_argument("--rate", type=float, default=0.0, help="a number")
+    parser.add_argument("--force", type=bool, default=False, help="a truth")
+    parser.add_argument("--name", default="", help="an empty text")
+    parser.add_argument("--source", required=True, help="needed")
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--help"])
+    said = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert {
+        "folder positional",
+        "--out OUT no default",
+        "--page PAGE a path (default: page.html)",
+        "--quiet a flag",
+        "--rate RATE a number (default: 0.0)",
+        "--force {true,false} a truth (default: False)",
+        "--name NAME an empty text",
+        "--source SOURCE needed (required)",
+    } <= {*said}
 
 
 @pytest.mark.parametrize(

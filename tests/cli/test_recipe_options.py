@@ -60,6 +60,8 @@ def test_help_has_the_options_of_all_methods(capsys: pytest.CaptureFixture[str])
     said = capsys.readouterr().out
     for name, method in METHODS.items():
         assert all(f"--{name}.{option} " in said for option in options_of(method)), name
+    assert "\ngeneralized_distillation:\n  The student learns the labels" in said
+    assert "of unlabelled pairs the soft labels only." in " ".join(said.split()), "a method is said to its end"
 
 
 def test_fields_are_replaced_and_other_methods_options_kept() -> None:

@@ -13,6 +13,7 @@ from rich.progress import Progress, TaskID
 from crossdistill.cli.benchmark_pages import write_pages
 from crossdistill.cli.compare import ABLATIONS, parse_methods, tell_of_failures
 from crossdistill.cli.engine_options import add_engine, chosen_executor
+from crossdistill.cli.parsers import command_parser
 from crossdistill.cli.progress import NOTHING, add_quiet, shown
 from crossdistill.listening import Listener, Values
 from crossdistill.methods import METHODS, load_plugins
@@ -35,14 +36,12 @@ SEEDS = 10
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
     load_plugins()
-    study = ArgumentParser(
-        prog="crossdistill benchmark",
-        usage="crossdistill benchmark [options]",
-        exit_on_error=False,
-        allow_abbrev=False,
-        description="Compare methods on ten data sets with few and with all labels, and say which claims hold. Also "
+    study = command_parser(
+        "benchmark",
+        "Compare methods on ten data sets with few and with all labels, and say which claims hold. Also "
         "typed `compare benchmark`. Finished runs in OUT are kept, so the same command goes on after a kill and adds "
         "what is new. Writes OUT/results.parquet and OUT/report.html; `crossdistill report OUT` writes pages again.",
+        usage="[options]",
     )
     names = ", ".join(each.name for each in SETS)
     study.add_argument("--sets", default="", help=f"with commas, of {names}; all unless given")

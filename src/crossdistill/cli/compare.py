@@ -8,6 +8,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.engine_options import add_engine, chosen_executor
+from crossdistill.cli.parsers import command_parser
 from crossdistill.cli.progress import RunBars, add_quiet, console, shown
 from crossdistill.cli.recipe_options import RECIPE_HELP, add_recipe, warn_of_idle_options
 from crossdistill.cli.report import write
@@ -26,13 +27,11 @@ ABLATIONS = "also AMID (Tables 4 and 5) and AMID-U with one thing changed, those
 
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
-    compare = ArgumentParser(
-        prog="crossdistill compare",
-        usage="crossdistill compare RECIPE [options]",
-        exit_on_error=False,
-        allow_abbrev=False,  # --method would be taken for --methods
-        description="Train methods with the same seeds and say which differ. Finished runs in OUT are kept, so the "
+    compare = command_parser(
+        "compare",
+        "Train methods with the same seeds and say which differ. Finished runs in OUT are kept, so the "
         "same command goes on after a kill and adds what is new. Writes OUT/results.parquet and OUT/report.html.",
+        usage="RECIPE [options]",
     )
     compare.add_argument("recipe", help=f"{RECIPE_HELP}, such as OUT/tuned.yaml of `tune`")
     compare.add_argument(

@@ -9,6 +9,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.compare import compare_and_report
+from crossdistill.cli.parsers import command_parser
 from crossdistill.cli.progress import add_quiet
 from crossdistill.recipes.library.bundled import emoji, watch
 from crossdistill.recipes.recipe import Recipe
@@ -23,11 +24,9 @@ SEEDS = {"watch": 1, "emoji": 3}
 
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
-    demo = ArgumentParser(
-        prog="crossdistill demo",
-        exit_on_error=False,
-        allow_abbrev=False,
-        description="Methods on bundled data, with a report. watch: an exercise is recognised by a wristwatch's "
+    demo = command_parser(
+        "demo",
+        "Methods on bundled data, with a report. watch: an exercise is recognised by a wristwatch's "
         "gyroscope. Of ten people each is tested in turn, another one labelled, and all others recorded, with the "
         "accelerometer too. emoji: all labels.",
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
+from crossdistill.cli.parsers import command_parser
 from crossdistill.cli.progress import console
 from crossdistill.cli.recipe_options import RECIPE_HELP, recipe_among
 from crossdistill.data.table import FILES
@@ -29,14 +30,12 @@ _SET_HERE = {
 
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
-    diagnose = ArgumentParser(
-        prog="crossdistill diagnose",
-        usage="crossdistill diagnose RECIPE|MANIFEST [options]",
-        exit_on_error=False,
-        allow_abbrev=False,
-        description="Will it help? Simple models of the target, the auxiliary and all modalities, cross-validated on "
+    diagnose = command_parser(
+        "diagnose",
+        "Will it help? Simple models of the target, the auxiliary and all modalities, cross-validated on "
         "training samples; how much one tells of the other; and in words whether training with the auxiliary is likely "
         "to gain, and what would make it so. Test samples are not read.",
+        usage="RECIPE|MANIFEST [options]",
     )
     diagnose.add_argument("source", help=f"{RECIPE_HELP}; or a manifest, or its folder, with --data.target and all")
     diagnose.add_argument("--seed", type=int, default=0, help="of folds, and of which labels --data.labelled keeps")

@@ -12,6 +12,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.columns import Columns
 from crossdistill.cli.number_scores import numbers_table
+from crossdistill.cli.parsers import command_parser
 from crossdistill.cli.progress import Lines, console
 from crossdistill.data.constant_numbers import not_defined
 from crossdistill.reports.formats import capitalised
@@ -22,11 +23,9 @@ from crossdistill.tasks import measures_of
 
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
-    evaluate = ArgumentParser(
-        prog="crossdistill evaluate",
-        exit_on_error=False,
-        allow_abbrev=False,
-        description="Measure a finished run's model again, from its files.",
+    evaluate = command_parser(
+        "evaluate",
+        "Measure a finished run's model again, from its files.",
     )
     evaluate.add_argument("run", type=Path, help="run folder")
     evaluate.add_argument("--data.source", default="", help="where the run's data are now, if they have moved")

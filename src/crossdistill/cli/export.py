@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from jsonargparse import ArgumentParser, Namespace
 
+from crossdistill.cli.parsers import command_parser
 from crossdistill.cli.progress import Lines, console
 from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.given import Given, given
@@ -22,11 +23,9 @@ from crossdistill.types import InputError
 
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
-    export = ArgumentParser(
-        prog="crossdistill export",
-        exit_on_error=False,
-        allow_abbrev=False,
-        description="Write a trained student as one file that runs without crossdistill, and check that it answers as "
+    export = command_parser(
+        "export",
+        "Write a trained student as one file that runs without crossdistill, and check that it answers as "
         "the student does.",
     )
     export.add_argument("run", type=Path, help="a run's folder, or a saved student's")

@@ -9,19 +9,19 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.engine_options import add_engine, chosen_executor, is_alone, jobs_of
+from crossdistill.cli.parsers import command_parser
 from crossdistill.cli.progress import bars, console
 from crossdistill.features.extract import FOLDER, extract
 from crossdistill.features.settings import Extraction, default_reader, extraction_of
 
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
-    extract = ArgumentParser(
-        prog="crossdistill extract",
-        exit_on_error=False,
-        allow_abbrev=False,
-        description="Encode a modality of a manifest once, by published weights, into features/NAME beside it, and "
+    extract = command_parser(
+        "extract",
+        "Encode a modality of a manifest once, by published weights, into features/NAME beside it, and "
         "write a manifest that names the features. After a kill the same command goes on; processes that torchrun "
         "starts share the samples.",
+        usage="MANIFEST --modality NAME --encoder NAME [options]",
     )
     extract.add_argument("manifest", type=Path, help="a .csv or .parquet file, or the folder that holds manifest.csv")
     extract.add_argument("--out", type=Path, help="the new manifest, beside the old one; STEM-NAME.csv unless given")

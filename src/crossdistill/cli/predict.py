@@ -17,6 +17,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 
+from crossdistill.cli.parsers import command_parser
 from crossdistill.cli.predictions_file import Record, require_writable, written_predictions
 from crossdistill.cli.progress import console
 from crossdistill.cli.tally import Labels, Tally
@@ -44,11 +45,9 @@ _WHOLE = ("input", "sample")
 
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
-    predict = ArgumentParser(
-        prog="crossdistill predict",
-        exit_on_error=False,
-        allow_abbrev=False,
-        description="What a trained student says of new samples, a row each. Exit code 0; 1 where some samples cannot "
+    predict = command_parser(
+        "predict",
+        "What a trained student says of new samples, a row each. Exit code 0; 1 where some samples cannot "
         "be read (their rows say why, all others are there); 2 where nothing was written.",
     )
     predict.add_argument("run", type=Path, help="a run's folder, or a saved student's")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from jsonargparse import ArgumentParser
 
+from crossdistill.cli.parsers import command_parser
 from crossdistill.cli.progress import console
 from crossdistill.cli.tables import release_table
 from crossdistill.data.labels import SPLITS
@@ -14,9 +15,7 @@ from crossdistill.datasets.media_release import Prepared
 
 
 def command(name: str, description: str) -> ArgumentParser:
-    return ArgumentParser(
-        prog=f"crossdistill prepare {name}".rstrip(), exit_on_error=False, allow_abbrev=False, description=description
-    )
+    return command_parser(f"prepare {name}".rstrip(), description)
 
 
 def tell(prepared: Prepared, following: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from rich import box
 from rich.padding import Padding
 from rich.table import Table
 
+from crossdistill.cli.parsers import command_parser
 from crossdistill.cli.progress import console
 from crossdistill.datasets import BUNDLED
 from crossdistill.recipes.library.catalogue import PREPARE, RECIPES, TUNED
@@ -21,11 +22,9 @@ _WIDE = 76
 
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
-    return ArgumentParser(
-        prog="crossdistill recipes",
-        exit_on_error=False,
-        allow_abbrev=False,
-        description="List the recipes that have a name: what is predicted, from which modalities, trained with which, "
+    return command_parser(
+        "recipes",
+        "List the recipes that have a name: what is predicted, from which modalities, trained with which, "
         "where the data come from, and for which methods settings were chosen on validation samples.",
     )
 

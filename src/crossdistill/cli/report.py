@@ -11,6 +11,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.headline import show_headline
+from crossdistill.cli.parsers import command_parser
 from crossdistill.cli.progress import Lines, Quiet, console
 from crossdistill.reports import load_runs
 from crossdistill.reports.examples import sample_views
@@ -27,11 +28,9 @@ _NAMED = 3
 
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
-    report = ArgumentParser(
-        prog="crossdistill report",
-        exit_on_error=False,
-        allow_abbrev=False,
-        description="One self-contained HTML page from run folders, or of a benchmark.",
+    report = command_parser(
+        "report",
+        "One self-contained HTML page from run folders, or of a benchmark.",
     )
     report.add_argument("runs", type=Path, nargs="+", help="run folders, folders that hold some, or a benchmark's")
     report.add_argument("--out", type=Path, help=f"file to write; {_PAGE} unless given, none with --markdown alone")

@@ -9,6 +9,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from crossdistill.cli.headline import show_headline
+from crossdistill.cli.parsers import command_parser
 from crossdistill.cli.progress import add_quiet, console, epoch_bars, shown
 from crossdistill.cli.recipe_options import RECIPE_HELP, add_recipe, warn_of_idle_options
 from crossdistill.recipes.files import load_recipe, recipe_of
@@ -18,12 +19,10 @@ from crossdistill.runs.run import run
 
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
-    train = ArgumentParser(
-        prog="crossdistill train",
-        usage="crossdistill train RECIPE [options]",
-        exit_on_error=False,
-        allow_abbrev=False,
-        description="Train one recipe with one method and seed.",
+    train = command_parser(
+        "train",
+        "Train one recipe with one method and seed.",
+        usage="RECIPE [options]",
     )
     train.add_argument("recipe", help=f"{RECIPE_HELP}, such as RUN/recipe.yaml")
     train.add_argument("--out", type=Path, help="run folder; runs/NAME-METHOD-seedN unless given")

@@ -10,6 +10,7 @@ from jsonargparse import ArgumentParser, Namespace
 from crossdistill.atomic import naming
 from crossdistill.cli.compare import parse_methods
 from crossdistill.cli.engine_options import add_engine, chosen_executor, is_alone
+from crossdistill.cli.parsers import command_parser
 from crossdistill.cli.progress import add_quiet, console, shown, trial_bars
 from crossdistill.cli.recipe_options import RECIPE_HELP, add_recipe, warn_of_idle_options
 from crossdistill.recipes.files import load_recipe, recipe_of
@@ -18,13 +19,11 @@ from crossdistill.studies.tune import tune
 
 
 def parser(arguments: Sequence[str]) -> ArgumentParser:
-    tune = ArgumentParser(
-        prog="crossdistill tune",
-        usage="crossdistill tune RECIPE [options]",
-        exit_on_error=False,
-        allow_abbrev=False,
-        description="Choose hyper-parameters on validation samples, the same number of trials for every method: first "
+    tune = command_parser(
+        "tune",
+        "Choose hyper-parameters on validation samples, the same number of trials for every method: first "
         "what all methods share, for the baseline, then each method's own. Writes OUT/tuned.yaml, a recipe.",
+        usage="RECIPE [options]",
     )
     tune.add_argument("recipe", help=RECIPE_HELP)
     tune.add_argument("--methods", default="baseline,amid", help="names separated by commas, or all")

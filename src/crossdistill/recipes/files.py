@@ -40,6 +40,13 @@ def add_recipe_arguments(
     for name, method in METHODS.items():
         if (methods is None or name in methods) and has_options(method) and is_usable(method):
             parser.add_class_arguments(method, name, skip={"model"}, instantiate=False)
+            section = (parser.groups or {})[name]  # titled with a docstring's first line, wherever it breaks off
+            section.title, section.description = name, _first_paragraph(method)
+
+
+def _first_paragraph(method: type[Method]) -> str:
+    paragraph = (inspect.getdoc(method) or "").partition("\n\n")[0]
+    return " ".join(paragraph.replace("*", "").split())
 
 
 def has_options(method: type[Method]) -> bool:
