@@ -159,6 +159,21 @@ def test_one_pair_has_a_difference_and_no_interval(tmp_path: Path) -> None:
     assert differences(load_runs(folders[1:])) == {}
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_notes_promise_no_tests_or_intervals_of_single_runs(tmp_path: Path, seeds: int) -> None:
+    folders = [
+        write_run(tmp_path / f"{method}-{seed}", method, seed, {"student": accuracy + seed * accuracy / 10})
+        for method, accuracy in (("baseline", 0.5), ("amid", 0.6))
+        for seed in range(seeds)
+    ]
+    report = report_of(load_runs(folders), "crossdistill compare")
+    note = next(section.note for section in report.sections if section.heading == "Difference to the baseline")
+    assert report.picture is not None
+    assert ("two independent pairs" in note, "test of this table (Holm)" in note) == (seeds == 1, seeds == 2)
+    assert ("one run each" in report.picture.caption) == (seeds == 1)
+    assert ("interval" in report.picture.caption) == (seeds == 2)
+
+
 def test_printed_table_fits_80_columns_and_takes_no_markup(tmp_path: Path, comparison: list[Path]) -> None:
     strange = write_run(tmp_path / "s", "[red]x", 0, {"student": 0.5, "auxiliary_alone": 0.4})
     text = io.StringIO()

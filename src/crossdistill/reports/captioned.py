@@ -107,13 +107,11 @@ def ladder_figure(runs: Sequence[Run]) -> CaptionedFigure | None:
         steps["teacher, sees all"] = (teacher.teacher, teacher.teacher_ci, OWN_COLORS["teacher"])
     if any(math.isnan(mean) for mean, _, _ in steps.values()):
         return None
-    caption = (
-        f"{right} on {samples}, mean and 95 % interval over the runs; the teacher also sees "
-        f"{listed(run.auxiliary)} when it is asked, the students never do."
-        if "teacher" in table
-        else f"{right} on {samples}, mean and 95 % interval over the runs."
-    )
-    return CaptionedFigure("ladder", caption, partial(figures.ladder, steps), title=f"{right} (%)")
+    single = all(math.isnan(half) for _, half, _ in steps.values())
+    caption = f"{right} on {samples}, {'one run each' if single else 'mean and 95 % interval over the runs'}"
+    if "teacher" in table:
+        caption += f"; the teacher also sees {listed(run.auxiliary)} when it is asked, the students never do"
+    return CaptionedFigure("ladder", f"{caption}.", partial(figures.ladder, steps), title=f"{right} (%)")
 
 
 def difference_figure(runs: Sequence[Run], reference: str = "baseline") -> CaptionedFigure | None:

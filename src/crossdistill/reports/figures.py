@@ -73,7 +73,8 @@ def ladder(steps: Mapping[str, tuple[float, float, str]]) -> Figure:
     for place, (mean, half, color) in enumerate(steps.values()):
         spread = 0.0 if math.isnan(half) else 100 * half
         axes.barh(place, 100 * mean, color=color, height=0.62)
-        axes.errorbar(100 * mean, place, xerr=spread, color=INK, linewidth=1.2, capsize=3)
+        if not math.isnan(half):
+            axes.errorbar(100 * mean, place, xerr=spread, color=INK, linewidth=1.2, capsize=3)
         end = min(100 * mean + spread, 100) + 1  # an interval may be wider than the axis
         axes.text(end, place, in_percent(mean), va="center", fontsize=9, fontweight="bold")
     axes.set_yticks(range(len(steps)), [shortened(name, _LABEL_LETTERS) for name in steps], fontsize=9)

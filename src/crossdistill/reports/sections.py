@@ -284,10 +284,14 @@ def _differences_note(runs: Sequence[Run], reference: str) -> str:
     repeated = f", pairs that {alike(runs)} averaged into one" if repeated_units(runs) else ""
     note = (
         f"Student {headline_name(runs)} minus that of {reference} in percentage points, over the runs that share "
-        f"{paired_by(runs)} with a run of it{repeated}; p from a paired t-test, and corrected for the "
-        f"{counted(tested, 'test')} of this table (Holm). The verdict goes by the corrected p at the level of {LEVEL:g}"
-        "; “no significant difference” does not say that two configurations are equal: the interval says how far apart "
-        "they may be."
+        f"{paired_by(runs)} with a run of it{repeated}"
+    )
+    if not tested:
+        return f"{note}; a paired t-test takes two independent pairs."
+    note += (
+        f"; p from a paired t-test, and corrected for the {counted(tested, 'test')} of this table (Holm). The verdict "
+        f"goes by the corrected p at the level of {LEVEL:g}; “no significant difference” does not say that two "
+        "configurations are equal: the interval says how far apart they may be."
     )
     if not several_folds(runs):
         return note
