@@ -61,12 +61,18 @@ class Rank(OneProcess):
 
 
 class Encoder(nn.Linear):
+    """With a layer that nothing is made by, as some published models have one."""
+
     width = WIDTH
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__(inputs, WIDTH)
+        self.spare = nn.Linear(2, 2)
 
 
 def build(name: str) -> Method:
     torch.manual_seed(0)
-    encoders = {"video": Encoder(4, WIDTH), "audio": Encoder(5, WIDTH)}
+    encoders = {"video": Encoder(4), "audio": Encoder(5)}
     kind = METHODS[name]
     model = CrossModalModel(
         encoders, ["video"], ["audio"], WIDTH, CLASSES, separate_teacher=kind.separate_teacher, student=kind.student
@@ -80,12 +86,13 @@ def build(name: str) -> Method:
 
 
 def share_of(batch: int, rank: int, ranks: int) -> Batch:
-    """One rank's rows of the global batch of this number: some samples lack the auxiliary modality."""
+    """One rank's rows of the global batch of this number: none, some, or half of its samples lack the auxiliary
+    modality, and so all that some ranks have."""
     random = torch.Generator().manual_seed(100 + batch)
     video, audio = (torch.randn(SIZE, width, generator=random, dtype=torch.float64) for width in (4, 5))
     rows = torch.randperm(SAMPLES, generator=random)[:SIZE]
     labels = torch.randint(0, CLASSES, (SAMPLES,), generator=torch.Generator().manual_seed(1))[rows]
-    has = torch.rand(SIZE, generator=random) > (0.3 if batch % 3 == 2 else -1)
+    has = [torch.ones(SIZE) > 0, torch.rand(SIZE, generator=random) > 0.3, torch.arange(SIZE) < SIZE // 2][batch % 3]
     chance = torch.rand(SIZE, generator=random, dtype=torch.float64)
     own = slice(rank * SIZE // ranks, (rank + 1) * SIZE // ranks)
     inputs = {"video": video[own], "audio": audio[own]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -32,10 +32,22 @@ def encode_present(
 
 
 def _zeros(encoder: nn.Module, count: int, x: Modality) -> Tensor:
-    """Features of nobody, with gradients that are 0 and not absent: with several ranks, each must take part in the same
-    sums although its own samples may all lack the modality."""
-    nothing = [p.flatten()[:0].sum() for p in encoder.parameters() if p.requires_grad]
+    """Features of nobody: functions of the encoder's parameters, as others' are, that give them no gradient."""
     real = [tensor.dtype for tensor in (*encoder.parameters(), values_of(x)) if tensor.is_floating_point()]
-    kind = real[0] if real else torch.float32
-    zeros = torch.zeros(count, cast(Encoder, encoder).width, device=values_of(x).device, dtype=kind)
-    return zeros + torch.stack(nothing).sum() if nothing else zeros
+    zeros = torch.zeros(
+        count, cast(Encoder, encoder).width, device=values_of(x).device, dtype=real[0] if real else torch.float32
+    )
+    features: Tensor = _Nobody.apply(zeros, *encoder.parameters())  # type: ignore[no-untyped-call]
+    return features
+
+
+class _Nobody(torch.autograd.Function):
+    """Zeros. What other ranks' samples, or other chunks', have of gradients is none of theirs."""
+
+    @staticmethod
+    def forward(ctx: Any, zeros: Tensor, *parameters: Tensor) -> Tensor:
+        return zeros.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, ...]:
+        return (None,) * len(ctx.needs_input_grad)

@@ -133,16 +133,21 @@ def require_same_start(engine: Engine, place: tuple[int, int, int]) -> None:
 
 
 def average_gradients(engine: Engine, parameters: Sequence[nn.Parameter]) -> None:
-    """Replace each gradient by its mean over ranks, in one message.
+    """Replace each gradient by its mean over ranks, in one message; where a rank has none, as of an encoder of which it
+    has no sample, it has 0 in the mean. What no rank has a gradient of is left without.
 
     An explicit mean in place of DistributedDataParallel, whose reducer expects one backward pass that reaches every
     parameter; a step here has a backward pass for each turn, and warm-up leaves some parameters out.
     """
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    if engine.world_size == 1 or not gradients:
+    if engine.world_size == 1 or not parameters:
         return
-    flat = torch.cat([g.flatten() for g in gradients])
+    has = [p.grad is not None for p in parameters]
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    flat = torch.cat([parameters[0].new_tensor(has), *(g.flatten() for g in gradients)])
     torch.distributed.all_reduce(flat)
     flat /= engine.world_size
-    for gradient, mean in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
-        gradient.copy_(mean.view_as(gradient))
+    share, *means = torch.split(flat, [len(has), *(g.numel() for g in gradients)])
+    somewhere = has if all(has) else share.tolist()  # which has a GPU waited for
+    for p, gradient, mean, is_there in zip(parameters, gradients, means, somewhere, strict=True):
+        if is_there:
+            p.grad = gradient.copy_(mean.view_as(gradient))

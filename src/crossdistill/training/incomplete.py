@@ -70,8 +70,9 @@ class DividedBatch:
     def weights(self, terms: Iterable[str]) -> dict[str, Tensor]:
         """Of the terms that labels of the complete samples give, in the epoch's means: 0 where none of these has a
         label, and the term is 0 for that alone."""
-        has_labels, named = self.batch.labelled.any().double(), f"{self.method.task.term}_"
-        return {name: has_labels for name in terms if name.startswith(named) and name != self._term_of_rest}
+        has_labels, term = self.batch.labelled.any().double(), self.method.task.term
+        of_labels = [name for name in terms if name == term or name.startswith(f"{term}_")]
+        return {name: has_labels for name in of_labels if name != self._term_of_rest}
 
     @property
     def _term_of_rest(self) -> str:

@@ -186,9 +186,10 @@ def step(
     for turn in filter(samples.can_learn, turns):
         objective = samples.objective(turn)
         optimizers[turn.name].zero_grad()
+        everywhere = shards.expect(turn.parameters)
         torch.autograd.backward(objective.total, inputs=list(turn.parameters))  # leaves no gradient on the other player
-        average_gradients(engine, turn.parameters)
         shards.settle()
+        average_gradients(engine, everywhere)
         shards.clip(turn.parameters, clip_norm)
         optimizers[turn.name].step()
         made.terms.update({name: term.detach() for name, term in objective.terms.items()})

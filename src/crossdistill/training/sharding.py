@@ -51,7 +51,8 @@ class Shards:
         self._waiting: dict[nn.Parameter, Tensor] = {}
         self._summed: dict[nn.Parameter, Tensor] = {}
         self._versions: dict[nn.Parameter, int] = {}
-        self._order = self._backwards()
+        self._order: deque[nn.Parameter] = deque()
+        self._reached: set[nn.Parameter] = set()
         self._hooks = [p.register_post_accumulate_grad_hook(self._take) for p in self._shapes]  # type: ignore[no-untyped-call]
 
     def divide(self) -> None:
@@ -82,15 +83,30 @@ class Shards:
             hook.remove()
         self._parts = {}
 
+    def expect(self, parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
+        """Before a turn's backward pass, of the turn's parameters: those that are not divided.
+
+        Gradients of the others are summed in one order on all ranks, about that in which they come.
+        """
+        of_turn = set(parameters)
+        self._order = deque(p for p in reversed(self._shapes) if p in of_turn)
+        return [p for p in parameters if p not in self._shapes]
+
     def settle(self) -> None:
-        """After a turn's backward pass: its parameters are parts, whose gradients are the ranks' mean."""
-        for p in self._order:
-            if p in self._waiting:
-                self._sum(p)
-        for p, gradient in self._summed.items():
+        """After a turn's backward pass: its parameters are parts, whose gradients are the ranks' mean; where a rank has
+        none, it has 0 in the mean, and where no rank has one there is none."""
+        while self._order:
+            self._sum(self._order.popleft())
+        if not self._summed:
+            return
+        parameters = list(self._summed)
+        reached = parameters[0].new_tensor([p in self._reached for p in parameters])
+        torch.distributed.all_reduce(reached)
+        somewhere = reached.tolist() if len(self._reached) < len(parameters) else [1] * len(parameters)
+        for p, is_there in zip(parameters, somewhere, strict=True):
             self._exchange(p)
-            p.grad = gradient
-        self._summed, self._order = {}, self._backwards()
+            p.grad = self._summed[p] if is_there else None
+        self._summed, self._reached = {}, set()
 
     def clip(self, parameters: Sequence[nn.Parameter], clip_norm: float) -> None:
         """Scale gradients down to this norm, that of all ranks' parts together."""
@@ -133,19 +149,18 @@ class Shards:
             )
         p.data = self._parts[p]
 
-    def _backwards(self) -> deque[nn.Parameter]:
-        """The order in which gradients are summed, on all ranks the same: about that in which they come."""
-        return deque(reversed(self._shapes))
-
     def _take(self, p: nn.Parameter) -> None:
         """A gradient is there: no rank keeps it whole for longer than until those before it are summed."""
-        assert p.grad is not None
+        if p.grad is None:  # a function that gives no gradient has called
+            return
         self._waiting[p], p.grad = p.grad, None
+        self._reached.add(p)
         while self._order and self._order[0] in self._waiting:
             self._sum(self._order.popleft())
 
     def _sum(self, p: nn.Parameter) -> None:
-        gradient, part = self._waiting.pop(p).flatten(), self._parts[p]
+        gradient, part = self._waiting.pop(p, None), self._parts[p]
+        gradient = torch.zeros_like(p).flatten() if gradient is None else gradient.flatten()
         summed = torch.empty_like(part)
         filled = pad(gradient, (0, self._ranks * len(part) - len(gradient)))
         torch.distributed.reduce_scatter(summed, list(filled.view(self._ranks, -1)))
