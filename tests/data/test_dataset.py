@@ -485,6 +485,16 @@ def test_times_and_bytes_are_no_classes_until_they_are_texts(kind: str, form: An
         from_arrays({"x": np.eye(2)}, form(labels))
 
 
+def test_floats_that_are_classes_are_told_to_be_whole_numbers() -> None:
+    """They may be numbers to be predicted as well."""
+    with pytest.raises(
+        InputError, match=r"give classes as labels.astype\(int\), of which -1 is none; numbers that are"
+    ):
+        from_arrays({"x": np.eye(3)}, np.array([0.0, 1.0, -1.0]))
+    with pytest.raises(InputError, match="float64; numbers that are to be predicted need task='regression'"):
+        from_arrays({"x": np.eye(3)}, np.array([0.5, 1.0, -1.0]))
+
+
 def test_spans_of_time_beside_a_gap_are_no_classes() -> None:
     with pytest.raises(InputError, match="labels: expected whole numbers or strings"):
         from_arrays({"x": np.eye(2)}, [np.timedelta64(5, "ns"), None])

@@ -52,7 +52,15 @@ def test_a_group_on_both_sides_is_one_line(groups: str, splits: str, message: st
     with pytest.raises(InputError, match=message):  # what is tuned on is as strict
         split_dataset(dataset, DataSettings("unused", ("wrist",), (), evaluate_on="validation"), 0)
     split_dataset(dataset, DataSettings("unused", ("wrist",), (), allow_shared_groups=True), 0)
-    split_dataset(dataset, DataSettings("unused", ("wrist",), (), evaluate_on="none"), 0)
+    shipped = DataSettings("unused", ("wrist",), (), evaluate_on="none")
+    split_dataset(dataset, shipped, 0)
+    choosing = replace(shipped, choose_epoch_on="validation")
+    if "validation" in message:  # which chooses the model that ships
+        with pytest.raises(InputError, match=message):
+            split_dataset(dataset, choosing, 0)
+        split_dataset(dataset, replace(choosing, allow_shared_groups=True), 0)
+    else:
+        split_dataset(dataset, choosing, 0)
 
 
 def test_folds_must_hold_whole_groups_as_well() -> None:

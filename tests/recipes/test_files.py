@@ -106,6 +106,8 @@ MISTAKES = {
     "another file for an encoder": ("model: {encoders: {eye: HERE/other.yaml}}", "model.encoders.eye: expected"),
     "nothing for a section": ("model:", "model: expected a mapping of width"),
     "a list for readers": ("data: {readers: []}", "data.readers: expected a mapping by name"),
+    "an empty section that there is not": ("machines: {}", "machines: no such section; there are name, "),
+    "an empty field that there is not": ("model: {encoder: {}}", "model.encoder: no such section; there are width, "),
     "null for a number": ("seed: null", "seed"),
 }
 

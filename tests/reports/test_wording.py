@@ -89,11 +89,17 @@ def test_a_student_that_learnt_alone_is_not_said_to_be_distilled(tmp_path: Path)
     runs = load_runs(folders)
     assert main_configuration(runs) == "amid_u"
     text = " ".join([title(runs), lead(runs), *summary(runs)])
-    assert "of these alone amid_u's student learns" in text
+    assert "The amid_u student learnt from labels alone" in text
     assert not any(word in text for word in ("istil", "helped", "gap"))
     assert not any("to be told from none" in step for step in next_steps(runs))
     for folder in folders[3:6]:
         edit_results(folder, samples={"train": 1000, "labelled": 10, "test": 500})
+    assert "which had audio and text in training" in lead(load_runs(folders))
+    for folder in folders[3:6]:
+        edit_results(folder, teaching=0.0)
+    assert "which had audio and text in training" not in lead(load_runs(folders)), "whatever the reason was"
+    for folder in folders[3:6]:
+        edit_results(folder, samples={"train": 1000, "test": 500}, teaching=1.0)
     assert "which had audio and text in training" in lead(load_runs(folders))
 
 

@@ -23,6 +23,7 @@ from crossdistill.runs.cross_fitting import temperature_of
 from crossdistill.runs.results import read_results
 from crossdistill.runs.run import load_trained, run
 from crossdistill.types import InputError
+from tests.listening import Heard
 from tests.runs.small import gestures, recipe, with_data
 
 
@@ -190,7 +191,73 @@ def test_labels_of_which_no_class_has_two_make_no_folds() -> None:
         with pytest.raises(InputError, match=r"arrays: expected labelled samples for two folds at least"):
             labelled_folds(data, 5, seed=0)
     pair = from_arrays({"x": np.eye(6)}, [0, 1, 2, 3, 4, 4])
-    assert np.bincount(labelled_folds(pair, 5, seed=0)).tolist() == [3, 3]
+    fold = labelled_folds(pair, 5, seed=0)
+    assert fold[:4].tolist() == [-1] * 4
+    assert {*fold[4:].tolist()} == {0, 1}
+    of_one_person_each = from_arrays(
+        {"x": np.eye(8)}, [0, 0, 1, 1] * 2, groups=list("aabbccdd"), splits=np.arange(8) > 3
+    )
+    with pytest.raises(InputError, match="found each class in one group alone"):
+        labelled_folds(of_one_person_each, 5, seed=0)
+
+
+def test_folds_are_of_labelled_samples_that_have_all_modalities() -> None:
+    """A class whose only complete samples are of one fold is known to no other fold's teacher."""
+    labels, here = np.arange(24) % 2, np.arange(24) < 20
+    data = from_arrays({"x": np.eye(24), "y": np.eye(24)}, labels, present={"y": here})
+    fold = labelled_folds(data, 3, seed=0)
+    assert np.array_equal(fold >= 0, here)
+
+
+@pytest.mark.parametrize("by_group", [False, True])
+def test_no_teacher_teaches_a_class_away_that_it_has_not_seen(tmp_path: Path, by_group: bool) -> None:
+    """The only sample of a class, or a person's own class: its label teaches it, and outputs of others know it."""
+    random, train = np.random.default_rng(0), 48
+    labels = np.arange(72) % 2
+    rare = (np.arange(72) % 12 == 4) if by_group else (np.arange(72) == 3)
+    labels = np.where(rare | (np.arange(72) >= 66), 2, labels)
+    groups = np.where(np.arange(72) < train, np.where(rare, 0, np.arange(72) % 3), 3 + np.arange(72) % 2)
+    eye = 3 * np.eye(3)[labels] + 0.3 * random.normal(size=(72, 3))
+    splits = np.arange(72) >= train
+    data = from_arrays(
+        {"wrist": random.normal(size=(72, 4)), "eye": eye}, labels, splits=splits, groups=groups if by_group else ()
+    )
+    quick = replace(recipe().optimization, learning_rate=0.03)
+    made = small(folds=5, epochs=20, batch_size=16, optimization=quick)
+    made = replace(made, model=replace(made.model, encoders={}, width=16))
+    heard = Heard()
+    run(made, tmp_path, dataset=data, listener=heard)
+    column, dataset = said(tmp_path, data)
+    here = dataset.present([OUTPUTS])
+    own = rare & (np.arange(72) < train)
+    assert own.any()
+    assert not here[own].any()
+    assert here[~own].all()
+    outputs = column.fetch(np.flatnonzero(here)).argmax(1).numpy()
+    assert (outputs == labels[here])[labels[here] == 2].mean() > 0.6, "tested ones are known, too"
+    (line,) = [line for line in heard.lines if "in one fold alone" in line]
+    assert line.startswith("WARNING: model.teacher: cross_fitted: labelled samples of '2' are")
+    fewer = [line for line in heard.lines if line.startswith("WARNING: model.folds 5: 3 are made")]
+    assert len(fewer) == by_group
+
+
+def test_what_is_said_of_a_teacher_names_it(tmp_path: Path) -> None:
+    labels = np.where(np.arange(24) < 16, np.repeat([0, 1, 1, 1], 4)[np.arange(24) % 16], np.arange(24) % 2)
+    data = from_arrays(
+        {"wrist": np.eye(24), "eye": np.eye(24)},
+        labels,
+        splits=np.arange(24) >= 16,
+        groups=[0] * 5 + [1] * 11 + [2] * 8,
+    )
+    made = small(folds=2, epochs=1)
+    made = replace(made, model=replace(made.model, encoders={}, width=4))
+    heard = Heard()
+    run(made, tmp_path, dataset=data, listener=heard)
+    of_teachers = [line for line in heard.lines if "teacher 0, fold " in line]
+    assert all(line.startswith("WARNING: teacher 0, fold ") for line in of_teachers)
+    assert any("all labelled training samples are of one class, '1'" in line for line in heard.lines) == bool(
+        of_teachers
+    )
 
 
 def test_the_temperature_is_the_most_likely_one() -> None:

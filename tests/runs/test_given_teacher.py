@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -17,7 +18,9 @@ from crossdistill.models import CrossModalModel
 from crossdistill.reports import load_runs
 from crossdistill.reports.examples import sample_views
 from crossdistill.runs.build import build
+from crossdistill.runs.given_teacher import mixed_up
 from crossdistill.runs.run import run
+from crossdistill.runs.warnings import Warnings
 from crossdistill.student import load
 from crossdistill.types import Batch, InputError
 from tests.runs.small import gestures, recipe, with_data, with_model
@@ -31,7 +34,7 @@ def given(**changes):
     return replace(with_data(made, auxiliary=("outputs",)), **changes)
 
 
-def with_outputs(outputs: np.ndarray, present: np.ndarray | None = None, **changes) -> MultimodalDataset:
+def with_outputs(outputs: np.ndarray | pd.DataFrame, present: np.ndarray | None = None, **changes) -> MultimodalDataset:
     whole = gestures()
     here = {"outputs": present} if present is not None else {}
     made = from_arrays(
@@ -116,6 +119,12 @@ REFUSED = {
     "another number": (given(), np.zeros((48, 4)), "logits, 3 for each sample, of gesture 0, .*; found .*\\(4,\\)"),
     "probabilities": (given(), PROBABILITIES, "found probabilities p; give log\\(p\\) instead"),
     "a method that reads more": (replace(given(), method="fitnets"), knowing(), "fitnets reads more .*: kd, dkd, dist"),
+    "columns in another order": (
+        given(),
+        pd.DataFrame(knowing(), columns=["p gesture 2", "p gesture 0", "p gesture 1"]),
+        "data.auxiliary: outputs: expected columns in the order of the classes, p gesture 0, p gesture 1, p gesture 2; "
+        "found p gesture 2, p gesture 0, p gesture 1",
+    ),
     "two modalities": (with_data(given(), auxiliary=("outputs", "eye")), knowing(), "one auxiliary .* outputs, eye"),
     "an encoder": (
         with_model(given(), encoders={"outputs": EncoderSettings("mlp")}),
@@ -135,6 +144,42 @@ def test_what_are_no_outputs_is_one_line(case: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         build(made, dataset)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [["gesture 0", "gesture 1", "gesture 2"], ["xgesture 0", "xgesture 1", "xgesture 2"], list("cab"), [0, 1, 2]],
+)
+def test_columns_in_the_order_of_the_classes_or_of_other_names_are_taken(columns: list[object]) -> None:
+    build(given(), with_outputs(pd.DataFrame(knowing(), columns=columns)))
+
+
+@pytest.mark.parametrize(
+    ("order", "told"),
+    [
+        ([0, 1, 2], ""),
+        (
+            [1, 0, 2],
+            "those of 'gesture 0' in that of 'gesture 1', those of 'gesture 1' in that of 'gesture 0'; are the",
+        ),
+        ([1, 2, 0], "those of 'gesture 0' in that of 'gesture 2', those of 'gesture 1' in that of 'gesture 0', "),
+        ([0, 1, 1], ""),  # never says one, and is only wrong
+    ],
+)
+def test_logits_in_each_other_s_columns_are_said(order: list[int], told: str) -> None:
+    line = mixed_up(with_outputs(knowing()[:, order]), "outputs")
+    assert (told in line) if told else not line
+    lines: list[str] = []
+    Warnings(build(given(), with_outputs(knowing()[:, order])), lines.append).at_start(1)
+    assert [each for each in lines if "another class's column" in each] == ([f"WARNING: {line}"] if told else [])
+
+
+def test_logits_that_know_nothing_are_in_nobody_s_columns() -> None:
+    assert mixed_up(with_outputs(np.zeros((48, 3))), "outputs") == ""
+    few = with_outputs(knowing()[:, [1, 0, 2]])
+    assert mixed_up(replace(few, labels=np.where(np.arange(48) < 12, few.labels, -1)), "outputs") == ""
+    lacking = with_outputs(knowing()[:, [1, 0, 2]], present=np.arange(48) >= 32)
+    assert mixed_up(lacking, "outputs") == "", "of training samples there are none"
 
 
 def test_a_control_s_zeros_are_no_probabilities() -> None:

@@ -27,6 +27,7 @@ from crossdistill.recipes.recipe import Recipe
 from crossdistill.reports import load_runs
 from crossdistill.reports.warnings import warnings_table
 from crossdistill.runs.build import Built, build, training_samples
+from crossdistill.runs.results import read_results
 from crossdistill.runs.run import run
 from crossdistill.runs.train import train
 from crossdistill.runs.training_log import MemoryLog
@@ -349,6 +350,26 @@ def test_where_no_label_reaches_its_teachers_amid_u_s_student_learns_alone() -> 
     without = replace(made, options={"amid_u": {"fading": False}})
     (line,) = [line for line in lines_of(without, old_and_new(0)) if "none of the 20 labelled" in line]
     assert line.endswith("so that no label reaches what teaches the student")
+
+
+def test_a_teacher_that_no_label_reached_is_not_called_worse(tmp_path: Path) -> None:
+    """Its answers say nothing of the modalities; results keep how much of it the student learnt."""
+    labels, has_label = ROWS % 3, ROWS < 16
+    random = np.random.default_rng(0)
+    values = {
+        "wrist": 3 * np.eye(3)[labels] + 0.5 * random.normal(size=(SAMPLES, 3)),
+        "eye": random.normal(size=(SAMPLES, 3)),
+    }
+    data = from_arrays(values, np.where(has_label | TEST, labels, -1), splits=TEST, present={"eye": ~has_label | TEST})
+    quick = replace(recipe().optimization, learning_rate=0.03)
+    made = with_data(recipe(method="amid_u", epochs=20, auxiliary_epochs=0, optimization=quick))
+    made = replace(made, model=replace(made.model, auxiliary_encoders="trained", encoders={}))
+    heard = Heard()
+    results = run(made, tmp_path / "run", listener=heard, dataset=data)
+    assert results["student"]["top1"] > 0.8, "which a teacher that guesses is below"
+    assert any("no label reaches its teachers" in line for line in heard.lines)
+    assert not any("the teacher ends below" in line for line in heard.lines)
+    assert (results.teaching, read_results(tmp_path / "run").teaching) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize("method", ["amid", "amid_u", "kd"])

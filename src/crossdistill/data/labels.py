@@ -138,7 +138,10 @@ def _with_gaps(labels: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[Any]:
         )
     if not all(isinstance(label, str) for label in rest):
         as_texts = "give their texts, such as labels.astype(str)"
-        fix = as_texts if values.dtype.kind in "mMS" else "numbers that are to be predicted need task='regression'"
+        as_numbers = "numbers that are to be predicted need task='regression'"
+        fix = as_texts if values.dtype.kind in "mMS" else as_numbers
+        if whole and values.dtype.kind == "f":
+            fix = f"give classes as labels.astype(int), of which -1 is none; {as_numbers}"
         raise InputError(f"labels: expected whole numbers or strings, found dtype {values.dtype}; {fix}")
     return np.array(["" if gap else label for label, gap in zip(items, gaps, strict=True)], dtype=np.str_)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,8 @@ from crossdistill.data.targets import is_labelled, without_label
 from crossdistill.extras import needed_for
 from crossdistill.types import InputError
 
+MEASURED = ("test", "validation")
+"""The splits that tell what was learnt."""
 _NAMED = 3
 """Classes that an error names; of more it says how many there are."""
 
@@ -76,11 +79,11 @@ def with_validation(
     return divided
 
 
-def require_groups_apart(dataset: MultimodalDataset) -> None:
-    """Raise InputError where a group of the training samples is measured, too: what a subject has in common would then
-    pass for what was learnt."""
+def require_groups_apart(dataset: MultimodalDataset, splits: Sequence[str] = MEASURED) -> None:
+    """Raise InputError where a group of the training samples is in one of these splits, too: what a subject has in
+    common would then pass for what was learnt."""
     trained = np.unique(dataset.groups[dataset.splits == "train"])
-    for split in ("test", "validation"):
+    for split in splits:
         rows = dataset.rows(split)
         shared = rows[np.isin(dataset.groups[rows], trained)]
         if len(shared):
@@ -116,9 +119,12 @@ def with_labels(dataset: MultimodalDataset, share: float, groups: int, seed: int
 
 
 def labelled_folds(dataset: MultimodalDataset, folds: int, seed: int) -> Rows:
-    """(N,) which of so many folds each labelled training sample is in, -1 for all others: whole groups where none is on
-    both sides of the data's own split and several have labels, else in proportion to the classes. Fewer folds where
-    there are fewer groups, or samples of the largest class. Raises InputError for fewer than two.
+    """(N,) which of so many folds each labelled training sample that has all modalities is in, -1 for all others: whole
+    groups where none is on both sides of the data's own split and several have labels, else in proportion to the
+    classes. Fewer folds where there are fewer groups, or samples of the largest class.
+
+    Samples of a class that one fold alone has are in none: whoever learns from the other folds would not know it.
+    Raises InputError for fewer than two folds.
 
     >>> import numpy as np
     >>> from crossdistill.data import from_arrays
@@ -128,6 +134,7 @@ def labelled_folds(dataset: MultimodalDataset, folds: int, seed: int) -> Rows:
     [2, 2, 2, 2]
     """
     rows = dataset.labelled_rows("train")
+    rows = rows[dataset.present([*dataset.columns])[rows]]
     groups, strata = np.unique(dataset.groups[rows]), dataset.strata[rows]
     grouped = by_whole_groups(dataset) and len(groups) > 1
     largest = most_folds(strata)
@@ -140,7 +147,16 @@ def labelled_folds(dataset: MultimodalDataset, folds: int, seed: int) -> Rows:
     fold: Rows = np.full(len(dataset), -1, dtype=np.int64)
     for number, (_, held_out) in enumerate(stratified_folds(strata, dataset.groups[rows], grouped, count, seed)):
         fold[rows[held_out]] = number
-    return fold
+    for stratum in np.unique(strata):
+        of_it = rows[strata == stratum]
+        if len(np.unique(fold[of_it])) == 1:
+            fold[of_it] = -1
+    if len(kept := np.unique(fold[fold >= 0])) < 2:
+        raise InputError(
+            f"{dataset.place}: expected labelled samples of some class in two folds at least, found each class in one "
+            f"{'group' if grouped else 'fold'} alone"
+        )
+    return np.where(fold < 0, -1, np.searchsorted(kept, fold))
 
 
 def most_folds(strata: Rows) -> int:

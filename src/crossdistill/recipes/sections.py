@@ -22,13 +22,14 @@ def require_sections(content: Mapping[Any, Any], methods: Collection[str]) -> No
 
     content: a recipe's plain values; methods: whose options are sections, too.
     """
-    _require(Recipe, content, "")
+    _require(Recipe, content, "", methods)
     for name in methods:
         if name in content and not isinstance(content[name], Mapping):
             raise InputError(f"{name}: expected the method's options by name, found {shown(content[name])}")
 
 
-def _require(hint: Any, value: Any, place: str) -> None:
+def _require(hint: Any, value: Any, place: str, others: Collection[str] = ()) -> None:
+    """others: sections that there are beside the fields"""
     if is_dataclass(hint):
         names = [field.name for field in fields(hint) if field.name != "options"]
         if not isinstance(value, Mapping):
@@ -45,6 +46,8 @@ def _require(hint: Any, value: Any, place: str) -> None:
         first, *rest = str(key).split(".")  # jsonargparse takes `model.width: 8` for a section with a field
         for part in reversed(rest):
             item = {part: item}
+        if is_dataclass(hint) and isinstance(item, Mapping) and not item and first not in {*names, *others}:
+            raise InputError(f"{f'{place}.' if place else ''}{first}: no such section; there are {', '.join(names)}")
         if first == CLASS:
             raise InputError(f"{place or 'a recipe'}: {CLASS}: not a field; a recipe makes no objects")
         _require(inner.get(first), item, f"{place}.{first}" if place else first)

@@ -17,7 +17,7 @@ from crossdistill.reports.formats import listed
 from crossdistill.reports.units import study_units
 from crossdistill.runs.folder import METRICS, RECIPE, RESULTS, WARNINGS
 from crossdistill.runs.measure import fingerprint_in
-from crossdistill.runs.results import AnyScores, read_results, require_results_of
+from crossdistill.runs.results import AnyScores, RunResults, read_results, require_results_of
 from crossdistill.types import InputError, Role, TaskKind
 
 CHOOSE_EPOCH_ON = "data.choose_epoch_on"
@@ -44,7 +44,7 @@ class Run:
     labelled_groups: that kept their labels, where labels were drawn by groups; drawn: whether they were, which a run
         from before their names were kept says alone
     in_turn: whether runs that were read with it test other folds
-    alone: whether its student learnt alone, since all samples had labels, although its method teaches
+    alone: whether its student learnt from labels alone, although its method teaches
     settings: what recipe.yaml holds; deciding: what of it repetitions of the run have in common
     data: the fingerprint of what it was trained and measured on, empty where it does not say
     warnings: what was said in training that its numbers hide
@@ -209,7 +209,7 @@ def _load(folder: Path) -> Run:
         task=results.task,
         labelled_groups=results.labelled_groups,
         drawn="labelled" in results.samples and field_at(settings, "data.labelled_groups") not in (None, 0),
-        alone=_learnt_alone(results.method, results.samples, settings),
+        alone=_learnt_alone(results, settings),
         settings=settings if isinstance(settings, dict) else {},
         deciding=deciding(settings) if isinstance(settings, dict) else {},
         data=_fingerprint(folder),
@@ -236,10 +236,13 @@ def _fingerprint(folder: Path) -> dict[str, str]:
         return {}
 
 
-def _learnt_alone(method: str, samples: Mapping[str, int], settings: Any) -> bool:
-    """AMID-U's student does where no sample lacks a label (runs count those that have one only where some lack it),
-    unless `fading` is false."""
-    return method == "amid_u" and "labelled" not in samples and field_at(settings, "options.amid_u.fading") is not False
+def _learnt_alone(results: RunResults, settings: Any) -> bool:
+    """As the results say; those of before did not, and AMID-U's student did where no sample lacked a label (runs count
+    those that have one only where some lack it), unless `fading` was false."""
+    if not math.isnan(results.teaching):
+        return results.teaching == 0
+    fades = field_at(settings, "options.amid_u.fading") is not False
+    return results.method == "amid_u" and "labelled" not in results.samples and fades
 
 
 def _records(path: Path, method: str) -> tuple[Mapping[str, Any], ...]:

@@ -293,8 +293,8 @@ def _helpers(run: Run) -> tuple[str, ...]:
 
 def _learnt_alone(main: str) -> list[str]:
     return [
-        f"All training pairs have labels, and of these alone {main}'s student learns: what it differs by from the "
-        "baseline is chance."
+        f"The {main} student learnt from labels alone, as it does where all training pairs have one, or "
+        "none of them: what it differs by from the baseline is chance."
     ]
 
 

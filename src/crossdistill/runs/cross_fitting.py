@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,23 +13,27 @@ import torch
 from torch import Tensor
 
 from crossdistill.atomic import write_atomically
-from crossdistill.data.columns import ArrayColumn
+from crossdistill.data.columns import ArrayColumn, Rows
 from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.fingerprint import differing, fingerprint
+from crossdistill.data.labels import few_of
 from crossdistill.data.reading import PartialColumn
 from crossdistill.data.splits import labelled_folds
 from crossdistill.data.targets import without_label
 from crossdistill.evaluation.collect import outputs_of
+from crossdistill.listening import WARNING
 from crossdistill.models.cross_modal import CrossModalModel
 from crossdistill.models.storage import read_tensors, write_tensors
 from crossdistill.plain_text import read_text
-from crossdistill.recipes.cross_fitted import OUTPUTS, of_fold
+from crossdistill.recipes.cross_fitted import CROSS_FITTED, OUTPUTS, of_fold
 from crossdistill.recipes.recipe import Recipe
 from crossdistill.runs.data import splits_in_use
 from crossdistill.runs.folder import TEACHERS
 from crossdistill.runs.results import read_results
 from crossdistill.types import InputError, cause
 
+_NAMED = 3
+"""Classes that a warning names."""
 _KEPT, _OF = "outputs.safetensors", "outputs.json"
 
 TrainTeacher = Callable[[Recipe, Path, MultimodalDataset], CrossModalModel]
@@ -37,7 +41,12 @@ TrainTeacher = Callable[[Recipe, Path, MultimodalDataset], CrossModalModel]
 
 
 def with_teacher_outputs(
-    recipe: Recipe, folder: Path, dataset: MultimodalDataset, train: TrainTeacher, device: torch.device
+    recipe: Recipe,
+    folder: Path,
+    dataset: MultimodalDataset,
+    train: TrainTeacher,
+    device: torch.device,
+    say: Callable[[str], None] = lambda line: None,
 ) -> MultimodalDataset:
     """The data set with what a cross-fitted teacher says of each sample, in place of its auxiliary modalities.
 
@@ -45,16 +54,20 @@ def with_teacher_outputs(
     groups. For each fold `model.ensemble` teachers learn the labels of all others; a sample's outputs are those of the
     teachers that did not see its label, or, where it has none, of all: the mean of their probabilities. A temperature
     is then chosen by the likelihood of the labels. So the student learns what the modalities say of a sample, not what
-    its teacher remembers.
+    its teacher remembers. Samples of a class that one fold alone has are learnt by all teachers, which would else teach
+    that it does not exist; they have no outputs, and teach by their label.
 
     folder: of the run; what the teachers say is kept there. dataset: with its split and the labels that are left;
-    device: what the teachers compute on.
+    device: what the teachers compute on; say: hears of fewer folds than the recipe's, and of such classes.
     After Lopez-Paz et al. (ICLR 2016) for the order, and Guo et al. (ICML 2017) for the temperature.
     """
     place = folder / TEACHERS
     if (place / _OF).exists():
         return with_kept_outputs(folder, dataset)
-    present, logits = _say(recipe, place, dataset, train, device)
+    fold = labelled_folds(dataset, recipe.model.folds, recipe.seed)
+    for line in _departures(recipe, dataset, fold):
+        say(line)
+    present, logits = _outputs(recipe, place, dataset, fold, train, device)
     _keep(place, dataset, present, logits)
     return _with_outputs(dataset, present, logits)
 
@@ -92,11 +105,28 @@ def temperature_of(logits: Tensor, labels: Tensor) -> float:
     return 2 / (low + high)
 
 
-def _say(
-    recipe: Recipe, place: Path, dataset: MultimodalDataset, train: TrainTeacher, device: torch.device
+def _departures(recipe: Recipe, dataset: MultimodalDataset, fold: Rows) -> Iterator[str]:
+    """What of the recipe's folds the labels did not allow."""
+    asked, made = recipe.model.folds, int(fold.max()) + 1
+    if made < asked:
+        yield (
+            f"{WARNING}model.folds {asked}: {made} are made: labels are of no more groups, or no class has more of them"
+        )
+    if dataset.task == "classification":
+        labelled = dataset.labelled_rows("train")
+        judged = np.unique(dataset.labels[fold >= 0])
+        if len(others := np.setdiff1d(dataset.labels[labelled], judged)):
+            named = few_of([f"'{dataset.classes[number]}'" for number in others], _NAMED, "more classes")
+            yield (
+                f"{WARNING}model.teacher: {CROSS_FITTED}: labelled samples of {named} are in one fold alone, or lack a "
+                "modality: all teachers learn them, and they teach the student by their label"
+            )
+
+
+def _outputs(
+    recipe: Recipe, place: Path, dataset: MultimodalDataset, fold: Rows, train: TrainTeacher, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Of all rows, which have outputs, (N,) bool, and the calibrated logits (n, C) of those that do."""
-    fold = labelled_folds(dataset, recipe.model.folds, recipe.seed)
     rows = np.sort(np.concatenate([dataset.rows(split) for split in splits_in_use(recipe.data)]))
     said = torch.zeros(int(fold.max()) + 1, len(rows), len(dataset.classes), dtype=torch.float64)
     for number in range(len(said)):
@@ -107,10 +137,12 @@ def _say(
             said[number] += outputs.made.logits["full"].double().softmax(1) / recipe.model.ensemble
     present = torch.zeros(len(dataset), dtype=torch.bool)
     present[rows] = outputs.present["full"]
+    learnt_by_all = dataset.labelled_rows("train")
+    present[learnt_by_all[fold[learnt_by_all] < 0]] = False
     logits = _unseen(said, torch.from_numpy(fold[rows])).log()
     judged = torch.from_numpy(fold[rows] >= 0) & outputs.present["full"]
     temperature = temperature_of(logits[judged], torch.from_numpy(dataset.labels[rows])[judged])
-    return present, (logits / temperature).log_softmax(1)[outputs.present["full"]].float()
+    return present, (logits / temperature).log_softmax(1)[present[rows]].float()
 
 
 def _unseen(said: Tensor, fold: Tensor) -> Tensor:

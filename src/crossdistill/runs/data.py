@@ -10,7 +10,7 @@ import numpy as np
 from crossdistill import data
 from crossdistill.data import MultimodalDataset
 from crossdistill.data.dataset import in_memory
-from crossdistill.data.splits import require_groups_apart
+from crossdistill.data.splits import MEASURED, require_groups_apart
 from crossdistill.datasets import BUNDLED
 from crossdistill.recipes.recipe import FROM_PYTHON, DataSettings, Recipe
 from crossdistill.types import InputError
@@ -49,13 +49,14 @@ def split_dataset(dataset: MultimodalDataset, settings: DataSettings, seed: int)
     dataset = dataset.only([*settings.target, *settings.auxiliary])
     if settings.fold >= 0:
         dataset = data.with_fold(dataset, settings.fold)
-    keep_apart = settings.evaluate_on != "none" and not settings.allow_shared_groups
+    keep_apart = len(splits_in_use(settings)) > 1 and not settings.allow_shared_groups
+    judged = ("validation",) if settings.evaluate_on == "none" else MEASURED
     if keep_apart:
-        require_groups_apart(dataset)
+        require_groups_apart(dataset, judged)
     if "validation" in splits_in_use(settings):
         dataset = data.with_validation(dataset, settings.validation_fraction, seed, settings.evaluate_on != "test")
         if keep_apart:
-            require_groups_apart(dataset)
+            require_groups_apart(dataset, judged)
     dataset = data.with_labels(dataset, settings.labelled, settings.labelled_groups, seed)
     if settings.balanced or settings.class_weights:
         dataset = data.with_class_weights(dataset, None if settings.balanced else settings.class_weights)

@@ -241,6 +241,7 @@ def results_of(
         ),
         versions=versions(),
         labelled_groups=_labelled_groups(built),
+        teaching=built.method.teaching,
     )
     return with_scores(unmeasured, built, device, note, workers)
 

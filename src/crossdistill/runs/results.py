@@ -208,6 +208,8 @@ class RunResults(Mapping[str, Any]):
         labelled_groups: the groups that kept their labels, sorted; empty where labels were not drawn by groups
         absent: modalities that no measured sample has, so that models which read them have no scores; empty in results
             of before
+        teaching: the factor on what the student learnt of its teachers, 0 where it learnt from labels alone; NaN in
+            results of before
 
     >>> import tempfile, numpy as np, crossdistill
     >>> from dataclasses import replace
@@ -241,6 +243,7 @@ class RunResults(Mapping[str, Any]):
     task: TaskKind = "classification"
     labelled_groups: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
+    teaching: Measure = math.nan
 
     def __getitem__(self, key: str) -> Any:
         """What results.json holds under a key, as plain values: `results["student"]["top1"]`."""

@@ -16,7 +16,7 @@ from crossdistill.data.dataset import MultimodalDataset
 from crossdistill.data.feature_order import in_order
 from crossdistill.data.fingerprint import differing, fingerprint
 from crossdistill.data.loading import Workers
-from crossdistill.listening import Deaf, Listener, Values, reported
+from crossdistill.listening import WARNING, Deaf, Listener, Values, reported
 from crossdistill.methods import METHODS
 from crossdistill.models import CrossModalModel
 from crossdistill.models.spec import ModelSpec, loadable, model_to_load
@@ -163,35 +163,38 @@ def _with_teacher(
     build_data: BuildDataset,
     encoders: Mapping[str, nn.Module] | None,
     interruptible: bool,
-    listener: Listener,
+    listener: _Within,
     device: torch.device,
 ) -> BuildDataset:
     """What makes the run's data set: with what its cross-fitted teachers say, who are trained first."""
     whole = data_of(recipe, dataset, build_data)
 
     def train_teacher(made: Recipe, place: Path, learnt: MultimodalDataset) -> CrossModalModel:
-        run(made, place, True, listener, learnt, encoders=encoders, interruptible=interruptible)
+        of_teacher = replace(listener, teacher=f"{made.label}: ")
+        run(made, place, True, of_teacher, learnt, encoders=encoders, interruptible=interruptible)
         _require_same_data(place, read_config(place)[1], fingerprint(learnt))
         return load_trained(place, learnt).model
 
     with locked(folder / TEACHERS, say=listener.say):
         write_recipe(recipe, folder)  # it is begun: its teachers lie there from now on
-        heard = with_teacher_outputs(recipe, folder, whole, train_teacher, device)
+        heard = with_teacher_outputs(recipe, folder, whole, train_teacher, device, listener.say)
     return lambda settings, seed: heard
 
 
 @dataclass(frozen=True)
 class _Within(Listener):
-    """Hears of a teacher's epochs as of steps of the run's own task."""
+    """Hears of a teacher's epochs as of steps of the run's own task; teacher: whose warnings they are."""
 
     listener: Listener
     task: str
+    teacher: str = ""
 
     def step(self, task: str, values: Values = MappingProxyType({})) -> None:
         self.listener.step(self.task, values)
 
     def say(self, line: str) -> None:
-        self.listener.say(line)
+        mark = WARNING if line.startswith(WARNING) else ""
+        self.listener.say(f"{mark}{self.teacher}{line.removeprefix(mark)}")
 
 
 def _finish(built: Built, folder: Path, log: RunLog, device: torch.device, workers: Workers) -> None:

@@ -27,6 +27,7 @@ from crossdistill.methods import DISCRIMINATOR_ACCURACY, METHODS
 from crossdistill.models.cross_modal import modalities_of
 from crossdistill.runs.build import Built
 from crossdistill.runs.data import split_after_epochs
+from crossdistill.runs.given_teacher import mixed_up
 from crossdistill.runs.measure import headline_of, score_key
 from crossdistill.tasks import Task
 from crossdistill.training import Record, Stage
@@ -83,6 +84,7 @@ class Warnings:
           classes of which none is
         - labels and modalities that samples lack, and samples that the method cannot use or can learn nothing from
         - a method whose first stages or warm-up take all epochs
+        - outputs of a teacher that stand in each other's columns
         - chunks that divide nothing, or that change an encoder with batch normalisation
 
         ranks: how many share each batch
@@ -108,6 +110,10 @@ class Warnings:
                 self._say(f"{WARNING}{text}")
         for text in untested_classes(dataset) if self._built.recipe.data.evaluate_on == "test" else ():
             self._say(f"{WARNING}{text}")
+        if self._built.recipe.model.teacher == "given" and self._control == "none":
+            for name in self._built.recipe.data.auxiliary:
+                if text := mixed_up(dataset, name):
+                    self._say(f"{WARNING}{text}")
         self._tell_of_unlabelled()
         self._tell_of_no_teaching()
         self._tell_of_incomplete()
@@ -249,7 +255,7 @@ class Warnings:
             return
         if "target" in stage.method.predicts and self._task.kind == "classification":
             self._tell_of_one_class(outputs)
-        if "full" in stage.method.predicts and self._control == "none":
+        if "full" in stage.method.predicts and self._control == "none" and self._labelled_and_complete()[1].any():
             self._compare_teacher(stage, outputs)
 
     def _before(self, stage: Stage) -> str:
