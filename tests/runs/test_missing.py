@@ -183,7 +183,7 @@ def test_a_camera_of_noise_recovers_no_gap_where_it_was_on_for_easy_samples_alon
     assert f"On {on}, " in " ".join(report.summary)
     assert f"Gaps are of {on}." in report.sections[0].note
     assert report.picture is not None
-    assert f"on {on}, mean" in report.picture.caption
+    assert f"on {on}, one run each; the teacher also sees" in report.picture.caption
     written = write_table([row_of(*each) for each in folders.items()], tmp_path / "results.parquet").set_index("label")
     for name, row in table.items():
         assert written.gap[name] == pytest.approx(row.gap, nan_ok=True)

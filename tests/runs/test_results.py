@@ -157,6 +157,7 @@ OPTIONAL = (
     "files",
     "best_epoch",
     "task",
+    "teaching",
     "evaluation/cosine_pair",
     "evaluation/cosine_same_class",
     *NAMES.values(),
